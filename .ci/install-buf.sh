@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Installs buf, which lints the .proto files and finds changes that break clients. Does nothing where it is present.
+set -euo pipefail
+source "$(dirname "$0")/tools.sh"
+
+have buf || install_from_pypi buf

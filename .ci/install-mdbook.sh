@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Installs mdbook, which builds docs/. Does nothing where it is present; otherwise it compiles for a minute or two.
+set -euo pipefail
+source "$(dirname "$0")/tools.sh"
+
+have mdbook && exit
+CARGO_TARGET_DIR="$TOOLS/build" cargo install --quiet --locked --no-default-features --root "$TOOLS" mdbook@0.5.4
+rm -rf "$TOOLS/build"

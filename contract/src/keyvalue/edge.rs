@@ -1,0 +1,184 @@
+//! The edge: where a client's words become valid operations, and a backend's pages become answers with tokens.
+
+use std::sync::Arc;
+
+use super::request::{
+    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
+    PutResponse, ScanRequest, ScanResponse,
+};
+use super::validate::Checks;
+use super::{
+    Capability, Delete, Direction, Error, Get, KeyValueBackend, Limits, Namespace, Put, Scan, Selection,
+    Timestamp, TokenScope,
+};
+use crate::CONTRACT_VERSION;
+
+/// Stands before a backend and refuses what the contract refuses, in this order: a request that is not valid, then a
+/// capability the backend does not claim. What passes reaches the backend as a valid operation.
+///
+/// It reads no clock: whoever calls it brings `now`.
+pub struct Edge<B: ?Sized> {
+    server_version: Arc<str>,
+    backend: Arc<B>,
+}
+
+impl<B: ?Sized> Clone for Edge<B> {
+    fn clone(&self) -> Self {
+        Self { server_version: Arc::clone(&self.server_version), backend: Arc::clone(&self.backend) }
+    }
+}
+
+impl<B: KeyValueBackend + ?Sized> Edge<B> {
+    /// An edge before `backend`; `server_version` is what Describe answers.
+    pub fn new(backend: Arc<B>, server_version: impl Into<Arc<str>>) -> Self {
+        Self { server_version: server_version.into(), backend }
+    }
+
+    /// The backend behind it.
+    pub fn backend(&self) -> &Arc<B> {
+        &self.backend
+    }
+
+    /// Writes items.
+    pub async fn put(&self, now: Timestamp, request: PutRequest) -> Result<PutResponse, Error> {
+        let put = valid_put(now, request)?;
+        self.require(Capability::ConditionalWrites, !put.preconditions.is_empty())?;
+        self.require(Capability::PriorityTokens, put.token > 0)?;
+        self.require(Capability::Expiry, put.expires_at.is_some())?;
+        Ok(PutResponse { results: self.backend.put(put).await? })
+    }
+
+    /// Reads a page of a record.
+    pub async fn get(&self, now: Timestamp, request: GetRequest) -> Result<GetResponse, Error> {
+        let (get, scope) = valid_get(now, request)?;
+        self.require(Capability::Reverse, get.selection.direction == Direction::Reverse)?;
+        let id = get.id.clone();
+        let page = self.backend.get(get).await?;
+        let last = page.items.last().filter(|_| page.more);
+        let next_page_token = last.map(|item| scope.seal(&id, &item.key)).unwrap_or_default();
+        Ok(GetResponse { items: page.items, next_page_token })
+    }
+
+    /// Removes items.
+    pub async fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<DeleteResponse, Error> {
+        let delete = valid_delete(now, request)?;
+        self.require(Capability::ConditionalWrites, !delete.preconditions.is_empty())?;
+        self.require(Capability::PriorityTokens, delete.token > 0)?;
+        Ok(DeleteResponse { deleted_count: self.backend.delete(delete).await? })
+    }
+
+    /// Starts a scan; each [`ScanCursor::next`] reads one message.
+    pub fn scan(&self, request: ScanRequest) -> Result<ScanCursor<B>, Error> {
+        let limit = request.limit;
+        let (scan, scope) = valid_scan(request)?;
+        self.require(Capability::Reverse, scan.selection.direction == Direction::Reverse)?;
+        self.require(Capability::NamespaceScan, scan.id.is_none())?;
+        Ok(ScanCursor {
+            backend: Arc::clone(&self.backend),
+            scope,
+            remaining: (limit > 0).then_some(limit),
+            next: Some(scan),
+        })
+    }
+
+    /// Says what the server offers.
+    pub fn describe(&self, request: &DescribeRequest) -> Result<DescribeResponse, Error> {
+        let mut checks = Checks::default();
+        checks.at("namespace", Namespace::new(&request.namespace));
+        checks.finish()?;
+        Ok(DescribeResponse {
+            server_version: self.server_version.to_string(),
+            contract_version: CONTRACT_VERSION.to_owned(),
+            capabilities: self.backend.capabilities(),
+            limits: Limits::V1,
+        })
+    }
+
+    fn require(&self, capability: Capability, asked: bool) -> Result<(), Error> {
+        if asked && !self.backend.capabilities().contains(capability) {
+            return Err(Error::Unimplemented(capability));
+        }
+        Ok(())
+    }
+}
+
+/// A scan under way: reads a message at a time, so a slow reader holds one page and no more (SCAN-3).
+pub struct ScanCursor<B: ?Sized> {
+    backend: Arc<B>,
+    scope: TokenScope,
+    remaining: Option<u64>,
+    next: Option<Scan>,
+}
+
+impl<B: KeyValueBackend + ?Sized> ScanCursor<B> {
+    /// The next message, as of `now`; `None` after the last. There is always a last message, and it has an empty token
+    /// where nothing is left.
+    pub async fn next(&mut self, now: Timestamp) -> Result<Option<ScanResponse>, Error> {
+        let Some(mut scan) = self.next.take() else { return Ok(None) };
+        scan.now = now;
+        if let Some(remaining) = self.remaining {
+            scan.selection.page = scan.selection.page.at_most(remaining);
+        }
+        let page = self.backend.scan(scan.clone()).await?;
+        let last = page.entries.last().filter(|_| page.more);
+        let resume_token = last.map(|entry| self.scope.seal(&entry.id, &entry.item.key));
+        if let Some(remaining) = &mut self.remaining {
+            *remaining = remaining.saturating_sub(page.entries.len() as u64);
+        }
+        if let Some(entry) = last.filter(|_| self.remaining != Some(0)) {
+            scan.after = Some(entry.position());
+            self.next = Some(scan);
+        }
+        Ok(Some(ScanResponse { resume_token: resume_token.unwrap_or_default(), entries: page.entries }))
+    }
+}
+
+fn valid_put(now: Timestamp, request: PutRequest) -> Result<Put, Error> {
+    let mut checks = Checks::default();
+    let record = checks.record(&request.namespace, &request.id);
+    let items = checks.items(request.items);
+    checks.token(request.item_priority_token);
+    let expires_at = checks.expires_at(now, request.ttl);
+    let preconditions = checks.preconditions(request.preconditions);
+    let (namespace, id) = checks.finish_with(record)?;
+    Ok(Put { namespace, id, items, token: request.item_priority_token, expires_at, preconditions, now })
+}
+
+fn valid_get(now: Timestamp, request: GetRequest) -> Result<(Get, TokenScope), Error> {
+    let mut checks = Checks::default();
+    let record = checks.record(&request.namespace, &request.id);
+    let predicate = checks.predicate_or_all(request.predicate);
+    let ((namespace, id), predicate) = checks.finish_with(record.zip(predicate))?;
+    let selection = Selection::from(request.selection);
+    let scope = TokenScope::get(&namespace, &id, &predicate, selection.direction);
+    let after = scope
+        .open(&request.page_token)
+        .map_err(|why| Error::invalid("page_token", why.into_string()))?
+        .map(|position| position.key);
+    Ok((Get { namespace, id, predicate, selection, after, now }, scope))
+}
+
+fn valid_delete(now: Timestamp, request: DeleteRequest) -> Result<Delete, Error> {
+    let mut checks = Checks::default();
+    let record = checks.record(&request.namespace, &request.id);
+    let predicate = checks.predicate_required(request.predicate);
+    checks.token(request.item_priority_token);
+    let preconditions = checks.preconditions(request.preconditions);
+    let ((namespace, id), predicate) = checks.finish_with(record.zip(predicate))?;
+    let token = request.item_priority_token;
+    Ok(Delete { namespace, id, predicate, token, preconditions, now })
+}
+
+fn valid_scan(request: ScanRequest) -> Result<(Scan, TokenScope), Error> {
+    let mut checks = Checks::default();
+    let names = checks.namespace_and_id(&request.namespace, &request.id);
+    let predicate = checks.predicate_or_all(request.predicate);
+    let ((namespace, id), predicate) = checks.finish_with(names.zip(predicate))?;
+    let selection = Selection::from(request.selection);
+    let scope = TokenScope::scan(&namespace, id.as_ref(), &predicate, selection.direction);
+    let after =
+        scope.open(&request.resume_token).map_err(|why| Error::invalid("resume_token", why.into_string()))?;
+    // `now` is set anew for each message.
+    let now = Timestamp::EPOCH;
+    Ok((Scan { namespace, id, predicate, selection, after, now }, scope))
+}

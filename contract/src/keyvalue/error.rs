@@ -1,0 +1,227 @@
+//! The one error of the contract, and the statuses it stands for (ERR-1).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Capability, Key};
+
+/// The statuses of the contract's table, by their gRPC names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The request breaks a rule; repeating it will not help.
+    InvalidArgument,
+    /// A precondition does not hold.
+    FailedPrecondition,
+    /// No credentials, or unknown ones.
+    Unauthenticated,
+    /// Known credentials without the permission.
+    PermissionDenied,
+    /// Load was shed; repeat later.
+    ResourceExhausted,
+    /// The store is away; repeat later.
+    Unavailable,
+    /// Time ran out; a write may or may not have taken effect.
+    DeadlineExceeded,
+    /// The backend does not claim it.
+    Unimplemented,
+    /// A bug.
+    Internal,
+}
+
+impl Code {
+    /// The status' name, as gRPC writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::FailedPrecondition => "FAILED_PRECONDITION",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PermissionDenied => "PERMISSION_DENIED",
+            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
+            Self::Unavailable => "UNAVAILABLE",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::Unimplemented => "UNIMPLEMENTED",
+            Self::Internal => "INTERNAL",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldViolation {
+    /// The path of the field, such as `items[3].key`.
+    pub field: String,
+    /// What was wrong and what is allowed.
+    pub description: String,
+}
+
+/// A precondition that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreconditionFailure {
+    /// The key it names.
+    pub key: Key,
+    /// The key's current version; 0: absent.
+    pub current_version: i64,
+}
+
+/// What lies behind an error, for the log alone: it may hold SQL or a path, so it is never sent to a client (ERR-2).
+#[derive(Clone)]
+pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Cause {
+    /// Keeps `error` for the log.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(Arc::from(error.into()))
+    }
+}
+
+impl fmt::Debug for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// Why an operation was not done. `Display` is safe to show to a client; a [`Cause`] is not.
+#[derive(Debug, Clone)]
+pub enum Error {
+    /// The request breaks a rule: every violation found.
+    InvalidArgument(Vec<FieldViolation>),
+    /// Preconditions that do not hold: all of them, in request order; nothing was written (COND-1).
+    PreconditionFailed(Vec<PreconditionFailure>),
+    /// No credentials, or unknown ones.
+    Unauthenticated,
+    /// The caller lacks a permission, which is named.
+    PermissionDenied(String),
+    /// Load was shed before anything was done; try again no sooner than this.
+    ResourceExhausted(Duration),
+    /// The store is away; try again no sooner than `retry_after`. A write may or may not have taken effect.
+    Unavailable {
+        /// How long to wait before the next try.
+        retry_after: Duration,
+        /// For the log.
+        cause: Cause,
+    },
+    /// Time ran out; a write may or may not have taken effect, but never half (ERR-4).
+    DeadlineExceeded,
+    /// The backend does not claim this capability (CAP-1).
+    Unimplemented(Capability),
+    /// A bug, or a store that is damaged.
+    Internal(Cause),
+}
+
+impl Error {
+    /// A single violation.
+    pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self::InvalidArgument(vec![FieldViolation { field: field.into(), description: description.into() }])
+    }
+
+    /// The store is away; clients are told to wait 100 ms.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable { retry_after: Duration::from_millis(100), cause: Cause::new(cause) }
+    }
+
+    /// A bug.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Internal(Cause::new(cause))
+    }
+
+    /// The status it stands for.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::InvalidArgument(_) => Code::InvalidArgument,
+            Self::PreconditionFailed(_) => Code::FailedPrecondition,
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::PermissionDenied(_) => Code::PermissionDenied,
+            Self::ResourceExhausted(_) => Code::ResourceExhausted,
+            Self::Unavailable { .. } => Code::Unavailable,
+            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::Unimplemented(_) => Code::Unimplemented,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// The `reason` of its ErrorInfo, a name of `prism.common.ErrorReason` (ERR-1).
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::InvalidArgument(_) => "INVALID_REQUEST",
+            Self::PreconditionFailed(_) => "PRECONDITION_FAILED",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PermissionDenied(_) => "PERMISSION_DENIED",
+            Self::ResourceExhausted(_) => "OVERLOADED",
+            Self::Unavailable { .. } => "BACKEND_UNAVAILABLE",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::Unimplemented(_) => "CAPABILITY_NOT_DECLARED",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// What lies behind it, for the log.
+    pub const fn cause(&self) -> Option<&Cause> {
+        match self {
+            Self::Unavailable { cause, .. } | Self::Internal(cause) => Some(cause),
+            Self::InvalidArgument(_)
+            | Self::PreconditionFailed(_)
+            | Self::Unauthenticated
+            | Self::PermissionDenied(_)
+            | Self::ResourceExhausted(_)
+            | Self::DeadlineExceeded
+            | Self::Unimplemented(_) => None,
+        }
+    }
+
+    /// How long a client should wait before it tries again, where trying again may help.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::ResourceExhausted(after) | Self::Unavailable { retry_after: after, .. } => Some(*after),
+            Self::InvalidArgument(_)
+            | Self::PreconditionFailed(_)
+            | Self::Unauthenticated
+            | Self::PermissionDenied(_)
+            | Self::DeadlineExceeded
+            | Self::Unimplemented(_)
+            | Self::Internal(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidArgument(violations) => match violations.as_slice() {
+                [] => f.write_str("the request is not valid"),
+                [only] => write!(f, "{}: {}", only.field, only.description),
+                [first, rest @ ..] => {
+                    write!(f, "{}: {} (and {} more)", first.field, first.description, rest.len())
+                }
+            },
+            Self::PreconditionFailed(failures) => {
+                write!(f, "{} of the preconditions did not hold; nothing was written", failures.len())
+            }
+            Self::Unauthenticated => f.write_str("credentials are missing or unknown"),
+            Self::PermissionDenied(permission) => {
+                write!(f, "the caller lacks the permission '{permission}'")
+            }
+            Self::ResourceExhausted(_) => f.write_str("the server is shedding load; nothing was done"),
+            Self::Unavailable { .. } => f.write_str("the database does not answer"),
+            Self::DeadlineExceeded => f.write_str("the deadline passed before the operation was done"),
+            Self::Unimplemented(capability) => {
+                write!(f, "this server does not declare {capability}; Describe lists what it does")
+            }
+            Self::Internal(_) => f.write_str("internal error; the server's log has the cause"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

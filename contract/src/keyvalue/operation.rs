@@ -1,0 +1,130 @@
+//! What a backend is asked and what it answers, valid once built.
+
+use super::{Item, Key, Namespace, NewItem, Precondition, Predicate, RecordId, Selection, Timestamp};
+
+/// Write items of one record, in one moment or not at all (PUT-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The record's namespace.
+    pub namespace: Namespace,
+    /// The record's id.
+    pub id: RecordId,
+    /// 1 to 1,000 items, no key twice (PUT-4).
+    pub items: Vec<NewItem>,
+    /// 0: none; never negative (TOK-1, TOK-2, TOK-6).
+    pub token: i64,
+    /// When the items expire, later than `now`; `None`: never, also where they did before (TTL-2).
+    pub expires_at: Option<Timestamp>,
+    /// All must hold (COND-1); no key twice.
+    pub preconditions: Vec<Precondition>,
+    /// The moment of the request.
+    pub now: Timestamp,
+}
+
+/// What became of one item of a Put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PutResult {
+    /// Whether the item was written; `false` where a token superseded it (TOK-1).
+    pub applied: bool,
+    /// The item's version now; 0: it is absent.
+    pub version: i64,
+}
+
+/// Read one page of one record, as of one moment (LIN-3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Get {
+    /// The record's namespace.
+    pub namespace: Namespace,
+    /// The record's id.
+    pub id: RecordId,
+    /// Which of its items.
+    pub predicate: Predicate,
+    /// How much of them, and in which order.
+    pub selection: Selection,
+    /// The last key of the page before this one; `None`: the first page. Nothing at or before it is answered.
+    pub after: Option<Key>,
+    /// The moment of the request.
+    pub now: Timestamp,
+}
+
+/// A page of one record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ItemPage {
+    /// Live items in the order asked for.
+    pub items: Vec<Item>,
+    /// Whether another live item follows the last of `items` (PAGE-5). A page with more is never empty.
+    pub more: bool,
+}
+
+/// Remove items of one record, in one moment or not at all (DEL-5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delete {
+    /// The record's namespace.
+    pub namespace: Namespace,
+    /// The record's id.
+    pub id: RecordId,
+    /// Which of its items.
+    pub predicate: Predicate,
+    /// 0: none; never negative (TOK-1, TOK-4).
+    pub token: i64,
+    /// All must hold (COND-5); no key twice.
+    pub preconditions: Vec<Precondition>,
+    /// The moment of the request.
+    pub now: Timestamp,
+}
+
+/// The last entry of the page before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Its record.
+    pub id: RecordId,
+    /// Its key.
+    pub key: Key,
+}
+
+/// Read one page of a namespace or of one record, ordered by (id bytes, key) (ORD-1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// One record of it; `None`: every record.
+    pub id: Option<RecordId>,
+    /// Which items of each record.
+    pub predicate: Predicate,
+    /// How much of them, and in which order.
+    pub selection: Selection,
+    /// The last entry of the page before this one; `None`: the first page. Nothing at or before it is answered.
+    pub after: Option<Position>,
+    /// The moment of the request.
+    pub now: Timestamp,
+}
+
+/// One item and the record it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The record's id.
+    pub id: RecordId,
+    /// The item.
+    pub item: Item,
+}
+
+impl Entry {
+    /// What this entry weighs on a page, in bytes: the item's weight and the id's bytes (PAGE-7).
+    pub fn weight(&self) -> usize {
+        self.item.weight() + self.id.as_str().len()
+    }
+
+    /// Where it stands, for the page after it.
+    pub fn position(&self) -> Position {
+        Position { id: self.id.clone(), key: self.item.key.clone() }
+    }
+}
+
+/// A page of a scan.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EntryPage {
+    /// Live items in the order asked for.
+    pub entries: Vec<Entry>,
+    /// Whether another live item follows the last of `entries`. A page with more is never empty.
+    pub more: bool,
+}

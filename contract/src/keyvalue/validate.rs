@@ -1,0 +1,229 @@
+//! Why a request is refused: every violation is found and said, none stops the search.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::request::{ItemInput, KeyPredicate, PreconditionInput, Ttl};
+use super::{
+    Error, FieldViolation, Key, Limits, Namespace, NewItem, Precondition, Predicate, RecordId, Timestamp,
+};
+
+/// What was wrong with a value and what is allowed. Never repeats a value's or a key's bytes (ERR-2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid(String);
+
+impl Invalid {
+    /// A refusal; `why` says what was wrong and what is allowed.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+
+    /// A length outside `min..=max` bytes.
+    pub(crate) fn length(len: usize, min: usize, max: usize) -> Self {
+        Self(format!("is {len} bytes; {min} to {max} are allowed"))
+    }
+
+    /// The words.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Most violations that one answer lists: they travel in HTTP/2 headers, which clients bound.
+const LISTED: usize = 20;
+
+/// The violations found so far.
+#[derive(Default)]
+pub(super) struct Checks {
+    violations: Vec<FieldViolation>,
+    unlisted: usize,
+}
+
+impl Checks {
+    /// The value, or `None` and a violation of `field`.
+    pub(super) fn at<T>(&mut self, field: impl fmt::Display, checked: Result<T, Invalid>) -> Option<T> {
+        checked.map_err(|why| self.refuse(field, why.into_string())).ok()
+    }
+
+    fn refuse(&mut self, field: impl fmt::Display, description: impl Into<String>) {
+        if self.violations.len() < LISTED {
+            let (field, description) = (field.to_string(), description.into());
+            self.violations.push(FieldViolation { field, description });
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Nothing was wrong, or all that was.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        if self.unlisted > 0 {
+            let description = format!("{} more violations are not listed", self.unlisted);
+            self.violations.push(FieldViolation { field: "...".to_owned(), description });
+        }
+        if self.violations.is_empty() { Ok(()) } else { Err(Error::InvalidArgument(self.violations)) }
+    }
+
+    /// What was checked, or all that was wrong.
+    pub(super) fn finish_with<T>(self, checked: Option<T>) -> Result<T, Error> {
+        self.finish()?;
+        checked.ok_or_else(|| Error::internal("a check failed without a violation"))
+    }
+
+    pub(super) fn record(&mut self, namespace: &str, id: &str) -> Option<(Namespace, RecordId)> {
+        let namespace = self.at("namespace", Namespace::new(namespace));
+        let id = self.at("id", RecordId::new(id));
+        namespace.zip(id)
+    }
+
+    /// A Scan's names: an empty id means every record.
+    pub(super) fn namespace_and_id(
+        &mut self,
+        namespace: &str,
+        id: &str,
+    ) -> Option<(Namespace, Option<RecordId>)> {
+        if id.is_empty() {
+            let namespace = self.at("namespace", Namespace::new(namespace));
+            return namespace.map(|namespace| (namespace, None));
+        }
+        self.record(namespace, id).map(|(namespace, id)| (namespace, Some(id)))
+    }
+
+    pub(super) fn items(&mut self, items: Vec<ItemInput>) -> Vec<NewItem> {
+        let max = Limits::V1.put_items as usize;
+        if items.is_empty() || items.len() > max {
+            self.refuse("items", format!("holds {} items; 1 to {max} are allowed", items.len()));
+        }
+        let bytes: usize = items.iter().map(|item| item.key.len() + item.value.len()).sum();
+        if bytes > Limits::V1.put_bytes as usize {
+            let max = Limits::V1.put_bytes;
+            self.refuse(
+                "items",
+                format!("keys and values are {bytes} bytes together; at most {max} are allowed"),
+            );
+        }
+        self.no_doubles("items", items.iter().map(|item| item.key.as_ref()));
+        let checked = items.into_iter().enumerate();
+        checked.filter_map(|(at, item)| self.item(at, item)).collect()
+    }
+
+    fn item(&mut self, at: usize, item: ItemInput) -> Option<NewItem> {
+        let ItemInput { key, value, content_type, compression } = item;
+        if value.len() > Limits::V1.value_bytes as usize {
+            let why = Invalid::length(value.len(), 0, Limits::V1.value_bytes as usize);
+            self.refuse(format_args!("items[{at}].value"), why.into_string());
+        }
+        if content_type.len() > Limits::CONTENT_TYPE_BYTES {
+            let why = Invalid::length(content_type.len(), 0, Limits::CONTENT_TYPE_BYTES);
+            self.refuse(format_args!("items[{at}].metadata.content_type"), why.into_string());
+        }
+        let key = self.at(format_args!("items[{at}].key"), Key::new(key))?;
+        Some(NewItem { key, value, content_type, compression })
+    }
+
+    pub(super) fn preconditions(&mut self, said: Vec<PreconditionInput>) -> Vec<Precondition> {
+        if said.len() > Limits::PRECONDITIONS {
+            let (len, max) = (said.len(), Limits::PRECONDITIONS);
+            self.refuse("preconditions", format!("holds {len} preconditions; at most {max} are allowed"));
+        }
+        self.no_doubles("preconditions", said.iter().map(|said| said.key.as_ref()));
+        let checked = said.into_iter().enumerate().filter_map(|(at, PreconditionInput { key, version })| {
+            let key = self.at(format_args!("preconditions[{at}].key"), Key::new(key))?;
+            self.at(format_args!("preconditions[{at}].version"), Precondition::new(key, version))
+        });
+        checked.collect()
+    }
+
+    /// Refuses a key that stands twice (PUT-4).
+    fn no_doubles<'a>(&mut self, list: &str, keys: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if keys.len() < 2 {
+            return;
+        }
+        let mut seen = HashSet::with_capacity(keys.len());
+        for (at, key) in keys.enumerate() {
+            if !key.is_empty() && !seen.insert(key) {
+                self.refuse(
+                    format_args!("{list}[{at}].key"),
+                    "repeats the key of an earlier entry; each key may stand once",
+                );
+            }
+        }
+    }
+
+    pub(super) fn token(&mut self, token: i64) {
+        if token < 0 {
+            self.refuse("item_priority_token", "is negative; 0 (none) or a positive number is allowed");
+        }
+    }
+
+    pub(super) fn expires_at(&mut self, now: Timestamp, ttl: Option<Ttl>) -> Option<Timestamp> {
+        let ttl = ttl?;
+        self.at("ttl", end_of_life(now, ttl))
+    }
+
+    pub(super) fn predicate_or_all(&mut self, said: Option<KeyPredicate>) -> Option<Predicate> {
+        said.map_or(Some(Predicate::All), |said| self.predicate(said))
+    }
+
+    pub(super) fn predicate_required(&mut self, said: Option<KeyPredicate>) -> Option<Predicate> {
+        if said.is_none() {
+            self.refuse("predicate", "is missing; say match_all to delete every item of the record");
+        }
+        self.predicate(said?)
+    }
+
+    fn predicate(&mut self, said: KeyPredicate) -> Option<Predicate> {
+        match said {
+            KeyPredicate::Unset => {
+                let kinds = "match_all, match_keys, match_range or match_prefix";
+                self.refuse("predicate", format!("has no kind that this server knows; set {kinds}"));
+                None
+            }
+            KeyPredicate::MatchAll => Some(Predicate::All),
+            KeyPredicate::MatchKeys(keys) => self.match_keys(keys),
+            KeyPredicate::MatchRange { start, end } => {
+                self.at("predicate.match_range", Predicate::range(start, end))
+            }
+            KeyPredicate::MatchPrefix(prefix) => {
+                self.at("predicate.match_prefix.prefix", Predicate::prefix(prefix))
+            }
+        }
+    }
+
+    fn match_keys(&mut self, said: Vec<bytes::Bytes>) -> Option<Predicate> {
+        let (named, mut keys) = (said.len(), Vec::with_capacity(said.len()));
+        for (at, key) in said.into_iter().enumerate() {
+            keys.extend(self.at(format_args!("predicate.match_keys.keys[{at}]"), Key::new(key)));
+        }
+        if keys.len() < named {
+            return None;
+        }
+        self.at("predicate.match_keys.keys", Predicate::keys(keys))
+    }
+}
+
+/// When an item written at `now` with `ttl` expires (TTL-3).
+fn end_of_life(now: Timestamp, ttl: Ttl) -> Result<Timestamp, Invalid> {
+    let Ttl { seconds, nanos } = ttl;
+    if nanos.unsigned_abs() >= 1_000_000_000 || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
+        return Err(Invalid::new(
+            "is not a valid duration; nanos are less than a second, with the sign of seconds",
+        ));
+    }
+    let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
+        return Err(Invalid::new("is negative; leave it out for an item that never expires"));
+    };
+    let span = Duration::new(seconds, nanos);
+    if span.is_zero() {
+        return Err(Invalid::new("is 0; leave it out for an item that never expires"));
+    }
+    now.checked_add(span).ok_or_else(|| Invalid::new("ends after the year 9999"))
+}
