@@ -45,9 +45,9 @@ impl Predicate {
         Ok(Self::Keys(set))
     }
 
-    /// A range; refuses one that is empty or inverted (PRED-2), and bounds longer than the successor of the longest key.
+    /// A range of bounds of 0 to 1,024 bytes; refuses one that is empty or inverted (PRED-2).
     pub fn range(start: Bytes, end: Bytes) -> Result<Self, Invalid> {
-        let max = Limits::V1.key_bytes as usize + 1;
+        let max = Limits::V1.key_bytes as usize;
         for (name, bound) in [("start", &start), ("end", &end)] {
             if bound.len() > max {
                 let len = bound.len();

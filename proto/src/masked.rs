@@ -1,0 +1,21 @@
+//! What `Debug` shows in place of a field marked `mask_in_logs`: its size, never its content (ERR-2).
+
+use std::fmt::{self, Debug, Formatter};
+
+/// A value whose bytes stay out of logs.
+pub(crate) struct Masked<T>(pub(crate) T);
+
+impl<T: AsRef<[u8]>> Debug for Masked<T> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<{} bytes>", self.0.as_ref().len())
+    }
+}
+
+/// A list of values whose bytes stay out of logs.
+pub(crate) struct MaskedList<'a, T>(pub(crate) &'a [T]);
+
+impl<T: AsRef<[u8]>> Debug for MaskedList<'_, T> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.0.iter().map(Masked)).finish()
+    }
+}

@@ -1,0 +1,74 @@
+//! What a contributor to Prism runs: code generation and protobuf lints.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool speaks through its output"
+)]
+
+mod clients;
+mod codegen;
+mod lint;
+mod masking;
+mod process;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::clients::Language;
+
+/// Whatever went wrong, said in words; the only reader is the person who ran the command.
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What a contributor to Prism runs.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Generate Rust code and the descriptor set from proto/**/*.proto, and clients where asked
+    ///
+    /// Rust needs no other tool. A client in Python needs python3 with venv and pip, one in TypeScript node and npm.
+    /// Their code goes to gen/, the tools that generate it to target/codegen/.
+    Codegen {
+        /// Write nothing: exit with 1 and name each file that differs from what the .proto files generate
+        #[arg(long, conflicts_with = "clients")]
+        check: bool,
+        /// Also generate and try these clients
+        #[arg(long, value_enum, value_delimiter = ',')]
+        clients: Vec<Language>,
+    },
+    /// Lint the .proto files with buf, and look for changes that break clients
+    Lint {
+        /// The git commit, branch or tag that the .proto files must stay compatible with
+        #[arg(long, value_name = "GIT_REF", default_value = "HEAD")]
+        against: String,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result {
+    match arguments.command {
+        None => Ok(Arguments::command().print_help()?),
+        Some(Command::Codegen { check: true, .. }) => codegen::check(),
+        Some(Command::Codegen { check: false, clients }) => {
+            codegen::write()?;
+            clients.into_iter().try_for_each(clients::generate)
+        }
+        Some(Command::Lint { against }) => lint::run(&against),
+    }
+}
