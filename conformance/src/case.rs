@@ -1,0 +1,132 @@
+//! One proof: a sentence of the contract, the rules it proves, and the code that proves it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use prism_contract::Level;
+use prism_contract::keyvalue::Capability;
+
+use crate::{Ability, Ctx, Harness, Mode, Stop};
+
+/// What a case's code answers.
+pub(crate) type Proof = Result<(), Stop>;
+
+type Run = for<'a> fn(&'a Ctx) -> Pin<Box<dyn Future<Output = Proof> + Send + 'a>>;
+
+/// A case of the suite.
+pub struct Case {
+    /// Its name, such as `put::replaces_the_whole_item`.
+    pub id: &'static str,
+    /// A sentence of the contract.
+    pub title: &'static str,
+    /// The ids of the rules it proves.
+    pub proves: &'static [&'static str],
+    /// Whether a store that fails it is not conformant.
+    pub level: Level,
+    /// What the store must claim or the harness be able to do.
+    pub needs: &'static [Need],
+    /// How it proves.
+    pub kind: Kind,
+    pub(crate) run: Run,
+}
+
+/// How a case proves what it proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A few operations with known answers.
+    Example,
+    /// Random operations against a model.
+    Property,
+    /// A transcript compared with the golden one.
+    Scenario,
+    /// Concurrent operations, whose history is checked.
+    History,
+}
+
+/// Something without which a case cannot run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The store claims this.
+    Claim(Capability),
+    /// The store does not claim this: the opposite case.
+    NoClaim(Capability),
+    /// The harness can do this.
+    Ability(Ability),
+    /// The store is reached by gRPC.
+    Wire,
+}
+
+impl Case {
+    pub(crate) const fn new(
+        id: &'static str,
+        title: &'static str,
+        proves: &'static [&'static str],
+        run: Run,
+    ) -> Self {
+        Self { id, title, proves, level: Level::Must, needs: &[], kind: Kind::Example, run }
+    }
+
+    pub(crate) const fn needs(mut self, needs: &'static [Need]) -> Self {
+        self.needs = needs;
+        self
+    }
+
+    pub(crate) const fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Why this case does not run on `harness`; `None`: it runs.
+    pub fn obstacle(&self, harness: &dyn Harness) -> Option<Obstacle> {
+        self.needs.iter().find_map(|need| match *need {
+            Need::Claim(claim) if !harness.claims().contains(claim) => Some(Obstacle::NotClaimed(claim)),
+            Need::NoClaim(claim) if harness.claims().contains(claim) => Some(Obstacle::Claimed(claim)),
+            Need::Ability(ability) if !harness.abilities().contains(ability) => {
+                Some(Obstacle::Unable(ability))
+            }
+            Need::Wire if harness.mode() != Mode::Wire => Some(Obstacle::NotOnTheWire),
+            Need::Claim(_) | Need::NoClaim(_) | Need::Ability(_) | Need::Wire => None,
+        })
+    }
+}
+
+/// Why a case does not run on a harness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The store does not claim it; the opposite case runs in its place.
+    NotClaimed(Capability),
+    /// The store claims it; this is the opposite case.
+    Claimed(Capability),
+    /// The harness cannot do it.
+    Unable(Ability),
+    /// It is about gRPC, and the store is in this process.
+    NotOnTheWire,
+}
+
+impl Obstacle {
+    /// In words, for the list of skipped cases.
+    pub fn reason(self) -> String {
+        match self {
+            Self::NotClaimed(claim) => format!("{claim} is not claimed; the opposite case runs"),
+            Self::Claimed(claim) => format!("{claim} is claimed; this is the opposite case"),
+            Self::Unable(ability) => ability.missing().to_owned(),
+            Self::NotOnTheWire => "about gRPC, and this target is in process".to_owned(),
+        }
+    }
+
+    /// Whether the case says nothing about this target, so that not running it leaves nothing unproved.
+    pub const fn is_not_applicable(self) -> bool {
+        match self {
+            Self::NotClaimed(_) | Self::Claimed(_) | Self::NotOnTheWire => true,
+            Self::Unable(_) => false,
+        }
+    }
+}
+
+/// A case in a table: its group, its function, its title, the rules it proves.
+macro_rules! case {
+    ($group:literal, $name:ident, $title:literal, $proves:expr) => {
+        $crate::Case::new(concat!($group, "::", stringify!($name)), $title, &$proves, |c| Box::pin($name(c)))
+    };
+}
+pub(crate) use case;

@@ -1,0 +1,30 @@
+//! A clock that stands still until a test moves it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use prism_contract::keyvalue::Timestamp;
+
+/// A clock that only [`ManualClock::advance`] moves.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl Default for ManualClock {
+    /// Starts on 2024-01-01T00:00:00Z.
+    fn default() -> Self {
+        Self(AtomicI64::new(1_704_067_200_000_000))
+    }
+}
+
+impl ManualClock {
+    /// The moment it shows.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, by: Duration) {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        self.0.fetch_add(micros, Ordering::SeqCst);
+    }
+}

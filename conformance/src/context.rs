@@ -1,0 +1,420 @@
+//! What a case speaks through: it sends requests, writes the transcript, and holds answers against what is expected.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, ItemInput,
+    PutResponse, ScanResponse,
+};
+use prism_contract::keyvalue::{Entry, Item};
+
+use crate::case::Proof;
+use crate::render::bytes;
+use crate::{
+    Budget, Divergence, Failure, Instance, Mode, OpenError, Outcome, Request, Restart, StatusCode, Step,
+    Store, Transcript,
+};
+
+mod calls;
+
+pub use calls::{DeleteCall, GetCall, PutCall, ScanCall};
+
+/// Why a case ended early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// The store parted from the contract.
+    Diverged(Divergence),
+    /// Nothing was proved either way: too little overlapped, or a check ran out of time.
+    Inconclusive(String),
+    /// The harness failed, not the store.
+    Broken(String),
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Self {
+        Self::Broken(error.to_string())
+    }
+}
+
+/// One case's view of one fresh store.
+pub struct Ctx {
+    instance: Box<dyn Instance>,
+    namespace: String,
+    mode: Mode,
+    budget: Budget,
+    seed: u64,
+    transcript: Mutex<Transcript>,
+}
+
+impl Ctx {
+    /// A view of `instance` whose namespaces start with `namespace`, which no other case uses.
+    pub fn new(
+        instance: Box<dyn Instance>,
+        namespace: String,
+        mode: Mode,
+        budget: Budget,
+        seed: u64,
+    ) -> Self {
+        Self { instance, namespace, mode, budget, seed, transcript: Mutex::default() }
+    }
+
+    /// The case's namespace followed by `suffix`, a name that no other case uses.
+    pub fn namespace(&self, suffix: &str) -> String {
+        let name = format!("{}{suffix}", self.namespace);
+        self.transcript().namespaces.insert(name.clone(), format!("$ns{suffix}"));
+        name
+    }
+
+    /// How the store is reached.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// How much work a random or concurrent case should do.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// The run's seed, for everything random.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The shortest span that a case should let pass.
+    pub fn tick(&self) -> Duration {
+        self.instance.tick()
+    }
+
+    /// The store as it is reached now.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.instance.store()
+    }
+
+    /// The store under test and what may be done to it.
+    pub fn instance(&self) -> &dyn Instance {
+        &*self.instance
+    }
+
+    /// What was said so far.
+    pub fn take_transcript(&self) -> Transcript {
+        self.transcript().clone()
+    }
+
+    fn transcript(&self) -> MutexGuard<'_, Transcript> {
+        self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes a step that was made elsewhere, and answers its number.
+    pub fn record(&self, request: Request, outcome: Outcome) -> usize {
+        let mut transcript = self.transcript();
+        transcript.steps.push(Step { request, outcome });
+        transcript.steps.len() - 1
+    }
+
+    /// Sends `request` to `store` and records it.
+    pub async fn send(&self, store: &dyn Store, request: Request) -> Result<(usize, Outcome), Stop> {
+        let outcome = match request.clone() {
+            Request::Put(put) => store.put(put).await.map_or_else(Outcome::Failed, Outcome::Put),
+            Request::Get(get) => store.get(get).await.map_or_else(Outcome::Failed, Outcome::Get),
+            Request::Delete(delete) => {
+                store.delete(delete).await.map_or_else(Outcome::Failed, Outcome::Delete)
+            }
+            Request::Scan(scan, messages) => {
+                store.scan(scan, messages).await.map_or_else(Outcome::Failed, Outcome::Scan)
+            }
+            Request::Describe(describe) => {
+                store.describe(describe).await.map_or_else(Outcome::Failed, Outcome::Describe)
+            }
+            Request::Advance(by) => {
+                self.instance.advance(by).await;
+                Outcome::Done
+            }
+            Request::Sweep => self.instance.sweep().await.map_or_else(Outcome::Failed, |()| Outcome::Done),
+            Request::Restart(how) => {
+                self.instance.restart(how).await?;
+                Outcome::Done
+            }
+            Request::Outage(away) => {
+                self.instance.outage(away).await?;
+                Outcome::Done
+            }
+        };
+        Ok((self.record(request, outcome.clone()), outcome))
+    }
+
+    async fn act(&self, request: Request) -> Proof {
+        let (step, outcome) = self.send(&*self.store(), request).await?;
+        match outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Failed(failure) => diverged(step, "it is done", failure_text(&failure)),
+            other => diverged(step, "it is done", format!("{other:?}")),
+        }
+    }
+
+    /// Lets time pass.
+    pub async fn advance(&self, by: Duration) -> Proof {
+        self.act(Request::Advance(by)).await
+    }
+
+    /// Drops what is expired or forgotten.
+    pub async fn sweep(&self) -> Proof {
+        self.act(Request::Sweep).await
+    }
+
+    /// Stops the store and starts it again.
+    pub async fn restart(&self, how: Restart) -> Proof {
+        self.act(Request::Restart(how)).await
+    }
+
+    /// Takes the database away, or brings it back.
+    pub async fn outage(&self, away: bool) -> Proof {
+        self.act(Request::Outage(away)).await
+    }
+
+    /// Writes items to record `r`, unless the call says another.
+    pub fn put(&self, items: impl IntoIterator<Item = ItemInput>) -> PutCall<'_> {
+        PutCall::new(self, items.into_iter().collect())
+    }
+
+    /// Writes one item.
+    pub fn put_one(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> PutCall<'_> {
+        self.put([item(key, value)])
+    }
+
+    /// Reads record `r`, unless the call says another.
+    pub fn get(&self) -> GetCall<'_> {
+        GetCall::new(
+            self,
+            GetRequest { namespace: self.namespace(""), id: "r".to_owned(), ..GetRequest::default() },
+        )
+    }
+
+    /// Removes from record `r`, unless the call says another; it has no predicate until the call says one.
+    pub fn delete(&self) -> DeleteCall<'_> {
+        let namespace = self.namespace("");
+        DeleteCall::new(self, DeleteRequest { namespace, id: "r".to_owned(), ..DeleteRequest::default() })
+    }
+
+    /// Reads the case's namespace, unless the call says more.
+    pub fn scan(&self) -> ScanCall<'_> {
+        ScanCall::new(self)
+    }
+
+    /// Asks what the store offers.
+    pub async fn describe(&self) -> Result<Reply<DescribeResponse>, Stop> {
+        let request = Request::Describe(DescribeRequest { namespace: self.namespace("") });
+        match self.send(&*self.store(), request).await? {
+            (step, Outcome::Describe(value)) => Ok(Reply { step, value }),
+            (step, other) => diverged(step, "OK", outcome_text(&other)),
+        }
+    }
+
+    /// A proof that nothing can be said either way.
+    pub fn inconclusive<T>(&self, why: impl Into<String>) -> Result<T, Stop> {
+        Err(Stop::Inconclusive(why.into()))
+    }
+
+    /// Holds `actual` against `expected`, outside any single step.
+    pub fn same<T: PartialEq + Debug>(&self, what: &str, expected: &T, actual: &T) -> Proof {
+        if expected == actual {
+            return Ok(());
+        }
+        let (expected, actual) = (format!("{what}: {expected:?}"), format!("{actual:?}"));
+        Err(Stop::Diverged(Divergence { step: None, expected, actual }))
+    }
+}
+
+/// An answer, and the step it came from.
+#[derive(Debug, Clone)]
+pub struct Reply<T> {
+    step: usize,
+    value: T,
+}
+
+impl<T> Deref for Reply<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T> Reply<T> {
+    /// The answer itself.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// A divergence at this step, unless `holds`.
+    pub fn expect(&self, holds: bool, expected: impl Into<String>, actual: impl Into<String>) -> Proof {
+        if holds { Ok(()) } else { diverged(self.step, expected, actual) }
+    }
+
+    /// A divergence at this step, unless both are the same.
+    pub fn same<A: PartialEq + Debug>(&self, what: &str, expected: &A, actual: &A) -> Proof {
+        self.expect(expected == actual, format!("{what}: {expected:?}"), format!("{what}: {actual:?}"))
+    }
+}
+
+impl Reply<PutResponse> {
+    /// One result per item, applied or not as said.
+    pub fn applied(&self, expected: &[bool]) -> Proof {
+        let actual: Vec<bool> = self.results.iter().map(|result| result.applied).collect();
+        self.same("applied", &expected, &actual.as_slice())
+    }
+
+    /// The version of the only, or first, item; the answer must have a result for it.
+    pub fn version(&self) -> Result<i64, Stop> {
+        match self.results.first() {
+            Some(result) => Ok(result.version),
+            None => diverged(self.step, "one result per item", "no result"),
+        }
+    }
+}
+
+impl Reply<GetResponse> {
+    /// Exactly these keys and values, in this order.
+    pub fn holds<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, expected: &[(K, V)]) -> Proof {
+        let same = expected.len() == self.items.len()
+            && expected.iter().zip(&self.items).all(|((key, value), item)| {
+                key.as_ref() == item.key.as_bytes() && value.as_ref() == item.value
+            });
+        let said = expected.iter().map(|(key, value)| pair(key.as_ref(), value.as_ref()));
+        self.expect(same, list(said), self.shown())
+    }
+
+    /// Exactly these keys, in this order.
+    pub fn has_keys<K: AsRef<[u8]>>(&self, expected: &[K]) -> Proof {
+        let expected: Vec<_> = expected.iter().map(|key| bytes(key.as_ref())).collect();
+        let actual: Vec<_> = self.items.iter().map(|item| bytes(&item.key)).collect();
+        self.expect(expected == actual, format!("keys {}", list(expected)), format!("keys {}", list(actual)))
+    }
+
+    /// Nothing, and no token.
+    pub fn is_empty(&self) -> Proof {
+        self.holds::<&str, &str>(&[])?;
+        self.is_last()
+    }
+
+    /// The last page: no token (PAGE-5).
+    pub fn is_last(&self) -> Proof {
+        self.expect(self.next_page_token.is_empty(), "no page token", "a page token")
+    }
+
+    /// The item at `key`, which must be there.
+    pub fn item(&self, key: impl AsRef<[u8]>) -> Result<&Item, Stop> {
+        match self.items.iter().find(|item| item.key.as_bytes() == key.as_ref()) {
+            Some(item) => Ok(item),
+            None => diverged(self.step, format!("an item at {}", bytes(key.as_ref())), self.shown()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        list(self.items.iter().map(|item| pair(&item.key, &item.value)))
+    }
+}
+
+impl Reply<DeleteResponse> {
+    /// This many live items were removed.
+    pub fn counts(&self, expected: u64) -> Proof {
+        self.same("deleted_count", &expected, &self.deleted_count)
+    }
+}
+
+impl Reply<Vec<ScanResponse>> {
+    /// The entries of all messages.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.iter().flat_map(|message| &message.entries)
+    }
+
+    /// Exactly these records and keys, in this order.
+    pub fn has_keys<I: AsRef<str>, K: AsRef<[u8]>>(&self, expected: &[(I, K)]) -> Proof {
+        let said = expected.iter().map(|(id, key)| format!("{} {}", id.as_ref(), bytes(key.as_ref())));
+        let said: Vec<_> = said.collect();
+        let actual: Vec<_> =
+            self.entries().map(|entry| format!("{} {}", entry.id.as_str(), bytes(&entry.item.key))).collect();
+        self.expect(said == actual, list(said), list(actual))
+    }
+
+    /// The token of the last message; empty where nothing is left.
+    pub fn resume_token(&self) -> Bytes {
+        self.last().map(|message| message.resume_token.clone()).unwrap_or_default()
+    }
+}
+
+impl Reply<Failure> {
+    /// Exactly these preconditions failed, with these current versions.
+    pub fn names<K: AsRef<[u8]>>(&self, expected: &[(K, i64)]) -> Proof {
+        let said: BTreeMap<_, _> =
+            expected.iter().map(|(key, version)| (bytes(key.as_ref()), *version)).collect();
+        let actual: BTreeMap<_, _> = self
+            .failed_preconditions
+            .iter()
+            .map(|failed| (bytes(&failed.key), failed.current_version))
+            .collect();
+        self.same("failed preconditions", &said, &actual)
+    }
+}
+
+/// An item of this key and value.
+pub fn item(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> ItemInput {
+    ItemInput {
+        key: Bytes::copy_from_slice(key.as_ref()),
+        value: Bytes::copy_from_slice(value.as_ref()),
+        ..ItemInput::default()
+    }
+}
+
+/// Items of these keys and values.
+pub fn items<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<ItemInput> {
+    pairs.into_iter().map(|(key, value)| item(key, value)).collect()
+}
+
+fn diverged<T>(step: usize, expected: impl Into<String>, actual: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::Diverged(Divergence { step: Some(step), expected: expected.into(), actual: actual.into() }))
+}
+
+fn pair(key: &[u8], value: &[u8]) -> String {
+    format!("{}={}", bytes(key), bytes(value))
+}
+
+fn list(parts: impl IntoIterator<Item = String>) -> String {
+    let parts: Vec<_> = parts.into_iter().collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+fn outcome_text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Failed(failure) => failure_text(failure),
+        Outcome::Put(_) | Outcome::Get(_) | Outcome::Delete(_) | Outcome::Scan(_) | Outcome::Describe(_) => {
+            "OK".to_owned()
+        }
+        Outcome::Done => "done".to_owned(),
+    }
+}
+
+fn failure_text(failure: &Failure) -> String {
+    format!("{} ({})", failure.code, failure.message)
+}
+
+/// `fails` of every call: the status must be exactly this one.
+fn refused<T>(step: usize, answer: Result<T, Failure>, code: StatusCode) -> Result<Reply<Failure>, Stop> {
+    match answer {
+        Err(failure) if failure.code == code => Ok(Reply { step, value: failure }),
+        Err(failure) => diverged(step, code.name(), failure_text(&failure)),
+        Ok(_) => diverged(step, code.name(), "OK"),
+    }
+}
+
+/// `ok` of every call.
+fn answered<T>(step: usize, answer: Result<T, Failure>) -> Result<Reply<T>, Stop> {
+    match answer {
+        Ok(value) => Ok(Reply { step, value }),
+        Err(failure) => diverged(step, "OK", failure_text(&failure)),
+    }
+}

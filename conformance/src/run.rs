@@ -1,0 +1,101 @@
+//! Running cases: one fresh store each, a bound on its time, and a verdict that is never silent.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt;
+
+pub use crate::case::Obstacle;
+use crate::{Budget, Case, Ctx, Divergence, Harness, Stop, Transcript};
+
+/// How a run goes about its cases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How much random and concurrent work.
+    pub budget: Budget,
+    /// For everything random.
+    pub seed: u64,
+    /// Longest that one case may take.
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { budget: Budget::Quick, seed: 1, timeout: Duration::from_mins(1) }
+    }
+}
+
+/// What a case showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The store keeps what the case proves.
+    Passed,
+    /// The store parted from the contract.
+    Failed(Divergence),
+    /// Nothing was shown either way.
+    Inconclusive(String),
+    /// The harness failed.
+    Broken(String),
+    /// It did not run, for this reason.
+    Skipped(Obstacle),
+}
+
+/// A case and what it showed.
+#[derive(Clone)]
+pub struct CaseResult {
+    /// The case.
+    pub case: &'static Case,
+    /// What it showed.
+    pub verdict: Verdict,
+    /// What was said.
+    pub transcript: Transcript,
+    /// How long it took, the opening of the store included.
+    pub elapsed: Duration,
+}
+
+/// Runs one case on a fresh store of `harness`.
+pub async fn run_case(harness: &dyn Harness, case: &'static Case, settings: Settings) -> CaseResult {
+    let started = Instant::now();
+    let done = |verdict, transcript| CaseResult { case, verdict, transcript, elapsed: started.elapsed() };
+    if let Some(obstacle) = case.obstacle(harness) {
+        return done(Verdict::Skipped(obstacle), Transcript::default());
+    }
+    let instance = match harness.open().await {
+        Ok(instance) => instance,
+        Err(error) => return done(Verdict::Broken(error.to_string()), Transcript::default()),
+    };
+    let ctx = Ctx::new(instance, fresh_namespace(), harness.mode(), settings.budget, settings.seed);
+    let proof = AssertUnwindSafe((case.run)(&ctx)).catch_unwind();
+    let verdict = match tokio::time::timeout(settings.timeout, proof).await {
+        Ok(Ok(Ok(()))) => Verdict::Passed,
+        Ok(Ok(Err(Stop::Diverged(divergence)))) => Verdict::Failed(divergence),
+        Ok(Ok(Err(Stop::Inconclusive(why)))) => Verdict::Inconclusive(why),
+        Ok(Ok(Err(Stop::Broken(why)))) => Verdict::Broken(why),
+        Ok(Err(panic)) => Verdict::Failed(at_the_end(&ctx, "an answer", panic_text(&*panic))),
+        Err(_) => {
+            let limit = format!("an end within {:?}", settings.timeout);
+            Verdict::Failed(at_the_end(&ctx, limit, "no answer to what comes next".to_owned()))
+        }
+    };
+    done(verdict, ctx.take_transcript())
+}
+
+fn at_the_end(ctx: &Ctx, expected: impl Into<String>, actual: String) -> Divergence {
+    let step = ctx.take_transcript().steps.len().checked_sub(1);
+    Divergence { step, expected: expected.into(), actual }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("a panic: {}", text.unwrap_or("without words"))
+}
+
+/// A namespace no other case, run or machine is likely to use, so that a server need not be empty.
+fn fresh_namespace() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("conformance-{nanos:x}-{:x}-{count:x}", std::process::id())
+}

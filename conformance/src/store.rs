@@ -1,0 +1,30 @@
+//! What is tested: a store as its clients see it, whether it runs in this process or behind a socket.
+
+use async_trait::async_trait;
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
+    PutResponse, ScanRequest, ScanResponse,
+};
+
+use crate::Failure;
+
+/// The five operations, with requests as a client may say them, right or wrong.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes items.
+    async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure>;
+
+    /// Reads a page of a record.
+    async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure>;
+
+    /// Removes items.
+    async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure>;
+
+    /// Reads a stream to its end, or lets go of it after `messages` messages. A stream that fails after some messages is
+    /// a failure.
+    async fn scan(&self, request: ScanRequest, messages: Option<usize>)
+    -> Result<Vec<ScanResponse>, Failure>;
+
+    /// Asks what the store offers.
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure>;
+}
