@@ -1,0 +1,122 @@
+//! A scan as a client reads it: a stream of messages that can pick itself up where it was cut (SCAN-1).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream};
+use futures::{Stream, StreamExt};
+use prism_contract::keyvalue::request::{ScanRequest, ScanResponse};
+use prism_proto::keyvalue::v1 as pb;
+use tonic::{Code, Streaming};
+
+use super::{CallError, Client};
+use crate::convert::{Unreadable, WireResponse};
+
+/// What to do when a stream is cut by UNAVAILABLE or DEADLINE_EXCEEDED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resume {
+    /// End with the error.
+    Never,
+    /// Ask for the rest with the last message's token, up to this many times in a row without a message in between.
+    /// Waits as long as the server says, or else 100 ms and twice as long each time, at most 5 s.
+    UpTo(u32),
+}
+
+/// The messages of a scan. Ends after the last message, or with an error.
+pub struct Messages(BoxStream<'static, Result<ScanResponse, CallError>>);
+
+impl Stream for Messages {
+    type Item = Result<ScanResponse, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl Messages {
+    pub(super) fn new(client: Client, request: ScanRequest, resume: Resume) -> Self {
+        let scan = Scan { client, request, resume, open: None, failures: 0, last: false, done: false };
+        Self(stream::unfold(scan, |mut scan| async { Some((scan.next().await?, scan)) }).boxed())
+    }
+}
+
+struct Scan {
+    client: Client,
+    /// What is left to ask for.
+    request: ScanRequest,
+    resume: Resume,
+    open: Option<Streaming<pb::ScanResponse>>,
+    failures: u32,
+    /// The last message was taken, and only the stream's end is left to read.
+    last: bool,
+    done: bool,
+}
+
+impl Scan {
+    async fn next(&mut self) -> Option<Result<ScanResponse, CallError>> {
+        while !self.done {
+            match self.message().await {
+                Ok(Some(message)) => {
+                    self.taken(&message);
+                    return Some(Ok(message));
+                }
+                // What cuts the stream after its last message cuts nothing off.
+                Ok(None) | Err(_) if self.last => self.done = true,
+                // A stream that ends in good order says so with its last message (SCAN-1).
+                Ok(None) => {
+                    self.done = true;
+                    return Some(Err(Unreadable::new(
+                        "resume_token",
+                        "was not empty where the stream ended",
+                    )
+                    .into()));
+                }
+                Err(error) => {
+                    let Some(pause) = self.pause(&error) else {
+                        self.done = true;
+                        return Some(Err(error));
+                    };
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        None
+    }
+
+    async fn message(&mut self) -> Result<Option<ScanResponse>, CallError> {
+        let stream = if let Some(open) = &mut self.open {
+            open
+        } else {
+            let request = self.client.request(self.request.clone());
+            self.open.insert(self.client.inner.scan(request).await?.into_inner())
+        };
+        let message = stream.message().await?;
+        Ok(message.map(ScanResponse::from_message).transpose()?)
+    }
+
+    /// The rest begins after `message`.
+    fn taken(&mut self, message: &ScanResponse) {
+        self.failures = 0;
+        self.request.resume_token = message.resume_token.clone();
+        let taken = message.entries.len() as u64;
+        let limit_reached = self.request.limit > 0 && taken >= self.request.limit;
+        self.request.limit = self.request.limit.saturating_sub(taken);
+        self.last = message.resume_token.is_empty() || limit_reached;
+    }
+
+    /// How long to wait before asking for the rest; `None`: not at all.
+    fn pause(&mut self, error: &CallError) -> Option<Duration> {
+        let status = error
+            .status()
+            .filter(|status| matches!(status.code, Code::Unavailable | Code::DeadlineExceeded))?;
+        let Resume::UpTo(most) = self.resume else { return None };
+        if self.failures >= most {
+            return None;
+        }
+        let backoff = Duration::from_millis(100).saturating_mul(1 << self.failures.min(6));
+        self.failures += 1;
+        self.open = None;
+        Some(status.retry_after.unwrap_or(backoff).min(Duration::from_secs(5)))
+    }
+}

@@ -1,0 +1,162 @@
+//! The gRPC service: decodes a request, asks the edge, encodes its answer, and nothing else.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use futures::{Stream, stream};
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
+};
+use prism_contract::keyvalue::{Edge, Error, KeyValueBackend, Namespace, ScanCursor};
+use prism_proto::keyvalue::v1 as pb;
+use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
+use tonic::{Request, Response, Status};
+
+use crate::MAX_REQUEST_BYTES;
+use crate::clock::Clock;
+use crate::convert::{WireRequest, WireResponse};
+use crate::status::status;
+
+/// A service over `edge` that reads `clock` once per request, and once per message of a Scan.
+pub struct Service<B: ?Sized, C> {
+    edge: Edge<B>,
+    clock: Arc<C>,
+}
+
+/// What one call learned that its status does not tell, for the log. Put one into a request's extensions, keep a clone,
+/// and read it when the call is over.
+#[derive(Clone, Default)]
+pub struct CallNotes(Arc<Notes>);
+
+#[derive(Default)]
+struct Notes {
+    namespace: OnceLock<Namespace>,
+    error: OnceLock<Error>,
+}
+
+impl CallNotes {
+    /// The namespace that the request named, if it is a valid one.
+    pub fn namespace(&self) -> Option<&Namespace> {
+        self.0.namespace.get()
+    }
+
+    /// Why the call failed, with the cause that a client is not told (ERR-2).
+    pub fn error(&self) -> Option<&Error> {
+        self.0.error.get()
+    }
+}
+
+/// What a caller may do where, decided before the request was decoded. Put one into a request's extensions; a call
+/// without one may name any namespace.
+#[derive(Clone)]
+pub struct NamespaceGuard(Arc<Allows>);
+
+type Allows = dyn Fn(&str) -> Result<(), Error> + Send + Sync;
+
+impl NamespaceGuard {
+    /// A guard that answers for each namespace whether the call may go on.
+    pub fn new(allows: impl Fn(&str) -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(allows))
+    }
+}
+
+impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
+    /// A service over `edge`.
+    pub fn new(edge: Edge<B>, clock: C) -> Self {
+        Self { edge, clock: Arc::new(clock) }
+    }
+
+    /// The service as tonic serves it: requests of up to [`MAX_REQUEST_BYTES`] are decoded, and answers are as large as
+    /// the contract's pages make them.
+    pub fn into_server(self) -> KeyValueServiceServer<Self> {
+        KeyValueServiceServer::new(self)
+            .max_decoding_message_size(MAX_REQUEST_BYTES)
+            .max_encoding_message_size(usize::MAX)
+    }
+}
+
+/// Reads what the layers around the service left in the request, and asks whether the namespace is allowed.
+fn admit<T>(request: &Request<T>, namespace: &str) -> Result<CallNotes, Status> {
+    let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
+    if let Ok(namespace) = Namespace::new(namespace) {
+        let _ = notes.0.namespace.set(namespace);
+    }
+    if let Some(guard) = request.extensions().get::<NamespaceGuard>() {
+        (guard.0)(namespace).map_err(|error| refuse(&notes, error))?;
+    }
+    Ok(notes)
+}
+
+fn refuse(notes: &CallNotes, error: Error) -> Status {
+    let status = status(&error);
+    let _ = notes.0.error.set(error);
+    status
+}
+
+fn answer<A: WireResponse>(
+    notes: &CallNotes,
+    answer: Result<A, Error>,
+) -> Result<Response<A::Message>, Status> {
+    answer.map(|answer| Response::new(answer.into_message())).map_err(|error| refuse(notes, error))
+}
+
+#[tonic::async_trait]
+impl<B: KeyValueBackend + ?Sized, C: Clock> KeyValueService for Service<B, C> {
+    type ScanStream = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
+
+    async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
+        let notes = admit(&request, &request.get_ref().namespace)?;
+        let request = PutRequest::from_message(request.into_inner());
+        answer(&notes, self.edge.put(self.clock.now(), request).await)
+    }
+
+    async fn get(&self, request: Request<pb::GetRequest>) -> Result<Response<pb::GetResponse>, Status> {
+        let notes = admit(&request, &request.get_ref().namespace)?;
+        let request = GetRequest::from_message(request.into_inner());
+        answer(&notes, self.edge.get(self.clock.now(), request).await)
+    }
+
+    async fn delete(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Result<Response<pb::DeleteResponse>, Status> {
+        let notes = admit(&request, &request.get_ref().namespace)?;
+        let request = DeleteRequest::from_message(request.into_inner());
+        answer(&notes, self.edge.delete(self.clock.now(), request).await)
+    }
+
+    async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
+        let notes = admit(&request, &request.get_ref().namespace)?;
+        let request = ScanRequest::from_message(request.into_inner());
+        let cursor = self.edge.scan(request).map_err(|error| refuse(&notes, error))?;
+        Ok(Response::new(Box::pin(messages(cursor, Arc::clone(&self.clock), notes))))
+    }
+
+    async fn describe(
+        &self,
+        request: Request<pb::DescribeRequest>,
+    ) -> Result<Response<pb::DescribeResponse>, Status> {
+        let notes = admit(&request, &request.get_ref().namespace)?;
+        let request = DescribeRequest::from_message(request.into_inner());
+        answer(&notes, self.edge.describe(&request))
+    }
+}
+
+/// A scan's messages. A page is read when the one before was taken and not earlier, so a slow reader bounds what the
+/// server holds (SCAN-3); dropping the stream drops the scan (ERR-4).
+fn messages<B: KeyValueBackend + ?Sized, C: Clock>(
+    cursor: ScanCursor<B>,
+    clock: Arc<C>,
+    notes: CallNotes,
+) -> impl Stream<Item = Result<pb::ScanResponse, Status>> + Send {
+    stream::unfold(Some(cursor), move |cursor| {
+        let (clock, notes) = (Arc::clone(&clock), notes.clone());
+        async move {
+            let mut cursor = cursor?;
+            match cursor.next(clock.now()).await {
+                Ok(message) => Some((Ok(ScanResponse::into_message(message?)), Some(cursor))),
+                Err(error) => Some((Err(refuse(&notes, error)), None)),
+            }
+        }
+    })
+}

@@ -1,0 +1,129 @@
+//! Builds the `google.rpc.Status` that travels with an error, within what a trailer may hold.
+
+use std::time::Duration;
+
+use prism_proto::common::FailedPreconditions;
+use prost::Message;
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::pb;
+
+use super::DOMAIN;
+
+/// What the encoded details may take: 6 KiB once they are base64 in a header, of the 8 KiB that common clients allow
+/// for all trailers together.
+const BUDGET: usize = 6 * 1024 / 4 * 3;
+
+/// Longest message, in bytes. It travels twice: in the details, and percent-encoded beside them.
+const MESSAGE: usize = 512;
+
+/// What the last violation of a list that was cut takes at most, in bytes.
+const MORE: usize = 96;
+
+const PREFIX: &str = "type.googleapis.com/";
+
+/// The full name of [`FailedPreconditions`].
+pub(super) const TYPED: &str = "prism.common.FailedPreconditions";
+
+/// An element of a list that may be cut.
+pub(super) enum Item<'a, T> {
+    /// One of the list.
+    Listed(&'a T),
+    /// Stands for this many that are not listed.
+    More(usize),
+}
+
+/// A status under construction.
+pub(super) struct Details {
+    code: Code,
+    status: pb::Status,
+}
+
+impl Details {
+    /// A status with its ErrorInfo, which every error carries.
+    pub(super) fn new(code: Code, mut message: String, reason: &str) -> Self {
+        message.truncate(message.floor_char_boundary(MESSAGE));
+        let mut details =
+            Self { code, status: pb::Status { code: i32::from(code), message, details: Vec::new() } };
+        let info =
+            pb::ErrorInfo { reason: reason.to_owned(), domain: DOMAIN.to_owned(), ..Default::default() };
+        details.push("google.rpc.ErrorInfo", &info);
+        details
+    }
+
+    fn push(&mut self, name: &str, message: &impl Message) {
+        let value = message.encode_to_vec();
+        self.status.details.push(Any { type_url: format!("{PREFIX}{name}"), value });
+    }
+
+    pub(super) fn push_retry(&mut self, after: Duration) {
+        let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+        let nanos = i32::try_from(after.subsec_nanos()).expect("less than a second of nanoseconds");
+        let retry_delay = Some(prost_types::Duration { seconds, nanos });
+        self.push("google.rpc.RetryInfo", &pb::RetryInfo { retry_delay });
+    }
+
+    /// Adds as much of a list as fits, and says whether that was all of it. `message` makes a message that holds the
+    /// list in its first field and nothing else.
+    pub(super) fn push_list<T, V: Message, M: Message + Named>(
+        &mut self,
+        all: &[T],
+        element: impl Fn(&Item<'_, T>) -> V,
+        message: impl FnOnce(Vec<V>) -> M,
+    ) -> bool {
+        let room = self.room().saturating_sub(MORE);
+        let (mut listed, mut used) = (Vec::with_capacity(all.len()), 0);
+        for item in all {
+            let item = element(&Item::Listed(item));
+            used += size_in_list(&item);
+            if used > room {
+                break;
+            }
+            listed.push(item);
+        }
+        let left = all.len() - listed.len();
+        if left > 0 {
+            listed.push(element(&Item::More(left)));
+        }
+        self.push(M::NAME, &message(listed));
+        left == 0
+    }
+
+    /// Adds the typed twin of a list, unless that would be too much.
+    pub(super) fn push_if_it_fits(&mut self, typed: &FailedPreconditions) {
+        if typed.encoded_len() <= self.room() {
+            self.push(TYPED, typed);
+        }
+    }
+
+    /// What is left for the value of one more detail, its type and framing already taken off.
+    fn room(&self) -> usize {
+        const FRAMING: usize = 80;
+        BUDGET.saturating_sub(self.status.encoded_len() + FRAMING)
+    }
+
+    pub(super) fn into_status(self) -> Status {
+        let details = self.status.encode_to_vec().into();
+        Status::with_details(self.code, self.status.message, details)
+    }
+}
+
+/// The bytes that a message takes as an element of a list in a field below 16.
+fn size_in_list(message: &impl Message) -> usize {
+    let len = message.encoded_len();
+    1 + prost::length_delimiter_len(len) + len
+}
+
+/// The full name of a message that holds a list.
+pub(super) trait Named {
+    /// Its name.
+    const NAME: &'static str;
+}
+
+impl Named for pb::BadRequest {
+    const NAME: &'static str = "google.rpc.BadRequest";
+}
+
+impl Named for pb::PreconditionFailure {
+    const NAME: &'static str = "google.rpc.PreconditionFailure";
+}

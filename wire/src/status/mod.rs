@@ -1,0 +1,124 @@
+//! The contract's error as a gRPC status with its details, and a status back to what it says (ERR-1).
+
+mod decoded;
+mod details;
+
+use prism_contract::keyvalue::{Code, Error, FieldViolation, PreconditionFailure};
+use prism_proto::common::{ErrorReason, FailedPrecondition, FailedPreconditions};
+use tonic::Status;
+use tonic_types::pb;
+
+pub use self::decoded::{Decoded, PreconditionViolation};
+use self::details::{Details, Item};
+
+/// The domain of every ErrorInfo.
+pub const DOMAIN: &str = "prism";
+
+/// The status that stands for `error`, with its details. What lies behind the error stays behind (ERR-2).
+///
+/// The details of a failed precondition name its key as printable ASCII: bytes that are not are written `\xNN`, and the
+/// backslash and the quotes are escaped. Beside it stands the key in bytes, as long as all the details fit into
+/// 6 KiB as a header: they travel in HTTP/2 trailers, which clients bound. Where not even the list fits, it is
+/// cut, and a last violation says how many more there are.
+pub fn status(error: &Error) -> Status {
+    let mut details = Details::new(grpc_code(error.code()), error.to_string(), error.reason());
+    match error {
+        Error::InvalidArgument(violations) => details
+            .push_list(violations, field_violation, |listed| pb::BadRequest { field_violations: listed }),
+        Error::PreconditionFailed(failures) => {
+            let listed_all = details.push_list(failures, precondition_violation, |listed| {
+                pb::PreconditionFailure { violations: listed }
+            });
+            if listed_all {
+                details.push_if_it_fits(&typed(failures));
+            }
+            listed_all
+        }
+        Error::ResourceExhausted(after) | Error::Unavailable { retry_after: after, .. } => {
+            details.push_retry(*after);
+            true
+        }
+        Error::Unauthenticated
+        | Error::PermissionDenied(_)
+        | Error::DeadlineExceeded
+        | Error::Unimplemented(_)
+        | Error::Internal(_) => true,
+    };
+    details.into_status()
+}
+
+/// A failure that the contract's error has no word for, since no backend can cause it: a message that cannot be read, a
+/// method that there is not, a call given up.
+pub fn framework(code: tonic::Code, reason: ErrorReason, message: impl Into<String>) -> Status {
+    let name = reason.as_str_name();
+    Details::new(code, message.into(), name.strip_prefix("ERROR_REASON_").unwrap_or(name)).into_status()
+}
+
+/// The status code by its number on the wire.
+pub const fn grpc_code(code: Code) -> tonic::Code {
+    match code {
+        Code::InvalidArgument => tonic::Code::InvalidArgument,
+        Code::FailedPrecondition => tonic::Code::FailedPrecondition,
+        Code::Unauthenticated => tonic::Code::Unauthenticated,
+        Code::PermissionDenied => tonic::Code::PermissionDenied,
+        Code::ResourceExhausted => tonic::Code::ResourceExhausted,
+        Code::Unavailable => tonic::Code::Unavailable,
+        Code::DeadlineExceeded => tonic::Code::DeadlineExceeded,
+        Code::Unimplemented => tonic::Code::Unimplemented,
+        Code::Internal => tonic::Code::Internal,
+    }
+}
+
+/// The name of a code, as gRPC writes it: `INVALID_ARGUMENT`.
+pub const fn code_name(code: tonic::Code) -> &'static str {
+    match code {
+        tonic::Code::Ok => "OK",
+        tonic::Code::Cancelled => "CANCELLED",
+        tonic::Code::Unknown => "UNKNOWN",
+        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
+        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        tonic::Code::NotFound => "NOT_FOUND",
+        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
+        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
+        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
+        tonic::Code::Aborted => "ABORTED",
+        tonic::Code::OutOfRange => "OUT_OF_RANGE",
+        tonic::Code::Unimplemented => "UNIMPLEMENTED",
+        tonic::Code::Internal => "INTERNAL",
+        tonic::Code::Unavailable => "UNAVAILABLE",
+        tonic::Code::DataLoss => "DATA_LOSS",
+        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// A status of a service that is not ours, and so has no details: its code's name is the reason.
+pub(crate) fn foreign(code: tonic::Code, message: String) -> Status {
+    Details::new(code, message, code_name(code)).into_status()
+}
+
+fn field_violation(item: &Item<'_, FieldViolation>) -> pb::bad_request::FieldViolation {
+    let (field, description) = match item {
+        Item::Listed(violation) => (violation.field.clone(), violation.description.clone()),
+        Item::More(count) => ("...".to_owned(), format!("{count} more violations are not listed")),
+    };
+    pb::bad_request::FieldViolation { field, description, ..Default::default() }
+}
+
+fn precondition_violation(item: &Item<'_, PreconditionFailure>) -> pb::precondition_failure::Violation {
+    let (subject, description) = match item {
+        Item::Listed(failure) => {
+            (failure.key.escape_ascii().to_string(), format!("current version {}", failure.current_version))
+        }
+        Item::More(count) => ("...".to_owned(), format!("{count} more violations are not listed")),
+    };
+    pb::precondition_failure::Violation { r#type: "VERSION".to_owned(), subject, description }
+}
+
+fn typed(failures: &[PreconditionFailure]) -> FailedPreconditions {
+    let preconditions = failures.iter().map(|failure| FailedPrecondition {
+        key: failure.key.clone().into_bytes(),
+        current_version: failure.current_version,
+    });
+    FailedPreconditions { preconditions: preconditions.collect() }
+}

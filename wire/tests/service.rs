@@ -1,0 +1,228 @@
+//! The contract over a real connection: answers, scans, and what the framework itself refuses.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures::StreamExt;
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DescribeRequest, GetRequest, KeyPredicate, ScanRequest, SelectionInput,
+};
+use prism_contract::keyvalue::{Capabilities, Limits, PutResult};
+use prism_wire::MAX_REQUEST_BYTES;
+use prism_wire::client::{Client, Options, Resume};
+use prism_wire::status::Decoded;
+use support::{Watched, put, serve};
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::{Code, Request, Status};
+
+fn one_at_a_time() -> ScanRequest {
+    ScanRequest {
+        namespace: "n".to_owned(),
+        selection: SelectionInput { item_limit: 1, ..SelectionInput::default() },
+        ..ScanRequest::default()
+    }
+}
+
+async fn keys_of_a_scan(client: &Client, request: ScanRequest, resume: Resume) -> Vec<Result<Bytes, Code>> {
+    let messages = client.scan(request, resume);
+    let keys = messages.flat_map(|message| {
+        let keys = match message {
+            Ok(message) => message.entries.into_iter().map(|entry| Ok(entry.item.key.into_bytes())).collect(),
+            Err(error) => vec![Err(error.status().expect("a status").code)],
+        };
+        futures::stream::iter(keys)
+    });
+    keys.collect().await
+}
+
+#[tokio::test]
+async fn the_five_calls_answer_over_the_wire_at_the_clock_of_the_server() {
+    let (client, _, clock) = serve(Arc::default()).await;
+    let answer = client.put(put("i", "k", "v")).await.unwrap();
+    assert!(matches!(answer.results[..], [PutResult { applied: true, version: 1.. }]));
+
+    let get = GetRequest { namespace: "n".to_owned(), id: "i".to_owned(), ..GetRequest::default() };
+    let page = client.get(get).await.unwrap();
+    assert_eq!(page.items[0].value, "v");
+    assert_eq!(page.items[0].created_at, prism_wire::clock::Clock::now(&clock));
+
+    assert_eq!(keys_of_a_scan(&client, one_at_a_time(), Resume::Never).await, [Ok("k".into())]);
+
+    let all = Some(KeyPredicate::MatchAll);
+    let delete = DeleteRequest {
+        namespace: "n".to_owned(),
+        id: "i".to_owned(),
+        predicate: all,
+        ..DeleteRequest::default()
+    };
+    assert_eq!(client.delete(delete).await.unwrap().deleted_count, 1);
+
+    let described = client.describe(DescribeRequest { namespace: "n".to_owned() }).await.unwrap();
+    assert_eq!(described.server_version, "9.9.9");
+    assert_eq!((described.capabilities, described.limits), (Capabilities::ALL, Limits::V1));
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_no_message_lets_no_further_page_be_read() {
+    let backend = Arc::new(Watched::default());
+    let (client, _, _) = serve(Arc::clone(&backend)).await;
+    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        client.put(put("i", key, vec![0; 1 << 20])).await.unwrap();
+    }
+    let mut messages = client.scan(one_at_a_time(), Resume::Never);
+    messages.next().await.unwrap().unwrap();
+    // Another call over the same connection is answered, so the server did all it was going to do for the scan.
+    client.describe(DescribeRequest { namespace: "n".to_owned() }).await.unwrap();
+    let read = backend.scans.load(Ordering::SeqCst);
+    assert!(read < 8, "{read} pages were read for a reader who took one");
+    let rest: Vec<_> = messages.collect().await;
+    assert!(rest.len() == 7 && rest.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_scan_that_is_cut_resumes_where_it_stood_and_says_nothing_twice() {
+    let backend = Arc::new(Watched { unavailable_at: vec![0, 2, 3, 5], ..Watched::default() });
+    let (client, _, _) = serve(backend).await;
+    for key in ["a", "b", "c", "d"] {
+        client.put(put("i", key, "v")).await.unwrap();
+    }
+    let keys = keys_of_a_scan(&client, one_at_a_time(), Resume::UpTo(2)).await;
+    assert_eq!(keys, ["a", "b", "c", "d"].map(|key| Ok(Bytes::from(key))));
+}
+
+#[tokio::test]
+async fn a_resumed_scan_keeps_its_limit() {
+    let backend = Arc::new(Watched { unavailable_at: vec![1], ..Watched::default() });
+    let (client, _, _) = serve(backend).await;
+    for key in ["a", "b", "c", "d"] {
+        client.put(put("i", key, "v")).await.unwrap();
+    }
+    let keys = keys_of_a_scan(&client, ScanRequest { limit: 3, ..one_at_a_time() }, Resume::UpTo(1)).await;
+    assert_eq!(keys, ["a", "b", "c"].map(|key| Ok(Bytes::from(key))));
+}
+
+#[tokio::test]
+async fn a_scan_gives_up_after_as_many_failures_in_a_row_as_it_was_told_to_bear() {
+    for (resume, asked) in [(Resume::Never, 2), (Resume::UpTo(2), 4)] {
+        let backend = Arc::new(Watched { unavailable_at: (1..100).collect(), ..Watched::default() });
+        let (client, _, _) = serve(Arc::clone(&backend)).await;
+        for key in ["a", "b"] {
+            client.put(put("i", key, "v")).await.unwrap();
+        }
+        let keys = keys_of_a_scan(&client, one_at_a_time(), resume).await;
+        assert_eq!(keys, [Ok("a".into()), Err(Code::Unavailable)]);
+        assert_eq!(backend.scans.load(Ordering::SeqCst), asked);
+    }
+}
+
+#[tokio::test]
+async fn a_put_of_four_mebibytes_is_accepted_with_its_framing_and_one_of_five_is_refused_by_its_field() {
+    let (client, _, _) = serve(Arc::default()).await;
+    let mut request = put("i", "0", vec![1; (1 << 20) - 1]);
+    for key in ["1", "2", "3"] {
+        request.items.extend(put("i", key, vec![1; (1 << 20) - 1]).items);
+    }
+    assert_eq!(client.put(request.clone()).await.unwrap().results.len(), 4);
+    request.items.extend(put("i", "4", vec![1; 1 << 20]).items);
+    let refused = client.put(request).await.unwrap_err();
+    let refused = refused.status().unwrap();
+    assert_eq!((refused.code, &*refused.reason), (Code::InvalidArgument, "INVALID_REQUEST"));
+    assert_eq!(refused.violations[0].field, "items");
+}
+
+/// Sends bytes as they are, and lets go of what comes back.
+#[derive(Clone, Copy, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = ();
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, bytes: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put(bytes);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = ();
+    type Error = Status;
+
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+        bytes.advance(bytes.remaining());
+        Ok(Some(()))
+    }
+}
+
+async fn call(method: &'static str, message: Bytes) -> Result<(), Decoded> {
+    let (_, address, _) = serve(Arc::default()).await;
+    let channel = Options::new(address.to_string()).endpoint().unwrap().connect().await.unwrap();
+    let mut grpc = Grpc::new(channel);
+    grpc.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static(method);
+    grpc.unary(Request::new(message), path, Raw).await?;
+    Ok(())
+}
+
+const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
+
+#[tokio::test]
+async fn a_message_over_eight_mebibytes_is_invalid_and_says_what_is_allowed() {
+    let mut message = BytesMut::new();
+    message.resize(MAX_REQUEST_BYTES + 1, 0);
+    let refused = call(PUT, message.freeze()).await.unwrap_err();
+    assert_eq!((refused.code, &*refused.reason), (Code::InvalidArgument, "MESSAGE_TOO_LARGE"));
+    assert!(refused.message.contains("at most 8388608 bytes"), "{}", refused.message);
+}
+
+#[tokio::test]
+async fn bytes_that_are_not_the_message_are_invalid() {
+    let refused = call(PUT, Bytes::from_static(b"\x0a\xffgarbage")).await.unwrap_err();
+    assert_eq!((refused.code, &*refused.reason), (Code::InvalidArgument, "MALFORMED_MESSAGE"));
+    assert_eq!(refused.domain, "prism");
+}
+
+#[tokio::test]
+async fn an_unknown_method_or_service_is_unimplemented() {
+    for method in ["/prism.keyvalue.v1.KeyValueService/Increment", "/no.such.Service/Get", "/nonsense"] {
+        let refused = call(method, Bytes::new()).await.unwrap_err();
+        assert_eq!((refused.code, &*refused.reason), (Code::Unimplemented, "METHOD_NOT_FOUND"), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_are_ignored() {
+    // Field 1, the namespace "n", and field 1999, which no one knows.
+    let message = Bytes::from_static(b"\x0a\x01n\xfa\x7c\x01x");
+    call("/prism.keyvalue.v1.KeyValueService/Describe", message).await.unwrap();
+}
+
+#[tokio::test]
+async fn options_that_make_no_sense_are_refused_before_anything_is_sent() {
+    let error = |options: Options| async move { Client::connect(&options).await.unwrap_err().to_string() };
+    assert!(error(Options::new("ftp://host:1")).await.contains("'ftp://host:1'"));
+    assert!(error(Options { ca: Some(vec![]), ..Options::new("host:1") }).await.contains("https://"));
+    let token = Some("a\nb".to_owned());
+    assert!(error(Options { token, ..Options::new("host:1") }).await.contains("printable ASCII"));
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    assert!(error(Options::new(free.to_string())).await.contains("cannot be reached"));
+}

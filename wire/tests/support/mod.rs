@@ -1,0 +1,81 @@
+//! A server of the wire on a port of its own, over a backend that a test can watch and steer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use prism_contract::keyvalue::request::{ItemInput, PutRequest};
+use prism_contract::keyvalue::{
+    Capabilities, Delete, Edge, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult,
+    Scan, Timestamp,
+};
+use prism_wire::client::{Client, Options};
+use prism_wire::clock::ManualClock;
+use prism_wire::layer::StatusesLayer;
+use prism_wire::server::Service;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+
+/// The reference backend, with its scans counted, and failing where told to.
+#[derive(Default)]
+pub(crate) struct Watched {
+    /// Where everything is kept.
+    pub(crate) memory: Memory,
+    /// How many pages were read.
+    pub(crate) scans: AtomicUsize,
+    /// Each scan whose number, counted from 0, is in here answers UNAVAILABLE.
+    pub(crate) unavailable_at: Vec<usize>,
+}
+
+#[async_trait::async_trait]
+impl KeyValueBackend for Watched {
+    fn capabilities(&self) -> Capabilities {
+        self.memory.capabilities()
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.memory.put(put).await
+    }
+
+    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        self.memory.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.memory.delete(delete).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        let number = self.scans.fetch_add(1, Ordering::SeqCst);
+        if self.unavailable_at.contains(&number) {
+            return Err(Error::unavailable("told to"));
+        }
+        self.memory.scan(scan).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// Serves `backend` until the test ends, and connects to it.
+pub(crate) async fn serve(backend: Arc<Watched>) -> (Client, SocketAddr, ManualClock) {
+    let clock = ManualClock::new(Timestamp::from_micros(1_000_000).unwrap());
+    let service = Service::new(Edge::new(backend, "9.9.9"), clock.clone()).into_server();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tonic::transport::Server::builder().layer(StatusesLayer).add_service(service);
+    tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+    let client = Client::connect(&Options::new(address.to_string())).await.unwrap();
+    (client, address, clock)
+}
+
+/// A Put of one item into record `id` of namespace `n`.
+pub(crate) fn put(id: &str, key: &'static str, value: impl Into<bytes::Bytes>) -> PutRequest {
+    PutRequest {
+        namespace: "n".to_owned(),
+        id: id.to_owned(),
+        items: vec![ItemInput { key: key.into(), value: value.into(), ..ItemInput::default() }],
+        ..PutRequest::default()
+    }
+}
