@@ -1,0 +1,38 @@
+//! What a batch of writes makes of the rows it touches, decided in memory before anything is written.
+//!
+//! A backend loads the rows of an [`Overlay`] under whatever lock keeps others from changing them, asks it to decide each
+//! write in order, writes the changes, and commits. The rules about a single key are the contract's own
+//! ([`prism_contract::keyvalue::row`]).
+
+mod decide;
+mod overlay;
+#[cfg(test)]
+mod tests;
+
+use prism_contract::keyvalue::{Delete, Precondition, Put, PutResult};
+
+pub(crate) use decide::Decision;
+pub(crate) use overlay::{Change, Overlay, Pending, Place};
+
+/// A write that waits to be done.
+#[derive(Debug)]
+pub(crate) enum Write {
+    Put(Put),
+    Delete(Delete),
+}
+
+/// What a write answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    Put(Vec<PutResult>),
+    Deleted(u64),
+}
+
+impl Write {
+    pub(crate) fn preconditions(&self) -> &[Precondition] {
+        match self {
+            Self::Put(put) => &put.preconditions,
+            Self::Delete(delete) => &delete.preconditions,
+        }
+    }
+}

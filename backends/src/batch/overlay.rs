@@ -1,0 +1,138 @@
+//! The rows a batch touches: as they were loaded, as the batch has made them, and what is still to be written.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use prism_contract::keyvalue::row::{self, DeleteOutcome, Row};
+use prism_contract::keyvalue::{Delete, NewItem, Predicate};
+
+use super::Write;
+
+/// Where an item stands. Borrowed from the requests of the batch, so it is copied freely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) key: &'a [u8],
+}
+
+/// What is to be written at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change<'a> {
+    /// This item, with this row.
+    Item(Row, &'a NewItem),
+    /// A row that only remembers its token.
+    Tombstone(Row),
+    /// No row.
+    Remove,
+}
+
+/// A change and where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pending<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) change: Change<'a>,
+}
+
+/// The rows a batch touches. Every place appears once, in a numbered slot.
+pub(crate) struct Overlay<'a> {
+    pub(super) writes: &'a [&'a Write],
+    pub(super) slots: Vec<Slot<'a>>,
+    /// The slots of each write: first those of its items or named keys, then those of its preconditions.
+    pub(super) touched: Vec<Vec<usize>>,
+    pub(super) retention: Duration,
+    pub(super) last_version: i64,
+}
+
+pub(super) struct Slot<'a> {
+    pub(super) place: Place<'a>,
+    pub(super) row: Option<Row>,
+    pub(super) pending: Option<Change<'a>>,
+}
+
+impl<'a> Overlay<'a> {
+    /// The places that `writes` need to know, none of them loaded yet.
+    pub(crate) fn new(writes: &'a [&'a Write], retention: Duration) -> Self {
+        let mut overlay =
+            Self { writes, slots: Vec::new(), touched: Vec::new(), retention, last_version: 0 };
+        let mut index = HashMap::new();
+        for write in writes {
+            let touched = places(write)
+                .map(|place| *index.entry(place).or_insert_with(|| overlay.add(place)))
+                .collect();
+            overlay.touched.push(touched);
+        }
+        overlay
+    }
+
+    fn add(&mut self, place: Place<'a>) -> usize {
+        self.slots.push(Slot { place, row: None, pending: None });
+        self.slots.len() - 1
+    }
+
+    /// Every place to load, by slot.
+    pub(crate) fn places(&self) -> Vec<Place<'a>> {
+        self.slots.iter().map(|slot| slot.place).collect()
+    }
+
+    /// What the store knows of a slot's place; a slot never told of has no row.
+    pub(crate) fn know(&mut self, slot: usize, row: Row) {
+        self.slots[slot].row = Some(row);
+    }
+
+    /// The last version any item was given, before this batch.
+    pub(crate) fn continue_after(&mut self, version: i64) {
+        self.last_version = version;
+    }
+
+    /// The last version any item was given, this batch included.
+    pub(crate) fn last_version(&self) -> i64 {
+        self.last_version
+    }
+
+    /// What is to be written by now, each place once. The caller writes all of it, or gives the batch up.
+    pub(crate) fn take_changes(&mut self) -> Vec<Pending<'a>> {
+        let taken = self.slots.iter_mut().filter_map(|slot| {
+            let change = slot.pending.take()?;
+            Some(Pending { place: slot.place, change })
+        });
+        taken.collect()
+    }
+
+    /// Tells the overlay that the store itself did `delete`, one by range, prefix or all, to the rows as they stood after
+    /// the changes taken before.
+    pub(crate) fn swept_by(&mut self, delete: &Delete) {
+        for slot in &mut self.slots {
+            let Place { namespace, id, key } = slot.place;
+            let here = namespace == delete.namespace.as_str() && id == delete.id.as_str();
+            if !here || !delete.predicate.matches(key) {
+                continue;
+            }
+            let seen = slot.row.as_ref();
+            match row::delete(seen, delete.token, false, delete.now, self.retention) {
+                DeleteOutcome::Keep => {}
+                DeleteOutcome::Remove { token: 0 } => slot.row = None,
+                DeleteOutcome::Remove { token } | DeleteOutcome::Remember { token } => {
+                    slot.row = Some(row::tombstone(seen, token, delete.now));
+                }
+            }
+        }
+    }
+}
+
+/// The places a write names.
+fn places(write: &Write) -> impl Iterator<Item = Place<'_>> {
+    let (namespace, id) = match write {
+        Write::Put(put) => (put.namespace.as_str(), put.id.as_str()),
+        Write::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
+    };
+    let keys: Box<dyn Iterator<Item = &[u8]> + Send> = match write {
+        Write::Put(put) => Box::new(put.items.iter().map(|item| item.key.as_bytes())),
+        Write::Delete(delete) => match &delete.predicate {
+            Predicate::Keys(keys) => Box::new(keys.iter().map(|key| key.as_bytes())),
+            Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => Box::new(std::iter::empty()),
+        },
+    };
+    let guarded = write.preconditions().iter().map(|precondition| precondition.key.as_bytes());
+    keys.chain(guarded).map(move |key| Place { namespace, id, key })
+}

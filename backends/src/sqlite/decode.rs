@@ -1,0 +1,51 @@
+//! From SQLite's rows to the contract's types. What does not decode was not written by Prism: the store is damaged.
+
+use bytes::Bytes;
+use prism_contract::keyvalue::{Item, Key, RecordId, Timestamp};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A stored value that no Prism wrote.
+#[derive(Debug, thiserror::Error)]
+#[error("the database holds a value that Prism does not write: {0}")]
+pub(super) struct Damage(String);
+
+impl Damage {
+    /// A value that is wrong, and why.
+    pub(super) fn new(why: impl ToString) -> sqlx::Error {
+        sqlx::Error::Decode(Box::new(Self(why.to_string())))
+    }
+}
+
+/// A time that is always there.
+pub(super) fn moment(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_micros(row.try_get(column)?).map_err(Damage::new)
+}
+
+/// A time that may be NULL.
+pub(super) fn optional_moment(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
+    let micros: Option<i64> = row.try_get(column)?;
+    micros.map(Timestamp::from_micros).transpose().map_err(Damage::new)
+}
+
+/// An item, in the order of [`super::sql::ITEM_COLUMNS`].
+pub(super) fn item(row: &SqliteRow) -> Result<Item, sqlx::Error> {
+    Ok(Item {
+        key: Key::new(row.try_get::<Vec<u8>, _>(0)?).map_err(Damage::new)?,
+        content_type: row.try_get(1)?,
+        compression: row.try_get(2)?,
+        version: row.try_get(3)?,
+        priority_token: row.try_get(4)?,
+        created_at: moment(row, 5)?,
+        updated_at: moment(row, 6)?,
+        expires_at: optional_moment(row, 7)?,
+        value: Bytes::from(row.try_get::<Vec<u8>, _>(8)?),
+    })
+}
+
+/// The record's id, in the column after an item's.
+pub(super) fn record_id(row: &SqliteRow) -> Result<RecordId, sqlx::Error> {
+    let bytes: &[u8] = row.try_get(9)?;
+    let text = std::str::from_utf8(bytes).map_err(Damage::new)?;
+    RecordId::new(text).map_err(Damage::new)
+}

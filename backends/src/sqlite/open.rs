@@ -1,0 +1,183 @@
+//! Opening a file: what it is, whether it can be written, and the connections to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use prism_contract::keyvalue::Error;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection};
+use tokio::time::{Instant, sleep};
+
+use super::error::{Code, code};
+use super::reader::Readers;
+use super::schema::{self, Found};
+use super::settings::text;
+use super::{OpenError, Options};
+
+/// What opening makes.
+pub(super) struct Opened {
+    pub(super) writer: SqliteConnection,
+    /// How the writer connects again after its connection broke.
+    pub(super) connect: SqliteConnectOptions,
+    pub(super) readers: Readers,
+    pub(super) identity: Identity,
+}
+
+/// Opens the file that `options` name.
+pub(super) async fn open(options: &Options) -> Result<Opened, OpenError> {
+    if let Some((option, allowed)) = options.fault() {
+        return Err(OpenError::Option { option, allowed });
+    }
+    // SQLite reads a name that starts with `file:` as a URI; an absolute path never does.
+    let path = std::path::absolute(&options.path)
+        .map_err(|error| OpenError::Inaccessible { path: options.path.clone(), source: error.into() })?;
+    look_at(&path).await?;
+    let failed = |error| OpenError::of(&path, error);
+    let connect = writer_options(&path, options.busy_timeout);
+    let mut writer = connect.clone().create_if_missing(true).connect().await.map_err(failed)?;
+    refuse_others(&path, schema::find(&mut writer).await.map_err(failed)?)?;
+    let mode = log_ahead(&mut writer, options.busy_timeout).await.map_err(failed)?;
+    if mode != "wal" {
+        return Err(OpenError::NoLog { path, mode });
+    }
+    // Once more, under the lock: another process may have been faster.
+    refuse_others(&path, schema::migrate(&mut writer).await.map_err(failed)?)?;
+    let readers = Readers::open(reader_options(&path, options.busy_timeout), options).await.map_err(failed)?;
+    let identity = Identity::of(&path)
+        .await
+        .map_err(|error| OpenError::Inaccessible { path: path.clone(), source: error.into() })?;
+    Ok(Opened { writer, connect, readers, identity })
+}
+
+/// Refuses what SQLite would report with less clarity.
+async fn look_at(path: &Path) -> Result<(), OpenError> {
+    match tokio::fs::metadata(path).await {
+        Ok(found) if !found.is_file() => return Err(OpenError::NotAFile { path: path.to_owned() }),
+        // A file that is not there is made; one that cannot be seen is SQLite's to report.
+        Ok(_) | Err(_) => {}
+    }
+    let directory = path.parent().unwrap_or(path);
+    match tokio::fs::try_exists(directory).await {
+        Ok(false) => Err(OpenError::NoDirectory { path: path.to_owned() }),
+        Ok(true) => Ok(()),
+        Err(error) => Err(OpenError::Inaccessible { path: path.to_owned(), source: error.into() }),
+    }
+}
+
+fn refuse_others(path: &Path, found: Found) -> Result<(), OpenError> {
+    match found {
+        Found::Empty | Found::Prism { .. } => Ok(()),
+        Found::Newer { version } => Err(OpenError::Newer { path: path.to_owned(), found: version }),
+        Found::Foreign => Err(OpenError::NotPrism { path: path.to_owned() }),
+    }
+}
+
+/// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch needs the file for itself for a
+/// moment, and SQLite does not wait for that by its busy timeout, so this does.
+async fn log_ahead(writer: &mut SqliteConnection, patience: Duration) -> Result<String, sqlx::Error> {
+    let mode = text(writer, "PRAGMA journal_mode").await?;
+    if mode == "wal" {
+        return Ok(mode);
+    }
+    let deadline = Instant::now() + patience;
+    loop {
+        match text(writer, "PRAGMA journal_mode = WAL").await {
+            Err(error) if code(&error) == Some(Code::Busy) && Instant::now() < deadline => {
+                sleep(Duration::from_millis(10)).await;
+            }
+            answered => return answered,
+        }
+    }
+}
+
+/// What both kinds of connection share. Memory-mapped reading stays off: a disk error, or another process that truncates
+/// the file, would then kill this process instead of failing a request.
+fn common_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(busy_timeout)
+        .pragma("mmap_size", "0")
+        // There are no foreign keys to check.
+        .foreign_keys(false)
+        // SQL in a log line would tell keys apart from values for nobody's good, and formatting it costs time.
+        .disable_statement_logging()
+}
+
+fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    common_options(path, busy_timeout)
+        // Each commit syncs the log before it is answered (DUR-1, DUR-4); on macOS only this pragma reaches the disk.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("fullfsync", "ON")
+        // 32 MiB of pages, and a log that shrinks back to 64 MiB after a huge transaction.
+        .pragma("cache_size", "-32768")
+        .pragma("journal_size_limit", "67108864")
+        // The rows of a batch come back without the worker stopping for every fiftieth.
+        .row_buffer_size(256)
+        .thread_name(|_| "prism-sqlite-writer".to_owned())
+}
+
+fn reader_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    common_options(path, busy_timeout)
+        .read_only(true)
+        .pragma("query_only", "ON")
+        // 8 MiB of pages.
+        .pragma("cache_size", "-8192")
+        // What is read ahead of a page that may be full already: at most 16 values of 1 MiB (SCAN-3).
+        .row_buffer_size(16)
+        .statement_cache_capacity(128)
+        .thread_name(|n| format!("prism-sqlite-reader-{n}"))
+}
+
+impl OpenError {
+    /// What a driver's error means while a file is opened.
+    fn of(path: &Path, error: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        match code(&error) {
+            Some(Code::Busy | Code::Locked | Code::LockProtocol) => Self::Locked { path },
+            Some(Code::ReadOnly) => Self::ReadOnly { path },
+            Some(Code::NotADatabase) => Self::NotADatabase { path },
+            Some(Code::CannotOpen) => Self::Inaccessible { path, source: error.into() },
+            Some(Code::NoMemory | Code::InputOutput | Code::Full | Code::Other) | None => {
+                Self::Failed { path, source: error.into() }
+            }
+        }
+    }
+}
+
+/// Which file was opened, so that one deleted or replaced under a running process is noticed.
+pub(super) struct Identity {
+    path: PathBuf,
+    file: FileId,
+}
+
+#[cfg(unix)]
+type FileId = (u64, u64);
+#[cfg(not(unix))]
+type FileId = ();
+
+impl Identity {
+    async fn of(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { path: path.to_owned(), file: file_id(path).await? })
+    }
+
+    /// Whether the path still names the same file.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        match file_id(&self.path).await {
+            Ok(file) if file == self.file => Ok(()),
+            Ok(_) => Err(Error::unavailable("the database file was replaced")),
+            Err(error) => Err(Error::unavailable(error)),
+        }
+    }
+}
+
+#[cfg(unix)]
+async fn file_id(path: &Path) -> std::io::Result<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    let found = tokio::fs::metadata(path).await?;
+    Ok((found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+async fn file_id(path: &Path) -> std::io::Result<FileId> {
+    tokio::fs::metadata(path).await.map(|_| ())
+}

@@ -1,0 +1,160 @@
+//! The connections that read, lent out one request at a time.
+//!
+//! Joining waiting reads into one statement would happen here: requests reach the database only through [`Readers`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prism_contract::keyvalue::Error;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::Options;
+use super::error::translate;
+use super::settings::number;
+use crate::queue::{closed, shed};
+
+/// How many steps of SQLite's machine an abandoned statement may still take: well under a millisecond.
+const STEPS: i32 = 10_000;
+
+/// A bounded number of connections, and a bounded number of requests that wait for them.
+pub(super) struct Readers {
+    connect: SqliteConnectOptions,
+    idle: Mutex<Vec<Reader>>,
+    /// One permit for each connection that may be lent.
+    free: Semaphore,
+    count: u32,
+    /// One permit for each request that is served or may wait.
+    waiting: Semaphore,
+    wait: Duration,
+}
+
+/// A connection, and the means to stop what it does.
+struct Reader {
+    connection: SqliteConnection,
+    stop: Arc<AtomicBool>,
+}
+
+/// A connection on loan. Dropped early, it stops its statement; see [`Lease::give_back`].
+pub(super) struct Lease<'a> {
+    readers: &'a Readers,
+    reader: Option<Reader>,
+    _free: SemaphorePermit<'a>,
+    _waiting: SemaphorePermit<'a>,
+}
+
+impl Readers {
+    /// Opens one connection, to see that it works; the others are opened when they are needed.
+    pub(super) async fn open(connect: SqliteConnectOptions, options: &Options) -> Result<Self, sqlx::Error> {
+        let first = Reader::open(&connect).await?;
+        let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
+        let count = u32::try_from(options.readers).unwrap_or(u32::MAX);
+        Ok(Self {
+            connect,
+            idle: Mutex::new(vec![first]),
+            free: Semaphore::new(count as usize),
+            count,
+            waiting: Semaphore::new(room),
+            wait: options.read_wait,
+        })
+    }
+
+    /// Lends a connection; sheds the request if too many wait, or if it waits too long.
+    pub(super) async fn lend(&self) -> Result<Lease<'_>, Error> {
+        let waiting = self.waiting.try_acquire().map_err(|_| if self.waiting.is_closed() { closed() } else { shed() })?;
+        let free = match self.free.try_acquire() {
+            Ok(free) => free,
+            Err(_) => {
+                let acquired = timeout(self.wait, self.free.acquire()).await;
+                acquired.map_err(|_| shed())?.map_err(|_| closed())?
+            }
+        };
+        let idle = self.idle().pop();
+        let reader = match idle {
+            Some(reader) => reader.rested().await,
+            None => Reader::open(&self.connect).await,
+        };
+        let reader = Some(reader.map_err(translate)?);
+        Ok(Lease { readers: self, reader, _free: free, _waiting: waiting })
+    }
+
+    /// Whether the database answers a read.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        let mut lease = self.lend().await?;
+        number(lease.connection()?, "SELECT last FROM versions").await.map_err(translate)?;
+        lease.give_back();
+        Ok(())
+    }
+
+    /// Waits for what is being read, then closes every connection.
+    pub(super) async fn close(&self) {
+        self.waiting.close();
+        // Fails only where somebody else has closed them already.
+        let all = self.free.acquire_many(self.count).await;
+        self.free.close();
+        drop(all);
+        let idle = std::mem::take(&mut *self.idle());
+        for reader in idle {
+            // A connection that only read has nothing to lose.
+            let _ = reader.connection.close().await;
+        }
+    }
+
+    /// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
+    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reader {
+    async fn open(connect: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
+        let mut connection = connect.connect().await?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        connection.lock_handle().await?.set_progress_handler(STEPS, move || !stopped.load(Ordering::Relaxed));
+        Ok(Self { connection, stop })
+    }
+
+    /// The connection, once a statement that was abandoned on it has stopped.
+    async fn rested(mut self) -> Result<Self, sqlx::Error> {
+        if self.stop.load(Ordering::Relaxed) {
+            // Commands are served in order, so this is answered after the statement has ended.
+            self.connection.ping().await?;
+            self.stop.store(false, Ordering::Relaxed);
+        }
+        Ok(self)
+    }
+}
+
+impl Lease<'_> {
+    /// The connection.
+    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Error> {
+        let reader = self.reader.as_mut().ok_or_else(|| Error::internal("a connection was given back twice"))?;
+        Ok(&mut reader.connection)
+    }
+
+    /// Gives a connection back whose statement has ended.
+    pub(super) fn give_back(mut self) {
+        if let Some(reader) = self.reader.take() {
+            self.readers.idle().push(reader);
+        }
+    }
+
+    /// Throws a connection away that failed.
+    pub(super) fn discard(mut self) {
+        self.reader = None;
+    }
+}
+
+impl Drop for Lease<'_> {
+    /// A statement that still runs is told to stop, so that whoever comes next does not wait for it (ERR-4).
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.stop.store(true, Ordering::Relaxed);
+            self.readers.idle().push(reader);
+        }
+    }
+}

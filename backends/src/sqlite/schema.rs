@@ -1,0 +1,79 @@
+//! The schema: its versions, embedded in the binary, and how a file is brought up to date.
+//!
+//! `PRAGMA application_id` says that a database is Prism's, and `PRAGMA user_version` how many migrations it has had. Both
+//! live in the file's header, so they can be read before anything in the file is touched, and they change in the same
+//! transaction as the tables.
+
+use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
+
+use super::settings::number;
+
+/// `Prsm` in ASCII: marks a SQLite file as one of Prism's.
+const APPLICATION_ID: i64 = 0x5072_736d;
+
+/// The migrations in order; the first takes an empty file to version 1.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_items.sql")];
+
+/// The schema version this crate works with.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What a file is, told without touching it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No table, no marks: a new file.
+    Empty,
+    /// Prism's, at a version up to [`SCHEMA_VERSION`].
+    Prism { version: i64 },
+    /// Prism's, at a version this crate does not know.
+    Newer { version: i64 },
+    /// Somebody else's.
+    Foreign,
+}
+
+/// Looks at a database.
+pub(super) async fn find(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+    let application = number(connection, "PRAGMA application_id").await?;
+    let version = number(connection, "PRAGMA user_version").await?;
+    let tables = number(connection, "SELECT count(*) FROM sqlite_schema").await?;
+    Ok(match (application, version) {
+        (0, 0) if tables == 0 => Found::Empty,
+        (APPLICATION_ID, 1..=SCHEMA_VERSION) => Found::Prism { version },
+        (APPLICATION_ID, SCHEMA_VERSION..) => Found::Newer { version },
+        _ => Found::Foreign,
+    })
+}
+
+/// Runs the migrations that a file still lacks, all or none, and answers what the file was before. Two processes may do
+/// this at once: the second waits for the first and finds nothing to do.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+    connection.execute("BEGIN IMMEDIATE").await?;
+    let found = match find(connection).await {
+        Ok(found) => apply(connection, found).await.map(|()| found),
+        Err(error) => Err(error),
+    };
+    let end = if found.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = connection.execute(end).await;
+    let found = found?;
+    ended?;
+    Ok(found)
+}
+
+async fn apply(connection: &mut SqliteConnection, found: Found) -> Result<(), sqlx::Error> {
+    let done = match found {
+        Found::Empty => 0,
+        Found::Prism { version } => version,
+        Found::Newer { .. } | Found::Foreign => return Ok(()),
+    };
+    let lacking = MIGRATIONS.into_iter().skip(usize::try_from(done).unwrap_or(usize::MAX));
+    let mut migrated = false;
+    for migration in lacking {
+        connection.execute(sqlx::raw_sql(migration)).await?;
+        migrated = true;
+    }
+    if migrated {
+        // A PRAGMA takes no parameters; both numbers are constants of this file.
+        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}");
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(marks))).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! The text of every statement, in few fixed shapes, so that each is prepared once per connection.
+//!
+//! Statements over many rows come in [`SIZES`]; a list that falls between two sizes is padded. SQLite takes a parameter that
+//! nobody bound for NULL, and every statement here passes over rows of NULLs, so padding costs no binding.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+/// How many rows the statements over many rows speak of.
+const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
+
+/// Most rows of one statement.
+pub(super) const MOST_ROWS: usize = SIZES[SIZES.len() - 1];
+
+/// The texts of a statement, one for each size.
+struct Sized([String; SIZES.len()]);
+
+impl Sized {
+    fn new(text: impl Fn(usize) -> String) -> Self {
+        Self(SIZES.map(text))
+    }
+
+    /// The least statement that has room for `rows`, which are at most [`MOST_ROWS`].
+    fn with_room_for(&self, rows: usize) -> &str {
+        let size = SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1);
+        &self.0[size]
+    }
+}
+
+/// The rows of `size` places, each with its number; three parameters a place.
+pub(super) fn lookup(rows: usize) -> &'static str {
+    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+        Sized::new(|size| {
+            format!(
+                "WITH wanted (number, namespace, id, key) AS (VALUES {}) \
+                 SELECT number, version, token, created_at, updated_at, expires_at, deleted_at \
+                 FROM wanted CROSS JOIN items USING (namespace, id, key)",
+                list(size, |number| format!("({number}, ?, ?, ?)"))
+            )
+        })
+    });
+    TEXT.with_room_for(rows)
+}
+
+/// Writes `size` rows, each over what stood there; twelve parameters a row.
+pub(super) fn upsert(rows: usize) -> &'static str {
+    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+        Sized::new(|size| {
+            format!(
+                "INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
+                 created_at, updated_at, expires_at, deleted_at, value) \
+                 SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL \
+                 ON CONFLICT (namespace, id, key) DO UPDATE SET content_type = excluded.content_type, \
+                 compression = excluded.compression, version = excluded.version, token = excluded.token, \
+                 created_at = excluded.created_at, updated_at = excluded.updated_at, \
+                 expires_at = excluded.expires_at, deleted_at = excluded.deleted_at, value = excluded.value",
+                list(size, |_| "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)".to_owned())
+            )
+        })
+    });
+    TEXT.with_room_for(rows)
+}
+
+/// Removes the rows of `size` places; three parameters a place.
+pub(super) fn remove(rows: usize) -> &'static str {
+    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+        Sized::new(|size| {
+            let places = list(size, |_| "(?, ?, ?)".to_owned());
+            format!("DELETE FROM items WHERE (namespace, id, key) IN (VALUES {places})")
+        })
+    });
+    TEXT.with_room_for(rows)
+}
+
+/// What is live, with the moment in parameter 3.
+const LIVE: &str = "deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
+
+/// Turns a span's live items into tombstones where a token must be remembered (TOK-4): parameters namespace, id, now, token,
+/// start and, if it has one, end.
+pub(super) fn bury(ends: bool) -> &'static str {
+    static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
+        [false, true].map(|ends| {
+            format!(
+                "UPDATE items SET token = max(token, ?4), deleted_at = ?3, expires_at = NULL, content_type = '', \
+                 compression = 0, value = x'' WHERE {} AND {LIVE} AND max(token, ?4) > 0 \
+                 AND (?4 = 0 OR token < ?4)",
+                span(ends)
+            )
+        })
+    });
+    &TEXT[usize::from(ends)]
+}
+
+/// Removes a span's live items that never saw a token: parameters as for [`bury`].
+pub(super) fn remove_untold(ends: bool) -> &'static str {
+    static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
+        [false, true].map(|ends| format!("DELETE FROM items WHERE {} AND {LIVE} AND token = 0", span(ends)))
+    });
+    &TEXT[usize::from(ends)]
+}
+
+fn span(ends: bool) -> String {
+    let end = if ends { " AND key < ?6" } else { "" };
+    format!("namespace = ?1 AND id = ?2 AND key >= ?5{end}")
+}
+
+/// What reads answer of an item; a read without values answers an empty one instead of the last.
+pub(super) const ITEM_COLUMNS: &str =
+    "key, content_type, compression, version, token, created_at, updated_at, expires_at";
+
+/// The most keys a statement can be asked for by name: a padded list has room for a whole `match_keys`.
+const KEY_LISTS: [usize; 5] = [1, 8, 64, 256, 1_024];
+
+/// The shape of a page's statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct PageShape {
+    pub(super) of: Of,
+    pub(super) keys: Keys,
+    pub(super) reverse: bool,
+    pub(super) keys_only: bool,
+}
+
+/// What a page is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Of {
+    /// One record: parameters namespace, id, now, limit, then the keys'.
+    Record,
+    /// A namespace, from a position: parameters namespace, id, now, limit, key, then the keys'.
+    Namespace,
+}
+
+/// Which keys a page is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Keys {
+    /// From a start, to the last: parameter start.
+    From,
+    /// From a start to an end: parameters start and end.
+    Between,
+    /// A list, padded to this length by NULLs: its keys as parameters.
+    Named(usize),
+}
+
+impl Keys {
+    /// The shape for this many named keys, at most 1,000.
+    pub(super) fn named(keys: usize) -> Self {
+        let size = KEY_LISTS.partition_point(|size| *size < keys).min(KEY_LISTS.len() - 1);
+        Self::Named(KEY_LISTS[size])
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        [Self::From, Self::Between].into_iter().chain(KEY_LISTS.map(Self::Named))
+    }
+}
+
+impl PageShape {
+    /// Every shape there is.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let switches = [(false, false), (false, true), (true, false), (true, true)];
+        [Of::Record, Of::Namespace].into_iter().flat_map(move |of| {
+            Keys::all().flat_map(move |keys| {
+                switches.map(|(reverse, keys_only)| Self { of, keys, reverse, keys_only })
+            })
+        })
+    }
+
+    /// The statement.
+    pub(super) fn text(self) -> &'static str {
+        static TEXTS: LazyLock<HashMap<PageShape, String>> =
+            LazyLock::new(|| PageShape::all().map(|shape| (shape, shape.write())).collect());
+        &TEXTS[&self]
+    }
+
+    fn write(self) -> String {
+        let value = if self.keys_only { "x''" } else { "value" };
+        let (id, place, order, first) = match self.of {
+            Of::Record => ("", "id = ?2", "key", 5),
+            Of::Namespace if self.reverse => (", id", "(id, key) < (?2, ?5)", "id {}, key", 6),
+            Of::Namespace => (", id", "(id, key) >= (?2, ?5)", "id {}, key", 6),
+        };
+        let keys = match self.keys {
+            Keys::From => format!("key >= ?{first}"),
+            Keys::Between => format!("key >= ?{first} AND key < ?{}", first + 1),
+            Keys::Named(size) => format!("key IN ({})", list(size, |n| format!("?{}", first + n))),
+        };
+        let way = if self.reverse { "DESC" } else { "ASC" };
+        let order = order.replace("{}", way);
+        format!(
+            "SELECT {ITEM_COLUMNS}, {value}{id} FROM items WHERE namespace = ?1 AND {place} AND {keys} \
+             AND {LIVE} ORDER BY {order} {way} LIMIT ?4"
+        )
+    }
+}
+
+/// `size` things, numbered from 0, with commas between them.
+fn list(size: usize, thing: impl Fn(usize) -> String) -> String {
+    (0..size).fold(String::new(), |mut text, number| {
+        let comma = if number == 0 { "" } else { ", " };
+        let _ = write!(text, "{comma}{}", thing(number));
+        text
+    })
+}

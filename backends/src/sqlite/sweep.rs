@@ -1,0 +1,59 @@
+//! Sweeping: dropping what is expired or forgotten, a bounded amount at a time.
+
+use std::time::Duration;
+
+use prism_contract::keyvalue::{Swept, Timestamp};
+use sqlx::Row;
+
+use super::transaction::Transaction;
+
+/// Most rows of each kind that one sweep looks at. It holds the writer for some milliseconds.
+const BOUND: i64 = 1_000;
+
+/// The first expired rows, in the order of the index for them.
+macro_rules! first_expired {
+    () => {
+        "(namespace, id, key) IN (SELECT namespace, id, key FROM items \
+         WHERE expires_at IS NOT NULL AND expires_at <= ?1 ORDER BY expires_at LIMIT ?3)"
+    };
+}
+
+/// Expired items without a token, or with one that is forgotten.
+const DROP_EXPIRED: &str =
+    concat!("DELETE FROM items WHERE (token = 0 OR expires_at <= ?2) AND ", first_expired!());
+
+/// Expired items whose token must be remembered become tombstones, dead since they expired. That changes nothing for a
+/// clock at or past the sweep's, and a clock that is behind sees no item without its value.
+const BURY_EXPIRED: &str = concat!(
+    "UPDATE items SET deleted_at = expires_at, expires_at = NULL, content_type = '', compression = 0, value = x'' \
+     WHERE token > 0 AND ",
+    first_expired!()
+);
+
+/// Tombstones past their retention.
+const DROP_TOMBSTONES: &str = "DELETE FROM items WHERE (namespace, id, key) IN (SELECT namespace, id, key \
+     FROM items WHERE deleted_at IS NOT NULL AND deleted_at <= ?2 ORDER BY deleted_at LIMIT ?3)";
+
+/// Whether anything is left to sweep.
+const IS_MORE: &str = "SELECT EXISTS (SELECT 1 FROM items WHERE expires_at IS NOT NULL AND expires_at <= ?1) \
+     OR EXISTS (SELECT 1 FROM items WHERE deleted_at IS NOT NULL AND deleted_at <= ?2)";
+
+/// Every statement of a sweep.
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 4] = [DROP_EXPIRED, BURY_EXPIRED, DROP_TOMBSTONES, IS_MORE];
+
+impl Transaction {
+    /// Drops a bounded amount of what is dead at `now`, and nothing that is live (TTL-5).
+    pub(super) async fn sweep(&mut self, now: Timestamp, retention: Duration) -> Result<Swept, sqlx::Error> {
+        let forgotten = now.saturating_sub(retention);
+        let mut affected = [0; 3];
+        for (statement, count) in [DROP_EXPIRED, BURY_EXPIRED, DROP_TOMBSTONES].into_iter().zip(&mut affected) {
+            let query = sqlx::query(statement).bind(now.as_micros()).bind(forgotten.as_micros()).bind(BOUND);
+            *count = query.execute(&mut self.connection).await?.rows_affected();
+        }
+        let query = sqlx::query(IS_MORE).bind(now.as_micros()).bind(forgotten.as_micros());
+        let more = query.fetch_one(&mut self.connection).await?.try_get(0)?;
+        let [dropped, buried, tombstones] = affected;
+        Ok(Swept { expired: dropped + buried, tombstones, more })
+    }
+}

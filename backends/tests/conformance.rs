@@ -1,0 +1,13 @@
+//! The suite against SQLite in process: each case has a file of its own.
+
+use prism_backends::Sqlite;
+use prism_backends::sqlite::Options;
+use prism_conformance::{InProcess, OpenError};
+
+prism_conformance::conformance!(InProcess::durable(
+    "sqlite",
+    || tempfile::tempdir().map_err(OpenError::new),
+    |folder| async move {
+        Sqlite::open(Options::new(folder.path().join("prism.db"))).await.map_err(OpenError::new)
+    },
+));
