@@ -2,8 +2,6 @@
 
 use prism_contract::keyvalue::Error;
 
-use crate::queue::shed;
-
 /// SQLite's primary result codes that mean something here. <https://www.sqlite.org/rescode.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Code {
@@ -55,9 +53,8 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
         };
     }
     match error {
-        sqlx::Error::PoolTimedOut => shed(),
         // The connection is gone, and the next request gets a new one.
-        sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Error::unavailable(error),
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Error::unavailable(error),
         // The driver's enum is open: what is not known is not tried again.
         unknown => Error::internal(unknown),
     }

@@ -2,8 +2,8 @@
 //!
 //! - The file is in WAL mode with `synchronous=FULL`: an answered write has reached the disk (DUR-1, DUR-4). Several
 //!   processes may share a file on one machine; each write holds SQLite's write lock while it reads what it decides on.
-//! - [`writer`] drains the queue into one transaction; [`transaction`] loads, decides and writes a batch in few statements.
-//! - [`reader`] lends out connections; [`select`] answers each page from one statement, which is one moment (LIN-3).
+//! - `writer` drains the queue into one transaction; `transaction` loads, decides and writes a batch in few statements.
+//! - `reader` lends out connections; `select` answers each page from one statement, which is one moment (LIN-3).
 
 mod decode;
 mod error;
@@ -118,7 +118,7 @@ impl KeyValueBackend for Sqlite {
         self.readers.scan(&scan).await
     }
 
-    /// Reads a row, begins and ends an empty write transaction, and looks whether the path still names the file that was
+    /// Reads a row, begins and ends a write transaction, and looks whether the path still names the file that was
     /// opened: SQLite itself would go on writing to a file that was deleted.
     async fn check(&self) -> Result<(), Error> {
         self.identity.check().await?;

@@ -14,10 +14,10 @@ pub struct Options {
     pub readers: usize,
     /// How many reads may wait for a connection; one more is shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
     pub waiting_reads: usize,
-    /// How long a read waits for a connection before it is shed. Default: 5 s.
+    /// How long a read waits for a connection before it is shed. Default: 2 s.
     pub read_wait: Duration,
     /// How long to wait for a lock that another process holds before the database counts as away, in whole milliseconds.
-    /// Default: 5 s.
+    /// Default: 2 s.
     pub busy_timeout: Duration,
     /// How long a deleted or expired key's token is remembered (TOK-4). Default: 24 h.
     pub retention: Duration,
@@ -37,8 +37,9 @@ impl Options {
             path: path.into(),
             readers: 4,
             waiting_reads: 4_096,
-            read_wait: Duration::from_secs(5),
-            busy_timeout: Duration::from_secs(5),
+            // Both end well before a method's 5 s, so that a locked database is answered UNAVAILABLE, and not by a deadline.
+            read_wait: Duration::from_secs(2),
+            busy_timeout: Duration::from_secs(2),
             retention: DEFAULT_RETENTION,
             queue_length: 4_096,
             queue_bytes: 64 << 20,

@@ -35,9 +35,38 @@ async fn every_page_is_one_search_of_the_primary_key_without_a_sort() {
 }
 
 #[tokio::test]
-async fn dump() {
+async fn every_write_finds_its_rows_by_the_primary_key() {
     let mut connection = database().await;
-    for text in [sql::lookup(4), sql::upsert(4), sql::remove(1), sql::remove(4), sql::bury(true), sql::remove_untold(false), sql::bury(false)].into_iter().chain(sweep::STATEMENTS) {
-        eprintln!("{text}\n{:#?}", plan(&mut connection, text).await);
+    let place = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key=?)";
+    let from = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key>?)";
+    let between = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key>? AND key<?)";
+    let statements = [
+        (sql::lookup(1), place),
+        (sql::lookup(256), place),
+        (sql::remove(1), place),
+        (sql::remove(256), place),
+        (sql::bury(false), from),
+        (sql::bury(true), between),
+        (sql::remove_untold(false), from),
+        (sql::remove_untold(true), between),
+    ];
+    for (statement, search) in statements {
+        let plan = plan(&mut connection, statement).await;
+        let of_items: Vec<_> = plan.iter().filter(|line| line.contains(" items")).collect();
+        assert_eq!(of_items, [search], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_reads_only_the_indexes_made_for_it() {
+    let mut connection = database().await;
+    for statement in sweep::STATEMENTS {
+        for line in plan(&mut connection, statement).await {
+            let allowed = ["SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key=?)",
+                "SEARCH items USING COVERING INDEX items_by_expiry (expires_at>? AND expires_at<?)",
+                "SEARCH items USING COVERING INDEX items_by_deletion (deleted_at>? AND deleted_at<?)"];
+            assert!(!line.contains(" items") || allowed.contains(&line.as_str()), "{line}: {statement}");
+            assert!(!line.contains("TEMP B-TREE"), "{line}: {statement}");
+        }
     }
 }

@@ -84,9 +84,16 @@ impl Readers {
     /// Whether the database answers a read.
     pub(super) async fn check(&self) -> Result<(), Error> {
         let mut lease = self.lend().await?;
-        number(lease.connection()?, "SELECT last FROM versions").await.map_err(translate)?;
-        lease.give_back();
-        Ok(())
+        match number(lease.connection()?, "SELECT last FROM versions").await {
+            Ok(_) => {
+                lease.give_back();
+                Ok(())
+            }
+            Err(error) => {
+                lease.discard();
+                Err(translate(error))
+            }
+        }
     }
 
     /// Waits for what is being read, then closes every connection.
@@ -145,7 +152,9 @@ impl Lease<'_> {
 
     /// Throws a connection away that failed.
     pub(super) fn discard(mut self) {
-        self.reader = None;
+        if let Some(reader) = self.reader.take() {
+            reader.stop.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -156,5 +165,34 @@ impl Drop for Lease<'_> {
             reader.stop.store(true, Ordering::Relaxed);
             self.readers.idle().push(reader);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use futures::{StreamExt, poll};
+
+    use super::*;
+
+    /// Counts for ever, and finds nothing.
+    const ENDLESS: &str = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0";
+
+    #[tokio::test]
+    async fn an_abandoned_read_is_stopped_and_its_connection_serves_the_next() {
+        let mut options = Options::new(Path::new("unused"));
+        options.readers = 1;
+        let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
+        let mut lease = readers.lend().await.unwrap();
+        {
+            let mut rows = sqlx::query(ENDLESS).fetch(lease.connection().unwrap());
+            assert!(poll!(rows.next()).is_pending());
+        }
+        drop(lease);
+        let next = timeout(Duration::from_secs(60), readers.lend()).await;
+        let mut lease = next.expect("the statement was not stopped").unwrap();
+        assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
+        lease.give_back();
     }
 }

@@ -44,7 +44,8 @@ pub(super) async fn find(connection: &mut SqliteConnection) -> Result<Found, sql
 }
 
 /// Runs the migrations that a file still lacks, all or none, and answers what the file was before. Two processes may do
-/// this at once: the second waits for the first and finds nothing to do.
+/// this at once: the second waits for the first and finds nothing to do. A file of Prism's is written to in any case, which
+/// shows at once whether it can be.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
     connection.execute("BEGIN IMMEDIATE").await?;
     let found = match find(connection).await {
@@ -65,15 +66,17 @@ async fn apply(connection: &mut SqliteConnection, found: Found) -> Result<(), sq
         Found::Newer { .. } | Found::Foreign => return Ok(()),
     };
     let lacking = MIGRATIONS.into_iter().skip(usize::try_from(done).unwrap_or(usize::MAX));
-    let mut migrated = false;
+    let mut lacking = lacking.peekable();
+    if lacking.peek().is_none() {
+        // SQLite begins even a write transaction on a file that is read-only, and refuses only a change.
+        connection.execute("UPDATE versions SET last = last").await?;
+        return Ok(());
+    }
     for migration in lacking {
         connection.execute(sqlx::raw_sql(migration)).await?;
-        migrated = true;
     }
-    if migrated {
-        // A PRAGMA takes no parameters; both numbers are constants of this file.
-        let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}");
-        connection.execute(sqlx::raw_sql(AssertSqlSafe(marks))).await?;
-    }
+    // A PRAGMA takes no parameters; both numbers are constants of this file.
+    let marks = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}");
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(marks))).await?;
     Ok(())
 }

@@ -47,6 +47,12 @@ pub(super) fn lookup(rows: usize) -> &'static str {
 pub(super) fn upsert(rows: usize) -> &'static str {
     static TEXT: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
+            if std::env::var("SPIKE_REPLACE").is_ok() {
+                return format!("REPLACE INTO items (namespace, id, key, content_type, compression, version, token, \
+                 created_at, updated_at, expires_at, deleted_at, value) \
+                 SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
+                list(size, |_| "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)".to_owned()));
+            }
             format!(
                 "INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
                  created_at, updated_at, expires_at, deleted_at, value) \
@@ -171,6 +177,8 @@ impl PageShape {
         &TEXTS[&self]
     }
 
+    /// The limit is an expression on purpose: SQLite plans by the value of a bare `LIMIT ?`, and so prepares the statement
+    /// anew whenever another is bound, which costs more than reading an item.
     fn write(self) -> String {
         let value = if self.keys_only { "x''" } else { "value" };
         let (id, place, order, first) = match self.of {
@@ -187,7 +195,7 @@ impl PageShape {
         let order = order.replace("{}", way);
         format!(
             "SELECT {ITEM_COLUMNS}, {value}{id} FROM items WHERE namespace = ?1 AND {place} AND {keys} \
-             AND {LIVE} ORDER BY {order} {way} LIMIT ?4"
+             AND {LIVE} ORDER BY {order} {way} LIMIT ?4 + 0"
         )
     }
 }

@@ -35,6 +35,12 @@ impl Transaction {
         sqlx::query("ROLLBACK").execute(&mut self.connection).await.is_ok().then_some(self.connection)
     }
 
+    /// Changes something, and nothing that anyone can see.
+    pub(super) async fn touch(&mut self) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE versions SET last = last").execute(&mut self.connection).await?;
+        Ok(())
+    }
+
     /// Does `writes` in order; the answers hold once the transaction is committed. An error means all of them.
     pub(super) async fn apply(
         &mut self,

@@ -17,7 +17,7 @@ use crate::queue::{Intake, Job, Turn};
 
 /// What the writer does besides writes.
 pub(super) enum Errand {
-    /// Begin and end an empty transaction.
+    /// See whether a transaction can be had.
     Probe { answer: oneshot::Sender<Result<(), Error>> },
     /// Drop some of what is expired or forgotten at `now`.
     Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
@@ -51,7 +51,7 @@ impl Writer {
             match turn {
                 Turn::Batch(jobs) => self.batch(jobs).await,
                 Turn::Errand(Errand::Probe { answer }) => {
-                    let _ = answer.send(self.commit(&[]).await.map(|_| ()));
+                    let _ = answer.send(self.probe().await);
                 }
                 Turn::Errand(Errand::Sweep { now, answer }) => {
                     let _ = answer.send(self.sweep(now).await);
@@ -104,6 +104,15 @@ impl Writer {
         self.end(transaction, done).await
     }
 
+    /// An empty transaction, which waits for the lock and writes nothing. After an outage it changes something, because only
+    /// a change that is committed shows that the disk is back.
+    async fn probe(&mut self) -> Result<(), Error> {
+        let ill = self.away.load(Ordering::Relaxed);
+        let mut transaction = self.begin().await?;
+        let done = if ill { transaction.touch().await } else { Ok(()) };
+        self.end(transaction, done).await
+    }
+
     async fn sweep(&mut self, now: Timestamp) -> Result<Swept, Error> {
         let retention = self.retention;
         let mut transaction = self.begin().await?;
@@ -131,7 +140,9 @@ impl Writer {
             Ok(connection) => Transaction::begin(connection).await.map_err(translate),
             Err(error) => Err(error),
         };
-        self.away.store(begun.is_err(), Ordering::Relaxed);
+        if begun.is_err() {
+            self.away.store(true, Ordering::Relaxed);
+        }
         begun
     }
 

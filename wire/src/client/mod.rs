@@ -3,6 +3,8 @@
 mod connect;
 mod scan;
 
+use std::error::Error;
+use std::iter::successors;
 use std::time::Duration;
 
 use prism_contract::keyvalue::request::{
@@ -12,7 +14,7 @@ use prism_contract::keyvalue::request::{
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status, TimeoutExpired};
 
 pub use self::connect::{ConnectError, Options};
 pub use self::scan::{Messages, Resume};
@@ -32,7 +34,21 @@ pub enum CallError {
 
 impl From<Status> for CallError {
     fn from(status: Status) -> Self {
-        Self::Status(Box::new(status.into()))
+        Self::Status(Box::new(Decoded::from_status(&by_contract(status))))
+    }
+}
+
+/// A status that no server sent, but that was made here of a broken connection or a passed deadline, by the code that the
+/// contract has for it (ERR-1): the framework calls them UNKNOWN and CANCELLED.
+fn by_contract(status: Status) -> Status {
+    let Some(source) = status.source() else { return status };
+    let mut chain = successors(Some(source), |&error| error.source());
+    match status.code() {
+        Code::Unknown => Status::unavailable("the connection to the server was lost"),
+        Code::Cancelled if chain.any(<dyn Error>::is::<TimeoutExpired>) => {
+            Status::deadline_exceeded("the deadline passed before the server answered")
+        }
+        _ => status,
     }
 }
 

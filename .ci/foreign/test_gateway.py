@@ -1,0 +1,288 @@
+"""Speaks to a running `prism serve` from Python, with nothing of Prism's own: every message is built from reflection.
+
+usage: test_gateway.py PATH-OF-PRISM     (starts the server itself, on a free port and in a folder of its own)
+"""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
+
+SERVICE = "prism.keyvalue.v1.KeyValueService"
+PRISM = None
+
+
+class Server:
+    """A `prism serve` process on a database of its own."""
+
+    def __init__(self, folder, **environment):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = "127.0.0.1:%d" % probe.getsockname()[1]
+        self.folder = folder
+        self.database = os.path.join(folder, "prism.db")
+        self.environment = environment
+        self.start()
+
+    def start(self):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("PRISM_", "DATABASE_"))}
+        environment.update(self.environment)
+        self.log = open(os.path.join(self.folder, "log"), "ab+")
+        command = [PRISM, "serve", "--listen", self.address, "--database", self.database]
+        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=self.log)
+        self.channel = grpc.insecure_channel(self.address)
+        ready = grpc.channel_ready_future(self.channel)
+        for _ in range(300):
+            try:
+                return ready.result(timeout=0.1)
+            except grpc.FutureTimeoutError:
+                if self.process.poll() is not None:
+                    break
+        raise AssertionError("prism serve does not answer:\n" + self.logged())
+
+    def logged(self):
+        self.log.seek(0)
+        return self.log.read().decode()
+
+    def stop(self, how=signal.SIGTERM):
+        self.channel.close()
+        self.process.send_signal(how)
+        self.process.wait(timeout=30)
+        self.seen = self.logged()
+        self.log.close()
+
+    def restart(self, how):
+        self.stop(how)
+        self.start()
+
+
+class Client:
+    """The KeyValue API as reflection describes it."""
+
+    def __init__(self, channel):
+        self.channel = channel
+        self.pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        self.service = self.pool.FindServiceByName(SERVICE)
+
+    def message(self, name, **fields):
+        return self.type("prism.keyvalue.v1." + name)(**fields)
+
+    def type(self, name):
+        return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(name))
+
+    def call(self, method, raw=None, timeout=10, **fields):
+        described = self.service.FindMethodByName(method)
+        answer = message_factory.GetMessageClass(described.output_type)
+        request = message_factory.GetMessageClass(described.input_type)
+        body = raw if raw is not None else request(**fields).SerializeToString()
+        path = "/%s/%s" % (SERVICE, method)
+        kind = self.channel.unary_stream if described.server_streaming else self.channel.unary_unary
+        return kind(path, request_serializer=bytes, response_deserializer=answer.FromString)(body, timeout=timeout)
+
+
+class Case(unittest.TestCase):
+    environment = {}
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.server = Server(folder.name, **self.environment)
+        self.addCleanup(lambda: self.server.process.poll() is None and self.server.stop(signal.SIGKILL))
+
+    @property
+    def client(self):
+        return Client(self.server.channel)
+
+    def put(self, items, namespace="n", id="r", **more):
+        return self.client.call("Put", namespace=namespace, id=id, items=[{"key": k, "value": v} for k, v in items], **more)
+
+    def get(self, namespace="n", id="r", **more):
+        return self.client.call("Get", namespace=namespace, id=id, **more)
+
+    def refused(self, code, reason, call, field=None):
+        """The call fails with exactly this status, and the details that the contract asks for (ERR-1)."""
+        with self.assertRaises(grpc.RpcError) as caught:
+            answer = call()
+            if not hasattr(answer, "SerializeToString"):
+                list(answer)
+        self.assertEqual(caught.exception.code(), code, caught.exception.details())
+        details = rpc_status.from_call(caught.exception)
+        self.assertIsNotNone(details, "the status carries no details")
+        found = {detail.type_url.rsplit("/", 1)[-1]: detail for detail in details.details}
+        info = error_details_pb2.ErrorInfo()
+        self.assertTrue(found["google.rpc.ErrorInfo"].Unpack(info))
+        self.assertEqual((info.domain, info.reason), ("prism", reason))
+        if field is not None:
+            bad = error_details_pb2.BadRequest()
+            self.assertTrue(found["google.rpc.BadRequest"].Unpack(bad))
+            self.assertIn(field, [violation.field for violation in bad.field_violations])
+        return caught.exception, found
+
+
+class Gateway(Case):
+    def test_what_was_put_is_got_back_byte_for_byte(self):
+        items = [(bytes([byte]), bytes(range(256)) if byte else b"") for byte in range(256)]
+        results = self.put(items).results
+        self.assertEqual([result.applied for result in results], [True] * 256)
+        got = self.get().items
+        self.assertEqual([(item.key, item.value) for item in got], items)
+        self.assertEqual([item.metadata.version for item in got], [result.version for result in results])
+
+    def test_health_answers_serving(self):
+        health = health_pb2_grpc.HealthStub(self.server.channel)
+        for service in ["", SERVICE]:
+            answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+            self.assertEqual(answer.status, health_pb2.HealthCheckResponse.SERVING)
+
+    def test_reflection_lists_every_service_in_both_versions(self):
+        listed = set(ProtoReflectionDescriptorDatabase(self.server.channel).get_services())
+        v1 = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+        self.assertLessEqual({SERVICE, "grpc.health.v1.Health"} | v1, listed)
+
+    def test_what_breaks_a_limit_is_an_invalid_argument_that_names_the_field(self):
+        big, item = b"x" * (1 << 20), {"key": b"k", "value": b"v"}
+        invert = {"match_range": {"start": b"b", "end": b"a"}}
+        for field, method, request in [
+            ("namespace", "Put", {"namespace": "", "id": "r", "items": [item]}),
+            ("namespace", "Get", {"namespace": "", "id": "r"}),
+            ("namespace", "Scan", {"namespace": ""}),
+            ("namespace", "Describe", {"namespace": ""}),
+            ("id", "Get", {"namespace": "n", "id": ""}),
+            ("items", "Put", {"namespace": "n", "id": "r"}),
+            ("items[0].key", "Put", {"namespace": "n", "id": "r", "items": [{"key": b"k" * 1025}]}),
+            ("items[0].value", "Put", {"namespace": "n", "id": "r", "items": [{"key": b"k", "value": big + b"x"}]}),
+            ("items[1].key", "Put", {"namespace": "n", "id": "r", "items": [item, item]}),
+            ("predicate", "Delete", {"namespace": "n", "id": "r"}),
+            ("predicate.match_range", "Get", {"namespace": "n", "id": "r", "predicate": invert}),
+            ("page_token", "Get", {"namespace": "n", "id": "r", "page_token": b"garbage"}),
+            ("resume_token", "Scan", {"namespace": "n", "resume_token": b"garbage"}),
+            # 5 MiB in a message that is read, but more than a Put may hold.
+            ("items", "Put", {"namespace": "n", "id": "r", "items": [{"key": b"%d" % n, "value": big} for n in range(5)]}),
+        ]:
+            with self.subTest(method=method, field=field):
+                call = lambda: self.client.call(method, **request)
+                self.refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", call, field)
+        self.assertEqual(len(self.get().items), 0, "something was written")
+
+    def test_what_is_no_message_of_the_api_is_refused_and_the_server_lives_on(self):
+        invalid = grpc.StatusCode.INVALID_ARGUMENT
+        self.refused(invalid, "MALFORMED_MESSAGE", lambda: self.client.call("Put", raw=b"\xff\xff\xff"))
+        self.refused(invalid, "MESSAGE_TOO_LARGE", lambda: self.client.call("Put", raw=b"\x0a" + b"x" * (9 << 20)))
+        nowhere = self.server.channel.unary_unary("/%s/Nowhere" % SERVICE, request_serializer=bytes)
+        self.refused(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND", lambda: nowhere(b"", timeout=10))
+        unknown = b"\xfa\x7f\x03abc"
+        request = self.client.message("GetRequest", namespace="n", id="r").SerializeToString()
+        self.assertEqual(len(self.client.call("Get", raw=request + unknown).items), 0)
+
+    def test_a_failed_precondition_names_the_key_and_its_current_version(self):
+        version = self.put([(b"k", b"1")]).results[0].version
+        guard = [{"key": b"k", "version": 0}, {"key": b"other", "version": 7}]
+        _, found = self.refused(
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "PRECONDITION_FAILED",
+            lambda: self.put([(b"k", b"2")], preconditions=guard),
+        )
+        typed = self.client.type("prism.common.FailedPreconditions")()
+        typed.ParseFromString(found["prism.common.FailedPreconditions"].value)
+        said = [(failed.key, failed.current_version) for failed in typed.preconditions]
+        self.assertEqual(said, [(b"k", version), (b"other", 0)])
+        self.assertEqual(self.get().items[0].value, b"1")
+
+    def test_a_scan_streams_a_namespace_in_order_and_resumes_after_any_message(self):
+        written = []
+        for id in ["b", "a", "é", "Z"]:
+            self.put([(key, b"v") for key in (b"2", b"1")], id=id)
+            written += [(id, b"1"), (id, b"2")]
+        written.sort(key=lambda entry: (entry[0].encode(), entry[1]))
+        messages = list(self.client.call("Scan", namespace="n", selection={"item_limit": 3}))
+        read = lambda messages: [(entry.id, entry.item.key) for message in messages for entry in message.entries]
+        self.assertEqual(read(messages), written)
+        for cut in range(1, len(messages)):
+            token = messages[cut - 1].resume_token
+            rest = list(self.client.call("Scan", namespace="n", resume_token=token))
+            self.assertEqual(read(messages[:cut]) + read(rest), written)
+
+    def test_data_versions_tokens_and_expiry_survive_a_restart_and_a_kill(self):
+        for how in [signal.SIGTERM, signal.SIGKILL]:
+            with self.subTest(how=how.name):
+                record = "r-" + how.name
+                before = self.put([(b"k", b"v")], id=record, item_priority_token=5, ttl={"seconds": 3600}).results[0]
+                item = self.get(id=record).items[0].SerializeToString(deterministic=True)
+                self.server.restart(how)
+                self.assertEqual(self.get(id=record).items[0].SerializeToString(deterministic=True), item)
+                again = self.put([(b"k", b"late")], id=record, item_priority_token=5).results[0]
+                self.assertEqual((again.applied, again.version), (False, before.version))
+                after = self.put([(b"k", b"new")], id=record).results[0]
+                self.assertGreater(after.version, before.version)
+
+    def test_a_deadline_that_has_passed_answers_promptly_and_leaves_the_server_well(self):
+        started = time.monotonic()
+        with self.assertRaises(grpc.RpcError) as caught:
+            self.client.call("Scan", namespace="n", timeout=0.000001).next()
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.DEADLINE_EXCEEDED)
+        self.assertLess(time.monotonic() - started, 5)
+        self.put([(b"k", b"v")])
+
+    def test_no_line_of_the_log_holds_a_key_or_a_value(self):
+        self.put([(b"secret-key", b"secret-value")], id="secret-id")
+        self.get(id="secret-id")
+        self.server.stop()
+        self.assertIn("Put", self.server.seen)
+        for secret in ["secret-key", "secret-value", "secret-id"]:
+            self.assertNotIn(secret, self.server.seen)
+
+    def test_a_locked_database_is_an_outage_and_not_an_empty_answer(self):
+        self.put([(b"k", b"v")])
+        other = sqlite3.connect(self.server.database, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN EXCLUSIVE")
+        away = grpc.StatusCode.UNAVAILABLE
+        _, found = self.refused(away, "BACKEND_UNAVAILABLE", lambda: self.client.call(
+            "Put", timeout=30, namespace="n", id="r", items=[{"key": b"k", "value": b"w"}]))
+        self.assertIn("google.rpc.RetryInfo", found)
+        self.assertEqual(self.get().items[0].value, b"v", "readers go on beside a writer")
+        other.execute("ROLLBACK")
+        self.put([(b"k", b"w")])
+        self.assertEqual(self.get().items[0].value, b"w")
+
+
+class BadDatabases(unittest.TestCase):
+    def refused(self, path, *words):
+        command = [PRISM, "serve", "--listen", "127.0.0.1:0", "--database", path]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+        self.assertEqual(done.returncode, 1, done.stderr + done.stdout)
+        for word in words:
+            self.assertIn(word, done.stderr + done.stdout)
+        self.assertNotIn("panicked", done.stderr)
+
+    def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "notes.txt")
+            text = "a shopping list, not a database\n" * 100
+            with open(path, "w") as file:
+                file.write(text)
+            self.refused(path, path, "not a")
+            with open(path) as file:
+                self.assertEqual(file.read(), text)
+
+    def test_a_folder_that_is_not_there_is_named(self):
+        self.refused("/nonexistent/folder/prism.db", "/nonexistent/folder")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    PRISM = os.path.abspath(sys.argv.pop(1))
+    unittest.main(verbosity=2)

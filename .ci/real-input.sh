@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Real input end to end: Debian's package database is imported, read back and exported, and the export must equal the
+# import byte for byte; then once more with the server killed (kill -9) in the middle of an import that is resumed.
+#
+#   .ci/real-input.sh PATH-OF-PRISM [STATUS-FILE]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+prism=$(realpath "${1:?the path of prism}")
+status=${2:-/var/lib/dpkg/status}
+[ -r "$status" ] || { echo "there is no $status; name another file of that format" >&2; exit 1; }
+
+work=$(mktemp -d)
+server=
+cleanup() {
+  [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export PRISM_ENDPOINT=http://$address
+
+# Starts the server and waits until it says that it serves.
+start() {
+  "$prism" serve --listen "$address" --database "$work/prism.db" >>"$work/log" 2>&1 &
+  server=$!
+  for _ in $(seq 300); do
+    "$prism" health >/dev/null 2>&1 && return
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "the server does not serve:" >&2
+  cat "$work/log" >&2
+  return 1
+}
+
+same() {
+  cmp "$1" "$2" || { echo "FAILED: $3" >&2; exit 1; }
+  echo "equal: $3"
+}
+
+python3 fixtures/dpkg_to_jsonl.py "$status" >"$work/packages.jsonl"
+echo "$(wc -l <"$work/packages.jsonl") records, $(wc -c <"$work/packages.jsonl") bytes from $status"
+
+start
+"$prism" import packages "$work/packages.jsonl"
+"$prism" export packages "$work/exported.jsonl"
+same "$work/packages.jsonl" "$work/exported.jsonl" "the export and the import"
+
+# One record by get, by prefix and by range, against the same record in the file.
+python3 - "$work/packages.jsonl" >"$work/expected" <<'PY'
+import json, sys
+record = json.loads(open(sys.argv[1]).readline())
+keys = [item["key"] for item in record["items"]]
+print(record["id"])
+for chosen in (keys[:1], [k for k in keys if k.startswith("D")], [k for k in keys if "C" <= k < "M"]):
+    print(json.dumps(chosen))
+PY
+id=$(sed -n 1p "$work/expected")
+keys() {
+  "$prism" get packages "$id" --json --keys-only "$@" | python3 -c '
+import json, sys
+found = []
+def walk(value):
+    if isinstance(value, dict):
+        found.extend([value["key"]] if "key" in value else [])
+        for inner in value.values(): walk(inner)
+    elif isinstance(value, list):
+        for inner in value: walk(inner)
+for line in sys.stdin: walk(json.loads(line))
+print(json.dumps(found))'
+}
+first=$(sed -n 2p "$work/expected" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0])')
+keys "$first" >"$work/got"
+keys --prefix D >>"$work/got"
+keys --from C --to M >>"$work/got"
+sed -n '2,4p' "$work/expected" >"$work/wanted"
+same "$work/wanted" "$work/got" "record $id by key, prefix and range"
+
+# A larger file of the same records, so that the kill falls into the middle.
+python3 - "$work/packages.jsonl" >"$work/large.jsonl" <<'PY'
+import json, sys
+lines = open(sys.argv[1]).read().splitlines()
+records = []
+for copy in range(20):
+    for line in lines:
+        head, rest = line.split('","items":', 1)
+        records.append((json.loads(head + '"}')["id"] + "#%02d" % copy, rest))
+records.sort(key=lambda record: record[0].encode())
+for id, rest in records:
+    print('{"id":%s,"items":%s' % (json.dumps(id, ensure_ascii=False), rest))
+PY
+"$prism" import large "$work/large.jsonl" --in-flight 4 --retry-for 0s >"$work/import.log" 2>&1 &
+import=$!
+# The kill waits for a record from the first third of the file to be there.
+third=$(($(wc -l <"$work/large.jsonl") / 3))
+mark=$(sed -n "${third}p" "$work/large.jsonl" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
+until "$prism" get large "$mark" --json 2>/dev/null | grep -q '"key"'; do
+  kill -0 "$import" 2>/dev/null || { cat "$work/import.log" >&2; exit 1; }
+done
+kill -9 "$server"
+wait "$server" 2>/dev/null || true
+if wait "$import"; then
+  echo "FAILED: the import ended before the server was killed" >&2
+  exit 1
+fi
+tail -n 3 "$work/import.log"
+start
+partial=$("$prism" export large - | wc -l)
+total=$(wc -l <"$work/large.jsonl")
+echo "killed with $partial of $total records there"
+[ "$partial" -lt "$total" ] || { echo "FAILED: nothing was left to resume" >&2; exit 1; }
+"$prism" import large "$work/large.jsonl" --resume
+"$prism" export large "$work/large.exported.jsonl"
+same "$work/large.jsonl" "$work/large.exported.jsonl" "the export and the import that was resumed after kill -9"

@@ -1,0 +1,97 @@
+//! What was answered stays, over a restart and a crash, and versions and tokens never go back.
+
+mod common;
+
+use std::fs;
+
+use common::{Place, at, delete, get, key, put};
+use prism_backends::Sqlite;
+use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
+use sqlx::{Executor, Row};
+
+async fn put_version(store: &Sqlite, put: Put) -> i64 {
+    store.put(put).await.unwrap()[0].version
+}
+
+#[tokio::test]
+async fn the_database_says_that_its_settings_are_the_durable_ones() {
+    let place = Place::new();
+    let store = place.open().await;
+    let settings = store.settings().await.unwrap();
+    assert!(settings.are_durable(), "{settings}");
+    assert_eq!((settings.journal_mode.as_str(), settings.synchronous), ("wal", "FULL"));
+    // The mode is the file's, not only this connection's.
+    let mode: String = place.stranger().await.fetch_one("PRAGMA journal_mode").await.unwrap().get(0);
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn everything_is_there_after_a_restart_expiry_and_tokens_included() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.put(Put { token: 7, expires_at: Some(at(2_000)), ..put("a", "1") }).await.unwrap();
+    let before = store.get(get(Predicate::All)).await.unwrap();
+    store.close().await;
+    let store = place.open().await;
+    assert_eq!(store.get(get(Predicate::All)).await.unwrap(), before);
+    assert!(store.get(Get { now: at(2_000), ..get(Predicate::All) }).await.unwrap().items.is_empty());
+    let late = store.put(Put { token: 7, ..put("a", "2") }).await.unwrap();
+    assert_eq!(late, [PutResult { applied: false, version: before.items[0].version }]);
+}
+
+#[tokio::test]
+async fn versions_go_on_after_a_restart_even_when_nothing_is_left() {
+    let place = Place::new();
+    let store = place.open().await;
+    let first = put_version(&store, put("a", "1")).await;
+    let last = put_version(&store, put("a", "2")).await;
+    assert!(last > first);
+    store.delete(delete(Predicate::All)).await.unwrap();
+    store.close().await;
+    assert!(put_version(&place.open().await, put("a", "3")).await > last);
+}
+
+#[tokio::test]
+async fn versions_are_never_shared_by_two_stores_on_one_file() {
+    let place = Place::new();
+    let (one, other) = (place.open().await, place.open().await);
+    let mut last = 0;
+    for _ in 0..5 {
+        for store in [&one, &other] {
+            let version = put_version(store, put("a", "1")).await;
+            assert!(version > last, "{version} after {last}");
+            last = version;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_is_in_the_files_a_crash_would_leave() {
+    let place = Place::new();
+    let store = place.open().await;
+    let version = put_version(&store, Put { token: 3, ..put("a", "1") }).await;
+    let named = Predicate::keys([key("gone")]).unwrap();
+    store.delete(Delete { token: 9, ..delete(named) }).await.unwrap();
+    // What a killed process leaves: the file and its log as they are, with nothing folded and nothing closed.
+    let crashed = Place::new();
+    for suffix in ["", "-wal"] {
+        let name = format!("prism.db{suffix}");
+        fs::copy(place.folder.path().join(&name), crashed.folder.path().join(&name)).unwrap();
+    }
+    let recovered = crashed.open().await;
+    let page = recovered.get(get(Predicate::All)).await.unwrap();
+    assert_eq!((page.items.len(), page.items[0].version, page.items[0].priority_token), (1, version, 3));
+    let superseded = recovered.put(Put { token: 9, ..put("gone", "2") }).await.unwrap();
+    assert_eq!(superseded, [PutResult { applied: false, version: 0 }]);
+    assert!(put_version(&recovered, put("b", "1")).await > version);
+}
+
+#[tokio::test]
+async fn closing_folds_the_log_into_the_file() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.put(put("a", "1")).await.unwrap();
+    store.close().await;
+    let left: Vec<_> = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["prism.db"]);
+}

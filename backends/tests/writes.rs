@@ -1,0 +1,238 @@
+//! Writes that ride together: each answered for itself, none lost, none in the way of another.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::{Place, delete, get, item, key, precondition, put, put_items};
+use futures::future::join_all;
+use futures::{join, pin_mut, poll};
+use prism_backends::Sqlite;
+use prism_contract::keyvalue::{Code, Error, KeyValueBackend, Precondition, Predicate, Put, PutResult};
+use sqlx::Executor;
+
+async fn version(store: &Sqlite, name: &'static str) -> i64 {
+    let page = store.get(get(Predicate::keys([key(name)]).unwrap())).await.unwrap();
+    page.items.first().map_or(0, |item| item.version)
+}
+
+fn code<T>(answer: &Result<T, Error>) -> Option<Code> {
+    answer.as_ref().err().map(Error::code)
+}
+
+// These run on one thread, where requests polled in turn are queued before the writer sees any of them.
+
+#[tokio::test]
+async fn a_failed_precondition_fails_only_its_own_request() {
+    let place = Place::new();
+    let store = place.open().await;
+    let guarded = Put { preconditions: vec![precondition("a", 99)], ..put("a", "lost") };
+    let (first, second, third) = join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
+    assert_eq!(first.unwrap(), [PutResult { applied: true, version: 1 }]);
+    let Err(Error::PreconditionFailed(failures)) = second else { panic!("{second:?}") };
+    assert_eq!((failures[0].key.clone(), failures[0].current_version), (key("a"), 1));
+    assert_eq!(third.unwrap(), [PutResult { applied: true, version: 2 }]);
+    let page = store.get(get(Predicate::All)).await.unwrap();
+    let values: Vec<_> = page.items.iter().map(|item| &item.value[..]).collect();
+    assert_eq!(values, [b"1", b"2"]);
+}
+
+#[tokio::test]
+async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
+    let place = Place::new();
+    let store = place.open().await;
+    let mut stranger = place.stranger().await;
+    let trap = "CREATE TRIGGER trap BEFORE INSERT ON items WHEN NEW.key = x'626164' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    stranger.execute(trap).await.unwrap();
+    let (first, bad, third) = join!(store.put(put("a", "1")), store.put(put("bad", "2")), store.put(put("c", "3")));
+    assert!(first.unwrap()[0].applied);
+    assert_eq!(code(&bad), Some(Code::Internal));
+    assert!(third.unwrap()[0].applied);
+    let page = store.get(get(Predicate::All)).await.unwrap();
+    let keys: Vec<_> = page.items.iter().map(|item| item.key.clone()).collect();
+    assert_eq!(keys, [key("a"), key("c")]);
+}
+
+#[tokio::test]
+async fn a_request_whose_caller_has_gone_is_not_begun() {
+    let place = Place::new();
+    let store = place.open().await;
+    let kept = store.put(put("kept", "1"));
+    pin_mut!(kept);
+    assert!(poll!(&mut kept).is_pending());
+    {
+        let gone = store.put(put("gone", "2"));
+        pin_mut!(gone);
+        assert!(poll!(&mut gone).is_pending());
+    }
+    kept.await.unwrap();
+    assert_eq!(version(&store, "gone").await, 0);
+    assert_eq!(version(&store, "kept").await, 1);
+}
+
+#[tokio::test]
+async fn a_full_queue_sheds_what_comes_next_and_keeps_what_waits() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.queue_length = 2;
+    let store = Sqlite::open(options).await.unwrap();
+    let answers = join_all([put("a", "1"), put("b", "2"), put("c", "3")].map(|put| store.put(put))).await;
+    let codes: Vec<_> = answers.iter().map(code).collect();
+    assert_eq!(codes, [None, None, Some(Code::ResourceExhausted)]);
+    assert!(store.put(put("c", "3")).await.is_ok(), "the queue has room again");
+}
+
+#[tokio::test]
+async fn a_queue_full_of_bytes_sheds_what_comes_next() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.queue_bytes = 1_000;
+    let store = Sqlite::open(options).await.unwrap();
+    let large = || put("a", vec![0; 2_000]);
+    let (first, second) = join!(store.put(large()), store.put(put("b", "2")));
+    assert_eq!((code(&first), code(&second)), (None, Some(Code::ResourceExhausted)));
+    assert!(store.put(large()).await.is_ok(), "its bytes were given back");
+}
+
+#[tokio::test]
+async fn reads_beyond_those_that_may_wait_are_shed() {
+    let place = Place::new();
+    let mut options = place.options();
+    (options.readers, options.waiting_reads) = (1, 1);
+    let store = Sqlite::open(options).await.unwrap();
+    let answers = join_all([(); 3].map(|()| store.get(get(Predicate::All)))).await;
+    let codes: Vec<_> = answers.iter().map(code).collect();
+    assert_eq!(codes, [None, None, Some(Code::ResourceExhausted)]);
+}
+
+#[tokio::test]
+async fn a_lock_held_too_long_makes_writes_and_the_check_unavailable_until_it_is_free() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.busy_timeout = Duration::from_millis(50);
+    let store = Sqlite::open(options).await.unwrap();
+    let mut stranger = place.stranger().await;
+    stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Unavailable));
+    assert_eq!(code(&store.check().await), Some(Code::Unavailable));
+    assert!(store.get(get(Predicate::All)).await.is_ok(), "reads do not need the lock");
+    stranger.execute("ROLLBACK").await.unwrap();
+    store.check().await.unwrap();
+    assert_eq!(store.put(put("a", "1")).await.unwrap(), [PutResult { applied: true, version: 1 }]);
+}
+
+#[tokio::test]
+async fn a_read_that_fails_is_never_an_empty_answer() {
+    let place = Place::new();
+    let store = place.open().await;
+    store.put(put("a", "1")).await.unwrap();
+    place.stranger().await.execute("DROP TABLE items").await.unwrap();
+    assert_eq!(code(&store.get(get(Predicate::All)).await), Some(Code::Internal));
+    assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Internal));
+}
+
+#[tokio::test]
+async fn a_closed_backend_finishes_what_waits_and_is_unavailable_from_then_on() {
+    let place = Place::new();
+    let store = place.open().await;
+    let (written, ()) = join!(store.put(put("a", "1")), store.close());
+    written.unwrap();
+    assert_eq!(code(&store.put(put("b", "1")).await), Some(Code::Unavailable));
+    assert_eq!(code(&store.get(get(Predicate::All)).await), Some(Code::Unavailable));
+    assert_eq!(code(&store.check().await), Some(Code::Unavailable));
+    assert_eq!(version(&place.open().await, "a").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_increments_by_compare_and_retry_add_up_through_two_stores_on_one_file() {
+    const CALLERS: usize = 8;
+    const EACH: u64 = 20;
+    let place = Place::new();
+    let stores = [Arc::new(place.open().await), Arc::new(place.open().await)];
+    let callers = (0..CALLERS).map(|caller| {
+        let store = Arc::clone(&stores[caller % 2]);
+        tokio::spawn(async move {
+            for _ in 0..EACH {
+                while !increment(&store).await {}
+            }
+        })
+    });
+    for caller in join_all(callers).await {
+        caller.unwrap();
+    }
+    let page = stores[0].get(get(Predicate::All)).await.unwrap();
+    assert_eq!(number(&page.items[0].value), CALLERS as u64 * EACH);
+    assert_eq!(page.items[0].version, i64::try_from(CALLERS as u64 * EACH).unwrap(), "only what applied counts");
+}
+
+fn number(value: &Bytes) -> u64 {
+    std::str::from_utf8(value).unwrap().parse().unwrap()
+}
+
+/// Adds one to the counter if nobody was faster.
+async fn increment(store: &Sqlite) -> bool {
+    let page = store.get(get(Predicate::All)).await.unwrap();
+    let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));
+    let preconditions = vec![Precondition::new(key("counter"), version).unwrap()];
+    let next = put("counter", (count + 1).to_string());
+    match store.put(Put { preconditions, ..next }).await {
+        Ok(_) => true,
+        Err(Error::PreconditionFailed(_)) => false,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
+    let place = Place::new();
+    let stores = [place.open().await, place.open().await];
+    for round in 0..30 {
+        let many = put_items((0..20).map(|n| item(format!("{n:02}"), "v")).collect());
+        let range = Predicate::range(Bytes::from_static(b"0"), Bytes::from_static(b"2")).unwrap();
+        let (written, deleted) = join!(stores[0].put(many), stores[1].delete(delete(range)));
+        written.unwrap();
+        let left = stores[0].get(get(Predicate::All)).await.unwrap().items.len() as u64;
+        let deleted = deleted.unwrap();
+        assert!(matches!((left, deleted), (0, 20) | (20, 0 | 20)), "round {round}: {deleted} deleted, {left} left");
+    }
+}
+
+#[tokio::test]
+async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
+    let place = Place::new();
+    let store = place.open().await;
+    let large: Vec<_> = (0..4_u8).map(|n| item(vec![0xFF; 1_024 - usize::from(n)], vec![n; (1 << 20) - 2_048])).collect();
+    store.put(put_items(large.clone())).await.unwrap();
+    let mut left = large.into_iter().rev();
+    let mut ask = get(Predicate::All);
+    loop {
+        let page = store.get(ask.clone()).await.unwrap();
+        for found in &page.items {
+            let expected = left.next().unwrap();
+            assert!(found.key == expected.key && found.value == expected.value);
+        }
+        if !page.more {
+            break;
+        }
+        ask.after = page.items.last().map(|item| item.key.clone());
+    }
+    assert!(left.next().is_none());
+}
+
+#[tokio::test]
+async fn many_items_are_written_read_and_deleted_in_every_size_of_statement() {
+    let place = Place::new();
+    let store = place.open().await;
+    for count in [1, 4, 5, 16, 17, 64, 65, 256, 257, 1_000] {
+        let names: Vec<_> = (0..count).map(|n| format!("{n:04}")).collect();
+        store.put(put_items(names.iter().map(|name| item(name.clone(), name.clone())).collect())).await.unwrap();
+        let keys = Predicate::keys(names.iter().map(|name| key(name.clone()))).unwrap();
+        let page = store.get(get(keys.clone())).await.unwrap();
+        assert!(page.items.iter().all(|item| item.key.as_bytes() == item.value));
+        assert_eq!((page.items.len(), page.more), (count, false));
+        assert_eq!(store.delete(delete(keys)).await.unwrap(), count as u64);
+        assert!(store.get(get(Predicate::All)).await.unwrap().items.is_empty());
+    }
+}
