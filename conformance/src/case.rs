@@ -54,6 +54,8 @@ pub enum Need {
     Ability(Ability),
     /// The store is reached by gRPC.
     Wire,
+    /// Nothing else uses the server meanwhile, so that it can be watched or stopped.
+    Alone,
 }
 
 impl Case {
@@ -85,7 +87,7 @@ impl Case {
                 Some(Obstacle::Unable(ability))
             }
             Need::Wire if harness.mode() != Mode::Wire => Some(Obstacle::NotOnTheWire),
-            Need::Claim(_) | Need::NoClaim(_) | Need::Ability(_) | Need::Wire => None,
+            Need::Claim(_) | Need::NoClaim(_) | Need::Ability(_) | Need::Wire | Need::Alone => None,
         })
     }
 }

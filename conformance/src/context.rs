@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,14 +12,17 @@ use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, ItemInput,
     PutResponse, ScanResponse,
 };
-use prism_contract::keyvalue::{Entry, Item};
+use prism_contract::keyvalue::{Capabilities, Entry, Item};
 
 use crate::case::Proof;
 use crate::render::bytes;
 use crate::{
-    Budget, Divergence, Failure, Instance, Mode, OpenError, Outcome, Request, Restart, StatusCode, Step,
-    Store, Transcript,
+    Abilities, Budget, Divergence, Failure, Instance, Mode, OpenError, Outcome, Request, Restart, StatusCode,
+    Step, Store, Transcript,
 };
+
+/// Most pages or messages that are read before an answer is called endless.
+const ENDLESS: usize = 5_000;
 
 mod calls;
 
@@ -48,7 +52,11 @@ pub struct Ctx {
     mode: Mode,
     budget: Budget,
     seed: u64,
+    claims: Capabilities,
+    abilities: Abilities,
+    starts: AtomicU64,
     transcript: Mutex<Transcript>,
+    attachments: Mutex<Vec<(String, String)>>,
 }
 
 impl Ctx {
@@ -60,12 +68,61 @@ impl Ctx {
         budget: Budget,
         seed: u64,
     ) -> Self {
-        Self { instance, namespace, mode, budget, seed, transcript: Mutex::default() }
+        Self {
+            instance,
+            namespace,
+            mode,
+            budget,
+            seed,
+            claims: Capabilities::NONE,
+            abilities: Abilities::NONE,
+            starts: AtomicU64::new(0),
+            transcript: Mutex::default(),
+            attachments: Mutex::default(),
+        }
+    }
+
+    /// The same view, of a store that claims this and to which this can be done; random cases keep to it.
+    #[must_use]
+    pub fn offering(mut self, claims: Capabilities, abilities: Abilities) -> Self {
+        (self.claims, self.abilities) = (claims, abilities);
+        self
+    }
+
+    /// Starts over on the same store: in namespaces that were not used before, with an empty transcript.
+    pub fn fresh(&self) {
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        let notes = std::mem::take(&mut self.transcript().notes);
+        self.show(Transcript { notes, ..Transcript::default() });
+    }
+
+    /// Puts an earlier transcript in the place of the one at hand.
+    pub(crate) fn show(&self, transcript: Transcript) {
+        *self.transcript() = transcript;
+    }
+
+    /// Adds a line about the case itself, for reports.
+    pub fn note(&self, line: impl Into<String>) {
+        self.transcript().notes.push(line.into());
+    }
+
+    /// What the store claims.
+    pub fn claims(&self) -> Capabilities {
+        self.claims
+    }
+
+    /// What can be done to the store besides asking it.
+    pub fn abilities(&self) -> Abilities {
+        self.abilities
     }
 
     /// The case's namespace followed by `suffix`, a name that no other case uses.
     pub fn namespace(&self, suffix: &str) -> String {
-        let name = format!("{}{suffix}", self.namespace);
+        let name = match self.starts.load(Ordering::Relaxed) {
+            0 => format!("{}{suffix}", self.namespace),
+            // The dot keeps start 1 with suffix "2" apart from start 12.
+            start => format!("{}-{start}.{suffix}", self.namespace),
+        };
         self.transcript().namespaces.insert(name.clone(), format!("$ns{suffix}"));
         name
     }
@@ -109,6 +166,17 @@ impl Ctx {
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Adds a document to the case's result, such as `history.html`, for reports to keep beside them.
+    pub fn attach(&self, name: impl Into<String>, content: impl Into<String>) {
+        let mut attachments = self.attachments.lock().unwrap_or_else(PoisonError::into_inner);
+        attachments.push((name.into(), content.into()));
+    }
+
+    /// The documents added so far.
+    pub fn take_attachments(&self) -> Vec<(String, String)> {
+        std::mem::take(&mut *self.attachments.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Writes a step that was made elsewhere, and answers its number.
     pub fn record(&self, request: Request, outcome: Outcome) -> usize {
         let mut transcript = self.transcript();
@@ -125,7 +193,8 @@ impl Ctx {
                 store.delete(delete).await.map_or_else(Outcome::Failed, Outcome::Delete)
             }
             Request::Scan(scan, messages) => {
-                store.scan(scan, messages).await.map_or_else(Outcome::Failed, Outcome::Scan)
+                let most = messages.unwrap_or(ENDLESS);
+                store.scan(scan, Some(most)).await.map_or_else(Outcome::Failed, Outcome::Scan)
             }
             Request::Describe(describe) => {
                 store.describe(describe).await.map_or_else(Outcome::Failed, Outcome::Describe)
@@ -143,7 +212,18 @@ impl Ctx {
                 self.instance.outage(away).await?;
                 Outcome::Done
             }
+            Request::Raw(words) => {
+                return Err(Stop::Broken(format!("'{words}' is no request that can be sent again")));
+            }
         };
+        // A store in this process may never wait for anything; without this the case's time limit would never be looked at.
+        tokio::task::yield_now().await;
+        if let (Request::Scan(_, None), Outcome::Scan(read)) = (&request, &outcome)
+            && read.len() >= ENDLESS
+        {
+            let first = Outcome::Scan(read[..3].to_vec());
+            return diverged(self.record(request, first), "a last message", format!("{ENDLESS} messages"));
+        }
         Ok((self.record(request, outcome.clone()), outcome))
     }
 
@@ -245,6 +325,11 @@ impl<T> Deref for Reply<T> {
 }
 
 impl<T> Reply<T> {
+    /// An answer at a step that was made elsewhere.
+    pub(crate) const fn at(step: usize, value: T) -> Self {
+        Self { step, value }
+    }
+
     /// The answer itself.
     pub fn into_inner(self) -> T {
         self.value

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prism_contract::keyvalue::Capabilities;
 
-use crate::{Failure, Store};
+use crate::{Case, Failure, RawCalls, Store};
 
 /// Opens stores to be tested. Everything but [`Harness::open`] is static: listing the cases starts nothing.
 #[async_trait]
@@ -28,6 +28,12 @@ pub trait Harness: Send + Sync + 'static {
 
     /// Opens a store that shares nothing with any other test's. Dropping the instance cleans up, also after a panic.
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError>;
+
+    /// Opens a store for this case; a harness may share what it starts among cases that do not need it for themselves.
+    async fn open_for(&self, case: &Case) -> Result<Box<dyn Instance>, OpenError> {
+        let _ = case;
+        self.open().await
+    }
 }
 
 /// A store under test.
@@ -39,6 +45,11 @@ pub trait Instance: Send + Sync {
     /// The same data through every gateway there is; one of them is [`Instance::store`].
     fn gateways(&self) -> Vec<Arc<dyn Store>> {
         vec![self.store()]
+    }
+
+    /// The store through a connection that nothing else uses.
+    async fn connect(&self) -> Result<Arc<dyn Store>, OpenError> {
+        Ok(self.store())
     }
 
     /// The shortest span that tests should let pass: 1 s on a manual clock, little on a real one.
@@ -64,7 +75,23 @@ pub trait Instance: Send + Sync {
         Err(OpenError::new(format!("this harness cannot take the database away ({away})")))
     }
 
-    /// The database's own durability settings and whether they are the durable ones (DUR-4); `None`: not known.
+    /// gRPC below the five operations; `None`: the store is not behind a socket.
+    fn raw(&self) -> Option<Arc<dyn RawCalls>> {
+        None
+    }
+
+    /// The bytes of memory that the server holds now; `None`: not known.
+    fn resident_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// The end of the server's own log, to be shown beside a failure; `None`: not known.
+    fn log(&self) -> Option<String> {
+        None
+    }
+
+    /// The database's own durability settings and whether they are the durable ones (DUR-4, [`Ability::Settings`]);
+    /// `None`: not known.
     async fn durable_settings(&self) -> Option<(bool, String)> {
         None
     }
@@ -112,12 +139,34 @@ pub enum Ability {
     Outage,
     /// There are several gateways on the same data.
     Gateways,
+    /// The database's own durability settings are known (DUR-4).
+    Settings,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::ManualClock, Self::Sweep, Self::Restart, Self::Crash, Self::Outage, Self::Gateways];
+    pub const ALL: [Self; 7] = [
+        Self::ManualClock,
+        Self::Sweep,
+        Self::Restart,
+        Self::Crash,
+        Self::Outage,
+        Self::Gateways,
+        Self::Settings,
+    ];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ManualClock => "manual clock",
+            Self::Sweep => "sweep",
+            Self::Restart => "restart",
+            Self::Crash => "crash",
+            Self::Outage => "outage",
+            Self::Gateways => "several gateways",
+            Self::Settings => "database settings",
+        }
+    }
 
     /// Why a case that needs it is skipped where it is missing.
     pub const fn missing(self) -> &'static str {
@@ -128,6 +177,7 @@ impl Ability {
             Self::Crash => "this target cannot be killed",
             Self::Outage => "this target's database cannot be taken away",
             Self::Gateways => "this target has a single gateway",
+            Self::Settings => "this target's database does not tell its settings",
         }
     }
 }

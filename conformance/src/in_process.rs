@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,
@@ -53,6 +54,18 @@ impl Store for EdgeStore {
             read.push(message);
         }
         Ok(read)
+    }
+
+    async fn scan_messages(
+        &self,
+        request: ScanRequest,
+    ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
+        let (cursor, clock) = (self.edge.scan(request)?, Arc::clone(&self.clock));
+        let messages = stream::try_unfold((cursor, clock), |(mut cursor, clock)| async move {
+            let message = cursor.next(clock.now()).await?;
+            Ok(message.map(|message| (message, (cursor, clock))))
+        });
+        Ok(messages.boxed())
     }
 
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {

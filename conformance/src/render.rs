@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::time::Duration;
 
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{
@@ -50,14 +51,14 @@ impl Transcript {
 }
 
 /// The tokens of one transcript.
-struct Names<'a> {
+pub(crate) struct Names<'a> {
     namespaces: &'a BTreeMap<String, String>,
     versions: BTreeMap<RecordKey, BTreeSet<i64>>,
     times: BTreeSet<Timestamp>,
 }
 
 impl<'a> Names<'a> {
-    fn of(transcript: &'a Transcript) -> Self {
+    pub(crate) fn of(transcript: &'a Transcript) -> Self {
         let mut names =
             Self { namespaces: &transcript.namespaces, versions: BTreeMap::new(), times: BTreeSet::new() };
         for step in &transcript.steps {
@@ -107,7 +108,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn version(&self, namespace: &str, id: &str, key: &[u8], version: i64) -> String {
+    pub(crate) fn version(&self, namespace: &str, id: &str, key: &[u8], version: i64) -> String {
         if version == 0 {
             return "absent".to_owned();
         }
@@ -129,7 +130,7 @@ impl<'a> Names<'a> {
         format!("{} {}", self.namespace(namespace), bytes(id.as_bytes()))
     }
 
-    fn request(&self, request: &Request) -> String {
+    pub(crate) fn request(&self, request: &Request) -> String {
         match request {
             Request::Put(put) => self.put(put),
             Request::Get(get) => self.get(get),
@@ -143,6 +144,7 @@ impl<'a> Names<'a> {
             Request::Restart(how) => format!("restart {how:?}").to_lowercase(),
             Request::Outage(true) => "outage begins".to_owned(),
             Request::Outage(false) => "outage ends".to_owned(),
+            Request::Raw(words) => words.clone(),
         }
     }
 
@@ -153,7 +155,9 @@ impl<'a> Names<'a> {
         }
         push_token(&mut text, put.item_priority_token);
         if let Some(Ttl { seconds, nanos }) = put.ttl {
-            let _ = write!(text, " ttl {seconds}.{:09}s", nanos.unsigned_abs());
+            let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
+            let span = Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs());
+            let _ = write!(text, " ttl {sign}{span:?}");
         }
         self.push_preconditions(&mut text, &put.namespace, &put.id, &put.preconditions);
         text
@@ -199,7 +203,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn outcome(&self, step: &Step) -> Vec<String> {
+    pub(crate) fn outcome(&self, step: &Step) -> Vec<String> {
         match (&step.outcome, &step.request) {
             (Outcome::Put(answer), Request::Put(asked)) => {
                 let results = asked.items.iter().zip(&answer.results);
@@ -310,7 +314,7 @@ fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
         Some(KeyPredicate::MatchAll) => " all".to_owned(),
         Some(KeyPredicate::MatchKeys(keys)) => {
             let keys: Vec<_> = keys.iter().map(|key| bytes(key)).collect();
-            format!(" keys {}", keys.join(","))
+            format!(" keys {}", or_nothing(keys).join(","))
         }
         Some(KeyPredicate::MatchRange { start, end }) => {
             format!(" range {}..{}", bytes(start), bytes(end))

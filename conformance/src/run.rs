@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 
 pub use crate::case::Obstacle;
+use crate::case::Proof;
+pub use crate::suite::{Options, Progress, suite, suite_with_progress};
 use crate::{Budget, Case, Ctx, Divergence, Harness, Stop, Transcript};
 
 /// How a run goes about its cases.
@@ -23,6 +26,14 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { budget: Budget::Quick, seed: 1, timeout: Duration::from_mins(1) }
+    }
+}
+
+impl Settings {
+    /// This budget and seed, with the time that a case may take on such a budget.
+    pub fn of(budget: Budget, seed: u64) -> Self {
+        let minutes = budget.pick(1, 5, 60);
+        Self { budget, seed, timeout: Duration::from_mins(minutes) }
     }
 }
 
@@ -50,23 +61,42 @@ pub struct CaseResult {
     pub verdict: Verdict,
     /// What was said.
     pub transcript: Transcript,
+    /// Documents that the case made: a file name and its content.
+    pub attachments: Vec<(String, String)>,
     /// How long it took, the opening of the store included.
     pub elapsed: Duration,
 }
 
 /// Runs one case on a fresh store of `harness`.
 pub async fn run_case(harness: &dyn Harness, case: &'static Case, settings: Settings) -> CaseResult {
+    prove(harness, case, settings, |ctx| (case.run)(ctx)).await
+}
+
+/// Runs `proof` in the name of `case` on a fresh store of `harness`.
+pub(crate) async fn prove(
+    harness: &dyn Harness,
+    case: &'static Case,
+    settings: Settings,
+    proof: impl for<'c> FnOnce(&'c Ctx) -> BoxFuture<'c, Proof>,
+) -> CaseResult {
     let started = Instant::now();
-    let done = |verdict, transcript| CaseResult { case, verdict, transcript, elapsed: started.elapsed() };
-    if let Some(obstacle) = case.obstacle(harness) {
-        return done(Verdict::Skipped(obstacle), Transcript::default());
-    }
-    let instance = match harness.open().await {
-        Ok(instance) => instance,
-        Err(error) => return done(Verdict::Broken(error.to_string()), Transcript::default()),
+    let done = |verdict, transcript, attachments| CaseResult {
+        case,
+        verdict,
+        transcript,
+        attachments,
+        elapsed: started.elapsed(),
     };
-    let ctx = Ctx::new(instance, fresh_namespace(), harness.mode(), settings.budget, settings.seed);
-    let proof = AssertUnwindSafe((case.run)(&ctx)).catch_unwind();
+    if let Some(obstacle) = case.obstacle(harness) {
+        return done(Verdict::Skipped(obstacle), Transcript::default(), Vec::new());
+    }
+    let instance = match harness.open_for(case).await {
+        Ok(instance) => instance,
+        Err(error) => return done(Verdict::Broken(error.to_string()), Transcript::default(), Vec::new()),
+    };
+    let ctx = Ctx::new(instance, fresh_namespace(), harness.mode(), settings.budget, settings.seed)
+        .offering(harness.claims(), harness.abilities());
+    let proof = AssertUnwindSafe(proof(&ctx)).catch_unwind();
     let verdict = match tokio::time::timeout(settings.timeout, proof).await {
         Ok(Ok(Ok(()))) => Verdict::Passed,
         Ok(Ok(Err(Stop::Diverged(divergence)))) => Verdict::Failed(divergence),
@@ -78,7 +108,11 @@ pub async fn run_case(harness: &dyn Harness, case: &'static Case, settings: Sett
             Verdict::Failed(at_the_end(&ctx, limit, "no answer to what comes next".to_owned()))
         }
     };
-    done(verdict, ctx.take_transcript())
+    let mut attachments = ctx.take_attachments();
+    if verdict != Verdict::Passed {
+        attachments.extend(ctx.instance().log().map(|log| ("server.log".to_owned(), log)));
+    }
+    done(verdict, ctx.take_transcript(), attachments)
 }
 
 fn at_the_end(ctx: &Ctx, expected: impl Into<String>, actual: String) -> Divergence {

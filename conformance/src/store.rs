@@ -1,6 +1,7 @@
 //! What is tested: a store as its clients see it, whether it runs in this process or behind a socket.
 
 use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,
@@ -24,6 +25,14 @@ pub trait Store: Send + Sync {
     /// a failure.
     async fn scan(&self, request: ScanRequest, messages: Option<usize>)
     -> Result<Vec<ScanResponse>, Failure>;
+
+    /// Reads a stream message by message, as its reader asks for them; the default reads all of it beforehand.
+    async fn scan_messages(
+        &self,
+        request: ScanRequest,
+    ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
+        Ok(stream::iter(self.scan(request, None).await?.into_iter().map(Ok)).boxed())
+    }
 
     /// Asks what the store offers.
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure>;

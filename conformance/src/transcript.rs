@@ -31,6 +31,8 @@ pub enum Request {
     Restart(Restart),
     /// The database was taken away (`true`) or brought back.
     Outage(bool),
+    /// A call below the five operations, in words.
+    Raw(String),
 }
 
 /// What came of it.
@@ -79,4 +81,6 @@ pub struct Transcript {
     pub steps: Vec<Step>,
     /// How the namespaces that were used are shown: `$ns` in place of a name made for one run.
     pub namespaces: BTreeMap<String, String>,
+    /// What a random case has to say about itself: its seeds, and how often what happened.
+    pub notes: Vec<String>,
 }

@@ -9,11 +9,8 @@ use prism_contract::keyvalue::request::{
     PutRequest, PutResponse, ScanRequest, ScanResponse, SelectionInput, Ttl,
 };
 
-use super::{Reply, Stop, answered, diverged, refused};
+use super::{ENDLESS, Reply, Stop, answered, diverged, refused};
 use crate::{Ctx, Failure, Outcome, Request, StatusCode, Store};
-
-/// Most pages that following tokens reads before it is called endless.
-const ENDLESS: usize = 100_000;
 
 fn copy(bytes: impl AsRef<[u8]>) -> Bytes {
     Bytes::copy_from_slice(bytes.as_ref())
@@ -59,6 +56,11 @@ macro_rules! call {
                     (step, Outcome::Failed(failure)) => Ok((step, Err(failure))),
                     (step, _) => diverged(step, "an answer to this request", "another one"),
                 }
+            }
+
+            /// Sends it; judges nothing and keeps nothing but the transcript.
+            pub async fn sent(self) -> Result<(), Stop> {
+                self.outcome().await.map(drop)
             }
 
             /// Sends it; it must be answered OK.

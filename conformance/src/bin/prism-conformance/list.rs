@@ -1,0 +1,42 @@
+//! `list`: the cases, by group.
+
+use prism_conformance::plan::Glob;
+use prism_conformance::{Case, Need, cases};
+
+use crate::args::ListArgs;
+use crate::output::{complain, say};
+use crate::{OK, USAGE};
+
+pub(crate) fn list(args: &ListArgs) -> u8 {
+    let globs: Vec<_> = args.only.iter().map(Glob::new).collect();
+    let chosen: Vec<_> =
+        cases::all().filter(|case| globs.is_empty() || globs.iter().any(|glob| glob.names(case))).collect();
+    if chosen.is_empty() {
+        complain("no case, group or rule has such a name");
+        return USAGE;
+    }
+    for case in &chosen {
+        say(format_args!(
+            "{}\n    {}\n    proves {}{}\n",
+            case.id,
+            case.title,
+            case.proves.join(", "),
+            needs(case)
+        ));
+    }
+    say(format_args!("{} cases\n", chosen.len()));
+    OK
+}
+
+/// What a case needs, in words; empty, if nothing.
+pub(crate) fn needs(case: &Case) -> String {
+    let words = case.needs.iter().map(|need| match need {
+        Need::Claim(claim) => format!("the claim {claim}"),
+        Need::NoClaim(claim) => format!("a server that does not claim {claim}"),
+        Need::Ability(ability) => ability.name().to_owned(),
+        Need::Wire => "gRPC".to_owned(),
+        Need::Alone => "a server for itself".to_owned(),
+    });
+    let words: Vec<_> = words.collect();
+    if words.is_empty() { String::new() } else { format!("; needs {}", words.join(", ")) }
+}

@@ -1,0 +1,59 @@
+//! What is written to the terminal. A closed pipe, as of `| head`, is nobody's mistake.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use prism_conformance::report::CaseReport;
+use prism_conformance::run::Progress;
+
+/// Writes to standard output.
+pub(crate) fn say(text: impl fmt::Display) {
+    let _ = write!(io::stdout(), "{text}");
+    let _ = io::stdout().flush();
+}
+
+/// Writes a line to standard error.
+pub(crate) fn complain(text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Tells how far a run is: on a terminal in one line that changes, elsewhere in a line per case.
+pub(crate) struct Meter {
+    terminal: bool,
+    trace: bool,
+    failed: usize,
+}
+
+impl Meter {
+    /// Nothing done yet.
+    pub(crate) fn new(trace: bool) -> Self {
+        Self { terminal: io::stdout().is_terminal(), trace, failed: 0 }
+    }
+
+    /// One more case is done.
+    pub(crate) fn tell(&mut self, case: &CaseReport, Progress { done, of }: Progress) {
+        self.failed += usize::from(case.outcome.is_fault());
+        let label = case.outcome.label();
+        let line = format!("{label:13} {:56} {:>7} ms", case.id, case.elapsed_ms);
+        if self.terminal && !self.trace {
+            // Failures stay on the screen, all else is overwritten.
+            if case.outcome.is_fault() {
+                say(format_args!("\r\x1b[K{line}\n"));
+            }
+            let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+            say(format_args!("\r\x1b[K[{done}/{of}{failed}] {}", case.id));
+        } else {
+            say(format_args!("{line}\n"));
+        }
+        if self.trace {
+            for line in case.transcript.iter().flat_map(|transcript| transcript.lines()) {
+                say(format_args!("    {line}\n"));
+            }
+        }
+    }
+
+    /// Leaves the line that changes.
+    pub(crate) fn end(&self) {
+        say(if self.terminal && !self.trace { "\r\x1b[K" } else { "\n" });
+    }
+}

@@ -1,0 +1,63 @@
+//! `replay`: recorded operations against a server.
+
+use std::fs;
+
+use prism_conformance::Budget;
+use prism_conformance::known::KnownFailures;
+use prism_conformance::property::{self, Regression};
+use prism_conformance::report::{self, Outcome, RunInfo};
+use prism_conformance::run::Settings;
+
+use crate::args::ReplayArgs;
+use crate::output::{complain, say};
+use crate::target::Target;
+use crate::{NOT_OK, OK, UNREACHABLE, USAGE};
+
+/// Nothing was shown either way.
+const INCONCLUSIVE: u8 = 4;
+
+pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
+    let regression = fs::read_to_string(&args.file).map_err(|error| error.to_string());
+    let regression = match regression.and_then(|json| Regression::from_json(&json)) {
+        Ok(regression) => regression,
+        Err(why) => {
+            complain(format_args!("{}: {why}", args.file.display()));
+            return USAGE;
+        }
+    };
+    let target = match Target::reach(&args.target).await {
+        Ok(target) => target,
+        Err(code) => return code,
+    };
+    let settings = Settings::of(Budget::Quick, regression.seed);
+    say(format_args!(
+        "{} operations, found by {}: {}\n\n",
+        regression.operations.len(),
+        regression.case,
+        regression.note
+    ));
+    let result = property::replay(&*target.harness, &regression, settings).await;
+    let line = format!("prism-conformance replay {} {}", args.file.display(), target.arguments);
+    let case = report::case_report(&result, &KnownFailures::default(), line, true);
+    let run = RunInfo::before(settings, String::new(), String::new());
+    let told = report::Target::of(&*target.harness);
+    match case.outcome {
+        Outcome::Passed | Outcome::UnexpectedPass => {
+            say(case.transcript.unwrap_or_default());
+            say("\npassed: every answer is the one that the contract gives\n");
+            OK
+        }
+        Outcome::Failed | Outcome::KnownFailure => {
+            say(report::failure(&case, &told, &run));
+            NOT_OK
+        }
+        Outcome::Broken => {
+            say(report::failure(&case, &told, &run));
+            UNREACHABLE
+        }
+        Outcome::Inconclusive | Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
+            say(report::failure(&case, &told, &run));
+            INCONCLUSIVE
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `run`: the suite against a server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use prism_conformance::known::KnownFailures;
+use prism_conformance::plan::{Glob, Selection};
+use prism_conformance::report::{self, Replay, Report};
+use prism_conformance::run::{Options, Settings, suite_with_progress};
+
+use crate::args::RunArgs;
+use crate::output::{Meter, complain, say};
+use crate::target::Target;
+use crate::{USAGE, args};
+
+pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
+    let options = match options(&args) {
+        Ok(options) => options,
+        Err(why) => {
+            complain(why);
+            return USAGE;
+        }
+    };
+    let target = match Target::reach(&args.target).await {
+        Ok(target) => target,
+        Err(code) => return code,
+    };
+    say(heading(&target, &options));
+    let replay = Replay::Command(format!("prism-conformance run {}", target.arguments));
+    let options = Options { replay, details: target.details, ..options };
+    let mut meter = Meter::new(args.trace);
+    let harness = Arc::clone(&target.harness);
+    let report = suite_with_progress(harness, &options, |case, at| meter.tell(case, at)).await;
+    meter.end();
+    // Stops what was started before the last line says that all is over.
+    drop(target.harness);
+    let summary = report::summary(&report);
+    let (before, last) = summary.trim_end().rsplit_once('\n').unwrap_or(("", &summary));
+    say(format_args!("{before}\n"));
+    let written = write_all(&args, &report);
+    say(format_args!("{last}\n"));
+    if written { report.exit_code } else { USAGE }
+}
+
+/// Budget, seed and the time that a case may take with them.
+pub(crate) fn settings(effort: args::EffortArgs) -> Settings {
+    Settings::of(effort.budget.into(), effort.seed)
+}
+
+fn options(args: &RunArgs) -> Result<Options, String> {
+    let globs = |patterns: &[String]| patterns.iter().map(Glob::new).collect();
+    let (only, skip) = (globs(&args.only), globs(&args.skip));
+    let selection = Selection { only, skip, profile: args.profile.into() };
+    if let Some(idle) = selection.idle().next() {
+        return Err(format!(
+            "'{idle}' names no case, group or rule; `prism-conformance list` shows what there is"
+        ));
+    }
+    Ok(Options {
+        settings: settings(args.effort),
+        selection,
+        known: known(args.known_failing.as_deref())?,
+        jobs: args.jobs,
+        trace: args.trace,
+        attachments: Some(std::env::temp_dir().join("prism-conformance").join("failures")),
+        ..Options::default()
+    })
+}
+
+fn known(path: Option<&Path>) -> Result<KnownFailures, String> {
+    let Some(path) = path else { return Ok(KnownFailures::default()) };
+    let told = |why: String| format!("--known-failing: {}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+    KnownFailures::parse(&text).map_err(told)
+}
+
+fn heading(target: &Target, options: &Options) -> String {
+    let mut lines: Vec<_> = target.details.iter().map(|(name, value)| format!("{name:17} {value}")).collect();
+    let claims: Vec<_> = target.harness.claims().iter().map(|claim| claim.name()).collect();
+    let claims = if claims.is_empty() { "nothing beyond the core".to_owned() } else { claims.join(", ") };
+    lines.push(format!("{:17} {claims}", "claims"));
+    lines.push(format!("{:17} {}", "seed", options.settings.seed));
+    lines.join("\n") + "\n\n"
+}
+
+/// A report's flag, its file and what goes into it.
+type Written<'a> = (&'static str, &'a Option<PathBuf>, fn(&Report) -> String);
+
+/// Writes every report that was asked for; whether all could be written.
+fn write_all(args: &RunArgs, report: &Report) -> bool {
+    let reports: [Written<'_>; 4] = [
+        ("--json", &args.json, Report::to_json),
+        ("--junit", &args.junit, report::junit),
+        ("--html", &args.html, report::html),
+        ("--badge", &args.badge, report::badge),
+    ];
+    let mut all = true;
+    for (flag, path, text) in reports {
+        let Some(path) = path else { continue };
+        match fs::write(path, text(report)) {
+            Ok(()) => say(format_args!("wrote {}\n", path.display())),
+            Err(error) => {
+                complain(format_args!("{flag}: {} cannot be written: {error}", path.display()));
+                all = false;
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,78 @@
+//! `selftest` and `matrix`: the suite against its own seeded bugs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use prism_conformance::mutants::{
+    Depth, KillMatrix, Matrix, Mutant, MutantHarness, Selftest, gate, matrix, matrix_markdown,
+};
+use prism_conformance::plan::Glob;
+use prism_conformance::run::Settings;
+use prism_conformance::wire::OverGrpc;
+use prism_conformance::{Harness, cases};
+
+use crate::args::SelftestArgs;
+use crate::output::{complain, say};
+use crate::{NOT_OK, OK, USAGE};
+
+/// Prints the recorded matrix, as the book has it.
+pub(crate) fn page() -> u8 {
+    say(matrix_markdown(KillMatrix::recorded()));
+    OK
+}
+
+pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
+    let globs: Vec<_> = args.only.iter().map(Glob::new).collect();
+    let chosen = |mutant: &Mutant| globs.is_empty() || globs.iter().any(|glob| glob.matches(mutant.name));
+    let defaults = Selftest::default();
+    let in_process = Selftest {
+        settings: Settings::of(args.effort.budget.into(), args.effort.seed),
+        depth: if args.full { Depth::Full } else { Depth::FirstKill },
+        jobs: args.effort.jobs.unwrap_or(defaults.jobs),
+        ..defaults
+    };
+    let over_grpc = Selftest { reach: over_grpc, ..in_process.clone() };
+    let all: Vec<_> = cases::all().collect();
+    let mut missed = 0;
+    for (mode, selftest) in [("in process", in_process), ("over gRPC", over_grpc)] {
+        let started = Instant::now();
+        let matrix = matrix(&all, &selftest, chosen).await;
+        if matrix.rows.is_empty() {
+            complain("no mutant has such a name; `matrix` shows them");
+            return USAGE;
+        }
+        missed += tell(mode, &matrix);
+        say(format_args!("{mode}: {:.1} s\n\n", started.elapsed().as_secs_f64()));
+    }
+    if missed == 0 { OK } else { NOT_OK }
+}
+
+fn over_grpc(mutant: MutantHarness) -> Arc<dyn Harness> {
+    Arc::new(OverGrpc::new(mutant))
+}
+
+/// Prints a matrix and what is wrong with it; how much is.
+fn tell(mode: &str, matrix: &Matrix) -> usize {
+    for row in &matrix.rows {
+        let (name, breaks) = (row.mutant.name, row.mutant.breaks.join(", "));
+        let caught = match (row.kills().next(), row.failed.first()) {
+            (Some(case), _) => format!("caught by {}", case.id),
+            (None, Some(case)) => format!("CAUGHT BY CHANCE by {}", case.id),
+            (None, None) => "SURVIVES".to_owned(),
+        };
+        let more = row.failed.len().saturating_sub(1);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        say(format_args!("{name:40} {breaks:24} {caught}{more}\n"));
+    }
+    let problems = gate(matrix);
+    for problem in &problems {
+        say(format_args!("problem: {problem}\n"));
+    }
+    let caught = matrix.rows.iter().filter(|row| row.kills().next().is_some()).count();
+    say(format_args!(
+        "{mode}: {caught} of {} mutants caught, {} problems\n",
+        matrix.rows.len(),
+        problems.len()
+    ));
+    problems.len()
+}

@@ -1,0 +1,120 @@
+//! From arguments to a server that can be tested.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use prism_conformance::Harness;
+use prism_conformance::wire::{Endpoint, Options, Spawn, Unreachable};
+use prism_contract::keyvalue::request::DescribeResponse;
+
+use crate::args::TargetArgs;
+use crate::{UNREACHABLE, USAGE, output};
+
+/// A server that answered, and how to name it.
+pub(crate) struct Target {
+    pub(crate) harness: Arc<dyn Harness>,
+    /// More to say about it in a report.
+    pub(crate) details: Vec<(String, String)>,
+    /// The arguments that name it again.
+    pub(crate) arguments: String,
+}
+
+impl Target {
+    /// Connects to the server, or starts it. A failure is told, and answered as an exit code.
+    pub(crate) async fn reach(args: &TargetArgs) -> Result<Self, u8> {
+        match open(args).await {
+            Ok(target) => Ok(target),
+            Err(error) => {
+                output::complain(&error);
+                Err(match error {
+                    Unreachable::Usage(_) => USAGE,
+                    Unreachable::Away(_) => UNREACHABLE,
+                })
+            }
+        }
+    }
+}
+
+async fn open(args: &TargetArgs) -> Result<Target, Unreachable> {
+    let options = options(args)?;
+    if let Some(command) = &args.spawn {
+        let name = command.split_whitespace().next().unwrap_or("server");
+        let name = Path::new(name).file_name().map_or_else(|| name.into(), |name| name.to_string_lossy());
+        let spawn = Spawn::start(name, command, options, args.keep).await?;
+        let details = details(("command", command), spawn.description());
+        return Ok(Target { details, arguments: arguments(args), harness: Arc::new(spawn) });
+    }
+    let name = options.endpoint.split("://").last().unwrap_or_default().trim_end_matches('/').to_owned();
+    let address = options.endpoint.clone();
+    let endpoint = Endpoint::connect(name, options).await?;
+    let details = details(("address", &address), endpoint.description());
+    Ok(Target { details, arguments: arguments(args), harness: Arc::new(endpoint) })
+}
+
+fn details(place: (&str, &str), description: &DescribeResponse) -> Vec<(String, String)> {
+    let version = ("server version", description.server_version.as_str());
+    let contract = ("contract version", description.contract_version.as_str());
+    [place, version, contract].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Unreachable> {
+    let why = |error| Unreachable::Usage(format!("{flag}: {} cannot be read: {error}", path.display()));
+    fs::read(path).map_err(why)
+}
+
+fn options(args: &TargetArgs) -> Result<Options, Unreachable> {
+    let tls = args.tls_ca.is_some() || args.tls_cert.is_some() || args.tls_domain.is_some();
+    // A spawned server has no address yet; whether it speaks TLS shows in what was given.
+    let spawned = if tls { "https://" } else { "http://" };
+    let mut options = Options::new(args.endpoint.as_deref().unwrap_or(spawned));
+    options.ca = args.tls_ca.as_ref().map(|path| read("--tls-ca", path)).transpose()?;
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
+        options.identity = Some((read("--tls-cert", cert)?, read("--tls-key", key)?));
+    }
+    options.server_name.clone_from(&args.tls_domain);
+    options.token.clone_from(&args.token);
+    if let Some(path) = &args.token_file {
+        let token = String::from_utf8_lossy(&read("--token-file", path)?).trim().to_owned();
+        options.token = Some(token);
+    }
+    Ok(options)
+}
+
+/// The arguments of the target as a shell takes them. A token given by the environment has to be given again.
+fn arguments(args: &TargetArgs) -> String {
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let flags = [
+        ("--endpoint", args.endpoint.clone()),
+        ("--spawn", args.spawn.clone()),
+        ("--tls-ca", path(&args.tls_ca)),
+        ("--tls-cert", path(&args.tls_cert)),
+        ("--tls-key", path(&args.tls_key)),
+        ("--tls-domain", args.tls_domain.clone()),
+        ("--token-file", path(&args.token_file)),
+    ];
+    let given = flags.into_iter().filter_map(|(flag, value)| Some(format!("{flag} {}", quoted(&value?))));
+    given.collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@%+=,".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_is_quoted_so_that_a_shell_reads_it_as_it_was() {
+        assert_eq!(quoted("http://h:1"), "http://h:1");
+        assert_eq!(quoted("prism serve"), "'prism serve'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

@@ -1,0 +1,257 @@
+//! Properties: random operations against a model, and relations between answers.
+
+use prism_contract::keyvalue::Capability::{ConditionalWrites, Expiry, PriorityTokens, Reverse};
+
+use crate::Ability::{ManualClock, Restart};
+use crate::Ctx;
+use crate::Need::{Ability, Claim};
+use crate::case::{Case, Kind, Proof, case};
+use crate::model::Event;
+use crate::property::{self, Mix, Sequences, Weights};
+
+/// A property in the table.
+macro_rules! property {
+    ($name:ident, $title:literal, $proves:expr) => {
+        case!("property", $name, $title, $proves).kind(Kind::Property)
+    };
+}
+
+pub(super) const CASES: &[Case] = &[
+    property!(
+        regressions,
+        "What once made a store part from the contract does so no more.",
+        ["RT-3", "PUT-1", "DEL-1", "ORD-1", "TOK-1", "TOK-4", "TTL-1", "COND-1", "COND-2", "PAGE-1"]
+    ),
+    property!(
+        operations_agree_with_the_model,
+        "Whatever is asked, in whatever order, each answer is the one that the contract gives.",
+        [
+            "RT-1", "RT-2", "RT-3", "RT-4", "RT-5", "RT-6", "PUT-1", "PUT-2", "PUT-3", "PUT-4", "PUT-5", "PUT-6",
+            "DEL-1", "DEL-2", "DEL-3", "DEL-4", "DEL-5", "ORD-1", "ORD-2", "PRED-1", "PRED-2", "PRED-3", "PRED-4",
+            "PAGE-1", "PAGE-3", "PAGE-4", "PAGE-5", "PAGE-7", "PAGE-8", "SCAN-1", "SCAN-2", "VER-1", "VER-2",
+            "COND-1", "COND-2", "COND-4", "COND-5", "TOK-1", "TOK-2", "TOK-4", "TOK-5", "TOK-6", "TTL-1", "TTL-2",
+            "TTL-3", "TTL-5", "ISO-1"
+        ]
+    ),
+    property!(
+        tokens_outlive_their_items,
+        "A key's highest token decides over every write, beyond the item's death and until its retention ends.",
+        ["TOK-1", "TOK-2", "TOK-3", "TOK-4", "TOK-5", "TTL-1", "DEL-2"]
+    )
+    .needs(&[Claim(PriorityTokens)]),
+    property!(
+        items_end_with_their_ttl,
+        "An item is there strictly before its end and nowhere from then on, swept or not.",
+        ["TTL-1", "TTL-2", "TTL-3", "TTL-5", "PUT-5", "COND-2", "DEL-2"]
+    )
+    .needs(&[Claim(Expiry), Ability(ManualClock)]),
+    property!(
+        conditions_guard_every_write,
+        "A write with preconditions takes effect exactly where all of them hold, and versions only rise.",
+        ["COND-1", "COND-2", "COND-4", "COND-5", "VER-1", "VER-2", "PUT-3", "PUT-6", "DEL-1"]
+    )
+    .needs(&[Claim(ConditionalWrites)]),
+    property!(
+        pages_go_on_under_writes,
+        "Pages go on where they ended, whatever is written in between.",
+        ["PAGE-1", "PAGE-2", "PAGE-3", "PAGE-4", "PAGE-5", "PAGE-7", "SCAN-1", "SCAN-2", "ORD-1", "ORD-2"]
+    ),
+    property!(
+        restarts_change_nothing,
+        "A store that was stopped in order or killed answers as if it had not been.",
+        ["DUR-1", "DUR-3", "TTL-4", "PAGE-6", "VER-2", "TOK-4"]
+    )
+    .needs(&[Ability(Restart)]),
+    property!(
+        pages_concatenate,
+        "Pages of any sizes, put together, are the answer without pages.",
+        ["PAGE-1", "PAGE-4", "PAGE-5"]
+    ),
+    property!(reverse_mirrors, "With reverse an answer is its own mirror.", ["ORD-2"]).needs(&[Claim(Reverse)]),
+    property!(
+        predicates_filter,
+        "What a predicate answers is what it chooses of everything, in byte order.",
+        ["ORD-1", "PRED-1", "PRED-3", "PRED-4", "PAGE-8"]
+    ),
+    property!(
+        scans_resume,
+        "A Scan cut after any of its messages and resumed yields the rest.",
+        ["SCAN-1", "PAGE-1"]
+    ),
+    property!(
+        records_make_the_namespace,
+        "A Scan of a namespace answers its records one after the other, by the bytes of their ids.",
+        ["ORD-1", "RT-4"]
+    )
+    .needs(&[Claim(prism_contract::keyvalue::Capability::NamespaceScan)]),
+];
+
+/// Few keys, all of them confused by some collation, pattern or terminator.
+const HOSTILE: &[&[u8]] =
+    &[b"a", b"a", b"a", b"b", b"a\x00", b"A", b"%", b"\xff", b"\xff\xff", b"\xc3\xa9", b"e\xcc\x81"];
+
+const FEW: &[&[u8]] = &[b"a", b"a", b"b", b"A"];
+
+const WEIGHTS: Weights = Weights {
+    put: 40,
+    get: 20,
+    delete: 12,
+    scan: 10,
+    describe: 1,
+    advance: 12,
+    retention: 2,
+    sweep: 3,
+    restart: 0,
+};
+
+const GENERAL: Mix = Mix {
+    keys: HOSTILE,
+    spaces: &["", "", "", "", "b"],
+    ids: &["r", "r", "r", "r", "r", "ra", "R"],
+    weights: WEIGHTS,
+    tokens: 0.35,
+    ttls: 0.25,
+    conditions: 0.25,
+    pages: 0.35,
+    length: (30, 60),
+};
+
+async fn regressions(c: &Ctx) -> Proof {
+    for (name, regression) in property::committed() {
+        c.fresh();
+        c.note(format!("replayed {name}"));
+        let ops = property::within(&regression.operations, c.claims(), c.abilities());
+        property::play(c, &ops).await?;
+    }
+    Ok(())
+}
+
+async fn operations_agree_with_the_model(c: &Ctx) -> Proof {
+    let property = Sequences {
+        case: "property::operations_agree_with_the_model",
+        mix: GENERAL,
+        count: (25, 200, 20_000),
+        floors: &[],
+    };
+    property::check(c, &property).await
+}
+
+async fn tokens_outlive_their_items(c: &Ctx) -> Proof {
+    let weights = Weights { put: 40, get: 8, delete: 25, scan: 2, advance: 12, retention: 8, ..WEIGHTS };
+    let mix = Mix {
+        keys: FEW,
+        spaces: &[""],
+        ids: &["r"],
+        weights,
+        tokens: 0.75,
+        ttls: 0.3,
+        conditions: 0.05,
+        pages: 0.0,
+        length: (20, 40),
+    };
+    let property = Sequences {
+        case: "property::tokens_outlive_their_items",
+        mix,
+        count: (10, 80, 8_000),
+        floors: &[(Event::Superseded, 100), (Event::Tombstone, 100), (Event::Applied, 100)],
+    };
+    property::check(c, &property).await
+}
+
+async fn items_end_with_their_ttl(c: &Ctx) -> Proof {
+    let weights =
+        Weights { put: 35, get: 25, delete: 10, scan: 8, advance: 30, retention: 0, sweep: 6, ..WEIGHTS };
+    let mix = Mix {
+        keys: FEW,
+        spaces: &[""],
+        ids: &["r"],
+        weights,
+        tokens: 0.0,
+        ttls: 0.7,
+        conditions: 0.3,
+        pages: 0.1,
+        length: (20, 40),
+    };
+    let property = Sequences {
+        case: "property::items_end_with_their_ttl",
+        mix,
+        count: (10, 80, 8_000),
+        floors: &[(Event::Expired, 100), (Event::Read, 100)],
+    };
+    property::check(c, &property).await
+}
+
+async fn conditions_guard_every_write(c: &Ctx) -> Proof {
+    let weights = Weights { put: 45, get: 10, delete: 25, scan: 2, advance: 6, retention: 0, ..WEIGHTS };
+    let mix = Mix {
+        keys: FEW,
+        spaces: &[""],
+        ids: &["r"],
+        weights,
+        tokens: 0.05,
+        ttls: 0.1,
+        conditions: 0.75,
+        pages: 0.0,
+        length: (20, 40),
+    };
+    let property = Sequences {
+        case: "property::conditions_guard_every_write",
+        mix,
+        count: (10, 80, 8_000),
+        floors: &[(Event::Held, 100), (Event::Failed, 100), (Event::Deleted, 50)],
+    };
+    property::check(c, &property).await
+}
+
+async fn pages_go_on_under_writes(c: &Ctx) -> Proof {
+    let weights = Weights { put: 30, get: 45, delete: 10, scan: 20, advance: 4, retention: 0, ..WEIGHTS };
+    let mix = Mix {
+        keys: HOSTILE,
+        spaces: &[""],
+        ids: &["r", "r", "r", "ra"],
+        weights,
+        tokens: 0.0,
+        ttls: 0.1,
+        conditions: 0.0,
+        pages: 0.85,
+        length: (30, 60),
+    };
+    let property = Sequences {
+        case: "property::pages_go_on_under_writes",
+        mix,
+        count: (10, 80, 8_000),
+        floors: &[(Event::Continued, 100), (Event::Cut, 100)],
+    };
+    property::check(c, &property).await
+}
+
+async fn restarts_change_nothing(c: &Ctx) -> Proof {
+    let mix = Mix { weights: Weights { restart: 8, ..WEIGHTS }, length: (20, 40), ..GENERAL };
+    let property = Sequences {
+        case: "property::restarts_change_nothing",
+        mix,
+        count: (4, 30, 2_000),
+        floors: &[(Event::Restarted, 100), (Event::Applied, 100)],
+    };
+    property::check(c, &property).await
+}
+
+async fn pages_concatenate(c: &Ctx) -> Proof {
+    property::pages_concatenate(c).await
+}
+
+async fn reverse_mirrors(c: &Ctx) -> Proof {
+    property::reverse_mirrors(c).await
+}
+
+async fn predicates_filter(c: &Ctx) -> Proof {
+    property::predicates_filter(c).await
+}
+
+async fn scans_resume(c: &Ctx) -> Proof {
+    property::scans_resume(c).await
+}
+
+async fn records_make_the_namespace(c: &Ctx) -> Proof {
+    property::records_make_the_namespace(c).await
+}

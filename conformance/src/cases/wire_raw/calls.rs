@@ -1,0 +1,135 @@
+//! Calls that end early or go slowly: deadlines, cancels, and readers that do not read.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use prism_contract::keyvalue::request::{ScanRequest, SelectionInput};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{PROMPT, PUT, call, said, text};
+use crate::StatusCode::DeadlineExceeded;
+use crate::case::Proof;
+use crate::{Ctx, Failure, Outcome, Reply, Request, StatusCode, Stop};
+
+/// A Put of two items with large values to record `id`, as bytes.
+fn pair(c: &Ctx, id: &str) -> Vec<u8> {
+    let value = vec![b'v'; 200_000];
+    let item = |key| text(3, [text(1, key), text(2, &value)].concat());
+    [text(1, c.namespace("")), text(2, id), item("a"), item("b")].concat()
+}
+
+/// Both items or none, and the record can be written at once.
+async fn whole_or_absent(c: &Ctx, id: &str) -> Proof {
+    let read = c.get().on(id).keys_only().ok().await?;
+    let keys: Vec<_> = read.items.iter().map(|item| item.key.as_bytes()).collect();
+    let whole = keys.is_empty() || keys == [b"a", b"b"];
+    read.expect(whole, "both items or none", format!("{} item", keys.len()))?;
+    let put = timeout(PROMPT, c.put_one("c", "v").on(id).ok()).await;
+    put.unwrap_or_else(|_| c.inconclusive(format!("the record was not writable within {PROMPT:?}"))).map(drop)
+}
+
+pub(super) async fn a_passed_deadline_leaves_a_write_whole_or_absent(c: &Ctx) -> Proof {
+    for (n, micros) in [1, 100, 300, 1_000, 2_000, 4_000, 8_000, 20_000].into_iter().enumerate() {
+        let id = format!("r{n}");
+        let answer = call(c, PUT, pair(c, &id), Some(Duration::from_micros(micros))).await?;
+        let is_so = answer.as_ref().map_or_else(
+            |failure| failure.code == DeadlineExceeded && !failure.message.contains("the suite gave up"),
+            |_| true,
+        );
+        answer.expect(is_so, "DEADLINE_EXCEEDED or OK, promptly", said(&answer))?;
+        whole_or_absent(c, &id).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn a_cancel_leaves_a_write_whole_or_absent(c: &Ctx) -> Proof {
+    for (n, micros) in [0, 100, 300, 1_000, 2_000, 4_000, 8_000, 20_000].into_iter().enumerate() {
+        let id = format!("r{n}");
+        let raw =
+            c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
+        // What becomes of a call that was given up nobody is told, so there is nothing to judge.
+        let given_up = timeout(Duration::from_micros(micros), raw.call(PUT, pair(c, &id).into(), None)).await;
+        drop(given_up);
+        c.record(
+            Request::Raw(format!("call Put to \"{id}\" and give it up after {micros}us")),
+            Outcome::Done,
+        );
+        whole_or_absent(c, &id).await?;
+    }
+    Ok(())
+}
+
+/// How many items of 1 MiB a slow reader leaves unread, and how many readers there are.
+const UNREAD: u8 = 12;
+const READERS: u64 = 8;
+
+pub(super) async fn a_slow_reader_bounds_the_server(c: &Ctx) -> Proof {
+    for n in 0..UNREAD {
+        c.put_one([n], vec![n; 1 << 20]).ok().await?;
+    }
+    let before = c.instance().resident_bytes();
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let selection = SelectionInput { item_limit: 1, ..SelectionInput::default() };
+        let (namespace, id) = (c.namespace(""), "r".to_owned());
+        let request = ScanRequest { namespace, id, selection, ..ScanRequest::default() };
+        // A connection of its own, since unread messages hold up all that shares theirs.
+        let store = c.instance().connect().await?;
+        let mut messages = store.scan_messages(request).await.map_err(|failure| unread(c, &failure))?;
+        match messages.next().await {
+            Some(Ok(_)) => readers.push(messages),
+            Some(Err(failure)) => return Err(unread(c, &failure)),
+            None => return Err(unread(c, &Failure::new(StatusCode::Ok, "no message"))),
+        }
+    }
+    let words =
+        format!("scan \"r\" from {READERS} readers, each of which reads one message of 1 MiB and then none");
+    let step = c.record(Request::Raw(words), Outcome::Done);
+    if let Some(before) = before {
+        let grown = settled(c, before).await;
+        let all = READERS * u64::from(UNREAD) << 20;
+        let (limit, said) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
+        return Reply::at(step, ()).expect(
+            grown < limit,
+            format!("the server's memory grows by less than {} while {} wait unread", said(limit), said(all)),
+            format!("it grew by {}", said(grown)),
+        );
+    }
+    // The server's memory is out of sight. A server that reads a page when the reader asks for it has not read the last
+    // one yet, and shows what is written there now.
+    c.put_one([UNREAD], "late").ok().await?;
+    let mut last = None;
+    for messages in &mut readers {
+        while let Some(message) = messages.next().await {
+            let message = message.map_err(|failure| unread(c, &failure))?;
+            last = message.entries.last().map(|entry| entry.item.value.clone()).or(last);
+        }
+    }
+    if last.as_deref() == Some(b"late") {
+        return Ok(());
+    }
+    c.inconclusive(
+        "the stream did not show a late write: the server either reads one snapshot, which the contract allows, or all of \
+         it ahead, which it does not; run with --spawn, which sees the server's memory",
+    )
+}
+
+fn unread(c: &Ctx, failure: &Failure) -> Stop {
+    let step =
+        c.record(Request::Raw("read a message of a Scan".to_owned()), Outcome::Failed(failure.clone()));
+    let (expected, actual) = ("a message".to_owned(), format!("{} ({})", failure.code, failure.message));
+    Stop::Diverged(crate::Divergence { step: Some(step), expected, actual })
+}
+
+/// By how much the server's memory has grown once it grows no more, or has for 5 seconds.
+async fn settled(c: &Ctx, before: u64) -> u64 {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let (until, mut highest, mut calm) = (Instant::now() + Duration::from_secs(5), before, 0);
+    while calm < 6 && Instant::now() < until {
+        sleep(PAUSE).await;
+        let now = c.instance().resident_bytes().unwrap_or(highest);
+        calm = if now > highest + (256 << 10) { 0 } else { calm + 1 };
+        highest = highest.max(now);
+    }
+    highest - before
+}

@@ -1,0 +1,26 @@
+//! Rules that only a raw server can break, so that no store in the catalogue does.
+
+/// A rule of the wire, and why no store can break it.
+pub struct WireOnly {
+    /// The rule's id.
+    pub rule: &'static str,
+    /// Why it takes a server.
+    pub reason: &'static str,
+}
+
+/// The rules that no store can break: what breaks them lies in front of the store.
+pub const WIRE_ONLY: &[WireOnly] = &[
+    WireOnly {
+        rule: "ERR-3",
+        reason: "Bytes that are not a message never become a request, so that no store meets them.",
+    },
+    WireOnly {
+        rule: "ERR-4",
+        reason: "A deadline or a cancel ends the call before the store; what a store leaves behind is DUR-2.",
+    },
+    WireOnly { rule: "ERR-5", reason: "Unknown fields are dropped when the message is decoded." },
+    WireOnly {
+        rule: "HEALTH-1",
+        reason: "Health and reflection are services of their own beside the store.",
+    },
+];

@@ -1,0 +1,258 @@
+//! From the results of cases to a report.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{
+    Attachment, CaseReport, Outcome, Report, RunInfo, SCHEMA, Target, Verdict, budget_name, kind_name,
+    level_name, rules,
+};
+use crate::Case;
+use crate::known::KnownFailures;
+use crate::mutants::{self, KillMatrix};
+use crate::plan::{Omission, Selection};
+use crate::run::{self, CaseResult, Obstacle, Settings};
+
+/// What runs a case again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replay {
+    /// A test of a crate: its package and its name.
+    Cargo {
+        /// The package.
+        package: String,
+        /// The test target.
+        test: String,
+    },
+    /// This command line of `prism-conformance run`, without what selects cases.
+    Command(String),
+}
+
+impl Replay {
+    /// The one line for a case.
+    pub fn of(&self, backend: &str, case: &str, settings: Settings) -> String {
+        let (seed, budget) = (settings.seed, budget_name(settings.budget));
+        match self {
+            Self::Cargo { package, test } => format!(
+                "PRISM_CONFORMANCE_SEED={seed} PRISM_CONFORMANCE_BUDGET={budget} cargo test -p {package} --test {test} \
+                 -- --exact conformance::{backend}::{case}"
+            ),
+            Self::Command(command) => {
+                format!("{command} --only '{case}' --seed {seed} --budget {budget}")
+            }
+        }
+    }
+
+    /// The one line for the whole run.
+    pub fn whole(&self, backend: &str, settings: Settings) -> String {
+        let (seed, budget) = (settings.seed, budget_name(settings.budget));
+        match self {
+            Self::Cargo { package, test } => format!(
+                "PRISM_CONFORMANCE_SEED={seed} PRISM_CONFORMANCE_BUDGET={budget} cargo test -p {package} --test {test} \
+                 conformance::{backend}::"
+            ),
+            Self::Command(command) => format!("{command} --seed {seed} --budget {budget}"),
+        }
+    }
+}
+
+fn untold(case: &'static Case, outcome: Outcome, replay: String) -> CaseReport {
+    CaseReport {
+        id: case.id,
+        title: case.title,
+        rules: case.proves,
+        level: level_name(case.level),
+        kind: kind_name(case.kind),
+        outcome,
+        reason: None,
+        expected: None,
+        actual: None,
+        transcript: None,
+        likely_causes: Vec::new(),
+        attachments: Vec::new(),
+        replay,
+        elapsed_ms: 0,
+    }
+}
+
+/// The report of a case that the run left out.
+pub(crate) fn omitted(case: &'static Case, why: &Omission, replay: String) -> CaseReport {
+    CaseReport { reason: Some(why.reason()), ..untold(case, Outcome::LeftOut, replay) }
+}
+
+/// The report of a case, told by `known` whether its failure is a known one. `trace` keeps every transcript.
+pub fn case_report(result: &CaseResult, known: &KnownFailures, replay: String, trace: bool) -> CaseReport {
+    let mut report = untold(result.case, Outcome::Passed, replay);
+    report.elapsed_ms = millis(result.elapsed);
+    match &result.verdict {
+        run::Verdict::Passed => {}
+        run::Verdict::Failed(divergence) => {
+            report.outcome = Outcome::Failed;
+            report.expected = Some(divergence.expected.clone());
+            report.actual = Some(divergence.actual.clone());
+            report.transcript = Some(result.transcript.render(Some(divergence)));
+            report.likely_causes = likely_causes(result.case.id, &[result.case.id]);
+        }
+        run::Verdict::Inconclusive(why) => {
+            (report.outcome, report.reason) = (Outcome::Inconclusive, Some(why.clone()));
+        }
+        run::Verdict::Broken(why) => {
+            (report.outcome, report.reason) = (Outcome::Broken, Some(why.clone()));
+        }
+        run::Verdict::Skipped(obstacle) => {
+            (report.outcome, report.reason) = (skipped(*obstacle), Some(obstacle.reason()));
+        }
+    }
+    let kept = report.outcome == Outcome::Broken || (trace && !report.outcome.is_skipped());
+    if report.transcript.is_none() && kept {
+        report.transcript = Some(result.transcript.render(None));
+    }
+    hold_against(&mut report, known);
+    if report.outcome.is_fault() || report.outcome == Outcome::Inconclusive {
+        report.attachments = result.attachments.iter().map(attachment).collect();
+    }
+    report
+}
+
+fn attachment((name, content): &(String, String)) -> Attachment {
+    Attachment { name: name.clone(), path: None, content: content.clone() }
+}
+
+/// A failure as it is known to be is no fault; anything else that happens to a known failure is one.
+fn hold_against(report: &mut CaseReport, known: &KnownFailures) {
+    let Some(known) = known.of(report.id) else { return };
+    match report.outcome {
+        Outcome::Failed if known.message.is_within(&report.message()) => {
+            (report.outcome, report.reason) = (Outcome::KnownFailure, Some(known.reason.clone()));
+        }
+        Outcome::Failed => {
+            let message = &known.message;
+            report.reason = Some(format!("known to fail, but with another message: '{message}'"));
+        }
+        Outcome::Passed => {
+            let why = format!("known to fail ({}), and passed: take it off the list", known.reason);
+            (report.outcome, report.reason) = (Outcome::UnexpectedPass, Some(why));
+        }
+        Outcome::KnownFailure
+        | Outcome::UnexpectedPass
+        | Outcome::Inconclusive
+        | Outcome::Broken
+        | Outcome::NotApplicable
+        | Outcome::NotObservable
+        | Outcome::LeftOut => {}
+    }
+}
+
+const fn skipped(obstacle: Obstacle) -> Outcome {
+    match obstacle {
+        Obstacle::NotClaimed(_) | Obstacle::Claimed(_) => Outcome::NotApplicable,
+        Obstacle::Unable(_) | Obstacle::NotOnTheWire => Outcome::NotObservable,
+    }
+}
+
+/// The most causes that are named.
+const CAUSES: usize = 3;
+
+/// The seeded bugs on which this case fails too, those first that fail the same cases as this run, in a line each.
+pub(crate) fn likely_causes(case: &str, failed: &[&str]) -> Vec<String> {
+    let alike = mutants::likely_causes(failed).into_iter();
+    let here = alike.filter(|(mutant, _)| KillMatrix::recorded().fails(mutant.name, case));
+    here.take(CAUSES)
+        .map(|(mutant, _)| format!("{}: {} (breaks {})", mutant.name, mutant.says, mutant.breaks.join(", ")))
+        .collect()
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The whole report. `cases` are in the suite's order, those that were left out among them.
+pub(crate) fn report(
+    target: Target,
+    mut run: RunInfo,
+    elapsed: Duration,
+    selection: &Selection,
+    known: &KnownFailures,
+    mut cases: Vec<CaseReport>,
+) -> Report {
+    run.elapsed_ms = millis(elapsed);
+    name_causes(&mut cases);
+    let stale = known.stale().map(|known| format!("the known failure of {} names no case", known.case));
+    let problems: Vec<_> = stale.collect();
+    let requirements = rules::judge(&target, &cases);
+    let (verdict, sentence) = Verdict::of(&cases, &requirements, selection, &problems);
+    Report {
+        schema: SCHEMA,
+        verdict,
+        exit_code: verdict.exit_code(),
+        sentence,
+        counts: super::Counts::of(&cases),
+        target,
+        run,
+        problems,
+        requirements,
+        cases,
+    }
+}
+
+/// Names the likely causes of each failure again, now that all failures of the run are known.
+fn name_causes(cases: &mut [CaseReport]) {
+    let failed: Vec<_> =
+        cases.iter().filter(|case| case.outcome == Outcome::Failed).map(|case| case.id).collect();
+    if failed.len() > 1 {
+        for case in cases.iter_mut().filter(|case| case.outcome == Outcome::Failed) {
+            case.likely_causes = likely_causes(case.id, &failed);
+        }
+    }
+}
+
+/// This moment in UTC, as RFC 3339, to the second.
+pub(crate) fn utc_now() -> String {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    utc(seconds)
+}
+
+/// Days to a date by Howard Hinnant's `civil_from_days`, for years after 1970.
+fn utc(seconds: u64) -> String {
+    let (days, time) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", time / 3_600, time / 60 % 60, time % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_rfc_3339() {
+        for (seconds, said) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_704_067_199, "2023-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(seconds), said);
+        }
+    }
+
+    #[test]
+    fn a_replay_names_the_case_the_seed_and_the_budget() {
+        let settings = Settings { seed: 7, ..Settings::default() };
+        let cargo = Replay::Cargo { package: "mine".to_owned(), test: "conformance".to_owned() };
+        assert_eq!(
+            cargo.of("memory", "put::x", settings),
+            "PRISM_CONFORMANCE_SEED=7 PRISM_CONFORMANCE_BUDGET=quick cargo test -p mine --test conformance -- --exact \
+             conformance::memory::put::x"
+        );
+        let command = Replay::Command("prism-conformance run --endpoint http://h:1".to_owned());
+        assert_eq!(
+            command.of("h", "put::x", settings),
+            "prism-conformance run --endpoint http://h:1 --only 'put::x' --seed 7 --budget quick"
+        );
+    }
+}

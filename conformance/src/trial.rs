@@ -1,0 +1,225 @@
+//! The suite as tests of `cargo test` and nextest: one trial a case, by libtest-mimic.
+//!
+//! Listing the trials starts nothing: claims and abilities are static, so a case that cannot run is known beforehand and
+//! is shown as ignored, with the reason in brackets.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use crate::known::KnownFailures;
+use crate::report::{Outcome, Replay, RunInfo, Target, case_report, failure, utc_now};
+use crate::run::{Settings, run_case};
+use crate::{Budget, Case, Harness, cases};
+
+/// The one line of `tests/conformance.rs`: a `main` that holds each harness against the whole suite. The test needs
+/// `harness = false` in its `Cargo.toml`.
+///
+/// A harness is an expression of a type that implements [`Harness`]; for a simple backend a name and a closure that opens
+/// one are enough. Any number may stand side by side.
+///
+/// ```
+/// # mod tests {
+/// use prism_contract::keyvalue::Memory;
+///
+/// prism_conformance::conformance!("mine" => || async { Ok(Memory::default()) });
+/// # }
+/// ```
+///
+/// The trials are named `conformance::<backend>::<group>::<case>`. `PRISM_CONFORMANCE_BUDGET` (`quick`, `ci` or `soak`;
+/// `ci` where `CI` is `true`, else `quick`) says how much random and concurrent work is done, and
+/// `PRISM_CONFORMANCE_SEED` (a number; 1) seeds it. The suite never retries.
+#[macro_export]
+macro_rules! conformance {
+    ($($rest:tt)+) => {
+        fn main() -> ::std::process::ExitCode {
+            let suite = $crate::trial::Suite::of_test(
+                ::std::env!("CARGO_PKG_NAME"),
+                ::std::env!("CARGO_CRATE_NAME"),
+            );
+            $crate::__conformance_with!(suite; $($rest)+)
+        }
+    };
+}
+
+/// Takes the harnesses of [`conformance!`] one by one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __conformance_with {
+    ($suite:expr; $name:literal => $open:expr $(, $($rest:tt)*)?) => {
+        $crate::__conformance_with!($suite.with($crate::InProcess::new($name, $open)); $($($rest)*)?)
+    };
+    ($suite:expr; $harness:expr $(, $($rest:tt)*)?) => {
+        $crate::__conformance_with!($suite.with($harness); $($($rest)*)?)
+    };
+    ($suite:expr;) => {
+        $suite.main()
+    };
+}
+
+/// The harnesses of one test, and the name of the test.
+pub struct Suite {
+    replay: Replay,
+    harnesses: Vec<Arc<dyn Harness>>,
+}
+
+impl Suite {
+    /// No harness yet, in the test `test` of `package`.
+    pub fn of_test(package: &str, test: &str) -> Self {
+        let replay = Replay::Cargo { package: package.to_owned(), test: test.to_owned() };
+        Self { replay, harnesses: Vec::new() }
+    }
+
+    /// One more harness.
+    #[must_use]
+    pub fn with(mut self, harness: impl Harness) -> Self {
+        self.harnesses.push(Arc::new(harness));
+        self
+    }
+
+    /// Every case for every harness.
+    ///
+    /// # Panics
+    /// If there is none, or if two harnesses share a name: a test that tests nothing must not pass.
+    pub fn trials(&self, settings: Settings) -> Vec<Trial> {
+        for (at, harness) in self.harnesses.iter().enumerate() {
+            let name = harness.name();
+            assert!(
+                self.harnesses[..at].iter().all(|other| other.name() != name),
+                "two harnesses are named {name}"
+            );
+        }
+        let pairs = self.harnesses.iter().flat_map(|harness| cases::all().map(move |case| (harness, case)));
+        let trials: Vec<_> = pairs.map(|(harness, case)| self.trial(harness, case, settings)).collect();
+        assert!(!trials.is_empty(), "the conformance suite has no case to run");
+        trials
+    }
+
+    fn trial(&self, harness: &Arc<dyn Harness>, case: &'static Case, settings: Settings) -> Trial {
+        let name = format!("conformance::{}::{}", harness.name(), case.id);
+        let obstacle = case.obstacle(&**harness);
+        let (harness, replay) = (Arc::clone(harness), self.replay.of(harness.name(), case.id, settings));
+        let trial = Trial::ignorable_test(name, move || run(&*harness, case, settings, replay));
+        match obstacle {
+            Some(obstacle) => trial.with_ignored_flag(true).with_kind(obstacle.reason()),
+            None => trial,
+        }
+    }
+
+    /// Reads the arguments and the environment, and runs or lists.
+    pub fn main(self) -> ExitCode {
+        match settings(|name| std::env::var(name).ok()) {
+            Ok(settings) => libtest_mimic::run(&Arguments::from_args(), self.trials(settings)).exit_code(),
+            Err(error) => {
+                let _ = io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes());
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// The settings that the environment asks for.
+fn settings(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
+    let is_ci = variable("CI").is_some_and(|ci| ci == "true" || ci == "1");
+    let budget = match variable("PRISM_CONFORMANCE_BUDGET").as_deref() {
+        None | Some("") if is_ci => Budget::Ci,
+        None | Some("" | "quick") => Budget::Quick,
+        Some("ci") => Budget::Ci,
+        Some("soak") => Budget::Soak,
+        Some(other) => {
+            return Err(format!("PRISM_CONFORMANCE_BUDGET is '{other}'; quick, ci and soak are allowed"));
+        }
+    };
+    let mut settings = Settings::of(budget, Settings::default().seed);
+    if let Some(seed) = variable("PRISM_CONFORMANCE_SEED").filter(|seed| !seed.is_empty()) {
+        settings.seed = seed
+            .parse()
+            .map_err(|_| format!("PRISM_CONFORMANCE_SEED is '{seed}'; a whole number from 0 is allowed"))?;
+    }
+    Ok(settings)
+}
+
+/// Runs one case on a runtime of its own, so that whatever a case leaves running ends with it.
+fn run(
+    harness: &dyn Harness,
+    case: &'static Case,
+    settings: Settings,
+    replay: String,
+) -> Result<Completion, Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(run_case(harness, case, settings));
+    let mut report = case_report(&result, &KnownFailures::default(), replay, false);
+    report.save_attachments(&std::env::temp_dir().join("prism-conformance").join(harness.name()));
+    match report.outcome {
+        Outcome::Passed => Ok(Completion::Completed),
+        Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
+            Ok(Completion::Ignored { reason: report.reason })
+        }
+        Outcome::Failed
+        | Outcome::KnownFailure
+        | Outcome::UnexpectedPass
+        | Outcome::Inconclusive
+        | Outcome::Broken => {
+            let run = RunInfo::before(settings, utc_now(), String::new());
+            Err(failure(&report, &Target::of(harness), &run).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::keyvalue::{Capabilities, Memory};
+
+    use super::*;
+    use crate::InProcess;
+
+    fn of(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        settings(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_says_how_much_and_from_which_seed() {
+        let read = |variables| of(variables).map(|settings| (settings.budget, settings.seed));
+        assert_eq!(read(&[]), Ok((Budget::Quick, 1)));
+        assert_eq!(read(&[("CI", "true")]), Ok((Budget::Ci, 1)));
+        assert_eq!(
+            read(&[("CI", "true"), ("PRISM_CONFORMANCE_BUDGET", "quick"), ("PRISM_CONFORMANCE_SEED", "7")]),
+            Ok((Budget::Quick, 7))
+        );
+        for (name, wrong) in [("PRISM_CONFORMANCE_BUDGET", "large"), ("PRISM_CONFORMANCE_SEED", "-1")] {
+            let error = of(&[(name, wrong)]).expect_err(wrong);
+            assert!(error.contains(name) && error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_case_is_a_trial_and_one_that_cannot_run_is_ignored_with_its_reason() {
+        let harness = InProcess::new("bare", || async { Ok(Memory::default()) }).claiming(Capabilities::NONE);
+        let obstacles: Vec<_> =
+            cases::all().map(|case| case.obstacle(&harness).map(crate::run::Obstacle::reason)).collect();
+        let trials = Suite::of_test("p", "t").with(harness).trials(Settings::default());
+        assert_eq!(trials.len(), cases::all().count());
+        for ((trial, case), reason) in trials.iter().zip(cases::all()).zip(obstacles) {
+            assert_eq!(trial.name(), format!("conformance::bare::{}", case.id));
+            assert_eq!(trial.has_ignored_flag(), reason.is_some(), "{}", trial.name());
+            assert_eq!(trial.kind(), reason.unwrap_or_default(), "{}", trial.name());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "no case")]
+    fn a_suite_of_no_harness_does_not_pass() {
+        let _ = Suite::of_test("p", "t").trials(Settings::default());
+    }
+
+    #[test]
+    #[should_panic(expected = "two harnesses are named twice")]
+    fn two_harnesses_of_one_name_are_refused() {
+        let twice = || InProcess::new("twice", || async { Ok(Memory::default()) });
+        let _ = Suite::of_test("p", "t").with(twice()).with(twice()).trials(Settings::default());
+    }
+}

@@ -1,0 +1,222 @@
+//! Any way to have a server, as a harness.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{BoxFuture, try_join_all};
+use prism_contract::keyvalue::Capabilities;
+use prism_wire::client::Options;
+
+use super::Connection;
+use crate::{Abilities, Failure, Harness, Instance, Mode, OpenError, RawCalls, Restart, StatusCode, Store};
+
+/// A running server, and what may be done to it besides asking it. Dropping it stops it and cleans up.
+#[async_trait]
+pub trait Gateway: Send + Sync {
+    /// Where it listens now, as `host:port` or a URL; several, if several gateways serve the same data.
+    fn addresses(&self) -> Vec<String>;
+
+    /// The shortest span that tests should let pass; see [`Instance::tick`].
+    fn tick(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    /// Lets time pass; see [`Instance::advance`].
+    async fn advance(&self, by: Duration);
+
+    /// Drops what is dead; see [`Instance::sweep`].
+    async fn sweep(&self) -> Result<(), Failure> {
+        Err(Failure::new(StatusCode::Unimplemented, "this gateway cannot be told to sweep"))
+    }
+
+    /// Stops it and starts it on the same data, at the same addresses or at others; see [`Instance::restart`].
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        Err(OpenError::new(format!("this gateway cannot restart ({how:?})")))
+    }
+
+    /// Takes the database away, or brings it back; see [`Instance::outage`].
+    async fn outage(&self, away: bool) -> Result<(), OpenError> {
+        Err(OpenError::new(format!("this gateway's database cannot be taken away ({away})")))
+    }
+
+    /// See [`Instance::durable_settings`].
+    async fn durable_settings(&self) -> Option<(bool, String)> {
+        None
+    }
+
+    /// See [`Instance::resident_bytes`].
+    fn resident_bytes(&self) -> Option<u64> {
+        None
+    }
+
+    /// See [`Instance::log`].
+    fn log(&self) -> Option<String> {
+        None
+    }
+}
+
+/// A gateway under test, with the connections to it.
+pub(super) struct Connected {
+    gateway: Arc<dyn Gateway>,
+    options: Options,
+    connections: Mutex<Vec<Connection>>,
+}
+
+impl Connected {
+    /// Connects to every address of `gateway`, with the credentials of `options`.
+    pub(super) async fn to(gateway: Arc<dyn Gateway>, options: Options) -> Result<Self, OpenError> {
+        let connected = Self { gateway, options, connections: Mutex::default() };
+        connected.reconnect().await?;
+        Ok(connected)
+    }
+
+    async fn reconnect(&self) -> Result<(), OpenError> {
+        let connecting = self.gateway.addresses().into_iter().map(|endpoint| {
+            let options = Options { endpoint, ..self.options.clone() };
+            async move { Connection::open(&options).await.map_err(OpenError::new) }
+        });
+        let new = try_join_all(connecting).await?;
+        *self.connections.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    fn connections(&self) -> Vec<Connection> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn first(&self) -> Connection {
+        self.connections().swap_remove(0)
+    }
+}
+
+#[async_trait]
+impl Instance for Connected {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.first())
+    }
+
+    fn gateways(&self) -> Vec<Arc<dyn Store>> {
+        self.connections().into_iter().map(|connection| Arc::new(connection) as Arc<dyn Store>).collect()
+    }
+
+    async fn connect(&self) -> Result<Arc<dyn Store>, OpenError> {
+        let endpoint = self.gateway.addresses().swap_remove(0);
+        let options = Options { endpoint, ..self.options.clone() };
+        Ok(Arc::new(Connection::open(&options).await.map_err(OpenError::new)?))
+    }
+
+    fn tick(&self) -> Duration {
+        self.gateway.tick()
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.gateway.advance(by).await;
+    }
+
+    async fn sweep(&self) -> Result<(), Failure> {
+        self.gateway.sweep().await
+    }
+
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        self.gateway.restart(how).await?;
+        self.reconnect().await
+    }
+
+    async fn outage(&self, away: bool) -> Result<(), OpenError> {
+        self.gateway.outage(away).await
+    }
+
+    fn raw(&self) -> Option<Arc<dyn RawCalls>> {
+        Some(Arc::new(self.first()))
+    }
+
+    fn resident_bytes(&self) -> Option<u64> {
+        self.gateway.resident_bytes()
+    }
+
+    fn log(&self) -> Option<String> {
+        self.gateway.log()
+    }
+
+    async fn durable_settings(&self) -> Option<(bool, String)> {
+        self.gateway.durable_settings().await
+    }
+}
+
+type Open = dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Gateway>, OpenError>> + Send + Sync;
+
+/// The harness of a server that a closure starts: a name, what it claims, what can be done to it, and the closure.
+pub struct Served {
+    name: String,
+    claims: Capabilities,
+    abilities: Abilities,
+    options: Options,
+    open: Arc<Open>,
+}
+
+impl Served {
+    /// A server that `open` starts; it claims everything and can only be asked, unless told otherwise.
+    pub fn new<G, F, O>(name: impl Into<String>, open: F) -> Self
+    where
+        G: Gateway + 'static,
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Result<G, OpenError>> + Send + 'static,
+    {
+        let open = move || -> BoxFuture<'static, Result<Arc<dyn Gateway>, OpenError>> {
+            let opening = open();
+            Box::pin(async move { Ok(Arc::new(opening.await?) as Arc<dyn Gateway>) })
+        };
+        Self {
+            name: name.into(),
+            claims: Capabilities::ALL,
+            abilities: Abilities::NONE,
+            options: Options::new(""),
+            open: Arc::new(open),
+        }
+    }
+
+    /// The same server with these claims.
+    #[must_use]
+    pub fn claiming(mut self, claims: Capabilities) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// The same server, to which this can be done.
+    #[must_use]
+    pub fn able(mut self, abilities: Abilities) -> Self {
+        self.abilities = abilities;
+        self
+    }
+
+    /// The same server, reached with these credentials; the address is the gateway's own.
+    #[must_use]
+    pub fn by(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+#[async_trait]
+impl Harness for Served {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Wire
+    }
+
+    fn claims(&self) -> Capabilities {
+        self.claims
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
+        Ok(Box::new(Connected::to((self.open)().await?, self.options.clone()).await?))
+    }
+}

@@ -1,0 +1,125 @@
+//! Any harness of this process, reached through a socket.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use prism_contract::keyvalue::Capabilities;
+use prism_wire::client::Options;
+
+use super::gateway::Connected;
+use super::{Gateway, Server};
+use crate::{Abilities, Case, Failure, Harness, Instance, Mode, OpenError, Restart};
+
+/// A harness whose stores are served on loopback ports and asked by gRPC. Its name ends in `-grpc`; clock, claims and
+/// abilities are those of the harness within.
+pub struct OverGrpc<H> {
+    name: String,
+    within: H,
+}
+
+impl<H: Harness> OverGrpc<H> {
+    /// `harness`, over gRPC.
+    pub fn new(harness: H) -> Self {
+        Self { name: format!("{}-grpc", harness.name()), within: harness }
+    }
+}
+
+#[async_trait]
+impl<H: Harness> Harness for OverGrpc<H> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Wire
+    }
+
+    fn claims(&self) -> Capabilities {
+        self.within.claims()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.within.abilities()
+    }
+
+    async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
+        open(self.within.open().await?).await
+    }
+
+    async fn open_for(&self, case: &Case) -> Result<Box<dyn Instance>, OpenError> {
+        open(self.within.open_for(case).await?).await
+    }
+}
+
+async fn open(within: Box<dyn Instance>) -> Result<Box<dyn Instance>, OpenError> {
+    let servers = serve(&*within).await?;
+    let gateway = Arc::new(Socket { servers: Mutex::new(servers), within });
+    Ok(Box::new(Connected::to(gateway, Options::new("")).await?))
+}
+
+async fn serve(within: &dyn Instance) -> Result<Vec<Arc<Server>>, OpenError> {
+    let starting = within.gateways().into_iter().map(Server::start);
+    Ok(try_join_all(starting).await?.into_iter().map(Arc::new).collect())
+}
+
+struct Socket {
+    // Stopped before the store goes that they serve.
+    servers: Mutex<Vec<Arc<Server>>>,
+    within: Box<dyn Instance>,
+}
+
+impl Socket {
+    fn servers(&self) -> Vec<Arc<Server>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl Gateway for Socket {
+    fn addresses(&self) -> Vec<String> {
+        self.servers().iter().map(|server| server.address().to_string()).collect()
+    }
+
+    fn tick(&self) -> Duration {
+        self.within.tick()
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.within.advance(by).await;
+    }
+
+    async fn sweep(&self) -> Result<(), Failure> {
+        self.within.sweep().await
+    }
+
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.within.restart(how).await?;
+        let new = serve(&*self.within).await?;
+        *self.servers.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    async fn outage(&self, away: bool) -> Result<(), OpenError> {
+        self.within.outage(away).await?;
+        // A gateway asks its database how it is; this server of tests is told.
+        for server in self.servers() {
+            server.serving(!away).await;
+        }
+        Ok(())
+    }
+
+    async fn durable_settings(&self) -> Option<(bool, String)> {
+        self.within.durable_settings().await
+    }
+
+    fn resident_bytes(&self) -> Option<u64> {
+        self.within.resident_bytes()
+    }
+
+    fn log(&self) -> Option<String> {
+        self.within.log()
+    }
+}

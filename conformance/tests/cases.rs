@@ -1,0 +1,128 @@
+//! The example cases, held against the reference backend: with every claim, and with none.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prism_conformance::run::{Obstacle, Settings, Verdict, run_case};
+use prism_conformance::{Ability, Harness, InProcess, Kind, Need, OpenError, cases};
+use prism_contract::keyvalue::{
+    Capabilities, Capability, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put,
+    PutResult, Scan, Swept, Timestamp,
+};
+use prism_contract::requirements;
+
+/// The reference backend under other claims, and one that a restart does not empty.
+struct Under(Capabilities, Arc<Memory>);
+
+#[async_trait]
+impl KeyValueBackend for Under {
+    fn capabilities(&self) -> Capabilities {
+        self.0
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.1.put(put).await
+    }
+
+    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        self.1.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.1.delete(delete).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        self.1.scan(scan).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.1.check().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.1.sweep(now).await
+    }
+}
+
+/// Runs the examples and answers what went wrong, and what was skipped for want of an ability.
+async fn run_all(harness: &dyn Harness) -> (Vec<String>, Vec<&'static str>) {
+    let (mut wrong, mut unable) = (Vec::new(), Vec::new());
+    for case in cases::all().filter(|case| case.kind == Kind::Example) {
+        let result = run_case(harness, case, Settings::default()).await;
+        match &result.verdict {
+            Verdict::Passed => {}
+            Verdict::Skipped(Obstacle::Unable(_)) => unable.push(case.id),
+            Verdict::Skipped(why) if why.is_not_applicable() => {}
+            Verdict::Failed(divergence) => {
+                wrong.push(format!("{}\n{}", case.id, result.transcript.render(Some(divergence))));
+            }
+            other => wrong.push(format!("{}: {other:?}", case.id)),
+        }
+        if result.elapsed > Duration::from_secs(1) {
+            wrong.push(format!("{} took {:?}", case.id, result.elapsed));
+        }
+    }
+    (wrong, unable)
+}
+
+/// A harness whose stores outlive a restart: the disk is an `Arc`.
+fn kept(name: &str, claims: Capabilities) -> InProcess<Memory, Under> {
+    // A place must be the same for every opening of one store, so the memory itself is the place.
+    let place = || Ok(Memory::default());
+    let open = move |disk: Arc<Memory>| async move { Ok::<_, OpenError>(Under(claims, disk)) };
+    InProcess::durable(name, place, open).claiming(claims)
+}
+
+#[tokio::test]
+async fn the_reference_backend_passes_every_case() {
+    let (wrong, unable) = run_all(&kept("memory", Capabilities::ALL)).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    let missing = [Ability::Outage, Ability::Gateways, Ability::Settings];
+    for id in unable {
+        let needs = cases::by_id(id).expect("a case that was run is a case").needs;
+        let explained = missing.iter().any(|ability| needs.contains(&Need::Ability(*ability)));
+        assert!(explained, "{id} was skipped: {needs:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_reference_backend_without_claims_passes_every_case() {
+    let (wrong, _) = run_all(&kept("core", Capabilities::NONE)).await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[tokio::test]
+async fn the_reference_backend_with_any_single_claim_passes_every_case() {
+    for claim in Capability::ALL {
+        let (wrong, _) = run_all(&kept(claim.name(), Capabilities::NONE.with(claim))).await;
+        assert!(wrong.is_empty(), "with {claim} alone: {}", wrong.join("\n\n"));
+    }
+}
+
+#[test]
+fn every_case_has_an_id_of_its_own_and_cites_rules_that_exist() {
+    let rules: BTreeSet<_> = requirements().iter().map(|rule| rule.id.as_str()).collect();
+    let mut seen = BTreeSet::new();
+    for case in cases::all() {
+        assert!(seen.insert(case.id), "{} stands twice", case.id);
+        assert!(case.title.ends_with('.'), "{}: its title is not a sentence", case.id);
+        assert!(!case.proves.is_empty(), "{} proves nothing", case.id);
+        for rule in case.proves {
+            assert!(rules.contains(rule), "{} cites {rule}, which is no rule", case.id);
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_can_be_tested_is_cited_by_a_case() {
+    let cited: BTreeSet<_> = cases::all().flat_map(|case| case.proves).copied().collect();
+    let missing: Vec<_> = requirements()
+        .iter()
+        .filter(|rule| rule.untestable.is_none() && !cited.contains(rule.id.as_str()))
+        .map(|rule| rule.id.as_str())
+        .collect();
+    assert!(missing.is_empty(), "no case cites {}", missing.join(", "));
+}

@@ -1,0 +1,88 @@
+//! The text form of operations: what is written can be read back, and it reads as it should.
+
+use prism_conformance::op::{Op, parse_all};
+use prism_conformance::property::{Mix, Weights, operations};
+use proptest::prelude::*;
+
+const EVERYTHING: Mix = Mix {
+    keys: &[b"a", b"\"", b"\\", b"=", b",", b" ", b"..", b"\n", b"\x00", b"\xff", b"only"],
+    spaces: &["", "b", "-1"],
+    ids: &["r", "é", "a \"b\""],
+    weights: Weights {
+        put: 9,
+        get: 9,
+        delete: 9,
+        scan: 9,
+        describe: 1,
+        advance: 3,
+        retention: 1,
+        sweep: 1,
+        restart: 2,
+    },
+    tokens: 0.5,
+    ttls: 0.5,
+    conditions: 0.5,
+    pages: 0.5,
+    length: (1, 30),
+};
+
+proptest! {
+    #[test]
+    fn every_operation_reads_back_as_it_was_written(ops in operations(EVERYTHING)) {
+        for op in ops {
+            let line = op.to_string();
+            prop_assert!(!line.contains('\n'), "{line}");
+            prop_assert_eq!(line.parse::<Op>(), Ok(op.clone()), "{}", line);
+            let json = serde_json::to_string(&op).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Op>(&json).unwrap(), op);
+        }
+    }
+}
+
+#[test]
+fn an_operation_is_a_line_that_people_can_write() {
+    for line in [
+        r#"put $ns "r" "a"="1" type "text/plain" compression 2 "b"="" token 3 ttl 2 if "a" current if "c" absent"#,
+        r#"put $nsb "\xc3\xa9" "\x00"="\xff" token -1 ttl 0 if "a" stale if "b" 7"#,
+        r#"get $ns "r" prefix "a" page of 2 bytes 300 keys only reverse next"#,
+        r#"get $ns "r" keys only"#,
+        r#"get $ns "r" keys "a","b" keys only foreign"#,
+        r#"get $ns "r" unset broken"#,
+        r#"delete $ns "r" range "a".."b" token 2"#,
+        r#"delete $ns "r" keys token 4"#,
+        "scan $ns all page of 2 limit 5 cut 1 next",
+        r#"scan $ns "r""#,
+        "describe $ns",
+        "advance 3",
+        "advance almost 3",
+        "advance microsecond",
+        "advance retention",
+        "advance almost retention",
+        "sweep",
+        "restart clean",
+        "restart crash",
+    ] {
+        assert_eq!(line.parse::<Op>().map(|op| op.to_string()), Ok(line.to_owned()));
+    }
+}
+
+#[test]
+fn a_line_that_is_no_operation_is_refused_with_a_reason() {
+    for (line, reason) in [
+        ("", "None where an operation is expected in: "),
+        ("fetch $ns", "'fetch' is no operation in: fetch $ns"),
+        ("get r \"a\"", "'r' where a namespace, $ns and a suffix, is expected in: get r \"a\""),
+        ("put $ns \"r\" \"a\"", "a key without '=' in: put $ns \"r\" \"a\""),
+        ("put $ns \"r", "a quote that does not end in: put $ns \"r"),
+        ("sweep now", "Plain(\"now\") was not expected in: sweep now"),
+        ("advance soon", "'soon' where a number of ticks is expected in: advance soon"),
+    ] {
+        assert_eq!(line.parse::<Op>().map_err(|why| why.to_string()), Err(reason.to_owned()));
+    }
+}
+
+#[test]
+fn comments_and_empty_lines_are_no_operations() {
+    let ops = parse_all("# a story\n\n  sweep\nadvance 1\n").unwrap();
+    assert_eq!(ops.iter().map(ToString::to_string).collect::<Vec<_>>(), ["sweep", "advance 1"]);
+}

@@ -1,0 +1,57 @@
+//! The suite held against itself: every mutant differs from a sound store, and the suite tells them apart.
+
+use std::path::Path;
+
+use prism_conformance::mutants::{
+    Depth, KillMatrix, Selftest, gate, matrix, matrix_markdown, mutants, witness,
+};
+use prism_conformance::{Case, cases};
+
+/// The variable that has the full matrix run, and what it shows written into the tree.
+const WRITE: &str = "PRISM_WRITE_MATRIX";
+
+fn all_cases() -> Vec<&'static Case> {
+    cases::all().collect()
+}
+
+#[tokio::test]
+async fn every_mutant_has_a_witness_that_tells_it_from_a_sound_store() {
+    let mut problems = Vec::new();
+    for mutant in mutants() {
+        problems.extend(witness(mutant).await.err());
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mutant_is_caught_by_a_case_that_cites_a_rule_it_breaks() {
+    let depth = if std::env::var_os(WRITE).is_some() { Depth::Full } else { Depth::FirstKill };
+    let matrix = matrix(&all_cases(), &Selftest { depth, ..Selftest::default() }, |_| true).await;
+    if depth == Depth::Full {
+        write(&KillMatrix::of(&matrix, &all_cases()));
+    }
+    let problems: Vec<_> = gate(&matrix).iter().map(ToString::to_string).collect();
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[test]
+fn the_recorded_matrix_knows_every_case_and_every_mutant() {
+    let stale = KillMatrix::recorded().stale();
+    assert!(stale.is_empty(), "run this test with {WRITE}=1:\n{}", stale.join("\n"));
+}
+
+#[test]
+fn the_page_of_the_book_is_the_recorded_matrix() {
+    let page = std::fs::read_to_string(root().join("../docs/conformance-matrix.md")).unwrap_or_default();
+    assert!(page == matrix_markdown(KillMatrix::recorded()), "run this test with {WRITE}=1, twice");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn write(matrix: &KillMatrix) {
+    std::fs::write(root().join("kill-matrix.json"), matrix.to_json()).expect("the data can be written");
+    std::fs::write(root().join("../docs/conformance-matrix.md"), matrix_markdown(matrix))
+        .expect("the page can be written");
+}

@@ -1,0 +1,181 @@
+//! Stores for the tests of random cases and scenarios: the reference backend that outlives its restarts, the same on a
+//! clock that runs, and one with a fault.
+
+#![allow(dead_code, reason = "each test file uses some of it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prism_conformance::{
+    Abilities, Ability, Budget, Ctx, Failure, Harness, InProcess, Instance, Mode, OpenError, Restart, Store,
+};
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
+    PutResponse, ScanRequest, ScanResponse,
+};
+use prism_contract::keyvalue::{
+    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
+    Swept, Timestamp,
+};
+
+/// The reference backend in a place that outlives it, with one change to what it is asked or answers.
+pub(crate) struct Shared<F> {
+    memory: Arc<Memory>,
+    fault: F,
+}
+
+/// A change to a Put, as a fault would make it.
+pub(crate) type Fault = fn(Put) -> Put;
+
+#[async_trait]
+impl KeyValueBackend for Shared<Fault> {
+    fn capabilities(&self) -> Capabilities {
+        self.memory.capabilities()
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.memory.put((self.fault)(put)).await
+    }
+
+    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        self.memory.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.memory.delete(delete).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        self.memory.scan(scan).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.memory.check().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.memory.sweep(now).await
+    }
+}
+
+pub(crate) type MemoryHarness = InProcess<Memory, Shared<Fault>>;
+
+/// The reference backend; a restart finds what was there.
+pub(crate) fn memory() -> MemoryHarness {
+    faulty("memory", |put| put)
+}
+
+/// One that writes no content type.
+pub(crate) fn forgetting_content_types() -> MemoryHarness {
+    faulty("forgetting", |mut put| {
+        put.items.iter_mut().for_each(|item| item.content_type.clear());
+        put
+    })
+}
+
+/// The reference backend with a fault.
+pub(crate) fn faulty(name: &str, fault: Fault) -> MemoryHarness {
+    let place = || Ok(Memory::default());
+    InProcess::durable(name, place, move |memory: Arc<Memory>| async move { Ok(Shared { memory, fault }) })
+}
+
+/// A view of a fresh store of `harness`.
+pub(crate) async fn ctx(harness: &dyn Harness) -> Ctx {
+    let instance = harness.open().await.unwrap();
+    Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
+        .offering(harness.claims(), harness.abilities())
+}
+
+/// A harness whose clock moves a little with every request, as a real one does, and whose tick is short.
+pub(crate) struct RunningClock(MemoryHarness);
+
+impl RunningClock {
+    pub(crate) fn over(harness: MemoryHarness) -> Self {
+        Self(harness)
+    }
+}
+
+#[async_trait]
+impl Harness for RunningClock {
+    fn name(&self) -> &'static str {
+        "running"
+    }
+
+    fn claims(&self) -> Capabilities {
+        self.0.claims()
+    }
+
+    fn abilities(&self) -> Abilities {
+        self.0.abilities().without(Ability::ManualClock)
+    }
+
+    async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
+        Ok(Box::new(Running(Arc::from(self.0.open().await?))))
+    }
+}
+
+struct Running(Arc<dyn Instance>);
+
+#[async_trait]
+impl Instance for Running {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(Moving { store: self.0.store(), instance: Arc::clone(&self.0) })
+    }
+
+    fn tick(&self) -> Duration {
+        Duration::from_millis(20)
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.0.advance(by + Duration::from_micros(130)).await;
+    }
+
+    async fn sweep(&self) -> Result<(), Failure> {
+        self.0.sweep().await
+    }
+
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        self.0.restart(how).await
+    }
+}
+
+/// A store before whose every answer time passes.
+struct Moving {
+    store: Arc<dyn Store>,
+    instance: Arc<dyn Instance>,
+}
+
+impl Moving {
+    async fn later(&self) -> &dyn Store {
+        self.instance.advance(Duration::from_micros(370)).await;
+        &*self.store
+    }
+}
+
+#[async_trait]
+impl Store for Moving {
+    async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
+        self.later().await.put(request).await
+    }
+
+    async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure> {
+        self.later().await.get(request).await
+    }
+
+    async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure> {
+        self.later().await.delete(request).await
+    }
+
+    async fn scan(
+        &self,
+        request: ScanRequest,
+        messages: Option<usize>,
+    ) -> Result<Vec<ScanResponse>, Failure> {
+        self.later().await.scan(request, messages).await
+    }
+
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {
+        self.later().await.describe(request).await
+    }
+}
