@@ -1,0 +1,83 @@
+//! `prism health`: asks `grpc.health.v1` whether a server is serving, as a container's health check does.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use prism_wire::client::{ConnectError, Options};
+use tonic::Request;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::Failure;
+
+/// What `prism health` can be told. It needs no token: health is open to everybody.
+#[derive(Debug, clap::Args)]
+pub struct HealthArgs {
+    /// The server: http://host:port, or https://host:port for TLS.
+    #[arg(long, value_name = "URL", env = "PRISM_ENDPOINT", default_value = "http://127.0.0.1:8980")]
+    endpoint: String,
+    /// The certificate authority to trust, as PEM; without it, those that this machine trusts.
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// This client's certificate, as PEM, for a server that asks for one.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of this client's certificate, as PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// The name that the server's certificate must bear, where it is not the host of the endpoint.
+    #[arg(long, value_name = "NAME")]
+    tls_domain: Option<String>,
+    /// The service to ask for; without one, the whole server.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    service: String,
+    /// How long to wait for a connection, and then for an answer, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    timeout: u64,
+}
+
+pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
+    let endpoint = args.options()?.endpoint().map_err(|why| Failure::Usage(why.to_string()))?;
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|why| Failure::Failed(format!("{}: {}", args.endpoint, ConnectError::Unreachable(why))))?;
+    let mut request = Request::new(HealthCheckRequest { service: args.service.clone() });
+    request.set_timeout(args.patience());
+    let answer = HealthClient::new(channel).check(request).await;
+    let refused = |status: tonic::Status| Failure::Failed(format!("{}: {}", args.endpoint, status.message()));
+    let status = answer.map_err(refused)?.into_inner().status();
+    if status != ServingStatus::Serving {
+        return Err(Failure::Failed(format!("{}: {}", args.endpoint, status.as_str_name())));
+    }
+    // Whoever closed standard output did not want to read it.
+    let _ = writeln!(std::io::stdout(), "{}", status.as_str_name());
+    Ok(())
+}
+
+impl HealthArgs {
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
+    fn options(&self) -> Result<Options, Failure> {
+        let identity = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            (None, _) | (_, None) => None,
+        };
+        Ok(Options {
+            ca: self.tls_ca.as_deref().map(read).transpose()?,
+            identity,
+            server_name: self.tls_domain.clone(),
+            connect_timeout: self.patience(),
+            ..Options::new(&self.endpoint)
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path)
+        .map_err(|why| Failure::Usage(format!("the file '{}' cannot be read: {why}", path.display())))
+}

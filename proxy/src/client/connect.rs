@@ -1,0 +1,101 @@
+//! The options that say which server to ask, and the connection made from them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use prism_wire::client::{Client, Options};
+
+use super::failure::Failure;
+use super::time;
+
+/// How long a call may take unless `--timeout` says otherwise: longer than the server's own bound, so that a server that
+/// answers is heard, and one that does not is given up.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Which server, and who asks.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub(super) struct ConnectArgs {
+    /// The server: http://host:port, or https://host:port for TLS
+    #[arg(long, value_name = "URL", env = "PRISM_ENDPOINT", default_value = "http://127.0.0.1:8980")]
+    endpoint: String,
+
+    /// A file that holds the bearer token to send; the variable PRISM_TOKEN may hold the token itself
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// The bearer token; hidden, since other users of the machine can read a command line
+    #[arg(long = "bearer-token", env = "PRISM_TOKEN", hide = true, hide_env_values = true)]
+    bearer_token: Option<String>,
+
+    /// The certificate authority to trust, as PEM; without it, those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+
+    /// This client's certificate, as PEM, for a server that asks for one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of this client's certificate, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// The name that the server's certificate must bear, where it is not the host of the endpoint
+    #[arg(long, value_name = "NAME")]
+    tls_domain: Option<String>,
+
+    /// How long one call may take, such as 500ms or 1m [default: 10s; a scan: the server's own bound]
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_span)]
+    timeout: Option<Duration>,
+
+    /// Print JSON for programs, also for an error
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl ConnectArgs {
+    /// Where the server is.
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Connects for calls that have one answer each.
+    pub(super) async fn connect(&self) -> Result<Client, Failure> {
+        self.connect_with(Some(self.timeout.unwrap_or(CALL_TIMEOUT))).await
+    }
+
+    /// Connects for scans, whose streams may take as long as the server lets them.
+    pub(super) async fn connect_to_scan(&self) -> Result<Client, Failure> {
+        self.connect_with(self.timeout).await
+    }
+
+    async fn connect_with(&self, timeout: Option<Duration>) -> Result<Client, Failure> {
+        let mut options = Options::new(&self.endpoint);
+        options.token = self.token()?;
+        options.ca = self.tls_ca.as_deref().map(read).transpose()?;
+        options.identity = match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
+            (None, _) | (_, None) => None,
+        };
+        options.server_name = self.tls_domain.clone();
+        options.timeout = timeout;
+        if let Some(timeout) = self.timeout {
+            options.connect_timeout = timeout;
+        }
+        Client::connect(&options).await.map_err(|error| Failure::connect(&self.endpoint, &error))
+    }
+
+    /// The token: the file, which was asked for by name, goes before the environment.
+    fn token(&self) -> Result<Option<String>, Failure> {
+        let Some(path) = &self.token_file else { return Ok(self.bearer_token.clone()) };
+        let text = String::from_utf8(read(path)?).map_err(|_| {
+            Failure::Usage(format!("{} does not hold a token: it is not text", path.display()))
+        })?;
+        Ok(Some(text.trim().to_owned()))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
+}

@@ -1,0 +1,78 @@
+//! `prism delete`: removes items of one record, once it is said which.
+
+use clap::Args;
+use prism_contract::keyvalue::request::{DeleteRequest, KeyPredicate};
+use serde_json::json;
+
+use super::connect::ConnectArgs;
+use super::failure::Failure;
+use super::out::{Out, count};
+use super::select::{EscapeArgs, SpanArgs};
+
+/// The arguments of `prism delete`.
+#[derive(Debug, Args)]
+pub(super) struct DeleteArgs {
+    /// The namespace
+    namespace: String,
+
+    /// The record's id
+    id: String,
+
+    /// The keys of the items to delete
+    #[arg(value_name = "KEY")]
+    keys: Vec<String>,
+
+    #[command(flatten)]
+    span: SpanArgs,
+
+    /// Every item of the record
+    #[arg(long, conflicts_with_all = ["keys", "prefix", "from", "to"])]
+    all: bool,
+
+    /// A priority token: an item is deleted only if it has seen no token as high, so repeating the call is safe
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    token: i64,
+
+    /// Delete only if KEY has this version; 0: only if it is absent. May be repeated: all must hold
+    #[arg(long = "if", value_name = "KEY=VERSION")]
+    conditions: Vec<String>,
+
+    #[command(flatten)]
+    escape: EscapeArgs,
+
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+impl DeleteArgs {
+    pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
+        let request = self.request()?;
+        let deleted = self.connect.connect().await?.delete(request).await?.deleted_count;
+        if self.connect.json {
+            out.json(&json!({ "deleted_count": deleted }))
+        } else {
+            out.line(&format!("{} deleted", count(deleted, "item")))
+        }
+    }
+
+    fn request(&self) -> Result<DeleteRequest, Failure> {
+        let chosen = self.span.predicate_or_keys(&self.keys, self.escape)?;
+        let predicate = chosen.or_else(|| self.all.then_some(KeyPredicate::MatchAll)).ok_or_else(|| {
+            let ways = "keys, --prefix, --from and --to, or --all for every item of the record";
+            Failure::Usage(format!("what to delete is not said; give {ways}"))
+        })?;
+        Ok(DeleteRequest {
+            namespace: self.namespace.clone(),
+            id: self.id.clone(),
+            predicate: Some(predicate),
+            item_priority_token: self.token,
+            preconditions: self.escape.preconditions(&self.conditions)?,
+        })
+    }
+}

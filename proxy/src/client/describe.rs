@@ -1,0 +1,66 @@
+//! `prism describe`: what the server is and what it offers.
+
+use clap::Args;
+use prism_contract::keyvalue::request::{DescribeRequest, DescribeResponse};
+use serde_json::{Value, json};
+
+use super::connect::ConnectArgs;
+use super::failure::Failure;
+use super::out::{Out, grouped};
+
+/// The arguments of `prism describe`.
+#[derive(Debug, Args)]
+pub(super) struct DescribeArgs {
+    /// The namespace to ask about
+    #[arg(default_value = "default")]
+    namespace: String,
+
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+impl DescribeArgs {
+    pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
+        let request = DescribeRequest { namespace: self.namespace.clone() };
+        let answer = self.connect.connect().await?.describe(request).await?;
+        if self.connect.json {
+            return out.json(&to_json(&answer));
+        }
+        out.line(&format!("server version    {}", answer.server_version))?;
+        out.line(&format!("contract version  {}", answer.contract_version))?;
+        let capabilities: Vec<_> = answer.capabilities.iter().map(|claim| claim.name()).collect();
+        let capabilities =
+            if capabilities.is_empty() { "none beyond the core".into() } else { capabilities.join(", ") };
+        out.line(&format!("capabilities      {capabilities}"))?;
+        out.line("limits")?;
+        for (name, limit) in limits(&answer) {
+            out.line(&format!("  {name:<15} {:>9}", grouped(u64::from(limit))))?;
+        }
+        Ok(())
+    }
+}
+
+fn limits(answer: &DescribeResponse) -> [(&'static str, u32); 7] {
+    let limits = answer.limits;
+    [
+        ("max_id_bytes", limits.id_bytes),
+        ("max_key_bytes", limits.key_bytes),
+        ("max_value_bytes", limits.value_bytes),
+        ("max_put_items", limits.put_items),
+        ("max_put_bytes", limits.put_bytes),
+        ("max_page_items", limits.page_items),
+        ("max_page_bytes", limits.page_bytes),
+    ]
+}
+
+fn to_json(answer: &DescribeResponse) -> Value {
+    let capabilities: Vec<_> = answer.capabilities.iter().map(|claim| claim.name()).collect();
+    let limits: serde_json::Map<_, _> =
+        limits(answer).into_iter().map(|(name, limit)| (name.to_owned(), json!(limit))).collect();
+    json!({
+        "server_version": answer.server_version,
+        "contract_version": answer.contract_version,
+        "capabilities": capabilities,
+        "limits": limits,
+    })
+}

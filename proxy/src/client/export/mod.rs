@@ -1,0 +1,134 @@
+//! `prism export`: reads a namespace as JSON lines in canonical form, with bounded memory.
+
+mod pack;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use indicatif::HumanBytes;
+use prism_contract::keyvalue::RecordId;
+use prism_contract::keyvalue::request::{KeyPredicate, ScanResponse};
+use serde_json::json;
+
+use self::pack::Packer;
+use self::target::Target;
+use super::connect::ConnectArgs;
+use super::failure::Failure;
+use super::interrupted;
+use super::meter::Meter;
+use super::out::{Out, count, note};
+use super::scan::{Stream, scan_request};
+use super::select::EscapeArgs;
+
+/// The arguments of `prism export`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The lines are what 'prism import' reads, in one canonical form: a record on each line, sorted by the bytes of its id, its
+items sorted by the bytes of their keys. A record of more than 1,000 items, or of more than 4 MiB of keys and values, goes
+on on further lines. Versions and times are not part of it: an import makes new ones.")]
+pub(super) struct ExportArgs {
+    /// The namespace to read
+    namespace: String,
+
+    /// Where to write; '-' is standard output. A file is there once it is whole, and not before
+    #[arg(default_value = "-")]
+    file: PathBuf,
+
+    /// Only this record
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+
+    /// Only items whose keys start with this
+    #[arg(long, value_name = "KEY")]
+    prefix: Option<String>,
+
+    #[command(flatten)]
+    escape: EscapeArgs,
+
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+/// What was exported so far.
+#[derive(Default)]
+struct Totals {
+    last: Option<RecordId>,
+    records: u64,
+    items: u64,
+    bytes: u64,
+}
+
+impl ExportArgs {
+    pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
+        let prefix = self.prefix.as_deref().map(|prefix| self.escape.bytes(prefix)).transpose()?;
+        let request =
+            scan_request(&self.namespace, self.id.as_deref(), prefix.map(KeyPredicate::MatchPrefix))?;
+        let client = self.connect.connect_to_scan().await?;
+        let began = Instant::now();
+        let meter = Meter::new(None);
+        let copied = tokio::select! {
+            copied = self.copy(Stream::open(&client, request), meter) => copied,
+            // Dropping the copy removes its unfinished file.
+            () = interrupted() => Err(Failure::Failed("interrupted; nothing was exported".to_owned())),
+        };
+        self.summary(&copied?, began, out)
+    }
+
+    async fn copy(&self, mut stream: Stream, mut meter: Meter) -> Result<Totals, Failure> {
+        // Opened once the server has answered: a refused export does not touch what is there.
+        let mut message = stream.next().await?;
+        let mut target = Target::open(&self.file)?;
+        let (mut packer, mut totals) = (Packer::default(), Totals::default());
+        meter.start_at(0);
+        while let Some(ScanResponse { entries, .. }) = message {
+            for entry in entries {
+                totals.count(&entry.id);
+                if let Some(line) = packer.push(entry) {
+                    totals.bytes += line.len() as u64;
+                    target.write(&line)?;
+                }
+            }
+            meter.moved(totals.bytes, totals.records, totals.items);
+            message = stream.next().await?;
+        }
+        if let Some(line) = packer.line() {
+            totals.bytes += line.len() as u64;
+            target.write(&line)?;
+        }
+        target.finish()?;
+        meter.finish();
+        Ok(totals)
+    }
+
+    fn summary(&self, totals: &Totals, began: Instant, out: &mut Out) -> Result<(), Failure> {
+        let to_stdout = self.file == Path::new("-");
+        if self.connect.json {
+            let summary = json!({ "records": totals.records, "items": totals.items, "bytes": totals.bytes });
+            if to_stdout {
+                note(&summary.to_string());
+                return Ok(());
+            }
+            return out.json(&summary);
+        }
+        note(&format!(
+            "exported {}, {}, {} in {:.1} s",
+            count(totals.records, "record"),
+            count(totals.items, "item"),
+            HumanBytes(totals.bytes),
+            began.elapsed().as_secs_f64()
+        ));
+        Ok(())
+    }
+}
+
+impl Totals {
+    fn count(&mut self, id: &RecordId) {
+        self.items += 1;
+        if self.last.as_ref() != Some(id) {
+            self.records += 1;
+            self.last = Some(id.clone());
+        }
+    }
+}

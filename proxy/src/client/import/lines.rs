@@ -1,0 +1,160 @@
+//! Reading the input: a line at a time, never more than a line in memory, and knowing how far it got.
+
+use std::io::{self, BufRead, Read};
+
+use sha2::{Digest, Sha256};
+
+use crate::client::jsonl::{self, Line, MAX_LINE_BYTES};
+
+/// A place between two lines: all before it, as numbers and as a hash that tells whether it is still the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Mark {
+    /// Lines before it.
+    pub(super) lines: u64,
+    /// Bytes before it.
+    pub(super) bytes: u64,
+    hash: Sha256,
+}
+
+impl Mark {
+    /// SHA-256 of the bytes before it, in hexadecimal.
+    pub(super) fn digest(&self) -> String {
+        use std::fmt::Write;
+        self.hash.clone().finalize().iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+}
+
+/// A line of the input.
+#[derive(Debug)]
+pub(super) struct ReadLine {
+    /// The place after it; `after.lines` is its number.
+    pub(super) after: Mark,
+    /// What it says, or what is wrong with it.
+    pub(super) line: Result<Line, String>,
+}
+
+/// The lines of an input.
+pub(super) struct Lines<R> {
+    input: R,
+    at: Mark,
+    buffer: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    /// The lines of `input` from its start.
+    pub(super) fn new(input: R) -> Self {
+        Self { input, at: Mark::default(), buffer: Vec::new() }
+    }
+
+    /// The place before the next line.
+    pub(super) fn at(&self) -> &Mark {
+        &self.at
+    }
+
+    /// Skips what was done before: `lines` lines in `bytes` bytes with that digest. `false`: the input is another one.
+    pub(super) fn skip(&mut self, lines: u64, bytes: u64, digest: &str) -> io::Result<bool> {
+        let mut rest = self.input.by_ref().take(bytes);
+        loop {
+            let chunk = rest.fill_buf()?;
+            if chunk.is_empty() {
+                break;
+            }
+            let length = chunk.len();
+            self.at.take(chunk);
+            rest.consume(length);
+        }
+        self.at.lines = lines;
+        Ok(self.at.bytes == bytes && self.at.digest() == digest)
+    }
+
+    /// The next line; `None` after the last.
+    pub(super) fn next(&mut self) -> io::Result<Option<ReadLine>> {
+        self.buffer.clear();
+        let limit = MAX_LINE_BYTES as u64 + 1;
+        if self.input.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
+            return Ok(None);
+        }
+        self.at.lines += 1;
+        self.at.take(&self.buffer);
+        let line = match self.buffer.strip_suffix(b"\n") {
+            Some(line) => jsonl::parse(line),
+            None if self.buffer.len() as u64 == limit => {
+                self.skip_line()?;
+                Err(jsonl::too_long())
+            }
+            // The last line may do without a newline.
+            None => jsonl::parse(&self.buffer),
+        };
+        Ok(Some(ReadLine { after: self.at.clone(), line }))
+    }
+
+    /// Reads to the end of a line without keeping it.
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let chunk = self.input.fill_buf()?;
+            let newline = chunk.iter().position(|byte| *byte == b'\n');
+            let length = newline.map_or(chunk.len(), |at| at + 1);
+            self.at.take(&chunk[..length]);
+            self.input.consume(length);
+            if newline.is_some() || length == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &str = "{\"id\":\"a\",\"items\":[{\"key\":\"k\",\"value\":\"\"}]}\nbad\n";
+
+    fn next(lines: &mut Lines<&[u8]>) -> Option<(u64, u64, bool)> {
+        let read = lines.next().unwrap()?;
+        Some((read.after.lines, read.after.bytes, read.line.is_ok()))
+    }
+
+    #[test]
+    fn each_line_is_numbered_from_one_and_the_last_needs_no_newline() {
+        let input = format!("{TWO}{}", TWO.lines().next().unwrap());
+        let mut lines = Lines::new(input.as_bytes());
+        assert_eq!(next(&mut lines), Some((1, 44, true)));
+        assert_eq!(next(&mut lines), Some((2, 48, false)));
+        assert_eq!(next(&mut lines), Some((3, 91, true)));
+        assert_eq!(next(&mut lines), None);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_refused_and_the_next_is_read() {
+        let mut input = vec![b' '; MAX_LINE_BYTES + 10];
+        input.push(b'\n');
+        input.extend(TWO.as_bytes());
+        let mut lines = Lines::new(&input[..]);
+        let first = lines.next().unwrap().unwrap();
+        assert!(first.line.unwrap_err().contains("longer than"));
+        assert_eq!(next(&mut lines).map(|(line, _, good)| (line, good)), Some((2, true)));
+    }
+
+    #[test]
+    fn lines_done_before_are_skipped_where_they_are_the_same_and_only_there() {
+        let mut whole = Lines::new(TWO.as_bytes());
+        let after = whole.next().unwrap().unwrap().after;
+        let skip = |input: &str| {
+            let mut lines = Lines::new(input.as_bytes());
+            let same = lines.skip(after.lines, after.bytes, &after.digest()).unwrap();
+            same.then(|| next(&mut lines))
+        };
+        assert_eq!(skip(TWO), Some(Some((2, 48, false))));
+        assert_eq!(skip(&TWO.replace("bad", "fixed")).map(|next| next.map(|(line, ..)| line)), Some(Some(2)));
+        assert_eq!(skip(&TWO.replace("\"a\"", "\"b\"")), None);
+        assert_eq!(skip(&TWO[..20]), None);
+    }
+}

@@ -1,0 +1,129 @@
+//! How far an import got, kept beside its file so that another run can go on from there.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::lines::Mark;
+
+/// What the file says. Everything before `bytes` was acknowledged by the server, or skipped as asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Saved {
+    /// Raised when the meaning of the file changes.
+    version: u32,
+    /// The namespace that was imported into.
+    pub(super) namespace: String,
+    /// Lines done, without a gap from the first.
+    pub(super) lines: u64,
+    /// Bytes of these lines.
+    pub(super) bytes: u64,
+    /// SHA-256 of these bytes, which tells another file from this one.
+    pub(super) sha256: String,
+}
+
+const VERSION: u32 = 1;
+
+/// The file `FILE.prism-progress`.
+#[derive(Debug, Clone)]
+pub(super) struct ProgressFile {
+    path: PathBuf,
+    namespace: String,
+}
+
+impl ProgressFile {
+    /// The progress of importing `input` into `namespace`.
+    pub(super) fn beside(input: &Path, namespace: &str) -> Self {
+        let mut path = input.as_os_str().to_owned();
+        path.push(".prism-progress");
+        Self { path: path.into(), namespace: namespace.to_owned() }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What an earlier run left; `None`: nothing. The error says why it cannot be gone on from.
+    pub(super) fn load(&self) -> Result<Option<Saved>, String> {
+        let shown = self.path.display();
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(format!("cannot read {shown}: {error}")),
+        };
+        let saved: Saved = serde_json::from_slice(&text)
+            .map_err(|error| format!("{shown} is damaged ({error}); start over without --resume"))?;
+        if saved.version != VERSION {
+            return Err(format!("{shown} is of another version of prism; start over without --resume"));
+        }
+        if saved.namespace != self.namespace {
+            let (was, is) = (&saved.namespace, &self.namespace);
+            return Err(format!(
+                "{shown} is of an import into '{was}', not '{is}'; start over without --resume"
+            ));
+        }
+        Ok(Some(saved))
+    }
+
+    /// Replaces it whole, so that it is never half written.
+    pub(super) fn save(&self, at: &Mark) -> io::Result<()> {
+        let saved = Saved {
+            version: VERSION,
+            namespace: self.namespace.clone(),
+            lines: at.lines,
+            bytes: at.bytes,
+            sha256: at.digest(),
+        };
+        let mut next = self.path.clone().into_os_string();
+        next.push("-next");
+        let mut file = File::create(&next)?;
+        file.write_all(&serde_json::to_vec(&saved)?)?;
+        file.sync_all()?;
+        fs::rename(&next, &self.path)
+    }
+
+    /// Removes it, once there is nothing left to go on with.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            done => done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_saved_is_loaded_for_the_same_namespace_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("in.jsonl");
+        let file = ProgressFile::beside(&input, "a");
+        assert_eq!(file.path(), folder.path().join("in.jsonl.prism-progress"));
+        assert_eq!(file.load(), Ok(None));
+        file.save(&Mark::default()).unwrap();
+        let saved = file.load().unwrap().unwrap();
+        assert_eq!((saved.lines, saved.bytes), (0, 0));
+        assert_eq!(saved.sha256, Mark::default().digest());
+        let why = ProgressFile::beside(&input, "b").load().unwrap_err();
+        assert!(why.contains("into 'a', not 'b'"), "{why}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+        file.remove().unwrap();
+        assert_eq!(file.load(), Ok(None));
+        file.remove().unwrap();
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused_and_not_taken_for_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = ProgressFile::beside(&folder.path().join("in"), "a");
+        fs::write(file.path(), "{\"version\":1").unwrap();
+        assert!(file.load().unwrap_err().contains("is damaged"));
+        fs::write(file.path(), r#"{"version":2,"namespace":"a","lines":0,"bytes":0,"sha256":""}"#).unwrap();
+        assert!(file.load().unwrap_err().contains("another version"));
+    }
+}

@@ -1,0 +1,71 @@
+//! JSON lines: a record, or a part of one, on each line, as `prism import` reads and `prism export` writes it.
+//!
+//! ```json
+//! {"id":"user:1","items":[{"key":"city","value":"Paris"},{"key":"photo","value_base64":"/9j/","content_type":"image/jpeg"}]}
+//! ```
+//!
+//! A line holds what one Put may hold: 1 to 1,000 items, and 4 MiB of keys and values.
+
+mod compression;
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use prism_contract::keyvalue::{NewItem, RecordId, Timestamp};
+
+pub(super) use self::compression::name as compression_name;
+pub(super) use self::read::{parse, too_long};
+pub(super) use self::write::{StoredItem, key_json, record_line};
+
+/// Longest line that is read, in bytes: 4 MiB of control characters, each escaped, and room for the members' names.
+pub(super) const MAX_LINE_BYTES: usize = 32 << 20;
+
+/// A line, checked: one Put's worth of items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The record.
+    pub(super) id: RecordId,
+    /// 1 to 1,000 items, no key twice (PUT-4), in the line's order.
+    pub(super) items: Vec<LineItem>,
+}
+
+/// An item of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LineItem {
+    /// What is written.
+    pub(super) item: NewItem,
+    /// When it expires; `None`: never.
+    pub(super) expires_at: Option<Timestamp>,
+}
+
+impl Line {
+    /// Bytes of keys and values.
+    pub(super) fn bytes(&self) -> usize {
+        self.items.iter().map(|item| item.item.key.len() + item.item.value.len()).sum()
+    }
+
+    /// The items by when they expire: a Put has one ttl for all its items, so each of these is a Put of its own.
+    pub(super) fn by_expiry(&self) -> BTreeMap<Option<Timestamp>, Vec<&NewItem>> {
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for LineItem { item, expires_at } in &self.items {
+            groups.entry(*expires_at).or_default().push(item);
+        }
+        groups
+    }
+
+    /// Whether this line and another may write the same item, judged by the span of their keys.
+    pub(super) fn may_meet(&self, other: &Self) -> bool {
+        fn span(line: &Line) -> Option<(&[u8], &[u8])> {
+            let keys = || line.items.iter().map(|item| item.item.key.as_bytes());
+            keys().min().zip(keys().max())
+        }
+        self.id == other.id
+            && span(self)
+                .zip(span(other))
+                .is_some_and(|((from, to), (other_from, other_to))| from <= other_to && other_from <= to)
+    }
+}

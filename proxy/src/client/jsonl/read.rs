@@ -1,0 +1,173 @@
+//! Reading a line: JSON first, then the contract's limits, so that what is wrong is said before a server hears of it.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use prism_contract::keyvalue::{Key, Limits, NewItem, RecordId, Timestamp};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
+
+use super::{Line, LineItem, MAX_LINE_BYTES, compression};
+use crate::client::time;
+
+const LIMITS: Limits = Limits::V1;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLine {
+    id: String,
+    #[serde(deserialize_with = "bounded_items")]
+    items: Vec<RawItem>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawItem {
+    key: Option<String>,
+    key_base64: Option<String>,
+    value: Option<String>,
+    value_base64: Option<String>,
+    content_type: Option<String>,
+    compression: Option<RawCompression>,
+    expires_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "compression must be a 32-bit number or a name")]
+enum RawCompression {
+    Number(i32),
+    Name(String),
+}
+
+/// Reads a line without its newline. The error says what is wrong and what is allowed, but not where the line is.
+pub(in super::super) fn parse(line: &[u8]) -> Result<Line, String> {
+    if line.len() > MAX_LINE_BYTES {
+        return Err(too_long());
+    }
+    if line.trim_ascii().is_empty() {
+        return Err("the line is empty; each line is a JSON object with the members id and items".to_owned());
+    }
+    let raw: RawLine = serde_json::from_slice(line).map_err(|error| json_error(&error))?;
+    let id = RecordId::new(&raw.id).map_err(|why| format!("id {why}"))?;
+    let items = raw.items.into_iter().enumerate();
+    let items: Vec<_> = items.map(|(at, item)| item_at(at, item)).collect::<Result<_, _>>()?;
+    let line = Line { id, items };
+    check_whole(&line)?;
+    Ok(line)
+}
+
+/// Said of a line whose end was not found in time.
+pub(in super::super) fn too_long() -> String {
+    format!(
+        "the line is longer than {MAX_LINE_BYTES} bytes, which no Put can hold; at most {} items and {} bytes \
+             of keys and values are allowed",
+        LIMITS.put_items, LIMITS.put_bytes
+    )
+}
+
+/// What the parser says, less its "at line 1", since the line is known better here.
+fn json_error(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let (what, _) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
+    format!("{what} (at byte {} of the line)", error.column())
+}
+
+fn check_whole(line: &Line) -> Result<(), String> {
+    if line.items.is_empty() {
+        return Err(format!("items is empty; 1 to {} are allowed", LIMITS.put_items));
+    }
+    let (bytes, max) = (line.bytes(), LIMITS.put_bytes as usize);
+    if bytes > max {
+        return Err(format!(
+            "keys and values are {bytes} bytes together; at most {max} are allowed on a line"
+        ));
+    }
+    let mut seen = HashSet::with_capacity(line.items.len());
+    match line.items.iter().position(|item| !seen.insert(item.item.key.as_bytes())) {
+        Some(at) => Err(format!("items[{at}] repeats the key of an earlier item; each key may stand once")),
+        None => Ok(()),
+    }
+}
+
+fn item_at(at: usize, raw: RawItem) -> Result<LineItem, String> {
+    let in_item = |why: String| format!("items[{at}].{why}");
+    let key = bytes_of("key", raw.key, raw.key_base64).map_err(in_item)?;
+    let key = Key::new(key).map_err(|why| in_item(format!("key {why}")))?;
+    let value = bytes_of("value", raw.value, raw.value_base64).map_err(in_item)?;
+    at_most("value", value.len(), LIMITS.value_bytes as usize).map_err(in_item)?;
+    let content_type = raw.content_type.unwrap_or_default();
+    at_most("content_type", content_type.len(), Limits::CONTENT_TYPE_BYTES).map_err(in_item)?;
+    let compression = compression_of(raw.compression).map_err(in_item)?;
+    let expires_at = expiry_of(raw.expires_at.as_deref()).map_err(in_item)?;
+    Ok(LineItem { item: NewItem { key, value, content_type, compression }, expires_at })
+}
+
+fn at_most(name: &str, len: usize, max: usize) -> Result<(), String> {
+    if len > max { Err(format!("{name} is {len} bytes; 0 to {max} are allowed")) } else { Ok(()) }
+}
+
+fn bytes_of(name: &str, text: Option<String>, base64: Option<String>) -> Result<Bytes, String> {
+    match (text, base64) {
+        (Some(text), None) => Ok(text.into()),
+        (None, Some(base64)) => STANDARD.decode(base64).map(Bytes::from).map_err(|_| {
+            format!("{name}_base64 is not base64; the standard alphabet with padding is allowed")
+        }),
+        (None, None) => {
+            Err(format!("{name} is missing; say {name}, or {name}_base64 for bytes that are not UTF-8"))
+        }
+        (Some(_), Some(_)) => {
+            Err(format!("{name} is there twice, as {name} and as {name}_base64; one is allowed"))
+        }
+    }
+}
+
+fn compression_of(raw: Option<RawCompression>) -> Result<i32, String> {
+    match raw {
+        None => Ok(0),
+        Some(RawCompression::Number(number)) => Ok(number),
+        Some(RawCompression::Name(name)) => compression::number(&name).ok_or_else(|| {
+            format!(
+                "compression is not known; a number or one of {} is allowed",
+                compression::known_names().join(", ")
+            )
+        }),
+    }
+}
+
+fn expiry_of(text: Option<&str>) -> Result<Option<Timestamp>, String> {
+    text.map(time::parse).transpose().map_err(|why| format!("expires_at {why}"))
+}
+
+/// Reads items up to one more than are allowed, so that a hostile line costs no more memory than an honest one.
+fn bounded_items<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RawItem>, D::Error> {
+    struct Items;
+
+    impl<'de> Visitor<'de> for Items {
+        type Value = Vec<RawItem>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of items")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == LIMITS.put_items as usize {
+                    let why = format!(
+                        "items holds more than {} items; 1 to {} are allowed on a line; \
+                                       the same id may stand on several lines",
+                        LIMITS.put_items, LIMITS.put_items
+                    );
+                    return Err(A::Error::custom(why));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Items)
+}

@@ -1,0 +1,185 @@
+//! The format's own promises: what is written reads as the same, and what is not allowed is refused in words.
+
+use bytes::Bytes;
+use prism_contract::keyvalue::{Key, NewItem, RecordId, Timestamp};
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::{Line, LineItem, MAX_LINE_BYTES, parse, record_line};
+
+fn text_of(line: &Line) -> Vec<u8> {
+    record_line(line.id.as_str(), &line.items)
+}
+
+fn hostile_bytes(min: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), min..40),
+        prop::collection::vec(prop::sample::select(&b"\0\x1f\"\\/{}[],:\n\r\x7f\xc3\xa9\xff"[..]), min..40),
+        any::<String>()
+            .prop_map(String::into_bytes)
+            .prop_filter("long enough", move |bytes| bytes.len() >= min),
+    ]
+}
+
+prop_compose! {
+    fn item()(
+        key in hostile_bytes(1),
+        value in hostile_bytes(0),
+        content_type in "[ -~]{0,20}",
+        compression in prop_oneof![Just(0), 1..6, any::<i32>()],
+        expires_at in prop::option::of(-62_135_596_800_000_000..=253_402_300_799_999_999_i64),
+    ) -> LineItem {
+        LineItem {
+            item: NewItem { key: Key::new(key).unwrap(), value: value.into(), content_type, compression },
+            expires_at: expires_at.map(|micros| Timestamp::from_micros(micros).unwrap()),
+        }
+    }
+}
+
+prop_compose! {
+    fn line()(
+        id in "[^\0]{1,60}",
+        mut items in prop::collection::vec(item(), 1..20),
+    ) -> Line {
+        items.sort_by(|a, b| a.item.key.cmp(&b.item.key));
+        items.dedup_by(|a, b| a.item.key == b.item.key);
+        Line { id: RecordId::new(id).unwrap(), items }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_one_line_and_reads_as_the_same(line in line()) {
+        let text = text_of(&line);
+        let (newline, rest) = text.split_last().unwrap();
+        prop_assert_eq!(*newline, b'\n');
+        prop_assert!(!rest.contains(&b'\n'));
+        let read = parse(rest);
+        prop_assert_eq!(read.as_ref(), Ok(&line));
+        prop_assert_eq!(text_of(&read.unwrap()), text, "written again, it is the same byte for byte");
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse(&bytes);
+    }
+}
+
+#[test]
+fn the_canonical_form_has_no_spaces_and_escapes_only_what_json_asks_for() {
+    let item = |key: &'static [u8], value: &'static [u8]| LineItem {
+        item: NewItem {
+            key: Key::new(key).unwrap(),
+            value: Bytes::from_static(value),
+            content_type: String::new(),
+            compression: 0,
+        },
+        expires_at: None,
+    };
+    let mut odd = item(b"z", "é\u{7f}/<".as_bytes());
+    odd.item.content_type = "text/plain".to_owned();
+    odd.item.compression = 2;
+    odd.expires_at = Some(Timestamp::from_micros(1_500_000).unwrap());
+    let items = [item(b"\xff", b""), item(b"a", b"\"\\\x08\x0c\n\r\t\x01\x1f"), odd];
+    let expected = concat!(
+        r#"{"id":"x y","items":[{"key_base64":"/w==","value":""},"#,
+        r#"{"key":"a","value":"\"\\\b\f\n\r\t\u0001\u001f"},"#,
+        "{\"key\":\"z\",\"value\":\"é\u{7f}/<\",\"content_type\":\"text/plain\",\"compression\":\"zstd\",",
+        "\"expires_at\":\"1970-01-01T00:00:01.500Z\"}]}\n",
+    );
+    assert_eq!(String::from_utf8(record_line("x y", &items)).unwrap(), expected);
+}
+
+#[rstest]
+#[case::empty("", "the line is empty")]
+#[case::blank(" \r", "the line is empty")]
+#[case::not_json("x", "expected value")]
+#[case::cut(r#"{"id":"a","items":["#, "EOF")]
+#[case::more_after(r#"{"id":"a","items":[{"key":"k","value":""}]} {}"#, "trailing characters (at byte 45")]
+#[case::unknown_member(r#"{"id":"a","items":[],"ttl":1}"#, "unknown field `ttl`, expected `id` or `items`")]
+#[case::unknown_in_item(
+    r#"{"id":"a","items":[{"key":"k","vlaue":""}]}"#,
+    "unknown field `vlaue`, expected one of `key`"
+)]
+#[case::member_twice(r#"{"id":"a","id":"b","items":[]}"#, "duplicate field `id`")]
+#[case::no_id(r#"{"items":[{"key":"k","value":""}]}"#, "missing field `id`")]
+#[case::empty_id(r#"{"id":"","items":[{"key":"k","value":""}]}"#, "id is 0 bytes; 1 to 512 are allowed")]
+#[case::nul_in_id(r#"{"id":"\u0000","items":[{"key":"k","value":""}]}"#, "id holds a NUL character")]
+#[case::no_items(r#"{"id":"a","items":[]}"#, "items is empty; 1 to 1000 are allowed")]
+#[case::empty_key(
+    r#"{"id":"a","items":[{"key":"","value":""}]}"#,
+    "items[0].key is 0 bytes; 1 to 1024 are allowed"
+)]
+#[case::no_value(
+    r#"{"id":"a","items":[{"key":"k"}]}"#,
+    "items[0].value is missing; say value, or value_base64"
+)]
+#[case::two_values(
+    r#"{"id":"a","items":[{"key":"k","value":"","value_base64":""}]}"#,
+    "items[0].value is there twice"
+)]
+#[case::bad_base64(
+    r#"{"id":"a","items":[{"key":"k","value_base64":"/w="}]}"#,
+    "items[0].value_base64 is not base64"
+)]
+#[case::lone_surrogate(r#"{"id":"a","items":[{"key":"k","value":"\ud800"}]}"#, "(at byte")]
+#[case::key_twice(
+    r#"{"id":"a","items":[{"key":"k","value":""},{"key_base64":"aw==","value":""}]}"#,
+    "items[1] repeats the key"
+)]
+#[case::compression_name(
+    r#"{"id":"a","items":[{"key":"k","value":"","compression":"zip"}]}"#,
+    "a number or one of gzip, zstd"
+)]
+#[case::expiry(
+    r#"{"id":"a","items":[{"key":"k","value":"","expires_at":"soon"}]}"#,
+    "items[0].expires_at is not a time; RFC 3339"
+)]
+fn a_line_that_breaks_a_rule_is_refused_in_words(#[case] line: &str, #[case] expected: &str) {
+    let why = parse(line.as_bytes()).unwrap_err();
+    assert!(why.contains(expected), "{why}");
+    assert!(!why.contains("line 1"), "the line's number is said elsewhere: {why}");
+}
+
+#[test]
+fn a_line_is_refused_above_each_limit_and_taken_at_it() {
+    let line = |items: &str| parse(format!(r#"{{"id":"a","items":[{items}]}}"#).as_bytes());
+    let many = |count: usize| {
+        (0..count).map(|at| format!(r#"{{"key":"{at}","value":""}}"#)).collect::<Vec<_>>().join(",")
+    };
+    assert_eq!(line(&many(1_000)).unwrap().items.len(), 1_000);
+    assert!(line(&many(1_001)).unwrap_err().contains("items holds more than 1000 items"));
+
+    let sized = |key: usize, value: usize| {
+        line(&format!(r#"{{"key":"{}","value":"{}"}}"#, "k".repeat(key), "v".repeat(value))).map(drop)
+    };
+    assert_eq!(sized(1_024, 1 << 20), Ok(()));
+    assert_eq!(sized(1_025, 0), Err("items[0].key is 1025 bytes; 1 to 1024 are allowed".to_owned()));
+    assert_eq!(
+        sized(1, (1 << 20) + 1),
+        Err("items[0].value is 1048577 bytes; 0 to 1048576 are allowed".to_owned())
+    );
+
+    let whole = |value: usize| {
+        let items = (0..4).map(|at| format!(r#"{{"key":"{at}","value":"{}"}}"#, "v".repeat(value)));
+        line(&items.collect::<Vec<_>>().join(",")).map(|line| line.bytes())
+    };
+    assert_eq!(whole((1 << 20) - 1), Ok(4 << 20));
+    assert!(
+        whole(1 << 20).unwrap_err().contains("keys and values are 4194308 bytes together; at most 4194304")
+    );
+
+    assert!(parse(&vec![b' '; MAX_LINE_BYTES + 1]).unwrap_err().contains("longer than 33554432 bytes"));
+}
+
+#[test]
+fn lines_meet_where_they_share_an_id_and_their_keys_overlap() {
+    let line = |id: &str, keys: &[&str]| {
+        let items: Vec<_> = keys.iter().map(|key| format!(r#"{{"key":"{key}","value":""}}"#)).collect();
+        parse(format!(r#"{{"id":"{id}","items":[{}]}}"#, items.join(",")).as_bytes()).unwrap()
+    };
+    assert!(line("a", &["k"]).may_meet(&line("a", &["k"])));
+    assert!(line("a", &["a", "m"]).may_meet(&line("a", &["m", "z"])));
+    assert!(!line("a", &["a", "m"]).may_meet(&line("a", &["n", "z"])));
+    assert!(!line("a", &["k"]).may_meet(&line("b", &["k"])));
+}

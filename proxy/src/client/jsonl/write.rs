@@ -1,0 +1,157 @@
+//! Writing items as JSON: the canonical lines of an export, and the richer items that `get` and `scan` print.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use prism_contract::keyvalue::{Item, Timestamp};
+use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+
+use super::{LineItem, compression};
+use crate::client::time;
+
+/// What an export says of an item.
+#[derive(Debug, Clone, Copy)]
+pub(in super::super) struct ItemView<'a> {
+    key: &'a [u8],
+    value: &'a [u8],
+    content_type: &'a str,
+    compression: i32,
+    expires_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a Item> for ItemView<'a> {
+    fn from(item: &'a Item) -> Self {
+        Self {
+            key: &item.key,
+            value: &item.value,
+            content_type: &item.content_type,
+            compression: item.compression,
+            expires_at: item.expires_at,
+        }
+    }
+}
+
+impl<'a> From<&'a LineItem> for ItemView<'a> {
+    fn from(LineItem { item, expires_at }: &'a LineItem) -> Self {
+        Self {
+            key: &item.key,
+            value: &item.value,
+            content_type: &item.content_type,
+            compression: item.compression,
+            expires_at: *expires_at,
+        }
+    }
+}
+
+impl ItemView<'_> {
+    fn members<M: SerializeMap>(&self, map: &mut M, keys_only: bool) -> Result<(), M::Error> {
+        bytes_member(map, "key", "key_base64", self.key)?;
+        if !keys_only {
+            bytes_member(map, "value", "value_base64", self.value)?;
+        }
+        if !self.content_type.is_empty() {
+            map.serialize_entry("content_type", self.content_type)?;
+        }
+        match compression::name(self.compression) {
+            Some(name) => map.serialize_entry("compression", &name)?,
+            None if self.compression == 0 => {}
+            None => map.serialize_entry("compression", &self.compression)?,
+        }
+        if let Some(at) = self.expires_at {
+            map.serialize_entry("expires_at", &time::format(at))?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for ItemView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.members(&mut map, false)?;
+        map.end()
+    }
+}
+
+/// UTF-8 under `name`, and anything else in base64 under `name_base64`.
+fn bytes_member<M: SerializeMap>(
+    map: &mut M,
+    name: &'static str,
+    name_base64: &'static str,
+    bytes: &[u8],
+) -> Result<(), M::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => map.serialize_entry(name, text),
+        Err(_) => map.serialize_entry(name_base64, &STANDARD.encode(bytes)),
+    }
+}
+
+/// An item as `get` and `scan` print it for programs: what an export says, and what the server keeps beside it.
+pub(in super::super) struct StoredItem<'a> {
+    /// Its record, where the answer may hold several.
+    pub(in super::super) id: Option<&'a str>,
+    /// The item.
+    pub(in super::super) item: &'a Item,
+    /// The answer holds no values, so none is printed (PAGE-8).
+    pub(in super::super) keys_only: bool,
+}
+
+impl Serialize for StoredItem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(id) = self.id {
+            map.serialize_entry("id", id)?;
+        }
+        ItemView::from(self.item).members(&mut map, self.keys_only)?;
+        map.serialize_entry("version", &self.item.version)?;
+        if self.item.priority_token > 0 {
+            map.serialize_entry("priority_token", &self.item.priority_token)?;
+        }
+        map.serialize_entry("created_at", &time::format(self.item.created_at))?;
+        map.serialize_entry("updated_at", &time::format(self.item.updated_at))?;
+        map.end()
+    }
+}
+
+/// A line in canonical form, its newline included.
+pub(in super::super) fn record_line<'a, T>(id: &str, items: &'a [T]) -> Vec<u8>
+where
+    ItemView<'a>: From<&'a T>,
+{
+    struct Record<'b, 'a, T>(&'b str, &'a [T]);
+
+    impl<'a, T> Serialize for Record<'_, 'a, T>
+    where
+        ItemView<'a>: From<&'a T>,
+    {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut record = serializer.serialize_struct("Record", 2)?;
+            record.serialize_field("id", self.0)?;
+            record.serialize_field("items", &Items(self.1))?;
+            record.end()
+        }
+    }
+
+    struct Items<'a, T>(&'a [T]);
+
+    impl<'a, T> Serialize for Items<'a, T>
+    where
+        ItemView<'a>: From<&'a T>,
+    {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(ItemView::from))
+        }
+    }
+
+    let mut line =
+        serde_json::to_vec(&Record(id, items)).expect("an item is JSON: its members' names are text");
+    line.push(b'\n');
+    line
+}
+
+/// A key alone, as the first member of an object.
+pub(in super::super) fn key_json(key: &[u8]) -> serde_json::Map<String, serde_json::Value> {
+    let (name, text) = match std::str::from_utf8(key) {
+        Ok(text) => ("key", text.to_owned()),
+        Err(_) => ("key_base64", STANDARD.encode(key)),
+    };
+    serde_json::Map::from_iter([(name.to_owned(), text.into())])
+}

@@ -1,0 +1,77 @@
+//! Standard output: lines of text or JSON, flushed where a reader may be waiting.
+
+use std::io::{self, BufWriter, Stdout, Write};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+
+/// Standard output, buffered.
+pub(super) struct Out(BufWriter<Stdout>);
+
+impl Out {
+    /// The process' own.
+    pub(super) fn new() -> Self {
+        Self(BufWriter::with_capacity(1 << 16, io::stdout()))
+    }
+
+    /// Writes a line of text and its newline.
+    pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.0, "{text}").map_err(|error| Failure::output(&error))
+    }
+
+    /// Writes a line of JSON and its newline.
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text =
+            serde_json::to_string(value).expect("what is printed is JSON: its members' names are text");
+        self.line(&text)
+    }
+
+    /// Writes bytes as they are.
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.0.write_all(bytes).map_err(|error| Failure::output(&error))
+    }
+
+    /// Hands over what was written.
+    pub(super) fn flush(&mut self) -> Result<(), Failure> {
+        self.0.flush().map_err(|error| Failure::output(&error))
+    }
+}
+
+/// Says something beside the output: a note, a summary.
+pub(super) fn note(text: &str) {
+    // A note that nobody can read is not worth failing for.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A number with its thousands apart, such as `1,234,567`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A count and its noun, such as `1 item` or `2,000 items`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_groups_its_thousands_and_knows_one_from_many() {
+        assert_eq!(count(0, "item"), "0 items");
+        assert_eq!(count(1, "item"), "1 item");
+        assert_eq!(count(999, "item"), "999 items");
+        assert_eq!(count(1_000, "item"), "1,000 items");
+        assert_eq!(count(12_345_678, "item"), "12,345,678 items");
+    }
+}

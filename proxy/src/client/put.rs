@@ -1,0 +1,153 @@
+//! `prism put`: writes items of one record.
+
+use std::io::Read;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use prism_contract::keyvalue::request::{ItemInput, PutRequest, Ttl};
+use prism_contract::keyvalue::{Limits, PutResult};
+use serde_json::json;
+
+use super::bytes::escape;
+use super::connect::ConnectArgs;
+use super::failure::Failure;
+use super::jsonl::key_json;
+use super::out::Out;
+use super::select::EscapeArgs;
+use super::time;
+
+/// The arguments of `prism put`.
+#[derive(Debug, Args)]
+pub(super) struct PutArgs {
+    /// The namespace
+    namespace: String,
+
+    /// The record's id
+    id: String,
+
+    /// The items to write; the key ends at the first '='
+    #[arg(value_name = "KEY=VALUE", required_unless_present = "file")]
+    items: Vec<String>,
+
+    /// An item whose value is the content of a file; '-' is standard input
+    #[arg(long, value_name = "KEY=PATH")]
+    file: Vec<String>,
+
+    /// The media type of every value, such as text/plain
+    #[arg(long, value_name = "TYPE", default_value = "", hide_default_value = true)]
+    content_type: String,
+
+    /// How long the items live, such as 30s, 10m or 7d; without it they never expire
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_span)]
+    ttl: Option<Duration>,
+
+    /// A priority token: an item is written only if it has seen no token as high, so repeating the call is safe
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    token: i64,
+
+    /// Write only if KEY has this version; 0: only if it is absent. May be repeated: all must hold
+    #[arg(long = "if", value_name = "KEY=VERSION")]
+    conditions: Vec<String>,
+
+    #[command(flatten)]
+    escape: EscapeArgs,
+
+    #[command(flatten)]
+    pub(super) connect: ConnectArgs,
+}
+
+impl PutArgs {
+    pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
+        let request = self.request()?;
+        let keys: Vec<_> = request.items.iter().map(|item| item.key.clone()).collect();
+        let answer = self.connect.connect().await?.put(request).await?;
+        for (key, result) in keys.iter().zip(&answer.results) {
+            if self.connect.json {
+                out.json(&result_json(key, *result))?;
+            } else {
+                out.line(&result_text(key, *result))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&self) -> Result<PutRequest, Failure> {
+        let mut items = Vec::with_capacity(self.items.len() + self.file.len());
+        for said in &self.items {
+            let (key, value) = key_and(said, "KEY=VALUE")?;
+            items.push(self.item(key, self.escape.bytes(value)?)?);
+        }
+        if self.file.iter().filter(|said| said.ends_with("=-")).count() > 1 {
+            return Err(Failure::Usage("standard input can be the value of one item only".to_owned()));
+        }
+        for said in &self.file {
+            let (key, path) = key_and(said, "--file KEY=PATH")?;
+            items.push(self.item(key, file(path)?)?);
+        }
+        let ttl = self.ttl.map(|ttl| Ttl {
+            seconds: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX),
+            nanos: ttl.subsec_nanos().cast_signed(),
+        });
+        Ok(PutRequest {
+            namespace: self.namespace.clone(),
+            id: self.id.clone(),
+            items,
+            item_priority_token: self.token,
+            ttl,
+            preconditions: self.escape.preconditions(&self.conditions)?,
+        })
+    }
+
+    fn item(&self, key: &str, value: Bytes) -> Result<ItemInput, Failure> {
+        let (key, content_type) = (self.escape.bytes(key)?, self.content_type.clone());
+        Ok(ItemInput { key, value, content_type, compression: 0 })
+    }
+}
+
+fn key_and<'a>(said: &'a str, form: &str) -> Result<(&'a str, &'a str), Failure> {
+    said.split_once('=')
+        .ok_or_else(|| Failure::Usage(format!("'{said}' is not {form}; the key ends at the first '='")))
+}
+
+/// The content of a file, or of standard input; refused once it is longer than a value may be.
+fn file(path: &str) -> Result<Bytes, Failure> {
+    let max = Limits::V1.value_bytes;
+    let mut content = Vec::new();
+    let read = if path == "-" {
+        std::io::stdin().lock().take(u64::from(max) + 1).read_to_end(&mut content)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(u64::from(max) + 1).read_to_end(&mut content))
+    };
+    let length = read.map_err(|error| Failure::Failed(format!("cannot read {path}: {error}")))?;
+    if length > max as usize {
+        return Err(Failure::Failed(format!("{path} is too long for a value; 0 to {max} bytes are allowed")));
+    }
+    Ok(content.into())
+}
+
+fn result_text(key: &[u8], result: PutResult) -> String {
+    let key = escape(key);
+    match result {
+        PutResult { applied: true, version } => format!("{key}: version {version}"),
+        PutResult { applied: false, version: 0 } => {
+            format!("{key}: superseded by a token as high or higher; the item is absent")
+        }
+        PutResult { applied: false, version } => {
+            format!("{key}: superseded by a token as high or higher; still version {version}")
+        }
+    }
+}
+
+fn result_json(key: &[u8], PutResult { applied, version }: PutResult) -> serde_json::Value {
+    let mut result = key_json(key);
+    result.insert("applied".to_owned(), json!(applied));
+    result.insert("version".to_owned(), json!(version));
+    result.into()
+}

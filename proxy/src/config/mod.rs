@@ -1,0 +1,227 @@
+//! The configuration: one typed structure, gathered from flags, the environment, a file and defaults.
+//!
+//! What is said nearer wins: a flag over the environment, the environment over the file, the file over the defaults.
+//! Every key of the file can be set by a variable named after it: `server.listen` by `PRISM_SERVER_LISTEN`. What is
+//! not known, or not allowed, is refused with the place where it stands, all of it at once.
+
+mod load;
+mod node;
+mod settings;
+mod show;
+mod tokens;
+mod values;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use self::load::{Flags, Problem, Problems, Sources, load};
+pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
+pub use self::values::masked_url;
+
+/// Everything that `prism serve` can be told. The default is what an empty file means.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Config {
+    /// Where and how it listens.
+    pub server: Server,
+    /// Where it keeps what it is given.
+    pub database: Database,
+    /// What it says about its work.
+    pub logging: Logging,
+    /// Who may call it.
+    pub auth: Auth,
+    /// How it watches its database.
+    pub health: Health,
+}
+
+/// Where and how it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// `host:port`; port 0 takes a free one.
+    pub listen: String,
+    /// How long calls and streams in flight may take to end after a signal to stop.
+    pub drain_timeout: Duration,
+    /// Most calls in flight; one more is answered RESOURCE_EXHAUSTED.
+    pub max_in_flight: usize,
+    /// Most connections; one more waits to be accepted.
+    pub max_connections: usize,
+    /// Encryption.
+    pub tls: Tls,
+}
+
+/// Files that make the server speak TLS, as PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tls {
+    /// The server's certificate, followed by those that vouch for it.
+    pub cert: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// Certificate authorities; where set, each client must show a certificate of one of them.
+    pub client_ca: Option<PathBuf>,
+}
+
+/// Where it keeps what it is given.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Which backend.
+    pub kind: DatabaseKind,
+    /// The file of a SQLite database.
+    pub path: PathBuf,
+    /// The address of a Postgres database. It may hold a password, which `Debug` hides.
+    pub url: Option<String>,
+    /// How long a tombstone keeps an item's highest token (TOK-4).
+    pub tombstone_retention: Duration,
+    /// How long to wait between sweeps of what is expired or forgotten.
+    pub sweep_interval: Duration,
+    /// How a SQLite database is worked.
+    pub sqlite: Sqlite,
+}
+
+/// How a SQLite database is worked. The defaults are the backend's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sqlite {
+    /// Connections that read at the same time.
+    pub readers: usize,
+    /// Reads that may wait for a connection.
+    pub waiting_reads: usize,
+    /// How long a read may wait for a connection.
+    pub read_wait: Duration,
+    /// How long to wait for a lock that another process holds.
+    pub busy_timeout: Duration,
+    /// Writes that may wait.
+    pub queue_length: usize,
+    /// Bytes that may wait to be written.
+    pub queue_bytes: u32,
+    /// Most writes in one transaction.
+    pub max_batch: usize,
+}
+
+/// The backends by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DatabaseKind {
+    /// A file.
+    #[default]
+    Sqlite,
+    /// The reference backend, for tests: nothing survives the process.
+    Memory,
+    /// A Postgres server.
+    Postgres,
+}
+
+/// What it says about its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Logging {
+    /// How much.
+    pub level: LogLevel,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// How much is logged; each level holds those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogLevel {
+    /// Nothing.
+    Off,
+    /// What needs somebody's attention: bugs.
+    Error,
+    /// What may: a database that is away, load that was shed.
+    Warn,
+    /// One line per call, start and stop.
+    #[default]
+    Info,
+    /// Calls to health and reflection too, and sweeps.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object per line.
+    Json,
+}
+
+/// Who may call it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Auth {
+    /// Bearer tokens; none: everybody may do everything.
+    pub tokens: Vec<Token>,
+}
+
+/// How it watches its database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// How long to wait between two checks, and the longest that one may take.
+    pub interval: Duration,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8980".to_owned(),
+            drain_timeout: Duration::from_secs(10),
+            max_in_flight: 4_096,
+            // Below the 1,024 files that a process may commonly open, with room for the database's own.
+            max_connections: 960,
+            tls: Tls::default(),
+        }
+    }
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            kind: DatabaseKind::default(),
+            path: PathBuf::from("./prism.db"),
+            url: None,
+            tombstone_retention: prism_contract::keyvalue::row::DEFAULT_RETENTION,
+            sweep_interval: Duration::from_mins(1),
+            sqlite: Sqlite::default(),
+        }
+    }
+}
+
+impl Default for Sqlite {
+    fn default() -> Self {
+        let options = prism_backends::sqlite::Options::new("");
+        Self {
+            readers: options.readers,
+            waiting_reads: options.waiting_reads,
+            read_wait: options.read_wait,
+            busy_timeout: options.busy_timeout,
+            queue_length: options.queue_length,
+            queue_bytes: options.queue_bytes,
+            max_batch: options.max_batch,
+        }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(1) }
+    }
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Database")
+            .field("kind", &self.kind)
+            .field("path", &self.path)
+            .field("url", &self.url.as_deref().map(masked_url))
+            .field("tombstone_retention", &self.tombstone_retention)
+            .field("sweep_interval", &self.sweep_interval)
+            .field("sqlite", &self.sqlite)
+            .finish()
+    }
+}
+
+impl Config {
+    /// The effective configuration as a file would say it, secrets masked.
+    pub fn to_yaml(&self) -> String {
+        show::yaml(self)
+    }
+}

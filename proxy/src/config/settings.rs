@@ -1,0 +1,232 @@
+//! Every key there is: its name, what is allowed, and how it is set and shown. The file, the environment and
+//! `check-config` all go by this one table.
+
+use std::path::{Path, PathBuf};
+
+use super::values::{self, DatabaseUrl, database_url, masked_url, show_duration, show_size};
+use super::{Config, DatabaseKind, LogFormat, LogLevel};
+
+/// The key whose value is a list; it has rules of its own.
+pub(super) const TOKENS: &str = "auth.tokens";
+
+/// A key with a single value.
+pub(super) struct Setting {
+    /// Its path: `server.listen`.
+    pub(super) path: &'static str,
+    /// What its value may be, as the end of "… is not".
+    pub(super) allowed: &'static str,
+    /// Takes a value over; `None` if it is not allowed.
+    pub(super) set: fn(&mut Config, &str) -> Option<()>,
+    /// The value it has; `None`: it has none.
+    pub(super) show: fn(&Config) -> Option<String>,
+}
+
+impl Setting {
+    /// The variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        variable(self.path)
+    }
+}
+
+/// The variable that sets the key at `path`: `PRISM_` and the path in capitals, its points as underscores.
+pub(super) fn variable(path: &str) -> String {
+    format!("PRISM_{}", path.to_ascii_uppercase().replace('.', "_"))
+}
+
+const DURATION: &str = "a duration; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
+const PERIOD: &str =
+    "a duration longer than 0; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
+const BUSY: &str = "a duration longer than 0 and at most 24d, such as 5s";
+const SIZE: &str = "a size from 1 byte to 4095MiB; write a whole number and a unit, such as 64MiB or 512KiB";
+const COUNT: &str = "a whole number from 1";
+const FILE: &str = "the path of a file";
+
+/// All keys, in the order in which they are shown. `url` stands before `type` and `path`, which have the last word.
+pub(super) const SETTINGS: &[Setting] = &[
+    Setting {
+        path: "server.listen",
+        allowed: "an address to listen on; write host:port, such as 127.0.0.1:8980 or [::]:8980",
+        set: |config, text| values::address(text).map(|address| config.server.listen = address),
+        show: |config| Some(config.server.listen.clone()),
+    },
+    Setting {
+        path: "server.drain_timeout",
+        allowed: DURATION,
+        set: |config, text| values::duration(text).map(|time| config.server.drain_timeout = time),
+        show: |config| Some(show_duration(config.server.drain_timeout)),
+    },
+    Setting {
+        path: "server.max_in_flight",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|count| config.server.max_in_flight = count),
+        show: |config| Some(config.server.max_in_flight.to_string()),
+    },
+    Setting {
+        path: "server.max_connections",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|count| config.server.max_connections = count),
+        show: |config| Some(config.server.max_connections.to_string()),
+    },
+    Setting {
+        path: "server.tls.cert",
+        allowed: FILE,
+        set: |config, text| file(text).map(|path| config.server.tls.cert = Some(path)),
+        show: |config| config.server.tls.cert.as_deref().map(text),
+    },
+    Setting {
+        path: "server.tls.key",
+        allowed: FILE,
+        set: |config, text| file(text).map(|path| config.server.tls.key = Some(path)),
+        show: |config| config.server.tls.key.as_deref().map(text),
+    },
+    Setting {
+        path: "server.tls.client_ca",
+        allowed: FILE,
+        set: |config, text| file(text).map(|path| config.server.tls.client_ca = Some(path)),
+        show: |config| config.server.tls.client_ca.as_deref().map(text),
+    },
+    Setting {
+        path: "database.url",
+        allowed: "the address of a database; write postgres://user:password@host/database, or sqlite:path without \
+                  parameters",
+        set: set_database_url,
+        show: |config| config.database.url.as_deref().map(masked_url),
+    },
+    Setting {
+        path: "database.type",
+        allowed: "a kind of database; write sqlite, memory or postgres",
+        set: |config, text| DatabaseKind::read(text).map(|kind| config.database.kind = kind),
+        show: |config| Some(config.database.kind.name().to_owned()),
+    },
+    Setting {
+        path: "database.path",
+        allowed: FILE,
+        set: |config, text| file(text).map(|path| config.database.path = path),
+        show: |config| Some(text(&config.database.path)),
+    },
+    Setting {
+        path: "database.tombstone_retention",
+        allowed: DURATION,
+        set: |config, text| values::duration(text).map(|time| config.database.tombstone_retention = time),
+        show: |config| Some(show_duration(config.database.tombstone_retention)),
+    },
+    Setting {
+        path: "database.sweep_interval",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|time| config.database.sweep_interval = time),
+        show: |config| Some(show_duration(config.database.sweep_interval)),
+    },
+    Setting {
+        path: "database.sqlite.readers",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.sqlite.readers = value),
+        show: |config| Some(config.database.sqlite.readers.to_string()),
+    },
+    Setting {
+        path: "database.sqlite.waiting_reads",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.sqlite.waiting_reads = value),
+        show: |config| Some(config.database.sqlite.waiting_reads.to_string()),
+    },
+    Setting {
+        path: "database.sqlite.read_wait",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|value| config.database.sqlite.read_wait = value),
+        show: |config| Some(show_duration(config.database.sqlite.read_wait)),
+    },
+    Setting {
+        path: "database.sqlite.busy_timeout",
+        allowed: BUSY,
+        set: |config, text| {
+            values::busy_timeout(text).map(|value| config.database.sqlite.busy_timeout = value)
+        },
+        show: |config| Some(show_duration(config.database.sqlite.busy_timeout)),
+    },
+    Setting {
+        path: "database.sqlite.queue_length",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.sqlite.queue_length = value),
+        show: |config| Some(config.database.sqlite.queue_length.to_string()),
+    },
+    Setting {
+        path: "database.sqlite.queue_bytes",
+        allowed: SIZE,
+        set: |config, text| values::size(text).map(|value| config.database.sqlite.queue_bytes = value),
+        show: |config| Some(show_size(config.database.sqlite.queue_bytes)),
+    },
+    Setting {
+        path: "database.sqlite.max_batch",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.sqlite.max_batch = value),
+        show: |config| Some(config.database.sqlite.max_batch.to_string()),
+    },
+    Setting {
+        path: "logging.level",
+        allowed: "a level; write off, error, warn, info, debug or trace",
+        set: |config, text| LogLevel::read(text).map(|level| config.logging.level = level),
+        show: |config| Some(config.logging.level.name().to_owned()),
+    },
+    Setting {
+        path: "logging.format",
+        allowed: "a format; write text or json",
+        set: |config, text| LogFormat::read(text).map(|format| config.logging.format = format),
+        show: |config| Some(config.logging.format.name().to_owned()),
+    },
+    Setting {
+        path: "health.interval",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|time| config.health.interval = time),
+        show: |config| Some(show_duration(config.health.interval)),
+    },
+];
+
+/// A URL says which backend it is for, so it sets the type as well.
+fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
+    match database_url(url)? {
+        DatabaseUrl::Sqlite(path) => {
+            config.database.kind = DatabaseKind::Sqlite;
+            config.database.path = PathBuf::from(path);
+            config.database.url = None;
+        }
+        DatabaseUrl::Postgres => {
+            config.database.kind = DatabaseKind::Postgres;
+            config.database.url = Some(url.to_owned());
+        }
+    }
+    Some(())
+}
+
+fn file(text: &str) -> Option<PathBuf> {
+    (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_variable_of_its_own() {
+        let mut variables: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
+        variables.push(variable(TOKENS));
+        assert!(variables.contains(&"PRISM_SERVER_TLS_CLIENT_CA".to_owned()));
+        let count = variables.len();
+        variables.sort();
+        variables.dedup();
+        assert_eq!(variables.len(), count);
+    }
+
+    #[test]
+    fn every_value_that_is_shown_can_be_set_and_changes_nothing() {
+        for setting in SETTINGS {
+            let mut config = Config::default();
+            if let Some(shown) = (setting.show)(&config) {
+                (setting.set)(&mut config, &shown).unwrap_or_else(|| panic!("{}: {shown}", setting.path));
+                assert_eq!(config, Config::default(), "{}", setting.path);
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Values as text: read, and written back the way they are read.
+
+use std::time::Duration;
+
+use super::{DatabaseKind, LogFormat, LogLevel};
+
+const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// A whole number and a unit: `500ms`, `10s`, `5m`, `24h`, `7d`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(digits);
+    let (_, millis) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
+    // A century is longer than anyone waits, and keeps every sum of a time and a duration within bounds.
+    let limit = 36_500 * 86_400_000;
+    let millis = number.parse::<u64>().ok()?.checked_mul(millis).filter(|millis| *millis <= limit)?;
+    Some(Duration::from_millis(millis))
+}
+
+/// As [`duration`], and longer than nothing.
+pub(super) fn period(text: &str) -> Option<Duration> {
+    duration(text).filter(|duration| !duration.is_zero())
+}
+
+/// The shortest text that [`duration`] reads as the same.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let fits = |&&(_, unit): &&(&str, u64)| millis >= unit && millis.is_multiple_of(unit);
+    // Days are written as hours, as people speak of a retention of 24 hours.
+    match UNITS[..4].iter().rev().find(fits) {
+        Some((name, unit)) => format!("{}{name}", millis / unit),
+        None => "0s".to_owned(),
+    }
+}
+
+/// As [`period`], and no longer than SQLite can be told.
+pub(super) fn busy_timeout(text: &str) -> Option<Duration> {
+    period(text).filter(|time| *time <= Duration::from_hours(24 * 24))
+}
+
+const SIZES: [(&str, u32); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+
+/// A size in bytes from 1: `64MiB`, `512KiB`, `100B`.
+pub(super) fn size(text: &str) -> Option<u32> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let (_, bytes) = SIZES.into_iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u32>().ok()?.checked_mul(bytes).filter(|size| *size > 0)
+}
+
+/// The shortest text that [`size`] reads as the same.
+pub(super) fn show_size(size: u32) -> String {
+    let (name, bytes) = SIZES.into_iter().find(|(_, bytes)| size.is_multiple_of(*bytes)).unwrap_or(("B", 1));
+    format!("{}{name}", size / bytes)
+}
+
+/// A whole number from 1.
+pub(super) fn count(text: &str) -> Option<usize> {
+    // As many as a semaphore can hold.
+    text.parse().ok().filter(|count| (1..=usize::MAX >> 3).contains(count))
+}
+
+/// `host:port`, the host not empty.
+pub(super) fn address(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    port.parse::<u16>().ok()?;
+    let ipv6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let known = match ipv6 {
+        Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains([':', '/', ' ', '[', ']']),
+    };
+    known.then(|| text.to_owned())
+}
+
+impl LogLevel {
+    const NAMES: [(&str, Self); 6] = [
+        ("off", Self::Off),
+        ("error", Self::Error),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+    ];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl LogFormat {
+    const NAMES: [(&str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl DatabaseKind {
+    const NAMES: [(&str, Self); 3] =
+        [("sqlite", Self::Sqlite), ("memory", Self::Memory), ("postgres", Self::Postgres)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+fn read<T: Copy>(names: &[(&str, T)], text: &str) -> Option<T> {
+    names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value)
+}
+
+fn name<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
+    names.iter().find(|(_, named)| *named == value).map_or("", |(name, _)| name)
+}
+
+/// What a database URL says: a SQLite file, or a Postgres server's address.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum DatabaseUrl<'a> {
+    Sqlite(&'a str),
+    Postgres,
+}
+
+/// Reads the scheme of a database URL, and a SQLite database's path: `sqlite:prism.db`, `sqlite:///var/lib/prism.db`.
+pub(super) fn database_url(url: &str) -> Option<DatabaseUrl<'_>> {
+    let (scheme, rest) = url.split_once(':')?;
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    match scheme {
+        "postgres" | "postgresql" if rest.len() > 2 && rest.starts_with("//") => Some(DatabaseUrl::Postgres),
+        // A name in memory, or parameters, would mean something else to another program than to this one.
+        "sqlite" if !path.is_empty() && !path.starts_with(':') && !path.contains('?') => {
+            Some(DatabaseUrl::Sqlite(path))
+        }
+        _ => None,
+    }
+}
+
+/// A URL without its password, for people to read: `postgres://user:***@host/db`.
+pub fn masked_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let authority = match authority.rsplit_once('@') {
+        Some((user, host)) => match user.split_once(':') {
+            Some((user, _)) => format!("{user}:***@{host}"),
+            None => format!("{user}@{host}"),
+        },
+        None => authority.to_owned(),
+    };
+    // A parameter may be a password as well (`password`, `sslpassword`), and none of them says where the database is.
+    let query = if query.is_some() { "?***" } else { "" };
+    format!("{scheme}://{authority}{path}{query}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("500ms", 500)]
+    #[case("10s", 10_000)]
+    #[case("5m", 300_000)]
+    #[case("24h", 86_400_000)]
+    #[case("0s", 0)]
+    fn a_duration_is_read_and_written_back(#[case] text: &str, #[case] millis: u64) {
+        let read = duration(text).unwrap();
+        assert_eq!(read, Duration::from_millis(millis));
+        assert_eq!(show_duration(read), text);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("10")]
+    #[case("s")]
+    #[case("-1s")]
+    #[case("1.5s")]
+    #[case("10 s")]
+    #[case("999999999999d")]
+    fn what_is_no_duration_is_refused(#[case] text: &str) {
+        assert_eq!(duration(text), None);
+    }
+
+    #[rstest]
+    #[case("64MiB", 64 << 20)]
+    #[case("3KiB", 3 << 10)]
+    #[case("1025B", 1_025)]
+    fn a_size_is_read_and_written_back(#[case] text: &str, #[case] bytes: u32) {
+        assert_eq!(size(text), Some(bytes));
+        assert_eq!(show_size(bytes), text);
+    }
+
+    #[rstest]
+    #[case("64")]
+    #[case("0MiB")]
+    #[case("64mb")]
+    #[case("4096MiB")]
+    fn what_is_no_size_is_refused(#[case] text: &str) {
+        assert_eq!(size(text), None);
+    }
+
+    #[rstest]
+    #[case("127.0.0.1:8980", true)]
+    #[case("localhost:0", true)]
+    #[case("[::]:8980", true)]
+    #[case("::1:8980", false)]
+    #[case(":8980", false)]
+    #[case("localhost", false)]
+    #[case("localhost:99999", false)]
+    #[case("http://localhost:1", false)]
+    fn an_address_is_a_host_and_a_port(#[case] text: &str, #[case] known: bool) {
+        assert_eq!(address(text).is_some(), known);
+    }
+
+    #[rstest]
+    #[case("sqlite:prism.db", Some(DatabaseUrl::Sqlite("prism.db")))]
+    #[case("sqlite://prism.db", Some(DatabaseUrl::Sqlite("prism.db")))]
+    #[case("sqlite:///var/prism.db", Some(DatabaseUrl::Sqlite("/var/prism.db")))]
+    #[case("sqlite::memory:", None)]
+    #[case("sqlite:prism.db?mode=rwc", None)]
+    #[case("postgres://host/db", Some(DatabaseUrl::Postgres))]
+    #[case("postgresql://host/db", Some(DatabaseUrl::Postgres))]
+    #[case("mysql://host/db", None)]
+    fn the_scheme_of_a_url_names_the_backend(#[case] url: &str, #[case] said: Option<DatabaseUrl<'_>>) {
+        assert_eq!(database_url(url), said);
+    }
+
+    #[rstest]
+    #[case("postgres://u:secret@h:5/db?password=secret", "postgres://u:***@h:5/db?***")]
+    #[case("postgres://u:se@cret@h/db", "postgres://u:***@h/db")]
+    #[case("postgres://h/db", "postgres://h/db")]
+    fn a_password_is_masked(#[case] url: &str, #[case] masked: &str) {
+        assert_eq!(masked_url(url), masked);
+    }
+}

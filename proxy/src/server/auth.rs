@@ -1,0 +1,109 @@
+//! Who may call what, where: bearer tokens against what the schema requires of each method.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::{Either, Ready, ready};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Request, Response};
+use prism_contract::keyvalue::Error;
+use prism_wire::server::NamespaceGuard;
+use prism_wire::status::status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::call_log::Call;
+use super::methods;
+use crate::config::{Digest, Permission, Token};
+
+/// Refuses what the tokens do not allow. Without any token everything is allowed.
+#[derive(Clone)]
+pub(super) struct AuthLayer(Arc<[Arc<Token>]>);
+
+impl AuthLayer {
+    pub(super) fn new(tokens: Vec<Token>) -> Self {
+        Self(tokens.into_iter().map(Arc::new).collect())
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Auth<S>;
+
+    fn layer(&self, inner: S) -> Auth<S> {
+        Auth { tokens: Arc::clone(&self.0), inner }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Auth<S> {
+    tokens: Arc<[Arc<Token>]>,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Auth<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Either<Ready<Result<Response<Body>, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match self.admit(&mut request) {
+            Ok(()) => Either::Right(self.inner.call(request)),
+            Err(error) => Either::Left(ready(Ok(status(&error).into_http()))),
+        }
+    }
+}
+
+impl<S> Auth<S> {
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Error> {
+        if self.tokens.is_empty() {
+            return Ok(());
+        }
+        // Health and reflection tell nothing that needs a token, and neither does a method that there is not.
+        let Some(method) = methods::at(request.uri().path()) else { return Ok(()) };
+        if !method.options.require_auth {
+            return Ok(());
+        }
+        let token = self.caller(request.headers()).ok_or(Error::Unauthenticated)?;
+        if let Some(call) = request.extensions().get::<Call>() {
+            call.made_by(&token.name);
+        }
+        let lacks = |required: &&String| !holds(token, required);
+        if let Some(missing) = method.options.required_permissions.iter().find(lacks) {
+            return Err(Error::PermissionDenied(missing.clone()));
+        }
+        if token.namespaces.is_some() {
+            request.extensions_mut().insert(guard(token, &method.options.required_permissions));
+        }
+        Ok(())
+    }
+
+    /// Whose token the request carries. Every token is compared, so the time tells nothing about which one it was.
+    fn caller(&self, headers: &HeaderMap) -> Option<&Arc<Token>> {
+        let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        let digest = Digest::of(secret.trim().as_bytes());
+        self.tokens.iter().fold(None, |found, token| if token.digest == digest { Some(token) } else { found })
+    }
+}
+
+fn holds(token: &Token, required: &str) -> bool {
+    token.permissions.iter().any(|permission: &Permission| permission.name() == required)
+}
+
+/// Keeps a token within its namespaces, which only the decoded request names.
+fn guard(token: &Arc<Token>, required: &[String]) -> NamespaceGuard {
+    let (token, required) = (Arc::clone(token), required.join(" and "));
+    NamespaceGuard::new(move |namespace| {
+        let allowed = token.namespaces.iter().flatten().any(|rule| rule.allows(namespace));
+        if allowed { Ok(()) } else { Err(Error::PermissionDenied(format!("{required} in this namespace"))) }
+    })
+}

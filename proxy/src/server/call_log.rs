@@ -1,0 +1,263 @@
+//! One log line per call: who asked for what, how it ended and how long it took. Never an id, a key or a value.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
+use prism_contract::keyvalue::Namespace;
+use prism_wire::server::CallNotes;
+use prism_wire::status::{Decoded, code_name};
+use tokio::sync::Notify;
+use tonic::body::Body;
+use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use super::methods;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Logs each call when it has ended. A call that found the database away is reported to whoever watches over it.
+#[derive(Clone)]
+pub(super) struct CallLogLayer(Arc<Notify>);
+
+impl CallLogLayer {
+    pub(super) fn new(suspicion: Arc<Notify>) -> Self {
+        Self(suspicion)
+    }
+}
+
+impl<S> Layer<S> for CallLogLayer {
+    type Service = CallLog<S>;
+
+    fn layer(&self, inner: S) -> CallLog<S> {
+        CallLog { suspicion: Arc::clone(&self.0), inner }
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct CallLog<S> {
+    suspicion: Arc<Notify>,
+    inner: S,
+}
+
+/// What the layers within learn about a call, for its line.
+#[derive(Clone, Default)]
+pub(super) struct Call(Arc<OnceLock<String>>);
+
+impl Call {
+    /// Whose token it carried.
+    pub(super) fn made_by(&self, name: &str) {
+        let _ = self.0.set(name.to_owned());
+    }
+}
+
+impl<S, B> Service<Request<Body>> for CallLog<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    B: http_body::Body<Data = Bytes, Error = Status> + Send + Unpin + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let line = Line::of(&mut request, Arc::clone(&self.suspicion));
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let mut line = line;
+            let mut response = answer.await?;
+            response.headers_mut().insert(REQUEST_ID, line.request_id.clone());
+            // A status in the headers: there is no more to come.
+            line.end(response.headers());
+            Ok(response.map(|body| Body::new(Logged { body, line })))
+        })
+    }
+}
+
+/// The event of a line; a macro, since an event's level is a constant.
+macro_rules! log {
+    ($line:expr, $status:expr, $level:ident) => {
+        if tracing::enabled!(tracing::Level::$level) {
+            let line: &Line = $line;
+            let failure = ($status.code() != Code::Ok).then(|| Decoded::from_status($status));
+            tracing::event!(
+                tracing::Level::$level,
+                request_id = line.request_id.to_str().unwrap_or_default(),
+                method = line.method,
+                status = code_name($status.code()),
+                duration_ms = milliseconds(line.started),
+                peer = line.peer.map(tracing::field::display),
+                namespace = line.notes.namespace().map(Namespace::as_str),
+                caller = line.call.0.get(),
+                reason = failure.as_ref().map(|failure| failure.reason.as_str()),
+                error = failure.as_ref().map(|failure| failure.message.as_str()),
+                cause = line.notes.error().and_then(|error| error.cause()).map(tracing::field::debug),
+                "call"
+            );
+        }
+    };
+}
+
+/// The line of one call, written when the call has ended or was given up.
+struct Line {
+    request_id: HeaderValue,
+    method: String,
+    peer: Option<SocketAddr>,
+    own: bool,
+    started: Instant,
+    call: Call,
+    notes: CallNotes,
+    suspicion: Arc<Notify>,
+    written: bool,
+}
+
+impl Line {
+    fn of(request: &mut Request<Body>, suspicion: Arc<Notify>) -> Self {
+        let (call, notes) = (Call::default(), CallNotes::default());
+        request.extensions_mut().insert(call.clone());
+        request.extensions_mut().insert(notes.clone());
+        let own = methods::at(request.uri().path()).is_some();
+        Self {
+            request_id: request_id(request.headers()),
+            method: method(own, request.uri().path()),
+            peer: peer(request.extensions()),
+            own,
+            started: Instant::now(),
+            call,
+            notes,
+            suspicion,
+            written: false,
+        }
+    }
+
+    /// Writes the line if `headers` hold a status.
+    fn end(&mut self, headers: &HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            self.write(&status);
+        }
+    }
+
+    fn write(&mut self, status: &Status) {
+        if std::mem::replace(&mut self.written, true) {
+            return;
+        }
+        if status.code() == Code::Unavailable {
+            self.suspicion.notify_one();
+        }
+        match status.code() {
+            Code::Internal | Code::Unknown | Code::DataLoss => log!(self, status, ERROR),
+            Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => log!(self, status, WARN),
+            // Somebody asks for health every second, and that it was answered is no news.
+            Code::Ok if !self.own => log!(self, status, DEBUG),
+            Code::Ok
+            | Code::Cancelled
+            | Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Unauthenticated => log!(self, status, INFO),
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if !self.written {
+            self.write(&Status::cancelled("the client gave the call up, or its connection ended"));
+        }
+    }
+}
+
+/// Milliseconds since `started`, to the microsecond.
+fn milliseconds(started: Instant) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "exact for the first 285 years of a call")]
+    let micros = started.elapsed().as_micros() as f64;
+    micros / 1_000.0
+}
+
+/// The client's own id where it is one that a log can hold; otherwise a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |id: &&HeaderValue| {
+        let plain = |&c: &u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+        (1..=128).contains(&id.len()) && id.as_bytes().iter().all(plain)
+    };
+    headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(new_id)
+}
+
+/// 16 digits that no other call has: a count, mixed with what this process drew at its start.
+fn new_id() -> HeaderValue {
+    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = format!("{:016x}", SEED.hash_one(COUNT.fetch_add(1, Ordering::Relaxed)));
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("0"))
+}
+
+/// The name of a method. A path that is none of ours may hold anything; only gRPC's own services are named.
+fn method(own: bool, path: &str) -> String {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"/._".contains(&c);
+    if own || (path.starts_with("/grpc.") && path.len() <= 100 && path.bytes().all(plain)) {
+        path.trim_start_matches('/').to_owned()
+    } else {
+        "unknown".to_owned()
+    }
+}
+
+fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    let tls = || extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
+    extensions.get::<TcpConnectInfo>().or_else(tls).and_then(TcpConnectInfo::remote_addr)
+}
+
+/// A body that writes the line when it ends.
+struct Logged<B> {
+    body: B,
+    line: Line,
+}
+
+impl<B: http_body::Body<Data = Bytes, Error = Status> + Unpin> http_body::Body for Logged<B> {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.line.end(trailers);
+                }
+            }
+            Poll::Ready(Some(Err(status))) => self.line.write(status),
+            Poll::Ready(None) | Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,64 @@
+//! What the schema says about each method, looked up by a request's path.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use prism_proto::FILE_DESCRIPTOR_SET;
+use prism_proto::options::{self, MethodOptions};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+/// A method of Prism's own.
+#[derive(Debug)]
+pub(super) struct Method {
+    /// What the schema says of it.
+    pub(super) options: &'static MethodOptions,
+    /// Whether it answers a stream.
+    pub(super) streams: bool,
+}
+
+/// The method at a path such as `/prism.keyvalue.v1.KeyValueService/Put`; `None` for another's: health, reflection, or
+/// one that there is not.
+pub(super) fn at(path: &str) -> Option<&'static Method> {
+    static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
+        let streams = streams();
+        let method = |(name, options): (&str, &'static MethodOptions)| {
+            (format!("/{name}"), Method { options, streams: streams.contains(&name.to_owned()) })
+        };
+        options::all_methods().map(method).collect()
+    });
+    METHODS.get(path)
+}
+
+/// The methods that answer a stream, named as in a path without its first slash.
+fn streams() -> Vec<String> {
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the committed descriptor set decodes");
+    let mut names = Vec::new();
+    for file in set.file {
+        for service in &file.service {
+            let streaming = service.method.iter().filter(|method| method.server_streaming());
+            names.extend(
+                streaming.map(|method| format!("{}.{}/{}", file.package(), service.name(), method.name())),
+            );
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_scan_streams_and_every_method_has_a_timeout_and_a_permission() {
+        for (name, streams) in
+            [("Put", false), ("Get", false), ("Delete", false), ("Scan", true), ("Describe", false)]
+        {
+            let method = at(&format!("/prism.keyvalue.v1.KeyValueService/{name}")).unwrap();
+            assert_eq!(method.streams, streams, "{name}");
+            assert!(method.options.timeout.is_some() && method.options.require_auth, "{name}");
+            assert_eq!(method.options.required_permissions.len(), 1, "{name}");
+        }
+        assert!(at("/grpc.health.v1.Health/Check").is_none());
+    }
+}

@@ -1,0 +1,43 @@
+//! Drops what is expired or forgotten, a bounded amount at a time (TTL-5).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use prism_contract::keyvalue::KeyValueBackend;
+use prism_wire::clock::Clock;
+use tokio::task::JoinHandle;
+
+/// Sweeps `backend` every `interval` until aborted.
+pub(super) fn start(
+    backend: Arc<dyn KeyValueBackend>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(interval).await;
+            // Requests that wait get their turn between two parts of a sweep.
+            while sweep(&*backend, &*clock).await {
+                tokio::task::yield_now().await;
+            }
+        }
+    })
+}
+
+/// Sweeps once; whether there is more to do at once. A sweep that fails is tried again next time.
+async fn sweep(backend: &dyn KeyValueBackend, clock: &dyn Clock) -> bool {
+    match AssertUnwindSafe(backend.sweep(clock.now())).catch_unwind().await {
+        Ok(Ok(swept)) => {
+            tracing::debug!(expired = swept.expired, tombstones = swept.tombstones, "swept");
+            swept.more
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, cause = ?error.cause(), "a sweep failed");
+            false
+        }
+        // The panic hook has logged it.
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,124 @@
+//! Ways to a server that break: what a command says of them, and that it goes on where it can.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::{Backend, Prism, Ran, json_lines, prism};
+
+/// A way to a server that can be turned to another one, and that cuts a connection after so many bytes of answers.
+pub(crate) struct Relay {
+    address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
+}
+
+impl Relay {
+    pub(crate) fn to(target: SocketAddr) -> Self {
+        Self::cutting(target, vec![])
+    }
+
+    /// Cuts the first connections after these many bytes of answers, and none after them.
+    fn cutting(target: SocketAddr, mut cuts: Vec<u64>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = Arc::new(Mutex::new(target));
+        let turned = Arc::clone(&target);
+        cuts.reverse();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let cut = cuts.pop().unwrap_or(u64::MAX);
+                let target = *turned.lock().unwrap();
+                thread::spawn(move || relay(client, target, cut));
+            }
+        });
+        Self { address, target }
+    }
+
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn turn_to(&self, target: SocketAddr) {
+        *self.target.lock().unwrap() = target;
+    }
+}
+
+/// Copies both ways until either end is closed or the answers are cut.
+fn relay(client: TcpStream, target: SocketAddr, cut: u64) -> io::Result<()> {
+    let server = TcpStream::connect(target)?;
+    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || {
+        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = to_server.shutdown(std::net::Shutdown::Both);
+    });
+    let _ = io::copy(&mut (&server).take(cut), &mut &client);
+    let _ = client.shutdown(std::net::Shutdown::Both);
+    server.shutdown(std::net::Shutdown::Both)
+}
+
+fn get_from(endpoint: &str, more: &[&str]) -> Ran {
+    let args = [&["get", "n", "r", "--endpoint", endpoint], more].concat();
+    prism().args(args).output().unwrap().into()
+}
+
+#[test]
+fn where_no_server_answers_it_is_said_how_to_start_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let ran = get_from(&endpoint, &[]);
+    assert_eq!(ran.code, 1);
+    let said = format!("prism: no server answers at {endpoint}; start one with 'prism serve'");
+    assert!(ran.stderr.starts_with(&said), "{}", ran.stderr);
+}
+
+#[test]
+fn a_connection_that_breaks_under_a_call_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for client in listener.incoming().map_while(Result::ok) {
+            // What a client says first is longer than this; then it is hung up on.
+            let _ = (&client).read_exact(&mut [0; 30]);
+        }
+    });
+    let ran = get_from(&endpoint, &["--json"]);
+    assert_eq!(ran.code, 1);
+    assert_eq!(json_lines(&ran.stderr)[0]["error"]["status"], json!("UNAVAILABLE"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_server_that_says_nothing_is_given_up_when_the_time_is_over() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let ran = get_from(&endpoint, &["--timeout", "100ms"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.starts_with("prism: DEADLINE_EXCEEDED: "), "{}", ran.stderr);
+    drop(listener);
+}
+
+#[test]
+fn a_scan_and_an_export_that_are_cut_pick_themselves_up() {
+    let direct = Prism::serve(Backend::Memory);
+    let line = |at| {
+        format!("{{\"id\":\"r{at:03}\",\"items\":[{{\"key\":\"k\",\"value\":\"{}\"}}]}}\n", "v".repeat(9_000))
+    };
+    let input: String = (0..600).map(line).collect();
+    assert_eq!(direct.run_on(input.as_bytes(), &["import", "n", "-"]).code, 0);
+    let whole = direct.ok(&["scan", "n", "--json"]);
+    // Before any message, within the first, and within a later one.
+    let cuts = || vec![10, 1_000_000, 3_000_000, 100];
+    let scan = Relay::cutting(direct.address(), cuts());
+    assert!(
+        direct.ok(&["scan", "n", "--json", "--endpoint", &scan.endpoint()]) == whole,
+        "the scan is not whole"
+    );
+    let export = Relay::cutting(direct.address(), cuts());
+    assert!(
+        direct.ok(&["export", "n", "--endpoint", &export.endpoint()]) == input,
+        "the export is not whole"
+    );
+}

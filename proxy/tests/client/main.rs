@@ -1,0 +1,8 @@
+//! The client commands through the binary itself, against a server that is the binary too.
+#![cfg(unix)]
+
+mod broken;
+mod commands;
+mod import;
+mod interrupted;
+mod support;

@@ -1,0 +1,155 @@
+//! A server in a folder of its own, and the binary run against it.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// `prism` without anything of this process' environment that it would read.
+pub(crate) fn prism() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prism"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Which backend a server has.
+#[derive(Clone, Copy)]
+pub(crate) enum Backend {
+    Memory,
+    /// With its file in the server's folder.
+    Sqlite,
+}
+
+/// A folder, and a server that is ended with its test.
+pub(crate) struct Prism {
+    pub(crate) folder: TempDir,
+    backend: Backend,
+    child: Child,
+    endpoint: String,
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Prism {
+    pub(crate) fn serve(backend: Backend) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (child, endpoint) = start(folder.path(), backend);
+        Self { folder, backend, child, endpoint }
+    }
+
+    /// Ends the server as a crash would: SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts the server again, at another address.
+    pub(crate) fn restart(&mut self) {
+        (self.child, self.endpoint) = start(self.folder.path(), self.backend);
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.endpoint.trim_start_matches("http://").parse().unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A client command in the folder, not yet run.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = prism();
+        command.current_dir(self.folder.path()).env("PRISM_ENDPOINT", &self.endpoint).args(args);
+        command
+    }
+
+    /// Runs a client command.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.command(args).output().unwrap().into()
+    }
+
+    /// Runs a client command that must do well; answers what it wrote.
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        ran.stdout
+    }
+
+    /// Runs a client command on what is given on standard input.
+    pub(crate) fn run_on(&self, input: &[u8], args: &[&str]) -> Ran {
+        let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // One that ends without reading its input is not this line's to judge.
+        let _ = stdin.write_all(input);
+        drop(stdin);
+        child.wait_with_output().unwrap().into()
+    }
+}
+
+fn start(folder: &Path, backend: Backend) -> (Child, String) {
+    let mut command = prism();
+    command
+        .current_dir(folder)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("PRISM_LOGGING_FORMAT", "json");
+    if matches!(backend, Backend::Memory) {
+        command.env("PRISM_DATABASE_TYPE", "memory");
+    }
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
+    let endpoint = format!("http://{}", started["address"].as_str().unwrap());
+    // A server whose log nobody reads would come to wait for its reader.
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    (child, endpoint)
+}
+
+/// What a command left.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it ended by itself"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Each line as JSON.
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// `count` records in canonical form, from `r000000` on.
+pub(crate) fn records(count: usize) -> String {
+    let line = |at| {
+        format!(
+            "{{\"id\":\"r{at:06}\",\"items\":[{{\"key\":\"a\",\"value\":\"{at}\"}},{{\"key\":\"b\",\"value\":\"\"}}]}}\n"
+        )
+    };
+    (0..count).map(line).collect()
+}

@@ -1,0 +1,156 @@
+//! What is said about mistakes: where they stand, and what is allowed.
+
+use prism_proxy::config::load;
+use rstest::rstest;
+
+use crate::{of_environment, of_file, sources};
+
+#[rstest]
+#[case::an_unknown_key(
+    "server:\n  lisen: 127.0.0.1:1\n",
+    "c.yaml:2:3",
+    "'server.lisen' is not a key; did you mean 'server.listen'?; 'server' holds listen, drain_timeout, max_in_flight, max_connections, tls"
+)]
+#[case::an_unknown_section("srever:\n  listen: a:1\n", "c.yaml:1:1", "did you mean 'server'?")]
+#[case::a_bad_address(
+    "server:\n  listen: here\n",
+    "c.yaml:2:11",
+    "server.listen: 'here' is not an address to listen on; write host:port"
+)]
+#[case::a_bad_duration(
+    "server: {drain_timeout: soon}",
+    "c.yaml:1:25",
+    "'soon' is not a duration; write a whole number and a unit"
+)]
+#[case::a_number_without_its_unit(
+    "health:\n  interval: 10\n",
+    "c.yaml:2:13",
+    "'10' is not a duration longer than 0"
+)]
+#[case::no_interval_at_all(
+    "health:\n  interval: 0s\n",
+    "c.yaml:2:13",
+    "'0s' is not a duration longer than 0"
+)]
+#[case::no_calls_at_all("server:\n  max_in_flight: 0\n", "c.yaml:2:18", "'0' is not a whole number from 1")]
+#[case::a_bad_type(
+    "database:\n  type: mysql\n",
+    "c.yaml:2:9",
+    "'mysql' is not a kind of database; write sqlite, memory or postgres"
+)]
+#[case::a_bad_level(
+    "logging:\n  level: loud\n",
+    "c.yaml:2:10",
+    "write off, error, warn, info, debug or trace"
+)]
+#[case::a_bad_format("logging:\n  format: xml\n", "c.yaml:2:11", "write text or json")]
+#[case::a_list_for_a_value(
+    "server:\n  listen: [a]\n",
+    "c.yaml:2:11",
+    "server.listen is a list; a single value is allowed"
+)]
+#[case::a_value_for_a_section("server: 1\n", "c.yaml:1:9", "server is a single value; a mapping is allowed")]
+#[case::a_list_for_the_file("- a\n", "c.yaml:1:1", "the file is a list; a mapping is allowed")]
+#[case::postgres_without_an_address("database:\n  type: postgres\n", "c.yaml:2:9", "database.url is not set")]
+#[case::two_databases("database:\n  url: postgres://h/d\n  type: sqlite\n", "c.yaml:3:9", "set one of them")]
+#[case::a_certificate_without_its_key(
+    "server:\n  tls:\n    cert: a\n",
+    "c.yaml:3:11",
+    "server.tls.key is not; TLS needs both"
+)]
+#[case::a_client_ca_alone("server:\n  tls:\n    client_ca: a\n", "c.yaml:3:16", "TLS needs both")]
+#[case::tokens_that_are_no_list(
+    "auth:\n  tokens: a\n",
+    "c.yaml:2:11",
+    "auth.tokens: is a single value; a list of tokens is allowed"
+)]
+#[case::a_token_without_a_secret(
+    "auth:\n  tokens:\n    - {name: a, permissions: [read]}\n",
+    "c.yaml:3:7",
+    "needs exactly one of sha256, file and env"
+)]
+#[case::a_short_digest(
+    "auth:\n  tokens:\n    - {name: a, sha256: abc, permissions: [read]}\n",
+    "c.yaml:3:25",
+    "not 64 hexadecimal digits"
+)]
+#[case::an_unknown_permission(
+    "auth:\n  tokens:\n    - name: a\n      env: A\n      permissions: [admin]\n",
+    "c.yaml:5:21",
+    "'admin' is not allowed here; write read or write"
+)]
+#[case::a_variable_that_is_not_set(
+    "auth:\n  tokens:\n    - {name: a, env: NOT_SET, permissions: [read]}\n",
+    "c.yaml:3:22",
+    "the variable 'NOT_SET' is not set"
+)]
+#[case::a_file_that_is_not_there(
+    "auth:\n  tokens:\n    - {name: a, file: /no/such, permissions: [read]}\n",
+    "c.yaml:3:23",
+    "'/no/such' cannot be read"
+)]
+#[case::an_unknown_key_of_a_token(
+    "auth:\n  tokens:\n    - {name: a, env: A, permission: [read]}\n",
+    "c.yaml:3:37",
+    "'permission' is not a key of a token"
+)]
+#[case::a_bad_namespace(
+    "auth:\n  tokens:\n    - {name: a, env: A, permissions: [read], namespaces: ['*']}\n",
+    "c.yaml:3:59",
+    "write a namespace"
+)]
+#[case::what_is_not_yaml("server: [\n", "c.yaml:", "is not YAML that can be read")]
+#[case::a_key_that_stands_twice(
+    "logging:\n  level: info\n  level: warn\n",
+    "c.yaml:3:3",
+    "is not YAML that can be read"
+)]
+fn a_mistake_in_the_file_is_told_with_its_place_and_what_is_allowed(
+    #[case] file: &str,
+    #[case] place: &str,
+    #[case] message: &str,
+) {
+    let problems = of_file(file).unwrap_err();
+    let told = problems.iter().any(|told| told.place.starts_with(place) && told.message.contains(message));
+    assert!(told, "wanted {place}: {message}\ngot {problems:#?}");
+}
+
+#[test]
+fn a_word_is_taken_as_it_is_written_also_where_older_yaml_means_a_truth_by_it() {
+    assert_eq!(of_file("logging: {level: off}").unwrap().logging.level.name(), "off");
+    let problems = of_file("logging: {level: yes}").unwrap_err();
+    assert!(problems[0].message.contains("'yes' is not a level"), "{problems:?}");
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once() {
+    let file = "server: {listen: x, drain_timeout: y}\nloging: {level: info}\ndatabase: {type: z}\n";
+    let mut sources = sources(file, &[("PRISM_LOGGING_LEVEL", "loud"), ("PRISM_SERVER_LISTN", "a:1")]);
+    sources.flags.listen = Some("nowhere".to_owned());
+    let problems = load(&sources).unwrap_err();
+    let places: Vec<_> = problems.0.iter().map(|problem| problem.place.as_str()).collect();
+    let wanted = [
+        "c.yaml:1:18",
+        "c.yaml:1:36",
+        "c.yaml:2:1",
+        "c.yaml:3:18",
+        "PRISM_LOGGING_LEVEL",
+        "PRISM_SERVER_LISTN",
+        "--listen",
+    ];
+    assert_eq!(places, wanted, "{problems}");
+}
+
+#[test]
+fn an_unknown_variable_of_prism_is_refused_and_others_are_not() {
+    let environment = [
+        ("PRISM_SERVER_LISTN", "a:1"),
+        ("PATH", "/bin"),
+        ("PRISM_TEST_POSTGRES_URL", "x"),
+        ("PRISM_TOKEN", "t"),
+    ];
+    let problems = of_environment(&environment).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].place, "PRISM_SERVER_LISTN");
+    assert!(problems[0].message.contains("did you mean 'PRISM_SERVER_LISTEN'?"));
+}

@@ -1,0 +1,139 @@
+//! Where the configuration comes from, and what wins.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use prism_proxy::config::{Config, DatabaseKind, Digest, LogFormat, Sources, load};
+use rstest::rstest;
+
+use crate::{of_environment, of_file, sources};
+
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/config/prism.yaml");
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// The paths of all keys of a YAML document that has a key on each line, commented ones left out.
+fn keys(yaml: &str) -> Vec<String> {
+    let mut path: Vec<&str> = Vec::new();
+    let mut keys = Vec::new();
+    for line in yaml.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let Some((key, _)) = line.trim_start().split_once(':') else { continue };
+        path.truncate((line.len() - line.trim_start().len()) / 2);
+        path.push(key);
+        keys.push(path.join("."));
+    }
+    keys
+}
+
+#[test]
+fn the_example_names_every_key_at_its_default() {
+    let example = example();
+    assert_eq!(of_file(&example), Ok(Config::default()));
+    let named = keys(&example);
+    // What a file can say, by what an unknown key is told.
+    for section in ["", "server", "server.tls", "database", "database.sqlite", "logging", "auth", "health"] {
+        let mut yaml = String::new();
+        for (depth, part) in section.split('.').filter(|part| !part.is_empty()).enumerate() {
+            writeln!(yaml, "{:width$}{part}:", "", width = depth * 2).unwrap();
+        }
+        let depth = section.split('.').filter(|part| !part.is_empty()).count();
+        writeln!(yaml, "{:width$}no_such_key: 1", "", width = depth * 2).unwrap();
+        let message = of_file(&yaml).unwrap_err().remove(0).message;
+        let (_, held) = message.rsplit_once(" holds ").unwrap();
+        for key in held.split(", ") {
+            let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
+            assert!(named.contains(&path), "the example does not name {path}");
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_and_no_file_mean_the_defaults() {
+    assert_eq!(of_file(""), Ok(Config::default()));
+    assert_eq!(of_file("# nothing\n"), Ok(Config::default()));
+    assert_eq!(load(&Sources::default()).unwrap(), Config::default());
+    assert_eq!(Config::default().server.listen, "127.0.0.1:8980");
+    assert_eq!(Config::default().database.path, Path::new("./prism.db"));
+}
+
+#[test]
+fn what_check_config_prints_is_a_file_that_means_the_same() {
+    let config =
+        of_file("server: {listen: '[::]:1'}\ndatabase: {path: 'a b''s.db', sweep_interval: 90s}\n").unwrap();
+    assert_eq!(of_file(&config.to_yaml()), Ok(config));
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
+    let mut sources = sources(
+        "server: {listen: 'file:1', drain_timeout: 1s, max_in_flight: 7}",
+        &[("PRISM_SERVER_LISTEN", "env:2"), ("PRISM_SERVER_DRAIN_TIMEOUT", "2s")],
+    );
+    sources.flags.listen = Some("flag:3".to_owned());
+    let server = load(&sources).unwrap().server;
+    assert_eq!(server.listen, "flag:3");
+    assert_eq!(server.drain_timeout, Duration::from_secs(2));
+    assert_eq!(server.max_in_flight, 7);
+}
+
+#[rstest]
+#[case("PRISM_SERVER_LISTEN", "0.0.0.0:1", |c: &Config| c.server.listen == "0.0.0.0:1")]
+#[case("PRISM_SERVER_DRAIN_TIMEOUT", "0s", |c: &Config| c.server.drain_timeout.is_zero())]
+#[case("PRISM_SERVER_MAX_IN_FLIGHT", "9", |c: &Config| c.server.max_in_flight == 9)]
+#[case("PRISM_SERVER_MAX_CONNECTIONS", "9", |c: &Config| c.server.max_connections == 9)]
+#[case("PRISM_DATABASE_TYPE", "memory", |c: &Config| c.database.kind == DatabaseKind::Memory)]
+#[case("PRISM_DATABASE_PATH", "/d", |c: &Config| c.database.path == Path::new("/d"))]
+#[case("PRISM_DATABASE_URL", "postgres://h/d", |c: &Config| c.database.kind == DatabaseKind::Postgres)]
+#[case("PRISM_DATABASE_TOMBSTONE_RETENTION", "2h", |c: &Config| c.database.tombstone_retention.as_secs() == 7_200)]
+#[case("PRISM_DATABASE_SWEEP_INTERVAL", "5s", |c: &Config| c.database.sweep_interval.as_secs() == 5)]
+#[case("PRISM_LOGGING_LEVEL", "debug", |c: &Config| c.logging.level.name() == "debug")]
+#[case("PRISM_LOGGING_FORMAT", "json", |c: &Config| c.logging.format == LogFormat::Json)]
+#[case("PRISM_HEALTH_INTERVAL", "250ms", |c: &Config| c.health.interval.as_millis() == 250)]
+#[case(
+    "PRISM_AUTH_TOKENS",
+    "[{name: a, sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b, permissions: [read]}]",
+    |c: &Config| c.auth.tokens[0].digest == Digest::of(b"secret")
+)]
+fn every_key_has_a_variable(#[case] name: &str, #[case] value: &str, #[case] holds: fn(&Config) -> bool) {
+    assert!(holds(&of_environment(&[(name, value)]).unwrap()));
+}
+
+#[test]
+fn tls_files_have_variables_too() {
+    let tls =
+        [("PRISM_SERVER_TLS_CERT", "c"), ("PRISM_SERVER_TLS_KEY", "k"), ("PRISM_SERVER_TLS_CLIENT_CA", "a")];
+    let tls = of_environment(&tls).unwrap().server.tls;
+    assert_eq!([tls.cert, tls.key, tls.client_ca], ["c", "k", "a"].map(|path| Some(PathBuf::from(path))));
+}
+
+#[rstest]
+#[case("sqlite:a.db", DatabaseKind::Sqlite, "a.db")]
+#[case("sqlite:///var/a.db", DatabaseKind::Sqlite, "/var/a.db")]
+#[case("postgresql://u:p@h/d", DatabaseKind::Postgres, "./prism.db")]
+fn database_url_sets_the_type_and_the_place(
+    #[case] url: &str,
+    #[case] kind: DatabaseKind,
+    #[case] path: &str,
+) {
+    let database = of_environment(&[("DATABASE_URL", url)]).unwrap().database;
+    assert_eq!((database.kind, database.path.as_path()), (kind, Path::new(path)));
+    assert_eq!(database.url.is_some(), kind == DatabaseKind::Postgres);
+}
+
+#[test]
+fn a_variable_of_prisms_own_has_the_last_word_over_database_url() {
+    let environment = [("DATABASE_URL", "sqlite:a.db"), ("PRISM_DATABASE_PATH", "b.db")];
+    assert_eq!(of_environment(&environment).unwrap().database.path, Path::new("b.db"));
+    let environment = [("DATABASE_URL", "postgres://h/d"), ("PRISM_DATABASE_TYPE", "memory")];
+    assert_eq!(of_environment(&environment).unwrap().database.kind, DatabaseKind::Memory);
+}
+
+#[test]
+fn the_flag_for_a_database_serves_that_file_whatever_else_is_said() {
+    let mut sources = sources("database: {url: postgres://h/d}", &[]);
+    sources.flags.database = Some("x.db".to_owned());
+    let database = load(&sources).unwrap().database;
+    assert_eq!((database.kind, database.path.as_path()), (DatabaseKind::Sqlite, Path::new("x.db")));
+}

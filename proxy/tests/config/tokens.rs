@@ -1,0 +1,62 @@
+//! Tokens, wherever their secrets stand.
+
+use prism_proxy::config::{Digest, NamespaceRule, Permission, load};
+
+use crate::{of_environment, sources};
+
+#[test]
+fn a_variable_may_be_named_like_prisms_own_if_it_holds_a_token() {
+    let environment = [
+        ("PRISM_MY_TOKEN", "secret"),
+        ("PRISM_AUTH_TOKENS", "[{name: a, env: PRISM_MY_TOKEN, permissions: [read]}]"),
+    ];
+    let tokens = of_environment(&environment).unwrap().auth.tokens;
+    assert_eq!(tokens[0].digest, Digest::of(b"secret"));
+}
+
+#[test]
+fn tokens_are_read_from_a_digest_a_file_and_a_variable() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "from a file\n").unwrap();
+    let yaml = format!(
+        "auth:\n  tokens:\n  - name: a\n    sha256: 2BB80D537B1DA3E38BD30361AA855686BDE0EACD7162FEF6A25FE97BF527A25B\n    permissions: [read, write]\n  - name: b\n    file: {}\n    permissions: [read]\n    namespaces: [orders, stock-*]\n  - name: c\n    env: C_TOKEN\n    permissions: [write]\n",
+        file.path().display()
+    );
+    let tokens = load(&sources(&yaml, &[("C_TOKEN", "from a variable")])).unwrap().auth.tokens;
+    let digests: Vec<_> = tokens.iter().map(|token| token.digest.clone()).collect();
+    let secrets: [&[u8]; 3] = [b"secret", b"from a file", b"from a variable"];
+    assert_eq!(digests, secrets.map(Digest::of));
+    assert_eq!(tokens[0].permissions, [Permission::Read, Permission::Write]);
+    assert_eq!(tokens[0].namespaces, None);
+    let rules = [NamespaceRule::Exactly("orders".to_owned()), NamespaceRule::Prefix("stock-".to_owned())];
+    assert_eq!(tokens[1].namespaces.as_deref(), Some(&rules[..]));
+}
+
+#[test]
+fn two_tokens_of_one_name_or_one_secret_are_refused() {
+    let token =
+        |name: &str, variable: &str| format!("{{name: {name}, env: {variable}, permissions: [read]}}");
+    for (second, message) in
+        [(token("a", "B"), "the name 'a' stands twice"), (token("b", "A"), "the secret of another")]
+    {
+        let tokens = format!("[{}, {second}]", token("a", "A"));
+        let problems = of_environment(&[("A", "1"), ("B", "2"), ("PRISM_AUTH_TOKENS", &tokens)]).unwrap_err();
+        assert!(problems[0].message.contains(message), "{problems:?}");
+    }
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let environment = [
+        ("DATABASE_URL", "postgres://user:hunter2@h/d?password=hunter2"),
+        ("A", "hunter2"),
+        ("PRISM_AUTH_TOKENS", "[{name: a, env: A, permissions: [read]}]"),
+    ];
+    let config = of_environment(&environment).unwrap();
+    for shown in [config.to_yaml(), format!("{config:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+        assert!(shown.contains("user:***@h/d"), "{shown}");
+    }
+    let problems = of_environment(&[("DATABASE_URL", "mysql://user:hunter2@h/d")]).unwrap_err();
+    assert!(!format!("{problems:?}").contains("hunter2"));
+}

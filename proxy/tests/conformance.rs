@@ -1,0 +1,229 @@
+//! The suite against the gateway itself, through real sockets: the same `run` that the command line calls, over each
+//! backend it can serve.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::BoxFuture;
+use prism_backends::Sqlite;
+use prism_backends::sqlite;
+use prism_conformance::wire::{Gateway, Served};
+use prism_conformance::{Abilities, Ability, Failure, OpenError, Restart};
+use prism_contract::keyvalue::{
+    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
+    Swept, Timestamp,
+};
+use prism_proxy::server::{Options, RunError, Shutdown, run};
+use prism_wire::clock::{Clock, ManualClock};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+prism_conformance::conformance!(
+    gateway("memory-gateway", KEEPS_NOTHING, || Ok(()), |_| async { Ok(Memory::default()) }),
+    gateway("sqlite-gateway", KEEPS_ALL, folder, |folder: Arc<TempDir>| async move {
+        let path = folder.path().join("prism.db");
+        Sqlite::open(sqlite::Options::new(path)).await.map_err(OpenError::new)
+    }),
+);
+
+const KEEPS_NOTHING: Abilities =
+    Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep).with(Ability::Outage);
+const KEEPS_ALL: Abilities = KEEPS_NOTHING.with(Ability::Restart).with(Ability::Crash);
+
+fn folder() -> Result<TempDir, OpenError> {
+    tempfile::tempdir().map_err(OpenError::new)
+}
+
+/// A gateway over the backend that `open` opens in a place of its own.
+fn gateway<S, B, O>(
+    name: &str,
+    abilities: Abilities,
+    place: fn() -> Result<S, OpenError>,
+    open: fn(Arc<S>) -> O,
+) -> Served
+where
+    S: Send + Sync + 'static,
+    B: KeyValueBackend,
+    O: Future<Output = Result<B, OpenError>> + Send + 'static,
+{
+    let host = move || async move {
+        let place = Arc::new(place()?);
+        Hosted::start(Box::new(move || {
+            let opening = open(Arc::clone(&place));
+            Box::pin(async move { Ok(Arc::new(Cuttable::new(opening.await?)) as Arc<dyn Switched>) })
+        }))
+        .await
+    };
+    Served::new(name, host).able(abilities)
+}
+
+type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Switched>, OpenError>> + Send + Sync>;
+
+/// A running gateway.
+struct Hosted {
+    clock: Arc<ManualClock>,
+    /// `None` only while a restart is under way.
+    running: Mutex<Option<Running>>,
+    // Dropped after the gateway that uses its place.
+    open: Open,
+}
+
+struct Running {
+    address: String,
+    backend: Arc<dyn Switched>,
+    shutdown: Shutdown,
+    task: JoinHandle<Result<(), RunError>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shutdown.abort();
+        self.task.abort();
+    }
+}
+
+impl Hosted {
+    async fn start(open: Open) -> Result<Self, OpenError> {
+        let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+        let running = Mutex::new(Some(Running::start(&open, &clock).await?));
+        Ok(Self { clock, running, open })
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn backend(&self) -> Arc<dyn Switched> {
+        let running = self.running();
+        Arc::clone(&running.as_ref().expect("a gateway runs except while it restarts").backend)
+    }
+}
+
+impl Running {
+    async fn start(open: &Open, clock: &Arc<ManualClock>) -> Result<Self, OpenError> {
+        let backend = open().await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(OpenError::new)?;
+        let address = listener.local_addr().map_err(OpenError::new)?.to_string();
+        let shutdown = Shutdown::new();
+        let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, ..Options::default() };
+        let served = run(Arc::clone(&backend).served(), listener, shutdown.clone(), options);
+        Ok(Self { address, backend, shutdown, task: tokio::spawn(served) })
+    }
+
+    async fn stop(mut self, how: Restart) -> Result<(), OpenError> {
+        match how {
+            Restart::Clean => {
+                self.shutdown.drain();
+                (&mut self.task).await.map_err(OpenError::new)?.map_err(OpenError::new)
+            }
+            Restart::Crash => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Gateway for Hosted {
+    fn addresses(&self) -> Vec<String> {
+        self.running().iter().map(|running| running.address.clone()).collect()
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    async fn sweep(&self) -> Result<(), Failure> {
+        let backend = self.backend().served();
+        while backend.sweep(self.clock.now()).await?.more {}
+        Ok(())
+    }
+
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        let old = self.running().take();
+        if let Some(old) = old {
+            old.stop(how).await?;
+        }
+        let next = Running::start(&self.open, &self.clock).await?;
+        *self.running() = Some(next);
+        Ok(())
+    }
+
+    async fn outage(&self, away: bool) -> Result<(), OpenError> {
+        self.backend().switch(away);
+        Ok(())
+    }
+}
+
+/// A backend whose database can be taken away.
+trait Switched: Send + Sync {
+    fn switch(&self, away: bool);
+    fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend>;
+}
+
+/// Stands before a backend and answers as an outage does while its database is away. A wrapper is a store too: the suite
+/// runs through it.
+struct Cuttable<B> {
+    backend: B,
+    away: AtomicBool,
+}
+
+impl<B> Cuttable<B> {
+    fn new(backend: B) -> Self {
+        Self { backend, away: AtomicBool::new(false) }
+    }
+
+    fn reach(&self) -> Result<&B, Error> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("the database was taken away"));
+        }
+        Ok(&self.backend)
+    }
+}
+
+impl<B: KeyValueBackend> Switched for Cuttable<B> {
+    fn switch(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend> {
+        self
+    }
+}
+
+#[async_trait]
+impl<B: KeyValueBackend> KeyValueBackend for Cuttable<B> {
+    fn capabilities(&self) -> Capabilities {
+        self.backend.capabilities()
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.reach()?.put(put).await
+    }
+
+    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        self.reach()?.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.reach()?.delete(delete).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        self.reach()?.scan(scan).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.reach()?.check().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.reach()?.sweep(now).await
+    }
+
+    async fn close(&self) {
+        self.backend.close().await;
+    }
+}

@@ -1,0 +1,115 @@
+//! Who may call what, where.
+
+use futures::StreamExt;
+use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
+use prism_proxy::config::{Digest, NamespaceRule, Permission, Token};
+use prism_wire::client::{CallError, Client, Resume};
+use rstest::rstest;
+use tonic::Code;
+
+use crate::support::{Mode, Server, Steered, delete, describe, get, item, put, refusal, scan};
+
+fn token(name: &str, permissions: &[Permission], namespaces: Option<&[&str]>) -> Token {
+    let rule = |rule: &&str| match rule.strip_suffix('*') {
+        Some(prefix) => NamespaceRule::Prefix(prefix.to_owned()),
+        None => NamespaceRule::Exactly((*rule).to_owned()),
+    };
+    Token {
+        name: name.to_owned(),
+        digest: Digest::of(format!("{name}-secret").as_bytes()),
+        permissions: permissions.to_vec(),
+        namespaces: namespaces.map(|rules| rules.iter().map(rule).collect()),
+    }
+}
+
+async fn guarded() -> Server {
+    Server::start_with(Steered::new(Mode::Works), |options| {
+        options.tokens = vec![
+            token("reader", &[Permission::Read], None),
+            token("writer", &[Permission::Write], None),
+            token("both", &[Permission::Read, Permission::Write], None),
+            token("fenced", &[Permission::Read, Permission::Write], Some(&["m", "n*"])),
+            token("elsewhere", &[Permission::Read, Permission::Write], Some(&["nn", "m*"])),
+        ];
+    })
+    .await
+}
+
+/// What each of the five calls answers: OK, or a code and its reason.
+async fn calls(client: &Client) -> [(Code, String); 5] {
+    let all = prism_contract::keyvalue::request::DeleteRequest {
+        predicate: Some(KeyPredicate::MatchAll),
+        ..delete()
+    };
+    let mut messages = client.scan(scan(), Resume::Never);
+    [
+        code(client.put(put(vec![item("k", "v")])).await),
+        code(client.get(get()).await),
+        code(client.delete(all).await),
+        code(messages.next().await.expect("a scan always has a last message")),
+        code(client.describe(describe()).await),
+    ]
+}
+
+fn code<T>(answer: Result<T, CallError>) -> (Code, String) {
+    match answer {
+        Ok(_) => (Code::Ok, String::new()),
+        Err(error) => {
+            let status = error.status().expect("a status");
+            (status.code, status.reason.clone())
+        }
+    }
+}
+
+const OK: (Code, &str) = (Code::Ok, "");
+const NO: (Code, &str) = (Code::PermissionDenied, "PERMISSION_DENIED");
+const WHO: (Code, &str) = (Code::Unauthenticated, "UNAUTHENTICATED");
+
+#[rstest]
+#[case::without_a_token(None, [WHO, WHO, WHO, WHO, WHO])]
+#[case::with_an_unknown_token(Some("reader-secret2"), [WHO, WHO, WHO, WHO, WHO])]
+#[case::with_an_empty_token(Some(""), [WHO, WHO, WHO, WHO, WHO])]
+#[case::a_reader(Some("reader-secret"), [NO, OK, NO, OK, OK])]
+#[case::a_writer(Some("writer-secret"), [OK, NO, OK, NO, NO])]
+#[case::who_may_do_both(Some("both-secret"), [OK, OK, OK, OK, OK])]
+#[case::within_the_fence(Some("fenced-secret"), [OK, OK, OK, OK, OK])]
+#[case::beyond_the_fence(Some("elsewhere-secret"), [NO, NO, NO, NO, NO])]
+#[tokio::test]
+async fn each_call_needs_its_permission_in_its_namespace(
+    #[case] token: Option<&str>,
+    #[case] wanted: [(Code, &str); 5],
+) {
+    let server = guarded().await;
+    let client = match token {
+        Some(token) => server.client_with_token(token).await,
+        None => server.client().await,
+    };
+    assert_eq!(calls(&client).await, wanted.map(|(code, reason)| (code, reason.to_owned())));
+}
+
+#[tokio::test]
+async fn without_tokens_everybody_may_do_everything() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    assert_eq!(calls(&server.client().await).await, [OK; 5].map(|(code, reason)| (code, reason.to_owned())));
+}
+
+#[tokio::test]
+async fn a_stranger_learns_nothing_about_what_is_wrong_with_a_request() {
+    let server = guarded().await;
+    let wrong = PutRequest { namespace: String::new(), ..PutRequest::default() };
+    assert_eq!(refusal(server.client().await.put(wrong.clone()).await).code, Code::Unauthenticated);
+    let reader = server.client_with_token("reader-secret").await;
+    assert_eq!(refusal(reader.put(wrong.clone()).await).code, Code::PermissionDenied);
+    let fenced = server.client_with_token("fenced-secret").await;
+    assert_eq!(refusal(fenced.put(wrong.clone()).await).code, Code::PermissionDenied);
+    let both = server.client_with_token("both-secret").await;
+    assert_eq!(refusal(both.put(wrong).await).code, Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() {
+    let server = guarded().await;
+    let refused =
+        refusal(server.client_with_token("reader-secret").await.put(put(vec![item("k", "v")])).await);
+    assert_eq!(refused.message, "the caller lacks the permission 'write'");
+}

@@ -1,0 +1,133 @@
+//! How a server stops, and what it does by itself while it runs.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::StreamExt;
+use prism_contract::keyvalue::request::{PutRequest, Ttl};
+use prism_wire::client::{Client, Resume};
+use tokio::net::TcpStream;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::support::{Mode, Server, Steered, get, item, put, refusal, scan, until};
+
+const SOON: Duration = Duration::from_secs(10);
+
+async fn ends(server: &mut Server) {
+    let ended = tokio::time::timeout(SOON, &mut server.running).await.expect("the server did not stop");
+    ended.expect("the server panicked").expect("the server failed");
+}
+
+#[tokio::test]
+async fn a_call_in_flight_ends_in_its_time_while_no_connection_is_accepted() {
+    let backend = Steered::new(Mode::Hangs);
+    let mut server = Server::start_with(backend.clone(), |options| options.drain_timeout = SOON).await;
+    let client = server.client().await;
+    let call = tokio::spawn(async move { client.put(put(vec![item("k", "v")])).await });
+    until("the call is in flight", async || backend.inside() == 1).await;
+    server.shutdown.drain();
+    let address = server.address;
+    until("connections are refused", async || TcpStream::connect(address).await.is_err()).await;
+    assert!(!call.is_finished());
+    assert_eq!(backend.closed.load(Ordering::SeqCst), 0, "closed under a call in flight");
+    backend.set(Mode::Works);
+    assert!(call.await.unwrap().unwrap().results[0].applied);
+    ends(&mut server).await;
+    assert_eq!(backend.closed.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_is_cut_when_the_drain_is_over() {
+    let backend = Steered::new(Mode::Hangs);
+    let mut server =
+        Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_millis(100))
+            .await;
+    let client = server.client().await;
+    // A scan has thirty seconds, so that its own deadline does not end it.
+    let call = tokio::spawn(async move { client.scan(scan(), Resume::Never).next().await.unwrap() });
+    until("the call is in flight", async || backend.inside() == 1).await;
+    server.shutdown.drain();
+    ends(&mut server).await;
+    assert!(call.await.unwrap().is_err());
+    until("the backend was let go of", async || backend.inside() == 0).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_cuts_at_once() {
+    let backend = Steered::new(Mode::Hangs);
+    let mut server =
+        Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_hours(1)).await;
+    let client = server.client().await;
+    // A scan has thirty seconds, so that its own deadline does not end it.
+    let call = tokio::spawn(async move { client.scan(scan(), Resume::Never).next().await.unwrap() });
+    until("the call is in flight", async || backend.inside() == 1).await;
+    server.shutdown.drain();
+    server.shutdown.abort();
+    ends(&mut server).await;
+    assert!(call.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn who_watches_health_hears_that_the_server_drains_and_does_not_hold_it_up() {
+    let backend = Steered::new(Mode::Hangs);
+    let mut server =
+        Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_hours(1)).await;
+    let mut health = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    while watch.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    // A call in flight keeps the connection open, so that the watch is not just cut off.
+    let client = server.client().await;
+    let call = tokio::spawn(async move { client.get(get()).await });
+    until("the call is in flight", async || backend.inside() == 1).await;
+    server.shutdown.drain();
+    let heard = watch.message().await.unwrap().expect("the watch ended without a word");
+    assert_eq!(heard.status(), ServingStatus::NotServing);
+    assert_eq!(watch.message().await.unwrap(), None);
+    backend.set(Mode::Works);
+    call.await.unwrap().unwrap();
+    ends(&mut server).await;
+}
+
+#[tokio::test]
+async fn sweeps_follow_the_servers_clock_and_end_with_it() {
+    let backend = Steered::new(Mode::Works);
+    let mut server =
+        Server::start_with(backend.clone(), |options| options.sweep_interval = Duration::from_millis(1))
+            .await;
+    until("a sweep", async || !backend.swept.lock().unwrap().is_empty()).await;
+    server.clock.advance(Duration::from_secs(5));
+    let wanted = prism_wire::clock::Clock::now(&server.clock);
+    until("a sweep at the new time", async || backend.swept.lock().unwrap().last() == Some(&wanted)).await;
+    server.shutdown.drain();
+    ends(&mut server).await;
+    let count = backend.swept.lock().unwrap().len();
+    tokio::task::yield_now().await;
+    assert_eq!(backend.swept.lock().unwrap().len(), count);
+}
+
+#[tokio::test]
+async fn an_item_is_gone_from_the_moment_it_expires_by_the_servers_clock() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let client = server.client().await;
+    let ttl = Some(Ttl { seconds: 1, nanos: 0 });
+    client.put(PutRequest { ttl, ..put(vec![item("k", "v")]) }).await.unwrap();
+    server.clock.advance(Duration::from_micros(999_999));
+    assert_eq!(client.get(get()).await.unwrap().items.len(), 1);
+    server.clock.advance(Duration::from_micros(1));
+    assert_eq!(client.get(get()).await.unwrap().items.len(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_stopped_cannot_be_reached() {
+    let mut server = Server::start(Steered::new(Mode::Works)).await;
+    let client = server.client().await;
+    client.get(get()).await.unwrap();
+    server.shutdown.drain();
+    ends(&mut server).await;
+    assert_eq!(refusal(client.get(get()).await).code, Code::Unavailable);
+    assert!(Client::connect(&server.options()).await.is_err());
+}

@@ -1,0 +1,186 @@
+//! The log: one line per call, and never an id, a key or a value (ERR-2).
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use futures::StreamExt;
+use prism_contract::keyvalue::request::{
+    DeleteRequest, GetRequest, KeyPredicate, PreconditionInput, PutRequest, ScanRequest,
+};
+use prism_proto::keyvalue::v1 as pb;
+use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
+use prism_proxy::config::{Digest, Permission, Token};
+use prism_wire::client::Resume;
+use serde_json::Value;
+use tonic::Request;
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::{CAUSE, Mode, Server, Steered, describe, item, until};
+
+/// What this thread logs. A test's tasks all run on its own thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn capture() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(lines))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines of calls to the KeyValue service, once there are `count`.
+    async fn calls(&self, count: usize) -> Vec<Value> {
+        let calls = || -> Vec<Value> {
+            let lines = self.text();
+            let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            lines.filter(|line| line["message"] == "call").collect()
+        };
+        until("every call has its line", async || calls().len() >= count).await;
+        calls()
+    }
+}
+
+const ID: &str = "the-secret-id";
+const KEY: &str = "the-secret-key";
+const VALUE: &str = "the-secret-value";
+
+#[tokio::test]
+async fn no_id_key_value_token_or_page_token_is_ever_logged() {
+    let (log, _guard) = Log::capture();
+    let backend = Steered::new(Mode::Works);
+    let server = Server::start_with(backend.clone(), |options| {
+        let digest = Digest::of(b"the-secret-token");
+        let permissions = vec![Permission::Read, Permission::Write];
+        options.tokens = vec![Token { name: "app".to_owned(), digest, permissions, namespaces: None }];
+    })
+    .await;
+    let client = server.client_with_token("the-secret-token").await;
+    let put = |key: &'static str| PutRequest {
+        namespace: "orders".to_owned(),
+        id: ID.to_owned(),
+        items: vec![item(key, VALUE)],
+        ..PutRequest::default()
+    };
+    let get = GetRequest { namespace: "orders".to_owned(), id: ID.to_owned(), ..GetRequest::default() };
+    client.put(put(KEY)).await.unwrap();
+    client.get(get.clone()).await.unwrap();
+    let preconditions = vec![PreconditionInput { key: KEY.into(), version: 999 }];
+    client.put(PutRequest { preconditions, ..put(KEY) }).await.unwrap_err();
+    let twice = PutRequest { items: vec![item(KEY, VALUE), item(KEY, VALUE)], ..put(KEY) };
+    client.put(twice).await.unwrap_err();
+    client.get(GetRequest { page_token: KEY.into(), ..get.clone() }).await.unwrap_err();
+    let range = KeyPredicate::MatchRange { start: KEY.into(), end: "a".into() };
+    client.get(GetRequest { predicate: Some(range), ..get.clone() }).await.unwrap_err();
+    client.get(GetRequest { namespace: KEY.to_owned() + "!", ..get.clone() }).await.unwrap_err();
+    let scan = ScanRequest { namespace: "orders".to_owned(), id: ID.to_owned(), ..ScanRequest::default() };
+    client.scan(scan, Resume::Never).collect::<Vec<_>>().await;
+    let keys = Some(KeyPredicate::MatchKeys(vec![KEY.into()]));
+    let delete = DeleteRequest {
+        namespace: "orders".to_owned(),
+        id: ID.to_owned(),
+        predicate: keys,
+        ..DeleteRequest::default()
+    };
+    client.delete(delete).await.unwrap();
+    server.client_with_token("the-secret-guess").await.get(get.clone()).await.unwrap_err();
+    for mode in [Mode::Panics, Mode::IsAway] {
+        backend.set(mode);
+        client.put(put(KEY)).await.unwrap_err();
+    }
+    log.calls(12).await;
+    let text = log.text();
+    assert!(!text.contains("the-secret"), "{text}");
+    assert!(!text.contains("dGhlLXNlY3JldC"), "in base64: {text}");
+}
+
+#[tokio::test]
+async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
+    let (log, _guard) = Log::capture();
+    let backend = Steered::new(Mode::Works);
+    let server = Server::start(backend.clone()).await;
+    let mut client = KeyValueServiceClient::new(server.channel().await);
+    let get = |id: &str| {
+        let message = pb::GetRequest {
+            namespace: "orders".to_owned(),
+            id: "i".to_owned(),
+            ..pb::GetRequest::default()
+        };
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("x-request-id", id.parse().unwrap());
+        request
+    };
+    let answer = client.get(get("my-id.1")).await.unwrap();
+    assert_eq!(answer.metadata().get("x-request-id").unwrap(), "my-id.1");
+    backend.set(Mode::IsAway);
+    let refused = client.get(get("not sane; drop table")).await.unwrap_err();
+    let given = refused.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();
+    assert!(given.len() == 16 && given.bytes().all(|c| c.is_ascii_hexdigit()), "{given}");
+
+    let lines = log.calls(2).await;
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["level"], "INFO");
+    assert_eq!(lines[0]["request_id"], "my-id.1");
+    assert_eq!(lines[0]["method"], "prism.keyvalue.v1.KeyValueService/Get");
+    assert_eq!(lines[0]["status"], "OK");
+    assert_eq!(lines[0]["namespace"], "orders");
+    assert!(lines[0]["duration_ms"].as_f64().unwrap() > 0.0);
+    assert!(lines[0]["peer"].as_str().unwrap().starts_with("127.0.0.1:"));
+    assert_eq!(lines[1]["level"], "WARN");
+    assert_eq!(lines[1]["request_id"], given);
+    assert_eq!(lines[1]["status"], "UNAVAILABLE");
+    assert_eq!(lines[1]["reason"], "BACKEND_UNAVAILABLE");
+    assert_eq!(lines[1]["cause"], CAUSE);
+}
+
+#[tokio::test]
+async fn a_call_that_its_client_gives_up_is_logged_as_cancelled() {
+    let (log, _guard) = Log::capture();
+    let backend = Steered::new(Mode::Hangs);
+    let server = Server::start(backend.clone()).await;
+    let client = server.client().await;
+    let call = tokio::spawn(async move { client.get(crate::support::get()).await });
+    until("the call reached the backend", async || backend.inside() == 1).await;
+    call.abort();
+    assert_eq!(log.calls(1).await[0]["status"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_well_is_logged_once_as_ok() {
+    let (log, _guard) = Log::capture();
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let client = server.client().await;
+    client.scan(crate::support::scan(), Resume::Never).collect::<Vec<_>>().await;
+    client.describe(describe()).await.unwrap();
+    let lines = log.calls(2).await;
+    let ends: Vec<_> = lines
+        .iter()
+        .map(|line| (line["method"].as_str().unwrap(), line["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            ("prism.keyvalue.v1.KeyValueService/Scan", "OK"),
+            ("prism.keyvalue.v1.KeyValueService/Describe", "OK")
+        ]
+    );
+}

@@ -1,0 +1,226 @@
+//! A backend that a test can steer, a server over it, and clients of it.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DescribeRequest, GetRequest, ItemInput, PutRequest, ScanRequest,
+};
+use prism_contract::keyvalue::{
+    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
+    Timestamp,
+};
+use prism_proxy::server::{Options, RunError, Shutdown, run};
+use prism_wire::client::{CallError, Client};
+use prism_wire::clock::ManualClock;
+use prism_wire::status::Decoded;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+/// How a steered backend answers its next calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As the reference backend does.
+    Works,
+    /// Not at all, until the mode changes; then as the new mode says.
+    Hangs,
+    /// With a panic.
+    Panics,
+    /// UNAVAILABLE, with a cause that no client may see.
+    IsAway,
+}
+
+/// What is behind an outage, and must not be told to a client.
+pub(crate) const CAUSE: &str = "connection to 10.9.8.7 refused";
+
+/// The reference backend, steered.
+pub(crate) struct Steered {
+    memory: Memory,
+    mode: watch::Sender<Mode>,
+    /// How many calls are inside.
+    inside: AtomicUsize,
+    /// How many calls have come.
+    calls: AtomicUsize,
+    pub(crate) closed: AtomicUsize,
+    pub(crate) swept: Mutex<Vec<Timestamp>>,
+}
+
+impl Steered {
+    pub(crate) fn new(mode: Mode) -> Arc<Self> {
+        Arc::new(Self {
+            memory: Memory::default(),
+            mode: watch::Sender::new(mode),
+            inside: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
+            closed: AtomicUsize::new(0),
+            swept: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    async fn pass(&self) -> Result<(), Error> {
+        struct Inside<'a>(&'a AtomicUsize);
+        impl Drop for Inside<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let _inside = Inside(&self.inside);
+        let mut modes = self.mode.subscribe();
+        let mode = *modes.wait_for(|mode| *mode != Mode::Hangs).await.expect("the backend has the sender");
+        match mode {
+            Mode::Works | Mode::Hangs => Ok(()),
+            Mode::Panics => panic!("as the test asked"),
+            Mode::IsAway => Err(Error::unavailable(CAUSE)),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl KeyValueBackend for Steered {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.pass().await?;
+        self.memory.put(put).await
+    }
+
+    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        self.pass().await?;
+        self.memory.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.pass().await?;
+        self.memory.delete(delete).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        self.pass().await?;
+        self.memory.scan(scan).await
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        match *self.mode.borrow() {
+            Mode::Works | Mode::Hangs => Ok(()),
+            Mode::Panics => panic!("as the test asked"),
+            Mode::IsAway => Err(Error::unavailable(CAUSE)),
+        }
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<prism_contract::keyvalue::Swept, Error> {
+        self.swept.lock().unwrap().push(now);
+        self.memory.sweep(now).await
+    }
+
+    async fn close(&self) {
+        self.closed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A server that ends with its test.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) clock: ManualClock,
+    pub(crate) running: JoinHandle<Result<(), RunError>>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.abort();
+        self.running.abort();
+    }
+}
+
+impl Server {
+    pub(crate) async fn start(backend: Arc<Steered>) -> Self {
+        Self::start_with(backend, |_| {}).await
+    }
+
+    pub(crate) async fn start_with(backend: Arc<Steered>, change: impl FnOnce(&mut Options)) -> Self {
+        let clock = ManualClock::new(Timestamp::from_micros(1_000_000).unwrap());
+        let mut options = Options { clock: Arc::new(clock.clone()), ..Options::default() };
+        change(&mut options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn(run(backend, listener, shutdown.clone(), options));
+        Self { address, shutdown, clock, running }
+    }
+
+    pub(crate) fn options(&self) -> prism_wire::client::Options {
+        prism_wire::client::Options::new(self.address.to_string())
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        self.options().endpoint().unwrap().connect().await.unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(&self.options()).await.unwrap()
+    }
+
+    pub(crate) async fn client_with_token(&self, token: &str) -> Client {
+        let options = prism_wire::client::Options { token: Some(token.to_owned()), ..self.options() };
+        Client::connect(&options).await.unwrap()
+    }
+}
+
+/// Waits until `holds`, and fails the test if it does not within ten seconds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
+pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> Decoded {
+    answer.expect_err("a refusal was wanted").status().expect("a status was wanted").clone()
+}
+
+pub(crate) fn item(key: impl Into<Bytes>, value: impl Into<Bytes>) -> ItemInput {
+    ItemInput { key: key.into(), value: value.into(), ..ItemInput::default() }
+}
+
+pub(crate) fn put(items: Vec<ItemInput>) -> PutRequest {
+    PutRequest { namespace: "n".to_owned(), id: "i".to_owned(), items, ..PutRequest::default() }
+}
+
+pub(crate) fn get() -> GetRequest {
+    GetRequest { namespace: "n".to_owned(), id: "i".to_owned(), ..GetRequest::default() }
+}
+
+pub(crate) fn delete() -> DeleteRequest {
+    DeleteRequest { namespace: "n".to_owned(), id: "i".to_owned(), ..DeleteRequest::default() }
+}
+
+pub(crate) fn scan() -> ScanRequest {
+    ScanRequest { namespace: "n".to_owned(), ..ScanRequest::default() }
+}
+
+pub(crate) fn describe() -> DescribeRequest {
+    DescribeRequest { namespace: "n".to_owned() }
+}

@@ -1,0 +1,74 @@
+//! TLS: who is trusted, on both sides.
+
+use prism_proxy::server::TlsPem;
+use prism_wire::client::{Client, Options};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::support::{Mode, Server, Steered, describe};
+
+/// A certificate authority of this test's own.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> Vec<u8> {
+        self.0.pem().into_bytes()
+    }
+
+    /// A certificate for `name`, and its key.
+    fn issue(&self, name: &str) -> (Vec<u8>, Vec<u8>) {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
+    }
+}
+
+async fn served_by(authority: &Authority, client_ca: Option<Vec<u8>>) -> Server {
+    let (cert, key) = authority.issue("localhost");
+    Server::start_with(Steered::new(Mode::Works), |options| {
+        options.tls = Some(TlsPem { cert, key, client_ca });
+    })
+    .await
+}
+
+/// Whether a client that trusts `authority` is answered.
+async fn is_answered(server: &Server, authority: &Authority, identity: Option<(Vec<u8>, Vec<u8>)>) -> bool {
+    let options = Options {
+        ca: Some(authority.pem()),
+        identity,
+        server_name: Some("localhost".to_owned()),
+        ..Options::new(format!("https://{}", server.address))
+    };
+    match Client::connect(&options).await {
+        Ok(client) => client.describe(describe()).await.is_ok(),
+        Err(_) => false,
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_trusts_the_servers_authority_is_answered_and_others_do_not_talk_to_it() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = served_by(&authority, None).await;
+    assert!(is_answered(&server, &authority, None).await);
+    assert!(!is_answered(&server, &other, None).await);
+    let plain = Client::connect(&server.options()).await;
+    assert!(match plain {
+        Ok(client) => client.describe(describe()).await.is_err(),
+        Err(_) => true,
+    });
+}
+
+#[tokio::test]
+async fn a_server_that_asks_for_certificates_answers_those_of_its_authority_only() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = served_by(&authority, Some(authority.pem())).await;
+    assert!(is_answered(&server, &authority, Some(authority.issue("client"))).await);
+    assert!(!is_answered(&server, &authority, Some(other.issue("client"))).await);
+    assert!(!is_answered(&server, &authority, None).await);
+}
