@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Item};
+use prism_contract::keyvalue::{Error, Item, NewItem, Predicate};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::batch::{Write, Written};
@@ -159,12 +159,10 @@ pub(crate) fn closed() -> Error {
 
 /// A write's weight in bytes and how many keys it looks at.
 fn size(write: &Write) -> (usize, usize) {
-    use prism_contract::keyvalue::Predicate;
     let (weight, keys) = match write {
         Write::Put(put) => {
-            let weigh = |item: &prism_contract::keyvalue::NewItem| {
-                Item::weigh(item.key.len(), item.value.len(), item.content_type.len())
-            };
+            let weigh =
+                |item: &NewItem| Item::weigh(item.key.len(), item.value.len(), item.content_type.len());
             (put.items.iter().map(weigh).sum(), put.items.len())
         }
         Write::Delete(delete) => match &delete.predicate {

@@ -92,6 +92,7 @@ async fn closing_folds_the_log_into_the_file() {
     let store = place.open().await;
     store.put(put("a", "1")).await.unwrap();
     store.close().await;
-    let left: Vec<_> = fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(place.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["prism.db"]);
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use common::{Place, get, put};
 use futures::future::join_all;
+use futures::join;
 use prism_backends::Sqlite;
 use prism_backends::sqlite::{OpenError, Options, SCHEMA_VERSION};
 use prism_contract::keyvalue::{Code, KeyValueBackend, Predicate};
@@ -111,8 +112,9 @@ async fn a_database_locked_by_another_connection_is_refused_as_locked() {
 
 #[tokio::test]
 async fn options_out_of_bounds_are_named() {
+    type Spoil = fn(&mut Options);
     let place = Place::new();
-    let faults: [(&str, fn(&mut Options)); 5] = [
+    let faults: [(&str, Spoil); 5] = [
         ("readers", |options| options.readers = 0),
         ("queue_length", |options| options.queue_length = 0),
         ("queue_bytes", |options| options.queue_bytes = 0),
@@ -150,6 +152,21 @@ async fn many_may_open_a_new_file_at_once() {
     for opened in join_all([(); 6].map(|()| Sqlite::open(place.options()))).await {
         opened.unwrap().put(put("a", "1")).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_new_file_that_another_locks_for_a_moment_is_waited_for() {
+    let place = Place::new();
+    let mut stranger = place.stranger().await;
+    stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut options = place.options();
+    options.busy_timeout = Duration::from_mins(1);
+    let locking = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        stranger.execute("ROLLBACK").await.unwrap();
+    };
+    let (opened, ()) = join!(Sqlite::open(options), locking);
+    assert!(opened.unwrap().settings().await.unwrap().are_durable());
 }
 
 #[tokio::test]

@@ -55,8 +55,7 @@ fn predicates() -> impl Strategy<Value = Predicate> {
         Just(Predicate::All),
         btree_set(keys(), 1..6).prop_map(|set| Predicate::keys(set).unwrap()),
         bound().prop_map(|prefix| Predicate::prefix(prefix).unwrap()),
-        (bound(), bound())
-            .prop_filter_map("inverted", |(start, end)| Predicate::range(start, end).ok()),
+        (bound(), bound()).prop_filter_map("inverted", |(start, end)| Predicate::range(start, end).ok()),
     ]
 }
 
@@ -79,8 +78,9 @@ fn tokens() -> impl Strategy<Value = i64> {
 
 /// Times are relative until a sequence is run: `expires_at` holds the time to live, `now` nothing.
 fn puts() -> impl Strategy<Value = Put> {
-    let item = (vec(any::<u8>(), 0..40), select(vec!["", "text/plain", "a\0b"]), -1..3)
-        .prop_map(|(value, content_type, compression)| (Bytes::from(value), content_type.to_owned(), compression));
+    let item = (vec(any::<u8>(), 0..40), select(vec!["", "text/plain", "a\0b"]), -1..3).prop_map(
+        |(value, content_type, compression)| (Bytes::from(value), content_type.to_owned(), compression),
+    );
     let items = proptest::collection::btree_map(keys(), item, 1..5);
     (records(), items, tokens(), proptest::option::of(1_i64..60), preconditions()).prop_map(
         |((namespace, id), items, token, ttl, preconditions)| Put {
@@ -88,7 +88,12 @@ fn puts() -> impl Strategy<Value = Put> {
             id,
             items: items
                 .into_iter()
-                .map(|(key, (value, content_type, compression))| NewItem { key, value, content_type, compression })
+                .map(|(key, (value, content_type, compression))| NewItem {
+                    key,
+                    value,
+                    content_type,
+                    compression,
+                })
                 .collect(),
             token,
             expires_at: ttl.map(at),
@@ -146,7 +151,9 @@ fn sequences(sweeps: bool) -> impl Strategy<Value = Vec<Timed>> {
 /// Two answers of the same kind, errors by what they tell a client.
 fn same<T: PartialEq + std::fmt::Debug>(ours: Result<T, Error>, theirs: Result<T, Error>) {
     match (ours, theirs) {
-        (Err(Error::PreconditionFailed(ours)), Err(Error::PreconditionFailed(theirs))) => assert_eq!(ours, theirs),
+        (Err(Error::PreconditionFailed(ours)), Err(Error::PreconditionFailed(theirs))) => {
+            assert_eq!(ours, theirs);
+        }
         (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs),
         (ours, theirs) => panic!("SQLite answered {ours:?}, the reference {theirs:?}"),
     }

@@ -29,7 +29,8 @@ async fn a_failed_precondition_fails_only_its_own_request() {
     let place = Place::new();
     let store = place.open().await;
     let guarded = Put { preconditions: vec![precondition("a", 99)], ..put("a", "lost") };
-    let (first, second, third) = join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
+    let (first, second, third) =
+        join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
     assert_eq!(first.unwrap(), [PutResult { applied: true, version: 1 }]);
     let Err(Error::PreconditionFailed(failures)) = second else { panic!("{second:?}") };
     assert_eq!((failures[0].key.clone(), failures[0].current_version), (key("a"), 1));
@@ -46,7 +47,8 @@ async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
     let mut stranger = place.stranger().await;
     let trap = "CREATE TRIGGER trap BEFORE INSERT ON items WHEN NEW.key = x'626164' BEGIN SELECT RAISE(ABORT, 'no'); END";
     stranger.execute(trap).await.unwrap();
-    let (first, bad, third) = join!(store.put(put("a", "1")), store.put(put("bad", "2")), store.put(put("c", "3")));
+    let (first, bad, third) =
+        join!(store.put(put("a", "1")), store.put(put("bad", "2")), store.put(put("c", "3")));
     assert!(first.unwrap()[0].applied);
     assert_eq!(code(&bad), Some(Code::Internal));
     assert!(third.unwrap()[0].applied);
@@ -94,17 +96,6 @@ async fn a_queue_full_of_bytes_sheds_what_comes_next() {
     let (first, second) = join!(store.put(large()), store.put(put("b", "2")));
     assert_eq!((code(&first), code(&second)), (None, Some(Code::ResourceExhausted)));
     assert!(store.put(large()).await.is_ok(), "its bytes were given back");
-}
-
-#[tokio::test]
-async fn reads_beyond_those_that_may_wait_are_shed() {
-    let place = Place::new();
-    let mut options = place.options();
-    (options.readers, options.waiting_reads) = (1, 1);
-    let store = Sqlite::open(options).await.unwrap();
-    let answers = join_all([(); 3].map(|()| store.get(get(Predicate::All)))).await;
-    let codes: Vec<_> = answers.iter().map(code).collect();
-    assert_eq!(codes, [None, None, Some(Code::ResourceExhausted)]);
 }
 
 #[tokio::test]
@@ -164,7 +155,11 @@ async fn concurrent_increments_by_compare_and_retry_add_up_through_two_stores_on
     }
     let page = stores[0].get(get(Predicate::All)).await.unwrap();
     assert_eq!(number(&page.items[0].value), CALLERS as u64 * EACH);
-    assert_eq!(page.items[0].version, i64::try_from(CALLERS as u64 * EACH).unwrap(), "only what applied counts");
+    assert_eq!(
+        page.items[0].version,
+        i64::try_from(CALLERS as u64 * EACH).unwrap(),
+        "only what applied counts"
+    );
 }
 
 fn number(value: &Bytes) -> u64 {
@@ -195,7 +190,10 @@ async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
         written.unwrap();
         let left = stores[0].get(get(Predicate::All)).await.unwrap().items.len() as u64;
         let deleted = deleted.unwrap();
-        assert!(matches!((left, deleted), (0, 20) | (20, 0 | 20)), "round {round}: {deleted} deleted, {left} left");
+        assert!(
+            matches!((left, deleted), (0, 20) | (20, 0 | 20)),
+            "round {round}: {deleted} deleted, {left} left"
+        );
     }
 }
 
@@ -203,7 +201,8 @@ async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
 async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
     let place = Place::new();
     let store = place.open().await;
-    let large: Vec<_> = (0..4_u8).map(|n| item(vec![0xFF; 1_024 - usize::from(n)], vec![n; (1 << 20) - 2_048])).collect();
+    let large: Vec<_> =
+        (0..4_u8).map(|n| item(vec![0xFF; 1_024 - usize::from(n)], vec![n; (1 << 20) - 2_048])).collect();
     store.put(put_items(large.clone())).await.unwrap();
     let mut left = large.into_iter().rev();
     let mut ask = get(Predicate::All);
@@ -227,7 +226,10 @@ async fn many_items_are_written_read_and_deleted_in_every_size_of_statement() {
     let store = place.open().await;
     for count in [1, 4, 5, 16, 17, 64, 65, 256, 257, 1_000] {
         let names: Vec<_> = (0..count).map(|n| format!("{n:04}")).collect();
-        store.put(put_items(names.iter().map(|name| item(name.clone(), name.clone())).collect())).await.unwrap();
+        store
+            .put(put_items(names.iter().map(|name| item(name.clone(), name.clone())).collect()))
+            .await
+            .unwrap();
         let keys = Predicate::keys(names.iter().map(|name| key(name.clone()))).unwrap();
         let page = store.get(get(keys.clone())).await.unwrap();
         assert!(page.items.iter().all(|item| item.key.as_bytes() == item.value));

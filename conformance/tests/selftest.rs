@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use prism_conformance::mutants::{
-    Depth, KillMatrix, Selftest, gate, matrix, matrix_markdown, mutants, witness,
+    Depth, KillMatrix, Problem, Selftest, gate, likely_causes, matrix, matrix_markdown, mutants, witness,
 };
 use prism_conformance::{Case, cases};
 
@@ -32,6 +32,43 @@ async fn every_mutant_is_caught_by_a_case_that_cites_a_rule_it_breaks() {
     }
     let problems: Vec<_> = gate(&matrix).iter().map(ToString::to_string).collect();
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_cases_every_mutant_survives() {
+    let matrix = matrix(&[], &Selftest::default(), |_| true).await;
+    let survivors =
+        gate(&matrix).into_iter().filter(|problem| matches!(problem, Problem::Survives(_))).count();
+    assert_eq!(survivors, matrix.rows.len());
+    assert!(survivors >= 40, "only {survivors} mutants");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutant_caught_only_by_cases_of_other_rules_is_a_problem() {
+    let other: Vec<_> = cases::by_id("round_trip::every_byte_comes_back").into_iter().collect();
+    let matrix = matrix(&other, &Selftest::default(), |mutant| mutant.name == "StaleReadAfterWrite").await;
+    let chance = |problem: &Problem| matches!(problem, Problem::CaughtByChance(..));
+    assert_eq!(gate(&matrix).iter().filter(|problem| chance(problem)).count(), 1);
+}
+
+#[test]
+fn what_fails_on_a_mutant_names_that_mutant_as_a_likeliest_cause() {
+    for mutant in mutants() {
+        let failed: Vec<_> = cases::all()
+            .map(|case| case.id)
+            .filter(|case| KillMatrix::recorded().fails(mutant.name, case))
+            .collect();
+        let causes = likely_causes(&failed);
+        let best = causes.first().map_or(0.0, |(_, likeness)| *likeness);
+        let named = causes
+            .iter()
+            .any(|(cause, likeness)| cause.name == mutant.name && likeness.total_cmp(&best).is_eq());
+        assert!(
+            named || failed.is_empty(),
+            "{} is not among the likeliest causes of its own failures",
+            mutant.name
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use prism_contract::keyvalue::row::{self, DeleteOutcome, Row};
-use prism_contract::keyvalue::{Delete, NewItem, Predicate};
+use prism_contract::keyvalue::{Delete, Key, NewItem, Predicate};
 
 use super::Write;
 
@@ -53,8 +53,7 @@ pub(super) struct Slot<'a> {
 impl<'a> Overlay<'a> {
     /// The places that `writes` need to know, none of them loaded yet.
     pub(crate) fn new(writes: &'a [&'a Write], retention: Duration) -> Self {
-        let mut overlay =
-            Self { writes, slots: Vec::new(), touched: Vec::new(), retention, last_version: 0 };
+        let mut overlay = Self { writes, slots: Vec::new(), touched: Vec::new(), retention, last_version: 0 };
         let mut index = HashMap::new();
         for write in writes {
             let touched = places(write)
@@ -129,7 +128,7 @@ fn places(write: &Write) -> impl Iterator<Item = Place<'_>> {
     let keys: Box<dyn Iterator<Item = &[u8]> + Send> = match write {
         Write::Put(put) => Box::new(put.items.iter().map(|item| item.key.as_bytes())),
         Write::Delete(delete) => match &delete.predicate {
-            Predicate::Keys(keys) => Box::new(keys.iter().map(|key| key.as_bytes())),
+            Predicate::Keys(keys) => Box::new(keys.iter().map(Key::as_bytes)),
             Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => Box::new(std::iter::empty()),
         },
     };

@@ -12,26 +12,27 @@ pub(super) struct Damage(String);
 
 impl Damage {
     /// A value that is wrong, and why.
-    pub(super) fn new(why: impl ToString) -> sqlx::Error {
+    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err, which gives the value")]
+    pub(super) fn because(why: impl ToString) -> sqlx::Error {
         sqlx::Error::Decode(Box::new(Self(why.to_string())))
     }
 }
 
 /// A time that is always there.
 pub(super) fn moment(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_micros(row.try_get(column)?).map_err(Damage::new)
+    Timestamp::from_micros(row.try_get(column)?).map_err(Damage::because)
 }
 
 /// A time that may be NULL.
 pub(super) fn optional_moment(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
     let micros: Option<i64> = row.try_get(column)?;
-    micros.map(Timestamp::from_micros).transpose().map_err(Damage::new)
+    micros.map(Timestamp::from_micros).transpose().map_err(Damage::because)
 }
 
 /// An item, in the order of [`super::sql::ITEM_COLUMNS`].
 pub(super) fn item(row: &SqliteRow) -> Result<Item, sqlx::Error> {
     Ok(Item {
-        key: Key::new(row.try_get::<Vec<u8>, _>(0)?).map_err(Damage::new)?,
+        key: Key::new(row.try_get::<Vec<u8>, _>(0)?).map_err(Damage::because)?,
         content_type: row.try_get(1)?,
         compression: row.try_get(2)?,
         version: row.try_get(3)?,
@@ -46,6 +47,6 @@ pub(super) fn item(row: &SqliteRow) -> Result<Item, sqlx::Error> {
 /// The record's id, in the column after an item's.
 pub(super) fn record_id(row: &SqliteRow) -> Result<RecordId, sqlx::Error> {
     let bytes: &[u8] = row.try_get(9)?;
-    let text = std::str::from_utf8(bytes).map_err(Damage::new)?;
-    RecordId::new(text).map_err(Damage::new)
+    let text = std::str::from_utf8(bytes).map_err(Damage::because)?;
+    RecordId::new(text).map_err(Damage::because)
 }

@@ -35,14 +35,15 @@ pub(super) async fn open(options: &Options) -> Result<Opened, OpenError> {
     let failed = |error| OpenError::of(&path, error);
     let connect = writer_options(&path, options.busy_timeout);
     let mut writer = connect.clone().create_if_missing(true).connect().await.map_err(failed)?;
-    refuse_others(&path, schema::find(&mut writer).await.map_err(failed)?)?;
+    refuse_others(&path, schema::look(&mut writer).await.map_err(failed)?)?;
     let mode = log_ahead(&mut writer, options.busy_timeout).await.map_err(failed)?;
     if mode != "wal" {
         return Err(OpenError::NoLog { path, mode });
     }
     // Once more, under the lock: another process may have been faster.
     refuse_others(&path, schema::migrate(&mut writer).await.map_err(failed)?)?;
-    let readers = Readers::open(reader_options(&path, options.busy_timeout), options).await.map_err(failed)?;
+    let readers =
+        Readers::open(reader_options(&path, options.busy_timeout), options).await.map_err(failed)?;
     let identity = Identity::of(&path)
         .await
         .map_err(|error| OpenError::Inaccessible { path: path.clone(), source: error.into() })?;
@@ -72,8 +73,9 @@ fn refuse_others(path: &Path, found: Found) -> Result<(), OpenError> {
     }
 }
 
-/// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch needs the file for itself for a
-/// moment, and SQLite does not wait for that by its busy timeout, so this does.
+/// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch reads before it locks, and whoever
+/// already reads is told at once that another has the lock, whatever the busy timeout, because two such could wait for each
+/// other for ever. So the waiting is done here.
 async fn log_ahead(writer: &mut SqliteConnection, patience: Duration) -> Result<String, sqlx::Error> {
     let mode = text(writer, "PRAGMA journal_mode").await?;
     if mode == "wal" {
@@ -108,10 +110,12 @@ fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         // Each commit syncs the log before it is answered (DUR-1, DUR-4); on macOS only this pragma reaches the disk.
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "ON")
-        .pragma("wal_autocheckpoint", std::env::var("SPIKE_CKPT").unwrap_or("1000".into()))
-        // 32 MiB of pages, and a log that shrinks back to 64 MiB after a huge transaction.
-        .pragma("cache_size", "-32768")
+        // The log is folded into the file every 4,000 pages (16 MiB): four times SQLite's default, because a page that is
+        // written often is then folded once. It shrinks back to 64 MiB after a huge transaction.
+        .pragma("wal_autocheckpoint", "4000")
         .pragma("journal_size_limit", "67108864")
+        // 32 MiB of pages.
+        .pragma("cache_size", "-32768")
         // The rows of a batch come back without the worker stopping for every fiftieth.
         .row_buffer_size(256)
         .thread_name(|_| "prism-sqlite-writer".to_owned())

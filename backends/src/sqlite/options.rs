@@ -55,7 +55,11 @@ impl Options {
             ("queue_length", self.queue_length == 0, positive),
             ("queue_bytes", self.queue_bytes == 0, positive),
             ("max_batch", self.max_batch == 0, positive),
-            ("busy_timeout", i32::try_from(self.busy_timeout.as_millis()).is_err(), "at most 24 days are allowed"),
+            (
+                "busy_timeout",
+                i32::try_from(self.busy_timeout.as_millis()).is_err(),
+                "at most 24 days are allowed",
+            ),
         ]
         .into_iter()
         .find_map(|(option, wrong, allowed)| wrong.then_some((option, allowed)))

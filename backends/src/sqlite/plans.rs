@@ -14,7 +14,8 @@ async fn database() -> SqliteConnection {
 
 /// The lines of `EXPLAIN QUERY PLAN`, without the rows of a VALUES list, which are as many as the statement has.
 async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
-    let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
+    let rows =
+        sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"))).fetch_all(connection).await;
     rows.unwrap().iter().map(|row| row.get::<String, _>("detail")).collect()
 }
 
@@ -62,9 +63,11 @@ async fn a_sweep_reads_only_the_indexes_made_for_it() {
     let mut connection = database().await;
     for statement in sweep::STATEMENTS {
         for line in plan(&mut connection, statement).await {
-            let allowed = ["SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key=?)",
+            let allowed = [
+                "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key=?)",
                 "SEARCH items USING COVERING INDEX items_by_expiry (expires_at>? AND expires_at<?)",
-                "SEARCH items USING COVERING INDEX items_by_deletion (deleted_at>? AND deleted_at<?)"];
+                "SEARCH items USING COVERING INDEX items_by_deletion (deleted_at>? AND deleted_at<?)",
+            ];
             assert!(!line.contains(" items") || allowed.contains(&line.as_str()), "{line}: {statement}");
             assert!(!line.contains("TEMP B-TREE"), "{line}: {statement}");
         }

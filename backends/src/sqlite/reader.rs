@@ -9,7 +9,7 @@ use std::time::Duration;
 use prism_contract::keyvalue::Error;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 use tokio::time::timeout;
 
 use super::Options;
@@ -64,14 +64,12 @@ impl Readers {
 
     /// Lends a connection; sheds the request if too many wait, or if it waits too long.
     pub(super) async fn lend(&self) -> Result<Lease<'_>, Error> {
-        let waiting = self.waiting.try_acquire().map_err(|_| if self.waiting.is_closed() { closed() } else { shed() })?;
-        let free = match self.free.try_acquire() {
-            Ok(free) => free,
-            Err(_) => {
-                let acquired = timeout(self.wait, self.free.acquire()).await;
-                acquired.map_err(|_| shed())?.map_err(|_| closed())?
-            }
-        };
+        let waiting = self.waiting.try_acquire().map_err(|refused| match refused {
+            TryAcquireError::NoPermits => shed(),
+            TryAcquireError::Closed => closed(),
+        })?;
+        let free =
+            timeout(self.wait, self.free.acquire()).await.map_err(|_| shed())?.map_err(|_| closed())?;
         let idle = self.idle().pop();
         let reader = match idle {
             Some(reader) => reader.rested().await,
@@ -139,7 +137,8 @@ impl Reader {
 impl Lease<'_> {
     /// The connection.
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Error> {
-        let reader = self.reader.as_mut().ok_or_else(|| Error::internal("a connection was given back twice"))?;
+        let reader =
+            self.reader.as_mut().ok_or_else(|| Error::internal("a connection was given back twice"))?;
         Ok(&mut reader.connection)
     }
 
@@ -172,12 +171,38 @@ impl Drop for Lease<'_> {
 mod tests {
     use std::path::Path;
 
-    use futures::{StreamExt, poll};
+    use futures::{StreamExt, pin_mut, poll};
 
     use super::*;
 
     /// Counts for ever, and finds nothing.
-    const ENDLESS: &str = "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0";
+    const ENDLESS: &str =
+        "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0";
+
+    #[tokio::test]
+    async fn reads_beyond_those_that_may_wait_are_shed() {
+        let mut options = Options::new(Path::new("unused"));
+        (options.readers, options.waiting_reads) = (1, 1);
+        let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
+        let served = readers.lend().await.unwrap();
+        let waiting = readers.lend();
+        pin_mut!(waiting);
+        assert!(poll!(&mut waiting).is_pending());
+        assert!(matches!(readers.lend().await, Err(Error::ResourceExhausted(_))));
+        served.give_back();
+        waiting.await.unwrap().give_back();
+    }
+
+    #[tokio::test]
+    async fn a_read_that_waits_too_long_is_shed() {
+        let mut options = Options::new(Path::new("unused"));
+        (options.readers, options.read_wait) = (1, Duration::ZERO);
+        let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
+        let served = readers.lend().await.unwrap();
+        assert!(matches!(readers.lend().await, Err(Error::ResourceExhausted(_))));
+        served.give_back();
+        readers.lend().await.unwrap().give_back();
+    }
 
     #[tokio::test]
     async fn an_abandoned_read_is_stopped_and_its_connection_serves_the_next() {
@@ -190,7 +215,7 @@ mod tests {
             assert!(poll!(rows.next()).is_pending());
         }
         drop(lease);
-        let next = timeout(Duration::from_secs(60), readers.lend()).await;
+        let next = timeout(Duration::from_mins(1), readers.lend()).await;
         let mut lease = next.expect("the statement was not stopped").unwrap();
         assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
         lease.give_back();

@@ -14,7 +14,8 @@ const APPLICATION_ID: i64 = 0x5072_736d;
 /// The migrations in order; the first takes an empty file to version 1.
 const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_items.sql")];
 
-/// The schema version this crate works with.
+/// The schema version this crate works with: the number of its migrations.
+#[expect(clippy::cast_possible_wrap, reason = "there are a handful of migrations")]
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// What a file is, told without touching it.
@@ -30,8 +31,16 @@ pub(super) enum Found {
     Foreign,
 }
 
-/// Looks at a database.
-pub(super) async fn find(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+/// Looks at a database, as of one moment: another process may be making it just now.
+pub(super) async fn look(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
+    connection.execute("BEGIN").await?;
+    let found = find(connection).await;
+    connection.execute("ROLLBACK").await?;
+    found
+}
+
+/// Looks at a database within a transaction.
+async fn find(connection: &mut SqliteConnection) -> Result<Found, sqlx::Error> {
     let application = number(connection, "PRAGMA application_id").await?;
     let version = number(connection, "PRAGMA user_version").await?;
     let tables = number(connection, "SELECT count(*) FROM sqlite_schema").await?;

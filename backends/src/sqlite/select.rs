@@ -40,19 +40,16 @@ impl Readers {
     pub(super) async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         let Scan { namespace, id, predicate, selection, after, now } = scan;
         let page = Page { namespace, predicate, selection, now: *now };
-        let (entries, more) = match id {
-            Some(id) => {
-                let after = after.as_ref().filter(|after| after.id == *id).map(|after| &after.key);
-                let query = page.of_record(id.as_str(), after);
-                let decode = |row: &SqliteRow| Ok(Entry { id: id.clone(), item: decode::item(row)? });
-                self.fill(query, selection, decode, Entry::weight).await?
-            }
-            None => {
-                let query = page.of_namespace(after.as_ref());
-                let decode =
-                    |row: &SqliteRow| Ok(Entry { id: decode::record_id(row)?, item: decode::item(row)? });
-                self.fill(query, selection, decode, Entry::weight).await?
-            }
+        let (entries, more) = if let Some(id) = id {
+            let after = after.as_ref().filter(|after| after.id == *id).map(|after| &after.key);
+            let query = page.of_record(id.as_str(), after);
+            let decode = |row: &SqliteRow| Ok(Entry { id: id.clone(), item: decode::item(row)? });
+            self.fill(query, selection, decode, Entry::weight).await?
+        } else {
+            let query = page.of_namespace(after.as_ref());
+            let decode =
+                |row: &SqliteRow| Ok(Entry { id: decode::record_id(row)?, item: decode::item(row)? });
+            self.fill(Some(query), selection, decode, Entry::weight).await?
         };
         Ok(EntryPage { entries, more })
     }
@@ -127,7 +124,7 @@ impl Page<'_> {
     }
 
     /// The statement for a namespace. Its keys are filtered record by record, so `after` cuts the position, not the keys.
-    fn of_namespace(&self, after: Option<&Position>) -> Option<Query> {
+    fn of_namespace(&self, after: Option<&Position>) -> Query {
         // Ids are UTF-8, which has no byte FF: this lies past the last of them.
         let (id, key): (&[u8], Vec<u8>) = match (after, self.selection.direction) {
             (Some(after), Direction::Forward) => (after.id.as_str().as_bytes(), successor(&after.key).into()),
@@ -135,7 +132,7 @@ impl Page<'_> {
             (None, Direction::Forward) => (&[], Vec::new()),
             (None, Direction::Reverse) => (&[0xFF], Vec::new()),
         };
-        Some(match self.predicate {
+        match self.predicate {
             Predicate::Keys(keys) => {
                 let query = self.start(Of::Namespace, Keys::named(keys.len()), id).bind(key);
                 keys.iter().fold(query, |query, key| query.bind(key.as_bytes()))
@@ -145,7 +142,7 @@ impl Page<'_> {
                 let query = self.start(Of::Namespace, keys_of(&span), id).bind(key);
                 bind_span(query, span)
             }
-        })
+        }
     }
 
     /// The statement of a shape, with the parameters that all shapes share. One row more than the page holds tells whether

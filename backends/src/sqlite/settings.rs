@@ -56,6 +56,9 @@ pub(super) async fn number(connection: &mut SqliteConnection, sql: &'static str)
 }
 
 /// The only text a statement answers.
-pub(super) async fn text(connection: &mut SqliteConnection, sql: &'static str) -> Result<String, sqlx::Error> {
+pub(super) async fn text(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+) -> Result<String, sqlx::Error> {
     sqlx::query(sql).fetch_one(connection).await?.try_get(0)
 }

@@ -47,12 +47,6 @@ pub(super) fn lookup(rows: usize) -> &'static str {
 pub(super) fn upsert(rows: usize) -> &'static str {
     static TEXT: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
-            if std::env::var("SPIKE_REPLACE").is_ok() {
-                return format!("REPLACE INTO items (namespace, id, key, content_type, compression, version, token, \
-                 created_at, updated_at, expires_at, deleted_at, value) \
-                 SELECT * FROM (VALUES {}) WHERE column1 IS NOT NULL",
-                list(size, |_| "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)".to_owned()));
-            }
             format!(
                 "INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
                  created_at, updated_at, expires_at, deleted_at, value) \

@@ -47,7 +47,8 @@ impl Transaction {
     pub(super) async fn sweep(&mut self, now: Timestamp, retention: Duration) -> Result<Swept, sqlx::Error> {
         let forgotten = now.saturating_sub(retention);
         let mut affected = [0; 3];
-        for (statement, count) in [DROP_EXPIRED, BURY_EXPIRED, DROP_TOMBSTONES].into_iter().zip(&mut affected) {
+        for (statement, count) in [DROP_EXPIRED, BURY_EXPIRED, DROP_TOMBSTONES].into_iter().zip(&mut affected)
+        {
             let query = sqlx::query(statement).bind(now.as_micros()).bind(forgotten.as_micros()).bind(BOUND);
             *count = query.execute(&mut self.connection).await?.rows_affected();
         }

@@ -75,7 +75,8 @@ impl Transaction {
 
     /// Loads the rows of every place, and the version counter, which is answered.
     async fn load(&mut self, overlay: &mut Overlay<'_>) -> Result<i64, sqlx::Error> {
-        let last = sqlx::query("SELECT last FROM versions").fetch_one(&mut self.connection).await?.try_get(0)?;
+        let last =
+            sqlx::query("SELECT last FROM versions").fetch_one(&mut self.connection).await?.try_get(0)?;
         overlay.continue_after(last);
         for (chunk, places) in overlay.places().chunks(sql::MOST_ROWS).enumerate() {
             let mut query = sqlx::query(sql::lookup(places.len()));
@@ -84,7 +85,7 @@ impl Transaction {
             }
             for row in query.fetch_all(&mut self.connection).await? {
                 let within: i64 = row.try_get(0)?;
-                let slot = chunk * sql::MOST_ROWS + usize::try_from(within).map_err(Damage::new)?;
+                let slot = chunk * sql::MOST_ROWS + usize::try_from(within).map_err(Damage::because)?;
                 overlay.know(slot, key_row(&row)?);
             }
         }

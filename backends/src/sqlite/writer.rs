@@ -62,10 +62,10 @@ impl Writer {
                 Turn::Errand(Errand::Close) => intake.close(),
             }
         }
-        if let Some(connection) = self.connection {
-            if let Err(error) = connection.close().await {
-                tracing::warn!(%error, "the database was not closed cleanly; it recovers when it is next opened");
-            }
+        if let Some(connection) = self.connection
+            && let Err(error) = connection.close().await
+        {
+            tracing::warn!(%error, "the database was not closed cleanly; it recovers when it is next opened");
         }
     }
 
@@ -75,7 +75,9 @@ impl Writer {
         let writes: Vec<&Write> = jobs.iter().map(|job| &job.write).collect();
         let answers = match self.commit(&writes).await {
             Ok(answers) => answers,
-            Err(error) if error.code() != Code::Unavailable && writes.len() > 1 => self.one_by_one(&writes).await,
+            Err(error) if error.code() != Code::Unavailable && writes.len() > 1 => {
+                self.one_by_one(&writes).await
+            }
             Err(error) => writes.iter().map(|_| Err(error.clone())).collect(),
         };
         for (job, answer) in jobs.into_iter().zip(answers) {

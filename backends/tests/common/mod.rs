@@ -83,7 +83,14 @@ pub(crate) fn put_items(items: Vec<NewItem>) -> Put {
 
 /// A Delete from the record `r`.
 pub(crate) fn delete(predicate: Predicate) -> Delete {
-    Delete { namespace: namespace(), id: record("r"), predicate, token: 0, preconditions: Vec::new(), now: at(1_000) }
+    Delete {
+        namespace: namespace(),
+        id: record("r"),
+        predicate,
+        token: 0,
+        preconditions: Vec::new(),
+        now: at(1_000),
+    }
 }
 
 /// A Get of the record `r`.

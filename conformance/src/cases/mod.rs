@@ -14,6 +14,7 @@ mod limits;
 mod linearizable;
 mod moving_pages;
 mod order;
+mod outage;
 mod page;
 mod page_place;
 mod page_size;
@@ -24,8 +25,8 @@ mod put;
 mod refusal;
 mod retention;
 mod round_trip;
-pub(crate) mod scenario;
 mod scan;
+pub(crate) mod scenario;
 mod status;
 mod support;
 mod token;
@@ -60,6 +61,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         ttl::CASES,
         isolation::CASES,
         durability::CASES,
+        outage::CASES,
         limits::CASES,
         status::CASES,
         capability::CASES,

@@ -88,7 +88,7 @@ pub(super) const CASES: &[Case] = &[
 
 /// Few keys, all of them confused by some collation, pattern or terminator.
 const HOSTILE: &[&[u8]] =
-    &[b"a", b"a", b"a", b"b", b"a\x00", b"A", b"%", b"\xff", b"\xff\xff", b"\xc3\xa9", b"e\xcc\x81"];
+    &[b"a", b"a", b"a", b"b", b"a\x00", b"A", b"%", b"\xfe", b"\xff", b"\xff\xff", b"\xc3\xa9", b"e\xcc\x81"];
 
 const FEW: &[&[u8]] = &[b"a", b"a", b"b", b"A"];
 
@@ -107,7 +107,7 @@ const WEIGHTS: Weights = Weights {
 const GENERAL: Mix = Mix {
     keys: HOSTILE,
     spaces: &["", "", "", "", "b"],
-    ids: &["r", "r", "r", "r", "r", "ra", "R"],
+    ids: &["r", "r", "r", "r", "r", "r", "ra", "R", "r "],
     weights: WEIGHTS,
     tokens: 0.35,
     ttls: 0.25,
@@ -131,7 +131,20 @@ async fn operations_agree_with_the_model(c: &Ctx) -> Proof {
         case: "property::operations_agree_with_the_model",
         mix: GENERAL,
         count: (25, 200, 20_000),
-        floors: &[],
+        floors: &[
+            (Event::Applied, 800),
+            (Event::Overwritten, 200),
+            (Event::Superseded, 40),
+            (Event::Held, 80),
+            (Event::Failed, 50),
+            (Event::Deleted, 150),
+            (Event::Expired, 150),
+            (Event::Read, 300),
+            (Event::Cut, 60),
+            (Event::Continued, 25),
+            (Event::Refused, 40),
+            (Event::Swept, 25),
+        ],
     };
     property::check(c, &property).await
 }
@@ -153,7 +166,12 @@ async fn tokens_outlive_their_items(c: &Ctx) -> Proof {
         case: "property::tokens_outlive_their_items",
         mix,
         count: (10, 80, 8_000),
-        floors: &[(Event::Superseded, 100), (Event::Tombstone, 100), (Event::Applied, 100)],
+        floors: &[
+            (Event::Applied, 300),
+            (Event::Superseded, 300),
+            (Event::Tombstone, 150),
+            (Event::Forgotten, 25),
+        ],
     };
     property::check(c, &property).await
 }
@@ -176,7 +194,7 @@ async fn items_end_with_their_ttl(c: &Ctx) -> Proof {
         case: "property::items_end_with_their_ttl",
         mix,
         count: (10, 80, 8_000),
-        floors: &[(Event::Expired, 100), (Event::Read, 100)],
+        floors: &[(Event::Applied, 400), (Event::Expired, 200), (Event::Read, 150), (Event::Held, 40)],
     };
     property::check(c, &property).await
 }
@@ -198,7 +216,7 @@ async fn conditions_guard_every_write(c: &Ctx) -> Proof {
         case: "property::conditions_guard_every_write",
         mix,
         count: (10, 80, 8_000),
-        floors: &[(Event::Held, 100), (Event::Failed, 100), (Event::Deleted, 50)],
+        floors: &[(Event::Held, 200), (Event::Failed, 200), (Event::Overwritten, 150), (Event::Deleted, 100)],
     };
     property::check(c, &property).await
 }
@@ -220,18 +238,19 @@ async fn pages_go_on_under_writes(c: &Ctx) -> Proof {
         case: "property::pages_go_on_under_writes",
         mix,
         count: (10, 80, 8_000),
-        floors: &[(Event::Continued, 100), (Event::Cut, 100)],
+        floors: &[(Event::Continued, 200), (Event::Cut, 200), (Event::Applied, 600), (Event::Deleted, 150)],
     };
     property::check(c, &property).await
 }
 
 async fn restarts_change_nothing(c: &Ctx) -> Proof {
-    let mix = Mix { weights: Weights { restart: 8, ..WEIGHTS }, length: (20, 40), ..GENERAL };
+    let weights = Weights { put: 35, get: 45, restart: 12, retention: 0, ..WEIGHTS };
+    let mix = Mix { weights, pages: 0.7, length: (20, 40), ..GENERAL };
     let property = Sequences {
         case: "property::restarts_change_nothing",
         mix,
-        count: (4, 30, 2_000),
-        floors: &[(Event::Restarted, 100), (Event::Applied, 100)],
+        count: (8, 40, 2_000),
+        floors: &[(Event::Restarted, 100), (Event::Applied, 400), (Event::Continued, 25)],
     };
     property::check(c, &property).await
 }

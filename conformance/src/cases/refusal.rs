@@ -1,10 +1,11 @@
 //! Refused requests: they change nothing, whatever they were refused for.
 
+use prism_contract::keyvalue::request::{GetResponse, ItemInput, KeyPredicate, Ttl};
+
 use super::support::{CONDITIONAL, TOKENS, finds_nothing, untouched};
 use crate::StatusCode::{FailedPrecondition, InvalidArgument};
 use crate::case::{Case, Proof, case};
 use crate::{Ctx, PutCall, Reply, item, items};
-use prism_contract::keyvalue::request::{GetResponse, ItemInput, KeyPredicate, Ttl};
 
 pub(super) const CASES: &[Case] = &[
     case!(

@@ -1,5 +1,7 @@
 //! The ttl of a Put: which spans are taken, and what they make of expires_at.
 
+use std::time::Duration;
+
 use prism_contract::keyvalue::Timestamp;
 use prism_contract::keyvalue::request::Ttl;
 
@@ -7,7 +9,6 @@ use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, lapse, untouched};
 use crate::StatusCode::InvalidArgument;
 use crate::case::{Case, Proof, case};
 use crate::{Ctx, item, items};
-use std::time::Duration;
 
 pub(super) const CASES: &[Case] = &[
     case!(

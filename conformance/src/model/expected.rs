@@ -1,10 +1,10 @@
 //! What the contract allows for an answer.
 
 use bytes::Bytes;
-use prism_contract::keyvalue::Capabilities;
+use prism_contract::keyvalue::{Capabilities, Capability};
 
 use super::{Known, Life, Place};
-use crate::StatusCode;
+use crate::{Abilities, Ability, StatusCode};
 
 /// Something that came to pass in a run; random cases count these, so that a run in which nothing happened proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,6 +39,29 @@ pub enum Event {
     Swept,
     /// The store was restarted.
     Restarted,
+}
+
+impl Event {
+    /// Whether it can come to pass where the store claims and the harness can do no more than this.
+    pub(crate) fn can_happen(self, claims: Capabilities, abilities: Abilities) -> bool {
+        let claimed = |capability| claims.contains(capability);
+        let time_passes = abilities.contains(Ability::ManualClock);
+        match self {
+            Self::Superseded | Self::Tombstone => claimed(Capability::PriorityTokens),
+            Self::Forgotten => claimed(Capability::PriorityTokens) && time_passes,
+            Self::Held | Self::Failed => claimed(Capability::ConditionalWrites),
+            Self::Expired => claimed(Capability::Expiry) && time_passes,
+            Self::Swept => abilities.contains(Ability::Sweep),
+            Self::Restarted => abilities.contains(Ability::Restart),
+            Self::Applied
+            | Self::Overwritten
+            | Self::Deleted
+            | Self::Read
+            | Self::Continued
+            | Self::Cut
+            | Self::Refused => true,
+        }
+    }
 }
 
 /// What must be answered, and what follows.

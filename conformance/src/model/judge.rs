@@ -59,6 +59,11 @@ pub(super) fn judge(expected: &Expected, outcome: &Outcome, clock: &mut Clock) -
             let named: Vec<_> = named.collect();
             wrong(&["COND-1", "COND-2"], "OK: all preconditions hold", said(failure) + &named.join(", "))
         }
+        (Expected::Page(_) | Expected::Messages(..), Outcome::Failed(failure))
+            if failure.code == StatusCode::InvalidArgument =>
+        {
+            wrong(&["PAGE-4", "PAGE-6", "DEL-4"], "OK", said(failure))
+        }
         (_, Outcome::Failed(failure)) => wrong(&["ERR-1"], "OK", said(failure)),
         (_, _) => wrong(&["ERR-1"], "an answer to this request", "an answer to another one"),
     }
@@ -178,7 +183,7 @@ fn ends(rest: &Rest, answered: usize, token: bool) -> Judged {
     match (left, token) {
         (Some(next), false) => {
             let expected = format!("{}, or a token for it", shown(next));
-            wrong(&["PAGE-1", "PAGE-7", "RT-6", "ORD-1"], expected, "nothing, and no token")
+            wrong(&["PAGE-1", "PAGE-2", "RT-6", "ORD-1"], expected, "nothing, and no token")
         }
         (Some(next), true) if answered == 0 => {
             wrong(&["PAGE-7"], format!("at least {}", shown(next)), "no item, and a token")
@@ -259,7 +264,7 @@ fn contents(expected: &Entry, item: &Item, keys_only: bool, clock: &mut Clock) -
 fn times(expected: &Entry, item: &Item, clock: &mut Clock) -> Judged {
     let (life, key) = (&expected.item, bytes(&expected.key));
     for (name, moment, answered) in
-        [("created_at", life.created, item.created_at), ("updated_at", life.updated, item.updated_at)]
+        [("updated_at", life.updated, item.updated_at), ("created_at", life.created, item.created_at)]
     {
         if !clock.agrees(moment, answered) {
             let expected = format!("{key} with the {name} of the Put that set it");

@@ -23,10 +23,10 @@ pub use wire_only::{WIRE_ONLY, WireOnly};
 /// How far a matrix goes for each mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Until a case fails that cites a rule which the mutant breaks: enough for the [`gate`].
+    /// Until a case fails that cites a rule which the mutant breaks: enough for the [`gate()`].
     FirstKill,
-    /// Every case but random operations, for the recorded matrix: what those find, they find with one seed, and shrinking it
-    /// takes its time.
+    /// Every case that shows the same each time, for the recorded matrix. Left out are random operations, which find with one
+    /// seed what they miss with the next, and, where they cite no rule that the mutant breaks, races.
     Full,
 }
 
@@ -88,6 +88,13 @@ impl Mutant {
         self.is_cited_by(case) && is_recorded(case)
     }
 
+    /// Whether `case` shows the same of this mutant each time, as far as that can be known. A race does where it looks for
+    /// just that.
+    fn is_certain_of(&self, case: &Case) -> bool {
+        let overlaps = self.racy || case.kind == Kind::History;
+        is_recorded(case) && (!overlaps || self.is_cited_by(case))
+    }
+
     /// Whether `case` proves a rule that this mutant breaks.
     pub fn is_cited_by(&self, case: &Case) -> bool {
         case.proves.iter().any(|rule| self.breaks.contains(rule))
@@ -115,7 +122,7 @@ pub async fn matrix(cases: &[&'static Case], selftest: &Selftest, only: impl Fn(
 async fn row(mutant: &'static Mutant, cases: &[&'static Case], selftest: &Selftest) -> Row {
     let harness = (selftest.reach)(mutant.harness());
     let mut row = Row { mutant, failed: Vec::new(), equivalent: witness(mutant).await.err() };
-    let of_depth = |case: &&Case| selftest.depth == Depth::FirstKill || is_recorded(case);
+    let of_depth = |case: &&Case| selftest.depth == Depth::FirstKill || mutant.is_certain_of(case);
     for case in in_order_of_promise(mutant, cases).into_iter().filter(of_depth) {
         let result = run_case(&*harness, case, selftest.settings).await;
         if matches!(result.verdict, Verdict::Failed(_)) {
@@ -129,7 +136,7 @@ async fn row(mutant: &'static Mutant, cases: &[&'static Case], selftest: &Selfte
     row
 }
 
-/// Whether what this case shows of a mutant is the same each time.
+/// Whether this case is part of the recorded matrix.
 fn is_recorded(case: &Case) -> bool {
     case.kind != Kind::Property
 }

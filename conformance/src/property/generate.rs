@@ -149,12 +149,13 @@ fn put(mix: Mix) -> impl Strategy<Value = Op, Tree: Send> {
 }
 
 fn predicate(mix: Mix) -> impl Strategy<Value = KeyPredicate, Tree: Send> {
-    predicate_over(mix.keys)
+    prop_oneof![40 => predicate_over(mix.keys, 0.06), 1 => Just(KeyPredicate::Unset)]
 }
 
-/// Any predicate over these keys; seldom one that is refused.
+/// Any predicate over these keys; `inverted` is the chance that a range need not be a valid one.
 pub(super) fn predicate_over(
     keys: &'static [&'static [u8]],
+    inverted: f64,
 ) -> impl Strategy<Value = KeyPredicate, Tree: Send> {
     let key = || select(keys).prop_map(Bytes::from_static);
     let bound = move || option::weighted(0.7, key()).prop_map(Option::unwrap_or_default);
@@ -162,14 +163,14 @@ pub(super) fn predicate_over(
     prop_oneof![
         8 => Just(KeyPredicate::MatchAll),
         4 => vec(key(), 1..=3).prop_map(KeyPredicate::MatchKeys),
-        4 => (bound(), bound()).prop_map(|(one, other)| range(one, other)),
+        4 => (bound(), bound(), weighted(inverted)).prop_map(|(one, other, any)| range(one, other, any)),
         4 => select(prefixes).prop_map(|prefix| KeyPredicate::MatchPrefix(Bytes::from_static(prefix))),
     ]
 }
 
-/// The bounds in order, so that the range is not refused.
-fn range(one: Bytes, other: Bytes) -> KeyPredicate {
-    if one.is_empty() || other.is_empty() || one < other {
+/// The bounds in order, so that the range is not refused, unless any will do.
+fn range(one: Bytes, other: Bytes, any: bool) -> KeyPredicate {
+    if one.is_empty() || other.is_empty() || one < other || any {
         return KeyPredicate::MatchRange { start: one, end: other };
     }
     let end = if one == other { Bytes::new() } else { one };
@@ -196,7 +197,7 @@ fn small() -> impl Strategy<Value = (u32, u32), Tree: Send> {
 /// One of few requests with small pages, so that the next one goes on where it ended.
 fn paged() -> impl Strategy<Value = (Option<KeyPredicate>, SelectionInput, Page), Tree: Send> {
     let some = Some(KeyPredicate::MatchRange { start: Bytes::from_static(b"A"), end: Bytes::new() });
-    let page = prop_oneof![2 => Just(Page::First), 20 => Just(Page::Next), 1 => Just(Page::Foreign)];
+    let page = prop_oneof![2 => Just(Page::First), 20 => Just(Page::Next), 2 => Just(Page::Foreign)];
     (select(vec![None, None, None, None, some]), small(), weighted(0.1), weighted(0.3), page).prop_map(
         |(predicate, (item_limit, page_size_bytes), keys_only, reverse, page)| {
             let selection = SelectionInput { item_limit, page_size_bytes, keys_only, reverse };

@@ -10,8 +10,8 @@ use super::Tally;
 use crate::{Ctx, Divergence, Stop, Transcript};
 
 /// Most attempts, and most time, that shrinking takes.
-const ATTEMPTS: usize = 1_000;
-const PATIENCE: Duration = Duration::from_secs(10);
+const ATTEMPTS: usize = 600;
+const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Tries one value on fresh namespaces.
 pub(super) type Attempt<T> = for<'a> fn(&'a Ctx, &'a T) -> BoxFuture<'a, Result<Tally, Stop>>;

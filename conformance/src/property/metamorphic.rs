@@ -56,7 +56,7 @@ pub(crate) struct Shelf {
 fn shelf() -> impl Strategy<Value = Shelf, Tree: Send> {
     let item = (select(KEYS), vec(any::<u8>(), 0..200));
     let record = (select(IDS), vec(item, 1..12));
-    (vec(record, 1..4), predicate_over(KEYS), vec(sizes(), 1..5), any::<bool>())
+    (vec(record, 1..4), predicate_over(KEYS, 0.0), vec(sizes(), 1..5), any::<bool>())
         .prop_map(|(records, predicate, sizes, reverse)| Shelf { records, predicate, sizes, reverse })
 }
 

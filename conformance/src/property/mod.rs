@@ -12,6 +12,7 @@ mod metamorphic;
 mod play;
 mod regression;
 mod sequences;
+mod simplify;
 mod tally;
 
 pub use generate::{Mix, Weights, operations, within};

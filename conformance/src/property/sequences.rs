@@ -7,6 +7,7 @@ use prism_contract::keyvalue::request::SelectionInput;
 
 use super::generate::{fresh_seed, random};
 use super::hunt::{Found, Hunt, Shrinking, hunt};
+use super::simplify::plainer;
 use super::{Mix, Regression, Tally, operations, play, within};
 use crate::case::Proof;
 use crate::model::Event;
@@ -43,11 +44,13 @@ pub(crate) async fn check(ctx: &Ctx, property: &Sequences) -> Proof {
         }
     }
     ctx.note(format!("happened: {tally}"));
-    floors(property, count, &tally)
+    floors(ctx, property, count, &tally)
 }
 
-fn floors(property: &Sequences, count: u32, tally: &Tally) -> Proof {
-    for (event, floor) in property.floors {
+fn floors(ctx: &Ctx, property: &Sequences, count: u32, tally: &Tally) -> Proof {
+    let possible =
+        property.floors.iter().filter(|(event, _)| event.can_happen(ctx.claims(), ctx.abilities()));
+    for (event, floor) in possible {
         let (happened, least) = (tally.count(*event), floor * u64::from(count) / 100);
         if happened < least {
             let why = format!("{event:?} happened {happened} times; under {least} nothing is proved");
@@ -101,9 +104,9 @@ fn whole(ctx: &Ctx, ops: &[Op]) -> Vec<Op> {
 async fn report(ctx: &Ctx, case: &str, seed: u64, found: Found<Vec<Op>>) -> Stop {
     let Found { value, divergence, transcript } = found;
     let whole = whole(ctx, &value);
-    let Found { mut value, divergence, mut transcript } =
-        fewer(ctx, Found { value: whole, divergence, transcript }).await;
-    value.truncate(transcript.steps.len());
+    let mut found = Found { value: whole, divergence, transcript };
+    found.value.truncate(found.transcript.steps.len());
+    let Found { value, divergence, mut transcript } = fewer(ctx, found).await;
     transcript.notes.push(format!("shrunk to {} operations", value.len()));
     ctx.show(transcript);
     let note = format!("expected {}; was {}", divergence.expected, divergence.actual);
@@ -112,21 +115,30 @@ async fn report(ctx: &Ctx, case: &str, seed: u64, found: Found<Vec<Op>>) -> Stop
     Stop::Diverged(divergence)
 }
 
-/// Leaves out, one by one and from the end, every operation that the divergence does not need.
+/// Leaves out, one by one and from the end, every operation and every word that the divergence does not need.
 async fn fewer(ctx: &Ctx, mut found: Found<Vec<Op>>) -> Found<Vec<Op>> {
     let mut shrinking = Shrinking::new();
     let mut smaller = true;
-    while smaller {
+    while smaller && !shrinking.is_over() {
         smaller = false;
-        found.value.truncate(found.transcript.steps.len());
         for at in (0..found.value.len()).rev() {
-            let mut value = found.value.clone();
-            value.remove(at);
-            if let Some((divergence, transcript)) = shrinking.fails(ctx, &value, exactly).await {
-                value.truncate(transcript.steps.len());
-                found = Found { value, divergence, transcript };
-                smaller = true;
-                break;
+            if at >= found.value.len() {
+                continue;
+            }
+            let mut shorter = found.value.clone();
+            shorter.remove(at);
+            let plainer = plainer(&found.value[at]).into_iter().map(|op| {
+                let mut value = found.value.clone();
+                value[at] = op;
+                value
+            });
+            for value in [shorter].into_iter().chain(plainer) {
+                if let Some((divergence, transcript)) = shrinking.fails(ctx, &value, exactly).await {
+                    found = Found { value, divergence, transcript };
+                    found.value.truncate(found.transcript.steps.len());
+                    smaller = true;
+                    break;
+                }
             }
         }
     }
@@ -136,4 +148,47 @@ async fn fewer(ctx: &Ctx, mut found: Found<Vec<Op>>) -> Found<Vec<Op>> {
 #[expect(clippy::ptr_arg, reason = "an Attempt takes what was drawn, which is a Vec")]
 fn exactly<'a>(ctx: &'a Ctx, ops: &'a Vec<Op>) -> BoxFuture<'a, Result<Tally, Stop>> {
     play(ctx, ops).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::keyvalue::Memory;
+
+    use super::*;
+    use crate::property::Weights;
+    use crate::{Harness, InProcess, Mode, OpenError};
+
+    #[tokio::test]
+    async fn a_run_in_which_too_little_happens_is_inconclusive() {
+        let only_describes = Weights {
+            put: 0,
+            get: 0,
+            delete: 0,
+            scan: 0,
+            describe: 1,
+            advance: 0,
+            retention: 0,
+            sweep: 0,
+            restart: 0,
+        };
+        let mix = Mix {
+            keys: &[b"a"],
+            spaces: &[""],
+            ids: &["r"],
+            weights: only_describes,
+            tokens: 0.0,
+            ttls: 0.0,
+            conditions: 0.0,
+            pages: 0.0,
+            length: (1, 5),
+        };
+        let floors = &[(Event::Restarted, 100), (Event::Applied, 50)];
+        let property = Sequences { case: "idle", mix, count: (10, 10, 10), floors };
+        let harness = InProcess::new("memory", || async { Ok::<_, OpenError>(Memory::default()) });
+        let instance = harness.open().await.expect("memory opens");
+        let ctx = Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
+            .offering(harness.claims(), harness.abilities());
+        let why = "Applied happened 0 times; under 5 nothing is proved".to_owned();
+        assert_eq!(check(&ctx, &property).await, Err(Stop::Inconclusive(why)));
+    }
 }

@@ -5,8 +5,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use prism_contract::keyvalue::{Key, PreconditionFailure};
 use prism_proto::common::{FailedPrecondition, FailedPreconditions};
 use prism_wire::status::{Decoded, PreconditionViolation};
@@ -89,13 +87,35 @@ fn listed(said: &PreconditionViolation) -> Result<PreconditionFailure, String> {
     if said.kind != "VERSION" {
         return Err(format!("have a precondition violation of type '{}' in place of VERSION", said.kind));
     }
-    let key = BASE64_STANDARD.decode(&said.subject).ok().and_then(|key| Key::new(key).ok());
+    let key = unescaped(&said.subject).and_then(|key| Key::new(key).ok());
     let version = said.description.strip_prefix("current version ").and_then(|text| text.parse().ok());
     match (key, version) {
         (Some(key), Some(current_version)) => Ok(PreconditionFailure { key, current_version }),
-        (None, _) => Err(format!("have a subject that is no key in base64: '{}'", said.subject)),
+        (None, _) => Err(format!("have a subject that is no escaped key: '{}'", said.subject)),
         (Some(_), None) => Err(format!("do not say 'current version N': '{}'", said.description)),
     }
+}
+
+/// A key as the contract writes it: printable ASCII as it is, `\\`, `\n`, `\r`, `\t`, `\'`, `\"` and `\xNN` for the rest.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let (mut key, mut rest) = (Vec::with_capacity(text.len()), text.bytes());
+    while let Some(byte) = rest.next() {
+        key.push(match byte {
+            b'\\' => match rest.next()? {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'x' => {
+                    let digits = [rest.next()?, rest.next()?];
+                    u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+                }
+                quoted @ (b'\\' | b'\'' | b'"') => quoted,
+                _ => return None,
+            },
+            plain => plain,
+        });
+    }
+    Some(key)
 }
 
 fn typed(said: &FailedPrecondition) -> Result<PreconditionFailure, String> {
@@ -132,7 +152,7 @@ pub(super) fn status(failure: &Failure) -> Status {
         let failed = failure.failed_preconditions.iter();
         let all = failed.clone().map(|failed| {
             let version = format!("current version {}", failed.current_version);
-            violation(BASE64_STANDARD.encode(failed.key.as_bytes()), version)
+            violation(failed.key.as_bytes().escape_ascii().to_string(), version)
         });
         let (listed, whole) = in_room(all, |words| violation(MORE.to_owned(), words));
         push(
@@ -213,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_short_and_read_as_far_as_it_goes() {
-        let failed = (1..=100_u8).map(|n| PreconditionFailure {
+        let failed = (b'A'..=b'Z').map(|n| PreconditionFailure {
             key: Key::new(vec![n; 900]).expect("a key"),
             current_version: n.into(),
         });
@@ -224,7 +244,16 @@ mod tests {
         assert!(status.details().len() < 6 << 10, "{}", status.details().len());
         let read = failure(&status);
         assert_eq!(read.code, StatusCode::FailedPrecondition);
-        assert_eq!(read.failed_preconditions, failed[..3]);
+        assert_eq!(read.failed_preconditions, failed[..4]);
+    }
+
+    #[test]
+    fn an_escaped_key_is_read_back_byte_for_byte() {
+        let key: Vec<u8> = (0..=255).collect();
+        assert_eq!(unescaped(&key.escape_ascii().to_string()), Some(key));
+        for bad in ["\\", "\\x1", "\\xgg", "\\q"] {
+            assert_eq!(unescaped(bad), None, "{bad}");
+        }
     }
 
     #[test]
@@ -250,11 +279,11 @@ mod tests {
         let typed = FailedPreconditions { preconditions: vec![typed] };
         let typed = detail("prism.common.FailedPreconditions", typed.encode_to_vec());
         for (details, why) in [
-            (vec![listed("YQ==", "current version 3", "VERSION"), typed.clone()], "disagree"),
+            (vec![listed("a", "current version 3", "VERSION"), typed.clone()], "disagree"),
             (vec![typed], "disagree"),
-            (vec![listed("YQ==", "version 3", "VERSION")], "current version N"),
-            (vec![listed("!", "current version 3", "VERSION")], "base64"),
-            (vec![listed("YQ==", "current version 3", "ETAG")], "ETAG"),
+            (vec![listed("a", "version 3", "VERSION")], "current version N"),
+            (vec![listed("\\x", "current version 3", "VERSION")], "no escaped key"),
+            (vec![listed("a", "current version 3", "ETAG")], "ETAG"),
         ] {
             let all = pb::Status { code: 9, message: String::new(), details };
             let read =

@@ -188,10 +188,7 @@ impl Process {
     async fn until_ready(&self) -> Result<(), OpenError> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let why = match self.describe().await {
-                Ok(_) => return Ok(()),
-                Err(why) => why,
-            };
+            let Err(why) = self.describe().await else { return Ok(()) };
             if let Ok(Some(status)) = self.child.lock().await.try_wait() {
                 return Err(self.failed(&format!("the server ended before it answered ({status})")));
             }

@@ -22,6 +22,7 @@ use prism_contract::keyvalue::{
 /// The reference backend in a place that outlives it, with one change to what it is asked or answers.
 pub(crate) struct Shared<F> {
     memory: Arc<Memory>,
+    claims: Capabilities,
     fault: F,
 }
 
@@ -31,7 +32,7 @@ pub(crate) type Fault = fn(Put) -> Put;
 #[async_trait]
 impl KeyValueBackend for Shared<Fault> {
     fn capabilities(&self) -> Capabilities {
-        self.memory.capabilities()
+        self.claims
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
@@ -76,8 +77,18 @@ pub(crate) fn forgetting_content_types() -> MemoryHarness {
 
 /// The reference backend with a fault.
 pub(crate) fn faulty(name: &str, fault: Fault) -> MemoryHarness {
+    flawed(name, Capabilities::ALL, fault)
+}
+
+/// The reference backend, claiming no more than this.
+pub(crate) fn claiming(claims: Capabilities) -> MemoryHarness {
+    flawed("claiming", claims, |put| put)
+}
+
+fn flawed(name: &str, claims: Capabilities, fault: Fault) -> MemoryHarness {
     let place = || Ok(Memory::default());
-    InProcess::durable(name, place, move |memory: Arc<Memory>| async move { Ok(Shared { memory, fault }) })
+    let open = move |memory: Arc<Memory>| async move { Ok(Shared { memory, claims, fault }) };
+    InProcess::durable(name, place, open).claiming(claims)
 }
 
 /// A view of a fresh store of `harness`.

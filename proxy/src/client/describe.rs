@@ -1,6 +1,7 @@
 //! `prism describe`: what the server is and what it offers.
 
 use clap::Args;
+use prism_contract::keyvalue::Capability;
 use prism_contract::keyvalue::request::{DescribeRequest, DescribeResponse};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ impl DescribeArgs {
         }
         out.line(&format!("server version    {}", answer.server_version))?;
         out.line(&format!("contract version  {}", answer.contract_version))?;
-        let capabilities: Vec<_> = answer.capabilities.iter().map(|claim| claim.name()).collect();
+        let capabilities: Vec<_> = answer.capabilities.iter().map(Capability::name).collect();
         let capabilities =
             if capabilities.is_empty() { "none beyond the core".into() } else { capabilities.join(", ") };
         out.line(&format!("capabilities      {capabilities}"))?;
@@ -54,7 +55,7 @@ fn limits(answer: &DescribeResponse) -> [(&'static str, u32); 7] {
 }
 
 fn to_json(answer: &DescribeResponse) -> Value {
-    let capabilities: Vec<_> = answer.capabilities.iter().map(|claim| claim.name()).collect();
+    let capabilities: Vec<_> = answer.capabilities.iter().map(Capability::name).collect();
     let limits: serde_json::Map<_, _> =
         limits(answer).into_iter().map(|(name, limit)| (name.to_owned(), json!(limit))).collect();
     json!({

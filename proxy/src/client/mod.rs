@@ -110,5 +110,5 @@ async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_ok() {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -1,5 +1,7 @@
 //! Items as people read them: aligned columns, a line for each item.
 
+use std::fmt::Write;
+
 use prism_contract::keyvalue::Item;
 
 use super::bytes::escape;
@@ -45,7 +47,7 @@ impl Table {
     fn line(&self, cells: &[String; COLUMNS], last: &str) -> String {
         let mut line = String::new();
         for (cell, width) in cells.iter().zip(self.widths).skip(usize::from(!self.with_id)) {
-            line.push_str(&format!("{cell:width$}  "));
+            write!(line, "{cell:width$}  ").expect("a String takes what is written to it");
         }
         if last.is_empty() {
             line.truncate(line.trim_end_matches(' ').len());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::Timestamp;
+use prism_contract::keyvalue::{Invalid, Timestamp};
 
 const MICROS: i64 = 1_000_000;
 
@@ -25,7 +25,7 @@ pub(super) fn parse(text: &str) -> Result<Timestamp, String> {
     }
     let micros = seconds.checked_mul(MICROS).and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
     let moment = micros.map(Timestamp::from_micros).ok_or_else(not_a_time)?;
-    moment.map_err(|why| why.into_string())
+    moment.map_err(Invalid::into_string)
 }
 
 /// The parser behind takes dates alone, and times of no zone, too: these are refused here, as guesses.

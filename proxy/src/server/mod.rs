@@ -1,8 +1,8 @@
 //! Serves a backend over gRPC until told to stop.
 //!
 //! `run` is all there is to it: the command line and the tests call the same one. A call passes, from outside to inside:
-//! the log ([`call_log`]), the table of statuses ([`prism_wire::layer`]), a net under panics ([`panics`]), its deadline
-//! ([`deadline`]), its credentials ([`auth`]), the bound on calls in flight ([`shed`]), and then the service.
+//! the log, the table of statuses ([`prism_wire::layer`]), a net under panics, its deadline, its credentials, the bound on
+//! calls in flight, and then the service. Each is a module of that name here.
 
 mod auth;
 mod call_log;

@@ -31,7 +31,7 @@ impl Relay {
             for client in listener.incoming().map_while(Result::ok) {
                 let cut = cuts.pop().unwrap_or(u64::MAX);
                 let target = *turned.lock().unwrap();
-                thread::spawn(move || relay(client, target, cut));
+                thread::spawn(move || relay(&client, target, cut));
             }
         });
         Self { address, target }
@@ -47,14 +47,14 @@ impl Relay {
 }
 
 /// Copies both ways until either end is closed or the answers are cut.
-fn relay(client: TcpStream, target: SocketAddr, cut: u64) -> io::Result<()> {
+fn relay(client: &TcpStream, target: SocketAddr, cut: u64) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || {
         let _ = io::copy(&mut from_client, &mut to_server);
         let _ = to_server.shutdown(std::net::Shutdown::Both);
     });
-    let _ = io::copy(&mut (&server).take(cut), &mut &client);
+    let _ = io::copy(&mut (&server).take(cut), &mut &*client);
     let _ = client.shutdown(std::net::Shutdown::Both);
     server.shutdown(std::net::Shutdown::Both)
 }

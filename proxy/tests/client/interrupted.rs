@@ -8,10 +8,10 @@ use crate::support::{Backend, Prism, Ran, records};
 /// So many lines that an import has not ended when its first lines are there.
 const MANY: usize = 6_000;
 
-/// Starts an import of `in`, and waits until the line in the middle of its first tenth is written.
-fn import_begun(prism: &Prism) -> Child {
-    let import =
-        prism.command(&["import", "n", "in", "--in-flight", "4", "--retry-for", "0s"]).spawn().unwrap();
+/// Starts an import of `in` with `more` arguments, and waits until a line of its first tenth is written.
+fn import_begun(prism: &Prism, more: &[&str]) -> Child {
+    let args = [&["import", "n", "in", "--in-flight", "4"], more].concat();
+    let import = prism.command(&args).spawn().unwrap();
     let id = format!("r{:06}", MANY / 20);
     while prism.ok(&["get", "n", &id, "--json"]).is_empty() {}
     import
@@ -68,11 +68,7 @@ fn an_import_waits_for_a_server_that_is_away_for_a_while() {
     let input = records(MANY);
     fs::write(prism.path("in"), &input).unwrap();
     let relay = crate::broken::Relay::to(prism.address());
-    let args =
-        ["import", "n", "in", "--in-flight", "4", "--retry-for", "60s", "--endpoint", &proxy.endpoint()];
-    let import = prism.command(&args).spawn().unwrap();
-    let id = format!("r{:06}", MANY / 20);
-    while prism.ok(&["get", "n", &id, "--json"]).is_empty() {}
+    let import = import_begun(&prism, &["--retry-for", "60s", "--endpoint", &relay.endpoint()]);
     prism.kill();
     prism.restart();
     relay.turn_to(prism.address());

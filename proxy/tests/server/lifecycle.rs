@@ -16,9 +16,12 @@ use crate::support::{Mode, Server, Steered, get, item, put, refusal, scan, until
 
 const SOON: Duration = Duration::from_secs(10);
 
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(SOON, what).await.expect("it did not happen in ten seconds")
+}
+
 async fn ends(server: &mut Server) {
-    let ended = tokio::time::timeout(SOON, &mut server.running).await.expect("the server did not stop");
-    ended.expect("the server panicked").expect("the server failed");
+    soon(&mut server.running).await.expect("the server panicked").expect("the server failed");
 }
 
 #[tokio::test]
@@ -84,9 +87,9 @@ async fn who_watches_health_hears_that_the_server_drains_and_does_not_hold_it_up
     let call = tokio::spawn(async move { client.get(get()).await });
     until("the call is in flight", async || backend.inside() == 1).await;
     server.shutdown.drain();
-    let heard = watch.message().await.unwrap().expect("the watch ended without a word");
+    let heard = soon(watch.message()).await.unwrap().expect("the watch ended without a word");
     assert_eq!(heard.status(), ServingStatus::NotServing);
-    assert_eq!(watch.message().await.unwrap(), None);
+    assert_eq!(soon(watch.message()).await.unwrap(), None);
     backend.set(Mode::Works);
     call.await.unwrap().unwrap();
     ends(&mut server).await;

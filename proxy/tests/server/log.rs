@@ -1,7 +1,8 @@
 //! The log: one line per call, and never an id, a key or a value (ERR-2).
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{
@@ -13,17 +14,21 @@ use prism_proxy::config::{Digest, Permission, Token};
 use prism_wire::client::Resume;
 use serde_json::Value;
 use tonic::Request;
-use tracing::subscriber::DefaultGuard;
 
 use crate::support::{CAUSE, Mode, Server, Steered, describe, item, until};
 
-/// What this thread logs. A test's tasks all run on its own thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// What this thread logs. A test's tasks all run on its own thread. One subscriber serves all threads of the process,
+/// since one that only a thread has is not asked about events that another thread comes upon first.
+struct Log;
+
+thread_local! {
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LINES.with_borrow_mut(|lines| lines.extend_from_slice(bytes));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -32,26 +37,23 @@ impl Write for Log {
 }
 
 impl Log {
-    fn capture() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let lines = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(lines))
+    fn capture() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            let lines = tracing_subscriber::fmt().json().flatten_event(true);
+            lines.with_max_level(tracing::Level::TRACE).with_writer(|| Self).init();
+        });
+        LINES.with_borrow_mut(Vec::clear);
     }
 
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    fn text() -> String {
+        String::from_utf8(LINES.with_borrow(Vec::clone)).unwrap()
     }
 
     /// The lines of calls to the KeyValue service, once there are `count`.
-    async fn calls(&self, count: usize) -> Vec<Value> {
+    async fn calls(count: usize) -> Vec<Value> {
         let calls = || -> Vec<Value> {
-            let lines = self.text();
+            let lines = Self::text();
             let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
             lines.filter(|line| line["message"] == "call").collect()
         };
@@ -66,7 +68,7 @@ const VALUE: &str = "the-secret-value";
 
 #[tokio::test]
 async fn no_id_key_value_token_or_page_token_is_ever_logged() {
-    let (log, _guard) = Log::capture();
+    Log::capture();
     let backend = Steered::new(Mode::Works);
     let server = Server::start_with(backend.clone(), |options| {
         let digest = Digest::of(b"the-secret-token");
@@ -107,15 +109,15 @@ async fn no_id_key_value_token_or_page_token_is_ever_logged() {
         backend.set(mode);
         client.put(put(KEY)).await.unwrap_err();
     }
-    log.calls(12).await;
-    let text = log.text();
+    Log::calls(12).await;
+    let text = Log::text();
     assert!(!text.contains("the-secret"), "{text}");
     assert!(!text.contains("dGhlLXNlY3JldC"), "in base64: {text}");
 }
 
 #[tokio::test]
 async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
-    let (log, _guard) = Log::capture();
+    Log::capture();
     let backend = Steered::new(Mode::Works);
     let server = Server::start(backend.clone()).await;
     let mut client = KeyValueServiceClient::new(server.channel().await);
@@ -136,7 +138,7 @@ async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
     let given = refused.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();
     assert!(given.len() == 16 && given.bytes().all(|c| c.is_ascii_hexdigit()), "{given}");
 
-    let lines = log.calls(2).await;
+    let lines = Log::calls(2).await;
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[0]["level"], "INFO");
     assert_eq!(lines[0]["request_id"], "my-id.1");
@@ -154,24 +156,24 @@ async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
 
 #[tokio::test]
 async fn a_call_that_its_client_gives_up_is_logged_as_cancelled() {
-    let (log, _guard) = Log::capture();
+    Log::capture();
     let backend = Steered::new(Mode::Hangs);
     let server = Server::start(backend.clone()).await;
     let client = server.client().await;
     let call = tokio::spawn(async move { client.get(crate::support::get()).await });
     until("the call reached the backend", async || backend.inside() == 1).await;
     call.abort();
-    assert_eq!(log.calls(1).await[0]["status"], "CANCELLED");
+    assert_eq!(Log::calls(1).await[0]["status"], "CANCELLED");
 }
 
 #[tokio::test]
 async fn a_stream_that_ends_well_is_logged_once_as_ok() {
-    let (log, _guard) = Log::capture();
+    Log::capture();
     let server = Server::start(Steered::new(Mode::Works)).await;
     let client = server.client().await;
     client.scan(crate::support::scan(), Resume::Never).collect::<Vec<_>>().await;
     client.describe(describe()).await.unwrap();
-    let lines = log.calls(2).await;
+    let lines = Log::calls(2).await;
     let ends: Vec<_> = lines
         .iter()
         .map(|line| (line["method"].as_str().unwrap(), line["status"].as_str().unwrap()))

@@ -212,3 +212,17 @@ async fn what_the_framework_refuses_follows_the_table_too_and_the_server_goes_on
     assert_eq!((refused.code, &*refused.reason, &*refused.domain), (code, reason, "prism"));
     server.client().await.put(put(vec![item("k", "v")])).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_compressed_request_is_unimplemented_and_is_told_what_is_read() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let mut grpc = Grpc::new(server.channel().await);
+    grpc.ready().await.unwrap();
+    let mut request = Request::new(Bytes::new());
+    request.metadata_mut().insert("grpc-encoding", "gzip".parse().unwrap());
+    let path = PathAndQuery::from_static("/prism.keyvalue.v1.KeyValueService/Get");
+    let refused = grpc.unary(request, path, Raw).await.unwrap_err();
+    assert_eq!(refused.metadata().get("grpc-accept-encoding").unwrap(), "identity");
+    let refused = Decoded::from_status(&refused);
+    assert_eq!((refused.code, &*refused.reason), (Code::Unimplemented, "CAPABILITY_NOT_DECLARED"));
+}

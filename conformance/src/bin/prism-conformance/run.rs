@@ -77,7 +77,8 @@ fn known(path: Option<&Path>) -> Result<KnownFailures, String> {
 
 fn heading(target: &Target, options: &Options) -> String {
     let mut lines: Vec<_> = target.details.iter().map(|(name, value)| format!("{name:17} {value}")).collect();
-    let claims: Vec<_> = target.harness.claims().iter().map(|claim| claim.name()).collect();
+    let claims: Vec<_> =
+        target.harness.claims().iter().map(prism_contract::keyvalue::Capability::name).collect();
     let claims = if claims.is_empty() { "nothing beyond the core".to_owned() } else { claims.join(", ") };
     lines.push(format!("{:17} {claims}", "claims"));
     lines.push(format!("{:17} {}", "seed", options.settings.seed));

@@ -87,7 +87,7 @@ pub(super) async fn a_slow_reader_bounds_the_server(c: &Ctx) -> Proof {
     let step = c.record(Request::Raw(words), Outcome::Done);
     if let Some(before) = before {
         let grown = settled(c, before).await;
-        let all = READERS * u64::from(UNREAD) << 20;
+        let all = (READERS * u64::from(UNREAD)) << 20;
         let (limit, said) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
         return Reply::at(step, ()).expect(
             grown < limit,

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::{Matrix, Row, is_recorded};
 use crate::mutants::{Mutant, mutant_by_name, mutants};
-use crate::{Case, Kind, cases};
+use crate::{Case, cases};
 
 /// Which cases fail on which mutants, as it was recorded in `kill-matrix.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -36,7 +36,7 @@ impl KillMatrix {
     /// What a full matrix shows.
     pub fn of(matrix: &Matrix, cases: &[&'static Case]) -> Self {
         let kills = |row: &Row| {
-            let failed = row.failed.iter().filter(|case| is_certain(row.mutant, case));
+            let failed = row.failed.iter().filter(|case| row.mutant.is_certain_of(case));
             (row.mutant.name.to_owned(), failed.map(|case| case.id.to_owned()).collect())
         };
         Self {
@@ -83,12 +83,6 @@ impl KillMatrix {
         let _ = writeln!(text, "\"kills\": {{\n{}\n}}\n}}", kills.collect::<Vec<_>>().join(",\n"));
         text
     }
-}
-
-/// Whether the case fails on this mutant each time, so that it can be recorded.
-fn is_certain(mutant: &Mutant, case: &Case) -> bool {
-    let overlaps = mutant.racy || case.kind == Kind::History;
-    !overlaps || mutant.is_cited_by(case)
 }
 
 /// The mutants whose signature is most like these failures, best first, each with its likeness: how many cases fail on

@@ -117,20 +117,18 @@ impl Monitor {
         let took = self.began.elapsed();
         let bytes = safe.bytes.saturating_sub(self.first_byte);
         let verb = if check { "checked" } else { "imported" };
-        let mut text = format!(
+        let said = format!(
             "{verb} {}, {}, {} in {:.1} s",
             count(totals.lines, "line"),
             count(totals.items, "item"),
             HumanBytes(bytes),
             took.as_secs_f64()
         );
-        if totals.expired > 0 {
-            text.push_str(&format!("; left out {} that had expired", count(totals.expired, "item")));
-        }
-        if totals.skipped > 0 {
-            text.push_str(&format!("; skipped {}", count(totals.skipped, "bad line")));
-        }
-        note(&text);
+        let expired = (totals.expired > 0)
+            .then(|| format!("; left out {} that had expired", count(totals.expired, "item")));
+        let skipped =
+            (totals.skipped > 0).then(|| format!("; skipped {}", count(totals.skipped, "bad line")));
+        note(&[said, expired.unwrap_or_default(), skipped.unwrap_or_default()].concat());
         Ok(())
     }
 
