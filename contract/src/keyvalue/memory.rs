@@ -181,8 +181,11 @@ impl KeyValueBackend for Memory {
                         }
                         return false;
                     }
-                    if !stored.row.is_live(now) {
-                        *stored = Stored::dead(stored.row);
+                    // An expired item becomes a tombstone, so that no clock that is behind sees it again.
+                    if let (None, Some(since)) = (stored.row.deleted_at, stored.row.dead_since(now)) {
+                        swept.expired += 1;
+                        let row = Row { expires_at: None, deleted_at: Some(since), ..stored.row };
+                        *stored = Stored::dead(row);
                     }
                     true
                 });
@@ -279,4 +282,37 @@ fn live_items<'a>(
     ordered
         .filter(move |(key, stored)| stored.row.is_live(now) && predicate.matches(key))
         .map(move |(key, stored)| stored.item(key, selection.keys_only))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_item_swept_after_its_expiry_stays_dead_for_a_clock_that_is_behind() {
+        let store = Memory::default();
+        let (namespace, id) = (Namespace::new("n").unwrap(), RecordId::new("r").unwrap());
+        let key = Key::new("k").unwrap();
+        let item = NewItem { key, value: Bytes::from("v"), content_type: String::new(), compression: 0 };
+        let put = Put {
+            namespace: namespace.clone(),
+            id: id.clone(),
+            items: vec![item],
+            token: 5,
+            expires_at: Some(at(100)),
+            preconditions: Vec::new(),
+            now: at(1),
+        };
+        store.put(put.clone()).await.unwrap();
+        assert_eq!(store.sweep(at(100)).await.unwrap().expired, 1);
+        let (predicate, selection) = (Predicate::All, Selection::default());
+        let get = Get { namespace, id, predicate, selection, after: None, now: at(99) };
+        assert_eq!(store.get(get).await.unwrap(), ItemPage::default());
+        let late = store.put(Put { now: at(101), ..put }).await.unwrap();
+        assert_eq!(late, [PutResult { applied: false, version: 0 }]);
+    }
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{self, Certificate, ClientTlsConfig, Endpoint, Identity};
 
+/// How long a connection may say nothing before it is asked whether it is there, and how long its answer may take.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
 /// How to connect. Certificates and keys are PEM.
 #[derive(Clone)]
 pub struct Options {
@@ -87,6 +90,9 @@ impl Options {
         let tls = endpoint.uri().scheme_str() == Some("https");
         let endpoint = endpoint
             .connect_timeout(self.connect_timeout)
+            // A connection that has silently gone is noticed, also under a stream that waits for its next message.
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(2 * WINDOW);
         if tls {

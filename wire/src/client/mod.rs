@@ -44,10 +44,11 @@ fn by_contract(status: Status) -> Status {
     let Some(source) = status.source() else { return status };
     let mut chain = successors(Some(source), |&error| error.source());
     match status.code() {
-        Code::Unknown => Status::unavailable("the connection to the server was lost"),
         Code::Cancelled if chain.any(<dyn Error>::is::<TimeoutExpired>) => {
             Status::deadline_exceeded("the deadline passed before the server answered")
         }
+        // A call that was handed to a connection just as it broke is CANCELLED to the framework.
+        Code::Unknown | Code::Cancelled => Status::unavailable("the connection to the server was lost"),
         _ => status,
     }
 }
