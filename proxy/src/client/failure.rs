@@ -1,7 +1,9 @@
 //! Why a command did not do what it was asked, in words for people, in JSON for programs, and as an exit code.
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::iter::successors;
 
 use prism_wire::client::{CallError, ConnectError};
 use prism_wire::status::{Decoded, code_name};
@@ -48,9 +50,10 @@ impl Failure {
                 Self::Usage(error.to_string())
             }
             ConnectError::Tls(_) => Self::Failed(error.to_string()),
-            ConnectError::Unreachable(_) => Self::Failed(format!(
-                "no server answers at {endpoint}; start one with 'prism serve', or name another with --endpoint\n  {error}"
+            ConnectError::Unreachable(_) if refused(error) => Self::Failed(format!(
+                "no server answers at {endpoint}; start one with 'prism serve', or name another with --endpoint"
             )),
+            ConnectError::Unreachable(_) => Self::Failed(format!("{endpoint}: {error}")),
         }
     }
 
@@ -77,7 +80,11 @@ impl Failure {
     fn text(&self) -> String {
         match self {
             Self::Usage(why) | Self::Failed(why) => why.clone(),
-            Self::Call(error) => call_text(error),
+            Self::Call(error) => {
+                let hint = error.status().and_then(|status| hint(status.code));
+                let hint = hint.map(|hint| format!("\n  {hint}"));
+                call_text(error) + &hint.unwrap_or_default()
+            }
             Self::Said | Self::OutputClosed => String::new(),
         }
     }
@@ -94,7 +101,17 @@ impl Failure {
     }
 }
 
-/// What a call's error says: the status and its message, then a line for each detail and one for how to go on.
+/// Whether nobody listens there.
+fn refused(error: &ConnectError) -> bool {
+    let first: &(dyn Error + 'static) = error;
+    let mut chain = successors(Some(first), |&error| error.source());
+    chain.any(|error| {
+        let system = error.downcast_ref::<io::Error>();
+        system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+    })
+}
+
+/// What a call's error says: the status and its message, then a line for each detail.
 pub(super) fn call_text(error: &CallError) -> String {
     let Some(status) = error.status() else {
         return format!("the server's answer breaks the contract: {error}");
@@ -111,9 +128,6 @@ pub(super) fn call_text(error: &CallError) -> String {
     }
     for (key, version) in failed_preconditions(status) {
         let _ = write!(text, "\n  {key}: {version}");
-    }
-    if let Some(hint) = hint(status.code) {
-        let _ = write!(text, "\n  {hint}");
     }
     text
 }

@@ -5,4 +5,5 @@ mod broken;
 mod commands;
 mod import;
 mod interrupted;
+mod secured;
 mod support;

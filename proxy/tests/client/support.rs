@@ -44,7 +44,11 @@ impl Drop for Prism {
 
 impl Prism {
     pub(crate) fn serve(backend: Backend) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::serve_in(tempfile::tempdir().unwrap(), backend)
+    }
+
+    /// Serves with the `config.yaml` of `folder`, if there is one.
+    pub(crate) fn serve_in(folder: TempDir, backend: Backend) -> Self {
         let (child, endpoint) = start(folder.path(), backend);
         Self { folder, backend, child, endpoint }
     }
@@ -108,6 +112,9 @@ fn start(folder: &Path, backend: Backend) -> (Child, String) {
         .current_dir(folder)
         .args(["serve", "--listen", "127.0.0.1:0"])
         .env("PRISM_LOGGING_FORMAT", "json");
+    if folder.join("config.yaml").exists() {
+        command.args(["--config", "config.yaml"]);
+    }
     if matches!(backend, Backend::Memory) {
         command.env("PRISM_DATABASE_TYPE", "memory");
     }

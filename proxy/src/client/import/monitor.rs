@@ -160,8 +160,8 @@ impl Monitor {
             Stop::Line { line, why } => format!("{name}:{line}: {why}"),
             Stop::Put { line, error } => {
                 let away = error.status().is_some_and(|status| status.code == tonic::Code::Unavailable);
-                let whom = if away { format!(" (asked {})", self.endpoint) } else { String::new() };
-                format!("{name}:{line}: {}{whom}", call_text(error))
+                let whom = if away { format!("no answer from {}: ", self.endpoint) } else { String::new() };
+                format!("{name}:{line}: {whom}{}", call_text(error))
             }
             Stop::Input(error) => format!("cannot read {name}: {error}"),
             Stop::Progress(error) => format!("cannot keep progress: {error}"),

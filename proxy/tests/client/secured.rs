@@ -1,0 +1,91 @@
+//! Commands to a server that asks for a token, speaks TLS, and asks for a client's certificate.
+
+use std::fs;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+
+use crate::support::{Backend, Prism};
+
+/// A certificate for `name` and its key, as PEM.
+fn certificate(authority: &CertifiedIssuer<'_, KeyPair>, name: &str) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    (params.signed_by(&key, authority).unwrap().pem(), key.serialize_pem())
+}
+
+#[test]
+fn a_token_comes_from_the_file_that_is_named_or_else_from_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "config.yaml",
+        "auth:\n  tokens:\n    - name: reader\n      file: right\n      permissions: [read]\n",
+    );
+    write("right", "the-right-token-of-32-characters\n");
+    write("wrong", "another-wrong-token-of-32-characters\n");
+    let prism = Prism::serve_in(folder, Backend::Memory);
+    let get = |env: Option<&str>, args: &[&str]| {
+        let mut command = prism.command(&[&["get", "n", "r"], args].concat());
+        let output = command.envs(env.map(|token| ("PRISM_TOKEN", token))).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let right = "the-right-token-of-32-characters";
+    assert_eq!(get(None, &["--token-file", "right"]).0, Some(0));
+    assert_eq!(get(Some(right), &[]).0, Some(0));
+    assert_eq!(get(Some("wrong"), &["--token-file", "right"]).0, Some(0));
+    for refused in [get(None, &[]), get(Some(right), &["--token-file", "wrong"])] {
+        assert_eq!(refused.0, Some(1));
+        assert!(refused.1.starts_with("prism: UNAUTHENTICATED: "), "{}", refused.1);
+        assert!(
+            refused.1.ends_with("\n  give a token with --token-file or in PRISM_TOKEN\n"),
+            "{}",
+            refused.1
+        );
+    }
+    let put = prism.run(&["put", "n", "r", "k=v", "--token-file", "right"]);
+    assert_eq!(put.code, 1);
+    assert!(put.stderr.starts_with("prism: PERMISSION_DENIED: "), "{}", put.stderr);
+}
+
+#[test]
+fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let (server, server_key) = certificate(&authority, "gateway.test");
+    let (client, client_key) = certificate(&authority, "client.test");
+    write("ca", &authority.pem());
+    write("server", &server);
+    write("server-key", &server_key);
+    write("client", &client);
+    write("client-key", &client_key);
+    write("config.yaml", "server:\n  tls:\n    cert: server\n    key: server-key\n    client_ca: ca\n");
+    let prism = Prism::serve_in(folder, Backend::Memory);
+    let endpoint = prism.endpoint().replace("http://", "https://");
+
+    let ca = ["--tls-ca", "ca"].as_slice();
+    let domain = ["--tls-domain", "gateway.test"].as_slice();
+    let identity = ["--tls-cert", "client", "--tls-key", "client-key"].as_slice();
+    let describe = |parts: &[&[&str]]| {
+        prism.run(&[&["describe", "--endpoint", &endpoint], parts.concat().as_slice()].concat())
+    };
+    let spoken = describe(&[ca, domain, identity]);
+    assert_eq!(spoken.code, 0, "{}", spoken.stderr);
+    assert!(spoken.stdout.contains("contract version"), "{}", spoken.stdout);
+    for (missing, parts) in
+        [("ca", [domain, identity]), ("name", [ca, identity]), ("certificate", [ca, domain])]
+    {
+        let refused = describe(&parts);
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (1, ""),
+            "without the {missing}: {}",
+            refused.stderr
+        );
+    }
+    let name = describe(&[ca, identity]);
+    assert!(name.stderr.contains("certificate not valid for name"), "what is wrong is said: {}", name.stderr);
+    assert!(!name.stderr.contains("prism serve"), "a server is there: {}", name.stderr);
+}
