@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use common::{Place, get, put};
 use futures::future::join_all;
-use futures::join;
 use prism_backends::Sqlite;
 use prism_backends::sqlite::{OpenError, Options, SCHEMA_VERSION};
 use prism_contract::keyvalue::{Code, KeyValueBackend, Predicate};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
+use tokio::time::timeout;
 
 async fn refusal(options: Options) -> OpenError {
     match Sqlite::open(options).await {
@@ -161,12 +161,11 @@ async fn a_new_file_that_another_locks_for_a_moment_is_waited_for() {
     stranger.execute("BEGIN IMMEDIATE").await.unwrap();
     let mut options = place.options();
     options.busy_timeout = Duration::from_mins(1);
-    let locking = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        stranger.execute("ROLLBACK").await.unwrap();
-    };
-    let (opened, ()) = join!(Sqlite::open(options), locking);
-    assert!(opened.unwrap().settings().await.unwrap().are_durable());
+    let mut opening = Box::pin(Sqlite::open(options));
+    let early = timeout(Duration::from_millis(100), &mut opening).await;
+    assert!(early.is_err(), "it did not wait for the lock");
+    stranger.execute("ROLLBACK").await.unwrap();
+    assert!(opening.await.unwrap().settings().await.unwrap().are_durable());
 }
 
 #[tokio::test]

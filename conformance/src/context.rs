@@ -1,32 +1,31 @@
 //! What a case speaks through: it sends requests, writes the transcript, and holds answers against what is expected.
 
-use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use prism_contract::keyvalue::Capabilities;
 use prism_contract::keyvalue::request::{
-    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, ItemInput,
-    PutResponse, ScanResponse,
+    DeleteRequest, DescribeRequest, DescribeResponse, GetRequest, ItemInput,
 };
-use prism_contract::keyvalue::{Capabilities, Entry, Item};
 
 use crate::case::Proof;
-use crate::render::bytes;
 use crate::{
-    Abilities, Budget, Divergence, Failure, Instance, Mode, OpenError, Outcome, Request, Restart, StatusCode,
-    Step, Store, Transcript,
+    Abilities, Budget, Divergence, Instance, Mode, OpenError, Outcome, Request, Restart, Step, Store,
+    Transcript,
 };
 
 /// Most pages or messages that are read before an answer is called endless.
 const ENDLESS: usize = 5_000;
 
 mod calls;
+mod reply;
 
 pub use calls::{DeleteCall, GetCall, PutCall, ScanCall};
+pub use reply::Reply;
+use reply::{diverged, failure_text};
 
 /// Why a case ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,143 +308,6 @@ impl Ctx {
     }
 }
 
-/// An answer, and the step it came from.
-#[derive(Debug, Clone)]
-pub struct Reply<T> {
-    step: usize,
-    value: T,
-}
-
-impl<T> Deref for Reply<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
-    }
-}
-
-impl<T> Reply<T> {
-    /// An answer at a step that was made elsewhere.
-    pub(crate) const fn at(step: usize, value: T) -> Self {
-        Self { step, value }
-    }
-
-    /// The answer itself.
-    pub fn into_inner(self) -> T {
-        self.value
-    }
-
-    /// A divergence at this step, unless `holds`.
-    pub fn expect(&self, holds: bool, expected: impl Into<String>, actual: impl Into<String>) -> Proof {
-        if holds { Ok(()) } else { diverged(self.step, expected, actual) }
-    }
-
-    /// A divergence at this step, unless both are the same.
-    pub fn same<A: PartialEq + Debug>(&self, what: &str, expected: &A, actual: &A) -> Proof {
-        self.expect(expected == actual, format!("{what}: {expected:?}"), format!("{what}: {actual:?}"))
-    }
-}
-
-impl Reply<PutResponse> {
-    /// One result per item, applied or not as said.
-    pub fn applied(&self, expected: &[bool]) -> Proof {
-        let actual: Vec<bool> = self.results.iter().map(|result| result.applied).collect();
-        self.same("applied", &expected, &actual.as_slice())
-    }
-
-    /// The version of the only, or first, item; the answer must have a result for it.
-    pub fn version(&self) -> Result<i64, Stop> {
-        match self.results.first() {
-            Some(result) => Ok(result.version),
-            None => diverged(self.step, "one result per item", "no result"),
-        }
-    }
-}
-
-impl Reply<GetResponse> {
-    /// Exactly these keys and values, in this order.
-    pub fn holds<K: AsRef<[u8]>, V: AsRef<[u8]>>(&self, expected: &[(K, V)]) -> Proof {
-        let same = expected.len() == self.items.len()
-            && expected.iter().zip(&self.items).all(|((key, value), item)| {
-                key.as_ref() == item.key.as_bytes() && value.as_ref() == item.value
-            });
-        let said = expected.iter().map(|(key, value)| pair(key.as_ref(), value.as_ref()));
-        self.expect(same, list(said), self.shown())
-    }
-
-    /// Exactly these keys, in this order.
-    pub fn has_keys<K: AsRef<[u8]>>(&self, expected: &[K]) -> Proof {
-        let expected: Vec<_> = expected.iter().map(|key| bytes(key.as_ref())).collect();
-        let actual: Vec<_> = self.items.iter().map(|item| bytes(&item.key)).collect();
-        self.expect(expected == actual, format!("keys {}", list(expected)), format!("keys {}", list(actual)))
-    }
-
-    /// Nothing, and no token.
-    pub fn is_empty(&self) -> Proof {
-        self.holds::<&str, &str>(&[])?;
-        self.is_last()
-    }
-
-    /// The last page: no token (PAGE-5).
-    pub fn is_last(&self) -> Proof {
-        self.expect(self.next_page_token.is_empty(), "no page token", "a page token")
-    }
-
-    /// The item at `key`, which must be there.
-    pub fn item(&self, key: impl AsRef<[u8]>) -> Result<&Item, Stop> {
-        match self.items.iter().find(|item| item.key.as_bytes() == key.as_ref()) {
-            Some(item) => Ok(item),
-            None => diverged(self.step, format!("an item at {}", bytes(key.as_ref())), self.shown()),
-        }
-    }
-
-    fn shown(&self) -> String {
-        list(self.items.iter().map(|item| pair(&item.key, &item.value)))
-    }
-}
-
-impl Reply<DeleteResponse> {
-    /// This many live items were removed.
-    pub fn counts(&self, expected: u64) -> Proof {
-        self.same("deleted_count", &expected, &self.deleted_count)
-    }
-}
-
-impl Reply<Vec<ScanResponse>> {
-    /// The entries of all messages.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.iter().flat_map(|message| &message.entries)
-    }
-
-    /// Exactly these records and keys, in this order.
-    pub fn has_keys<I: AsRef<str>, K: AsRef<[u8]>>(&self, expected: &[(I, K)]) -> Proof {
-        let said = expected.iter().map(|(id, key)| format!("{} {}", id.as_ref(), bytes(key.as_ref())));
-        let said: Vec<_> = said.collect();
-        let actual: Vec<_> =
-            self.entries().map(|entry| format!("{} {}", entry.id.as_str(), bytes(&entry.item.key))).collect();
-        self.expect(said == actual, list(said), list(actual))
-    }
-
-    /// The token of the last message; empty where nothing is left.
-    pub fn resume_token(&self) -> Bytes {
-        self.last().map(|message| message.resume_token.clone()).unwrap_or_default()
-    }
-}
-
-impl Reply<Failure> {
-    /// Exactly these preconditions failed, with these current versions.
-    pub fn names<K: AsRef<[u8]>>(&self, expected: &[(K, i64)]) -> Proof {
-        let said: BTreeMap<_, _> =
-            expected.iter().map(|(key, version)| (bytes(key.as_ref()), *version)).collect();
-        let actual: BTreeMap<_, _> = self
-            .failed_preconditions
-            .iter()
-            .map(|failed| (bytes(&failed.key), failed.current_version))
-            .collect();
-        self.same("failed preconditions", &said, &actual)
-    }
-}
-
 /// An item of this key and value.
 pub fn item(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> ItemInput {
     ItemInput {
@@ -460,19 +322,6 @@ pub fn items<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K,
     pairs.into_iter().map(|(key, value)| item(key, value)).collect()
 }
 
-fn diverged<T>(step: usize, expected: impl Into<String>, actual: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop::Diverged(Divergence { step: Some(step), expected: expected.into(), actual: actual.into() }))
-}
-
-fn pair(key: &[u8], value: &[u8]) -> String {
-    format!("{}={}", bytes(key), bytes(value))
-}
-
-fn list(parts: impl IntoIterator<Item = String>) -> String {
-    let parts: Vec<_> = parts.into_iter().collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
-}
-
 fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Failed(failure) => failure_text(failure),
@@ -480,26 +329,5 @@ fn outcome_text(outcome: &Outcome) -> String {
             "OK".to_owned()
         }
         Outcome::Done => "done".to_owned(),
-    }
-}
-
-fn failure_text(failure: &Failure) -> String {
-    format!("{} ({})", failure.code, failure.message)
-}
-
-/// `fails` of every call: the status must be exactly this one.
-fn refused<T>(step: usize, answer: Result<T, Failure>, code: StatusCode) -> Result<Reply<Failure>, Stop> {
-    match answer {
-        Err(failure) if failure.code == code => Ok(Reply { step, value: failure }),
-        Err(failure) => diverged(step, code.name(), failure_text(&failure)),
-        Ok(_) => diverged(step, code.name(), "OK"),
-    }
-}
-
-/// `ok` of every call.
-fn answered<T>(step: usize, answer: Result<T, Failure>) -> Result<Reply<T>, Stop> {
-    match answer {
-        Ok(value) => Ok(Reply { step, value }),
-        Err(failure) => diverged(step, "OK", failure_text(&failure)),
     }
 }

@@ -9,7 +9,8 @@ use prism_contract::keyvalue::request::{
     PutRequest, PutResponse, ScanRequest, ScanResponse, SelectionInput, Ttl,
 };
 
-use super::{ENDLESS, Reply, Stop, answered, diverged, refused};
+use super::reply::{answered, diverged, refused};
+use super::{ENDLESS, Reply, Stop};
 use crate::{Ctx, Failure, Outcome, Request, StatusCode, Store};
 
 fn copy(bytes: impl AsRef<[u8]>) -> Bytes {

@@ -69,7 +69,8 @@ mod tests {
     fn no_moment_lies_past_the_year_9999() {
         assert_eq!(Timestamp::MAX.checked_add(Duration::from_nanos(1)), None);
         assert_eq!(Timestamp::MAX.saturating_add(Duration::MAX), Timestamp::MAX);
-        assert!(Timestamp::from_micros(Timestamp::MAX.as_micros() + 1).is_err());
-        assert!(Timestamp::from_micros(Timestamp::MIN.as_micros() - 1).is_err());
+        let outside = Err(Invalid::new("is a time outside the years 1 to 9999"));
+        assert_eq!(Timestamp::from_micros(Timestamp::MAX.as_micros() + 1), outside);
+        assert_eq!(Timestamp::from_micros(Timestamp::MIN.as_micros() - 1), outside);
     }
 }
