@@ -1,19 +1,28 @@
-//! Prism's SQL backends, one feature each: `sqlite` (on by default).
+//! Prism's SQL backends, one feature each: `sqlite` and `postgres` (both on by default).
 //!
 //! Under load, waiting writes ride together in one transaction (group commit); a lone write leaves at once, without a timer.
 //! What does not depend on a database lives here: the bounded queue (`queue`), what a batch of writes makes of the rows it
-//! touches (`batch`), and which keys a page still has to read (`span`). Each database has a module with its SQL.
+//! touches (`batch`), what a page asks (`ask`, `span`) and when it is full (`page`). Each database has a module with its SQL.
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod ask;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod batch;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod damage;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod page;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod queue;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod span;
+
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+#[cfg(feature = "postgres")]
+pub use postgres::Postgres;
 #[cfg(feature = "sqlite")]
 pub use sqlite::Sqlite;

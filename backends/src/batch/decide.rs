@@ -25,7 +25,7 @@ impl<'a> Overlay<'a> {
         let (items, guarded) = touched.split_at(items);
         self.check(write, guarded, now)?;
         Ok(match write {
-            Write::Put(put) => Decision::Answer(self.put(put, items)),
+            Write::Put(put) => Decision::Answer(self.put(put, items)?),
             Write::Delete(delete) => match &delete.predicate {
                 Predicate::Keys(_) => Decision::Answer(self.delete(delete, items)),
                 Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => Decision::ByStore(delete),
@@ -46,23 +46,23 @@ impl<'a> Overlay<'a> {
         if failures.is_empty() { Ok(()) } else { Err(Error::PreconditionFailed(failures)) }
     }
 
-    fn put(&mut self, put: &'a Put, items: &[usize]) -> Written {
+    fn put(&mut self, put: &'a Put, items: &[usize]) -> Result<Written, Error> {
         let results = put.items.iter().zip(items).map(|(item, &slot)| {
             let slot = &mut self.slots[slot];
-            match row::put(slot.row.as_ref(), put.token, put.now, self.retention) {
+            Ok(match row::put(slot.row.as_ref(), put.token, put.now, self.retention) {
                 PutOutcome::Superseded { version } => PutResult { applied: false, version },
                 PutOutcome::Apply { created_at, updated_at, token } => {
-                    self.last_version += 1;
-                    let version = self.last_version;
+                    let version = self.versions.next();
+                    let version = version.ok_or_else(|| Error::internal("too few versions were drawn"))?;
                     let expires_at = put.expires_at;
                     let row = Row { version, token, created_at, updated_at, expires_at, deleted_at: None };
                     slot.row = Some(row);
                     slot.pending = Some(Change::Item(row, item));
                     PutResult { applied: true, version }
                 }
-            }
+            })
         });
-        Written::Put(results.collect())
+        Ok(Written::Put(results.collect::<Result<_, _>>()?))
     }
 
     /// A Delete of named keys.

@@ -9,6 +9,8 @@ mod overlay;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use prism_contract::keyvalue::{Delete, Precondition, Put, PutResult};
 
 pub(crate) use decide::Decision;
@@ -35,4 +37,11 @@ impl Write {
             Self::Delete(delete) => &delete.preconditions,
         }
     }
+}
+
+/// A retention rounded up to whole microseconds as the contract rounds spans, so that SQL that subtracts it agrees with
+/// rules that add it.
+pub(crate) fn whole_micros(retention: Duration) -> Duration {
+    let micros = retention.as_nanos().div_ceil(1_000);
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }

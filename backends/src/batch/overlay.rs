@@ -41,7 +41,28 @@ pub(crate) struct Overlay<'a> {
     /// The slots of each write: first those of its items or named keys, then those of its preconditions.
     pub(super) touched: Vec<Vec<usize>>,
     pub(super) retention: Duration,
-    pub(super) last_version: i64,
+    pub(super) versions: Versions,
+}
+
+/// Where the versions of applied writes come from.
+pub(super) enum Versions {
+    /// They are counted on, from this one.
+    After(i64),
+    /// The store has drawn them, in rising order.
+    Drawn(std::vec::IntoIter<i64>),
+}
+
+impl Versions {
+    /// A version above all before it; `None` once what was drawn is used up.
+    pub(super) fn next(&mut self) -> Option<i64> {
+        match self {
+            Self::After(last) => {
+                *last += 1;
+                Some(*last)
+            }
+            Self::Drawn(versions) => versions.next(),
+        }
+    }
 }
 
 pub(super) struct Slot<'a> {
@@ -53,7 +74,8 @@ pub(super) struct Slot<'a> {
 impl<'a> Overlay<'a> {
     /// The places that `writes` need to know, none of them loaded yet.
     pub(crate) fn new(writes: &'a [&'a Write], retention: Duration) -> Self {
-        let mut overlay = Self { writes, slots: Vec::new(), touched: Vec::new(), retention, last_version: 0 };
+        let versions = Versions::After(0);
+        let mut overlay = Self { writes, slots: Vec::new(), touched: Vec::new(), retention, versions };
         let mut index = HashMap::new();
         for write in writes {
             let touched = places(write)
@@ -79,14 +101,35 @@ impl<'a> Overlay<'a> {
         self.slots[slot].row = Some(row);
     }
 
-    /// The last version any item was given, before this batch.
+    /// Versions are counted on from `version`, the last that any item was given before this batch.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn continue_after(&mut self, version: i64) {
-        self.last_version = version;
+        self.versions = Versions::After(version);
     }
 
-    /// The last version any item was given, this batch included.
+    /// The last version that was counted to.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn last_version(&self) -> i64 {
-        self.last_version
+        match self.versions {
+            Versions::After(version) => version,
+            Versions::Drawn(_) => 0,
+        }
+    }
+
+    /// How many versions the batch may need.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn versions_needed(&self) -> usize {
+        let items = self.writes.iter().map(|write| match write {
+            Write::Put(put) => put.items.len(),
+            Write::Delete(_) => 0,
+        });
+        items.sum()
+    }
+
+    /// Versions are these, in rising order: as many as [`Overlay::versions_needed`] says.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn draw_from(&mut self, versions: Vec<i64>) {
+        self.versions = Versions::Drawn(versions.into_iter());
     }
 
     /// What is to be written by now, each place once. The caller writes all of it, or gives the batch up.

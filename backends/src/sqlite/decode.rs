@@ -5,18 +5,7 @@ use prism_contract::keyvalue::{Item, Key, RecordId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-/// A stored value that no Prism wrote.
-#[derive(Debug, thiserror::Error)]
-#[error("the database holds a value that Prism does not write: {0}")]
-pub(super) struct Damage(String);
-
-impl Damage {
-    /// A value that is wrong, and why.
-    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err, which gives the value")]
-    pub(super) fn because(why: impl ToString) -> sqlx::Error {
-        sqlx::Error::Decode(Box::new(Self(why.to_string())))
-    }
-}
+use crate::damage::Damage;
 
 /// A time that is always there.
 pub(super) fn moment(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {

@@ -32,7 +32,7 @@ use prism_contract::keyvalue::{
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::batch::{Write, Written};
+use crate::batch::{Write, Written, whole_micros};
 use crate::queue::{Queue, closed, queue};
 use open::Identity;
 use reader::Readers;
@@ -61,7 +61,8 @@ impl Sqlite {
         let opened = open::open(&options).await?;
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         let away = Arc::new(AtomicBool::new(false));
-        let writer = Writer::new(opened.writer, opened.connect, options.whole_retention(), Arc::clone(&away));
+        let writer =
+            Writer::new(opened.writer, opened.connect, whole_micros(options.retention), Arc::clone(&away));
         let writer = tokio::spawn(writer.run(intake));
         let readers = opened.readers;
         Ok(Self { queue, readers, identity: opened.identity, away, writer: Mutex::new(Some(writer)) })

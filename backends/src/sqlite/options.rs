@@ -64,11 +64,4 @@ impl Options {
         .into_iter()
         .find_map(|(option, wrong, allowed)| wrong.then_some((option, allowed)))
     }
-
-    /// The retention, rounded up to whole microseconds as the contract rounds spans, so that SQL that subtracts it agrees
-    /// with rules that add it.
-    pub(super) fn whole_retention(&self) -> Duration {
-        let micros = self.retention.as_nanos().div_ceil(1_000);
-        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
-    }
 }

@@ -3,66 +3,48 @@
 use std::ops::ControlFlow;
 
 use futures::TryStreamExt;
-use prism_contract::keyvalue::{
-    Direction, Entry, EntryPage, Error, Get, Item, ItemPage, Key, Namespace, Position, Predicate, Scan,
-    Selection, Timestamp,
-};
+use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Scan, Selection};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use super::decode;
 use super::error::translate;
 use super::reader::Readers;
-use super::sql::{Keys, Of, PageShape};
+use super::sql::{self, Of, PageShape};
+use crate::ask::{Ask, Keys, Place};
 use crate::page::{Filling, Fit};
-use crate::span::{Span, keys_beyond, successor};
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
-
-/// What every page's statement asks.
-struct Page<'a> {
-    namespace: &'a Namespace,
-    predicate: &'a Predicate,
-    selection: &'a Selection,
-    now: Timestamp,
-}
 
 impl Readers {
     /// One page of a record (PAGE, ORD and PRED rules).
     pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        let Get { namespace, id, predicate, selection, after, now } = get;
-        let page = Page { namespace, predicate, selection, now: *now };
-        let query = page.of_record(id.as_str(), after.as_ref());
-        let (items, more) = self.fill(query, selection, decode::item, Item::weight).await?;
+        let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
+        let (items, more) = self.fill(statement(&ask), &get.selection, decode::item, Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
     /// One page of a namespace, or of one record of it.
     pub(super) async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        let Scan { namespace, id, predicate, selection, after, now } = scan;
-        let page = Page { namespace, predicate, selection, now: *now };
-        let (entries, more) = if let Some(id) = id {
-            let after = after.as_ref().filter(|after| after.id == *id).map(|after| &after.key);
-            let query = page.of_record(id.as_str(), after);
-            let decode = |row: &SqliteRow| Ok(Entry { id: id.clone(), item: decode::item(row)? });
-            self.fill(query, selection, decode, Entry::weight).await?
-        } else {
-            let query = page.of_namespace(after.as_ref());
-            let decode =
-                |row: &SqliteRow| Ok(Entry { id: decode::record_id(row)?, item: decode::item(row)? });
-            self.fill(Some(query), selection, decode, Entry::weight).await?
+        let Some(ask) = Ask::scan(scan) else { return Ok(EntryPage::default()) };
+        let decode = |row: &SqliteRow| {
+            let id = match &scan.id {
+                Some(id) => id.clone(),
+                None => decode::record_id(row)?,
+            };
+            Ok(Entry { id, item: decode::item(row)? })
         };
+        let (entries, more) = self.fill(statement(&ask), &scan.selection, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
     }
 
     /// Takes rows until the page is full; answers them and whether there are more.
     async fn fill<T>(
         &self,
-        query: Option<Query>,
+        query: Query,
         selection: &Selection,
         decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
         weigh: impl Fn(&T) -> usize,
     ) -> Result<(Vec<T>, bool), Error> {
-        let Some(query) = query else { return Ok((Vec::new(), false)) };
         let mut lease = self.lend().await?;
         let mut filling = Filling::new(selection.page);
         let mut rows = query.fetch(lease.connection()?);
@@ -102,71 +84,26 @@ impl Readers {
     }
 }
 
-impl Page<'_> {
-    /// The statement for one record; `None` where no key is left to read.
-    fn of_record(&self, id: &str, after: Option<&Key>) -> Option<Query> {
-        let direction = self.selection.direction;
-        match self.predicate {
-            Predicate::Keys(keys) => {
-                let keys: Vec<_> = keys_beyond(keys, after, direction).collect();
-                if keys.is_empty() {
-                    return None;
-                }
-                let query = self.start(Of::Record, Keys::named(keys.len()), id.as_bytes());
-                Some(keys.into_iter().fold(query, |query, key| query.bind(key.as_bytes())))
-            }
-            Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => {
-                let span = Span::of(self.predicate, after, direction);
-                let query = self.start(Of::Record, keys_of(&span), id.as_bytes());
-                Some(bind_span(query, span))
-            }
+/// The statement that reads a page.
+fn statement(ask: &Ask<'_>) -> Query {
+    let (of, id, from) = match &ask.place {
+        Place::Record(id) => (Of::Record, *id, None),
+        Place::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
+    };
+    let keys = match &ask.keys {
+        Keys::Span(span) if span.end.is_some() => sql::Keys::Between,
+        Keys::Span(_) => sql::Keys::From,
+        Keys::Named(keys) => sql::Keys::named(keys.len()),
+    };
+    let shape = PageShape { of, keys, reverse: ask.is_reverse(), keys_only: ask.selection.keys_only };
+    let query =
+        sqlx::query(shape.text()).bind(ask.namespace).bind(id).bind(ask.now.as_micros()).bind(ask.rows());
+    let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
+    match &ask.keys {
+        Keys::Span(span) => {
+            let query = query.bind(span.start.as_ref());
+            span.end.iter().fold(query, |query, end| query.bind(end.as_ref()))
         }
-    }
-
-    /// The statement for a namespace. Its keys are filtered record by record, so `after` cuts the position, not the keys.
-    fn of_namespace(&self, after: Option<&Position>) -> Query {
-        // Ids are UTF-8, which has no byte FF: this lies past the last of them.
-        let (id, key): (&[u8], Vec<u8>) = match (after, self.selection.direction) {
-            (Some(after), Direction::Forward) => (after.id.as_str().as_bytes(), successor(&after.key).into()),
-            (Some(after), Direction::Reverse) => (after.id.as_str().as_bytes(), after.key.to_vec()),
-            (None, Direction::Forward) => (&[], Vec::new()),
-            (None, Direction::Reverse) => (&[0xFF], Vec::new()),
-        };
-        match self.predicate {
-            Predicate::Keys(keys) => {
-                let query = self.start(Of::Namespace, Keys::named(keys.len()), id).bind(key);
-                keys.iter().fold(query, |query, key| query.bind(key.as_bytes()))
-            }
-            Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => {
-                let span = Span::of(self.predicate, None, self.selection.direction);
-                let query = self.start(Of::Namespace, keys_of(&span), id).bind(key);
-                bind_span(query, span)
-            }
-        }
-    }
-
-    /// The statement of a shape, with the parameters that all shapes share. One row more than the page holds tells whether
-    /// there is more.
-    fn start(&self, of: Of, keys: Keys, id: &[u8]) -> Query {
-        let Selection { page, keys_only, direction } = *self.selection;
-        let reverse = direction == Direction::Reverse;
-        let limit = i64::try_from(page.items()).unwrap_or(i64::MAX).saturating_add(1);
-        sqlx::query(PageShape { of, keys, reverse, keys_only }.text())
-            .bind(self.namespace.as_str().as_bytes())
-            .bind(id)
-            .bind(self.now.as_micros())
-            .bind(limit)
-    }
-}
-
-fn keys_of(span: &Span) -> Keys {
-    if span.end.is_some() { Keys::Between } else { Keys::From }
-}
-
-fn bind_span(query: Query, span: Span) -> Query {
-    let query = query.bind(Vec::from(span.start));
-    match span.end {
-        Some(end) => query.bind(Vec::from(end)),
-        None => query,
+        Keys::Named(keys) => keys.iter().fold(query, |query, key| query.bind(key.as_bytes())),
     }
 }

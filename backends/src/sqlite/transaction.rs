@@ -7,9 +7,10 @@ use prism_contract::keyvalue::{Delete, Error, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::decode::{Damage, moment, optional_moment};
+use super::decode::{moment, optional_moment};
 use super::sql;
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
+use crate::damage::Damage;
 
 /// A transaction that holds SQLite's write lock: what it reads stays so until it ends, whichever process asks (LIN-1).
 pub(super) struct Transaction {

@@ -1,0 +1,77 @@
+//! The schema: its versions, embedded in the binary, and how a database is brought up to date.
+//!
+//! The table `prism_schema` says how many migrations a database has had. Gateways that start at once take turns by an
+//! advisory lock: the first migrates, the others find nothing to do.
+
+use sqlx::Row;
+
+use super::session::Session;
+
+/// The migrations in order; the first takes an empty schema to version 1.
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_items.sql")];
+
+/// The schema version this crate works with: the number of its migrations.
+#[expect(clippy::cast_possible_wrap, reason = "there are a handful of migrations")]
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The lock of whoever migrates: `Prsm` in ASCII, and far from where records' locks lie only by chance, which does no
+/// harm.
+const MIGRATION_LOCK: i64 = 0x5072_736d;
+
+/// Why a schema is not one to work with.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// A later version of Prism has changed it.
+    Newer(i64),
+    /// Postgres failed, or refused.
+    Failed(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Unfit {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Runs the migrations that the database still lacks, all or none. A schema that is newer is left as it is.
+pub(super) async fn migrate(session: &mut Session) -> Result<(), Unfit> {
+    // A role that may not create tables can still use those that are there.
+    if version(session).await? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    session.run(format!("BEGIN; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
+    let migrated = apply(session).await;
+    let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = session.run(end).await;
+    migrated?;
+    Ok(ended?)
+}
+
+/// The version of the schema, 0 where there is none yet. The tables are those that the session's search path leads to.
+pub(super) async fn version(session: &mut Session) -> Result<i64, sqlx::Error> {
+    let there = sqlx::query("SELECT to_regclass('prism_schema') IS NOT NULL");
+    if !session.row(there).await?.try_get::<bool, _>(0)? {
+        return Ok(0);
+    }
+    session.row(sqlx::query("SELECT version FROM prism_schema")).await?.try_get(0)
+}
+
+/// Within a transaction, under the lock.
+async fn apply(session: &mut Session) -> Result<(), Unfit> {
+    let done = version(session).await?;
+    if done > SCHEMA_VERSION {
+        return Err(Unfit::Newer(done));
+    }
+    let done = usize::try_from(done).unwrap_or(0);
+    for migration in MIGRATIONS.into_iter().skip(done) {
+        session.run(migration).await?;
+    }
+    if done == 0 {
+        // The table has one row for ever.
+        let made = "CREATE TABLE prism_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL); \
+                    INSERT INTO prism_schema (version) VALUES (0)";
+        session.run(made).await?;
+    }
+    session.execute(sqlx::query("UPDATE prism_schema SET version = $1").bind(SCHEMA_VERSION)).await?;
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Reading a page: one SELECT, which is one moment (LIN-3).
+
+use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Scan, Selection};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::decode;
+use super::error::translate;
+use super::page_sql::{self, Of, PageShape, Values};
+use super::reader::Readers;
+use super::session::Query;
+use crate::ask::{Ask, Keys, Place};
+use crate::page::{Filling, Fit};
+
+/// Up to this many rows are sent whole; where more may come, the statement itself stops at the page's bytes (SCAN-3).
+const SENT_WHOLE: i64 = 16;
+
+impl Readers {
+    /// One page of a record (PAGE, ORD and PRED rules).
+    pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
+        let (items, more) = self.page(&ask, decode::item, Item::weight).await?;
+        Ok(ItemPage { items, more })
+    }
+
+    /// One page of a namespace, or of one record of it.
+    pub(super) async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        let Some(ask) = Ask::scan(scan) else { return Ok(EntryPage::default()) };
+        let decode = |row: &PgRow| {
+            let id = match &scan.id {
+                Some(id) => id.clone(),
+                None => decode::record_id(row)?,
+            };
+            Ok(Entry { id, item: decode::item(row)? })
+        };
+        let (entries, more) = self.page(&ask, decode, Entry::weight).await?;
+        Ok(EntryPage { entries, more })
+    }
+
+    /// Whether the database answers, and takes writes as far as it says itself.
+    pub(super) async fn check(&self) -> Result<(), Error> {
+        let rows =
+            self.rows(|| sqlx::query("SELECT current_setting('transaction_read_only') = 'on'")).await?;
+        let read_only = rows.first().map(|row| row.try_get(0)).transpose().map_err(translate)?;
+        if read_only == Some(false) {
+            Ok(())
+        } else {
+            Err(Error::unavailable("the database takes no writes: it is a standby, or read-only"))
+        }
+    }
+
+    /// Fills a page; answers what is on it and whether there is more.
+    async fn page<T>(
+        &self,
+        ask: &Ask<'_>,
+        decode: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
+        weigh: impl Fn(&T) -> usize,
+    ) -> Result<(Vec<T>, bool), Error> {
+        let rows = self.rows(|| statement(ask)).await?;
+        let mut filling = Filling::new(ask.selection.page);
+        for row in &rows {
+            let found = decode(row).map_err(translate)?;
+            let weight = weigh(&found);
+            if filling.offer(found, weight) == Fit::Full {
+                return Ok((filling.into_taken(), true));
+            }
+        }
+        Ok((filling.into_taken(), false))
+    }
+
+    /// The rows of a statement that reads; on another connection, if the first had broken while nobody used it.
+    async fn rows(&self, statement: impl Fn() -> Query) -> Result<Vec<PgRow>, Error> {
+        loop {
+            let mut lease = self.lend().await?;
+            match lease.session()?.rows(statement()).await {
+                Ok(rows) => {
+                    lease.give_back();
+                    return Ok(rows);
+                }
+                Err(error) => {
+                    if !lease.failed(&error) {
+                        return Err(translate(error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// How values are answered.
+fn values(selection: &Selection, rows: i64) -> Values {
+    if selection.keys_only {
+        Values::None
+    } else if rows <= SENT_WHOLE {
+        Values::All
+    } else {
+        Values::Within
+    }
+}
+
+/// The statement that reads a page.
+fn statement(ask: &Ask<'_>) -> Query {
+    // No more rows than keys that were named.
+    let rows = match (&ask.keys, &ask.place) {
+        (Keys::Named(keys), Place::Record(_)) => {
+            ask.rows().min(i64::try_from(keys.len()).unwrap_or(i64::MAX))
+        }
+        _ => ask.rows(),
+    };
+    let (of, id, from) = match &ask.place {
+        Place::Record(id) => (Of::Record, *id, None),
+        Place::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
+    };
+    let keys = match &ask.keys {
+        Keys::Span(span) if span.end.is_some() => page_sql::Keys::Between,
+        Keys::Span(_) => page_sql::Keys::From,
+        Keys::Named(_) => page_sql::Keys::Named,
+    };
+    let values = values(ask.selection, rows);
+    let shape = PageShape { of, keys, reverse: ask.is_reverse(), values };
+    let query = sqlx::query(shape.text()).bind(ask.namespace).bind(id).bind(ask.now.as_micros()).bind(rows);
+    let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
+    let query = match &ask.keys {
+        Keys::Span(span) => {
+            let query = query.bind(span.start.as_ref());
+            span.end.iter().fold(query, |query, end| query.bind(end.as_ref()))
+        }
+        Keys::Named(keys) => {
+            let keys = keys.iter().map(|key| key.as_bytes());
+            query.bind(if ask.is_reverse() { keys.rev().collect::<Vec<_>>() } else { keys.collect() })
+        }
+    };
+    match values {
+        Values::Within => query.bind(i64::try_from(ask.selection.page.bytes()).unwrap_or(i64::MAX)),
+        Values::None | Values::All => query,
+    }
+}

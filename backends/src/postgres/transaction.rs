@@ -1,0 +1,179 @@
+//! One write transaction: lock the records of a batch, load their rows, decide, write, commit.
+
+use std::time::Duration;
+
+use prism_contract::keyvalue::row::Row as KeyRow;
+use prism_contract::keyvalue::{Delete, Error, Timestamp};
+use sqlx::Row;
+
+use super::decode::key_row;
+use super::locks::locks_of;
+use super::session::Session;
+use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
+use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
+use crate::damage::Damage;
+
+/// Does `writes` in order in one transaction: an answer for each once it is committed, or an error that means none of them
+/// (but see [`Fate::Away`](super::error::Fate::Away)).
+///
+/// It holds the exclusive locks of all its records, and loads their rows by a statement of its own after that, which sees
+/// what the last holder of each lock wrote (LIN-1).
+pub(super) async fn commit(
+    session: &mut Session,
+    writes: &[&Write],
+    retention: Duration,
+) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
+    session.run(write_sql::begin_locked(&locks_of(writes))).await?;
+    let answers = apply(session, writes, retention).await;
+    end(session, answers).await
+}
+
+/// Commits what was done, or takes it back. After a failure to do either the session is not fit for more; the caller sees
+/// the error that came first.
+pub(super) async fn end<T>(session: &mut Session, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+    match done {
+        Ok(done) => session.run("COMMIT").await.map(|()| done),
+        Err(error) => {
+            // Postgres itself rolls back what a broken connection leaves behind.
+            let _ = session.run("ROLLBACK").await;
+            Err(error)
+        }
+    }
+}
+
+async fn apply(
+    session: &mut Session,
+    writes: &[&Write],
+    retention: Duration,
+) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
+    let mut overlay = Overlay::new(writes, retention);
+    load(session, &mut overlay).await?;
+    let mut answers = Vec::with_capacity(writes.len());
+    for number in 0..writes.len() {
+        answers.push(match overlay.decide(number) {
+            Ok(Decision::Answer(written)) => Ok(written),
+            Ok(Decision::ByStore(delete)) => {
+                write(session, overlay.take_changes()).await?;
+                let count = delete_span(session, delete).await?;
+                overlay.swept_by(delete);
+                Ok(Written::Deleted(count))
+            }
+            Err(error) => Err(error),
+        });
+    }
+    write(session, overlay.take_changes()).await?;
+    Ok(answers)
+}
+
+/// Loads the rows of every place, and draws as many versions as may be needed.
+async fn load(session: &mut Session, overlay: &mut Overlay<'_>) -> Result<(), sqlx::Error> {
+    let places = overlay.places();
+    let needed = overlay.versions_needed();
+    if places.is_empty() {
+        return Ok(());
+    }
+    let query = sqlx::query(LOOK_UP)
+        .bind(column(&places, |place| place.namespace.as_bytes()))
+        .bind(column(&places, |place| place.id.as_bytes()))
+        .bind(column(&places, |place| place.key))
+        .bind(i64::try_from(needed).map_err(Damage::because)?);
+    let mut versions = Vec::with_capacity(needed);
+    for row in session.rows(query).await? {
+        let number: i64 = row.try_get(0)?;
+        match usize::try_from(number).map_err(Damage::because)?.checked_sub(1) {
+            None => versions.push(row.try_get(1)?),
+            Some(slot) => overlay.know(slot, key_row(&row)?),
+        }
+    }
+    overlay.draw_from(versions);
+    Ok(())
+}
+
+/// Writes changes, in at most two statements.
+async fn write(session: &mut Session, changes: Vec<Pending<'_>>) -> Result<(), sqlx::Error> {
+    let mut kept = Vec::with_capacity(changes.len());
+    let mut gone = Vec::new();
+    for Pending { place, change } in changes {
+        match change {
+            Change::Item(row, item) => {
+                kept.push(Line {
+                    place,
+                    row,
+                    content_type: &item.content_type,
+                    compression: item.compression,
+                    value: &item.value,
+                });
+            }
+            Change::Tombstone(row) => {
+                kept.push(Line { place, row, content_type: "", compression: 0, value: &[] })
+            }
+            Change::Remove => gone.push(place),
+        }
+    }
+    if !kept.is_empty() {
+        let query = sqlx::query(UPSERT)
+            .bind(column(&kept, |line| line.place.namespace.as_bytes()))
+            .bind(column(&kept, |line| line.place.id.as_bytes()))
+            .bind(column(&kept, |line| line.place.key))
+            .bind(column(&kept, |line| line.content_type.as_bytes()))
+            .bind(column(&kept, |line| line.compression))
+            .bind(column(&kept, |line| line.row.version))
+            .bind(column(&kept, |line| line.row.token))
+            .bind(column(&kept, |line| line.row.created_at.as_micros()))
+            .bind(column(&kept, |line| line.row.updated_at.as_micros()))
+            .bind(column(&kept, |line| line.row.expires_at.map(Timestamp::as_micros)))
+            .bind(column(&kept, |line| line.row.deleted_at.map(Timestamp::as_micros)))
+            .bind(column(&kept, |line| line.value));
+        session.execute(query).await?;
+    }
+    if !gone.is_empty() {
+        session.execute(places_of(REMOVE, &gone)).await?;
+    }
+    Ok(())
+}
+
+/// A row as it is to be written.
+struct Line<'a> {
+    place: Place<'a>,
+    row: KeyRow,
+    content_type: &'a str,
+    compression: i32,
+    value: &'a [u8],
+}
+
+/// A statement whose parameters are the namespaces, ids and keys of places.
+fn places_of(text: &'static str, places: &[Place<'_>]) -> super::session::Query {
+    sqlx::query(text)
+        .bind(column(places, |place| place.namespace.as_bytes()))
+        .bind(column(places, |place| place.id.as_bytes()))
+        .bind(column(places, |place| place.key))
+}
+
+/// One column of rows.
+pub(super) fn column<'a, R, T: 'a>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
+/// Does a Delete by range, prefix or all within the database, by the rules of [`prism_contract::keyvalue::row`]: a record may
+/// hold more items than fit in memory. Only what is live goes, so what was dead keeps its tombstone.
+async fn delete_span(session: &mut Session, delete: &Delete) -> Result<u64, sqlx::Error> {
+    let bounds = delete.predicate.bounds();
+    let ends = bounds.end.is_some();
+    let statements = [
+        // First those that must leave a tombstone, then the others, which only a Delete without a token has.
+        Some(write_sql::bury(ends)),
+        (delete.token == 0).then(|| write_sql::remove_untold(ends)),
+    ];
+    let mut count = 0;
+    for statement in statements.into_iter().flatten() {
+        let query = sqlx::query(statement)
+            .bind(delete.namespace.as_str().as_bytes())
+            .bind(delete.id.as_str().as_bytes())
+            .bind(delete.now.as_micros())
+            .bind(delete.token)
+            .bind(bounds.start.as_ref());
+        let query = bounds.end.iter().fold(query, |query, end| query.bind(end.as_ref()));
+        count += session.execute(query).await?;
+    }
+    Ok(count)
+}

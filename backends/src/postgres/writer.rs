@@ -1,0 +1,210 @@
+//! The writers: tasks with a connection each, which take what waits and commit it together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use prism_contract::keyvalue::{Error, Swept, Timestamp};
+use tokio::sync::{Mutex, oneshot};
+
+use super::error::{Fate, fate, is_broken, translate};
+use super::plain::Plain;
+use super::session::{Connector, Session};
+use super::settings::Settings;
+use super::sweep::sweep;
+use super::transaction::commit;
+use crate::batch::{Write, Written};
+use crate::queue::{Intake, Job, Turn};
+
+/// How often a transaction that lost against another one is tried at once.
+const TRIES: usize = 10;
+
+/// What a writer does besides writes.
+pub(super) enum Errand {
+    /// See whether a transaction can be had.
+    Probe { answer: oneshot::Sender<Result<(), Error>> },
+    /// Drop some of what is expired or forgotten at `now`.
+    Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
+    /// Ask the database for its settings.
+    Settings { answer: oneshot::Sender<Result<Settings, Error>> },
+    /// Finish what waits, and stop.
+    Close,
+}
+
+/// The queue's end, from which writers take in turns. A lone write finds a writer waiting; while all are busy, writes gather
+/// for the next that is free.
+pub(super) type SharedIntake = Arc<Mutex<Intake<Errand>>>;
+
+type Answers = Vec<Result<Written, Error>>;
+
+pub(super) struct Writer {
+    connector: Connector,
+    /// `None` before its first use, and after it broke; the next use connects.
+    session: Option<Session>,
+    retention: Duration,
+    /// Whether the last transaction of any writer failed because the database was away.
+    away: Arc<AtomicBool>,
+}
+
+impl Writer {
+    pub(super) fn new(connector: Connector, retention: Duration, away: Arc<AtomicBool>) -> Self {
+        Self { connector, session: None, retention, away }
+    }
+
+    /// Works until the queue ends.
+    pub(super) async fn run(mut self, intake: SharedIntake) {
+        loop {
+            match next(&intake).await {
+                Some(Turn::Batch(jobs)) => self.batch(jobs).await,
+                Some(Turn::Errand(Errand::Probe { answer })) => {
+                    let _ = answer.send(self.probe().await);
+                }
+                Some(Turn::Errand(Errand::Sweep { now, answer })) => {
+                    let _ = answer.send(self.sweep(now).await);
+                }
+                Some(Turn::Errand(Errand::Settings { answer })) => {
+                    let _ = answer.send(self.settings().await);
+                }
+                // The intake is closed: what still waits is taken before the end is told.
+                Some(Turn::Errand(Errand::Close)) => {}
+                None => break,
+            }
+        }
+        if let Some(session) = self.session {
+            session.close().await;
+        }
+    }
+
+    /// Commits jobs together and answers each.
+    async fn batch(&mut self, jobs: Vec<Job>) {
+        let writes: Vec<&Write> = jobs.iter().map(|job| &job.write).collect();
+        let answers = self.answers(&writes).await;
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            // Whoever has stopped waiting does not hear of it.
+            let _ = job.answer.send(answer);
+        }
+    }
+
+    /// A failure that is not an outage may be one write's own fault: then each is tried alone, so that it fails alone.
+    async fn answers(&mut self, writes: &[&Write]) -> Answers {
+        let error = match self.together(writes).await {
+            Ok(answers) => return answers,
+            Err(error) => error,
+        };
+        let alone = match fate(&error) {
+            Fate::Refused | Fate::Blocked | Fate::Collided => writes.len() > 1,
+            Fate::Away => false,
+        };
+        if !alone {
+            let error = translate(error);
+            return writes.iter().map(|_| Err(error.clone())).collect();
+        }
+        let mut answers = Vec::with_capacity(writes.len());
+        for write in writes {
+            let answer = self.together(std::slice::from_ref(write)).await.map_err(translate);
+            answers.push(answer.and_then(|mut answers| {
+                answers.pop().unwrap_or_else(|| Err(Error::internal("a write was not answered")))
+            }));
+        }
+        answers
+    }
+
+    /// All of `writes` in one transaction, again if it lost against another.
+    async fn together(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
+        let mut tries = 1;
+        loop {
+            match self.once(writes).await {
+                Err(error) if fate(&error) == Fate::Collided && tries < TRIES => tries += 1,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The fast way if there is one, and the slow way for what it leaves.
+    async fn once(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
+        let retention = self.retention;
+        let Some(plain) = Plain::of(writes) else {
+            return self.with(async |session| commit(session, writes, retention).await).await;
+        };
+        let done = self.with(async |session| plain.commit(session, retention).await).await?;
+        let left: Vec<&Write> =
+            writes.iter().zip(&done).filter_map(|(write, done)| done.is_none().then_some(*write)).collect();
+        let mut slow = match left.as_slice() {
+            [] => Vec::new(),
+            // What is done stays done, whatever becomes of these.
+            left => match self.with(async |session| commit(session, left, retention).await).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    let error = translate(error);
+                    left.iter().map(|_| Err(error.clone())).collect()
+                }
+            },
+        }
+        .into_iter();
+        let answers = done.into_iter().map(|done| match done {
+            Some(written) => Ok(written),
+            None => slow.next().unwrap_or_else(|| Err(Error::internal("a write was not answered"))),
+        });
+        Ok(answers.collect())
+    }
+
+    /// An empty transaction. After an outage it changes something, because only a change that is committed shows that the
+    /// disk is back.
+    async fn probe(&mut self) -> Result<(), Error> {
+        let touch = if self.away.load(Ordering::Relaxed) {
+            "UPDATE prism_schema SET version = version"
+        } else {
+            "SELECT 1"
+        };
+        self.with(async |session| session.run(touch).await).await.map_err(translate)
+    }
+
+    async fn sweep(&mut self, now: Timestamp) -> Result<Swept, Error> {
+        let retention = self.retention;
+        self.with(async |session| sweep(session, now, retention).await).await.map_err(translate)
+    }
+
+    async fn settings(&mut self) -> Result<Settings, Error> {
+        self.with(async |session| Settings::of(session).await).await.map_err(translate)
+    }
+
+    /// Works with the session, which is opened if there is none that can be relied on, and let go if it broke.
+    async fn with<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Session) -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let done = match self.awake().await {
+            Ok(mut session) => {
+                let done = work(&mut session).await;
+                if !matches!(&done, Err(error) if is_broken(error)) {
+                    self.session = Some(session);
+                }
+                done
+            }
+            Err(error) => Err(error),
+        };
+        let away = matches!(&done, Err(error) if fate(error) == Fate::Away);
+        self.away.store(away, Ordering::Relaxed);
+        done
+    }
+
+    async fn awake(&mut self) -> Result<Session, sqlx::Error> {
+        if let Some(mut session) = self.session.take()
+            && session.is_awake().await
+        {
+            return Ok(session);
+        }
+        self.connector.open().await
+    }
+}
+
+/// What to do next; nothing is let in any more once a writer was told to close.
+async fn next(intake: &Mutex<Intake<Errand>>) -> Option<Turn<Errand>> {
+    let mut intake = intake.lock().await;
+    let turn = intake.next().await;
+    if matches!(turn, Some(Turn::Errand(Errand::Close))) {
+        // The others wait for their turn at the intake, so this one must not let go of it first.
+        intake.close();
+    }
+    turn
+}
