@@ -1,8 +1,10 @@
 //! Opens the backend that the configuration names.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use prism_backends::postgres::{self, Postgres};
 use prism_backends::sqlite::{self, Sqlite};
 use prism_contract::keyvalue::{KeyValueBackend, Memory};
 
@@ -11,11 +13,17 @@ use crate::config::{Database, DatabaseKind, masked_url};
 /// Why a database could not be opened. It is for whoever starts the server, and may name the path.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The backend is not in this version.
-    #[error(
-        "database.type is postgres, which this version cannot serve yet; write sqlite, or memory for tests"
-    )]
-    NotBuilt,
+    /// The password cannot be read.
+    #[error("database.postgres.password_file: the file '{}' cannot be read: {why}", path.display())]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The database is not one that can be served.
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
     /// The file is not one that can be served.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
@@ -26,7 +34,11 @@ pub async fn open(database: &Database) -> Result<Arc<dyn KeyValueBackend>, OpenE
     match database.kind {
         DatabaseKind::Memory => Ok(Arc::new(Memory::new(database.tombstone_retention))),
         DatabaseKind::Sqlite => Ok(Arc::new(Sqlite::open(sqlite_options(database)).await?)),
-        DatabaseKind::Postgres => Err(OpenError::NotBuilt),
+        DatabaseKind::Postgres => {
+            let backend = Postgres::open(postgres_options(database)?).await?;
+            say_settings(&backend).await;
+            Ok(Arc::new(backend))
+        }
     }
 }
 
@@ -42,6 +54,40 @@ fn sqlite_options(database: &Database) -> sqlite::Options {
         queue_length: said.queue_length,
         queue_bytes: said.queue_bytes,
         max_batch: said.max_batch,
+    }
+}
+
+fn postgres_options(database: &Database) -> Result<postgres::Options, OpenError> {
+    let said = &database.postgres;
+    let read = |path: &PathBuf| {
+        std::fs::read_to_string(path).map_err(|why| OpenError::Password { path: path.clone(), why })
+    };
+    let password = said.password_file.as_ref().map(read).transpose()?;
+    Ok(postgres::Options {
+        url: database.url.clone().unwrap_or_default(),
+        password: password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+        readers: said.readers,
+        writers: said.writers,
+        waiting_reads: said.waiting_reads,
+        read_wait: said.read_wait,
+        connect_timeout: said.connect_timeout,
+        statement_timeout: said.statement_timeout,
+        lock_timeout: said.lock_timeout,
+        retention: database.tombstone_retention,
+        queue_length: said.queue_length,
+        queue_bytes: said.queue_bytes,
+        max_batch: said.max_batch,
+    })
+}
+
+/// Logs what durability rests on: only the server's operator can change it.
+async fn say_settings(backend: &Postgres) {
+    match backend.settings().await {
+        Ok(settings) if settings.are_durable() => tracing::info!(%settings, "the database's settings"),
+        Ok(settings) => {
+            tracing::warn!(%settings, "the database's settings are not durable: a loss of power may take answered writes");
+        }
+        Err(error) => tracing::warn!(%error, "the database's settings are not known"),
     }
 }
 

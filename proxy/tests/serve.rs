@@ -174,12 +174,39 @@ fn a_file_that_is_no_database_is_told_and_left_alone() {
 }
 
 #[test]
-fn postgres_is_understood_and_refused() {
+fn a_postgres_server_that_is_not_there_is_told_without_the_password() {
     let folder = TempDir::new().unwrap();
-    let output = run(serve(folder.path()).env("DATABASE_URL", "postgres://u:hunter2@h/d"));
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("postgres://u:hunter2@{free}/d");
+    let output = run(serve(folder.path()).env("DATABASE_URL", url));
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("database.type is postgres, which this version cannot serve yet"));
-    assert!(!stderr(&output).contains("hunter2"));
+    let said = stderr(&output);
+    assert!(
+        said.contains(&format!("cannot open the Postgres database 'd' at {free} as user 'u': ")),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_postgres_url_that_is_mistyped_is_told_without_the_password() {
+    let folder = TempDir::new().unwrap();
+    let output = run(serve(folder.path()).env("DATABASE_URL", "postgres://u:hunter2@h/d?sslmod=require"));
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("it has a parameter 'sslmod'; write postgres://"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn a_password_file_that_cannot_be_read_is_told() {
+    let folder = TempDir::new().unwrap();
+    let mut command = serve(folder.path());
+    command.env("DATABASE_URL", "postgres://h/d").env("PRISM_DATABASE_POSTGRES_PASSWORD_FILE", "none");
+    let output = run(&mut command);
+    assert_eq!(output.status.code(), Some(1));
+    let wanted = "database.postgres.password_file: the file 'none' cannot be read";
+    assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
 }
 
 #[test]

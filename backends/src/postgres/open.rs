@@ -27,7 +27,10 @@ pub(super) async fn open(options: &Options) -> Result<Connector, OpenError> {
     if let Some((option, allowed)) = options.fault() {
         return Err(OpenError::Option { option, allowed });
     }
-    let connect = parse(&options.url)?;
+    let mut connect = parse(&options.url)?;
+    if let Some(password) = &options.password {
+        connect = connect.password(password);
+    }
     let connector = Connector::new(connect, options);
     let at = place(connector.options());
     let mut session = connector

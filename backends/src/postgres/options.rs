@@ -12,6 +12,8 @@ pub struct Options {
     /// variables `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSWORD`, `PGSSLMODE`, `PGSSLROOTCERT` and the like, and the
     /// password from `~/.pgpass`. `Debug` hides it.
     pub url: String,
+    /// The password, if it is said apart from the URL. `Debug` hides it.
+    pub password: Option<String>,
     /// How many connections read at the same time; at least 1. Default: 8.
     pub readers: usize,
     /// How many connections write at the same time, each a batch; at least 1. Default: 2.
@@ -43,6 +45,7 @@ impl Options {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            password: None,
             readers: 8,
             writers: 2,
             waiting_reads: 4_096,
@@ -79,7 +82,7 @@ impl Options {
 }
 
 impl fmt::Debug for Options {
-    /// Everything but the URL, which may hold a password.
+    /// Everything but the URL and the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("readers", &self.readers)

@@ -79,7 +79,7 @@ async fn swept(session: &mut Session, now: Timestamp, retention: Duration) -> Re
     let now = now.as_micros();
     let expired = found(session, sqlx::query(EXPIRED).bind(now).bind(BOUND)).await?;
     let tombstones = found(session, sqlx::query(FORGOTTEN).bind(forgotten).bind(BOUND)).await?;
-    let more = [&expired, &tombstones].iter().any(|found| i64::try_from(found.len()) == Ok(BOUND));
+    let bound = [&expired, &tombstones].iter().any(|found| i64::try_from(found.len()) == Ok(BOUND));
 
     let mut wanted = locks(expired.iter().chain(&tombstones).map(Place::record));
     let locked = session.rows(sqlx::query(TRY_LOCKS).bind(wanted.as_slice())).await?;
@@ -91,7 +91,7 @@ async fn swept(session: &mut Session, now: Timestamp, retention: Duration) -> Re
     };
     let (expired, tombstones) = (ours(expired), ours(tombstones));
 
-    let mut swept = Swept { expired: 0, tombstones: 0, more };
+    let mut swept = Swept::default();
     if !expired.is_empty() {
         for statement in [DROP_EXPIRED, BURY_EXPIRED] {
             swept.expired += session.execute(at(statement, &expired).bind(now).bind(forgotten)).await?;
@@ -100,6 +100,8 @@ async fn swept(session: &mut Session, now: Timestamp, retention: Duration) -> Re
     if !tombstones.is_empty() {
         swept.tombstones = session.execute(at(DROP_FORGOTTEN, &tombstones).bind(forgotten)).await?;
     }
+    // Where nothing could be swept, the rest is for the next time too.
+    swept.more = bound && swept.expired + swept.tombstones > 0;
     Ok(swept)
 }
 

@@ -75,6 +75,8 @@ pub struct Database {
     pub sweep_interval: Duration,
     /// How a SQLite database is worked.
     pub sqlite: Sqlite,
+    /// How a Postgres database is worked.
+    pub postgres: Postgres,
 }
 
 /// How a SQLite database is worked. The defaults are the backend's own.
@@ -88,6 +90,33 @@ pub struct Sqlite {
     pub read_wait: Duration,
     /// How long to wait for a lock that another process holds.
     pub busy_timeout: Duration,
+    /// Writes that may wait.
+    pub queue_length: usize,
+    /// Bytes that may wait to be written.
+    pub queue_bytes: u32,
+    /// Most writes in one transaction.
+    pub max_batch: usize,
+}
+
+/// How a Postgres database is worked. The defaults are the backend's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgres {
+    /// A file that holds the password, instead of the URL.
+    pub password_file: Option<PathBuf>,
+    /// Connections that read at the same time.
+    pub readers: usize,
+    /// Connections that write at the same time.
+    pub writers: usize,
+    /// Reads that may wait for a connection.
+    pub waiting_reads: usize,
+    /// How long a read may wait for a connection.
+    pub read_wait: Duration,
+    /// How long opening a connection may take.
+    pub connect_timeout: Duration,
+    /// How long a statement may run.
+    pub statement_timeout: Duration,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Duration,
     /// Writes that may wait.
     pub queue_length: usize,
     /// Bytes that may wait to be written.
@@ -181,6 +210,7 @@ impl Default for Database {
             tombstone_retention: prism_contract::keyvalue::row::DEFAULT_RETENTION,
             sweep_interval: Duration::from_mins(1),
             sqlite: Sqlite::default(),
+            postgres: Postgres::default(),
         }
     }
 }
@@ -193,6 +223,25 @@ impl Default for Sqlite {
             waiting_reads: options.waiting_reads,
             read_wait: options.read_wait,
             busy_timeout: options.busy_timeout,
+            queue_length: options.queue_length,
+            queue_bytes: options.queue_bytes,
+            max_batch: options.max_batch,
+        }
+    }
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        let options = prism_backends::postgres::Options::new("");
+        Self {
+            password_file: None,
+            readers: options.readers,
+            writers: options.writers,
+            waiting_reads: options.waiting_reads,
+            read_wait: options.read_wait,
+            connect_timeout: options.connect_timeout,
+            statement_timeout: options.statement_timeout,
+            lock_timeout: options.lock_timeout,
             queue_length: options.queue_length,
             queue_bytes: options.queue_bytes,
             max_batch: options.max_batch,
@@ -215,6 +264,7 @@ impl fmt::Debug for Database {
             .field("tombstone_retention", &self.tombstone_retention)
             .field("sweep_interval", &self.sweep_interval)
             .field("sqlite", &self.sqlite)
+            .field("postgres", &self.postgres)
             .finish()
     }
 }

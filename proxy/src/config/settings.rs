@@ -36,7 +36,7 @@ pub(super) fn variable(path: &str) -> String {
 const DURATION: &str = "a duration; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
 const PERIOD: &str =
     "a duration longer than 0; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
-const BUSY: &str = "a duration longer than 0 and at most 24d, such as 5s";
+const TIMEOUT: &str = "a duration longer than 0 and at most 24d, such as 5s";
 const SIZE: &str = "a size from 1 byte to 4095MiB; write a whole number and a unit, such as 64MiB or 512KiB";
 const COUNT: &str = "a whole number from 1";
 const FILE: &str = "the path of a file";
@@ -136,10 +136,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.sqlite.busy_timeout",
-        allowed: BUSY,
-        set: |config, text| {
-            values::busy_timeout(text).map(|value| config.database.sqlite.busy_timeout = value)
-        },
+        allowed: TIMEOUT,
+        set: |config, text| values::timeout(text).map(|value| config.database.sqlite.busy_timeout = value),
         show: |config| Some(show_duration(config.database.sqlite.busy_timeout)),
     },
     Setting {
@@ -159,6 +157,76 @@ pub(super) const SETTINGS: &[Setting] = &[
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.max_batch = value),
         show: |config| Some(config.database.sqlite.max_batch.to_string()),
+    },
+    Setting {
+        path: "database.postgres.password_file",
+        allowed: FILE,
+        set: |config, text| file(text).map(|path| config.database.postgres.password_file = Some(path)),
+        show: |config| config.database.postgres.password_file.as_deref().map(text),
+    },
+    Setting {
+        path: "database.postgres.readers",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.postgres.readers = value),
+        show: |config| Some(config.database.postgres.readers.to_string()),
+    },
+    Setting {
+        path: "database.postgres.writers",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.postgres.writers = value),
+        show: |config| Some(config.database.postgres.writers.to_string()),
+    },
+    Setting {
+        path: "database.postgres.waiting_reads",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.postgres.waiting_reads = value),
+        show: |config| Some(config.database.postgres.waiting_reads.to_string()),
+    },
+    Setting {
+        path: "database.postgres.read_wait",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|value| config.database.postgres.read_wait = value),
+        show: |config| Some(show_duration(config.database.postgres.read_wait)),
+    },
+    Setting {
+        path: "database.postgres.connect_timeout",
+        allowed: TIMEOUT,
+        set: |config, text| {
+            values::timeout(text).map(|value| config.database.postgres.connect_timeout = value)
+        },
+        show: |config| Some(show_duration(config.database.postgres.connect_timeout)),
+    },
+    Setting {
+        path: "database.postgres.statement_timeout",
+        allowed: TIMEOUT,
+        set: |config, text| {
+            values::timeout(text).map(|value| config.database.postgres.statement_timeout = value)
+        },
+        show: |config| Some(show_duration(config.database.postgres.statement_timeout)),
+    },
+    Setting {
+        path: "database.postgres.lock_timeout",
+        allowed: TIMEOUT,
+        set: |config, text| values::timeout(text).map(|value| config.database.postgres.lock_timeout = value),
+        show: |config| Some(show_duration(config.database.postgres.lock_timeout)),
+    },
+    Setting {
+        path: "database.postgres.queue_length",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.postgres.queue_length = value),
+        show: |config| Some(config.database.postgres.queue_length.to_string()),
+    },
+    Setting {
+        path: "database.postgres.queue_bytes",
+        allowed: SIZE,
+        set: |config, text| values::size(text).map(|value| config.database.postgres.queue_bytes = value),
+        show: |config| Some(show_size(config.database.postgres.queue_bytes)),
+    },
+    Setting {
+        path: "database.postgres.max_batch",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|value| config.database.postgres.max_batch = value),
+        show: |config| Some(config.database.postgres.max_batch.to_string()),
     },
     Setting {
         path: "logging.level",

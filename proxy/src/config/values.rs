@@ -33,8 +33,8 @@ pub(super) fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// As [`period`], and no longer than SQLite can be told.
-pub(super) fn busy_timeout(text: &str) -> Option<Duration> {
+/// As [`period`], and no longer than a database can be told.
+pub(super) fn timeout(text: &str) -> Option<Duration> {
     period(text).filter(|time| *time <= Duration::from_hours(24 * 24))
 }
 

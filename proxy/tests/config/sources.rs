@@ -33,7 +33,17 @@ fn the_example_names_every_key_at_its_default() {
     assert_eq!(of_file(&example), Ok(Config::default()));
     let named = keys(&example);
     // What a file can say, by what an unknown key is told.
-    for section in ["", "server", "server.tls", "database", "database.sqlite", "logging", "auth", "health"] {
+    for section in [
+        "",
+        "server",
+        "server.tls",
+        "database",
+        "database.sqlite",
+        "database.postgres",
+        "logging",
+        "auth",
+        "health",
+    ] {
         let mut yaml = String::new();
         for (depth, part) in section.split('.').filter(|part| !part.is_empty()).enumerate() {
             writeln!(yaml, "{:width$}{part}:", "", width = depth * 2).unwrap();
