@@ -6,61 +6,86 @@ use siphasher::sip::SipHasher13;
 
 use crate::batch::Write;
 
-/// A record's lock. Two records share one only by chance (one in 2^64), and then merely wait for each other. Every gateway
-/// on a database must count alike, so this never changes: a new way would need a new migration that old gateways refuse.
-fn lock_of(namespace: &str, id: &str) -> i64 {
-    let mut hasher = SipHasher13::new_with_keys(0x5072_6973_6d20_6b76, 0x7265_636f_7264_2031);
-    hasher.write(namespace.as_bytes());
-    // A namespace holds no NUL, so no two records are the same bytes.
-    hasher.write_u8(0);
-    hasher.write(id.as_bytes());
-    hasher.finish().cast_signed()
+/// How the records of one schema are numbered. Advisory locks belong to a database, which several schemas may share, so
+/// each schema counts by a number of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Locks {
+    /// The schema's own number, drawn when it was made.
+    seed: u64,
 }
 
-/// The locks of the records of these places, each once, in the order in which everybody takes them: so nobody ever waits
-/// for somebody who waits for him (LIN-5).
-pub(super) fn locks<'a>(records: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<i64> {
-    let mut locks: Vec<_> = records.map(|(namespace, id)| lock_of(namespace, id)).collect();
-    locks.sort_unstable();
-    locks.dedup();
-    locks
-}
+impl Locks {
+    pub(super) fn new(seed: i64) -> Self {
+        Self { seed: seed.cast_unsigned() }
+    }
 
-/// The lock of one record.
-pub(super) fn lock(namespace: &str, id: &str) -> i64 {
-    lock_of(namespace, id)
-}
+    /// A record's lock. Two records share one only by chance (one in 2^64), and then merely wait for each other. Every
+    /// gateway on a database must count alike, so this never changes: a new way would need a new migration, which old
+    /// gateways refuse.
+    pub(super) fn of(self, namespace: &str, id: &str) -> i64 {
+        self.hash(&[namespace.as_bytes(), id.as_bytes()])
+    }
 
-/// The locks of the records that `writes` write.
-pub(super) fn locks_of(writes: &[&Write]) -> Vec<i64> {
-    locks(writes.iter().map(|write| match write {
-        Write::Put(put) => (put.namespace.as_str(), put.id.as_str()),
-        Write::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
-    }))
+    /// The lock of whoever sweeps. No record has it: a record's namespace is not empty.
+    pub(super) fn of_sweep(self) -> i64 {
+        self.hash(&[b"", b"sweep"])
+    }
+
+    /// The locks of these records, each once, in the order in which everybody takes them: so nobody ever waits for somebody
+    /// who waits for him (LIN-5).
+    pub(super) fn of_all<'a>(self, records: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<i64> {
+        let mut locks: Vec<_> = records.map(|(namespace, id)| self.of(namespace, id)).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        locks
+    }
+
+    /// The locks of the records that `writes` write.
+    pub(super) fn of_writes(self, writes: &[&Write]) -> Vec<i64> {
+        self.of_all(writes.iter().map(|write| match write {
+            Write::Put(put) => (put.namespace.as_str(), put.id.as_str()),
+            Write::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
+        }))
+    }
+
+    fn hash(self, parts: &[&[u8]; 2]) -> i64 {
+        let mut hasher = SipHasher13::new_with_keys(self.seed, 0x5072_6973_6d20_6b76);
+        hasher.write(parts[0]);
+        // A namespace holds no NUL, so no two records are the same bytes.
+        hasher.write_u8(0);
+        hasher.write(parts[1]);
+        hasher.finish().cast_signed()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LOCKS: Locks = Locks { seed: 7 };
+
     #[test]
     fn a_records_lock_is_the_same_for_every_gateway_of_every_version() {
-        assert_eq!(lock("n", "r"), LOCK_OF_N_R);
+        // Read off once; another number would let two gateways of different versions past each other.
+        assert_eq!(LOCKS.of("n", "r"), 4_771_427_963_266_526_584);
+    }
+
+    #[test]
+    fn records_of_another_schema_have_other_locks() {
+        assert_ne!(LOCKS.of("n", "r"), Locks::new(8).of("n", "r"));
+        assert_ne!(LOCKS.of_sweep(), Locks::new(8).of_sweep());
     }
 
     #[test]
     fn names_that_run_together_have_locks_of_their_own() {
-        assert_ne!(lock("a", "bc"), lock("ab", "c"));
-        assert_ne!(lock("a", "b"), lock("b", "a"));
+        assert_ne!(LOCKS.of("a", "bc"), LOCKS.of("ab", "c"));
+        assert_ne!(LOCKS.of("a", "b"), LOCKS.of("b", "a"));
     }
 
     #[test]
     fn locks_come_once_and_in_order() {
-        let taken = locks([("n", "c"), ("n", "a"), ("n", "c"), ("n", "b")].into_iter());
+        let taken = LOCKS.of_all([("n", "c"), ("n", "a"), ("n", "c"), ("n", "b")].into_iter());
         assert_eq!(taken.len(), 3);
         assert!(taken.is_sorted());
     }
-
-    /// Read off once; a change of it would let two gateways of different versions past each other.
-    const LOCK_OF_N_R: i64 = 0;
 }

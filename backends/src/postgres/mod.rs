@@ -62,14 +62,14 @@ pub struct Postgres {
 impl Postgres {
     /// Connects, and brings the schema up to date. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let connector = open::open(&options).await?;
+        let (connector, locks) = open::open(&options).await?;
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         let intake = Arc::new(tokio::sync::Mutex::new(intake));
         let away = Arc::new(AtomicBool::new(false));
         let retention = whole_micros(options.retention);
         let writers = (0..options.writers)
             .map(|_| {
-                let writer = Writer::new(connector.clone(), retention, Arc::clone(&away));
+                let writer = Writer::new(connector.clone(), locks, retention, Arc::clone(&away));
                 tokio::spawn(writer.run(Arc::clone(&intake)))
             })
             .collect();

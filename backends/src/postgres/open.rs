@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use sqlx::postgres::PgConnectOptions;
 
+use super::locks::Locks;
 use super::schema::{self, Unfit};
 use super::session::Connector;
 use super::{OpenError, Options};
@@ -22,8 +23,8 @@ const PARAMETERS: [&str; 10] = [
     "options",
 ];
 
-/// Makes the schema ready, and answers how to connect.
-pub(super) async fn open(options: &Options) -> Result<Connector, OpenError> {
+/// Makes the schema ready, and answers how to connect and how records are locked.
+pub(super) async fn open(options: &Options) -> Result<(Connector, Locks), OpenError> {
     if let Some((option, allowed)) = options.fault() {
         return Err(OpenError::Option { option, allowed });
     }
@@ -40,7 +41,7 @@ pub(super) async fn open(options: &Options) -> Result<Connector, OpenError> {
     let migrated = schema::migrate(&mut session).await;
     session.close().await;
     match migrated {
-        Ok(()) => Ok(connector),
+        Ok(locks) => Ok((connector, locks)),
         Err(Unfit::Newer(found)) => Err(OpenError::Newer { at, found }),
         Err(Unfit::Failed(source)) => Err(OpenError::Unprepared { at, source: source.into() }),
     }

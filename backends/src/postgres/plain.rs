@@ -6,7 +6,7 @@ use std::time::Duration;
 use prism_contract::keyvalue::{Put, PutResult, Timestamp};
 use sqlx::Row;
 
-use super::locks::locks_of;
+use super::locks::Locks;
 use super::session::Session;
 use super::transaction::column;
 use super::write_sql;
@@ -31,7 +31,7 @@ impl<'a> Plain<'a> {
     /// `writes` as one statement, if they can be: Puts without preconditions, none of whose keys is written twice. A Put of
     /// several items that carries a token is not among them: if only some items took effect, the answer would have to name
     /// the others' versions as of that very moment (PUT-3).
-    pub(super) fn of(writes: &[&'a Write]) -> Option<Self> {
+    pub(super) fn of(writes: &[&'a Write], locks: Locks) -> Option<Self> {
         let mut lines = Vec::new();
         let mut sizes = Vec::with_capacity(writes.len());
         for (number, write) in writes.iter().enumerate() {
@@ -54,7 +54,7 @@ impl<'a> Plain<'a> {
         }
         // Two statements that meet in some rows come to them in the same order, so neither waits for the other's.
         lines.sort_unstable_by_key(|line| (line.place.namespace, line.place.id, line.place.key));
-        Some(Self { locks: locks_of(writes), lines, sizes })
+        Some(Self { locks: locks.of_writes(writes), lines, sizes })
     }
 
     /// Runs the statement. An answer for each write; `None` for one whose token did not let it through, which is to be asked

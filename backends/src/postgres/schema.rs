@@ -5,6 +5,7 @@
 
 use sqlx::Row;
 
+use super::locks::Locks;
 use super::session::Session;
 
 /// The migrations in order; the first takes an empty schema to version 1.
@@ -14,8 +15,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_i
 #[expect(clippy::cast_possible_wrap, reason = "there are a handful of migrations")]
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The lock of whoever migrates: `Prsm` in ASCII, and far from where records' locks lie only by chance, which does no
-/// harm.
+/// The lock of whoever migrates, in whichever schema: `Prsm` in ASCII.
 const MIGRATION_LOCK: i64 = 0x5072_736d;
 
 /// Why a schema is not one to work with.
@@ -33,12 +33,18 @@ impl From<sqlx::Error> for Unfit {
     }
 }
 
-/// Runs the migrations that the database still lacks, all or none. A schema that is newer is left as it is.
-pub(super) async fn migrate(session: &mut Session) -> Result<(), Unfit> {
+/// Runs the migrations that the database still lacks, all or none, and answers how records are locked. A schema that is
+/// newer is left as it is.
+pub(super) async fn migrate(session: &mut Session) -> Result<Locks, Unfit> {
     // A role that may not create tables can still use those that are there.
-    if version(session).await? == SCHEMA_VERSION {
-        return Ok(());
+    if version(session).await? != SCHEMA_VERSION {
+        bring_up(session).await?;
     }
+    let seed = session.row(sqlx::query("SELECT seed FROM prism_schema")).await?;
+    Ok(Locks::new(seed.try_get(0)?))
+}
+
+async fn bring_up(session: &mut Session) -> Result<(), Unfit> {
     session.run(format!("BEGIN; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
     let migrated = apply(session).await;
     let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -49,8 +55,10 @@ pub(super) async fn migrate(session: &mut Session) -> Result<(), Unfit> {
 
 /// The version of the schema, 0 where there is none yet. The tables are those that the session's search path leads to.
 pub(super) async fn version(session: &mut Session) -> Result<i64, sqlx::Error> {
-    let there = sqlx::query("SELECT to_regclass('prism_schema') IS NOT NULL");
-    if !session.row(there).await?.try_get::<bool, _>(0)? {
+    // Not to_regclass: it may answer from what the session knew before it waited for the lock.
+    let there = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
+                 WHERE relname = 'prism_schema' AND pg_catalog.pg_table_is_visible(oid))";
+    if !session.row(sqlx::query(there)).await?.try_get::<bool, _>(0)? {
         return Ok(0);
     }
     session.row(sqlx::query("SELECT version FROM prism_schema")).await?.try_get(0)
@@ -67,9 +75,11 @@ async fn apply(session: &mut Session) -> Result<(), Unfit> {
         session.run(migration).await?;
     }
     if done == 0 {
-        // The table has one row for ever.
-        let made = "CREATE TABLE prism_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL); \
-                    INSERT INTO prism_schema (version) VALUES (0)";
+        // One row for ever, with a number by which this schema's records are locked.
+        let made = "CREATE TABLE prism_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL, \
+                    seed bigint NOT NULL); \
+                    INSERT INTO prism_schema (version, seed) \
+                    VALUES (0, ('x' || substr(md5(random()::text || clock_timestamp()), 1, 16))::bit(64)::bigint)";
         session.run(made).await?;
     }
     session.execute(sqlx::query("UPDATE prism_schema SET version = $1").bind(SCHEMA_VERSION)).await?;

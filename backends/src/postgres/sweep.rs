@@ -9,16 +9,13 @@ use prism_contract::keyvalue::{Swept, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::locks::{lock, locks};
+use super::locks::Locks;
 use super::session::{Query, Session};
 use super::transaction::{column, end};
 use super::write_sql::TRY_LOCKS;
 
 /// Most rows of each kind that one sweep looks at. It takes some milliseconds.
 const BOUND: i64 = 1_000;
-
-/// The lock of whoever sweeps: `Swep` in ASCII.
-const SWEEP_LOCK: i64 = 0x5377_6570;
 
 /// The first expired rows: parameters now and how many.
 pub(super) const EXPIRED: &str = "SELECT namespace, id, key FROM prism_items \
@@ -63,15 +60,22 @@ pub(super) const DROP_FORGOTTEN: &str = concat!(
 pub(super) async fn sweep(
     session: &mut Session,
     now: Timestamp,
+    locks: Locks,
     retention: Duration,
 ) -> Result<Swept, sqlx::Error> {
     session.run("BEGIN").await?;
-    let swept = swept(session, now, retention).await;
+    let swept = swept(session, now, locks, retention).await;
     end(session, swept).await
 }
 
-async fn swept(session: &mut Session, now: Timestamp, retention: Duration) -> Result<Swept, sqlx::Error> {
-    let turn = session.row(sqlx::query("SELECT pg_try_advisory_xact_lock($1)").bind(SWEEP_LOCK)).await?;
+async fn swept(
+    session: &mut Session,
+    now: Timestamp,
+    locks: Locks,
+    retention: Duration,
+) -> Result<Swept, sqlx::Error> {
+    let turn =
+        session.row(sqlx::query("SELECT pg_try_advisory_xact_lock($1)").bind(locks.of_sweep())).await?;
     if !turn.try_get::<bool, _>(0)? {
         return Ok(Swept::default());
     }
@@ -81,13 +85,16 @@ async fn swept(session: &mut Session, now: Timestamp, retention: Duration) -> Re
     let tombstones = found(session, sqlx::query(FORGOTTEN).bind(forgotten).bind(BOUND)).await?;
     let bound = [&expired, &tombstones].iter().any(|found| i64::try_from(found.len()) == Ok(BOUND));
 
-    let mut wanted = locks(expired.iter().chain(&tombstones).map(Place::record));
+    let mut wanted = locks.of_all(expired.iter().chain(&tombstones).map(Place::record));
     let locked = session.rows(sqlx::query(TRY_LOCKS).bind(wanted.as_slice())).await?;
     let locked = locked.iter().map(|row| row.try_get(0)).collect::<Result<Vec<bool>, _>>()?;
     let mut locked = locked.into_iter();
     wanted.retain(|_| locked.next() == Some(true));
     let ours = |places: Vec<Place>| -> Vec<Place> {
-        places.into_iter().filter(|place| wanted.binary_search(&place.lock()).is_ok()).collect()
+        places
+            .into_iter()
+            .filter(|place| wanted.binary_search(&locks.of(&place.namespace, &place.id)).is_ok())
+            .collect()
     };
     let (expired, tombstones) = (ours(expired), ours(tombstones));
 
@@ -115,10 +122,6 @@ struct Place {
 impl Place {
     fn record(&self) -> (&str, &str) {
         (&self.namespace, &self.id)
-    }
-
-    fn lock(&self) -> i64 {
-        lock(&self.namespace, &self.id)
     }
 
     fn of(row: &PgRow) -> Result<Self, sqlx::Error> {

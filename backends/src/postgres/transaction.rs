@@ -7,7 +7,7 @@ use prism_contract::keyvalue::{Delete, Error, Timestamp};
 use sqlx::Row;
 
 use super::decode::key_row;
-use super::locks::locks_of;
+use super::locks::Locks;
 use super::session::Session;
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
@@ -21,9 +21,10 @@ use crate::damage::Damage;
 pub(super) async fn commit(
     session: &mut Session,
     writes: &[&Write],
+    locks: Locks,
     retention: Duration,
 ) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
-    session.run(write_sql::begin_locked(&locks_of(writes))).await?;
+    session.run(write_sql::begin_locked(&locks.of_writes(writes))).await?;
     let answers = apply(session, writes, retention).await;
     end(session, answers).await
 }

@@ -8,6 +8,7 @@ use prism_contract::keyvalue::{Error, Swept, Timestamp};
 use tokio::sync::{Mutex, oneshot};
 
 use super::error::{Fate, fate, is_broken, translate};
+use super::locks::Locks;
 use super::plain::Plain;
 use super::session::{Connector, Session};
 use super::settings::Settings;
@@ -41,14 +42,20 @@ pub(super) struct Writer {
     connector: Connector,
     /// `None` before its first use, and after it broke; the next use connects.
     session: Option<Session>,
+    locks: Locks,
     retention: Duration,
     /// Whether the last transaction of any writer failed because the database was away.
     away: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn new(connector: Connector, retention: Duration, away: Arc<AtomicBool>) -> Self {
-        Self { connector, session: None, retention, away }
+    pub(super) fn new(
+        connector: Connector,
+        locks: Locks,
+        retention: Duration,
+        away: Arc<AtomicBool>,
+    ) -> Self {
+        Self { connector, session: None, locks, retention, away }
     }
 
     /// Works until the queue ends.
@@ -122,9 +129,9 @@ impl Writer {
 
     /// The fast way if there is one, and the slow way for what it leaves.
     async fn once(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
-        let retention = self.retention;
-        let Some(plain) = Plain::of(writes) else {
-            return self.with(async |session| commit(session, writes, retention).await).await;
+        let (locks, retention) = (self.locks, self.retention);
+        let Some(plain) = Plain::of(writes, locks) else {
+            return self.with(async |session| commit(session, writes, locks, retention).await).await;
         };
         let done = self.with(async |session| plain.commit(session, retention).await).await?;
         let left: Vec<&Write> =
@@ -132,7 +139,7 @@ impl Writer {
         let mut slow = match left.as_slice() {
             [] => Vec::new(),
             // What is done stays done, whatever becomes of these.
-            left => match self.with(async |session| commit(session, left, retention).await).await {
+            left => match self.with(async |session| commit(session, left, locks, retention).await).await {
                 Ok(answers) => answers,
                 Err(error) => {
                     let error = translate(error);
@@ -160,8 +167,8 @@ impl Writer {
     }
 
     async fn sweep(&mut self, now: Timestamp) -> Result<Swept, Error> {
-        let retention = self.retention;
-        self.with(async |session| sweep(session, now, retention).await).await.map_err(translate)
+        let (locks, retention) = (self.locks, self.retention);
+        self.with(async |session| sweep(session, now, locks, retention).await).await.map_err(translate)
     }
 
     async fn settings(&mut self) -> Result<Settings, Error> {

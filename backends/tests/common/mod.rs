@@ -1,6 +1,8 @@
-//! What the tests of the SQLite backend share: a store in a folder of its own, and requests in short words.
+//! What the tests of the backends share: SQLite in a folder of its own, and requests in short words.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
+
+pub(crate) mod sequences;
 
 use std::path::PathBuf;
 

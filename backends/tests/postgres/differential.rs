@@ -1,0 +1,251 @@
+//! The same random operations to SQLite and Postgres at once; every answer must be equal, versions by their order.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::future::join_all;
+use prism_backends::{Postgres, Sqlite};
+use prism_contract::keyvalue::{
+    Delete, EntryPage, Error, Expected, Get, ItemPage, Key, KeyValueBackend, Namespace, Precondition,
+    Predicate, Put, RecordId, Scan, Selection,
+};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use crate::common::sequences::{RETENTION, Step, Timed, Write, Written, sequences, timed, write};
+use crate::common::{self, at};
+use crate::place::Place;
+
+type Spot = (Namespace, RecordId, Key);
+
+/// Which of Postgres' versions stands for which of SQLite's, item by item: what each store gave for the same write.
+#[derive(Default)]
+struct Versions(HashMap<Spot, Vec<(i64, i64)>>);
+
+impl Versions {
+    /// Both stores gave a version for a write of this item. Both must lie above all that they gave before (VER-1).
+    fn given(&mut self, spot: Spot, sqlite: i64, postgres: i64) {
+        let known = self.0.entry(spot).or_default();
+        if let Some(&(last_sqlite, last_postgres)) = known.last() {
+            assert!(sqlite > last_sqlite && postgres > last_postgres, "a version that does not rise");
+        }
+        known.push((sqlite, postgres));
+    }
+
+    /// Postgres' version for SQLite's; one that never was where there is none, and 0 for 0.
+    fn of(&self, spot: &Spot, sqlite: i64) -> i64 {
+        if sqlite == 0 {
+            return 0;
+        }
+        let known = self.0.get(spot).into_iter().flatten();
+        known.clone().find(|(known, _)| *known == sqlite).map_or(i64::MAX, |(_, postgres)| *postgres)
+    }
+}
+
+struct Pair {
+    sqlite: Sqlite,
+    postgres: Postgres,
+    versions: Versions,
+    operations: usize,
+}
+
+impl Pair {
+    async fn get(&mut self, mut get: Get) {
+        loop {
+            let (ours, theirs) =
+                (self.postgres.get(get.clone()).await.unwrap(), self.sqlite.get(get.clone()).await.unwrap());
+            let mut expected = theirs.clone();
+            for item in &mut expected.items {
+                item.version = self
+                    .versions
+                    .of(&(get.namespace.clone(), get.id.clone(), item.key.clone()), item.version);
+            }
+            assert_eq!(ours, expected);
+            self.operations += 1;
+            let ItemPage { items, more } = theirs;
+            if !more {
+                return;
+            }
+            get.after = items.last().map(|item| item.key.clone());
+        }
+    }
+
+    async fn scan(&mut self, mut scan: Scan) {
+        loop {
+            let (ours, theirs) = (
+                self.postgres.scan(scan.clone()).await.unwrap(),
+                self.sqlite.scan(scan.clone()).await.unwrap(),
+            );
+            let mut expected = theirs.clone();
+            for entry in &mut expected.entries {
+                let spot = (scan.namespace.clone(), entry.id.clone(), entry.item.key.clone());
+                entry.item.version = self.versions.of(&spot, entry.item.version);
+            }
+            assert_eq!(ours, expected);
+            self.operations += 1;
+            let EntryPage { entries, more } = theirs;
+            if !more {
+                return;
+            }
+            scan.after = entries.last().map(prism_contract::keyvalue::Entry::position);
+        }
+    }
+
+    /// Writes that wait together, unless one of them is guarded by a version that another might give.
+    async fn writes(&mut self, writes: Vec<Write>) {
+        let alone = writes.iter().any(|write| conditions(write).iter().any(|guard| version_of(guard) > 0));
+        let size = if alone { 1 } else { writes.len().max(1) };
+        for chunk in writes.chunks(size) {
+            let ours = chunk.iter().map(|one| write(&self.postgres, self.guarded(one)));
+            let theirs = chunk.iter().map(|one| write(&self.sqlite, one.clone()));
+            let (ours, theirs) = (join_all(ours).await, join_all(theirs).await);
+            for ((one, ours), theirs) in chunk.iter().zip(ours).zip(theirs) {
+                self.same(one, ours, theirs);
+                self.operations += 1;
+            }
+        }
+    }
+
+    /// The same write with Postgres' versions in its preconditions.
+    fn guarded(&self, write: &Write) -> Write {
+        let (namespace, id) = record(write);
+        let guards = conditions(write).iter().map(|guard| {
+            let version =
+                self.versions.of(&(namespace.clone(), id.clone(), guard.key.clone()), version_of(guard));
+            Precondition::new(guard.key.clone(), version).unwrap()
+        });
+        let preconditions = guards.collect();
+        match write.clone() {
+            Write::Put(put) => Write::Put(Put { preconditions, ..put }),
+            Write::Delete(delete) => Write::Delete(Delete { preconditions, ..delete }),
+        }
+    }
+
+    fn same(&mut self, write: &Write, ours: Result<Written, Error>, theirs: Result<Written, Error>) {
+        let (namespace, id) = record(write);
+        let spot = |key: &Key| (namespace.clone(), id.clone(), key.clone());
+        match (ours, theirs) {
+            (Ok(Written::Put(ours)), Ok(Written::Put(theirs))) => {
+                let Write::Put(put) = write else { panic!("a Delete was answered as a Put") };
+                assert_eq!(ours.len(), theirs.len());
+                for ((item, ours), theirs) in put.items.iter().zip(ours).zip(theirs) {
+                    assert_eq!(ours.applied, theirs.applied, "{:?} of {put:?}", item.key);
+                    if ours.applied {
+                        self.versions.given(spot(&item.key), theirs.version, ours.version);
+                    } else {
+                        assert_eq!(ours.version, self.versions.of(&spot(&item.key), theirs.version));
+                    }
+                }
+            }
+            (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{write:?}"),
+            (Err(Error::PreconditionFailed(ours)), Err(Error::PreconditionFailed(mut theirs))) => {
+                for failure in &mut theirs {
+                    failure.current_version = self.versions.of(&spot(&failure.key), failure.current_version);
+                }
+                assert_eq!(ours, theirs, "{write:?}");
+            }
+            (ours, theirs) => panic!("Postgres answered {ours:?}, SQLite {theirs:?} to {write:?}"),
+        }
+    }
+}
+
+fn conditions(write: &Write) -> &[Precondition] {
+    match write {
+        Write::Put(put) => &put.preconditions,
+        Write::Delete(delete) => &delete.preconditions,
+    }
+}
+
+/// The version a precondition demands; 0: absence.
+fn version_of(guard: &Precondition) -> i64 {
+    match guard.expected {
+        Expected::Absent => 0,
+        Expected::At(version) => version.get(),
+    }
+}
+
+fn record(write: &Write) -> (Namespace, RecordId) {
+    match write {
+        Write::Put(put) => (put.namespace.clone(), put.id.clone()),
+        Write::Delete(delete) => (delete.namespace.clone(), delete.id.clone()),
+    }
+}
+
+/// One sequence on fresh stores; answers how many operations it was.
+async fn run(sequence: Vec<Timed>) -> usize {
+    let Some(place) = Place::new("a sequence").await else { return 0 };
+    let retention = Duration::from_micros(RETENTION);
+    let file = common::Place::new();
+    let mut sqlite = file.options();
+    sqlite.retention = retention;
+    let mut postgres = place.options();
+    postgres.retention = retention;
+    let mut pair = Pair {
+        sqlite: Sqlite::open(sqlite.clone()).await.unwrap(),
+        postgres: Postgres::open(postgres.clone()).await.unwrap(),
+        versions: Versions::default(),
+        operations: 0,
+    };
+    let mut clock = 1_000;
+    for (passed, step) in sequence {
+        clock += passed;
+        let now = at(clock);
+        match step {
+            Step::Writes(writes) => {
+                pair.writes(writes.into_iter().map(|write| timed(write, now)).collect()).await
+            }
+            Step::Get(get) => pair.get(Get { now, ..get }).await,
+            Step::Scan(scan) => pair.scan(Scan { now, ..scan }).await,
+            Step::Sweep => {
+                assert_eq!(pair.postgres.sweep(now).await.unwrap(), pair.sqlite.sweep(now).await.unwrap());
+                pair.operations += 1;
+            }
+            Step::Reopen => {
+                pair.postgres.close().await;
+                pair.sqlite.close().await;
+                pair.sqlite = Sqlite::open(sqlite.clone()).await.unwrap();
+                pair.postgres = Postgres::open(postgres.clone()).await.unwrap();
+            }
+        }
+    }
+    for namespace in ["n", "n.n"] {
+        let (namespace, predicate) = (Namespace::new(namespace).unwrap(), Predicate::All);
+        let (selection, now) = (Selection::default(), at(clock));
+        pair.scan(Scan { namespace, id: None, predicate, selection, after: None, now }).await;
+    }
+    pair.postgres.close().await;
+    pair.sqlite.close().await;
+    pair.operations
+}
+
+/// `PROPTEST_CASES` sequences, or a few; a run without operations shows nothing.
+fn hunt(test: &str, sweeps: bool) {
+    if prism_testkit::skips(prism_testkit::Backend::Postgres, test) {
+        return;
+    }
+    let few = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 16 };
+    let mut runner = TestRunner::new(ProptestConfig {
+        cases: few,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let operations = std::cell::Cell::new(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let outcome = runner.run(&sequences(sweeps), |sequence| {
+        operations.set(operations.get() + runtime.block_on(run(sequence)));
+        Ok(())
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
+    println!("{} operations in {few} sequences", operations.get());
+    assert!(operations.get() > 10 * few as usize, "{} operations show little", operations.get());
+}
+
+#[test]
+fn postgres_answers_as_sqlite_does_while_the_clock_jumps() {
+    hunt("postgres_answers_as_sqlite_does_while_the_clock_jumps", false);
+}
+
+#[test]
+fn postgres_answers_as_sqlite_does_between_sweeps() {
+    hunt("postgres_answers_as_sqlite_does_between_sweeps", true);
+}

@@ -1,0 +1,12 @@
+//! The Postgres backend beyond what the suite sees: opening, joined writes, several stores, sweeps, outages; and the same
+//! random operations to SQLite and Postgres at once.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod differential;
+mod open;
+mod place;
+mod several;
+mod sweep;
+mod writes;
