@@ -13,8 +13,8 @@ use prism_contract::keyvalue::request::{
 
 use crate::case::Proof;
 use crate::{
-    Abilities, Ability, Budget, Divergence, Instance, Mode, OpenError, Outcome, Request, Restart, Step, Store,
-    Transcript,
+    Abilities, Ability, Budget, Divergence, Instance, Mode, OpenError, Outcome, Request, Restart, Step,
+    Store, Transcript,
 };
 
 /// Most pages or messages that are read before an answer is called endless.

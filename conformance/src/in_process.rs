@@ -196,7 +196,13 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
     async fn open_with(&self, gateways: usize) -> Result<Box<dyn Instance>, OpenError> {
         let (place, open) = (Arc::new((self.place)()?), Arc::clone(&self.open));
         let backends = Mutex::new(open_all(&open, &place, gateways).await?);
-        Ok(Box::new(Opening { clock: Arc::default(), backends, place, open, settings: self.settings.clone() }))
+        Ok(Box::new(Opening {
+            clock: Arc::default(),
+            backends,
+            place,
+            open,
+            settings: self.settings.clone(),
+        }))
     }
 }
 

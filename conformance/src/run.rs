@@ -169,10 +169,9 @@ mod tests {
     use super::*;
     use crate::{InProcess, Need, OpenError, Restart};
 
-    const RESTARTS: Case =
-        Case::new("test::restarts", "A case that restarts its store.", &["DUR-1"], |c| {
-            Box::pin(c.restart(Restart::Crash))
-        });
+    const RESTARTS: Case = Case::new("test::restarts", "A case that restarts its store.", &["DUR-1"], |c| {
+        Box::pin(c.restart(Restart::Crash))
+    });
     const WITHOUT_A_WORD: Case = RESTARTS;
     const ALONE: Case = RESTARTS.needs(&[Need::Alone]);
 

@@ -115,6 +115,11 @@ impl Instance for MutantInstance {
         Ok(())
     }
 
+    /// What it holds besides its data.
+    fn resident_bytes(&self) -> Option<u64> {
+        Some(self.disk.ahead())
+    }
+
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
         let safe = !self.flaw.has(Bug::RunsOnUnsafeSettings);
         Ok((safe, format!("synchronous = {}", if safe { "FULL" } else { "OFF" })))

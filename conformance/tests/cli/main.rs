@@ -1,8 +1,8 @@
 //! The command `prism-conformance run` against servers of every kind: its exit codes, and the sentences that go with them.
 
 mod servers;
-mod verdicts;
 mod unreachable;
+mod verdicts;
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use prism_conformance::wire::Server;
 use prism_conformance::{EdgeStore, Failure, ManualClock, Store};
 use prism_contract::CONTRACT_VERSION;
@@ -69,6 +70,13 @@ impl Store for Sound {
         messages: Option<usize>,
     ) -> Result<Vec<ScanResponse>, Failure> {
         self.now().scan(request, messages).await
+    }
+
+    async fn scan_messages(
+        &self,
+        request: ScanRequest,
+    ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
+        self.now().scan_messages(request).await
     }
 
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {

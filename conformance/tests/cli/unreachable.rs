@@ -10,7 +10,8 @@ async fn an_address_where_nobody_listens_is_told_with_how_to_start_a_server() {
     let address = nobody().await;
     let answer = run_at(address, &[]).await;
     assert_eq!((answer.code, answer.out.as_str()), (Some(3), ""), "{}", answer.err);
-    let wanted = format!("Nobody listens on {address} (Connection refused (os error 111)). Start the server,");
+    let wanted =
+        format!("Nobody listens on {address} (Connection refused (os error 111)). Start the server,");
     assert!(answer.err.starts_with(&wanted), "{}", answer.err);
     assert!(answer.err.contains("--spawn 'COMMAND'"), "{}", answer.err);
 }

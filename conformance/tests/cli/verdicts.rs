@@ -38,8 +38,7 @@ async fn a_run_of_nothing_proves_nothing() {
     let server = serve(Sound::new()).await;
     // There is no such case; and there is one, but this server does not tell its database's settings.
     let answer = run_at(server.address(), &["--only", "nothing*"]).await;
-    let wanted =
-        "'nothing*' names no case, group or rule; `prism-conformance list` shows what there is\n";
+    let wanted = "'nothing*' names no case, group or rule; `prism-conformance list` shows what there is\n";
     assert_eq!((answer.code, answer.err.as_str()), (Some(4), wanted), "{}", answer.out);
     let answer = run_at(server.address(), &["--only", "durability::is_what_the_database_is_set_to"]).await;
     assert_eq!(answer.code, Some(4), "{}{}", answer.out, answer.err);

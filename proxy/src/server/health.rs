@@ -73,7 +73,9 @@ impl Health {
         if before != Some(answers) {
             match answer {
                 Ok(()) => tracing::info!("the database answers: serving"),
-                Err(error) => tracing::warn!(%error, cause = ?error.cause(), "the database does not answer: not serving"),
+                Err(error) => {
+                    tracing::warn!(%error, cause = ?error.cause(), "the database does not answer: not serving")
+                }
             }
             self.set(if answers { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
         }

@@ -42,9 +42,7 @@ async fn health_follows_the_backend_away_and_back() {
 
 #[tokio::test]
 async fn the_first_answer_is_already_the_backends() {
-    for (mode, wanted) in
-        [(Mode::Works, ServingStatus::Serving), (Mode::IsAway, ServingStatus::NotServing)]
-    {
+    for (mode, wanted) in [(Mode::Works, ServingStatus::Serving), (Mode::IsAway, ServingStatus::NotServing)] {
         let server = Server::start(Steered::new(mode)).await;
         let mut health = HealthClient::new(server.channel().await);
         for service in SERVICES {
