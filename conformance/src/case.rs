@@ -6,7 +6,7 @@ use std::pin::Pin;
 use prism_contract::Level;
 use prism_contract::keyvalue::Capability;
 
-use crate::{Ability, Ctx, Harness, Mode, Stop};
+use crate::{Abilities, Ability, Ctx, Harness, Mode, Stop};
 
 /// What a case's code answers.
 pub(crate) type Proof = Result<(), Stop>;
@@ -54,7 +54,7 @@ pub enum Need {
     Ability(Ability),
     /// The store is reached by gRPC.
     Wire,
-    /// Nothing else uses the server meanwhile, so that it can be watched or stopped.
+    /// Nothing else uses the server meanwhile, so that it can be watched, or stopped where the harness can do that.
     Alone,
 }
 
@@ -76,6 +76,24 @@ impl Case {
     pub(crate) const fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
+    }
+
+    /// Whether it stops its server, takes the database away or watches the process, so that no other case may use the same
+    /// server meanwhile.
+    pub fn is_alone(&self) -> bool {
+        self.needs.iter().any(|need| match need {
+            Need::Alone => true,
+            Need::Ability(ability) => ability.disturbs(),
+            Need::Claim(_) | Need::NoClaim(_) | Need::Wire => false,
+        })
+    }
+
+    /// What it may do of what `harness` can: a case that does not say that it wants a server to itself may not disturb it.
+    pub(crate) fn may_do(&self, harness: &dyn Harness) -> Abilities {
+        let able = harness.abilities();
+        let harmless = |ability: &Ability| self.is_alone() || !ability.disturbs();
+        let able = Ability::ALL.into_iter().filter(|ability| able.contains(*ability)).filter(harmless);
+        able.fold(Abilities::NONE, Abilities::with)
     }
 
     /// Why this case does not run on `harness`; `None`: it runs.

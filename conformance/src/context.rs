@@ -13,8 +13,8 @@ use prism_contract::keyvalue::request::{
 
 use crate::case::Proof;
 use crate::{
-    Abilities, Budget, Divergence, Instance, Mode, OpenError, Outcome, Request, Restart, Step, Store,
-    Transcript,
+    Abilities, Ability, Budget, Divergence, Instance, Mode, OpenError, Outcome, Request, Restart, Step,
+    Store, Transcript,
 };
 
 /// Most pages or messages that are read before an answer is called endless.
@@ -204,10 +204,15 @@ impl Ctx {
             }
             Request::Sweep => self.instance.sweep().await.map_or_else(Outcome::Failed, |()| Outcome::Done),
             Request::Restart(how) => {
+                self.is_allowed(match how {
+                    Restart::Clean => Ability::Restart,
+                    Restart::Crash => Ability::Crash,
+                })?;
                 self.instance.restart(how).await?;
                 Outcome::Done
             }
             Request::Outage(away) => {
+                self.is_allowed(Ability::Outage)?;
                 self.instance.outage(away).await?;
                 Outcome::Done
             }
@@ -224,6 +229,15 @@ impl Ctx {
             return diverged(self.record(request, first), "a last message", format!("{ENDLESS} messages"));
         }
         Ok((self.record(request, outcome.clone()), outcome))
+    }
+
+    /// Other cases may use the same server, and a case that disturbs it without having said so would fail them.
+    fn is_allowed(&self, ability: Ability) -> Proof {
+        if self.abilities.contains(ability) {
+            return Ok(());
+        }
+        let name = ability.name();
+        Err(Stop::Broken(format!("the case asks for '{name}', which it does not name among its needs")))
     }
 
     async fn act(&self, request: Request) -> Proof {

@@ -90,10 +90,10 @@ pub trait Instance: Send + Sync {
         None
     }
 
-    /// The database's own durability settings and whether they are the durable ones (DUR-4, [`Ability::Settings`]);
-    /// `None`: not known.
-    async fn durable_settings(&self) -> Option<(bool, String)> {
-        None
+    /// Whether the database's own settings are the durable ones, and what they are in words, as the database tells them
+    /// itself (DUR-4, [`Ability::Settings`]).
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
+        Err(OpenError::new("this harness does not ask for the database's settings"))
     }
 }
 
@@ -165,6 +165,14 @@ impl Ability {
             Self::Outage => "outage",
             Self::Gateways => "several gateways",
             Self::Settings => "database settings",
+        }
+    }
+
+    /// Whether it is felt by everybody else who uses the server.
+    pub const fn disturbs(self) -> bool {
+        match self {
+            Self::Restart | Self::Crash | Self::Outage => true,
+            Self::ManualClock | Self::Sweep | Self::Gateways | Self::Settings => false,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Backends in this process: the contract's own edge and a manual clock before a [`KeyValueBackend`].
 
 use std::future::Future;
+use std::num::NonZero;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,7 +14,9 @@ use prism_contract::keyvalue::request::{
 };
 use prism_contract::keyvalue::{Capabilities, Edge, KeyValueBackend};
 
-use crate::{Abilities, Ability, Failure, Harness, Instance, ManualClock, OpenError, Restart, Store};
+use crate::{
+    Abilities, Ability, Case, Failure, Harness, Instance, ManualClock, Need, OpenError, Restart, Store,
+};
 
 /// A backend behind the contract's edge, by a manual clock.
 pub struct EdgeStore {
@@ -75,6 +78,8 @@ impl Store for EdgeStore {
 
 type Opened<B> = Pin<Box<dyn Future<Output = Result<B, OpenError>> + Send>>;
 type Open<S, B> = Arc<dyn Fn(Arc<S>) -> Opened<B> + Send + Sync>;
+/// Asks a backend whether its database's settings are the durable ones, and what they are.
+type Settings<B> = Arc<dyn Fn(Arc<B>) -> Opened<(bool, String)> + Send + Sync>;
 
 /// The harness of a backend that opens in this process: a name, and a closure that makes a backend.
 ///
@@ -89,6 +94,8 @@ pub struct InProcess<S, B> {
     reopens: bool,
     place: Arc<dyn Fn() -> Result<S, OpenError> + Send + Sync>,
     open: Open<S, B>,
+    settings: Option<Settings<B>>,
+    gateways: usize,
 }
 
 impl<B: KeyValueBackend> InProcess<(), B> {
@@ -104,6 +111,8 @@ impl<B: KeyValueBackend> InProcess<(), B> {
             reopens: false,
             place: Arc::new(|| Ok(())),
             open: Arc::new(move |_| Box::pin(open())),
+            settings: None,
+            gateways: 1,
         }
     }
 }
@@ -123,6 +132,8 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
             reopens: true,
             place: Arc::new(place),
             open: Arc::new(move |place| Box::pin(open(place))),
+            settings: None,
+            gateways: 1,
         }
     }
 
@@ -130,6 +141,26 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
     #[must_use]
     pub fn claiming(mut self, claims: Capabilities) -> Self {
         self.claims = claims;
+        self
+    }
+
+    /// The same backend, opened so often at once in one place for the cases about several gateways on one database (LIN-1,
+    /// PAGE-6).
+    #[must_use]
+    pub fn with_gateways(mut self, gateways: NonZero<usize>) -> Self {
+        self.gateways = gateways.get();
+        self
+    }
+
+    /// The same backend, whose database is asked by `settings` whether its own settings are the durable ones, and what
+    /// they are in words (DUR-4).
+    #[must_use]
+    pub fn with_settings<F, O>(mut self, settings: F) -> Self
+    where
+        F: Fn(Arc<B>) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<(bool, String), OpenError>> + Send + 'static,
+    {
+        self.settings = Some(Arc::new(move |backend| Box::pin(settings(backend))));
         self
     }
 }
@@ -146,34 +177,66 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> Harness for InProcess<S, B> {
 
     fn abilities(&self) -> Abilities {
         let always = Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep);
+        let always = if self.settings.is_some() { always.with(Ability::Settings) } else { always };
+        let always = if self.gateways > 1 { always.with(Ability::Gateways) } else { always };
         if self.reopens { always.with(Ability::Restart).with(Ability::Crash) } else { always }
     }
 
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
-        let place = Arc::new((self.place)()?);
-        let backend: Arc<dyn KeyValueBackend> = Arc::new((self.open)(Arc::clone(&place)).await?);
+        self.open_with(1).await
+    }
+
+    async fn open_for(&self, case: &Case) -> Result<Box<dyn Instance>, OpenError> {
+        let several = case.needs.contains(&Need::Ability(Ability::Gateways));
+        self.open_with(if several { self.gateways } else { 1 }).await
+    }
+}
+
+impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
+    async fn open_with(&self, gateways: usize) -> Result<Box<dyn Instance>, OpenError> {
+        let (place, open) = (Arc::new((self.place)()?), Arc::clone(&self.open));
+        let backends = Mutex::new(open_all(&open, &place, gateways).await?);
         Ok(Box::new(Opening {
             clock: Arc::default(),
+            backends,
             place,
-            open: Arc::clone(&self.open),
-            backend: Mutex::new(Some(backend)),
+            open,
+            settings: self.settings.clone(),
         }))
     }
 }
 
-/// One opened backend. A crash drops the backend without closing it.
+/// One after the other, since the first may have to set the place up.
+async fn open_all<S, B>(
+    open: &Open<S, B>,
+    place: &Arc<S>,
+    gateways: usize,
+) -> Result<Vec<Arc<B>>, OpenError> {
+    let mut backends = Vec::with_capacity(gateways);
+    for _ in 0..gateways {
+        backends.push(Arc::new(open(Arc::clone(place)).await?));
+    }
+    Ok(backends)
+}
+
+/// Backends opened in one place. A crash drops them without closing them.
 struct Opening<S, B> {
     clock: Arc<ManualClock>,
-    // Dropped before the place it lives in.
-    backend: Mutex<Option<Arc<dyn KeyValueBackend>>>,
+    // Dropped before the place they live in. Empty only while a restart is under way.
+    backends: Mutex<Vec<Arc<B>>>,
     place: Arc<S>,
     open: Open<S, B>,
+    settings: Option<Settings<B>>,
 }
 
 impl<S, B> Opening<S, B> {
-    fn backend(&self) -> Arc<dyn KeyValueBackend> {
-        let backend = self.backend.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(backend.as_ref().expect("a backend is open except while a restart is under way"))
+    fn backends(&self) -> MutexGuard<'_, Vec<Arc<B>>> {
+        self.backends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn backend(&self) -> Arc<B> {
+        let backends = self.backends();
+        Arc::clone(backends.first().expect("a backend is open except while a restart is under way"))
     }
 }
 
@@ -181,6 +244,11 @@ impl<S, B> Opening<S, B> {
 impl<S: Send + Sync + 'static, B: KeyValueBackend> Instance for Opening<S, B> {
     fn store(&self) -> Arc<dyn Store> {
         Arc::new(EdgeStore::new(self.backend(), Arc::clone(&self.clock)))
+    }
+
+    fn gateways(&self) -> Vec<Arc<dyn Store>> {
+        let gateway = |backend: &Arc<B>| EdgeStore::new(Arc::clone(backend) as _, Arc::clone(&self.clock));
+        self.backends().iter().map(|backend| Arc::new(gateway(backend)) as Arc<dyn Store>).collect()
     }
 
     async fn advance(&self, by: Duration) {
@@ -194,13 +262,23 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> Instance for Opening<S, B> {
     }
 
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
-        let old = self.backend.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let (Restart::Clean, Some(old)) = (how, &old) {
-            old.close().await;
+        let old = std::mem::take(&mut *self.backends());
+        let gateways = old.len();
+        if how == Restart::Clean {
+            for backend in &old {
+                backend.close().await;
+            }
         }
         drop(old);
-        let new = (self.open)(Arc::clone(&self.place)).await?;
-        *self.backend.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(new));
+        let new = open_all(&self.open, &self.place, gateways).await?;
+        *self.backends() = new;
         Ok(())
+    }
+
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
+        match &self.settings {
+            Some(ask) => ask(self.backend()).await,
+            None => Err(OpenError::new("this harness was not told how to ask for the database's settings")),
+        }
     }
 }

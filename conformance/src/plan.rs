@@ -85,6 +85,8 @@ pub enum Omission {
     Skipped(Glob),
     /// It needs a claim, and the core profile asks for none.
     OutsideProfile,
+    /// So many cases in a row before it had got no answer.
+    Silence(usize),
 }
 
 impl Omission {
@@ -94,6 +96,7 @@ impl Omission {
             Self::NotSelected => "not selected by --only".to_owned(),
             Self::Skipped(glob) => format!("skipped by --skip '{glob}'"),
             Self::OutsideProfile => "outside the core profile".to_owned(),
+            Self::Silence(cases) => format!("not run: {cases} cases in a row had got no answer"),
         }
     }
 }

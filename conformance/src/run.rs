@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 pub use crate::case::Obstacle;
 use crate::case::Proof;
 pub use crate::suite::{Options, Progress, suite, suite_with_progress};
-use crate::{Budget, Case, Ctx, Divergence, Harness, Stop, Transcript};
+use crate::{Budget, Case, Ctx, Divergence, Harness, Outcome, Step, Stop, Transcript};
 
 /// How a run goes about its cases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +67,30 @@ pub struct CaseResult {
     pub elapsed: Duration,
 }
 
+impl CaseResult {
+    /// Whether it failed because an answer did not come at all.
+    pub(crate) fn met_silence(&self) -> bool {
+        let silent = |step: &Step| matches!(&step.outcome, Outcome::Failed(failure) if failure.is_silence());
+        let Verdict::Failed(divergence) = &self.verdict else { return false };
+        divergence.actual == NO_END || self.transcript.steps.iter().any(silent)
+    }
+}
+
+/// What is said of a case that did not come to its end in time.
+const NO_END: &str = "no answer to what comes next";
+
 /// Runs one case on a fresh store of `harness`.
 pub async fn run_case(harness: &dyn Harness, case: &'static Case, settings: Settings) -> CaseResult {
-    prove(harness, case, settings, |ctx| (case.run)(ctx)).await
+    prove(harness, case, settings, Server::OfTheCase, |ctx| (case.run)(ctx)).await
+}
+
+/// Which server a proof gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Server {
+    /// The one that the harness gives to the case, perhaps to others at once; the proof may do what the case may.
+    OfTheCase,
+    /// One of its own, to which everything may be done that the harness can.
+    OfItsOwn,
 }
 
 /// Runs `proof` in the name of `case` on a fresh store of `harness`.
@@ -77,6 +98,7 @@ pub(crate) async fn prove(
     harness: &dyn Harness,
     case: &'static Case,
     settings: Settings,
+    server: Server,
     proof: impl for<'c> FnOnce(&'c Ctx) -> BoxFuture<'c, Proof>,
 ) -> CaseResult {
     let started = Instant::now();
@@ -90,12 +112,16 @@ pub(crate) async fn prove(
     if let Some(obstacle) = case.obstacle(harness) {
         return done(Verdict::Skipped(obstacle), Transcript::default(), Vec::new());
     }
-    let instance = match harness.open_for(case).await {
+    let (opened, abilities) = match server {
+        Server::OfTheCase => (harness.open_for(case).await, case.may_do(harness)),
+        Server::OfItsOwn => (harness.open().await, harness.abilities()),
+    };
+    let instance = match opened {
         Ok(instance) => instance,
         Err(error) => return done(Verdict::Broken(error.to_string()), Transcript::default(), Vec::new()),
     };
     let ctx = Ctx::new(instance, fresh_namespace(), harness.mode(), settings.budget, settings.seed)
-        .offering(harness.claims(), harness.abilities());
+        .offering(harness.claims(), abilities);
     let proof = AssertUnwindSafe(proof(&ctx)).catch_unwind();
     let verdict = match tokio::time::timeout(settings.timeout, proof).await {
         Ok(Ok(Ok(()))) => Verdict::Passed,
@@ -105,7 +131,7 @@ pub(crate) async fn prove(
         Ok(Err(panic)) => Verdict::Failed(at_the_end(&ctx, "an answer", panic_text(&*panic))),
         Err(_) => {
             let limit = format!("an end within {:?}", settings.timeout);
-            Verdict::Failed(at_the_end(&ctx, limit, "no answer to what comes next".to_owned()))
+            Verdict::Failed(at_the_end(&ctx, limit, NO_END.to_owned()))
         }
     };
     let mut attachments = ctx.take_attachments();
@@ -132,4 +158,31 @@ fn fresh_namespace() -> String {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("conformance-{nanos:x}-{:x}-{count:x}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use prism_contract::keyvalue::Memory;
+
+    use super::*;
+    use crate::{InProcess, Need, OpenError, Restart};
+
+    const RESTARTS: Case = Case::new("test::restarts", "A case that restarts its store.", &["DUR-1"], |c| {
+        Box::pin(c.restart(Restart::Crash))
+    });
+    const WITHOUT_A_WORD: Case = RESTARTS;
+    const ALONE: Case = RESTARTS.needs(&[Need::Alone]);
+
+    #[tokio::test]
+    async fn only_a_case_that_is_alone_may_disturb_its_server() {
+        static CASES: [Case; 2] = [WITHOUT_A_WORD, ALONE];
+        let open = |_: Arc<()>| async { Ok::<_, OpenError>(Memory::default()) };
+        let harness = InProcess::durable("restarts", || Ok(()), open);
+        let verdict = async |case| run_case(&harness, case, Settings::default()).await.verdict;
+        let refused = "the case asks for 'crash', which it does not name among its needs";
+        assert_eq!(verdict(&CASES[0]).await, Verdict::Broken(refused.to_owned()));
+        assert_eq!(verdict(&CASES[1]).await, Verdict::Passed);
+    }
 }

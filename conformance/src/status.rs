@@ -123,6 +123,11 @@ impl Failure {
             retry_after: None,
         }
     }
+
+    /// Whether no server said it: the suite gave up waiting for an answer.
+    pub(crate) fn is_silence(&self) -> bool {
+        self.code == StatusCode::DeadlineExceeded && self.domain.is_none()
+    }
 }
 
 impl From<Error> for Failure {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::known::KnownFailures;
-use crate::plan::Selection;
+use crate::plan::{Omission, Selection};
 use crate::report::{self, CaseReport, Replay, Report, RunInfo, Target, case_report};
 use crate::run::{CaseResult, Settings, Verdict, run_case};
 use crate::{Case, Harness, Transcript, cases};
@@ -50,6 +50,9 @@ impl Default for Options {
         }
     }
 }
+
+/// So many cases in a row that end without an answer end the run: each of them waited for long, and the others would, too.
+const SILENCE: usize = 12;
 
 /// Runs the suite.
 ///
@@ -112,8 +115,10 @@ pub async fn suite_with_progress(
     let of = waiting.len();
     let mut waiting = waiting.into_iter();
     let mut running = JoinSet::new();
+    let mut silent = 0;
     loop {
-        while running.len() < options.jobs.get()
+        while silent < SILENCE
+            && running.len() < options.jobs.get()
             && let Some((at, case)) = waiting.next()
         {
             let harness = Arc::clone(&harness);
@@ -122,12 +127,16 @@ pub async fn suite_with_progress(
         let Some(joined) = running.join_next().await else { break };
         // A case's own panic is its verdict, so this is a panic of the suite, which must not pass as a result.
         let (at, result) = joined.expect("running a case does not panic");
+        silent = if result.met_silence() { silent + 1 } else { 0 };
         let mut case = case_report(&result, &options.known, replay(result.case), options.trace);
         if let Some(folder) = &options.attachments {
             case.save_attachments(folder);
         }
         tell(&case, Progress { done: of - waiting.len() - running.len(), of });
         done.insert(at, case);
+    }
+    for (at, case) in waiting {
+        done.insert(at, report::omitted(case, &Omission::Silence(silent), replay(case)));
     }
     let mut target = Target::of(&*harness);
     target.details.clone_from(&options.details);

@@ -34,6 +34,19 @@ async fn every_mutant_is_caught_by_a_case_that_cites_a_rule_it_breaks() {
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
 }
 
+#[cfg(feature = "cli")]
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mutant_is_caught_through_a_socket_too() {
+    let over_grpc = Selftest {
+        reach: |mutant| std::sync::Arc::new(prism_conformance::wire::OverGrpc::new(mutant)),
+        ..Selftest::default()
+    };
+    let matrix = matrix(&all_cases(), &over_grpc, |_| true).await;
+    assert_eq!(matrix.rows.len(), mutants().count());
+    let problems: Vec<_> = gate(&matrix).iter().map(ToString::to_string).collect();
+    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_cases_every_mutant_survives() {
     let matrix = matrix(&[], &Selftest::default(), |_| true).await;

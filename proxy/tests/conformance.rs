@@ -23,27 +23,45 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 prism_conformance::conformance!(
-    gateway("memory-gateway", KEEPS_NOTHING, || Ok(()), |_| async { Ok(Memory::default()) }),
-    gateway("sqlite-gateway", KEEPS_ALL, folder, |folder: Arc<TempDir>| async move {
-        let path = folder.path().join("prism.db");
-        Sqlite::open(sqlite::Options::new(path)).await.map_err(OpenError::new)
-    }),
+    gateway("memory-gateway", KEEPS_NOTHING, || Ok(()), |_| async { Ok(Memory::default()) }, no_settings),
+    gateway("sqlite-gateway", KEEPS_ALL, folder, open_sqlite, sqlite_settings),
 );
 
 const KEEPS_NOTHING: Abilities =
     Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep).with(Ability::Outage);
-const KEEPS_ALL: Abilities = KEEPS_NOTHING.with(Ability::Restart).with(Ability::Crash);
+const KEEPS_ALL: Abilities =
+    KEEPS_NOTHING.with(Ability::Restart).with(Ability::Crash).with(Ability::Settings);
 
 fn folder() -> Result<TempDir, OpenError> {
     tempfile::tempdir().map_err(OpenError::new)
 }
 
-/// A gateway over the backend that `open` opens in a place of its own.
+async fn open_sqlite(folder: Arc<TempDir>) -> Result<Sqlite, OpenError> {
+    Sqlite::open(sqlite::Options::new(folder.path().join("prism.db"))).await.map_err(OpenError::new)
+}
+
+fn sqlite_settings(sqlite: &Sqlite) -> Asked<'_> {
+    Box::pin(async {
+        let settings = sqlite.settings().await.map_err(OpenError::new)?;
+        Ok((settings.are_durable(), settings.to_string()))
+    })
+}
+
+fn no_settings(_: &Memory) -> Asked<'_> {
+    Box::pin(async { Err(OpenError::new("memory has no settings")) })
+}
+
+/// Whether a database's settings are the durable ones, and what they are (DUR-4).
+type Asked<'a> = BoxFuture<'a, Result<(bool, String), OpenError>>;
+type Ask<B> = for<'a> fn(&'a B) -> Asked<'a>;
+
+/// A gateway over the backend that `open` opens in a place of its own, and whose settings `ask` asks for.
 fn gateway<S, B, O>(
     name: &str,
     abilities: Abilities,
     place: fn() -> Result<S, OpenError>,
     open: fn(Arc<S>) -> O,
+    ask: Ask<B>,
 ) -> Served
 where
     S: Send + Sync + 'static,
@@ -54,7 +72,7 @@ where
         let place = Arc::new(place()?);
         Hosted::start(Box::new(move || {
             let opening = open(Arc::clone(&place));
-            Box::pin(async move { Ok(Arc::new(Cuttable::new(opening.await?)) as Arc<dyn Switched>) })
+            Box::pin(async move { Ok(Arc::new(Cuttable::new(opening.await?, ask)) as Arc<dyn Switched>) })
         }))
         .await
     };
@@ -155,11 +173,17 @@ impl Gateway for Hosted {
         self.backend().switch(away);
         Ok(())
     }
+
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
+        self.backend().settings().await
+    }
 }
 
-/// A backend whose database can be taken away.
+/// A backend whose database can be taken away, and asked for its settings.
+#[async_trait]
 trait Switched: Send + Sync {
     fn switch(&self, away: bool);
+    async fn settings(&self) -> Result<(bool, String), OpenError>;
     fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend>;
 }
 
@@ -167,12 +191,13 @@ trait Switched: Send + Sync {
 /// runs through it.
 struct Cuttable<B> {
     backend: B,
+    ask: Ask<B>,
     away: AtomicBool,
 }
 
 impl<B> Cuttable<B> {
-    fn new(backend: B) -> Self {
-        Self { backend, away: AtomicBool::new(false) }
+    fn new(backend: B, ask: Ask<B>) -> Self {
+        Self { backend, ask, away: AtomicBool::new(false) }
     }
 
     fn reach(&self) -> Result<&B, Error> {
@@ -183,9 +208,14 @@ impl<B> Cuttable<B> {
     }
 }
 
+#[async_trait]
 impl<B: KeyValueBackend> Switched for Cuttable<B> {
     fn switch(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    async fn settings(&self) -> Result<(bool, String), OpenError> {
+        (self.ask)(&self.backend).await
     }
 
     fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend> {

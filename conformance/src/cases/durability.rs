@@ -2,7 +2,7 @@
 
 use super::support::{CRASH, RESTART, TOKENS, finds_nothing, keys_of, numbered};
 use crate::case::{Case, Proof, case};
-use crate::{Ability, Ctx, Need, Restart, Stop, item, items};
+use crate::{Ability, Ctx, Divergence, Need, Restart, Stop, item, items};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -197,8 +197,11 @@ async fn of_tokens_over_a_crash(c: &Ctx) -> Proof {
 }
 
 async fn is_what_the_database_is_set_to(c: &Ctx) -> Proof {
-    match c.instance().durable_settings().await {
-        Some((durable, settings)) => c.same(&settings, &true, &durable),
-        None => Err(Stop::Broken("the harness says that it knows the settings, and does not".to_owned())),
+    let (durable, settings) = c.instance().durable_settings().await?;
+    c.note(format!("the database's settings: {settings}"));
+    if durable {
+        return Ok(());
     }
+    let expected = "settings with which the disk holds a write before it is answered".to_owned();
+    Err(Stop::Diverged(Divergence { step: None, expected, actual: settings }))
 }

@@ -4,7 +4,7 @@ use prism_contract::keyvalue::Capability::{ConditionalWrites, Expiry, PriorityTo
 
 use crate::Ability::{ManualClock, Restart};
 use crate::Ctx;
-use crate::Need::{Ability, Claim};
+use crate::Need::{self, Ability, Claim};
 use crate::case::{Case, Kind, Proof, case};
 use crate::model::Event;
 use crate::property::{self, Mix, Sequences, Weights};
@@ -21,7 +21,9 @@ pub(super) const CASES: &[Case] = &[
         regressions,
         "What once made a store part from the contract does so no more.",
         ["RT-3", "PUT-1", "DEL-1", "ORD-1", "TOK-1", "TOK-4", "TTL-1", "COND-1", "COND-2", "PAGE-1"]
-    ),
+    )
+    // Some of them restart the store, where the harness can.
+    .needs(&[Need::Alone]),
     property!(
         operations_agree_with_the_model,
         "Whatever is asked, in whatever order, each answer is the one that the contract gives.",

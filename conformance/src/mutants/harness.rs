@@ -115,8 +115,13 @@ impl Instance for MutantInstance {
         Ok(())
     }
 
-    async fn durable_settings(&self) -> Option<(bool, String)> {
+    /// What it holds besides its data.
+    fn resident_bytes(&self) -> Option<u64> {
+        Some(self.disk.ahead())
+    }
+
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
         let safe = !self.flaw.has(Bug::RunsOnUnsafeSettings);
-        Some((safe, format!("synchronous = {}", if safe { "FULL" } else { "OFF" })))
+        Ok((safe, format!("synchronous = {}", if safe { "FULL" } else { "OFF" })))
     }
 }

@@ -24,7 +24,8 @@ pub(super) type Witness = for<'a> fn(&'a Ctx) -> Pin<Box<dyn Future<Output = Pro
 
 /// What a store answered to a witness.
 pub(super) async fn answers(harness: &MutantHarness, witness: Witness) -> Result<Vec<Outcome>, Stop> {
-    let ctx = Ctx::new(harness.open().await?, "witness".to_owned(), Mode::InProcess, Budget::Quick, 1);
+    let ctx = Ctx::new(harness.open().await?, "witness".to_owned(), Mode::InProcess, Budget::Quick, 1)
+        .offering(harness.claims(), harness.abilities());
     witness(&ctx).await?;
     Ok(ctx.take_transcript().steps.into_iter().map(|step| step.outcome).collect())
 }

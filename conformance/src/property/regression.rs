@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{play, within};
 use crate::op::Op;
-use crate::run::{CaseResult, Settings, prove};
+use crate::run::{CaseResult, Server, Settings, prove};
 use crate::{Harness, cases};
 
 /// Operations that once made a store diverge.
@@ -94,7 +94,8 @@ pub async fn replay(harness: &dyn Harness, regression: &Regression, settings: Se
     let general = || cases::by_id("property::operations_agree_with_the_model");
     let case = cases::by_id(&regression.case).or_else(general).expect("the general property is a case");
     let operations = regression.operations.clone();
-    prove(harness, case, settings, move |ctx| {
+    // Recorded operations may restart the store, also where the case that is named for them does not.
+    prove(harness, case, settings, Server::OfItsOwn, move |ctx| {
         async move {
             let ops = within(&operations, ctx.claims(), ctx.abilities());
             play(ctx, &ops).await.map(|_| ())

@@ -19,9 +19,9 @@ use tonic::{Request, Response, Status};
 use super::failure::{failure, malformed};
 use crate::{Failure, StatusCode, Store};
 
-/// Longer than the timeout of any method but Scan, whose messages it bounds one by one: a server that has not answered by
-/// then never will.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Twice the timeout of any method but Scan, whose messages it bounds one by one: a server that has not answered by then
+/// never will.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection to a server.
 #[derive(Clone)]

@@ -7,13 +7,17 @@ use async_trait::async_trait;
 use prism_contract::keyvalue::Capabilities;
 use prism_contract::keyvalue::request::{DescribeRequest, DescribeResponse};
 use prism_wire::client::Options;
+use tokio::time::timeout;
 
 use super::gateway::Connected;
 use super::{Connection, Gateway, Unreachable, probe};
-use crate::{Abilities, Harness, Instance, Mode, OpenError, Store};
+use crate::{Abilities, Failure, Harness, Instance, Mode, OpenError, StatusCode, Store};
 
 /// The span that tests of expiry let pass on a real clock: long enough for a busy machine to tell before from after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
+
+/// How long the first answer may take: the contract's own bound on a Describe.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A server at an address. It was asked what it claims before it became a harness, which has to know.
 pub struct Endpoint {
@@ -29,7 +33,11 @@ impl Endpoint {
             Ok(connection) => connection,
             Err(error) => return Err(probe::unconnected(&options, &error).await),
         };
-        match connection.describe(DescribeRequest { namespace: "conformance".to_owned() }).await {
+        let asked = connection.describe(DescribeRequest { namespace: "conformance".to_owned() });
+        let answer = timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+            Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {PATIENCE:?}")))
+        });
+        match answer {
             Ok(description) => Ok(Self { name: name.into(), options, description }),
             Err(failure) => Err(probe::undescribed(&options, &failure).await),
         }

@@ -41,8 +41,8 @@ pub trait Gateway: Send + Sync {
     }
 
     /// See [`Instance::durable_settings`].
-    async fn durable_settings(&self) -> Option<(bool, String)> {
-        None
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
+        Err(OpenError::new("this gateway does not ask for the database's settings"))
     }
 
     /// See [`Instance::resident_bytes`].
@@ -139,7 +139,7 @@ impl Instance for Connected {
         self.gateway.log()
     }
 
-    async fn durable_settings(&self) -> Option<(bool, String)> {
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
         self.gateway.durable_settings().await
     }
 }

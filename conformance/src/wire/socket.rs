@@ -111,7 +111,7 @@ impl Gateway for Socket {
         Ok(())
     }
 
-    async fn durable_settings(&self) -> Option<(bool, String)> {
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
         self.within.durable_settings().await
     }
 

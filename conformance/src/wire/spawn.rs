@@ -21,7 +21,7 @@ use super::command::{Place, words};
 use super::endpoint::TICK;
 use super::gateway::Connected;
 use super::{Connection, Gateway, Unreachable};
-use crate::{Abilities, Ability, Case, Harness, Instance, Mode, Need, OpenError, Restart, Store};
+use crate::{Abilities, Ability, Case, Harness, Instance, Mode, OpenError, Restart, Store};
 
 /// How long a server may take to answer after its start, and to stop after it was asked to.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -104,12 +104,7 @@ impl Harness for Spawn {
     }
 
     async fn open_for(&self, case: &Case) -> Result<Box<dyn Instance>, OpenError> {
-        let alone = case.needs.iter().any(|need| match need {
-            Need::Alone => true,
-            Need::Ability(ability) => matches!(ability, Ability::Restart | Ability::Crash | Ability::Outage),
-            Need::Claim(_) | Need::NoClaim(_) | Need::Wire => false,
-        });
-        if alone {
+        if case.is_alone() {
             return self.open().await;
         }
         Ok(Box::new(Connected::to(self.shared().await?, self.start.options.clone()).await?))

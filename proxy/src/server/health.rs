@@ -24,37 +24,28 @@ pub(super) struct Health {
     stop: CancellationToken,
 }
 
-/// Watches `backend`: checks it every `interval`, and at once when a call found it away. Until the first check has
-/// answered, the server is not serving.
-pub(super) fn watch(
+/// Watches `backend`: checks it every `interval`, and at once when a call found it away. It comes back when the first check
+/// is done, or after one interval, so that a server that is asked from then on never says what it does not know.
+pub(super) async fn watch(
     backend: Arc<dyn KeyValueBackend>,
     interval: Duration,
 ) -> (Health, HealthServer<impl HealthApi>) {
     let (reporter, service) = health_reporter();
     let health = Health { reporter, suspicion: Arc::default(), stop: CancellationToken::new() };
+    let mut answers = health.look(&*backend, interval, None).await;
     let watch = health.clone();
     tokio::spawn(health.stop.clone().run_until_cancelled_owned(async move {
-        let mut answered = None;
         loop {
-            let answers = check(&*backend, interval).await;
-            if answered != Some(answers.is_ok()) {
-                answered = Some(answers.is_ok());
-                match answers {
-                    Ok(()) => tracing::info!("the database answers: serving"),
-                    Err(error) => tracing::warn!(%error, cause = ?error.cause(), "the database does not answer: not serving"),
-                }
-                let status = if answered == Some(true) { ServingStatus::Serving } else { ServingStatus::NotServing };
-                watch.set(status).await;
-            }
             // Suspicion shortens the wait only while the database is thought to answer: one that is away is asked no
             // more often for being called.
             let suspicion = async {
-                if answered == Some(true) { watch.suspicion.notified().await } else { std::future::pending().await }
+                if answers { watch.suspicion.notified().await } else { std::future::pending().await }
             };
             tokio::select! {
                 () = tokio::time::sleep(interval) => {}
                 () = suspicion => {}
             }
+            answers = watch.look(&*backend, interval, Some(answers)).await;
         }
     }));
     (health, service)
@@ -73,6 +64,22 @@ impl Health {
     /// Notify it when a call was answered UNAVAILABLE.
     pub(super) fn suspicion(&self) -> Arc<Notify> {
         Arc::clone(&self.suspicion)
+    }
+
+    /// Checks whether the database answers, and tells it where that is news.
+    async fn look(&self, backend: &dyn KeyValueBackend, patience: Duration, before: Option<bool>) -> bool {
+        let answer = check(backend, patience).await;
+        let answers = answer.is_ok();
+        if before != Some(answers) {
+            match answer {
+                Ok(()) => tracing::info!("the database answers: serving"),
+                Err(error) => {
+                    tracing::warn!(%error, cause = ?error.cause(), "the database does not answer: not serving")
+                }
+            }
+            self.set(if answers { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        }
+        answers
     }
 
     async fn set(&self, status: ServingStatus) {

@@ -122,7 +122,7 @@ pub async fn run(
     if let Some(tls) = &options.tls {
         server = server.tls_config(tls.config()).map_err(RunError::Tls)?;
     }
-    let (health, health_service) = health::watch(Arc::clone(&backend), options.health_interval);
+    let (health, health_service) = health::watch(Arc::clone(&backend), options.health_interval).await;
     let sweeper = sweeper::start(Arc::clone(&backend), Arc::clone(&options.clock), options.sweep_interval);
 
     let clock = Arc::clone(&options.clock);

@@ -41,6 +41,17 @@ async fn health_follows_the_backend_away_and_back() {
 }
 
 #[tokio::test]
+async fn the_first_answer_is_already_the_backends() {
+    for (mode, wanted) in [(Mode::Works, ServingStatus::Serving), (Mode::IsAway, ServingStatus::NotServing)] {
+        let server = Server::start(Steered::new(mode)).await;
+        let mut health = HealthClient::new(server.channel().await);
+        for service in SERVICES {
+            assert_eq!(status(&mut health, service).await, wanted, "'{service}'");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_finds_the_backend_away_is_news_before_the_next_check_is_due() {
     let backend = Steered::new(Mode::Works);
     let server =

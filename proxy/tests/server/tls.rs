@@ -1,5 +1,6 @@
 //! TLS: who is trusted, on both sides.
 
+use prism_conformance::wire::{Endpoint, Unreachable};
 use prism_proxy::server::TlsPem;
 use prism_wire::client::{Client, Options};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -71,4 +72,32 @@ async fn a_server_that_asks_for_certificates_answers_those_of_its_authority_only
     assert!(is_answered(&server, &authority, Some(authority.issue("client"))).await);
     assert!(!is_answered(&server, &authority, Some(other.issue("client"))).await);
     assert!(!is_answered(&server, &authority, None).await);
+}
+
+/// Why the suite cannot test what is at `endpoint`.
+async fn untestable(endpoint: String, ca: Option<Vec<u8>>) -> String {
+    let options = Options { ca, ..Options::new(endpoint) };
+    match Endpoint::connect("tls", options).await {
+        Err(Unreachable::Away(why)) => why,
+        Err(Unreachable::Usage(why)) => panic!("taken for the caller's mistake: {why}"),
+        Ok(_) => panic!("it can be tested"),
+    }
+}
+
+#[tokio::test]
+async fn the_suite_says_what_a_server_with_tls_wants() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = served_by(&authority, None).await;
+    let address = &server.address;
+    let wanted = format!(
+        "{address} wants TLS. Write https://{address}, and --tls-ca FILE unless this machine trusts its certificate."
+    );
+    assert_eq!(untestable(format!("http://{address}"), None).await, wanted);
+    for ca in [None, Some(other.pem())] {
+        let why = untestable(format!("https://{address}"), ca).await;
+        assert!(why.starts_with(&format!("The TLS connection to {address} failed: ")), "{why}");
+        assert!(why.contains("invalid peer certificate") && why.contains("--tls-ca"), "{why}");
+    }
+    let why = untestable(format!("https://{address}"), Some(authority.pem())).await;
+    assert!(why.contains("NotValidForName") && why.contains("--tls-domain"), "{why}");
 }

@@ -25,6 +25,8 @@ const NOT_OK: u8 = 1;
 const USAGE: u8 = 2;
 /// There is no server to be tested.
 const UNREACHABLE: u8 = 3;
+/// Nothing was shown either way, or nothing ran.
+const NOTHING_RAN: u8 = 4;
 /// Stopped by Ctrl-C, as a shell tells it.
 const INTERRUPTED: u8 = 130;
 

@@ -11,10 +11,7 @@ use prism_conformance::run::Settings;
 use crate::args::ReplayArgs;
 use crate::output::{complain, say};
 use crate::target::Target;
-use crate::{NOT_OK, OK, UNREACHABLE, USAGE};
-
-/// Nothing was shown either way.
-const INCONCLUSIVE: u8 = 4;
+use crate::{NOT_OK, NOTHING_RAN, OK, UNREACHABLE, USAGE};
 
 pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
     let regression = fs::read_to_string(&args.file).map_err(|error| error.to_string());
@@ -57,7 +54,7 @@ pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
         }
         Outcome::Inconclusive | Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
             say(report::failure(&case, &told, &run));
-            INCONCLUSIVE
+            NOTHING_RAN
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use prism_conformance::cases;
 use prism_conformance::known::KnownFailures;
 use prism_conformance::plan::{Glob, Selection};
 use prism_conformance::report::{self, Replay, Report};
@@ -12,14 +13,14 @@ use prism_conformance::run::{Options, Settings, suite_with_progress};
 use crate::args::RunArgs;
 use crate::output::{Meter, complain, say};
 use crate::target::Target;
-use crate::{USAGE, args};
+use crate::{NOTHING_RAN, USAGE, args};
 
 pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
     let options = match options(&args) {
         Ok(options) => options,
-        Err(why) => {
+        Err((code, why)) => {
             complain(why);
-            return USAGE;
+            return code;
         }
     };
     let target = match Target::reach(&args.target).await {
@@ -48,19 +49,22 @@ pub(crate) fn settings(effort: args::EffortArgs) -> Settings {
     Settings::of(effort.budget.into(), effort.seed)
 }
 
-fn options(args: &RunArgs) -> Result<Options, String> {
+/// What the arguments ask for, or an exit code and why there is nothing to do.
+fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
     let globs = |patterns: &[String]| patterns.iter().map(Glob::new).collect();
     let (only, skip) = (globs(&args.only), globs(&args.skip));
     let selection = Selection { only, skip, profile: args.profile.into() };
     if let Some(idle) = selection.idle().next() {
-        return Err(format!(
-            "'{idle}' names no case, group or rule; `prism-conformance list` shows what there is"
-        ));
+        let why =
+            format!("'{idle}' names no case, group or rule; `prism-conformance list` shows what there is");
+        let runs = cases::all().any(|case| selection.only.iter().any(|glob| glob.names(case)));
+        let code = if runs || selection.only.is_empty() { USAGE } else { NOTHING_RAN };
+        return Err((code, why));
     }
     Ok(Options {
         settings: settings(args.effort),
         selection,
-        known: known(args.known_failing.as_deref())?,
+        known: known(args.known_failing.as_deref()).map_err(|why| (USAGE, why))?,
         jobs: args.jobs,
         trace: args.trace,
         attachments: Some(std::env::temp_dir().join("prism-conformance").join("failures")),

@@ -1,12 +1,15 @@
 //! A Scan under way at a flawed edge: read message by message, as its reader asks (SCAN-3).
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use futures::stream::{self, BoxStream, StreamExt};
 use prism_contract::keyvalue::ScanCursor;
 use prism_contract::keyvalue::request::{ScanRequest, ScanResponse};
 
 use super::FlawedStore;
 use crate::mutants::Bug;
-use crate::mutants::flawed::Flawed;
+use crate::mutants::flawed::{Disk, Flawed};
 use crate::{Failure, Store};
 
 /// A Scan, and how far it is.
@@ -36,13 +39,46 @@ impl FlawedStore {
         asked: ScanRequest,
     ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
         if self.has(Bug::ReadsAScanBeforehand) {
-            return Ok(stream::iter(self.scan(asked, None).await?.into_iter().map(Ok)).boxed());
+            let read = self.scan(asked, None).await?;
+            let ahead = Ahead::new(Arc::clone(&self.disk), read);
+            let next = |mut ahead: Ahead| async move { Some((Ok(ahead.take()?), ahead)) };
+            return Ok(stream::unfold(ahead, next).boxed());
         }
         let reading = self.reading(asked).await?;
         let next =
             |mut reading: Reading| async move { Ok(reading.next().await?.map(|message| (message, reading))) };
         Ok(stream::try_unfold(reading, next).boxed())
     }
+}
+
+/// Messages that were read before anybody asked for them, and what they weigh.
+struct Ahead {
+    disk: Arc<Disk>,
+    messages: VecDeque<ScanResponse>,
+}
+
+impl Ahead {
+    fn new(disk: Arc<Disk>, messages: Vec<ScanResponse>) -> Self {
+        disk.read_ahead(messages.iter().map(bytes).sum());
+        Self { disk, messages: messages.into() }
+    }
+
+    fn take(&mut self) -> Option<ScanResponse> {
+        let message = self.messages.pop_front()?;
+        self.disk.let_go(bytes(&message));
+        Some(message)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.disk.let_go(self.messages.iter().map(bytes).sum());
+    }
+}
+
+/// What a message's values weigh.
+fn bytes(message: &ScanResponse) -> u64 {
+    message.entries.iter().map(|entry| entry.item.value.len() as u64).sum()
 }
 
 impl Reading {

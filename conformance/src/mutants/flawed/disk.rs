@@ -50,6 +50,8 @@ pub(in crate::mutants) struct Disk {
     away: AtomicBool,
     boot: AtomicU64,
     arrivals: AtomicU64,
+    /// Bytes of messages that were read and wait for their reader.
+    ahead: AtomicU64,
     // A std lock: nothing awaits while it is held.
     locked: std::sync::Mutex<BTreeSet<Vec<u8>>>,
 }
@@ -78,6 +80,21 @@ impl Disk {
     /// Whether the database is away.
     pub(in crate::mutants) fn is_away(&self) -> bool {
         self.away.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes wait for readers, in messages that were read before anybody asked for them.
+    pub(in crate::mutants) fn ahead(&self) -> u64 {
+        self.ahead.load(Ordering::SeqCst)
+    }
+
+    /// So many bytes more wait.
+    pub(in crate::mutants) fn read_ahead(&self, bytes: u64) {
+        self.ahead.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    /// So many bytes of them were handed on, or given up.
+    pub(in crate::mutants) fn let_go(&self, bytes: u64) {
+        self.ahead.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, BTreeSet<Vec<u8>>> {
