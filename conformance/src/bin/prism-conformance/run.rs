@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use prism_conformance::known::KnownFailures;
 use prism_conformance::plan::{Glob, Selection};
-use prism_conformance::report::{self, Replay, Report};
+use prism_conformance::report::{self, Replay, Report, quoted};
 use prism_conformance::run::{Options, Settings, suite_with_progress};
 
 use crate::args::RunArgs;
-use crate::output::{Meter, complain, say};
+use crate::output::{Meter, complain, program, say};
 use crate::target::Target;
 use crate::{USAGE, args};
 
@@ -27,7 +27,8 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
         Err(code) => return code,
     };
     say(heading(&target, &options));
-    let replay = Replay::Command(format!("prism-conformance run {}", target.arguments));
+    let replay =
+        Replay::Command { program: program(), target: target.arguments.clone(), selection: selection(&args) };
     let options = Options { replay, details: target.details, ..options };
     let mut meter = Meter::new(args.trace);
     let harness = Arc::clone(&target.harness);
@@ -41,6 +42,21 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
     let written = write_all(&args, &report);
     say(format_args!("{last}\n"));
     if written { report.exit_code } else { USAGE }
+}
+
+/// The arguments that say how much of the suite runs, and what of it is known to fail.
+fn selection(args: &RunArgs) -> String {
+    let globs = |flag: &'static str, globs: &[String]| {
+        globs.iter().map(|glob| format!("{flag} {}", quoted(glob))).collect::<Vec<_>>()
+    };
+    let mut words = [globs("--only", &args.only), globs("--skip", &args.skip)].concat();
+    if matches!(args.profile, args::ProfileArg::Core) {
+        words.push("--profile core".to_owned());
+    }
+    if let Some(path) = &args.known_failing {
+        words.push(format!("--known-failing {}", quoted(&path.display().to_string())));
+    }
+    words.join(" ")
 }
 
 /// Budget, seed and the time that a case may take with them.
