@@ -1,6 +1,6 @@
 //! What a run showed, in one value that every report is written from: text, JSON, JUnit, HTML and a badge.
 //!
-//! The shape of [`Report`] is the schema `prism-conformance/1`; `docs/conformance-cli.md` describes it.
+//! The shape of [`Report`] is the schema `prism-conformance/1`; `docs/report.schema.json` describes it.
 
 mod assemble;
 mod badge;
@@ -321,3 +321,6 @@ pub(crate) fn count(number: usize, one: &str) -> String {
 /// A test's own report: so many cases, told by id and outcome.
 #[cfg(test)]
 mod fixture;
+
+#[cfg(test)]
+mod schema;
