@@ -305,7 +305,8 @@ pub(crate) const fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-pub(crate) const fn budget_name(budget: Budget) -> &'static str {
+/// `quick`, `ci` or `soak`.
+pub const fn budget_name(budget: Budget) -> &'static str {
     match budget {
         Budget::Quick => "quick",
         Budget::Ci => "ci",

@@ -22,6 +22,10 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
             return USAGE;
         }
     };
+    if let Err(why) = reports_can_be_written(&args) {
+        complain(why);
+        return USAGE;
+    }
     let target = match Target::reach(&args.target).await {
         Ok(target) => target,
         Err(code) => return code,
@@ -97,23 +101,47 @@ fn heading(target: &Target, options: &Options) -> String {
         target.harness.claims().iter().map(prism_contract::keyvalue::Capability::name).collect();
     let claims = if claims.is_empty() { "nothing beyond the core".to_owned() } else { claims.join(", ") };
     lines.push(format!("{:17} {claims}", "claims"));
-    lines.push(format!("{:17} {}", "seed", options.settings.seed));
+    let (budget, seed) = (report::budget_name(options.settings.budget), options.settings.seed);
+    lines.push(format!("{:17} {budget}, seed {seed}", "budget"));
     lines.join("\n") + "\n\n"
 }
 
 /// A report's flag, its file and what goes into it.
 type Written<'a> = (&'static str, &'a Option<PathBuf>, fn(&Report) -> String);
 
-/// Writes every report that was asked for; whether all could be written.
-fn write_all(args: &RunArgs, report: &Report) -> bool {
-    let reports: [Written<'_>; 4] = [
+fn reports(args: &RunArgs) -> [Written<'_>; 4] {
+    [
         ("--json", &args.json, Report::to_json),
         ("--junit", &args.junit, report::junit),
         ("--html", &args.html, report::html),
         ("--badge", &args.badge, report::badge),
-    ];
+    ]
+}
+
+/// Looks at each path beforehand, so that a typing error does not cost a whole run.
+fn reports_can_be_written(args: &RunArgs) -> Result<(), String> {
+    let mut taken: Vec<(&Path, &str)> = Vec::new();
+    for (flag, path, _) in reports(args) {
+        let Some(path) = path else { continue };
+        if let Some((_, other)) = taken.iter().find(|(known, _)| known == path) {
+            return Err(format!("{other} and {flag} both name {}", path.display()));
+        }
+        taken.push((path, flag));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if path.is_dir() {
+            return Err(format!("{flag}: {} is a folder; name a file", path.display()));
+        }
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(format!("{flag}: {}: there is no folder {}", path.display(), folder.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Writes every report that was asked for; whether all could be written.
+fn write_all(args: &RunArgs, report: &Report) -> bool {
     let mut all = true;
-    for (flag, path, text) in reports {
+    for (flag, path, text) in reports(args) {
         let Some(path) = path else { continue };
         match fs::write(path, text(report)) {
             Ok(()) => say(format_args!("wrote {}\n", path.display())),
