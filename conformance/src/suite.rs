@@ -44,7 +44,11 @@ impl Default for Options {
             known: KnownFailures::default(),
             jobs: std::thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             trace: false,
-            replay: Replay::Cargo { package: "PACKAGE".to_owned(), test: "conformance".to_owned() },
+            replay: Replay::Cargo {
+                package: "PACKAGE".to_owned(),
+                test: "conformance".to_owned(),
+                features: String::new(),
+            },
             attachments: None,
             details: Vec::new(),
         }
@@ -131,6 +135,7 @@ pub async fn suite_with_progress(
         let mut case = case_report(&result, &options.known, replay(result.case), options.trace);
         if let Some(folder) = &options.attachments {
             case.save_attachments(folder);
+            case.replay_shrunk = options.replay.shrunk(&case);
         }
         tell(&case, Progress { done: of - waiting.len() - running.len(), of });
         done.insert(at, case);

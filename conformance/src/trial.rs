@@ -68,8 +68,17 @@ pub struct Suite {
 impl Suite {
     /// No harness yet, in the test `test` of `package`.
     pub fn of_test(package: &str, test: &str) -> Self {
-        let replay = Replay::Cargo { package: package.to_owned(), test: test.to_owned() };
-        Self { replay, harnesses: Vec::new() }
+        let (package, test) = (package.to_owned(), test.to_owned());
+        Self { replay: Replay::Cargo { package, test, features: String::new() }, harnesses: Vec::new() }
+    }
+
+    /// The same test, which takes these features of its package: the line that replays a failure names them.
+    #[must_use]
+    pub fn needing(mut self, needed: &str) -> Self {
+        if let Replay::Cargo { features, .. } = &mut self.replay {
+            needed.clone_into(features);
+        }
+        self
     }
 
     /// One more harness.

@@ -6,9 +6,11 @@ use prism_contract::keyvalue::Memory;
 prism_conformance::conformance!("memory" => || async { Ok(Memory::default()) });
 
 #[cfg(feature = "cli")]
-prism_conformance::conformance!(
-    "memory" => || async { Ok(Memory::default()) },
-    prism_conformance::wire::OverGrpc::new(prism_conformance::InProcess::new("memory", || async {
-        Ok(Memory::default())
-    })),
-);
+fn main() -> std::process::ExitCode {
+    use prism_conformance::wire::OverGrpc;
+    use prism_conformance::{InProcess, trial::Suite};
+
+    let memory = || InProcess::new("memory", || async { Ok(Memory::default()) });
+    let suite = Suite::of_test(env!("CARGO_PKG_NAME"), env!("CARGO_CRATE_NAME")).needing("cli");
+    suite.with(memory()).with(OverGrpc::new(memory())).main()
+}

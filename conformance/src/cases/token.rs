@@ -164,7 +164,9 @@ async fn counts_for_each_item(c: &Ctx) -> Proof {
     for (key, token) in [("a", 3), ("b", 5), ("c", 7)] {
         c.put_one(key, "old").token(token).ok().await?;
     }
-    let versions: Vec<_> = c.get().ok().await?.items.iter().map(|item| item.version).collect();
+    let before = c.get().ok().await?;
+    before.holds(&[("a", "old"), ("b", "old"), ("c", "old")])?;
+    let versions: Vec<_> = before.items.iter().map(|item| item.version).collect();
     let put = c.put(items(["d", "c", "b", "a"].map(|key| (key, "new")))).token(5).ok().await?;
     put.applied(&[true, false, false, true])?;
     let kept: Vec<_> = put.results[1..3].iter().map(|result| result.version).collect();

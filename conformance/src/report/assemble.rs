@@ -3,56 +3,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{
-    Attachment, CaseReport, Outcome, Report, RunInfo, SCHEMA, Target, Verdict, budget_name, kind_name,
-    level_name, rules,
+    Attachment, CaseReport, Outcome, Report, RunInfo, SCHEMA, Target, Verdict, causes, kind_name, level_name,
+    rules,
 };
-use crate::Case;
 use crate::known::KnownFailures;
-use crate::mutants::{self, KillMatrix};
 use crate::plan::{Omission, Selection};
-use crate::run::{self, CaseResult, Obstacle, Settings};
-
-/// What runs a case again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Replay {
-    /// A test of a crate: its package and its name.
-    Cargo {
-        /// The package.
-        package: String,
-        /// The test target.
-        test: String,
-    },
-    /// This command line of `prism-conformance run`, without what selects cases.
-    Command(String),
-}
-
-impl Replay {
-    /// The one line for a case.
-    pub fn of(&self, backend: &str, case: &str, settings: Settings) -> String {
-        let (seed, budget) = (settings.seed, budget_name(settings.budget));
-        match self {
-            Self::Cargo { package, test } => format!(
-                "PRISM_CONFORMANCE_SEED={seed} PRISM_CONFORMANCE_BUDGET={budget} cargo test -p {package} --test {test} \
-                 -- --exact conformance::{backend}::{case}"
-            ),
-            Self::Command(command) => {
-                format!("{command} --only '{case}' --seed {seed} --budget {budget}")
-            }
-        }
-    }
-
-    /// The one line for the whole run.
-    pub fn whole(&self, backend: &str, settings: Settings) -> String {
-        let (seed, budget) = (settings.seed, budget_name(settings.budget));
-        match self {
-            Self::Cargo { package, test } => format!(
-                "PRISM_CONFORMANCE_SEED={seed} PRISM_CONFORMANCE_BUDGET={budget} cargo test -p {package} --test {test} \
-                 conformance::{backend}::"
-            ),
-            Self::Command(command) => format!("{command} --seed {seed} --budget {budget}"),
-        }
-    }
-}
+use crate::run::{self, CaseResult, Obstacle};
+use crate::{Case, Divergence};
 
 fn untold(case: &'static Case, outcome: Outcome, replay: String) -> CaseReport {
     CaseReport {
@@ -69,6 +26,7 @@ fn untold(case: &'static Case, outcome: Outcome, replay: String) -> CaseReport {
         likely_causes: Vec::new(),
         attachments: Vec::new(),
         replay,
+        replay_shrunk: None,
         elapsed_ms: 0,
     }
 }
@@ -85,17 +43,19 @@ pub fn case_report(result: &CaseResult, known: &KnownFailures, replay: String, t
     match &result.verdict {
         run::Verdict::Passed => {}
         run::Verdict::Failed(divergence) => {
+            // A server's own words are among these, and must not write to a terminal as they like.
+            let (expected, actual) = (one_line(&divergence.expected), one_line(&divergence.actual));
+            let divergence = Divergence { step: divergence.step, expected, actual };
             report.outcome = Outcome::Failed;
-            report.expected = Some(divergence.expected.clone());
-            report.actual = Some(divergence.actual.clone());
-            report.transcript = Some(result.transcript.render(Some(divergence)));
-            report.likely_causes = likely_causes(result.case.id, &[result.case.id]);
+            report.transcript = Some(result.transcript.render(Some(&divergence)));
+            (report.expected, report.actual) = (Some(divergence.expected), Some(divergence.actual));
+            report.likely_causes = causes::of_case(&report, &[result.case.id]);
         }
         run::Verdict::Inconclusive(why) => {
-            (report.outcome, report.reason) = (Outcome::Inconclusive, Some(why.clone()));
+            (report.outcome, report.reason) = (Outcome::Inconclusive, Some(printable(why)));
         }
         run::Verdict::Broken(why) => {
-            (report.outcome, report.reason) = (Outcome::Broken, Some(why.clone()));
+            (report.outcome, report.reason) = (Outcome::Broken, Some(printable(why)));
         }
         run::Verdict::Skipped(obstacle) => {
             (report.outcome, report.reason) = (skipped(*obstacle), Some(obstacle.reason()));
@@ -148,16 +108,19 @@ const fn skipped(obstacle: Obstacle) -> Outcome {
     }
 }
 
-/// The most causes that are named.
-const CAUSES: usize = 3;
+/// Text without what a terminal obeys; lines stay lines.
+fn printable(text: &str) -> String {
+    let shown = |char: char| match char {
+        '\n' | '\t' => char.to_string(),
+        char if char.is_control() => char.escape_default().to_string(),
+        char => char.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
 
-/// The seeded bugs on which this case fails too, those first that fail the same cases as this run, in a line each.
-pub(crate) fn likely_causes(case: &str, failed: &[&str]) -> Vec<String> {
-    let alike = mutants::likely_causes(failed).into_iter();
-    let here = alike.filter(|(mutant, _)| KillMatrix::recorded().fails(mutant.name, case));
-    here.take(CAUSES)
-        .map(|(mutant, _)| format!("{}: {} (breaks {})", mutant.name, mutant.says, mutant.breaks.join(", ")))
-        .collect()
+/// The same in one line.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 fn millis(span: Duration) -> u64 {
@@ -174,7 +137,7 @@ pub(crate) fn report(
     mut cases: Vec<CaseReport>,
 ) -> Report {
     run.elapsed_ms = millis(elapsed);
-    name_causes(&mut cases);
+    let likely_causes = causes::name(&mut cases);
     let stale = known.stale().map(|known| format!("the known failure of {} names no case", known.case));
     let problems: Vec<_> = stale.collect();
     let requirements = rules::judge(&target, &cases);
@@ -188,19 +151,9 @@ pub(crate) fn report(
         target,
         run,
         problems,
+        likely_causes,
         requirements,
         cases,
-    }
-}
-
-/// Names the likely causes of each failure again, now that all failures of the run are known.
-fn name_causes(cases: &mut [CaseReport]) {
-    let failed: Vec<_> =
-        cases.iter().filter(|case| case.outcome == Outcome::Failed).map(|case| case.id).collect();
-    if failed.len() > 1 {
-        for case in cases.iter_mut().filter(|case| case.outcome == Outcome::Failed) {
-            case.likely_causes = likely_causes(case.id, &failed);
-        }
     }
 }
 
@@ -241,18 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_names_the_case_the_seed_and_the_budget() {
-        let settings = Settings { seed: 7, ..Settings::default() };
-        let cargo = Replay::Cargo { package: "mine".to_owned(), test: "conformance".to_owned() };
-        assert_eq!(
-            cargo.of("memory", "put::x", settings),
-            "PRISM_CONFORMANCE_SEED=7 PRISM_CONFORMANCE_BUDGET=quick cargo test -p mine --test conformance -- --exact \
-             conformance::memory::put::x"
-        );
-        let command = Replay::Command("prism-conformance run --endpoint http://h:1".to_owned());
-        assert_eq!(
-            command.of("h", "put::x", settings),
-            "prism-conformance run --endpoint http://h:1 --only 'put::x' --seed 7 --budget quick"
-        );
+    fn what_a_server_says_cannot_write_to_the_terminal_as_it_likes() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{7f}ä"), "a\\u{1b}[2Jb\nc\\u{7f}ä");
+        assert_eq!(one_line("a\n→ b\r"), "a\\n→ b\\r");
     }
 }

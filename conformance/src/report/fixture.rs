@@ -32,6 +32,7 @@ pub(crate) fn case(
         replay: format!(
             "prism-conformance run --endpoint http://127.0.0.1:8980 --only '{id}' --seed 7 --budget quick"
         ),
+        replay_shrunk: None,
         elapsed_ms: 3,
     }
 }

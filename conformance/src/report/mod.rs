@@ -1,11 +1,13 @@
 //! What a run showed, in one value that every report is written from: text, JSON, JUnit, HTML and a badge.
 //!
-//! The shape of [`Report`] is the schema `prism-conformance/1`; `docs/conformance-cli.md` describes it.
+//! The shape of [`Report`] is the schema `prism-conformance/1`; `docs/report.schema.json` describes it.
 
 mod assemble;
 mod badge;
+mod causes;
 mod html;
 mod junit;
+mod replay;
 mod rules;
 mod text;
 mod verdict;
@@ -13,16 +15,17 @@ mod verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use prism_contract::Level;
+use prism_contract::{Level, requirements};
 use serde::Serialize;
 
 use crate::run::Settings;
 use crate::{Ability, Budget, Harness, Kind, Mode};
 
-pub use assemble::{Replay, case_report};
+pub use assemble::case_report;
 pub use badge::badge;
 pub use html::html;
 pub use junit::junit;
+pub use replay::{Replay, quoted};
 pub use rules::{RuleReport, RuleVerdict};
 pub use text::{failure, summary};
 pub use verdict::{Counts, Verdict};
@@ -51,6 +54,9 @@ pub struct Report {
     pub run: RunInfo,
     /// What fails the run besides cases, such as a known failure that names no case.
     pub problems: Vec<String>,
+    /// Mistakes that show in the same way as all failures of the run together, likeliest first; empty unless several cases
+    /// failed.
+    pub likely_causes: Vec<String>,
     /// Every rule of the contract, in its order.
     pub requirements: Vec<RuleReport>,
     /// Every case of the suite, in its order.
@@ -226,6 +232,8 @@ pub struct CaseReport {
     pub likely_causes: Vec<String>,
     /// The one line that runs this case alone, again, in the same way.
     pub replay: String,
+    /// The one line that plays the operations to which a random failure was shrunk, and nothing else.
+    pub replay_shrunk: Option<String>,
     /// Documents that the failing case made, such as the picture of a history.
     pub attachments: Vec<Attachment>,
     /// How long it took, in milliseconds.
@@ -254,6 +262,24 @@ impl CaseReport {
         }
     }
 
+    /// The rules that the failure's own words name, such as `OK (ERR-1)`.
+    pub(crate) fn rules_named(&self) -> Vec<&'static str> {
+        let words = self.expected.as_deref().unwrap_or_default();
+        let words: Vec<_> = words.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').collect();
+        requirements().iter().map(|rule| rule.id.as_str()).filter(|id| words.contains(id)).collect()
+    }
+
+    /// The rules that a failure tells in full, and the ids of the others that the case proves: all of them in full if they
+    /// are no more than `few`, otherwise those that the failure names.
+    pub(crate) fn rules_told(&self, few: usize) -> (Vec<&'static str>, Vec<&'static str>) {
+        if self.rules.len() <= few {
+            return (self.rules.to_vec(), Vec::new());
+        }
+        let named = self.rules_named();
+        let others = self.rules.iter().copied().filter(|rule| !named.contains(rule)).collect();
+        (named, others)
+    }
+
     /// A failure in one line: what a known failure is recognised by.
     pub fn message(&self) -> String {
         match (&self.expected, &self.actual) {
@@ -279,7 +305,8 @@ pub(crate) const fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-pub(crate) const fn budget_name(budget: Budget) -> &'static str {
+/// `quick`, `ci` or `soak`.
+pub const fn budget_name(budget: Budget) -> &'static str {
     match budget {
         Budget::Quick => "quick",
         Budget::Ci => "ci",
@@ -295,3 +322,6 @@ pub(crate) fn count(number: usize, one: &str) -> String {
 /// A test's own report: so many cases, told by id and outcome.
 #[cfg(test)]
 mod fixture;
+
+#[cfg(test)]
+mod schema;

@@ -13,17 +13,16 @@ const SHOWN: usize = 48;
 /// The most characters of a line of it.
 const WIDE: usize = 400;
 
+/// Rules that are told in full; of more, those that the failure names.
+const RULES: usize = 4;
+
 /// Everything there is to say about a failure: the case and its rules, the target, the seed, what was said with an arrow
 /// at the first divergence, expected and actual, likely causes, and the line that replays it.
 pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}: {}", case.outcome.label().to_uppercase(), case.id);
     let _ = writeln!(text, "  {}\n", case.title);
-    for id in case.rules {
-        if let Some(rule) = requirements().iter().find(|rule| rule.id == *id) {
-            let _ = writeln!(text, "rule      {id} ({}): {}", level_name(rule.level), rule.text);
-        }
-    }
+    text.push_str(&rules_of(case));
     let _ = writeln!(text, "backend   {}, {}", target.name, target.mode);
     let _ = writeln!(text, "seed      {} (budget {})", run.seed, run.budget);
     if let Some(transcript) = case.transcript.as_deref().filter(|transcript| !transcript.is_empty()) {
@@ -46,6 +45,22 @@ pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
         let _ = writeln!(text, "saved     {}", path.display());
     }
     let _ = writeln!(text, "replay    {}", case.replay);
+    if let Some(shrunk) = &case.replay_shrunk {
+        let _ = writeln!(text, "shrunk    {shrunk}");
+    }
+    text
+}
+
+/// The rules that a case proves. Random operations prove many, of which a failure is about one.
+fn rules_of(case: &CaseReport) -> String {
+    let (told, others) = case.rules_told(RULES);
+    let mut text = String::new();
+    for rule in requirements().iter().filter(|rule| told.contains(&rule.id.as_str())) {
+        let _ = writeln!(text, "rule      {} ({}): {}", rule.id, level_name(rule.level), rule.text);
+    }
+    if !others.is_empty() {
+        let _ = writeln!(text, "proves    {}", others.join(", "));
+    }
     text
 }
 
@@ -96,6 +111,12 @@ pub fn summary(report: &Report) -> String {
     }
     for problem in &report.problems {
         let _ = writeln!(text, "problem: {problem}");
+    }
+    if !report.likely_causes.is_empty() {
+        text.push_str("all failures together look most like these seeded bugs\n");
+        for cause in &report.likely_causes {
+            let _ = writeln!(text, "  - {cause}");
+        }
     }
     text.push_str(&rules(report));
     let _ = writeln!(text, "{}", report.sentence);

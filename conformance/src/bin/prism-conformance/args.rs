@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use prism_conformance::Budget;
 use prism_conformance::plan::Profile;
 
@@ -53,7 +53,7 @@ pub(crate) struct RunArgs {
     #[arg(long, default_value = "full")]
     pub(crate) profile: ProfileArg,
     /// Cases that run at once
-    #[arg(long, value_name = "N", default_value = "4")]
+    #[arg(long, value_name = "N", default_value = "4", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) jobs: NonZero<usize>,
     /// A TOML file of failures that are known; see the book
     #[arg(long, value_name = "FILE")]
@@ -77,16 +77,18 @@ pub(crate) struct RunArgs {
 
 /// Which server. One of `--endpoint` and `--spawn` is required.
 #[derive(Args, Clone)]
+#[group(skip)]
+#[command(group = ArgGroup::new("server").required(true))]
 pub(crate) struct TargetArgs {
     /// A server that runs: http://host:port, or https://host:port for TLS
-    #[arg(long, value_name = "URL", required_unless_present = "spawn", conflicts_with = "spawn")]
+    #[arg(long, value_name = "URL", group = "server")]
     pub(crate) endpoint: Option<String>,
     /// A command that the suite starts, stops and kills; it is told where to listen by PRISM_SERVER_LISTEN or {listen} or
     /// {port}, and where to keep data by PRISM_DATABASE_PATH or {dir}
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", group = "server")]
     pub(crate) spawn: Option<String>,
     /// Leaves the data and logs of spawned servers where they are
-    #[arg(long)]
+    #[arg(long, conflicts_with = "endpoint")]
     pub(crate) keep: bool,
     /// Certificates (PEM) to trust; without it, those of this machine
     #[arg(long, value_name = "FILE")]
@@ -113,7 +115,7 @@ pub(crate) struct EffortArgs {
     #[arg(long, default_value = "ci")]
     pub(crate) budget: BudgetArg,
     /// Seeds everything random
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
 }
 
@@ -151,11 +153,19 @@ pub(crate) struct SelftestEffort {
     #[arg(long, default_value = "quick")]
     pub(crate) budget: BudgetArg,
     /// Seeds everything random
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Mutants that run at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZero<usize>>,
+}
+
+fn at_least_one(text: &str) -> Result<NonZero<usize>, &'static str> {
+    text.parse().map_err(|_| "a whole number from 1 is allowed")
+}
+
+fn seed(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "a whole number from 0 to 18446744073709551615 is allowed")
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use prism_conformance::report::CaseReport;
+use prism_conformance::report::{CaseReport, quoted};
 use prism_conformance::run::Progress;
 
 /// Writes to standard output.
@@ -15,6 +15,12 @@ pub(crate) fn say(text: impl fmt::Display) {
 /// Writes a line to standard error.
 pub(crate) fn complain(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// How this program was called, as a shell takes it: a line that is printed must work where it is pasted.
+pub(crate) fn program() -> String {
+    let called = std::env::args_os().next().map(|program| program.to_string_lossy().into_owned());
+    quoted(called.as_deref().unwrap_or("prism-conformance"))
 }
 
 /// Tells how far a run is: on a terminal in one line that changes, elsewhere in a line per case.

@@ -5,11 +5,11 @@ use std::fs;
 use prism_conformance::Budget;
 use prism_conformance::known::KnownFailures;
 use prism_conformance::property::{self, Regression};
-use prism_conformance::report::{self, Outcome, RunInfo};
+use prism_conformance::report::{self, Outcome, RunInfo, quoted};
 use prism_conformance::run::Settings;
 
 use crate::args::ReplayArgs;
-use crate::output::{complain, say};
+use crate::output::{complain, program, say};
 use crate::target::Target;
 use crate::{NOT_OK, NOTHING_RAN, OK, UNREACHABLE, USAGE};
 
@@ -34,7 +34,8 @@ pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
         regression.note
     ));
     let result = property::replay(&*target.harness, &regression, settings).await;
-    let line = format!("prism-conformance replay {} {}", args.file.display(), target.arguments);
+    let file = quoted(&args.file.display().to_string());
+    let line = format!("{} replay {file} {}", program(), target.arguments);
     let case = report::case_report(&result, &KnownFailures::default(), line, true);
     let run = RunInfo::before(settings, String::new(), String::new());
     let told = report::Target::of(&*target.harness);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use prism_conformance::cases;
 use prism_conformance::known::KnownFailures;
 use prism_conformance::plan::{Glob, Selection};
-use prism_conformance::report::{self, Replay, Report};
+use prism_conformance::report::{self, Replay, Report, quoted};
 use prism_conformance::run::{Options, Settings, suite_with_progress};
 
 use crate::args::RunArgs;
-use crate::output::{Meter, complain, say};
+use crate::output::{Meter, complain, program, say};
 use crate::target::Target;
 use crate::{NOTHING_RAN, USAGE, args};
 
@@ -23,12 +23,17 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
             return code;
         }
     };
+    if let Err(why) = reports_can_be_written(&args) {
+        complain(why);
+        return USAGE;
+    }
     let target = match Target::reach(&args.target).await {
         Ok(target) => target,
         Err(code) => return code,
     };
     say(heading(&target, &options));
-    let replay = Replay::Command(format!("prism-conformance run {}", target.arguments));
+    let replay =
+        Replay::Command { program: program(), target: target.arguments.clone(), selection: selection(&args) };
     let options = Options { replay, details: target.details, ..options };
     let mut meter = Meter::new(args.trace);
     let harness = Arc::clone(&target.harness);
@@ -42,6 +47,21 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
     let written = write_all(&args, &report);
     say(format_args!("{last}\n"));
     if written { report.exit_code } else { USAGE }
+}
+
+/// The arguments that say how much of the suite runs, and what of it is known to fail.
+fn selection(args: &RunArgs) -> String {
+    let globs = |flag: &'static str, globs: &[String]| {
+        globs.iter().map(|glob| format!("{flag} {}", quoted(glob))).collect::<Vec<_>>()
+    };
+    let mut words = [globs("--only", &args.only), globs("--skip", &args.skip)].concat();
+    if matches!(args.profile, args::ProfileArg::Core) {
+        words.push("--profile core".to_owned());
+    }
+    if let Some(path) = &args.known_failing {
+        words.push(format!("--known-failing {}", quoted(&path.display().to_string())));
+    }
+    words.join(" ")
 }
 
 /// Budget, seed and the time that a case may take with them.
@@ -85,23 +105,47 @@ fn heading(target: &Target, options: &Options) -> String {
         target.harness.claims().iter().map(prism_contract::keyvalue::Capability::name).collect();
     let claims = if claims.is_empty() { "nothing beyond the core".to_owned() } else { claims.join(", ") };
     lines.push(format!("{:17} {claims}", "claims"));
-    lines.push(format!("{:17} {}", "seed", options.settings.seed));
+    let (budget, seed) = (report::budget_name(options.settings.budget), options.settings.seed);
+    lines.push(format!("{:17} {budget}, seed {seed}", "budget"));
     lines.join("\n") + "\n\n"
 }
 
 /// A report's flag, its file and what goes into it.
 type Written<'a> = (&'static str, &'a Option<PathBuf>, fn(&Report) -> String);
 
-/// Writes every report that was asked for; whether all could be written.
-fn write_all(args: &RunArgs, report: &Report) -> bool {
-    let reports: [Written<'_>; 4] = [
+fn reports(args: &RunArgs) -> [Written<'_>; 4] {
+    [
         ("--json", &args.json, Report::to_json),
         ("--junit", &args.junit, report::junit),
         ("--html", &args.html, report::html),
         ("--badge", &args.badge, report::badge),
-    ];
+    ]
+}
+
+/// Looks at each path beforehand, so that a typing error does not cost a whole run.
+fn reports_can_be_written(args: &RunArgs) -> Result<(), String> {
+    let mut taken: Vec<(&Path, &str)> = Vec::new();
+    for (flag, path, _) in reports(args) {
+        let Some(path) = path else { continue };
+        if let Some((_, other)) = taken.iter().find(|(known, _)| known == path) {
+            return Err(format!("{other} and {flag} both name {}", path.display()));
+        }
+        taken.push((path, flag));
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if path.is_dir() {
+            return Err(format!("{flag}: {} is a folder; name a file", path.display()));
+        }
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(format!("{flag}: {}: there is no folder {}", path.display(), folder.display()));
+        }
+    }
+    Ok(())
+}
+
+/// Writes every report that was asked for; whether all could be written.
+fn write_all(args: &RunArgs, report: &Report) -> bool {
     let mut all = true;
-    for (flag, path, text) in reports {
+    for (flag, path, text) in reports(args) {
         let Some(path) = path else { continue };
         match fs::write(path, text(report)) {
             Ok(()) => say(format_args!("wrote {}\n", path.display())),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prism_conformance::Harness;
+use prism_conformance::report::quoted;
 use prism_conformance::wire::{Endpoint, Options, Spawn, Unreachable};
 use prism_contract::keyvalue::request::DescribeResponse;
 
@@ -95,26 +96,4 @@ fn arguments(args: &TargetArgs) -> String {
     ];
     let given = flags.into_iter().filter_map(|(flag, value)| Some(format!("{flag} {}", quoted(&value?))));
     given.collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@%+=,".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_word_is_quoted_so_that_a_shell_reads_it_as_it_was() {
-        assert_eq!(quoted("http://h:1"), "http://h:1");
-        assert_eq!(quoted("prism serve"), "'prism serve'");
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -45,6 +45,11 @@ impl KillMatrix {
         }
     }
 
+    /// Whether this case was run on the mutants: random operations were not.
+    pub fn records(&self, case: &str) -> bool {
+        self.cases.contains(case)
+    }
+
     /// Whether this case was seen to fail on this mutant.
     pub fn fails(&self, mutant: &str, case: &str) -> bool {
         self.kills.get(mutant).is_some_and(|failed| failed.contains(case))

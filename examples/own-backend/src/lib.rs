@@ -1,0 +1,121 @@
+//! A backend of one's own: the core of the contract over a sorted map, and nothing beyond it.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use prism_contract::keyvalue::{
+    Capabilities, Delete, Entry, EntryPage, Error, Get, Item, ItemPage, Key, KeyValueBackend, Namespace, Put,
+    PutResult, RecordId, Scan, Selection,
+};
+
+/// One sorted map under one lock. Nothing survives the process.
+#[derive(Default)]
+pub struct Shelf(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    last_version: i64,
+    records: BTreeMap<(Namespace, RecordId), BTreeMap<Key, Item>>,
+}
+
+impl Shelf {
+    /// Nothing awaits while it is held, so that an operation is one moment.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl KeyValueBackend for Shelf {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::NONE
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        let mut state = self.state();
+        // One version for the whole Put, above every other that this store ever gave (VER-1, VER-2).
+        state.last_version += 1;
+        let version = state.last_version;
+        let results = vec![PutResult { applied: true, version }; put.items.len()];
+        let record = state.records.entry((put.namespace, put.id)).or_default();
+        for new in put.items {
+            let created_at = record.get(&new.key).map_or(put.now, |old| old.created_at);
+            let item = Item {
+                key: new.key.clone(),
+                value: new.value,
+                content_type: new.content_type,
+                compression: new.compression,
+                version,
+                priority_token: 0,
+                created_at,
+                // A gateway whose clock is behind must not bring updated_at before created_at (PUT-5).
+                updated_at: put.now.max(created_at),
+                expires_at: None,
+            };
+            record.insert(new.key, item);
+        }
+        Ok(results)
+    }
+
+    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        Ok(self.state().page(&get, 0))
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        let mut state = self.state();
+        let Some(record) = state.records.get_mut(&(delete.namespace, delete.id)) else { return Ok(0) };
+        let before = record.len();
+        record.retain(|key, _| !delete.predicate.matches(key));
+        Ok(u64::try_from(before - record.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        // A Scan without an id is the claim NAMESPACE_SCAN: a store that does not make it is never asked.
+        let Some(id) = scan.id else { return Ok(EntryPage::default()) };
+        let (namespace, predicate, selection, now) =
+            (scan.namespace, scan.predicate, scan.selection, scan.now);
+        let after = scan.after.map(|at| at.key);
+        let get = Get { namespace, id: id.clone(), predicate, selection, after, now };
+        let ItemPage { items, more } = self.state().page(&get, id.as_str().len());
+        let entries = items.into_iter().map(|item| Entry { id: id.clone(), item }).collect();
+        Ok(EntryPage { entries, more })
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl State {
+    /// A page of a record; each item weighs so many bytes more than it does alone (PAGE-7).
+    fn page(&self, get: &Get, more_weight: usize) -> ItemPage {
+        let mut page = ItemPage::default();
+        let place = (get.namespace.clone(), get.id.clone());
+        let Some(record) = self.records.get(&place) else { return page };
+        let after = get.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut weight = 0;
+        for (_, item) in record.range::<Key, _>((after, Bound::Unbounded)) {
+            if !get.predicate.matches(&item.key) {
+                continue;
+            }
+            let item = shown(item, get.selection);
+            let weighs = item.weight() + more_weight;
+            if !get.selection.page.fits(page.items.len(), weight, weighs) {
+                page.more = true;
+                break;
+            }
+            weight += weighs;
+            page.items.push(item);
+        }
+        page
+    }
+}
+
+/// The item as it is answered (PAGE-8).
+fn shown(item: &Item, selection: Selection) -> Item {
+    let value = if selection.keys_only { Bytes::new() } else { item.value.clone() };
+    Item { value, ..item.clone() }
+}
