@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+"""Executes the commands of README.md, CONTRIBUTING.md and docs/*.md, and checks the configurations shown there.
+
+    .ci/docs-commands.py PRISM [PAGE...]      PRISM is the built binary; without pages, all of them
+
+The blocks of a page run one after the other in one shell, in a scratch folder that holds links to this repository's files.
+A block's mark is a comment on the line above it, which a reader of the rendered page does not see:
+
+    <!-- run: background -->      runs on; what follows waits until the server at 127.0.0.1:8980 serves
+    <!-- run: exit 2 -->          must exit with 2, and not with 0
+    <!-- run: skip, REASON -->    does not run; it is counted and listed with its reason
+    <!-- prints -->               a text block: exactly what the block before it must have printed
+    <!-- file: NAME -->           is written to NAME; a .yaml file is checked by `prism check-config`
+    <!-- file: NAME, with A -->   as above, with the variable A set, which a token of it names
+    <!-- stop -->                 on a line of its own: ends what runs in the background, as Ctrl-C does
+
+Three things differ from what a reader does. Ports 89xx of 127.0.0.1 become free ones. `cargo run` of a binary of this
+repository runs the one that is built already, since a release build takes minutes. And target/release holds links to it.
+Everything else, grpcurl included, is the real program.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+MARK = re.compile(r"<!-- (run|prints|file|stop)(?:: (.*?))? -->$")
+PORT = re.compile(r"\b127\.0\.0\.1:(89\d\d)\b")
+# Languages that are shown and not run. Another one fails, so that somebody thinks about it.
+SHOWN = {"text", "json", "rust", "toml", "sql", "protobuf", "ini"}
+SECTIONS = {"server", "database", "logging", "auth", "health"}
+# Seconds that a block may take.
+PATIENCE = 300
+CARGO = """#!/bin/sh
+# Stands in for cargo where a page says `cargo run`: see .ci/docs-commands.py.
+words="$*"
+case "$words" in
+  "run "*"-p prism-proxy -- "*) program=prism ;;
+  "run "*"-p prism-conformance "*"-- "*) program=prism-conformance ;;
+  *) echo "the stand-in for cargo knows only cargo run of a binary, and not: cargo $words" >&2; exit 64 ;;
+esac
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$(dirname "$0")/$program" "$@"
+"""
+
+
+class Failed(Exception):
+    """A block did not do what its page says."""
+
+
+class Block:
+    """A fenced block, or a mark that stands alone."""
+
+    def __init__(self, line, language, mark, argument, text):
+        self.line, self.language, self.mark, self.argument, self.text = line, language, mark, argument or "", text
+
+
+def blocks(text):
+    """The blocks of a page, in order."""
+    mark, fence, start, lines = None, None, 0, []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if fence is not None:
+            if line.strip() == "```":
+                kind, argument = mark or (None, None)
+                yield Block(start, fence, kind, argument, "\n".join(lines) + "\n")
+                mark, fence = None, None
+            else:
+                lines.append(line)
+        elif line.lstrip().startswith("```"):
+            fence, start, lines = line.strip()[3:], number, []
+        else:
+            found = MARK.match(line.strip())
+            if found and found[1] == "stop":
+                yield Block(number, None, "stop", None, "")
+            elif mark and line.strip():
+                raise Failed(f"line {number}: a mark must stand on the line above a block")
+            elif found:
+                mark = found.groups()
+    if fence is not None or mark:
+        raise Failed(f"the block or mark of line {start} does not end")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Page:
+    """A page as it runs: a shell, a scratch folder, servers in the background."""
+
+    def __init__(self, programs, scratch):
+        self.scratch, self.ports, self.printed = scratch, {}, ""
+        self.background = []
+        for entry in sorted(os.listdir(ROOT)):
+            if entry not in {"target", ".git"}:
+                (scratch / entry).symlink_to(ROOT / entry)
+        for folder in ("bin", "target/release"):
+            (scratch / folder).mkdir(parents=True)
+            for program in programs:
+                (scratch / folder / program.name).symlink_to(program)
+        (scratch / "bin/cargo").write_text(CARGO)
+        (scratch / "bin/cargo").chmod(0o755)
+        self.health = [str(scratch / "bin/prism"), "health", "--timeout", "5", "--endpoint", f"http://127.0.0.1:{self.port('8980')}"]
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(("PRISM_", "DATABASE_URL"))}
+        self.environment = keep | {
+            "PATH": f"{scratch / 'bin'}:{keep['PATH']}",
+            "HOME": str(scratch),
+            "PRISM_SERVER_LISTEN": f"127.0.0.1:{self.port('8980')}",
+            "PRISM_ENDPOINT": f"http://127.0.0.1:{self.port('8980')}",
+        }
+        self.shell = subprocess.Popen(
+            ["bash", "--norc"], cwd=scratch, env=self.environment, text=True, encoding="utf-8",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        self.say("shopt -s expand_aliases; set -uo pipefail")
+
+    def port(self, said):
+        return self.ports.setdefault(said, free_port())
+
+    def text(self, block):
+        return PORT.sub(lambda found: f"127.0.0.1:{self.port(found[1])}", block.text)
+
+    def say(self, command):
+        """Has the shell do something; its exit code and what it printed."""
+        watchdog = threading.Timer(PATIENCE, os.killpg, (self.shell.pid, signal.SIGKILL))
+        watchdog.start()
+        try:
+            return self.answer(command)
+        finally:
+            watchdog.cancel()
+
+    def answer(self, command):
+        end = f"end-{time.monotonic_ns()}"
+        self.shell.stdin.write(f"{command}\nprintf '\\n%s %d\\n' {end} $?\n")
+        self.shell.stdin.flush()
+        printed = []
+        for line in self.shell.stdout:
+            if line.startswith(end):
+                return int(line.split()[1]), "".join(printed).removesuffix("\n")
+            printed.append(line)
+        # `set -e` ended the shell.
+        return self.shell.wait() or 1, "".join(printed)
+
+    def run(self, block):
+        name = f"block-{block.line}.sh"
+        (self.scratch / name).write_text(self.text(block), encoding="utf-8")
+        kind, _, argument = block.argument.partition(" ")
+        if kind == "background":
+            # A job of its own, so that it and all it starts can be ended together, and by what Ctrl-C sends.
+            _, job = self.say(f"set -m; (set -e; source ./{name}) >{name}.log 2>&1 & set +m; echo $!")
+            self.background.append(int(job))
+            self.wait_until_serving(name)
+        elif kind == "exit":
+            status, self.printed = self.say(f"(set -e; source ./{name})")
+            if status != int(argument):
+                raise Failed(f"exit {status}, and not {argument}, after printing:\n{self.printed}")
+        elif block.mark:
+            raise Failed(f"`run: {block.argument}` is not a mark that is known")
+        else:
+            status, self.printed = self.say(f"set -e; source ./{name}; set +e")
+            if status:
+                raise Failed(f"exit {status}, after printing:\n{self.printed}")
+
+    def wait_until_serving(self, name):
+        deadline = time.monotonic() + 60
+        while subprocess.run(self.health, env=self.environment, capture_output=True, check=False).returncode:
+            gone, _ = self.say(f"kill -0 {self.background[-1]} 2>/dev/null")
+            if gone or time.monotonic() > deadline:
+                log = (self.scratch / f"{name}.log").read_text(encoding="utf-8")
+                raise Failed(f"what runs in the background does not serve:\n{log}")
+            time.sleep(0.05)
+
+    def stop(self):
+        for job in self.background:
+            self.end(job)
+        self.background = []
+        if self.shell.poll() is None:
+            self.say("wait")
+
+    @staticmethod
+    def end(job):
+        """Interrupts a job, and kills it if it does not end."""
+        try:
+            os.killpg(job, signal.SIGINT)
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                os.killpg(job, 0)
+                time.sleep(0.02)
+            os.killpg(job, signal.SIGKILL)
+            raise Failed("what ran in the background did not end within 30 s of Ctrl-C")
+        except ProcessLookupError:
+            pass
+
+    def write(self, block):
+        name, _, variable = block.argument.partition(", with ")
+        (self.scratch / name).write_text(self.text(block), encoding="utf-8")
+        if block.language == "yaml" and Path(name).suffix == ".yaml":
+            self.check_config(self.scratch / name, variable)
+
+    def check_config(self, path, variable=""):
+        environment = self.environment | ({variable: "a-token-for-the-check"} if variable else {})
+        command = [str(self.scratch / "bin/prism"), "check-config", "--config", str(path)]
+        checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if checked.returncode:
+            raise Failed(f"`prism check-config` refuses it:\n{checked.stderr}")
+
+    def do(self, block, counts):
+        """Does what a block says and counts it."""
+        if block.mark == "stop":
+            self.stop()
+        elif block.argument.startswith("skip, "):
+            counts["skipped"].append(block)
+        elif block.mark == "file":
+            self.write(block)
+            counts["checked"] += 1
+        elif block.mark == "prints":
+            if self.printed.strip() != self.text(block).strip():
+                raise Failed(f"the block before it printed this instead:\n{self.printed}")
+            counts["checked"] += 1
+        elif block.language in {"sh", "bash"}:
+            self.run(block)
+            counts["ran"] += 1
+        elif block.language == "yaml":
+            if not set(re.findall(r"^(\w+):", block.text, re.M)) <= SECTIONS:
+                raise Failed("a yaml block is a configuration of Prism, or has a mark")
+            (self.scratch / "block.yaml").write_text(self.text(block), encoding="utf-8")
+            self.check_config(self.scratch / "block.yaml")
+            counts["checked"] += 1
+        elif block.language not in SHOWN or block.mark:
+            raise Failed(f"what to do with a block of '{block.language}' marked '{block.mark}' is not known")
+
+    def close(self):
+        self.stop()
+        self.shell.stdin.close()
+        try:
+            self.shell.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.shell.kill()
+
+
+def pages(said):
+    if said:
+        return [Path(name).resolve() for name in said]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def main():
+    prism = Path(sys.argv[1]).resolve()
+    programs = [path for path in (prism, prism.with_name("prism-conformance")) if path.exists()]
+    if prism not in programs:
+        sys.exit(f"{prism} is not there")
+    failures, skipped, ran, checked = [], [], 0, 0
+    for path in pages(sys.argv[2:]):
+        name = path.relative_to(ROOT)
+        scratch = Path(tempfile.mkdtemp(prefix="prism-docs-"))
+        counts = {"ran": 0, "checked": 0, "skipped": []}
+        page, block = None, None
+        try:
+            found = list(blocks(path.read_text(encoding="utf-8")))
+            page = Page(programs, scratch)
+            for block in found:
+                page.do(block, counts)
+        except Failed as why:
+            failures.append(f"{name}:{block.line if block else 1}: {why}")
+        finally:
+            if page:
+                page.close()
+            shutil.rmtree(scratch)
+        skipped += [f"{name}:{block.line}: {block.argument.removeprefix('skip, ')}" for block in counts["skipped"]]
+        ran, checked = ran + counts["ran"], checked + counts["checked"]
+        if counts["ran"] or counts["checked"] or counts["skipped"]:
+            print(f"{name}: {counts['ran']} ran, {counts['checked']} checked, {len(counts['skipped'])} skipped", flush=True)
+    print(f"Blocks of commands: {ran} ran, {checked} files and outputs were checked, {len(skipped)} skipped:")
+    for line in skipped:
+        print(f"  {line}")
+    for failure in failures:
+        print(f"FAILED {failure}", file=sys.stderr)
+    sys.exit(1 if failures or not ran else 0)
+
+
+if __name__ == "__main__":
+    main()
