@@ -7,12 +7,15 @@ The blocks of a page run one after the other in one shell, in a scratch folder t
 A block's mark is a comment on the line above it, which a reader of the rendered page does not see:
 
     <!-- run: background -->      runs on; what follows waits until the server at 127.0.0.1:8980 serves
+    <!-- run: background, with CA -->  as above, with TLS, where CA is the authority to trust
     <!-- run: exit 2 -->          must exit with 2, and not with 0
     <!-- run: skip, REASON -->    does not run; it is counted and listed with its reason
     <!-- prints -->               a text block: exactly what the block before it must have printed
     <!-- file: NAME -->           is written to NAME; a .yaml file is checked by `prism check-config`
     <!-- file: NAME, with A -->   as above, with the variable A set, which a token of it names
     <!-- stop -->                 on a line of its own: ends what runs in the background, as Ctrl-C does
+
+A block that only includes a file of docs/deploy is left to .ci/deploy/check.py.
 
 Three things differ from what a reader does. Ports 89xx of 127.0.0.1 become free ones. `cargo run` of a binary of this
 repository runs the one that is built already, since a release build takes minutes. And target/release holds links to it.
@@ -33,6 +36,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = re.compile(r"<!-- (run|prints|file|stop)(?:: (.*?))? -->$")
+INCLUDE = re.compile(r"\{\{#include (deploy/\S+)\}\}\n")
 PORT = re.compile(r"\b127\.0\.0\.1:(89\d\d)\b")
 # Languages that are shown and not run. Another one fails, so that somebody thinks about it.
 SHOWN = {"text", "json", "rust", "toml", "sql", "protobuf", "ini"}
@@ -110,7 +114,6 @@ class Page:
                 (scratch / folder / program.name).symlink_to(program)
         (scratch / "bin/cargo").write_text(CARGO)
         (scratch / "bin/cargo").chmod(0o755)
-        self.health = [str(scratch / "bin/prism"), "health", "--timeout", "5", "--endpoint", f"http://127.0.0.1:{self.port('8980')}"]
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("PRISM_", "DATABASE_URL"))}
         self.environment = keep | {
             "PATH": f"{scratch / 'bin'}:{keep['PATH']}",
@@ -155,11 +158,11 @@ class Page:
         name = f"block-{block.line}.sh"
         (self.scratch / name).write_text(self.text(block), encoding="utf-8")
         kind, _, argument = block.argument.partition(" ")
-        if kind == "background":
+        if kind.rstrip(",") == "background":
             # A job of its own, so that it and all it starts can be ended together, and by what Ctrl-C sends.
             _, job = self.say(f"set -m; (set -e; source ./{name}) >{name}.log 2>&1 & set +m; echo $!")
             self.background.append(int(job))
-            self.wait_until_serving(name)
+            self.wait_until_serving(name, argument.removeprefix("with "))
         elif kind == "exit":
             status, self.printed = self.say(f"(set -e; source ./{name})")
             if status != int(argument):
@@ -171,9 +174,12 @@ class Page:
             if status:
                 raise Failed(f"exit {status}, after printing:\n{self.printed}")
 
-    def wait_until_serving(self, name):
+    def wait_until_serving(self, name, authority):
         deadline = time.monotonic() + 60
-        while subprocess.run(self.health, env=self.environment, capture_output=True, check=False).returncode:
+        address = f"127.0.0.1:{self.port('8980')}"
+        tls = [f"https://{address}", "--tls-ca", str(self.scratch / authority)] if authority else [f"http://{address}"]
+        health = [str(self.scratch / "bin/prism"), "health", "--endpoint", *tls]
+        while subprocess.run(health, env=self.environment, capture_output=True, check=False).returncode:
             gone, _ = self.say(f"kill -0 {self.background[-1]} 2>/dev/null")
             if gone or time.monotonic() > deadline:
                 log = (self.scratch / f"{name}.log").read_text(encoding="utf-8")
@@ -218,6 +224,9 @@ class Page:
         """Does what a block says and counts it."""
         if block.mark == "stop":
             self.stop()
+        elif found := INCLUDE.fullmatch(block.text):
+            if not (ROOT / "docs" / found[1]).is_file():
+                raise Failed(f"there is no docs/{found[1]}")
         elif block.argument.startswith("skip, "):
             counts["skipped"].append(block)
         elif block.mark == "file":
