@@ -22,6 +22,9 @@ from pathlib import Path
 import kubernetes_validate
 import yaml
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from throwaway_postgres import Postgres, programs  # noqa: E402 (the path comes first)
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "docs/deploy"
 # Kubernetes versions with schemas of their own in the package; the pods use preStop.sleep, which is older than all of them.
@@ -110,43 +113,28 @@ def manifests(prism, path):
     assert grace > pause + 10, "the pod is killed before server.drain_timeout is over"
 
 
-def postgres_programs():
-    """The folder that holds a server's programs and psql."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    folders += [Path(folder) for folder in os.environ["PATH"].split(":")]
-    whole = (folder for folder in folders if all((folder / name).exists() for name in ("initdb", "pg_ctl", "psql")))
-    return next(whole, None)
-
-
-def roles(programs, path):
+def roles(path):
     """Runs the SQL as a superuser on a cluster of its own, and then asks as the roles that it made."""
-    folder = Path(tempfile.mkdtemp(prefix="prism-roles-"))
-    # Postgres refuses root.
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}
-    if user:
-        shutil.chown(folder, "postgres")
-    data, port = folder / "data", "5432"
-    run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"], cwd=folder, **user)
-    serve = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    run([programs / "pg_ctl", "-D", data, "-o", serve, "-l", folder / "log", "-w", "start"], cwd=folder, **user)
-    try:
-        psql = [programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", folder, "-p", port]
-        run([*psql, "-U", "postgres", "-d", "postgres"], input=path.read_text(encoding="utf-8"), **user)
+    with Postgres() as server:
+        psql = [server.programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
+        environment = os.environ | server.environment()
+        run([*psql, "-d", "postgres", "-f", path], env=environment)
         migrations = sorted((ROOT / "migrations/postgres").glob("*.sql"))
         assert migrations, "there are no migrations"
         for migration in migrations:
-            text = migration.read_text(encoding="utf-8")
-            run([*psql, "-U", "prism_owner", "-d", "prism", "-c", text], **user)
+            run([*psql, "-U", "prism_owner", "-d", "prism", "-f", migration], env=environment)
         ask = [*psql, "-U", "prism", "-d", "prism", "-c"]
-        run([*ask, "SELECT nextval('prism_versions'); SELECT count(*) FROM prism_items; SELECT pg_advisory_xact_lock(1)"], **user)
-        run([*ask, "DELETE FROM prism_items; UPDATE prism_items SET token = 0"], **user)
+        for allowed in (
+            "SELECT nextval('prism_versions')",
+            "SELECT count(*) FROM prism_items",
+            "SELECT pg_advisory_xact_lock(1), pg_advisory_xact_lock_shared(2)",
+            "DELETE FROM prism_items; UPDATE prism_items SET token = 0",
+        ):
+            run([*ask, allowed], env=environment)
         for refused in ("CREATE TABLE t (x int)", "DROP TABLE prism_items", "TRUNCATE prism_items"):
-            done = subprocess.run([*ask, refused], capture_output=True, text=True, check=False, **user)
+            done = subprocess.run([*ask, refused], capture_output=True, text=True, check=False, env=environment)
             denied = "permission denied" in done.stderr or "must be owner" in done.stderr
             assert done.returncode and denied, f"the role prism may do {refused}: {done.stderr}"
-    finally:
-        run([programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"], cwd=folder, **user)
-        shutil.rmtree(folder)
 
 
 def main():
@@ -163,11 +151,10 @@ def main():
         elif path.suffix == ".yaml":
             check_config(prism, path)
         elif path.suffix == ".sql":
-            programs = postgres_programs()
-            if not programs:
+            if not programs():
                 lacking.append(f"{path.name}: there are no programs of PostgreSQL here")
                 continue
-            roles(programs, path)
+            roles(path)
         else:
             raise SystemExit(f"{path.name}: how to check it is not known")
         print(f"{path.relative_to(ROOT)}: as it should be")

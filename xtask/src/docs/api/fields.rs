@@ -120,7 +120,7 @@ fn field_options(field: &FieldDescriptor) -> Result<Vec<String>> {
                     let rule = rule.as_str().unwrap_or_default();
                     said.push((
                         2,
-                        rule_in_words(rule)
+                        rule_in_words(rule, &field.kind())
                             .ok_or_else(|| format!("{}: no words for {rule}", field.full_name()))?,
                     ));
                 }
