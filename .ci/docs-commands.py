@@ -24,6 +24,7 @@ repository runs the one that is built already, since a release build takes minut
 Everything else, grpcurl included, is the real program.
 """
 
+import os
 import re
 import shutil
 import sys
@@ -80,7 +81,7 @@ def main():
         sys.exit(f"{prism} is not there")
     failures, skipped, ran, checked = [], [], 0, 0
     for path in pages(sys.argv[2:]):
-        name = path.relative_to(ROOT)
+        name = os.path.relpath(path, ROOT)
         scratch = Path(tempfile.mkdtemp(prefix="prism-docs-"))
         counts = {"ran": 0, "checked": 0, "skipped": []}
         page, block = None, None
