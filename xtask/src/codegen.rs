@@ -80,14 +80,15 @@ fn generate() -> Result<Files> {
     Ok(files)
 }
 
-fn compile(sources: &[PathBuf], comments: bool) -> Result<Compiler> {
+/// The files compiled, with or without their comments.
+pub(crate) fn compile(sources: &[PathBuf], comments: bool) -> Result<Compiler> {
     let mut compiler = Compiler::new([tree::proto()])?;
     compiler.include_imports(true).include_source_info(comments).open_files(sources)?;
     Ok(compiler)
 }
 
 /// The .proto files below `root`, relative to it, in name order so that the output does not depend on the disk.
-fn sources(root: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![root.join("prism")];
     while let Some(folder) = folders.pop() {

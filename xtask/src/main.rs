@@ -1,4 +1,4 @@
-//! What a contributor to Prism runs: code generation and protobuf lints.
+//! What a contributor to Prism runs: code generation, pages made from the code, and protobuf lints.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -7,6 +7,7 @@
 
 mod clients;
 mod codegen;
+mod docs;
 mod lint;
 mod masking;
 mod process;
@@ -43,6 +44,13 @@ enum Command {
         #[arg(long, value_enum, value_delimiter = ',')]
         clients: Vec<Language>,
     },
+    /// Write what is made from the code: docs/api-reference.md from the .proto files; docs/configuration.md and
+    /// fixtures/config/prism.yaml from the table of keys
+    Docs {
+        /// Write nothing: exit with 1 and name each file that differs from what the code makes
+        #[arg(long)]
+        check: bool,
+    },
     /// Lint the .proto files with buf, and look for changes that break clients
     Lint {
         /// The git commit, branch or tag that the .proto files must stay compatible with
@@ -69,6 +77,8 @@ fn run(arguments: Arguments) -> Result {
             codegen::write()?;
             clients.into_iter().try_for_each(clients::generate)
         }
+        Some(Command::Docs { check: true }) => docs::check(),
+        Some(Command::Docs { check: false }) => docs::write(),
         Some(Command::Lint { against }) => lint::run(&against),
     }
 }

@@ -12,6 +12,11 @@ pub(crate) fn proto() -> PathBuf {
     root().join("proto")
 }
 
+/// The book's pages.
+pub(crate) fn docs() -> PathBuf {
+    root().join("docs")
+}
+
 /// The committed Rust code and descriptor set.
 pub(crate) fn generated() -> PathBuf {
     proto().join("src/generated")

@@ -5,7 +5,7 @@
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct FailedPrecondition {
-    /// The key the precondition names.
+    /// The key the precondition names: 1-1,024 bytes.
     #[prost(bytes = "bytes", tag = "1")]
     pub key: ::prost::bytes::Bytes,
     /// The version the item has; 0 if it is absent, deleted or expired (COND-2).
@@ -16,7 +16,7 @@ pub struct FailedPrecondition {
 /// google.rpc.PreconditionFailure, for programs that would rather not parse text.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FailedPreconditions {
-    /// The failing preconditions in the order of the request; at least one.
+    /// The failing preconditions in the order of the request; 1-100 of them.
     #[prost(message, repeated, tag = "1")]
     pub preconditions: ::prost::alloc::vec::Vec<FailedPrecondition>,
 }
@@ -32,26 +32,27 @@ pub enum ErrorReason {
     InvalidRequest = 1,
     /// FAILED_PRECONDITION: a precondition did not hold. Nothing was written (COND-1). Read again before a retry.
     PreconditionFailed = 2,
-    /// UNAUTHENTICATED: the call carries no valid credentials.
+    /// UNAUTHENTICATED: the call carries no valid credentials. It was not looked at any further (ERR-1).
     Unauthenticated = 3,
-    /// PERMISSION_DENIED: the caller lacks a permission the method requires.
+    /// PERMISSION_DENIED: the caller lacks a permission the method requires, or may not use the namespace (ERR-1).
     PermissionDenied = 4,
-    /// RESOURCE_EXHAUSTED: the server sheds load. Nothing was done; retry after the delay in google.rpc.RetryInfo.
+    /// RESOURCE_EXHAUSTED: the server sheds load. Nothing was done; retry after the delay in google.rpc.RetryInfo (ERR-1).
     Overloaded = 5,
     /// UNAVAILABLE: the database does not answer. A write may have taken effect; a retry with the same priority token
-    /// is safe (TOK-3). google.rpc.RetryInfo holds a delay.
+    /// is safe (TOK-3). google.rpc.RetryInfo holds a delay (ERR-1).
     BackendUnavailable = 6,
     /// DEADLINE_EXCEEDED: the client's deadline or the method's timeout passed. A write is whole or absent (ERR-4).
     DeadlineExceeded = 7,
     /// UNIMPLEMENTED: the request needs a capability that Describe does not declare (CAP-1).
     CapabilityNotDeclared = 8,
-    /// UNIMPLEMENTED: the server has no such service or method.
+    /// UNIMPLEMENTED: the server has no such service or method (ERR-3).
     MethodNotFound = 9,
-    /// INVALID_ARGUMENT: the request message is larger than the server reads. Not RESOURCE_EXHAUSTED: a retry is no use.
+    /// INVALID_ARGUMENT: the request message is larger than the 8 MiB the server reads (ERR-3). Not RESOURCE_EXHAUSTED: a
+    /// retry is no use.
     MessageTooLarge = 10,
     /// INVALID_ARGUMENT: the request's bytes are not the protobuf message the method takes (ERR-3).
     MalformedMessage = 11,
-    /// INTERNAL: a bug in the server or its backend. A retry is no use.
+    /// INTERNAL: a bug in the server or its backend. A retry is no use; a write may have taken effect (ERR-1).
     Internal = 12,
     /// CANCELLED: the client gave the call up. A write is whole or absent (ERR-4).
     Cancelled = 13,
@@ -153,7 +154,8 @@ pub struct ItemMetadata {
     /// The value's media type, such as "application/json". At most 127 bytes. Kept verbatim and never parsed (RT-5).
     #[prost(string, tag = "1")]
     pub content_type: ::prost::alloc::string::String,
-    /// How the client compressed the value. Kept verbatim, also a number that Compression does not list (RT-5).
+    /// How the client compressed the value. Kept verbatim, also a number that Compression does not list (RT-5). Absent:
+    /// COMPRESSION_UNSPECIFIED.
     #[prost(enumeration = "Compression", tag = "2")]
     pub compression: i32,
     /// Set by the server: the item's version, greater than 0. Each applied write raises it (VER-1), and no version of

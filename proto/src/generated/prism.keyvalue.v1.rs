@@ -21,10 +21,10 @@ pub struct Item {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Entry {
-    /// The record's id.
+    /// The record's id: 1-512 bytes of UTF-8 without NUL.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// The item.
+    /// The item, its metadata always there.
     #[prost(message, optional, tag = "2")]
     pub item: ::core::option::Option<Item>,
 }
@@ -41,7 +41,7 @@ pub mod key_predicate {
     /// Exactly one way to choose.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Predicate {
-        /// Every item.
+        /// Every item of the record.
         #[prost(message, tag = "1")]
         MatchAll(super::MatchAll),
         /// The items with these keys.
@@ -63,7 +63,7 @@ pub struct MatchAll {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct MatchKeys {
-    /// 1-1,000 keys of 1-1,024 bytes each.
+    /// 1-1,000 keys of 1-1,024 bytes each, in any order.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub keys: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
@@ -91,7 +91,7 @@ pub struct MatchPrefix {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Selection {
     /// The most items in a page or stream message. 0: the server's default. More than Limits.max_page_items counts as
-    /// that limit (PAGE-7).
+    /// that limit and is no error (PAGE-7).
     #[prost(uint32, tag = "1")]
     pub item_limit: u32,
     /// The most bytes in a page or stream message: each item counts its key, value and content_type, 96 bytes for the
@@ -102,13 +102,13 @@ pub struct Selection {
     /// Leave the values out. The same keys are answered, with their metadata (PAGE-8).
     #[prost(bool, tag = "3")]
     pub keys_only: bool,
-    /// Answer in exactly the opposite order (ORD-2). Needs CAPABILITY_REVERSE; otherwise UNIMPLEMENTED.
+    /// Answer in exactly the opposite order (ORD-2). Needs CAPABILITY_REVERSE; otherwise UNIMPLEMENTED (CAP-1).
     #[prost(bool, tag = "4")]
     pub reverse: bool,
 }
 /// Something that must hold for a write to happen. All preconditions of a request hold, or nothing is written and the
 /// answer is FAILED_PRECONDITION with each failing key and its current version (COND-1). Needs
-/// CAPABILITY_CONDITIONAL_WRITES; otherwise UNIMPLEMENTED.
+/// CAPABILITY_CONDITIONAL_WRITES; otherwise UNIMPLEMENTED (CAP-1).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Precondition {
@@ -133,19 +133,19 @@ pub struct PutResult {
 /// The limits of this server. A request beyond one of them is INVALID_ARGUMENT and changes nothing (PUT-6).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Limits {
-    /// Longest id, in bytes of UTF-8.
+    /// Longest id, in bytes of UTF-8; an empty one is allowed in Scan only.
     #[prost(uint32, tag = "1")]
     pub max_id_bytes: u32,
-    /// Longest key, in bytes.
+    /// Longest key, in bytes; an empty one is not allowed.
     #[prost(uint32, tag = "2")]
     pub max_key_bytes: u32,
-    /// Longest value, in bytes.
+    /// Longest value, in bytes; an empty one is allowed (RT-2).
     #[prost(uint32, tag = "3")]
     pub max_value_bytes: u32,
-    /// Most items in one Put.
+    /// Most items in one Put; at least one is required.
     #[prost(uint32, tag = "4")]
     pub max_put_items: u32,
-    /// Most bytes of keys and values in one Put.
+    /// Most bytes of keys and values in one Put, summed.
     #[prost(uint32, tag = "5")]
     pub max_put_bytes: u32,
     /// Most items in one page or stream message, and the default where a request does not say.
@@ -171,7 +171,7 @@ pub enum Capability {
     Expiry = 3,
     /// Selection.reverse (ORD-2).
     Reverse = 4,
-    /// Scan over every record of a namespace.
+    /// Scan without an id: over every record of a namespace, ordered by id bytes and then key (ORD-1).
     NamespaceScan = 5,
 }
 impl Capability {
@@ -212,21 +212,22 @@ pub struct PutRequest {
     /// The record's id: 1-512 bytes of UTF-8 without NUL, compared byte by byte (RT-4).
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// The items to write: 1-1,000 of them, at most 4 MiB of keys and values together. Each replaces the whole item with
-    /// its key (PUT-1). A key named twice is INVALID_ARGUMENT (PUT-4).
+    /// The items to write: 1-1,000 of them, at most 4,194,304 bytes of keys and values together. Each replaces the whole
+    /// item with its key (PUT-1). A key named twice is INVALID_ARGUMENT (PUT-4).
     #[prost(message, repeated, tag = "3")]
     pub items: ::prost::alloc::vec::Vec<Item>,
     /// The priority token of every item of this Put. Greater than 0: an item is written only if the token is above the
-    /// highest that item has seen (TOK-1), which needs CAPABILITY_PRIORITY_TOKENS. 0: always written (TOK-2). Negative:
-    /// INVALID_ARGUMENT (TOK-6).
+    /// highest that item has seen (TOK-1), which needs CAPABILITY_PRIORITY_TOKENS, otherwise UNIMPLEMENTED (CAP-1). 0:
+    /// always written (TOK-2). Negative: INVALID_ARGUMENT (TOK-6).
     #[prost(int64, tag = "4")]
     pub item_priority_token: i64,
     /// How long the items live, counted from the server's time of the write (TTL-1). Absent: for ever, and an earlier
     /// expiry is cleared (TTL-2). Rounded up to a whole microsecond. Zero, negative, or ending after the year 9999:
-    /// INVALID_ARGUMENT (TTL-3). Needs CAPABILITY_EXPIRY.
+    /// INVALID_ARGUMENT (TTL-3). Needs CAPABILITY_EXPIRY, otherwise UNIMPLEMENTED (CAP-1).
     #[prost(message, optional, tag = "5")]
     pub ttl: ::core::option::Option<::prost_types::Duration>,
-    /// At most 100 conditions on items of the record; all must hold (COND-1).
+    /// At most 100 conditions on items of the record; all must hold, otherwise FAILED_PRECONDITION (COND-1). A key named
+    /// twice is INVALID_ARGUMENT (COND-4). They need CAPABILITY_CONDITIONAL_WRITES, otherwise UNIMPLEMENTED (CAP-1).
     #[prost(message, repeated, tag = "6")]
     pub preconditions: ::prost::alloc::vec::Vec<Precondition>,
 }
@@ -247,10 +248,10 @@ pub struct GetRequest {
     /// The record's id: 1-512 bytes of UTF-8 without NUL, compared byte by byte (RT-4).
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// Which items to answer. Absent: all.
+    /// Which items to answer. Absent: all. Present with nothing set: INVALID_ARGUMENT.
     #[prost(message, optional, tag = "3")]
     pub predicate: ::core::option::Option<KeyPredicate>,
-    /// How much to answer at once, and how.
+    /// How much to answer at once, and how. Absent: the server's defaults, all fields, forwards.
     #[prost(message, optional, tag = "4")]
     pub selection: ::core::option::Option<Selection>,
     /// Empty for the first page; then the next_page_token of the page before, with the same namespace, id, predicate and
@@ -262,7 +263,8 @@ pub struct GetRequest {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct GetResponse {
-    /// The items in key order, or in its mirror for reverse (ORD-1, ORD-2).
+    /// The items in key order, or in its mirror for reverse (ORD-1, ORD-2). As many as Selection and Limits allow; at
+    /// least one if any is left (PAGE-7). None: nothing is selected.
     #[prost(message, repeated, tag = "1")]
     pub items: ::prost::alloc::vec::Vec<Item>,
     /// Asks for the next page. Empty: this is the last one (PAGE-5). It works after a restart and at another gateway on
@@ -280,22 +282,24 @@ pub struct DeleteRequest {
     /// The record's id: 1-512 bytes of UTF-8 without NUL, compared byte by byte (RT-4).
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// Which items to delete. Without it the answer is INVALID_ARGUMENT: match_all must be said (DEL-4).
+    /// Which items to delete. Absent, or present with nothing set: INVALID_ARGUMENT, since match_all must be said (DEL-4).
     #[prost(message, optional, tag = "3")]
     pub predicate: ::core::option::Option<KeyPredicate>,
     /// The priority token of this Delete. Greater than 0: an item is deleted only if the token is above the highest that
     /// item has seen (TOK-1), and the token is remembered for each key named or removed (TOK-4); needs
-    /// CAPABILITY_PRIORITY_TOKENS. 0: always deleted (TOK-2). Negative: INVALID_ARGUMENT (TOK-6).
+    /// CAPABILITY_PRIORITY_TOKENS, otherwise UNIMPLEMENTED (CAP-1). 0: always deleted (TOK-2). Negative: INVALID_ARGUMENT
+    /// (TOK-6).
     #[prost(int64, tag = "4")]
     pub item_priority_token: i64,
-    /// At most 100 conditions on items of the record; all must hold (COND-1).
+    /// At most 100 conditions on items of the record; all must hold, otherwise FAILED_PRECONDITION (COND-1). A key named
+    /// twice is INVALID_ARGUMENT (COND-4). They need CAPABILITY_CONDITIONAL_WRITES, otherwise UNIMPLEMENTED (CAP-1).
     #[prost(message, repeated, tag = "5")]
     pub preconditions: ::prost::alloc::vec::Vec<Precondition>,
 }
 /// What became of a Delete.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteResponse {
-    /// How many live items were removed (DEL-2).
+    /// How many live items were removed (DEL-2). Items kept by their token do not count (TOK-1).
     #[prost(uint64, tag = "1")]
     pub deleted_count: u64,
 }
@@ -307,13 +311,13 @@ pub struct ScanRequest {
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
     /// The record's id: at most 512 bytes of UTF-8 without NUL. Empty: every record of the namespace, which needs
-    /// CAPABILITY_NAMESPACE_SCAN.
+    /// CAPABILITY_NAMESPACE_SCAN, otherwise UNIMPLEMENTED (CAP-1).
     #[prost(string, tag = "2")]
     pub id: ::prost::alloc::string::String,
-    /// Which items of each record to answer. Absent: all.
+    /// Which items of each record to answer. Absent: all. Present with nothing set: INVALID_ARGUMENT.
     #[prost(message, optional, tag = "3")]
     pub predicate: ::core::option::Option<KeyPredicate>,
-    /// How much to put into one message, and how.
+    /// How much to put into one message, and how. Absent: the server's defaults, all fields, forwards.
     #[prost(message, optional, tag = "4")]
     pub selection: ::core::option::Option<Selection>,
     /// Empty to begin; else the resume_token of the last message received, with the same namespace, id, predicate and
@@ -328,7 +332,8 @@ pub struct ScanRequest {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ScanResponse {
-    /// The items with their ids, ordered by id bytes and then key, or in the mirror for reverse (ORD-1, ORD-2).
+    /// The items with their ids, ordered by id bytes and then key, or in the mirror for reverse (ORD-1, ORD-2). As many as
+    /// Selection and Limits allow (PAGE-7). None: nothing was selected, and this is the only message (SCAN-1).
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<Entry>,
     /// Resumes the stream after this message (SCAN-1). Empty in the last message of a stream that has nothing left; set in
@@ -339,7 +344,8 @@ pub struct ScanResponse {
 /// What to describe.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DescribeRequest {
-    /// The namespace: 1-128 bytes of \[a-z0-9._-\], starting with a letter or digit. Two namespaces never meet (ISO-1).
+    /// The namespace: 1-128 bytes of \[a-z0-9._-\], starting with a letter or digit. The answer is the same for every one;
+    /// it is the namespace that the caller must be permitted to read.
     #[prost(string, tag = "1")]
     pub namespace: ::prost::alloc::string::String,
 }
@@ -355,7 +361,7 @@ pub struct DescribeResponse {
     /// What the server offers beyond the core, each once, in ascending order (CAP-1).
     #[prost(enumeration = "Capability", repeated, tag = "3")]
     pub capabilities: ::prost::alloc::vec::Vec<i32>,
-    /// The limits the server enforces.
+    /// The limits the server enforces; always there.
     #[prost(message, optional, tag = "4")]
     pub limits: ::core::option::Option<Limits>,
 }

@@ -4,6 +4,7 @@
 //! Every key of the file can be set by a variable named after it: `server.listen` by `PRISM_SERVER_LISTEN`. What is
 //! not known, or not allowed, is refused with the place where it stands, all of it at once.
 
+mod explain;
 mod load;
 mod node;
 mod settings;
@@ -273,5 +274,15 @@ impl Config {
     /// The effective configuration as a file would say it, secrets masked.
     pub fn to_yaml(&self) -> String {
         show::yaml(self)
+    }
+
+    /// A file that names every key at its default and says what it does: `fixtures/config/prism.yaml`.
+    pub fn example() -> String {
+        explain::yaml()
+    }
+
+    /// The reference of all keys, in Markdown: what each does, what is allowed, its default and its variable.
+    pub fn reference() -> String {
+        explain::markdown()
     }
 }

@@ -1,5 +1,6 @@
-//! Every key there is: its name, what is allowed, and how it is set and shown. The file, the environment and
-//! `check-config` all go by this one table.
+//! Every key there is: its name, what it does, what is allowed, and how it is set and shown. The file, the environment,
+//! `check-config`, the example in `fixtures/config/` and the reference in `docs/` all go by this one table. Whoever changes
+//! it runs `cargo xtask docs`.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +14,8 @@ pub(super) const TOKENS: &str = "auth.tokens";
 pub(super) struct Setting {
     /// Its path: `server.listen`.
     pub(super) path: &'static str,
+    /// What it does, in sentences: the words of the example file and of the reference. Names of code stand in backticks.
+    pub(super) doc: &'static str,
     /// What its value may be, as the end of "… is not".
     pub(super) allowed: &'static str,
     /// Takes a value over; `None` if it is not allowed.
@@ -45,48 +48,64 @@ const FILE: &str = "the path of a file";
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "server.listen",
+        doc: "Where to listen. Port 0 takes a free one, which the log names. Beyond loopback, set \
+              `auth.tokens`, and TLS.",
         allowed: "an address to listen on; write host:port, such as 127.0.0.1:8980 or [::]:8980",
         set: |config, text| values::address(text).map(|address| config.server.listen = address),
         show: |config| Some(config.server.listen.clone()),
     },
     Setting {
         path: "server.drain_timeout",
+        doc: "How long calls and streams in flight may take to end after SIGTERM or Ctrl-C. No connection \
+              is accepted meanwhile. Then they are cut; a second signal cuts them at once.",
         allowed: DURATION,
         set: |config, text| values::duration(text).map(|time| config.server.drain_timeout = time),
         show: |config| Some(show_duration(config.server.drain_timeout)),
     },
     Setting {
         path: "server.max_in_flight",
+        doc: "Most calls in flight. One more is answered RESOURCE_EXHAUSTED at once, with the time to wait \
+              before the next try.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|count| config.server.max_in_flight = count),
         show: |config| Some(config.server.max_in_flight.to_string()),
     },
     Setting {
         path: "server.max_connections",
+        doc: "Most connections. One more waits until another ends. Each takes a file descriptor: raise \
+              `ulimit -n` with it.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|count| config.server.max_connections = count),
         show: |config| Some(config.server.max_connections.to_string()),
     },
     Setting {
         path: "server.tls.cert",
+        doc: "The server's certificate, followed by those that vouch for it, as PEM. The server speaks TLS \
+              if `cert` and `key` are set; it needs both.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.cert = Some(path)),
         show: |config| config.server.tls.cert.as_deref().map(text),
     },
     Setting {
         path: "server.tls.key",
+        doc: "The private key of that certificate, as PEM.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.key = Some(path)),
         show: |config| config.server.tls.key.as_deref().map(text),
     },
     Setting {
         path: "server.tls.client_ca",
+        doc: "Certificate authorities, as PEM. If set, each client must show a certificate of one of them.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.client_ca = Some(path)),
         show: |config| config.server.tls.client_ca.as_deref().map(text),
     },
     Setting {
         path: "database.url",
+        doc: "Where a Postgres database is; it sets `database.type` as well. It may hold a password: then give it \
+              by the environment rather than by a file, or put the password into \
+              `database.postgres.password_file`. The variable DATABASE_URL says the same, and \
+              `PRISM_DATABASE_*` has the last word over it.",
         allowed: "the address of a database; write postgres://user:password@host/database, or sqlite:path without \
                   parameters",
         set: set_database_url,
@@ -94,102 +113,127 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.type",
+        doc: "Which backend: `sqlite`, `postgres`, or `memory`, which is for tests, since nothing survives \
+              the process.",
         allowed: "a kind of database; write sqlite, memory or postgres",
         set: |config, text| DatabaseKind::read(text).map(|kind| config.database.kind = kind),
         show: |config| Some(config.database.kind.name().to_owned()),
     },
     Setting {
         path: "database.path",
+        doc: "The file of a SQLite database. It is made if it is not there; its folder must be.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.database.path = path),
         show: |config| Some(text(&config.database.path)),
     },
     Setting {
         path: "database.tombstone_retention",
+        doc: "How long an item's highest priority token is remembered after the item is gone (TOK-4). A \
+              retry that comes later than this may take effect twice.",
         allowed: DURATION,
         set: |config, text| values::duration(text).map(|time| config.database.tombstone_retention = time),
         show: |config| Some(show_duration(config.database.tombstone_retention)),
     },
     Setting {
         path: "database.sweep_interval",
+        doc: "How often expired items and forgotten tombstones are dropped from the database. Reads never \
+              see them in any case.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.database.sweep_interval = time),
         show: |config| Some(show_duration(config.database.sweep_interval)),
     },
     Setting {
         path: "database.sqlite.readers",
+        doc: "Connections that read at the same time, each with a thread of its own.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.readers = value),
         show: |config| Some(config.database.sqlite.readers.to_string()),
     },
     Setting {
         path: "database.sqlite.waiting_reads",
+        doc: "Reads that may wait for a connection. One more is answered RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.waiting_reads = value),
         show: |config| Some(config.database.sqlite.waiting_reads.to_string()),
     },
     Setting {
         path: "database.sqlite.read_wait",
+        doc: "How long a read may wait for a connection before it is answered RESOURCE_EXHAUSTED.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|value| config.database.sqlite.read_wait = value),
         show: |config| Some(show_duration(config.database.sqlite.read_wait)),
     },
     Setting {
         path: "database.sqlite.busy_timeout",
+        doc: "How long to wait for a lock that another process holds before the database counts as away. \
+              Whole milliseconds.",
         allowed: TIMEOUT,
         set: |config, text| values::timeout(text).map(|value| config.database.sqlite.busy_timeout = value),
         show: |config| Some(show_duration(config.database.sqlite.busy_timeout)),
     },
     Setting {
         path: "database.sqlite.queue_length",
+        doc: "Writes that may wait. One more is answered RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.queue_length = value),
         show: |config| Some(config.database.sqlite.queue_length.to_string()),
     },
     Setting {
         path: "database.sqlite.queue_bytes",
+        doc: "Bytes of keys, values and content types that may wait to be written. What goes beyond is \
+              answered RESOURCE_EXHAUSTED.",
         allowed: SIZE,
         set: |config, text| values::size(text).map(|value| config.database.sqlite.queue_bytes = value),
         show: |config| Some(show_size(config.database.sqlite.queue_bytes)),
     },
     Setting {
         path: "database.sqlite.max_batch",
+        doc: "Most writes that ride in one transaction.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.max_batch = value),
         show: |config| Some(config.database.sqlite.max_batch.to_string()),
     },
     Setting {
         path: "database.postgres.password_file",
+        doc: "A file that holds the password and nothing else, so that the URL need not. A line break at \
+              its end does not count.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.database.postgres.password_file = Some(path)),
         show: |config| config.database.postgres.password_file.as_deref().map(text),
     },
     Setting {
         path: "database.postgres.readers",
+        doc: "Connections that read at the same time. With the writers of all gateways together they must \
+              fit into the server's `max_connections`.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.readers = value),
         show: |config| Some(config.database.postgres.readers.to_string()),
     },
     Setting {
         path: "database.postgres.writers",
+        doc: "Connections that write at the same time, a batch each.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.writers = value),
         show: |config| Some(config.database.postgres.writers.to_string()),
     },
     Setting {
         path: "database.postgres.waiting_reads",
+        doc: "Reads that may wait for a connection. One more is answered RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.waiting_reads = value),
         show: |config| Some(config.database.postgres.waiting_reads.to_string()),
     },
     Setting {
         path: "database.postgres.read_wait",
+        doc: "How long a read may wait for a connection before it is answered RESOURCE_EXHAUSTED.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|value| config.database.postgres.read_wait = value),
         show: |config| Some(show_duration(config.database.postgres.read_wait)),
     },
     Setting {
         path: "database.postgres.connect_timeout",
+        doc: "How long opening a connection may take before the database counts as away. Above 5s a call's \
+              own deadline comes first, here and in the next two.",
         allowed: TIMEOUT,
         set: |config, text| {
             values::timeout(text).map(|value| config.database.postgres.connect_timeout = value)
@@ -198,6 +242,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.statement_timeout",
+        doc: "How long a statement may run before the server gives it up. A transaction that rests as long \
+              is ended too.",
         allowed: TIMEOUT,
         set: |config, text| {
             values::timeout(text).map(|value| config.database.postgres.statement_timeout = value)
@@ -206,42 +252,55 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.lock_timeout",
+        doc: "How long a statement may wait for a lock, which a write of the same record holds, before the \
+              server gives it up.",
         allowed: TIMEOUT,
         set: |config, text| values::timeout(text).map(|value| config.database.postgres.lock_timeout = value),
         show: |config| Some(show_duration(config.database.postgres.lock_timeout)),
     },
     Setting {
         path: "database.postgres.queue_length",
+        doc: "Writes that may wait. One more is answered RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.queue_length = value),
         show: |config| Some(config.database.postgres.queue_length.to_string()),
     },
     Setting {
         path: "database.postgres.queue_bytes",
+        doc: "Bytes of keys, values and content types that may wait to be written. What goes beyond is \
+              answered RESOURCE_EXHAUSTED.",
         allowed: SIZE,
         set: |config, text| values::size(text).map(|value| config.database.postgres.queue_bytes = value),
         show: |config| Some(show_size(config.database.postgres.queue_bytes)),
     },
     Setting {
         path: "database.postgres.max_batch",
+        doc: "Most writes that ride in one transaction.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.max_batch = value),
         show: |config| Some(config.database.postgres.max_batch.to_string()),
     },
     Setting {
         path: "logging.level",
+        doc: "How much is logged, each level with those before it: `error` for bugs, `warn` for a database \
+              that is away or load that is shed, `info` for a line for each call, start and stop, `debug` \
+              for health checks and sweeps too.",
         allowed: "a level; write off, error, warn, info, debug or trace",
         set: |config, text| LogLevel::read(text).map(|level| config.logging.level = level),
         show: |config| Some(config.logging.level.name().to_owned()),
     },
     Setting {
         path: "logging.format",
+        doc: "The form of a line on standard error: `text` for people, `json` for an object on each line. \
+              Keys, ids and values are never logged.",
         allowed: "a format; write text or json",
         set: |config, text| LogFormat::read(text).map(|format| config.logging.format = format),
         show: |config| Some(config.logging.format.name().to_owned()),
     },
     Setting {
         path: "health.interval",
+        doc: "How often the database is asked whether it answers, and how long it may take. \
+              `grpc.health.v1` follows it (HEALTH-1).",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.health.interval = time),
         show: |config| Some(show_duration(config.health.interval)),

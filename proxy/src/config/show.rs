@@ -25,7 +25,7 @@ pub(super) fn yaml(config: &Config) -> String {
 }
 
 /// Opens the sections that lead to `path`, and answers its last part.
-fn enter<'a>(yaml: &mut String, open: &mut Vec<&'a str>, path: &'a str) -> &'a str {
+pub(super) fn enter<'a>(yaml: &mut String, open: &mut Vec<&'a str>, path: &'a str) -> &'a str {
     let mut parts: Vec<_> = path.split('.').collect();
     let key = parts.pop().unwrap_or_default();
     let shared = open.iter().zip(&parts).take_while(|(open, part)| open == part).count();
@@ -48,12 +48,12 @@ fn show_token(yaml: &mut String, depth: usize, token: &Token) {
     }
 }
 
-fn line(yaml: &mut String, depth: usize, text: &str) {
+pub(super) fn line(yaml: &mut String, depth: usize, text: &str) {
     writeln!(yaml, "{:indent$}{text}", "", indent = depth * 2).expect("a String takes every line");
 }
 
 /// As it stands where YAML reads it as the same text, in quotes otherwise.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric() || "./".contains(c))
         && !text.ends_with(':')

@@ -1,5 +1,6 @@
 //! The configuration: where it comes from, what wins, and what is said about mistakes.
 
+mod documentation;
 mod mistakes;
 mod sources;
 mod tokens;

@@ -1,0 +1,224 @@
+"""A page of the documentation as it runs: a shell, a scratch folder, servers in the background. See docs-commands.py."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from throwaway_postgres import Postgres, programs
+
+ROOT = Path(__file__).resolve().parent.parent
+PORT = re.compile(r"\b127\.0\.0\.1:(89\d\d|5432)\b")
+INCLUDE = re.compile(r"\{\{#include (deploy/\S+)\}\}\n")
+# Languages that are shown and not run. Another one fails, so that somebody thinks about it.
+SHOWN = {"text", "json", "rust", "toml", "sql", "protobuf", "ini"}
+SECTIONS = {"server", "database", "logging", "auth", "health"}
+# Seconds that a block may take.
+PATIENCE = 300
+CARGO = """#!/bin/sh
+# Stands in for cargo where a page says `cargo run`: see .ci/docs-commands.py.
+words="$*"
+case "$words" in
+  "run "*"-p prism-proxy -- "*) program=prism ;;
+  "run "*"-p prism-conformance "*"-- "*) program=prism-conformance ;;
+  *) echo "the stand-in for cargo knows only cargo run of a binary, and not: cargo $words" >&2; exit 64 ;;
+esac
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$(dirname "$0")/$program" "$@"
+"""
+
+
+class Failed(Exception):
+    """A block did not do what its page says."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Page:
+    """A page as it runs: a shell, a scratch folder, servers in the background."""
+
+    def __init__(self, programs, scratch):
+        self.scratch, self.ports, self.printed = scratch, {}, ""
+        self.background, self.lacks, self.postgres = [], None, None
+        for entry in sorted(os.listdir(ROOT)):
+            if entry not in {"target", ".git"}:
+                (scratch / entry).symlink_to(ROOT / entry)
+        for folder in ("bin", "target/release"):
+            (scratch / folder).mkdir(parents=True)
+            for program in programs:
+                (scratch / folder / program.name).symlink_to(program)
+        (scratch / "bin/cargo").write_text(CARGO)
+        (scratch / "bin/cargo").chmod(0o755)
+        keep = {name: value for name, value in os.environ.items() if not name.startswith(("PRISM_", "DATABASE_URL"))}
+        self.environment = keep | {
+            "PATH": f"{scratch / 'bin'}:{keep['PATH']}",
+            "HOME": str(scratch),
+            "PRISM_SERVER_LISTEN": f"127.0.0.1:{self.port('8980')}",
+            "PRISM_ENDPOINT": f"http://127.0.0.1:{self.port('8980')}",
+        }
+        self.shell = subprocess.Popen(
+            ["bash", "--norc"], cwd=scratch, env=self.environment, text=True, encoding="utf-8",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        self.say("shopt -s expand_aliases; set -uo pipefail")
+
+    def port(self, said):
+        return self.ports.setdefault(said, free_port())
+
+    def text(self, block):
+        return PORT.sub(lambda found: f"127.0.0.1:{self.port(found[1])}", block.text)
+
+    def say(self, command):
+        """Has the shell do something; its exit code and what it printed."""
+        watchdog = threading.Timer(PATIENCE, os.killpg, (self.shell.pid, signal.SIGKILL))
+        watchdog.start()
+        try:
+            return self.answer(command)
+        finally:
+            watchdog.cancel()
+
+    def answer(self, command):
+        end = f"end-{time.monotonic_ns()}"
+        self.shell.stdin.write(f"{command}\nprintf '\\n%s %d\\n' {end} $?\n")
+        self.shell.stdin.flush()
+        printed = []
+        for line in self.shell.stdout:
+            if line.startswith(end):
+                return int(line.split()[1]), "".join(printed).removesuffix("\n")
+            printed.append(line)
+        # `set -e` ended the shell.
+        return self.shell.wait() or 1, "".join(printed)
+
+    def run(self, block):
+        name = f"block-{block.line}.sh"
+        (self.scratch / name).write_text(self.text(block), encoding="utf-8")
+        kind, _, argument = block.argument.partition(" ")
+        if kind.rstrip(",") == "background":
+            if self.background:
+                raise Failed("something runs in the background already, and would answer in its place; `stop` it")
+            # A job of its own, so that it and all it starts can be ended together, and by what Ctrl-C sends.
+            _, job = self.say(f"set -m; (set -e; source ./{name}) >{name}.log 2>&1 & set +m; echo $!")
+            self.background.append(int(job))
+            self.wait_until_serving(name, argument.removeprefix("with "))
+        elif kind == "exit":
+            status, self.printed = self.say(f"(set -e; source ./{name})")
+            if status != int(argument):
+                raise Failed(f"exit {status}, and not {argument}, after printing:\n{self.printed}")
+        elif block.mark:
+            raise Failed(f"`run: {block.argument}` is not a mark that is known")
+        else:
+            status, self.printed = self.say(f"set -e; source ./{name}; set +e")
+            if status:
+                raise Failed(f"exit {status}, after printing:\n{self.printed}")
+
+    def wait_until_serving(self, name, authority):
+        deadline = time.monotonic() + 60
+        address = f"127.0.0.1:{self.port('8980')}"
+        tls = [f"https://{address}", "--tls-ca", str(self.scratch / authority)] if authority else [f"http://{address}"]
+        health = [str(self.scratch / "bin/prism"), "health", "--endpoint", *tls]
+        while subprocess.run(health, env=self.environment, capture_output=True, check=False).returncode:
+            gone, _ = self.say(f"kill -0 {self.background[-1]} 2>/dev/null")
+            if gone or time.monotonic() > deadline:
+                log = (self.scratch / f"{name}.log").read_text(encoding="utf-8")
+                raise Failed(f"what runs in the background does not serve:\n{log}")
+            time.sleep(0.05)
+
+    def stop(self):
+        for job in self.background:
+            self.end(job)
+        self.background = []
+        if self.shell.poll() is None:
+            self.say("wait")
+
+    @staticmethod
+    def end(job):
+        """Interrupts a job, and kills it if it does not end."""
+        try:
+            os.killpg(job, signal.SIGINT)
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                os.killpg(job, 0)
+                time.sleep(0.02)
+            os.killpg(job, signal.SIGKILL)
+            raise Failed("what ran in the background did not end within 30 s of Ctrl-C")
+        except ProcessLookupError:
+            pass
+
+    def need(self, what):
+        """Starts what the next blocks need, or says why they are skipped."""
+        self.lacks = None
+        if what == "postgres" and not programs():
+            self.lacks = "there are no programs of PostgreSQL on this machine"
+        elif what == "postgres" and not self.postgres:
+            self.postgres = Postgres().__enter__()
+            self.ports["5432"] = self.postgres.port
+            for name, value in self.postgres.environment().items():
+                self.say(f"export {name}={value}")
+            self.say(f"PATH={self.postgres.programs}:$PATH")
+        elif what not in {"postgres", "nothing"}:
+            raise Failed(f"`needs: {what}` is not a mark that is known")
+
+    def write(self, block):
+        name, _, variable = block.argument.partition(", with ")
+        (self.scratch / name).write_text(self.text(block), encoding="utf-8")
+        if block.language == "yaml" and Path(name).suffix == ".yaml":
+            self.check_config(self.scratch / name, variable)
+
+    def check_config(self, path, variable=""):
+        environment = self.environment | ({variable: "a-token-for-the-check"} if variable else {})
+        command = [str(self.scratch / "bin/prism"), "check-config", "--config", str(path)]
+        checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if checked.returncode:
+            raise Failed(f"`prism check-config` refuses it:\n{checked.stderr}")
+
+    def do(self, block, counts):
+        """Does what a block says and counts it."""
+        if block.mark == "stop":
+            self.stop()
+        elif block.mark == "needs":
+            self.need(block.argument)
+        elif found := INCLUDE.fullmatch(block.text):
+            if not (ROOT / "docs" / found[1]).is_file():
+                raise Failed(f"there is no docs/{found[1]}")
+        elif block.argument.startswith("skip, "):
+            counts["skipped"].append((block.line, block.argument.removeprefix("skip, ")))
+        elif self.lacks and block.language in {"sh", "bash"}:
+            counts["skipped"].append((block.line, self.lacks))
+        elif block.mark == "file":
+            self.write(block)
+            counts["checked"] += 1
+        elif block.mark == "prints":
+            if self.printed.strip() != self.text(block).strip():
+                raise Failed(f"the block before it printed this instead:\n{self.printed}")
+            counts["checked"] += 1
+        elif block.language in {"sh", "bash"}:
+            self.run(block)
+            counts["ran"] += 1
+        elif block.language == "yaml":
+            if not set(re.findall(r"^(\w+):", block.text, re.M)) <= SECTIONS:
+                raise Failed("a yaml block is a configuration of Prism, or has a mark")
+            (self.scratch / "block.yaml").write_text(self.text(block), encoding="utf-8")
+            self.check_config(self.scratch / "block.yaml")
+            counts["checked"] += 1
+        elif block.language not in SHOWN or block.mark:
+            raise Failed(f"what to do with a block of '{block.language}' marked '{block.mark}' is not known")
+
+    def close(self):
+        self.stop()
+        self.shell.stdin.close()
+        try:
+            self.shell.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.shell.kill()
+        finally:
+            if self.postgres:
+                self.postgres.__exit__()

@@ -1,0 +1,57 @@
+"""A Postgres of this machine's own programs, in a scratch folder, on loopback, for as long as a check takes."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def programs():
+    """The folder that holds a server's programs and psql; None if this machine has none."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    folders += [Path(folder) for folder in os.environ["PATH"].split(":")]
+    whole = (folder for folder in folders if all((folder / name).exists() for name in ("initdb", "pg_ctl", "psql")))
+    return next(whole, None)
+
+
+class Postgres:
+    """Runs while it is entered. Whoever connects is trusted; the superuser is `postgres`."""
+
+    def __init__(self):
+        self.programs = programs()
+        self.folder, self.port = None, None
+
+    def __enter__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="prism-postgres-"))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres")
+        self.run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+        settings = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories={self.folder}"
+        self.run("pg_ctl", "-o", settings, "-l", str(self.folder / "log"), "-w", "start")
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.run("pg_ctl", "-m", "immediate", "-w", "stop")
+        finally:
+            shutil.rmtree(self.folder)
+
+    def environment(self):
+        """What libpq goes by, for the superuser."""
+        return {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "postgres"}
+
+    def run(self, program, *arguments):
+        # Postgres refuses root.
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+        command = [self.programs / program, "-D", self.folder / "data", *arguments]
+        # The server keeps what it was started with open, so its output must not be a pipe that somebody reads to its end.
+        with open(self.folder / "said", "a+", encoding="utf-8") as said:
+            done = subprocess.run(command, cwd=self.folder, stdout=said, stderr=said, check=False, **user)
+            said.seek(0)
+            if done.returncode:
+                raise SystemExit(f"{program}: exit {done.returncode}\n{said.read()}")

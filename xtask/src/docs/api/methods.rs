@@ -1,0 +1,149 @@
+//! Services and their methods, and the statuses that a call may end with.
+
+use protox::prost_reflect::{EnumDescriptor, MethodDescriptor, ServiceDescriptor, Value};
+
+use super::{FILES, Writer, option};
+use crate::Result;
+use crate::docs::prose::{capitalised, grouped};
+
+/// The enum that says which statuses there are: each value's comment begins with one.
+const REASONS: &str = "prism.common.ErrorReason";
+
+impl Writer {
+    pub(super) fn service(&mut self, service: &ServiceDescriptor) -> Result {
+        let file = service.parent_file();
+        let comment = self.comments.at(file.name(), service.path(), service.full_name())?;
+        let comment = self.prose.paragraphs(&comment)?;
+        self.put(&format!("### {}\n\n`{}`. {comment}", service.name(), service.full_name()));
+        let mut table = String::from(
+            "| method | permission | longest time | idempotent | answer |\n| --- | --- | --- | --- | --- |\n",
+        );
+        for method in service.methods() {
+            let said = Said::of(&method)?;
+            table.push_str(&format!(
+                "| [`{name}`](#{anchor}) | {} | {} | {} | {} |\n",
+                said.permissions,
+                said.timeout,
+                if said.idempotent { "yes" } else { "no" },
+                if method.is_server_streaming() { "a stream" } else { "one message" },
+                name = method.name(),
+                anchor = method.name().to_lowercase(),
+            ));
+        }
+        self.put(&table);
+        for method in service.methods() {
+            self.method(&method)?;
+        }
+        Ok(())
+    }
+
+    fn method(&mut self, method: &MethodDescriptor) -> Result {
+        let file = method.parent_file();
+        let raw = self.comments.at(file.name(), method.path(), method.full_name())?;
+        let comment = self.prose.paragraphs(&raw)?;
+        let said = Said::of(method)?;
+        let (name, service) = (method.name(), method.parent_service().full_name());
+        let stream = if method.is_server_streaming() { "a stream of " } else { "" };
+        let (input, output) = (method.input(), method.output());
+        self.put(&format!("#### {name}\n\n{comment}"));
+        let mut errors: Vec<String> = Vec::new();
+        for status in self.statuses_in(&format!("{}\n{raw}", self.comments.of_file(FILES[0].0)?))? {
+            if !errors.contains(&status) {
+                errors.push(status);
+            }
+        }
+        let errors: Vec<_> = errors.iter().map(|status| format!("`{status}`")).collect();
+        self.put(&format!(
+            "- Takes [`{}`](#{}), answers {stream}[`{}`](#{}).\n\
+             - Path: `/{service}/{name}`\n\
+             - Credentials: {}; permission {}.\n\
+             - Longest time: {}, or the client's deadline if that is shorter; then `DEADLINE_EXCEEDED`.\n\
+             - {}\n\
+             - Errors: {}; see [Errors](#errors).",
+            input.name(),
+            input.name().to_lowercase(),
+            output.name(),
+            output.name().to_lowercase(),
+            if said.require_auth { "required where the server has tokens" } else { "none" },
+            said.permissions,
+            said.timeout,
+            if said.idempotent {
+                "Idempotent: a client may repeat or hedge it."
+            } else {
+                "Not idempotent by itself: repeat or hedge it with the same `item_priority_token` ([TOK-3](contract.md#TOK-3))."
+            },
+            errors.join(", "),
+        ));
+        Ok(())
+    }
+
+    /// The statuses that a comment names, in its order.
+    fn statuses_in(&self, comment: &str) -> Result<Vec<String>> {
+        let reasons = self.pool.get_enum_by_name(REASONS).ok_or("there is no ErrorReason")?;
+        let known: Vec<_> =
+            reasons.values().filter_map(|value| self.status(&reasons, value.number())).collect();
+        let words = comment.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+        Ok(words.filter(|word| known.iter().any(|(status, _)| status == word)).map(str::to_owned).collect())
+    }
+
+    /// The status that the comment of a reason begins with, and the rest.
+    fn status(&self, reasons: &EnumDescriptor, number: i32) -> Option<(String, String)> {
+        let value = reasons.get_value(number)?;
+        let file = reasons.parent_file();
+        let comment = self.comments.at(file.name(), value.path(), value.full_name()).ok()?;
+        let (status, rest) = comment.split_once(": ")?;
+        let is_status = !status.is_empty() && status.bytes().all(|c| c.is_ascii_uppercase() || c == b'_');
+        is_status.then(|| (status.to_owned(), rest.to_owned()))
+    }
+
+    /// The reasons, each with its status.
+    pub(super) fn reasons(&mut self, reasons: &EnumDescriptor) -> Result {
+        let file = reasons.parent_file();
+        let comment = self.comments.at(file.name(), reasons.path(), reasons.full_name())?;
+        let comment = self.prose.paragraphs(&comment)?;
+        self.put(&format!("### {}\n\n{comment}", reasons.name()));
+        let mut table =
+            String::from("| status | reason | number | when, and what to do |\n| --- | --- | --- | --- |\n");
+        for value in reasons.values().filter(|value| value.number() != 0) {
+            let (status, rest) = self.status(reasons, value.number()).ok_or_else(|| {
+                format!("the comment of {} does not begin with a status and a colon", value.name())
+            })?;
+            let reason = value.name().trim_start_matches("ERROR_REASON_");
+            let rest = self.prose.line(&capitalised(&rest))?;
+            table.push_str(&format!("| `{status}` | `{reason}` | {} | {rest} |\n", value.number()));
+        }
+        self.put(&table);
+        Ok(())
+    }
+}
+
+/// What the options of a method say.
+struct Said {
+    require_auth: bool,
+    permissions: String,
+    timeout: String,
+    idempotent: bool,
+}
+
+impl Said {
+    fn of(method: &MethodDescriptor) -> Result<Self> {
+        let pool = method.parent_pool();
+        let (options, service) = (method.options(), method.parent_service().options());
+        let flag = |value: Option<Value>| value.and_then(|value| value.as_bool());
+        let permissions: Vec<_> = option(pool, &options, "required_permissions")
+            .iter()
+            .flat_map(|value| value.as_list().unwrap_or_default())
+            .filter_map(|permission| Some(format!("`{}`", permission.as_str()?)))
+            .collect();
+        let timeout = option(pool, &options, "timeout_ms").and_then(|value| value.as_u32());
+        let timeout = timeout.ok_or_else(|| format!("{} has no timeout_ms", method.full_name()))?;
+        Ok(Self {
+            require_auth: flag(option(pool, &options, "method_require_auth"))
+                .or_else(|| flag(option(pool, &service, "require_auth")))
+                .unwrap_or(false),
+            permissions: if permissions.is_empty() { "none".to_owned() } else { permissions.join(", ") },
+            timeout: format!("{} ms", grouped(timeout.into())),
+            idempotent: flag(option(pool, &options, "idempotent")).unwrap_or(false),
+        })
+    }
+}

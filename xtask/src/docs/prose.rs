@@ -1,0 +1,167 @@
+//! The text of a comment as Markdown: rules become links, names of code stand in backticks.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::{Result, tree};
+
+/// Statuses of gRPC whose names have no underscore.
+const STATUSES: &[&str] =
+    &["OK", "CANCELLED", "UNKNOWN", "ABORTED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "UNAUTHENTICATED"];
+
+/// Looks like a rule's id and is none.
+const NO_RULES: &[&str] = &["UTF-8"];
+
+/// Turns comments into Markdown.
+pub(super) struct Prose {
+    rules: BTreeSet<String>,
+}
+
+impl Prose {
+    /// With the rules of contract/requirements.toml.
+    pub(super) fn new() -> Result<Self> {
+        let requirements = fs::read_to_string(tree::root().join("contract/requirements.toml"))?;
+        let ids = requirements.lines().filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"'));
+        Ok(Self { rules: ids.map(str::to_owned).collect() })
+    }
+
+    /// A comment of several paragraphs. Lines that stand further in become a block of code, as they are.
+    pub(super) fn paragraphs(&self, comment: &str) -> Result<String> {
+        let mut blocks: Vec<(bool, Vec<&str>)> = Vec::new();
+        for line in comment.lines() {
+            let code =
+                line.starts_with("  ") || (line.is_empty() && blocks.last().is_some_and(|(code, _)| *code));
+            match blocks.last_mut() {
+                Some((last, lines)) if *last == code => lines.push(line),
+                _ => blocks.push((code, vec![line])),
+            }
+        }
+        let mut parts = Vec::new();
+        for (code, lines) in blocks {
+            if code {
+                let least = lines
+                    .iter()
+                    .filter(|line| !line.is_empty())
+                    .map(|line| line.len() - line.trim_start().len())
+                    .min();
+                let lines: Vec<_> =
+                    lines.iter().map(|line| line.get(least.unwrap_or(0)..).unwrap_or_default()).collect();
+                parts.push(format!("```text\n{}\n```", lines.join("\n").trim_end()));
+            } else {
+                for paragraph in lines.join("\n").split("\n\n") {
+                    let paragraph = self.line(paragraph)?;
+                    if !paragraph.is_empty() {
+                        parts.push(paragraph);
+                    }
+                }
+            }
+        }
+        Ok(parts.join("\n\n"))
+    }
+
+    /// A comment as one line, for a table.
+    pub(super) fn line(&self, comment: &str) -> Result<String> {
+        let words: Vec<_> = comment.split_whitespace().map(|word| self.word(word)).collect::<Result<_>>()?;
+        Ok(words.join(" "))
+    }
+
+    /// A word, with what surrounds it left as it is.
+    fn word(&self, word: &str) -> Result<String> {
+        let is_edge = |c: char| "(),.:;\"".contains(c);
+        let core = word.trim_matches(is_edge);
+        let Some(at) = word.find(core).filter(|_| !core.is_empty()) else { return Ok(escaped(word)) };
+        let (before, after) = (&word[..at], &word[at + core.len()..]);
+        let shown = if is_rule_id(core) && !NO_RULES.contains(&core) {
+            if !self.rules.contains(core) {
+                return Err(format!("{core} is cited and is not a rule of contract/requirements.toml").into());
+            }
+            format!("[{core}](contract.md#{core})")
+        } else if is_code(core) {
+            format!("`{core}`")
+        } else {
+            escaped(core)
+        };
+        Ok([before, &shown, after].concat())
+    }
+}
+
+/// A number with its thousands apart: 1,048,576.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// With its first letter in capitals.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
+fn is_rule_id(word: &str) -> bool {
+    let capitals = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_uppercase());
+    word.split_once('-').is_some_and(|(kind, number)| capitals(kind) && number.parse::<u32>().is_ok())
+}
+
+/// Names with an underscore or of a package, statuses, patterns in brackets, and paths of files.
+fn is_code(word: &str) -> bool {
+    let package = ["google.", "prism."].iter().any(|root| word.starts_with(root));
+    package
+        || STATUSES.contains(&word)
+        || word.contains('_')
+        || word.starts_with('[')
+        || word.starts_with("prism/")
+}
+
+/// A word that Markdown shows as it is.
+fn escaped(word: &str) -> String {
+    let mut escaped = String::new();
+    for c in word.replace("->", "→").chars() {
+        if "<>*[]|`\\".contains(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Prose, grouped};
+
+    #[test]
+    fn rules_become_links_and_names_of_code_stand_in_backticks() {
+        let prose = Prose::new().unwrap();
+        assert_eq!(
+            prose.line("1-128 bytes of [a-z0-9._-],\nin UTF-8 (PUT-1, COND-2). See item_limit.").unwrap(),
+            "1-128 bytes of `[a-z0-9._-]`, in UTF-8 ([PUT-1](contract.md#PUT-1), [COND-2](contract.md#COND-2)). \
+             See `item_limit`."
+        );
+        assert_eq!(prose.line("start <= key | end").unwrap(), "start \\<= key \\| end");
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let groups: Vec<_> = [0, 999, 1_000, 1_048_576].map(grouped).into();
+        assert_eq!(groups, ["0", "999", "1,000", "1,048,576"]);
+    }
+
+    #[test]
+    fn a_rule_that_does_not_exist_is_an_error() {
+        let error = Prose::new().unwrap().line("It holds (PUT-99).").unwrap_err().to_string();
+        assert_eq!(error, "PUT-99 is cited and is not a rule of contract/requirements.toml");
+    }
+
+    #[test]
+    fn lines_that_stand_further_in_are_kept_as_they_are() {
+        let comment = "One\nsentence:\n\n  a_b   c\n\n    d\n\nAnother.";
+        let text = "One sentence:\n\n```text\na_b   c\n\n  d\n```\n\nAnother.";
+        assert_eq!(Prose::new().unwrap().paragraphs(comment).unwrap(), text);
+    }
+}
