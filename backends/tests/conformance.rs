@@ -1,22 +1,45 @@
-//! The suite against SQLite in process: each case has a file of its own.
+//! The suite against SQLite and Postgres in process: each case has a file, or a schema, of its own.
 
 use std::num::NonZero;
+use std::sync::Arc;
 
-use prism_backends::Sqlite;
-use prism_backends::sqlite::Options;
+use prism_backends::{Postgres, Sqlite, postgres, sqlite};
 use prism_conformance::{InProcess, OpenError};
+use prism_testkit::{Backend, LazySchema, left_out};
+use tempfile::TempDir;
 
 prism_conformance::conformance!(
-    InProcess::durable(
-        "sqlite",
-        || tempfile::tempdir().map_err(OpenError::new),
-        |folder| async move {
-            Sqlite::open(Options::new(folder.path().join("prism.db"))).await.map_err(OpenError::new)
-        },
-    )
-    .with_settings(|sqlite| async move {
-        let settings = sqlite.settings().await.map_err(OpenError::new)?;
-        Ok((settings.are_durable(), settings.to_string()))
-    })
-    .with_gateways(NonZero::new(2).expect("2 is not 0"))
+    InProcess::durable("sqlite", || tempfile::tempdir().map_err(OpenError::new), open_sqlite)
+        .with_settings(|sqlite| async move {
+            let settings = sqlite.settings().await.map_err(OpenError::new)?;
+            Ok((settings.are_durable(), settings.to_string()))
+        })
+        .with_gateways(NonZero::new(2).expect("2 is not 0"))
+        .leaving_out(left_out(Backend::Sqlite)),
+    InProcess::durable("postgres", || Ok(LazySchema::new()), open_postgres)
+        .with_settings(|postgres| async move {
+            let settings = postgres.settings().await.map_err(OpenError::new)?;
+            Ok((settings.are_durable(), settings.to_string()))
+        })
+        .with_gateways(NonZero::new(2).expect("2 is not 0"))
+        .with_details(provider)
+        .leaving_out(left_out(Backend::Postgres)),
 );
+
+async fn open_sqlite(folder: Arc<TempDir>) -> Result<Sqlite, OpenError> {
+    Sqlite::open(sqlite::Options::new(folder.path().join("prism.db"))).await.map_err(OpenError::new)
+}
+
+async fn open_postgres(schema: Arc<LazySchema>) -> Result<Postgres, OpenError> {
+    let url = schema.url().await.map_err(OpenError::new)?;
+    Postgres::open(postgres::Options::new(url)).await.map_err(OpenError::new)
+}
+
+/// Where the server came from, its version, collation and durability settings.
+async fn provider() -> Vec<(String, String)> {
+    let server = match prism_testkit::Postgres::shared().await {
+        Ok(server) => server.describe().to_string(),
+        Err(error) => error.to_string(),
+    };
+    vec![("database server".to_owned(), server)]
+}

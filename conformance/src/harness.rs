@@ -26,6 +26,16 @@ pub trait Harness: Send + Sync + 'static {
     /// What can be done to the store besides asking it.
     fn abilities(&self) -> Abilities;
 
+    /// Why none of the cases is to run, said on purpose: each is then shown as ignored, for this reason.
+    fn left_out(&self) -> Option<String> {
+        None
+    }
+
+    /// More to say about the target in reports, such as the database's version; asked after a case has run.
+    async fn details(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Opens a store that shares nothing with any other test's. Dropping the instance cleans up, also after a panic.
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError>;
 

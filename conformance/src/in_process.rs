@@ -80,6 +80,9 @@ type Opened<B> = Pin<Box<dyn Future<Output = Result<B, OpenError>> + Send>>;
 type Open<S, B> = Arc<dyn Fn(Arc<S>) -> Opened<B> + Send + Sync>;
 /// Asks a backend whether its database's settings are the durable ones, and what they are.
 type Settings<B> = Arc<dyn Fn(Arc<B>) -> Opened<(bool, String)> + Send + Sync>;
+/// Says more about the target.
+pub(crate) type Details =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send>> + Send + Sync>;
 
 /// The harness of a backend that opens in this process: a name, and a closure that makes a backend.
 ///
@@ -96,6 +99,8 @@ pub struct InProcess<S, B> {
     open: Open<S, B>,
     settings: Option<Settings<B>>,
     gateways: usize,
+    left_out: Option<String>,
+    details: Option<Details>,
 }
 
 impl<B: KeyValueBackend> InProcess<(), B> {
@@ -113,6 +118,8 @@ impl<B: KeyValueBackend> InProcess<(), B> {
             open: Arc::new(move |_| Box::pin(open())),
             settings: None,
             gateways: 1,
+            left_out: None,
+            details: None,
         }
     }
 }
@@ -134,6 +141,8 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
             open: Arc::new(move |place| Box::pin(open(place))),
             settings: None,
             gateways: 1,
+            left_out: None,
+            details: None,
         }
     }
 
@@ -141,6 +150,24 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
     #[must_use]
     pub fn claiming(mut self, claims: Capabilities) -> Self {
         self.claims = claims;
+        self
+    }
+
+    /// The same backend, none of whose cases runs, for this reason if there is one (see [`Harness::left_out`]).
+    #[must_use]
+    pub fn leaving_out(mut self, reason: Option<String>) -> Self {
+        self.left_out = reason;
+        self
+    }
+
+    /// The same backend, with more to say about it in reports (see [`Harness::details`]).
+    #[must_use]
+    pub fn with_details<F, O>(mut self, details: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Vec<(String, String)>> + Send + 'static,
+    {
+        self.details = Some(Arc::new(move || Box::pin(details())));
         self
     }
 
@@ -180,6 +207,17 @@ impl<S: Send + Sync + 'static, B: KeyValueBackend> Harness for InProcess<S, B> {
         let always = if self.settings.is_some() { always.with(Ability::Settings) } else { always };
         let always = if self.gateways > 1 { always.with(Ability::Gateways) } else { always };
         if self.reopens { always.with(Ability::Restart).with(Ability::Crash) } else { always }
+    }
+
+    fn left_out(&self) -> Option<String> {
+        self.left_out.clone()
+    }
+
+    async fn details(&self) -> Vec<(String, String)> {
+        match &self.details {
+            Some(details) => details().await,
+            None => Vec::new(),
+        }
     }
 
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {

@@ -108,11 +108,11 @@ impl Suite {
 
     fn trial(&self, harness: &Arc<dyn Harness>, case: &'static Case, settings: Settings) -> Trial {
         let name = format!("conformance::{}::{}", harness.name(), case.id);
-        let obstacle = case.obstacle(&**harness);
+        let (left_out, obstacle) = (harness.left_out(), case.obstacle(&**harness));
         let (harness, replay) = (Arc::clone(harness), self.replay.of(harness.name(), case.id, settings));
         let trial = Trial::ignorable_test(name, move || run(&*harness, case, settings, replay));
-        match obstacle {
-            Some(obstacle) => trial.with_ignored_flag(true).with_kind(obstacle.reason()),
+        match left_out.or_else(|| obstacle.map(|obstacle| obstacle.reason().to_owned())) {
+            Some(reason) => trial.with_ignored_flag(true).with_kind(reason),
             None => trial,
         }
     }
@@ -172,7 +172,9 @@ fn run(
         | Outcome::Inconclusive
         | Outcome::Broken => {
             let run = RunInfo::before(settings, utc_now(), String::new());
-            Err(failure(&report, &Target::of(harness), &run).into())
+            let mut target = Target::of(harness);
+            target.details = runtime.block_on(harness.details());
+            Err(failure(&report, &target, &run).into())
         }
     }
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
-use prism_backends::Sqlite;
-use prism_backends::sqlite;
+use prism_backends::{Postgres, Sqlite, postgres, sqlite};
 use prism_conformance::wire::{Gateway, Served};
 use prism_conformance::{Abilities, Ability, Failure, OpenError, Restart};
 use prism_contract::keyvalue::{
@@ -17,20 +16,27 @@ use prism_contract::keyvalue::{
     Swept, Timestamp,
 };
 use prism_proxy::server::{Options, RunError, Shutdown, run};
+use prism_testkit::{Backend, LazySchema, left_out};
 use prism_wire::clock::{Clock, ManualClock};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 prism_conformance::conformance!(
-    gateway("memory-gateway", KEEPS_NOTHING, || Ok(()), |_| async { Ok(Memory::default()) }, no_settings),
-    gateway("sqlite-gateway", KEEPS_ALL, folder, open_sqlite, sqlite_settings),
+    gateway("memory-gateway", KEEPS_NOTHING, 1, || Ok(()), |_| async { Ok(Memory::default()) }, no_settings),
+    gateway("sqlite-gateway", KEEPS_ALL, 1, folder, open_sqlite, sqlite_settings)
+        .leaving_out(left_out(Backend::Sqlite)),
+    gateway("postgres-gateway", SHARED, 2, || Ok(LazySchema::new()), open_postgres, postgres_settings)
+        .with_details(provider)
+        .leaving_out(left_out(Backend::Postgres)),
 );
 
 const KEEPS_NOTHING: Abilities =
     Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep).with(Ability::Outage);
 const KEEPS_ALL: Abilities =
     KEEPS_NOTHING.with(Ability::Restart).with(Ability::Crash).with(Ability::Settings);
+/// Two gateways on one database.
+const SHARED: Abilities = KEEPS_ALL.with(Ability::Gateways);
 
 fn folder() -> Result<TempDir, OpenError> {
     tempfile::tempdir().map_err(OpenError::new)
@@ -47,6 +53,27 @@ fn sqlite_settings(sqlite: &Sqlite) -> Asked<'_> {
     })
 }
 
+async fn open_postgres(schema: Arc<LazySchema>) -> Result<Postgres, OpenError> {
+    let url = schema.url().await.map_err(OpenError::new)?;
+    Postgres::open(postgres::Options::new(url)).await.map_err(OpenError::new)
+}
+
+fn postgres_settings(postgres: &Postgres) -> Asked<'_> {
+    Box::pin(async {
+        let settings = postgres.settings().await.map_err(OpenError::new)?;
+        Ok((settings.are_durable(), settings.to_string()))
+    })
+}
+
+/// Where the Postgres server came from, its version, collation and durability settings.
+async fn provider() -> Vec<(String, String)> {
+    let server = match prism_testkit::Postgres::shared().await {
+        Ok(server) => server.describe().to_string(),
+        Err(error) => error.to_string(),
+    };
+    vec![("database server".to_owned(), server)]
+}
+
 fn no_settings(_: &Memory) -> Asked<'_> {
     Box::pin(async { Err(OpenError::new("memory has no settings")) })
 }
@@ -55,10 +82,11 @@ fn no_settings(_: &Memory) -> Asked<'_> {
 type Asked<'a> = BoxFuture<'a, Result<(bool, String), OpenError>>;
 type Ask<B> = for<'a> fn(&'a B) -> Asked<'a>;
 
-/// A gateway over the backend that `open` opens in a place of its own, and whose settings `ask` asks for.
+/// So many gateways, each over the backend that `open` opens in a place that they share, and whose settings `ask` asks for.
 fn gateway<S, B, O>(
     name: &str,
     abilities: Abilities,
+    count: usize,
     place: fn() -> Result<S, OpenError>,
     open: fn(Arc<S>) -> O,
     ask: Ask<B>,
@@ -70,22 +98,23 @@ where
 {
     let host = move || async move {
         let place = Arc::new(place()?);
-        Hosted::start(Box::new(move || {
+        let open: Open = Box::new(move || {
             let opening = open(Arc::clone(&place));
             Box::pin(async move { Ok(Arc::new(Cuttable::new(opening.await?, ask)) as Arc<dyn Switched>) })
-        }))
-        .await
+        });
+        Hosted::start(open, count).await
     };
     Served::new(name, host).able(abilities)
 }
 
 type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Switched>, OpenError>> + Send + Sync>;
 
-/// A running gateway.
+/// Running gateways.
 struct Hosted {
     clock: Arc<ManualClock>,
-    /// `None` only while a restart is under way.
-    running: Mutex<Option<Running>>,
+    /// Empty only while a restart is under way.
+    running: Mutex<Vec<Running>>,
+    count: usize,
     // Dropped after the gateway that uses its place.
     open: Open,
 }
@@ -105,19 +134,32 @@ impl Drop for Running {
 }
 
 impl Hosted {
-    async fn start(open: Open) -> Result<Self, OpenError> {
+    async fn start(open: Open, count: usize) -> Result<Self, OpenError> {
         let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-        let running = Mutex::new(Some(Running::start(&open, &clock).await?));
-        Ok(Self { clock, running, open })
+        let hosted = Self { clock, running: Mutex::default(), count, open };
+        hosted.start_all().await?;
+        Ok(hosted)
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+    /// One after the other, since the first may have to set the place up.
+    async fn start_all(&self) -> Result<(), OpenError> {
+        for _ in 0..self.count {
+            let running = Running::start(&self.open, &self.clock).await?;
+            self.running().push(running);
+        }
+        Ok(())
+    }
+
+    fn running(&self) -> MutexGuard<'_, Vec<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn backends(&self) -> Vec<Arc<dyn Switched>> {
+        self.running().iter().map(|running| Arc::clone(&running.backend)).collect()
+    }
+
     fn backend(&self) -> Arc<dyn Switched> {
-        let running = self.running();
-        Arc::clone(&running.as_ref().expect("a gateway runs except while it restarts").backend)
+        self.backends().into_iter().next().expect("a gateway runs except while it restarts")
     }
 }
 
@@ -160,17 +202,17 @@ impl Gateway for Hosted {
     }
 
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
-        let old = self.running().take();
-        if let Some(old) = old {
-            old.stop(how).await?;
+        let old = std::mem::take(&mut *self.running());
+        for running in old {
+            running.stop(how).await?;
         }
-        let next = Running::start(&self.open, &self.clock).await?;
-        *self.running() = Some(next);
-        Ok(())
+        self.start_all().await
     }
 
     async fn outage(&self, away: bool) -> Result<(), OpenError> {
-        self.backend().switch(away);
+        for backend in self.backends() {
+            backend.switch(away);
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use prism_contract::keyvalue::Capabilities;
 use prism_wire::client::Options;
 
 use super::Connection;
+use crate::in_process::Details;
 use crate::{Abilities, Failure, Harness, Instance, Mode, OpenError, RawCalls, Restart, StatusCode, Store};
 
 /// A running server, and what may be done to it besides asking it. Dropping it stops it and cleans up.
@@ -153,6 +154,8 @@ pub struct Served {
     abilities: Abilities,
     options: Options,
     open: Arc<Open>,
+    left_out: Option<String>,
+    details: Option<Details>,
 }
 
 impl Served {
@@ -173,6 +176,8 @@ impl Served {
             abilities: Abilities::NONE,
             options: Options::new(""),
             open: Arc::new(open),
+            left_out: None,
+            details: None,
         }
     }
 
@@ -187,6 +192,24 @@ impl Served {
     #[must_use]
     pub fn able(mut self, abilities: Abilities) -> Self {
         self.abilities = abilities;
+        self
+    }
+
+    /// The same server, none of whose cases runs, for this reason if there is one (see [`Harness::left_out`]).
+    #[must_use]
+    pub fn leaving_out(mut self, reason: Option<String>) -> Self {
+        self.left_out = reason;
+        self
+    }
+
+    /// The same server, with more to say about it in reports (see [`Harness::details`]).
+    #[must_use]
+    pub fn with_details<F, O>(mut self, details: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Vec<(String, String)>> + Send + 'static,
+    {
+        self.details = Some(Arc::new(move || Box::pin(details())));
         self
     }
 
@@ -214,6 +237,17 @@ impl Harness for Served {
 
     fn abilities(&self) -> Abilities {
         self.abilities
+    }
+
+    fn left_out(&self) -> Option<String> {
+        self.left_out.clone()
+    }
+
+    async fn details(&self) -> Vec<(String, String)> {
+        match &self.details {
+            Some(details) => details().await,
+            None => Vec::new(),
+        }
     }
 
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
