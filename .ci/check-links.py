@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Checks the links between the Markdown files of this repository, and that the book lists all its pages.
+"""Checks the links between the Markdown files of this repository, that the book lists all its pages, and that the two tables
+of what is where name every folder.
 
 A link must lead to a file that is there and, where it names one, to a heading or an id of that file. A page of docs/ links
 only to pages of docs/, since the rendered book holds nothing else. Links to other sites are not followed.
@@ -73,9 +74,18 @@ def unlisted_pages():
             yield f"docs/{name}: not in docs/SUMMARY.md"
 
 
+def unlisted_folders():
+    """Yields the folders at the top that the tables of what is where do not name."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for folder in sorted({name.split("/")[0] for name in tracked.splitlines() if "/" in name and name[0] != "."}):
+        for table in ("README.md", "docs/architecture.md"):
+            if not re.search(rf"^\| \[?`{folder}/`", (ROOT / table).read_text(encoding="utf-8"), re.M):
+                yield f"{table}: its table does not name the folder {folder}/"
+
+
 def main():
     files = markdown_files()
-    found = [problem for path in files for problem in problems(path)] + list(unlisted_pages())
+    found = [problem for path in files for problem in problems(path)] + [*unlisted_pages(), *unlisted_folders()]
     for problem in found:
         print(problem, file=sys.stderr)
     if found:

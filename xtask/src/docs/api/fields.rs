@@ -126,7 +126,7 @@ fn field_options(field: &FieldDescriptor) -> Result<Vec<String>> {
                 }
             }
             "prism.index" => {
-                said.push((3, format!("index `{}`", value_name(&extension, value, "INDEX_KIND_"))))
+                said.push((3, format!("index `{}`", value_name(&extension, value, "INDEX_KIND_"))));
             }
             "prism.pii" => {
                 said.push((4, format!("personal data `{}`", value_name(&extension, value, "PII_KIND_"))));

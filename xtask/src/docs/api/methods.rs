@@ -42,6 +42,7 @@ impl Writer {
         let raw = self.comments.at(file.name(), method.path(), method.full_name())?;
         let comment = self.prose.paragraphs(&raw)?;
         let said = Said::of(method)?;
+        said.agrees_with(&raw).map_err(|why| format!("the comment of {} {why}", method.full_name()))?;
         let (name, service) = (method.name(), method.parent_service().full_name());
         let stream = if method.is_server_streaming() { "a stream of " } else { "" };
         let (input, output) = (method.input(), method.output());
@@ -122,6 +123,7 @@ struct Said {
     require_auth: bool,
     permissions: String,
     timeout: String,
+    timeout_ms: u32,
     idempotent: bool,
 }
 
@@ -143,7 +145,48 @@ impl Said {
                 .unwrap_or(false),
             permissions: if permissions.is_empty() { "none".to_owned() } else { permissions.join(", ") },
             timeout: format!("{} ms", grouped(timeout.into())),
+            timeout_ms: timeout,
             idempotent: flag(option(pool, &options, "idempotent")).unwrap_or(false),
         })
+    }
+
+    /// The comment says the same in words, for readers of the generated code.
+    fn agrees_with(&self, comment: &str) -> std::result::Result<(), String> {
+        let comment = comment.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = [
+            (true, format!("Timeout {} s", self.timeout_ms / 1_000)),
+            (true, format!("permission {}", self.permissions.replace('`', "\""))),
+            (self.idempotent, "idempotent".to_owned()),
+        ];
+        for (wanted, words) in words {
+            if comment.contains(&words) != wanted {
+                return Err(format!("should {}say '{words}'", if wanted { "" } else { "not " }));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Said;
+
+    #[test]
+    fn a_comment_that_says_other_than_the_options_is_an_error() {
+        let said = Said {
+            require_auth: true,
+            permissions: "`read`".to_owned(),
+            timeout: "5,000 ms".to_owned(),
+            timeout_ms: 5_000,
+            idempotent: false,
+        };
+        assert_eq!(said.agrees_with("Reads.\nTimeout\n5 s; permission \"read\"."), Ok(()));
+        for (comment, why) in [
+            ("Timeout 30 s; permission \"read\".", "should say 'Timeout 5 s'"),
+            ("Timeout 5 s; permission \"write\".", "should say 'permission \"read\"'"),
+            ("Timeout 5 s; permission \"read\"; idempotent.", "should not say 'idempotent'"),
+        ] {
+            assert_eq!(said.agrees_with(comment), Err(why.to_owned()));
+        }
     }
 }
