@@ -1,0 +1,174 @@
+//! The book's pages about the suite say what is so: commands that work, all options, and code that is compiled elsewhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CLI: &str = "docs/conformance-cli.md";
+const BACKEND: &str = "docs/writing-a-backend.md";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A fenced block: its language, its text, and the file that a comment before it names.
+struct Block {
+    language: String,
+    text: String,
+    from: Option<String>,
+}
+
+fn blocks(page: &str) -> Vec<Block> {
+    let (mut blocks, mut from) = (Vec::new(), None);
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(language) = line.strip_prefix("```") {
+            let text: Vec<_> = lines.by_ref().take_while(|line| !line.starts_with("```")).collect();
+            let (language, text) = (language.to_owned(), text.join("\n"));
+            blocks.push(Block { language, text, from: from.take() });
+        } else if let Some(named) = line.strip_prefix("<!-- ").and_then(|line| line.strip_suffix(" -->")) {
+            from = Some(named.to_owned());
+        }
+    }
+    blocks
+}
+
+/// The lines that a reader pastes into a shell.
+fn shell_lines(page: &str) -> Vec<String> {
+    let shell = blocks(page).into_iter().filter(|block| block.language == "sh");
+    shell.flat_map(|block| block.text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn every_piece_of_code_stands_word_for_word_in_the_file_that_it_is_taken_from() {
+    let mut taken = 0;
+    for block in blocks(&read(BACKEND)) {
+        if let "rust" | "toml" = block.language.as_str() {
+            let from =
+                block.from.unwrap_or_else(|| panic!("it is not said where this is from:\n{}", block.text));
+            assert!(read(&from).contains(&block.text), "{from} does not hold\n{}", block.text);
+            taken += 1;
+        }
+    }
+    assert!(taken >= 8, "only {taken} pieces of code");
+}
+
+#[test]
+fn every_cargo_command_is_one_that_continuous_integration_runs() {
+    let known = [
+        // The binary of the book is a release build; what continuous integration builds is the same one for debugging.
+        (
+            "cargo build --release -p prism-conformance --features cli",
+            "cargo build -p prism-conformance --features cli",
+        ),
+        ("cargo test -p own-backend", "cargo test -p own-backend"),
+        ("cargo run -p own-backend --features serve", "cargo build -p own-backend --features serve"),
+        // Examples are built with the tests; `a_mutant_can_be_served` runs this one.
+        (
+            "cargo run -p prism-conformance --features cli --example serve_mutant -- GetShowsExpiredItems",
+            "cargo test",
+        ),
+    ];
+    let ci = read(".ci/run");
+    let lines = [CLI, BACKEND].map(|page| shell_lines(&read(page))).concat();
+    for line in lines.iter().filter(|line| line.starts_with("cargo")) {
+        let run = known.iter().find(|(said, _)| said == line);
+        let (_, run) = run.unwrap_or_else(|| panic!("nothing runs '{line}'"));
+        assert!(ci.contains(run), "{run} is not in .ci/run");
+    }
+}
+
+#[test]
+fn every_option_of_a_run_is_on_the_page_and_every_option_on_the_page_is_one() {
+    let help = |command: &str| {
+        let help = prism_conformance(&[command, "--help"]).output().expect("the command runs");
+        options(&String::from_utf8(help.stdout).expect("help is UTF-8"))
+    };
+    let page = read(CLI);
+    let prose: String = page.lines().filter(|line| !line.starts_with("cargo")).collect::<Vec<_>>().join("\n");
+    let (said, run, selftest) = (options(&prose), help("run"), help("selftest"));
+    for option in run.iter().filter(|option| *option != "--help") {
+        assert!(said.contains(option), "{option} is missing on the page");
+    }
+    // Those of the servers that the page gives as examples are not the suite's.
+    let others = ["--port", "--data", "--listen"].map(str::to_owned);
+    for option in &said {
+        let is_one = run.contains(option) || selftest.contains(option) || others.contains(option);
+        assert!(is_one, "{option} is no option");
+    }
+}
+
+/// Every long option that a text names.
+fn options(text: &str) -> BTreeSet<String> {
+    let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '-');
+    let options = words.filter(|word| word.starts_with("--") && word.len() > 2 && !word.starts_with("---"));
+    options.map(str::to_owned).collect()
+}
+
+fn prism_conformance(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prism-conformance"));
+    command.args(arguments);
+    command
+}
+
+/// Where nobody listens.
+const NOWHERE: &str = "127.0.0.1:1";
+
+#[test]
+fn every_command_of_the_book_is_one_that_the_program_takes() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for block in blocks(&read(CLI)).iter().filter(|block| block.language == "toml") {
+        fs::write(folder.path().join("known-failing.toml"), &block.text).expect("the file can be written");
+    }
+    let regressions = fs::read_dir(root().join("fixtures/regressions")).expect("the folder is there");
+    let regression = regressions.flatten().next().expect("there is a regression").path();
+    fs::copy(regression, folder.path().join("regression.json")).expect("the file can be copied");
+    fs::write(folder.path().join("token"), "secret").expect("the file can be written");
+    fs::write(folder.path().join("ca.pem"), "").expect("the file can be written");
+
+    let mut ran = 0;
+    for line in [CLI, BACKEND].map(|page| shell_lines(&read(page))).concat() {
+        let Some((before, arguments)) = line.split_once("prism-conformance ") else { continue };
+        if line.starts_with("cargo") {
+            continue;
+        }
+        // A shell reads the line as the reader's does.
+        let program = env!("CARGO_BIN_EXE_prism-conformance");
+        // Neither a server nor a mutant is there: whether the line can be used shows all the same, and within a moment.
+        let arguments = arguments
+            .replace("127.0.0.1:8980", NOWHERE)
+            .replace("--only GetShowsExpiredItems", "--only None");
+        let pasted = format!("{before}'{program}' {arguments}");
+        let mut shell = Command::new("/bin/sh");
+        // Without a path no server of an example is found, whatever is installed.
+        let output =
+            shell.args(["-c", &pasted]).current_dir(&folder).env("PATH", "").output().expect("a shell runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        let wanted = match arguments.split(' ').next() {
+            Some("run" | "replay") => 3,
+            Some("selftest") if told.contains("no mutant has such a name") => 2,
+            Some(_) | None => 0,
+        };
+        assert_eq!(output.status.code(), Some(wanted), "{line}\n{told}");
+        ran += 1;
+    }
+    assert!(ran >= 14, "only {ran} commands");
+}
+
+#[test]
+fn a_mutant_can_be_served() {
+    let none = Command::new(example("serve_mutant")).arg("NoSuchMutant").output().expect("the example runs");
+    assert_eq!(none.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("GetShowsExpiredItems"));
+}
+
+/// An example, which cargo builds beside the tests.
+fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().expect("a test knows where it is");
+    tests.ancestors().nth(2).expect("a test lies in a folder of the target").join("examples").join(name)
+}
