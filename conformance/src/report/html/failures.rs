@@ -1,6 +1,7 @@
 //! The cases that did not come out well, each with all there is to say about it.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use prism_contract::requirements;
 
@@ -131,7 +132,8 @@ fn document(attachment: &Attachment) -> String {
     let place = attachment.path.as_ref().map(|path| {
         format!(" <span class=\"soft\">saved as <code>{}</code></span>", escape(&path.display().to_string()))
     });
-    let shown = if attachment.name.ends_with(".html") {
+    let is_page = Path::new(&attachment.name).extension().is_some_and(|extension| extension == "html");
+    let shown = if is_page {
         format!("<iframe sandbox title=\"{name}\" loading=\"lazy\" srcdoc=\"{content}\"></iframe>")
     } else {
         format!("<pre class=\"document\">{content}</pre>")

@@ -52,15 +52,15 @@ fn list(first: &str, lines: &mut Peekable<Lines<'_>>) -> String {
     while let Some(item) = lines.next_if(|line| line.starts_with("- ")) {
         items.push(joined(&item[2..], lines));
     }
-    let items: String = items.iter().map(|item| format!("<li>{}</li>\n", inline(item))).collect();
-    format!("<ul>\n{items}</ul>\n")
+    let items: Vec<_> = items.iter().map(|item| format!("<li>{}</li>\n", inline(item))).collect();
+    format!("<ul>\n{}</ul>\n", items.concat())
 }
 
 fn table(head: &str, lines: &mut Peekable<Lines<'_>>) -> String {
     let row = |line: &str, cell: &str| {
         let cells = line.trim().trim_start_matches('|').trim_end_matches('|').split('|');
-        let cells: String = cells.map(|text| format!("<{cell}>{}</{cell}>", inline(text.trim()))).collect();
-        format!("<tr>{cells}</tr>\n")
+        let cells: Vec<_> = cells.map(|text| format!("<{cell}>{}</{cell}>", inline(text.trim()))).collect();
+        format!("<tr>{}</tr>\n", cells.concat())
     };
     let mut html = format!("<div class=\"wide\"><table>\n<thead>{}</thead>\n", row(head, "th"));
     while let Some(line) = lines.next_if(|line| line.starts_with('|')) {

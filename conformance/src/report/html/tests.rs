@@ -57,10 +57,6 @@ fn every_link_of_a_page_leads_to_one_place_on_it() {
     let page = html(&fixture::report());
     let links = page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next());
     for link in links {
-        // A rule that this report leaves out has no row of its own.
-        if link.strip_prefix("rule:").is_some_and(|id| !page.contains(&format!("id=\"rule:{id}\""))) {
-            panic!("{link} leads nowhere");
-        }
         assert_eq!(page.matches(&format!(" id=\"{link}\"")).count(), 1, "{link}");
     }
 }

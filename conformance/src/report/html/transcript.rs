@@ -115,9 +115,9 @@ mod tests {
 
     #[test]
     fn the_arrow_is_always_in_sight_and_what_is_far_from_it_is_folded() {
-        let mut text: String = (0..100).map(|at| format!("step {at}\n")).collect();
-        text.push_str("→ here\n    answer\n    ^ expected: 1\n    ^ actual:   2\n");
-        text.push_str(&(0..100).map(|at| format!("then {at}\n")).collect::<String>());
+        let lines = |word: &str| (0..100).map(|at| format!("{word} {at}\n")).collect::<Vec<_>>().concat();
+        let marked = "→ here\n    answer\n    ^ expected: 1\n    ^ actual:   2\n";
+        let text = [&lines("step"), marked, &lines("then")].concat();
         let html = transcript(&text);
         assert!(html.contains("<summary>76 earlier lines</summary>"), "{html}");
         assert!(html.contains("<summary>88 later lines</summary>"), "{html}");
