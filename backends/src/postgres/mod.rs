@@ -17,6 +17,8 @@ mod open_error;
 mod options;
 mod page_sql;
 mod plain;
+#[cfg(test)]
+mod plans;
 mod reader;
 mod schema;
 mod select;

@@ -25,7 +25,8 @@ pub(super) const EXPIRED: &str = "SELECT namespace, id, key FROM prism_items \
 pub(super) const FORGOTTEN: &str = "SELECT namespace, id, key FROM prism_items \
      WHERE deleted_at IS NOT NULL AND deleted_at <= $1 ORDER BY deleted_at LIMIT $2";
 
-/// The rows of places, given as namespaces, ids and keys.
+/// The rows of places, given as namespaces, ids and keys. What else is asked of a row is written as `(…) IS TRUE`, which no
+/// index answers: each row is to be found by its place, not among all that are as dead.
 macro_rules! at_places {
     () => {
         "i.namespace = at.namespace AND i.id = at.id AND i.key = at.key"
@@ -37,7 +38,7 @@ macro_rules! at_places {
 pub(super) const DROP_EXPIRED: &str = concat!(
     "DELETE FROM prism_items AS i USING unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS at (namespace, id, key) WHERE ",
     at_places!(),
-    " AND i.expires_at <= $4 AND (i.token = 0 OR i.expires_at <= $5)"
+    " AND (i.expires_at <= $4) IS TRUE AND (i.token = 0 OR i.expires_at <= $5)"
 );
 
 /// Of these places, expired items whose token must be remembered become tombstones, dead since they expired. That changes
@@ -46,14 +47,14 @@ pub(super) const BURY_EXPIRED: &str = concat!(
     "UPDATE prism_items AS i SET deleted_at = i.expires_at, expires_at = NULL, content_type = '', compression = 0, \
      value = '' FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS at (namespace, id, key) WHERE ",
     at_places!(),
-    " AND i.expires_at <= $4 AND i.expires_at > $5 AND i.token > 0"
+    " AND (i.expires_at <= $4 AND i.expires_at > $5) IS TRUE AND i.token > 0"
 );
 
 /// Of these places, tombstones past their retention: parameters places, and the time up to which they are.
 pub(super) const DROP_FORGOTTEN: &str = concat!(
     "DELETE FROM prism_items AS i USING unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS at (namespace, id, key) WHERE ",
     at_places!(),
-    " AND i.deleted_at <= $4"
+    " AND (i.deleted_at <= $4) IS TRUE"
 );
 
 /// Drops a bounded amount of what is dead at `now`, and nothing that is live (TTL-5).

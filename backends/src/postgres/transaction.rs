@@ -106,7 +106,7 @@ async fn write(session: &mut Session, changes: Vec<Pending<'_>>) -> Result<(), s
                 });
             }
             Change::Tombstone(row) => {
-                kept.push(Line { place, row, content_type: "", compression: 0, value: &[] })
+                kept.push(Line { place, row, content_type: "", compression: 0, value: &[] });
             }
             Change::Remove => gone.push(place),
         }

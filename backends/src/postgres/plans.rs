@@ -1,0 +1,135 @@
+//! How Postgres runs each statement: along an index, in its order, without sorting or reading the table.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use prism_testkit::{Backend, Schema, skips};
+
+use super::page_sql::{Keys, Of, PageShape, Values};
+use super::session::Session;
+use super::sweep::{BURY_EXPIRED, DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, FORGOTTEN};
+use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
+use super::{Options, open};
+
+/// A session as the backend has it, on an empty table: where statistics would speak for reading it whole.
+async fn session(test: &str) -> Option<(Schema, Session)> {
+    if skips(Backend::Postgres, test) {
+        return None;
+    }
+    let server = prism_testkit::Postgres::shared().await.unwrap_or_else(|error| panic!("{error}"));
+    let schema = server.schema().await.unwrap();
+    let (connector, _) = open::open(&Options::new(schema.url())).await.unwrap();
+    Some((schema, connector.open().await.unwrap()))
+}
+
+/// The steps of a statement's generic plan, as lines.
+async fn plan(session: &mut Session, statement: &str, parameters: usize) -> Vec<String> {
+    session.run(format!("PREPARE planned AS {statement}")).await.unwrap();
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE planned ({nulls})");
+    let rows = session.rows(sqlx::query(AssertSqlSafe(explain)).persistent(false)).await.unwrap();
+    session.run("DEALLOCATE planned").await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect()
+}
+
+/// How many parameters a statement has.
+fn parameters(statement: &str) -> usize {
+    (1..).take_while(|number| statement.contains(&format!("${number}"))).count()
+}
+
+/// What the plan searches by in the table's indexes, and that it neither sorts nor reads anything whole.
+async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
+    let plan = plan(session, statement, parameters(statement)).await;
+    for line in &plan {
+        for bad in ["Sort", "Seq Scan", "Bitmap", "Hash Join", "Merge Join"] {
+            assert!(!line.contains(bad), "{bad} in {plan:#?} of {statement}");
+        }
+    }
+    plan.into_iter().filter_map(|line| line.strip_prefix("Index Cond: ").map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn every_page_is_one_walk_along_the_primary_key_in_the_order_of_the_answer() {
+    let test = "every_page_is_one_walk_along_the_primary_key_in_the_order_of_the_answer";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    for shape in PageShape::all() {
+        let record = "(namespace = $1) AND (id = $2)";
+        let beyond = if shape.reverse { "<" } else { ">=" };
+        let place = match shape.of {
+            Of::Record => record.to_owned(),
+            Of::Namespace => format!("(namespace = $1) AND (ROW(id, key) {beyond} ROW($2, $5))"),
+        };
+        let first = if shape.of == Of::Record { 5 } else { 6 };
+        let expected = match (shape.of, shape.keys) {
+            (Of::Record, Keys::Named) => format!("({record} AND (key = wanted.key))"),
+            (Of::Namespace, Keys::Named) => format!("({place})"),
+            (_, Keys::From) => format!("({place} AND (key >= ${first}))"),
+            (_, Keys::Between) => format!("({place} AND (key >= ${first}) AND (key < ${}))", first + 1),
+        };
+        assert_eq!(searches(&mut session, shape.text()).await, [expected], "{shape:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_cut_by_its_bytes_looks_at_no_more_rows_than_it_may_hold() {
+    let test = "a_page_that_is_cut_by_its_bytes_looks_at_no_more_rows_than_it_may_hold";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    let shape = PageShape { of: Of::Record, keys: Keys::From, reverse: false, values: Values::Within };
+    let plan = plan(&mut session, shape.text(), 6).await;
+    let steps: Vec<_> = plan.iter().map(|line| line.trim_start_matches("->  ")).collect();
+    let of = |name: &str| {
+        steps.iter().position(|step| step.starts_with(name)).unwrap_or_else(|| panic!("{plan:#?}"))
+    };
+    assert!(of("Limit") < of("WindowAgg") && of("WindowAgg") < of("Index Scan"), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn every_write_finds_its_rows_by_the_primary_key() {
+    let test = "every_write_finds_its_rows_by_the_primary_key";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    let of =
+        |name: &str| format!("((namespace = {name}.namespace) AND (id = {name}.id) AND (key = {name}.key))");
+    let span = "((namespace = $1) AND (id = $2) AND (key >= $5))".to_owned();
+    let cut = "((namespace = $1) AND (id = $2) AND (key >= $5) AND (key < $6))".to_owned();
+    for (statement, search) in [
+        (LOOK_UP, of("wanted")),
+        (REMOVE, of("gone")),
+        (write_sql::bury(false), span.clone()),
+        (write_sql::bury(true), cut.clone()),
+        (write_sql::remove_untold(false), span),
+        (write_sql::remove_untold(true), cut),
+        (DROP_EXPIRED, of("at")),
+        (BURY_EXPIRED, of("at")),
+        (DROP_FORGOTTEN, of("at")),
+    ] {
+        assert_eq!(searches(&mut session, statement).await, [search], "{statement}");
+    }
+    for statement in [UPSERT, write_sql::put_plain()] {
+        assert_eq!(searches(&mut session, statement).await, [""; 0], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_reads_only_the_indexes_made_for_it() {
+    let test = "a_sweep_reads_only_the_indexes_made_for_it";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    for (statement, index, column) in [
+        (EXPIRED, "prism_items_by_expiry", "expires_at"),
+        (FORGOTTEN, "prism_items_by_deletion", "deleted_at"),
+    ] {
+        let plan = plan(&mut session, statement, 2).await;
+        assert!(plan.iter().any(|line| line.contains(&format!("Index Scan using {index}"))), "{plan:#?}");
+        let search = format!("({column} <= $1)");
+        assert_eq!(searches(&mut session, statement).await, [search]);
+    }
+}
+
+#[tokio::test]
+async fn every_index_is_used_by_a_statement() {
+    let test = "every_index_is_used_by_a_statement";
+    let Some((schema, mut session)) = session(test).await else { return };
+    let listed = "SELECT indexname::text FROM pg_indexes WHERE schemaname = $1 AND tablename = 'prism_items' ORDER BY 1";
+    let rows = session.rows(sqlx::query(listed).bind(schema.name().to_owned())).await.unwrap();
+    let indexes: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    // The two of the sweep and the primary key, which the tests above saw in use.
+    assert_eq!(indexes, ["prism_items_by_deletion", "prism_items_by_expiry", "prism_items_pkey"]);
+}
