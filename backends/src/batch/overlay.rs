@@ -49,17 +49,23 @@ pub(super) enum Versions {
     /// They are counted on, from this one.
     After(i64),
     /// The store has drawn them, in rising order.
+    #[cfg(feature = "postgres")]
     Drawn(std::vec::IntoIter<i64>),
 }
 
 impl Versions {
     /// A version above all before it; `None` once what was drawn is used up.
+    #[cfg_attr(
+        not(feature = "postgres"),
+        expect(clippy::unnecessary_wraps, reason = "only versions that were drawn can run out")
+    )]
     pub(super) fn next(&mut self) -> Option<i64> {
         match self {
             Self::After(last) => {
                 *last += 1;
                 Some(*last)
             }
+            #[cfg(feature = "postgres")]
             Self::Drawn(versions) => versions.next(),
         }
     }
@@ -112,6 +118,7 @@ impl<'a> Overlay<'a> {
     pub(crate) fn last_version(&self) -> i64 {
         match self.versions {
             Versions::After(version) => version,
+            #[cfg(feature = "postgres")]
             Versions::Drawn(_) => 0,
         }
     }
