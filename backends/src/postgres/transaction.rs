@@ -24,8 +24,11 @@ pub(super) async fn commit(
     locks: Locks,
     retention: Duration,
 ) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
-    session.run(write_sql::begin_locked(&locks.of_writes(writes))).await?;
-    let answers = apply(session, writes, retention).await;
+    let answers = match session.run(write_sql::begin_locked(&locks.of_writes(writes))).await {
+        Ok(()) => apply(session, writes, retention).await,
+        // The transaction has begun all the same, and failed at a lock.
+        Err(error) => Err(error),
+    };
     end(session, answers).await
 }
 

@@ -17,8 +17,19 @@ use super::transaction::commit;
 use crate::batch::{Write, Written};
 use crate::queue::{Intake, Job, Turn};
 
-/// How often a transaction that lost against another one is tried at once.
-const TRIES: usize = 10;
+/// How often a transaction that lost against another one is tried, at once.
+#[derive(Default)]
+struct Tries(usize);
+
+impl Tries {
+    const MOST: usize = 10;
+
+    /// Whether a transaction that ended with `error` is to be tried once more.
+    fn again(&mut self, error: &sqlx::Error) -> bool {
+        self.0 += 1;
+        fate(error) == Fate::Collided && self.0 < Self::MOST
+    }
+}
 
 /// What a writer does besides writes.
 pub(super) enum Errand {
@@ -116,36 +127,19 @@ impl Writer {
         answers
     }
 
-    /// All of `writes` in one transaction, again if it lost against another.
-    async fn together(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
-        let mut tries = 1;
-        loop {
-            match self.once(writes).await {
-                Err(error) if fate(&error) == Fate::Collided && tries < TRIES => tries += 1,
-                ended => return ended,
-            }
-        }
-    }
-
     /// The fast way if there is one, and the slow way for what it leaves.
-    async fn once(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
-        let (locks, retention) = (self.locks, self.retention);
-        let Some(plain) = Plain::of(writes, locks) else {
-            return self.with(async |session| commit(session, writes, locks, retention).await).await;
-        };
-        let done = self.with(async |session| plain.commit(session, retention).await).await?;
+    async fn together(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
+        let Some(plain) = Plain::of(writes, self.locks) else { return self.slowly(writes).await };
+        let done = self.quickly(&plain).await?;
         let left: Vec<&Write> =
             writes.iter().zip(&done).filter_map(|(write, done)| done.is_none().then_some(*write)).collect();
         let mut slow = match left.as_slice() {
             [] => Vec::new(),
             // What is done stays done, whatever becomes of these.
-            left => match self.with(async |session| commit(session, left, locks, retention).await).await {
-                Ok(answers) => answers,
-                Err(error) => {
-                    let error = translate(error);
-                    left.iter().map(|_| Err(error.clone())).collect()
-                }
-            },
+            left => self.slowly(left).await.unwrap_or_else(|error| {
+                let error = translate(error);
+                left.iter().map(|_| Err(error.clone())).collect()
+            }),
         }
         .into_iter();
         let answers = done.into_iter().map(|done| match done {
@@ -153,6 +147,30 @@ impl Writer {
             None => slow.next().unwrap_or_else(|| Err(Error::internal("a write was not answered"))),
         });
         Ok(answers.collect())
+    }
+
+    /// Puts that need nothing read first; again if they lost against another transaction.
+    async fn quickly(&mut self, plain: &Plain<'_>) -> Result<Vec<Option<Written>>, sqlx::Error> {
+        let retention = self.retention;
+        let mut tries = Tries::default();
+        loop {
+            match self.with(async |session| plain.commit(session, retention).await).await {
+                Err(error) if tries.again(&error) => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// A transaction that looks before it writes; again if it lost against another.
+    async fn slowly(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
+        let (locks, retention) = (self.locks, self.retention);
+        let mut tries = Tries::default();
+        loop {
+            match self.with(async |session| commit(session, writes, locks, retention).await).await {
+                Err(error) if tries.again(&error) => {}
+                ended => return ended,
+            }
+        }
     }
 
     /// An empty transaction. After an outage it changes something, because only a change that is committed shows that the

@@ -3,7 +3,7 @@
 use prism_backends::Postgres;
 use prism_backends::postgres::Options;
 use prism_testkit::{Backend, Schema, skips};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
 /// A schema that goes in the end.
 pub(crate) struct Place {
@@ -35,6 +35,13 @@ impl Place {
     /// A connection that knows nothing of Prism.
     pub(crate) async fn stranger(&self) -> PgConnection {
         PgConnection::connect(self.url()).await.expect("a plain connection")
+    }
+
+    /// Whether somebody waits for a row of this place's table.
+    pub(crate) async fn somebody_waits(&self) -> bool {
+        let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
+                     WHERE held.relation = 'prism_items'::regclass AND NOT wanted.granted)";
+        self.stranger().await.fetch_one(waits).await.expect("the locks are told").get(0)
     }
 
     /// Has a stranger run statements.

@@ -124,16 +124,9 @@ async fn a_record_that_somebody_writes_is_left_for_the_next_sweep() {
     let writer = open(&place).await;
     let guarded = Put { preconditions: vec![precondition("none", 0)], ..put("b", "2") };
     let writing = tokio::spawn(async move { writer.put(guarded).await });
-    while !somebody_waits(&place).await {}
+    while !place.somebody_waits().await {}
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(0, 0, false));
     stranger.execute("ROLLBACK").await.unwrap();
     assert!(writing.await.unwrap().unwrap()[0].applied);
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
-}
-
-/// Whether somebody waits for a row of this place's table.
-async fn somebody_waits(place: &Place) -> bool {
-    let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
-                 WHERE held.relation = 'prism_items'::regclass AND NOT wanted.granted)";
-    place.stranger().await.fetch_one(waits).await.unwrap().get(0)
 }

@@ -73,6 +73,32 @@ async fn a_row_that_another_holds_blocks_its_own_write_and_no_neighbour() {
 }
 
 #[tokio::test]
+async fn a_record_that_another_gateway_holds_blocks_its_own_write_and_no_later_one() {
+    let place = place!("a_record_that_another_gateway_holds_blocks_its_own_write_and_no_later_one");
+    let guarded = |name| Put { preconditions: vec![precondition("none", 0)], ..put(name, "2") };
+    let holder = place.open().await;
+    holder.put(put("held", "1")).await.unwrap();
+    // The holder has the record's lock and waits for a row.
+    let mut stranger = place.stranger().await;
+    stranger.execute("BEGIN").await.unwrap();
+    stranger.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
+    let holding = tokio::spawn(async move { holder.put(guarded("held")).await });
+    while !place.somebody_waits().await {}
+
+    let mut options = place.options();
+    (options.lock_timeout, options.writers) = (Duration::from_millis(50), 1);
+    let store = Postgres::open(options).await.unwrap();
+    assert_eq!(code(&store.put(guarded("other")).await), Some(Code::Unavailable));
+    assert_eq!(code(&store.put(put("other", "2")).await), Some(Code::Unavailable));
+    // The same connection, in another record.
+    let elsewhere = Put { id: record("elsewhere"), ..guarded("a") };
+    assert!(store.put(elsewhere).await.unwrap()[0].applied);
+    stranger.execute("ROLLBACK").await.unwrap();
+    assert!(holding.await.unwrap().unwrap()[0].applied);
+    assert!(store.put(guarded("other")).await.unwrap()[0].applied);
+}
+
+#[tokio::test]
 async fn a_request_whose_caller_has_gone_is_not_begun() {
     let place = place!("a_request_whose_caller_has_gone_is_not_begun");
     let store = place.open().await;
