@@ -31,6 +31,14 @@ pub(crate) enum Written {
 }
 
 impl Write {
+    /// The namespace and id of the record it writes.
+    pub(crate) fn record(&self) -> (&str, &str) {
+        match self {
+            Self::Put(put) => (put.namespace.as_str(), put.id.as_str()),
+            Self::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
+        }
+    }
+
     pub(crate) fn preconditions(&self) -> &[Precondition] {
         match self {
             Self::Put(put) => &put.preconditions,

@@ -171,10 +171,7 @@ impl<'a> Overlay<'a> {
 
 /// The places a write names.
 fn places(write: &Write) -> impl Iterator<Item = Place<'_>> {
-    let (namespace, id) = match write {
-        Write::Put(put) => (put.namespace.as_str(), put.id.as_str()),
-        Write::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
-    };
+    let (namespace, id) = write.record();
     let keys: Box<dyn Iterator<Item = &[u8]> + Send> = match write {
         Write::Put(put) => Box::new(put.items.iter().map(|item| item.key.as_bytes())),
         Write::Delete(delete) => match &delete.predicate {

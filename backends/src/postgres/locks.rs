@@ -42,10 +42,7 @@ impl Locks {
 
     /// The locks of the records that `writes` write.
     pub(super) fn of_writes(self, writes: &[&Write]) -> Vec<i64> {
-        self.of_all(writes.iter().map(|write| match write {
-            Write::Put(put) => (put.namespace.as_str(), put.id.as_str()),
-            Write::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
-        }))
+        self.of_all(writes.iter().map(|write| write.record()))
     }
 
     fn hash(self, parts: &[&[u8]; 2]) -> i64 {

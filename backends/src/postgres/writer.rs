@@ -1,5 +1,6 @@
 //! The writers: tasks with a connection each, which take what waits and commit it together.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,6 +17,9 @@ use super::sweep::sweep;
 use super::transaction::commit;
 use crate::batch::{Write, Written};
 use crate::queue::{Intake, Job, Turn};
+
+/// For how many records of one batch a lock is waited for in vain.
+const MOST_BLOCKED: usize = 2;
 
 /// How often a transaction that lost against another one is tried, at once.
 #[derive(Default)]
@@ -117,10 +121,26 @@ impl Writer {
             let error = translate(error);
             return writes.iter().map(|_| Err(error.clone())).collect();
         }
+        self.alone(writes).await
+    }
+
+    /// Each write in a transaction of its own. A lock that does not come is waited for once for each record, and for few
+    /// records, since everybody else waits meanwhile.
+    async fn alone(&mut self, writes: &[&Write]) -> Answers {
         let mut answers = Vec::with_capacity(writes.len());
+        let mut blocked = HashSet::new();
         for write in writes {
-            let answer = self.together(std::slice::from_ref(write)).await.map_err(translate);
-            answers.push(answer.and_then(|mut answers| {
+            let record = write.record();
+            if blocked.contains(&record) || blocked.len() == MOST_BLOCKED {
+                answers
+                    .push(Err(Error::unavailable("the record, or the table, is locked by another session")));
+                continue;
+            }
+            let answer = self.together(std::slice::from_ref(write)).await;
+            if matches!(&answer, Err(error) if fate(error) == Fate::Blocked) {
+                blocked.insert(record);
+            }
+            answers.push(answer.map_err(translate).and_then(|mut answers| {
                 answers.pop().unwrap_or_else(|| Err(Error::internal("a write was not answered")))
             }));
         }

@@ -65,11 +65,31 @@ async fn a_row_that_another_holds_blocks_its_own_write_and_no_neighbour() {
     let mut stranger = place.stranger().await;
     stranger.execute("BEGIN").await.unwrap();
     stranger.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
-    let (held, free) = join!(store.put(put("held", "2")), store.put(put("free", "2")));
-    assert_eq!(code(&held), Some(Code::Unavailable));
+    let elsewhere = |name| Put { id: record("elsewhere"), ..put(name, "2") };
+    let (first, second, free) =
+        join!(store.put(put("held", "2")), store.put(put("held", "3")), store.put(elsewhere("free")));
+    assert_eq!((code(&first), code(&second)), (Some(Code::Unavailable), Some(Code::Unavailable)));
     assert!(free.unwrap()[0].applied);
     stranger.execute("ROLLBACK").await.unwrap();
     assert!(store.put(put("held", "2")).await.unwrap()[0].applied);
+}
+
+#[tokio::test]
+async fn a_table_that_another_holds_is_not_waited_for_by_every_write() {
+    let place = place!("a_table_that_another_holds_is_not_waited_for_by_every_write");
+    let mut options = place.options();
+    options.lock_timeout = Duration::from_millis(100);
+    let store = Postgres::open(options).await.unwrap();
+    let mut stranger = place.stranger().await;
+    stranger.execute("BEGIN").await.unwrap();
+    stranger.execute("LOCK TABLE prism_items").await.unwrap();
+    let puts = (0..200).map(|n| store.put(Put { id: record(&format!("r{n}")), ..put("a", "1") }));
+    // Each for itself would take 20 s.
+    let answers = tokio::time::timeout(Duration::from_secs(10), join_all(puts)).await;
+    let codes: Vec<_> = answers.expect("they wait for each other").iter().map(code).collect();
+    assert_eq!(codes, vec![Some(Code::Unavailable); 200]);
+    stranger.execute("ROLLBACK").await.unwrap();
+    assert!(store.put(put("a", "1")).await.unwrap()[0].applied);
 }
 
 #[tokio::test]
