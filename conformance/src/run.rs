@@ -30,9 +30,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// This budget and seed, with the time that a case may take on such a budget.
+    /// This budget and seed, with the time that a case may take on such a budget. It is many times what a case needs, since
+    /// it is there for what never ends, and a machine may be busy; a call that is not answered ends its case much sooner.
     pub fn of(budget: Budget, seed: u64) -> Self {
-        let minutes = budget.pick(1, 5, 60);
+        let minutes = budget.pick(5, 15, 60);
         Self { budget, seed, timeout: Duration::from_mins(minutes) }
     }
 }

@@ -192,6 +192,19 @@ fn operations_overlap_only_in_time_on_one_record_and_with_a_write() {
 }
 
 #[test]
+fn operations_that_a_busy_store_turned_away_met_nobody() {
+    let write = |client, times, outcome| done(client, times, Request::Put(put([("a", "1")])), outcome);
+    let failed = |code| Outcome::Failed(Failure::new(code, "no"));
+    let overlap = |outcome| {
+        let operations = vec![write(0, (1, 3), written([1])), write(1, (2, 4), outcome)];
+        History { operations }.overlap()
+    };
+    assert_eq!(overlap(failed(StatusCode::FailedPrecondition)), 2);
+    assert_eq!(overlap(failed(StatusCode::Unavailable)), 0);
+    assert_eq!(overlap(failed(StatusCode::ResourceExhausted)), 0);
+}
+
+#[test]
 fn the_page_needs_nothing_but_itself_and_escapes_what_clients_wrote() {
     let hostile = "<script>&\"";
     let history = History {

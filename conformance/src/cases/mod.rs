@@ -12,6 +12,7 @@ mod hunts;
 mod isolation;
 mod limits;
 mod linearizable;
+mod many;
 mod moving_pages;
 mod order;
 mod outage;
@@ -44,6 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         put::CASES,
         refusal::CASES,
         delete::CASES,
+        many::CASES,
         order::CASES,
         predicate::CASES,
         page::CASES,

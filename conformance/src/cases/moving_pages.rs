@@ -44,8 +44,8 @@ const READER: usize = 0;
 /// Fewest writes that must have been answered between the first page of a walk and its last.
 const FLOOR: usize = 8;
 
-/// Longest that the reader waits between two pages for a write to be answered.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// Longest that the reader waits between two pages for a write to be answered: long enough for a disk that is busy.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Nobody touches these once they are written.
 const UNTOUCHED: [&str; 8] = ["b", "d", "f", "h", "j", "l", "n", "p"];

@@ -74,6 +74,13 @@ pub(super) const CASES: &[Case] = &[
         ["ORD-2"]
     )
     .needs(&[REVERSE, NAMESPACE_SCAN]),
+    case!(
+        "order",
+        reverse_mirrors_ids_of_any_script,
+        "With reverse Scan of a namespace begins at the last id of all, whatever it is written in.",
+        ["ORD-2", "ORD-1"]
+    )
+    .needs(&[REVERSE, NAMESPACE_SCAN]),
 ];
 
 /// Keys whose byte order differs from every dictionary's, in no order at all.
@@ -244,4 +251,17 @@ async fn reverse_mirrors_scan_of_a_namespace(c: &Ctx) -> Proof {
     mirrored.reverse();
     c.scan().reverse().ok().await?.has_keys(&mirrored)?;
     c.scan().reverse().page_of(2).ok().await?.has_keys(&mirrored)
+}
+
+async fn reverse_mirrors_ids_of_any_script(c: &Ctx) -> Proof {
+    // The last character that there is, whose bytes are the greatest that an id may begin with.
+    let ids: Vec<_> = SHUFFLED_IDS.into_iter().chain(["\u{10ffff}"]).collect();
+    for id in &ids {
+        c.put_one("k", id).on(*id).ok().await?;
+    }
+    let mut mirrored: Vec<_> = ids.into_iter().map(|id| (id, "k")).collect();
+    mirrored.sort_unstable();
+    mirrored.reverse();
+    c.scan().reverse().ok().await?.has_keys(&mirrored)?;
+    c.scan().reverse().page_of(3).ok().await?.has_keys(&mirrored)
 }

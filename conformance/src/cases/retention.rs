@@ -17,6 +17,13 @@ pub(super) const CASES: &[Case] = &[
     .needs(&[TOKENS, MANUAL_CLOCK]),
     case!(
         "retention",
+        of_a_delete_counts_from_the_delete_for_mortal_items_too,
+        "A tombstone of an item that would have expired later is honoured for 24 h from its Delete, and no longer.",
+        ["TOK-4"]
+    )
+    .needs(&[TOKENS, EXPIRY, MANUAL_CLOCK]),
+    case!(
+        "retention",
         of_an_expiry_is_exact,
         "An expired item's token is honoured strictly before expires_at plus 24 h, then forgotten.",
         ["TOK-4"]
@@ -71,6 +78,18 @@ async fn of_a_delete_is_exact(c: &Ctx) -> Proof {
     put_applies(c, "given", 1, true).await?;
     put_applies(c, "named", 1, true).await?;
     put_applies(c, "kept", 1, true).await
+}
+
+async fn of_a_delete_counts_from_the_delete_for_mortal_items_too(c: &Ctx) -> Proof {
+    c.put(items([("named", "v"), ("p1", "v")])).token(5).ttl(HOUR).ok().await?;
+    c.delete().keys(["named"]).ok().await?.counts(1)?;
+    c.delete().prefix("p").ok().await?.counts(1)?;
+    c.advance(ALMOST_THE_RETENTION).await?;
+    put_applies(c, "named", 5, false).await?;
+    put_applies(c, "p1", 5, false).await?;
+    c.advance(MICRO).await?;
+    put_applies(c, "named", 1, true).await?;
+    put_applies(c, "p1", 1, true).await
 }
 
 async fn of_an_expiry_is_exact(c: &Ctx) -> Proof {

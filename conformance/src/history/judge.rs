@@ -6,7 +6,7 @@ use super::{History, Limits, Verdict, Violation, explain, html};
 use crate::{Ctx, Divergence, Outcome, StatusCode, Stop};
 
 /// How much longer than planned a case goes on where the clients hardly met.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The rounds of a concurrent case: as many as the budget's time allows.
 pub(crate) struct Rounds {

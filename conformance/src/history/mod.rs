@@ -29,7 +29,7 @@ pub use record::{Client, Recorder};
 
 use std::collections::BTreeMap;
 
-use crate::{Outcome, Request};
+use crate::{Outcome, Request, StatusCode};
 
 /// One operation of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +103,15 @@ impl Operation {
         }
     }
 
+    /// Whether the store did what it was asked, or refused it for what it holds. A store that is busy or away shows nothing.
+    fn is_decided(&self) -> bool {
+        match &self.outcome {
+            Some(Outcome::Failed(failure)) => failure.code == StatusCode::FailedPrecondition,
+            Some(_) => true,
+            None => false,
+        }
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
         let ends = |operation: &Self| operation.returned.unwrap_or(u64::MAX);
         self.called < ends(other) && other.called < ends(self)
@@ -147,14 +156,21 @@ impl History {
     }
 
     /// How many operations were under way at the same time as another client's on the same record, where one of the two
-    /// writes. A history in which this is 0 shows nothing about concurrency.
+    /// writes and the store decided both. A history in which this is 0 shows nothing about concurrency.
     pub fn overlap(&self) -> usize {
         let records = self.records();
         let met = |history: &Self, one: &Operation| {
             history.operations.iter().any(|other| {
-                one.client != other.client && (one.is_write() || other.is_write()) && one.overlaps(other)
+                one.client != other.client
+                    && (one.is_write() || other.is_write())
+                    && other.is_decided()
+                    && one.overlaps(other)
             })
         };
-        records.iter().map(|history| history.operations.iter().filter(|one| met(history, one)).count()).sum()
+        let counts = |history: &Self, one: &Operation| one.is_decided() && met(history, one);
+        records
+            .iter()
+            .map(|history| history.operations.iter().filter(|one| counts(history, one)).count())
+            .sum()
     }
 }

@@ -114,7 +114,12 @@ impl Client {
     pub(crate) fn wait_for_another(&self, patience: Duration) {
         let (started, answered) = (Instant::now(), self.recorder.answered());
         while self.recorder.answered() == answered && started.elapsed() < patience {
-            std::thread::yield_now();
+            // A fast store answers within microseconds; while a slow one works, its processor is left to it.
+            if started.elapsed() < Duration::from_millis(1) {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
     }
 

@@ -157,6 +157,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         tokens::retention
     ),
     mutant!(
+        TombstoneCountsFromTheExpiry,
+        ["TOK-4"],
+        "A deleted item's tombstone counts from the moment at which the item would have expired.",
+        tokens::retention
+    ),
+    mutant!(
         RemembersATickTooLong,
         ["TOK-4"],
         "A tombstone still counts when its retention ends.",

@@ -37,6 +37,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "A reversed Scan turns keys around, and leaves ids as they were.",
         pages::streams
     ),
+    mutant!(
+        ReverseScanBeginsAtAnAsciiId,
+        ["ORD-2"],
+        "A reversed Scan of a namespace begins below the ids that are not ASCII.",
+        pages::streams
+    ),
     mutant!(EndInclusive, ["PRED-1"], "A range includes its end.", predicates::ranges),
     mutant!(StartExclusive, ["PRED-1"], "A range leaves its start out.", predicates::ranges),
     mutant!(

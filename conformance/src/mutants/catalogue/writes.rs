@@ -40,6 +40,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant!(RoundsTimesToMillis, ["PUT-5"], "Times are kept in whole milliseconds.", writes::overwrites),
     mutant!(RefusedPutIsWritten, ["PUT-6"], "The valid items of a refused Put are written.", refusals::puts),
+    mutant!(
+        LooksUp256ItemsOfAPut,
+        ["PUT-5", "TOK-1"],
+        "The items of a Put after the 256th are written as if nothing stood there.",
+        writes::many
+    ),
+    mutant!(
+        Deletes256NamedKeys,
+        ["DEL-5", "DEL-2"],
+        "Of the keys that a Delete names those after the 256th are passed over.",
+        writes::many
+    ),
     mutant!(ScanShowsDeletedItems, ["DEL-1"], "A Scan still answers deleted items.", predicates::deletes),
     mutant!(
         PreconditionSeesDeletedItems,

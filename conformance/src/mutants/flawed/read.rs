@@ -148,6 +148,9 @@ impl Reader<'_> {
         if reverse {
             rows.reverse();
         }
+        if flaw.has(Bug::ReverseScanBeginsAtAnAsciiId) && reverse && self.is_scan && after.is_none() {
+            rows.retain(|row| row.entry.id.as_str().bytes().next().is_some_and(|byte| byte.is_ascii()));
+        }
         if flaw.has(Bug::ReverseMirrorsEachRecordAlone) && reverse {
             rows.sort_by(|a, b| a.rank.0.cmp(&b.rank.0));
         }

@@ -263,7 +263,16 @@ impl Flaw {
             || self.has(Bug::CreatedAtSurvivesDelete);
         let old = record.remove(slot);
         if keeps {
-            let dead = |cell: Cell| Cell { token: remember, expires_at: None, deleted_at: Some(now), ..cell };
+            let died = |cell: &Cell| match cell.expires_at {
+                Some(expiry) if self.has(Bug::TombstoneCountsFromTheExpiry) => expiry,
+                Some(_) | None => now,
+            };
+            let dead = |cell: Cell| Cell {
+                token: remember,
+                deleted_at: Some(died(&cell)),
+                expires_at: None,
+                ..cell
+            };
             let cell = old.or_else(|| named.map(|key| nothing_at(key.clone(), now)));
             record.extend(cell.map(|cell| (slot.to_vec(), dead(cell))));
         }

@@ -47,6 +47,9 @@ impl Flawed {
         }
         let mut results = Vec::with_capacity(keys.len());
         for item in std::mem::take(&mut put.items) {
+            if flaw.has(Bug::LooksUp256ItemsOfAPut) && results.len() >= 256 {
+                record.remove(&flaw.slot(&item.key));
+            }
             results.push(flaw.put_item(&mut record, &mut state.last_version, item, &put));
             if flaw.has(Bug::TornPut) && results.len() == keys.len() / 2 {
                 state.records.insert(place.clone(), record);
@@ -77,7 +80,10 @@ impl Flawed {
         if flaw.has(Bug::RacingConditionalDelete) && !preconditions.is_empty() {
             state = self.let_others_in(state).await?;
         }
-        let chosen = flaw.chosen(&state.record(&place), &predicate);
+        let mut chosen = flaw.chosen(&state.record(&place), &predicate);
+        if flaw.has(Bug::Deletes256NamedKeys) && matches!(predicate, Predicate::Keys(_)) {
+            chosen.truncate(256);
+        }
         let mut removed = 0;
         for (at, (slot, named)) in chosen.iter().enumerate() {
             let halfway = at + 1 == chosen.len() / 2;

@@ -68,7 +68,7 @@ pub(in crate::mutants) async fn other_processes(c: &Ctx) -> Proof {
 /// Streams over several records, cut, resumed, limited and mirrored.
 pub(in crate::mutants) async fn streams(c: &Ctx) -> Proof {
     c.scan().sent().await?;
-    for (id, key) in [("b", "x"), ("B", "x"), ("ab", "a"), ("a", "c"), ("a", "d")] {
+    for (id, key) in [("b", "x"), ("B", "x"), ("ab", "a"), ("a", "c"), ("a", "d"), ("\u{e9}", "x")] {
         c.put_one(key, "v").on(id).sent().await?;
     }
     c.scan().sent().await?;

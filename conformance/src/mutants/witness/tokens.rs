@@ -51,11 +51,14 @@ pub(in crate::mutants) async fn expired_items(c: &Ctx) -> Proof {
 /// A tombstone before, at and after the end of its retention.
 pub(in crate::mutants) async fn retention(c: &Ctx) -> Proof {
     c.delete().keys(["a", "b"]).token(5).sent().await?;
+    c.put_one("mortal", "1").token(5).ttl(ALMOST_A_DAY).sent().await?;
+    c.delete().keys(["mortal"]).sent().await?;
     c.advance(ALMOST_A_DAY).await?;
     c.put_one("a", "1").token(5).sent().await?;
     c.delete().keys(["b"]).token(5).sent().await?;
     c.advance(TICK).await?;
     c.put_one("a", "1").token(5).sent().await?;
     c.put_one("b", "1").token(5).sent().await?;
+    c.put_one("mortal", "1").token(1).sent().await?;
     Ok(())
 }

@@ -24,6 +24,19 @@ pub(in crate::mutants) async fn overwrites(c: &Ctx) -> Proof {
     Ok(())
 }
 
+/// More items and keys than a statement of SQL likes, each there before.
+pub(in crate::mutants) async fn many(c: &Ctx) -> Proof {
+    let keys: Vec<_> = (0..300).map(|number| format!("k{number:03}")).collect();
+    for _ in 0..2 {
+        c.put(items(keys.iter().map(|key| (key, "v")))).sent().await?;
+        c.get().sent().await?;
+        c.advance(STEP).await?;
+    }
+    c.delete().keys(&keys).sent().await?;
+    c.get().sent().await?;
+    Ok(())
+}
+
 /// An item at the end of its life, in every answer.
 pub(in crate::mutants) async fn end_of_life(c: &Ctx) -> Proof {
     c.put_one("other", "v").sent().await?;
