@@ -162,7 +162,10 @@ impl Cluster {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(())
+        // A process that nobody has collected yet would pass for a server that still runs. They are all gone, so the file is
+        // stale.
+        let file = self.data().join("postmaster.pid");
+        fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))
     }
 
     /// Stops the server if it runs, without a checkpoint, and deletes the cluster.
@@ -272,7 +275,7 @@ pub(crate) fn random() -> Result<String, String> {
     fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|error| format!("/dev/urandom: {error}"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 /// A port of loopback that nobody listened on a moment ago.

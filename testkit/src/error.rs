@@ -52,7 +52,7 @@ const WAYS: &str = "There are three ways to have one:\n  \
      Postgres tests out on purpose.";
 
 impl Error {
-    pub(crate) fn io(what: String, error: &std::io::Error) -> Self {
+    pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {
         Self::Machine(format!("{what}: {error}"))
     }
 }

@@ -25,13 +25,17 @@
 
 mod address;
 mod binaries;
+mod container;
+mod cuttable;
 mod database;
 mod description;
 mod error;
 mod given;
 mod guard;
+mod launch;
 mod lazy;
 mod names;
+mod private;
 mod process;
 mod run;
 mod runtime;
@@ -41,10 +45,12 @@ mod session;
 mod settings;
 mod watchdog;
 
+pub use cuttable::Cuttable;
 pub use description::Description;
 pub use error::Error;
 pub use guard::{Database, Schema};
 pub use lazy::LazySchema;
+pub use private::Private;
 pub use selection::{Backend, left_out, selected, skips};
 pub use server::Postgres;
 pub use settings::Way;

@@ -10,12 +10,11 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use crate::binaries::Cluster;
-use crate::description::Description;
+use crate::launch::Server;
 use crate::process::Process;
 use crate::server::Found;
 use crate::settings::Settings;
-use crate::{Error, Way, address, database, given, names, session, watchdog};
+use crate::{Error, Way, address, given, watchdog};
 
 /// What the first process of a run wrote down.
 #[derive(Serialize, Deserialize)]
@@ -48,7 +47,7 @@ pub(crate) async fn find_or_start() -> Result<Found, Error> {
     let half = home.join("server.json.new");
     fs::write(&half, serde_json::to_vec(&written).expect("text and numbers"))
         .and_then(|()| fs::rename(&half, &record))
-        .map_err(|error| Error::io(format!("cannot write {}", record.display()), &error))?;
+        .map_err(|error| Error::io(&format!("cannot write {}", record.display()), &error))?;
     match result {
         Ok(found) => {
             crate::say(&found.description.to_string());
@@ -68,7 +67,7 @@ fn label(settings: &Settings) -> String {
 /// Waits until no other process of the run is at it. Goes with the file, and with the process.
 async fn lock(home: &Path) -> Result<File, Error> {
     let path = home.join("lock");
-    let problem = |error: std::io::Error| Error::io("cannot lock the folder of the run".to_owned(), &error);
+    let problem = |error: std::io::Error| Error::io("cannot lock the folder of the run", &error);
     spawn_blocking(move || {
         let file = File::create(path)?;
         file.lock()?;
@@ -102,49 +101,20 @@ async fn start(settings: &Settings, run: &Process, home: &Path) -> Result<Found,
     for way in settings.ways() {
         let result = match (way, &settings.url) {
             (Way::Url, Some(url)) => given::start(url, run, home).await,
-            (Way::Url, None) => Err("PRISM_TEST_POSTGRES_URL is not set".to_owned()),
-            (Way::Container, _) => Err("not built yet".to_owned()),
-            (Way::Binaries, _) => cluster(run, home).await,
+            (way, _) => Server::launch(way, &settings.image, run, home).await.map(|(_, found)| found),
         };
         match result {
             Ok(mut found) => {
-                found
-                    .description
-                    .notes
-                    .extend(tried.into_iter().map(|line: String| format!("no {}", line.trim())));
+                found.description.notes.extend(tried);
                 return Ok(found);
             }
-            Err(problem) => tried.push(format!("{}: {problem}", way.name())),
+            Err(problem) => tried.push(format!("no {}: {problem}", way.name())),
         }
     }
-    Err(tried.iter().map(|line| format!("  {line}\n")).collect())
+    Err(lines(&tried))
 }
 
-async fn cluster(run: &Process, home: &Path) -> Result<Found, String> {
-    let (owner, home) = (run.clone(), home.to_owned());
-    let cluster = spawn_blocking(move || {
-        let mut cluster = Cluster::create(&owner, &home)?;
-        if let Err(problem) = cluster.start_on_a_free_port() {
-            cluster.remove();
-            return Err(problem);
-        }
-        Ok(cluster)
-    })
-    .await
-    .map_err(|failure| failure.to_string())??;
-    prepare(&cluster.url(), run, Way::Binaries, cluster.origin()).await
-}
-
-/// Makes the run's database on a server that was started for the run.
-async fn prepare(server: &Url, run: &Process, way: Way, origin: String) -> Result<Found, String> {
-    let prefix = names::of_run(run);
-    let prepared = async {
-        let mut connection = session::connect(server).await?;
-        let collation = database::create(&mut connection, &prefix).await?;
-        let url = address::with_database(server, &prefix);
-        let mut connection = session::connect(&url).await?;
-        let description = Description::read(&mut connection, way, origin).await?;
-        Ok(Found { url, description, collation: Some(collation.to_owned()), prefix: prefix.clone() })
-    };
-    prepared.await.map_err(|error: sqlx::Error| error.to_string())
+/// A line for each way that was tried, for [`Error::NoWay`].
+pub(crate) fn lines(tried: &[String]) -> String {
+    tried.iter().flat_map(|line| ["  ", line, "\n"]).collect()
 }

@@ -40,3 +40,8 @@ pub(crate) fn wait_on_own_runtime(work: impl Future<Output = ()> + Send + 'stati
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
     RUNTIME.spawn(work)
 }
+
+/// Makes this thread one of the runtime's for as long as the guard lives: what is opened belongs to it.
+pub(crate) fn enter() -> tokio::runtime::EnterGuard<'static> {
+    RUNTIME.enter()
+}

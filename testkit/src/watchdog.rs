@@ -36,12 +36,12 @@ pub(crate) fn registry() -> Result<PathBuf, Error> {
     let path = std::env::temp_dir().join(format!("prism-testkit-{uid}"));
     match fs::DirBuilder::new().mode(0o700).create(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::io(format!("cannot make the folder {}", path.display()), &error));
+            return Err(Error::io(&format!("cannot make the folder {}", path.display()), &error));
         }
         _ => {}
     }
     let found = fs::symlink_metadata(&path)
-        .map_err(|error| Error::io(format!("cannot read {}", path.display()), &error))?;
+        .map_err(|error| Error::io(&format!("cannot read {}", path.display()), &error))?;
     if !found.is_dir() || found.uid() != uid || found.mode() & 0o077 != 0 {
         return Err(Error::Machine(format!(
             "{} must be a folder of this user that nobody else can enter: remove it",
@@ -55,7 +55,7 @@ pub(crate) fn registry() -> Result<PathBuf, Error> {
 pub(crate) fn home(owner: &Process, label: &str) -> Result<PathBuf, Error> {
     let home = registry()?.join(format!("{owner}-{label}"));
     fs::create_dir_all(&home)
-        .map_err(|error| Error::io(format!("cannot make the folder {}", home.display()), &error))?;
+        .map_err(|error| Error::io(&format!("cannot make the folder {}", home.display()), &error))?;
     Ok(home)
 }
 
@@ -63,9 +63,8 @@ pub(crate) fn home(owner: &Process, label: &str) -> Result<PathBuf, Error> {
 pub(crate) fn watch(owner: &Process, home: &Path, leftover: &Leftover) -> Result<(), Error> {
     let record = serde_json::to_vec(leftover).expect("paths and names are text");
     fs::write(home.join("leftover.json"), record)
-        .map_err(|error| Error::io(format!("cannot write into {}", home.display()), &error))?;
-    spawn(owner, home, leftover)
-        .map_err(|error| Error::io("cannot start the watchdog with sh".to_owned(), &error))
+        .map_err(|error| Error::io(&format!("cannot write into {}", home.display()), &error))?;
+    spawn(owner, home, leftover).map_err(|error| Error::io("cannot start the watchdog with sh", &error))
 }
 
 fn spawn(owner: &Process, home: &Path, leftover: &Leftover) -> std::io::Result<()> {

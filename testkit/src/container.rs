@@ -1,0 +1,282 @@
+//! A Postgres container, started by testcontainers and taken away by its engine's own command.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::models::{HostConfig, PortBinding};
+use testcontainers::bollard::query_parameters::{
+    KillContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+};
+use testcontainers::core::client::docker_client_instance;
+use testcontainers::runners::AsyncRunner;
+use testcontainers::{ContainerAsync, GenericImage, ImageExt as _, core::IntoContainerPort as _};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
+use url::Url;
+
+use crate::binaries::{SETTINGS, SUPERUSER, free_port, random};
+use crate::process::Process;
+use crate::session;
+use crate::watchdog::{self, Leftover};
+
+/// Where Postgres listens in the container.
+const PORT: u16 = 5432;
+
+/// How long a container may take to start (its image is there by then), and a server in it to answer or to end.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long an image may take to be pulled, and the container to start.
+const PULL_PATIENCE: Duration = Duration::from_mins(5);
+
+/// Dynamic shared memory, which an engine limits to 64 MB unless it is asked.
+const SHARED_MEMORY: u64 = 256 << 20;
+
+/// A container by its name. Nothing goes when it is dropped: that is for the watchdog, or for [`Container::remove`].
+#[derive(Clone, Debug)]
+pub(crate) struct Container {
+    name: String,
+    image: String,
+    url: Url,
+}
+
+impl Container {
+    /// Starts a container that goes when `owner` does, and waits until the server in it answers. It keeps its port when it is
+    /// started again.
+    pub(crate) async fn start_new(image: &str, owner: &Process, home: &Path) -> Result<Self, String> {
+        let host = engine_host();
+        let engine = engine(&host).await?;
+        let (name, password) = (format!("prism-postgres-{}", random()?), random()?);
+        // The watch comes first: whatever is made from here on is taken away, wherever this process is killed.
+        watchdog::watch(owner, home, &Leftover::Container { engine, host: host.clone(), name: name.clone() })
+            .map_err(|error| error.to_string())?;
+
+        let container = timeout(PULL_PATIENCE, request(image, &name, &password, &host)?.start())
+            .await
+            .map_err(|_| {
+                format!("{image} was neither pulled nor started within {} s", PULL_PATIENCE.as_secs())
+            })?
+            .map_err(|error| with_causes(&error))?;
+        let started = Self::await_server(&container, image, name, &password).await;
+        if started.is_ok() {
+            // Dropping the handle would remove the container, and the run's next process needs it.
+            std::mem::forget(container);
+        }
+        started
+    }
+
+    async fn await_server(
+        container: &ContainerAsync<GenericImage>,
+        image: &str,
+        name: String,
+        password: &str,
+    ) -> Result<Self, String> {
+        let host = container.get_host().await.map_err(|error| with_causes(&error))?.to_string();
+        // The port is bound on one address of loopback, and localhost is two.
+        let host = if host == "localhost" { "127.0.0.1" } else { &host };
+        let port = container.get_host_port_ipv4(PORT.tcp()).await.map_err(|error| with_causes(&error))?;
+        let url = Url::parse(&format!("postgres://{SUPERUSER}:{password}@{host}:{port}/postgres"))
+            .map_err(|error| format!("{host}: {error}"))?;
+        let started = Self { name, image: image.to_owned(), url };
+        started.answers().await?;
+        Ok(started)
+    }
+
+    /// Waits until the server takes sessions. While the image sets up its database it does not listen on a port, so the
+    /// first session is with the server that stays.
+    async fn answers(&self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Err(error) = session::connect(&self.url).await else { return Ok(()) };
+            if !self.running().await? {
+                return Err(format!("the container ended:\n{}", self.log().await));
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "no session within {} s: {error}\n{}",
+                    PATIENCE.as_secs(),
+                    self.log().await
+                ));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Starts it again after [`Container::stop`] or [`Container::kill`], on the same data and the same port.
+    pub(crate) async fn start(&self) -> Result<(), String> {
+        client().await?.start_container(&self.name, None::<StartContainerOptions>).await.map_err(text)?;
+        self.answers().await
+    }
+
+    /// Fast shutdown: sessions are cut, the data is flushed.
+    pub(crate) async fn stop(&self) -> Result<(), String> {
+        self.signal("SIGINT").await
+    }
+
+    /// SIGKILL to all that runs in the container.
+    pub(crate) async fn kill(&self) -> Result<(), String> {
+        self.signal("SIGKILL").await
+    }
+
+    async fn signal(&self, signal: &str) -> Result<(), String> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        client().await?.kill_container(&self.name, Some(options)).await.map_err(text)?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.running().await? {
+            if Instant::now() > deadline {
+                return Err(format!("the container still runs {} s after {signal}", PATIENCE.as_secs()));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    async fn running(&self) -> Result<bool, String> {
+        let found = client().await?.inspect_container(&self.name, None).await.map_err(text)?;
+        Ok(found.state.and_then(|state| state.running).unwrap_or(false))
+    }
+
+    /// Removes it with its data. What fails here is the watchdog's to finish.
+    pub(crate) async fn remove(&self) {
+        if let Ok(client) = client().await {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let _ = client.remove_container(&self.name, Some(options)).await;
+        }
+    }
+
+    /// The server's address, at the database that every cluster has.
+    pub(crate) fn url(&self) -> Url {
+        self.url.clone()
+    }
+
+    /// Which image it runs, and its name for `docker ps`.
+    pub(crate) fn origin(&self) -> String {
+        format!("{}, {}", self.image, self.name)
+    }
+
+    /// The end of what the container printed.
+    async fn log(&self) -> String {
+        let Ok(engine) = engine(&engine_host()).await else { return String::new() };
+        let output = Command::new(engine)
+            .args(["logs", "--tail", "10", &self.name])
+            .env("DOCKER_HOST", engine_host())
+            .env("CONTAINER_HOST", engine_host())
+            .output()
+            .await;
+        output
+            .map(|output| String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+            .unwrap_or_default()
+    }
+}
+
+fn request(
+    image: &str,
+    name: &str,
+    password: &str,
+    host: &str,
+) -> Result<testcontainers::ContainerRequest<GenericImage>, String> {
+    // The colon of a registry's port is not that of a tag.
+    let (repository, tag) = match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (image, "latest"),
+    };
+    let mut command = vec!["postgres".to_owned()];
+    for (setting, value) in SETTINGS {
+        command.extend(["-c".to_owned(), format!("{setting}={value}")]);
+    }
+    let port = free_port()?;
+    let mut request = GenericImage::new(repository, tag)
+        .with_exposed_port(PORT.tcp())
+        .with_container_name(name)
+        .with_label("prism-testkit", "a Postgres for tests; it goes when they are over")
+        .with_env_var("POSTGRES_USER", SUPERUSER)
+        .with_env_var("POSTGRES_PASSWORD", password)
+        .with_env_var("POSTGRES_DB", "postgres")
+        // As for a cluster: a challenge would cost every connection of an unoptimised test milliseconds of hashing.
+        .with_env_var("POSTGRES_HOST_AUTH_METHOD", "password")
+        .with_cmd(command)
+        .with_shm_size(SHARED_MEMORY)
+        .with_startup_timeout(PATIENCE);
+    // A fixed port, because a container that is started again gets another one otherwise. It is this machine's alone, where
+    // the engine is on this machine and not beside a container that the tests run in.
+    request = if host.starts_with("unix:") && !Path::new("/.dockerenv").exists() {
+        request.with_host_config_modifier(move |config| bind_to_loopback(config, port))
+    } else {
+        request.with_mapped_port(port, PORT.tcp())
+    };
+    Ok(request)
+}
+
+fn bind_to_loopback(config: &mut HostConfig, port: u16) {
+    let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+    config.publish_all_ports = Some(false);
+    config.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![binding]))]));
+}
+
+/// The engine that testcontainers speaks to: `DOCKER_HOST`, else the first socket that is there, in its order.
+fn engine_host() -> String {
+    if let Ok(host) = std::env::var("DOCKER_HOST") {
+        return host;
+    }
+    let in_folder = |variable: &str, rest: &str| {
+        std::env::var_os(variable).map(|folder| PathBuf::from(folder).join(rest))
+    };
+    [
+        Some(PathBuf::from("/var/run/docker.sock")),
+        in_folder("XDG_RUNTIME_DIR", ".docker/run/docker.sock"),
+        in_folder("HOME", ".docker/run/docker.sock"),
+        in_folder("HOME", ".docker/desktop/docker.sock"),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|socket| socket.exists())
+    .map_or_else(|| "unix:///var/run/docker.sock".to_owned(), |socket| format!("unix://{}", socket.display()))
+}
+
+/// The engine's command, once it has answered. It is what removes a container when the tests are gone: without it, one that
+/// was killed would leave its container behind.
+async fn engine(host: &str) -> Result<PathBuf, String> {
+    let mut problem = "neither docker nor podman is on PATH".to_owned();
+    for program in ["docker", "podman"] {
+        let Some(path) = watchdog::find_program(program) else { continue };
+        let asked = Command::new(&path)
+            .args(["container", "ls", "--quiet"])
+            .env("DOCKER_HOST", host)
+            .env("CONTAINER_HOST", host)
+            .kill_on_drop(true)
+            .output();
+        match timeout(Duration::from_secs(10), asked).await {
+            Ok(Ok(output)) if output.status.success() => return Ok(path),
+            Ok(Ok(output)) => {
+                problem = format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+            }
+            Ok(Err(error)) => problem = format!("{program}: {error}"),
+            Err(_) => problem = format!("{program}: the engine at {host} does not answer within 10 s"),
+        }
+    }
+    Err(problem)
+}
+
+async fn client() -> Result<Docker, String> {
+    docker_client_instance().await.map_err(|error| with_causes(&error))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn text(error: testcontainers::bollard::errors::Error) -> String {
+    with_causes(&error)
+}
+
+/// An error with what it was caused by: the outermost alone says little.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}

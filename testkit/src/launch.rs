@@ -1,0 +1,118 @@
+//! Starts a server of our own, by a container or by PostgreSQL's programs, and makes the test database on it.
+
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
+use url::Url;
+
+use crate::binaries::Cluster;
+use crate::container::Container;
+use crate::description::Description;
+use crate::process::Process;
+use crate::server::Found;
+use crate::{Way, address, database, names, session};
+
+/// A server that was started here and may be stopped here.
+#[derive(Clone, Debug)]
+pub(crate) enum Server {
+    Cluster(Cluster),
+    Container(Container),
+}
+
+impl Server {
+    /// Starts a server that goes when `owner` does, and makes its test database.
+    pub(crate) async fn launch(
+        way: Way,
+        image: &str,
+        owner: &Process,
+        home: &Path,
+    ) -> Result<(Self, Found), String> {
+        let server = match way {
+            Way::Container => Self::Container(Container::start_new(image, owner, home).await?),
+            Way::Binaries => Self::Cluster(cluster(owner.clone(), home).await?),
+            Way::Url => return Err("a server that somebody else runs cannot be started here".to_owned()),
+        };
+        let (url, origin) = match &server {
+            Self::Cluster(cluster) => (cluster.url(), cluster.origin()),
+            Self::Container(container) => (container.url(), container.origin()),
+        };
+        match prepare(&url, owner, way, origin).await {
+            Ok(found) => Ok((server, found)),
+            Err(error) => {
+                server.remove().await;
+                Err(error.to_string())
+            }
+        }
+    }
+
+    /// Starts it again, on the same data and the same port, and waits until it takes sessions.
+    pub(crate) async fn start(&self) -> Result<(), String> {
+        match self {
+            Self::Cluster(cluster) => blocking(cluster, Cluster::start).await,
+            Self::Container(container) => container.start().await,
+        }
+    }
+
+    /// Fast shutdown: sessions are cut, the data is flushed.
+    pub(crate) async fn stop(&self) -> Result<(), String> {
+        match self {
+            Self::Cluster(cluster) => blocking(cluster, Cluster::stop).await,
+            Self::Container(container) => container.stop().await,
+        }
+    }
+
+    /// SIGKILL to all its processes.
+    pub(crate) async fn kill(&self) -> Result<(), String> {
+        match self {
+            Self::Cluster(cluster) => blocking(cluster, Cluster::kill).await,
+            Self::Container(container) => container.kill().await,
+        }
+    }
+
+    /// Stops it, if it runs, and deletes its data.
+    pub(crate) async fn remove(&self) {
+        match self {
+            Self::Cluster(cluster) => {
+                let _ = blocking(cluster, |cluster| {
+                    cluster.remove();
+                    Ok(())
+                })
+                .await;
+            }
+            Self::Container(container) => container.remove().await,
+        }
+    }
+}
+
+async fn blocking(
+    cluster: &Cluster,
+    work: impl FnOnce(&Cluster) -> Result<(), String> + Send + 'static,
+) -> Result<(), String> {
+    let cluster = cluster.clone();
+    spawn_blocking(move || work(&cluster)).await.map_err(|failure| failure.to_string())?
+}
+
+async fn cluster(owner: Process, home: &Path) -> Result<Cluster, String> {
+    let home = home.to_owned();
+    spawn_blocking(move || {
+        let mut cluster = Cluster::create(&owner, &home)?;
+        if let Err(problem) = cluster.start_on_a_free_port() {
+            cluster.remove();
+            return Err(problem);
+        }
+        Ok(cluster)
+    })
+    .await
+    .map_err(|failure| failure.to_string())?
+}
+
+/// Makes the test database, with the order of a language.
+async fn prepare(server: &Url, owner: &Process, way: Way, origin: String) -> Result<Found, sqlx::Error> {
+    let prefix = names::of_run(owner);
+    let mut connection = session::connect(server).await?;
+    let collation = database::create(&mut connection, &prefix).await?;
+    let url = address::with_database(server, &prefix);
+    let mut connection = session::connect(&url).await?;
+    let description = Description::read(&mut connection, way, origin).await?;
+    Ok(Found { url, description, collation: Some(collation.to_owned()), prefix })
+}
