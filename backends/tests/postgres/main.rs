@@ -6,6 +6,7 @@ mod common;
 
 mod differential;
 mod open;
+mod outage;
 mod place;
 mod several;
 mod sweep;
