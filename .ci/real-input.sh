@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Real input end to end: Debian's package database is imported, read back and exported, and the export must equal the
-# import byte for byte; then once more with the server killed (kill -9) in the middle of an import that is resumed.
+# import byte for byte; then once more with the server killed (kill -9) in the middle of an import that is resumed; then
+# moved up to Postgres in full, with the order of versions, tokens, times and expiry.
 #
 #   .ci/real-input.sh PATH-OF-PRISM [STATUS-FILE]
+#
+# Postgres is found as the tests find theirs; PRISM_TEST_BACKENDS=sqlite leaves it out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prism=$(realpath "${1:?the path of prism}")
@@ -20,9 +23,10 @@ trap cleanup EXIT
 address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export PRISM_ENDPOINT=http://$address
 
-# Starts the server and waits until it says that it serves.
+# Starts the server, of the SQLite file unless another database is named, and waits until it says that it serves.
 start() {
-  "$prism" serve --listen "$address" --database "$work/prism.db" >>"$work/log" 2>&1 &
+  [ $# -gt 0 ] || set -- --database "$work/prism.db"
+  "$prism" serve --listen "$address" "$@" >>"$work/log" 2>&1 &
   server=$!
   for _ in $(seq 300); do
     "$prism" health >/dev/null 2>&1 && return
@@ -113,3 +117,36 @@ echo "killed with $partial of $total records there"
 "$prism" import large "$work/large.jsonl" --resume
 "$prism" export large "$work/large.exported.jsonl"
 same "$work/large.jsonl" "$work/large.exported.jsonl" "the export and the import that was resumed after kill -9"
+
+# Moving up: everything but the version is the same on Postgres, and the versions are in the same order.
+if [ -n "${PRISM_TEST_BACKENDS:-}" ] && ! grep -qw postgres <<<"$PRISM_TEST_BACKENDS"; then
+  echo "left out, by PRISM_TEST_BACKENDS=$PRISM_TEST_BACKENDS: moving up to Postgres"
+  exit 0
+fi
+# Items with tokens and expiry, and versions that do not come in the order of keys.
+"$prism" put packages "$id" "$first=again" --token 7 --ttl 1h >/dev/null
+"$prism" put packages "$id" zz=new --token 9 --content-type text/plain >/dev/null
+"$prism" export packages "$work/sqlite.full.jsonl" --full
+kill "$server"
+wait "$server"
+cargo build --quiet -p prism-testkit --example with_postgres
+export -f start same
+export prism work address
+target/debug/examples/with_postgres bash -euo pipefail -c '
+  server=
+  trap "[ -z \"\$server\" ] || kill -9 \"\$server\" 2>/dev/null || true" EXIT
+  # An empty configuration: DATABASE_URL names the database, to the server and to the import alike.
+  start --config /dev/null
+  "$prism" import packages "$work/sqlite.full.jsonl" --full
+  "$prism" export packages "$work/postgres.full.jsonl" --full
+  kill "$server"
+  wait "$server"
+  server='
+without_versions() { sed 's/,"version":[0-9]*//' "$1"; }
+in_order_of_versions() { grep -no '"version":[0-9]*' "$1" | sort -t: -k3n | cut -d: -f1; }
+without_versions "$work/sqlite.full.jsonl" >"$work/sqlite.items"
+without_versions "$work/postgres.full.jsonl" >"$work/postgres.items"
+same "$work/sqlite.items" "$work/postgres.items" "what SQLite and Postgres hold: values, tokens, times, expiry"
+in_order_of_versions "$work/sqlite.full.jsonl" >"$work/sqlite.order"
+in_order_of_versions "$work/postgres.full.jsonl" >"$work/postgres.order"
+same "$work/sqlite.order" "$work/postgres.order" "the order of $(wc -l <"$work/sqlite.order") versions"

@@ -14,3 +14,4 @@ pub mod client;
 pub mod config;
 mod logging;
 pub mod server;
+mod sources;

@@ -121,7 +121,7 @@ fn of_a_request(status: &Status, headers: &HeaderMap) -> Status {
         ),
         Code::Unimplemented if headers.contains_key(ACCEPT_ENCODING) => framework(
             Code::Unimplemented,
-            ErrorReason::CapabilityNotDeclared,
+            ErrorReason::UnsupportedEncoding,
             "this server does not read requests in that compression; grpc-accept-encoding lists those it does",
         ),
         Code::Unimplemented => framework(

@@ -56,6 +56,9 @@ pub enum ErrorReason {
     Internal = 12,
     /// CANCELLED: the client gave the call up. A write is whole or absent (ERR-4).
     Cancelled = 13,
+    /// UNIMPLEMENTED: the request message is compressed in a way the server does not read; the header
+    /// grpc-accept-encoding of the answer lists those it reads.
+    UnsupportedEncoding = 14,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -78,6 +81,7 @@ impl ErrorReason {
             Self::MalformedMessage => "ERROR_REASON_MALFORMED_MESSAGE",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::Cancelled => "ERROR_REASON_CANCELLED",
+            Self::UnsupportedEncoding => "ERROR_REASON_UNSUPPORTED_ENCODING",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -97,6 +101,7 @@ impl ErrorReason {
             "ERROR_REASON_MALFORMED_MESSAGE" => Some(Self::MalformedMessage),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_CANCELLED" => Some(Self::Cancelled),
+            "ERROR_REASON_UNSUPPORTED_ENCODING" => Some(Self::UnsupportedEncoding),
             _ => None,
         }
     }

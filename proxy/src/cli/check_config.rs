@@ -4,14 +4,14 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use super::Failure;
-use super::sources::configuration;
 use crate::config::{Config, Flags};
+use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// What `prism check-config` can be told.
 #[derive(Debug, clap::Args)]
 pub struct CheckConfigArgs {
     /// The file to check; without one, the environment and the defaults.
-    #[arg(long, env = "PRISM_CONFIG", value_name = "FILE")]
+    #[arg(long, env = CONFIG_VARIABLE, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Check nothing; print every key instead, with what it does and its default, as a file to start from, or as
     /// the page of the documentation.
@@ -32,7 +32,7 @@ pub(super) fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
     let text = match args.explain {
         Some(Form::Yaml) => Config::example(),
         Some(Form::Markdown) => Config::reference(),
-        None => configuration(args.config.clone(), Flags::default())?.to_yaml(),
+        None => configuration(args.config.clone(), Flags::default()).map_err(Failure::Usage)?.to_yaml(),
     };
     std::io::stdout()
         .write_all(text.as_bytes())

@@ -6,7 +6,6 @@
 mod check_config;
 mod health;
 mod serve;
-mod sources;
 
 use std::process::ExitCode;
 

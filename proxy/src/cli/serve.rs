@@ -7,17 +7,17 @@ use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
 use super::Failure;
-use super::sources::configuration;
 use crate::backend::{self, Location};
 use crate::config::{Config, Flags, Tls};
 use crate::logging;
 use crate::server::{Options, Shutdown, TlsPem, run as run_server};
+use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// What `prism serve` can be told. A flag wins over the environment, the environment over the file.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
     /// The configuration file; without one, the environment and the defaults.
-    #[arg(long, env = "PRISM_CONFIG", value_name = "FILE")]
+    #[arg(long, env = CONFIG_VARIABLE, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on, such as 127.0.0.1:8980.
     #[arg(long, value_name = "HOST:PORT")]
@@ -28,7 +28,8 @@ pub struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
-    let config = configuration(args.config, Flags { listen: args.listen, database: args.database })?;
+    let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
+        .map_err(Failure::Usage)?;
     logging::start(config.logging);
     let options = options(&config)?;
     let listener = TcpListener::bind(&config.server.listen)

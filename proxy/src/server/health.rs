@@ -74,7 +74,7 @@ impl Health {
             match answer {
                 Ok(()) => tracing::info!("the database answers: serving"),
                 Err(error) => {
-                    tracing::warn!(%error, cause = ?error.cause(), "the database does not answer: not serving")
+                    tracing::warn!(%error, cause = ?error.cause(), "the database does not answer: not serving");
                 }
             }
             self.set(if answers { ServingStatus::Serving } else { ServingStatus::NotServing }).await;

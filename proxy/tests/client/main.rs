@@ -3,6 +3,7 @@
 
 mod broken;
 mod commands;
+mod full;
 mod import;
 mod interrupted;
 mod secured;

@@ -120,10 +120,16 @@ fn start(folder: &Path, backend: Backend) -> (Child, String) {
     }
     let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
-    let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
-    let endpoint = format!("http://{}", started["address"].as_str().unwrap());
+    // What is said of the database may come first.
+    let address = loop {
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
+        if let Some(address) = said["address"].as_str() {
+            break address.to_owned();
+        }
+    };
+    let endpoint = format!("http://{address}");
     // A server whose log nobody reads would come to wait for its reader.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     (child, endpoint)

@@ -214,7 +214,7 @@ async fn what_the_framework_refuses_follows_the_table_too_and_the_server_goes_on
 }
 
 #[tokio::test]
-async fn a_compressed_request_is_unimplemented_and_is_told_what_is_read() {
+async fn a_compressed_request_is_unimplemented_with_a_reason_of_its_own_and_is_told_what_is_read() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let mut grpc = Grpc::new(server.channel().await);
     grpc.ready().await.unwrap();
@@ -224,5 +224,5 @@ async fn a_compressed_request_is_unimplemented_and_is_told_what_is_read() {
     let refused = grpc.unary(request, path, Raw).await.unwrap_err();
     assert_eq!(refused.metadata().get("grpc-accept-encoding").unwrap(), "identity");
     let refused = Decoded::from_status(&refused);
-    assert_eq!((refused.code, &*refused.reason), (Code::Unimplemented, "CAPABILITY_NOT_DECLARED"));
+    assert_eq!((refused.code, &*refused.reason), (Code::Unimplemented, "UNSUPPORTED_ENCODING"));
 }

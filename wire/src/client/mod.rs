@@ -1,6 +1,7 @@
 //! A client that speaks the contract's types.
 
 mod connect;
+mod probe;
 mod scan;
 
 use std::error::Error;
@@ -67,6 +68,7 @@ impl CallError {
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: KeyValueServiceClient<Channel>,
+    channel: Channel,
     bearer: Option<MetadataValue<Ascii>>,
     timeout: Option<Duration>,
 }
@@ -82,8 +84,8 @@ impl Client {
     /// A client on a channel that somebody else set up; it sends no credentials and no deadline. Answers of any size
     /// are read: what bounds a page is the server.
     pub fn from_channel(channel: Channel) -> Self {
-        let inner = KeyValueServiceClient::new(channel).max_decoding_message_size(usize::MAX);
-        Self { inner, bearer: None, timeout: None }
+        let inner = KeyValueServiceClient::new(channel.clone()).max_decoding_message_size(usize::MAX);
+        Self { inner, channel, bearer: None, timeout: None }
     }
 
     /// The same connection with another deadline for each call; `None`: the server's own.
@@ -95,19 +97,22 @@ impl Client {
     /// Writes items.
     pub async fn put(&self, request: PutRequest) -> Result<PutResponse, CallError> {
         let request = self.request(request);
-        read(self.inner.clone().put(request).await)
+        let mut client = self.inner.clone();
+        read(self.probed(client.put(request)).await)
     }
 
     /// Reads a page of a record.
     pub async fn get(&self, request: GetRequest) -> Result<GetResponse, CallError> {
         let request = self.request(request);
-        read(self.inner.clone().get(request).await)
+        let mut client = self.inner.clone();
+        read(self.probed(client.get(request)).await)
     }
 
     /// Removes items.
     pub async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, CallError> {
         let request = self.request(request);
-        read(self.inner.clone().delete(request).await)
+        let mut client = self.inner.clone();
+        read(self.probed(client.delete(request)).await)
     }
 
     /// Reads a namespace or a record as a stream of messages. Nothing is sent before the stream is polled.
@@ -118,7 +123,8 @@ impl Client {
     /// Asks what the server offers.
     pub async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, CallError> {
         let request = self.request(request);
-        read(self.inner.clone().describe(request).await)
+        let mut client = self.inner.clone();
+        read(self.probed(client.describe(request)).await)
     }
 
     fn request<R: WireRequest>(&self, request: R) -> Request<R::Message> {

@@ -89,7 +89,8 @@ impl Scan {
             open
         } else {
             let request = self.client.request(self.request.clone());
-            self.open.insert(self.client.inner.scan(request).await?.into_inner())
+            let mut client = self.client.inner.clone();
+            self.open.insert(self.client.probed(client.scan(request)).await?.into_inner())
         };
         let message = stream.message().await?;
         Ok(message.map(ScanResponse::from_message).transpose()?)

@@ -17,6 +17,7 @@ use self::target::Target;
 use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::interrupted;
+use super::jsonl::full_line;
 use super::meter::Meter;
 use super::out::{Out, count, note};
 use super::scan::{Stream, scan_request};
@@ -27,7 +28,10 @@ use super::select::EscapeArgs;
 #[command(after_long_help = "\
 The lines are what 'prism import' reads, in one canonical form: a record on each line, sorted by the bytes of its id, its
 items sorted by the bytes of their keys. A record of more than 1,000 items, or of more than 4 MiB of keys and values, goes
-on on further lines. Versions and times are not part of it: an import makes new ones.")]
+on on further lines. Versions and times are not part of it: an import makes new ones.
+
+With --full a line holds one item, with its version, priority_token, created_at and updated_at, which 'prism import --full'
+keeps. Stop those who write before it: a scan reads one page after the other, and not one moment.")]
 pub(super) struct ExportArgs {
     /// The namespace to read
     namespace: String,
@@ -43,6 +47,10 @@ pub(super) struct ExportArgs {
     /// Only items whose keys start with this
     #[arg(long, value_name = "KEY")]
     prefix: Option<String>,
+
+    /// Write versions, priority tokens and times too, an item on each line, for 'prism import --full'
+    #[arg(long)]
+    full: bool,
 
     #[command(flatten)]
     escape: EscapeArgs,
@@ -85,7 +93,8 @@ impl ExportArgs {
         while let Some(ScanResponse { entries, .. }) = message {
             for entry in entries {
                 totals.count(&entry.id);
-                if let Some(line) = packer.push(entry) {
+                let line = if self.full { Some(full_line(&entry)) } else { packer.push(entry) };
+                if let Some(line) = line {
                     totals.bytes += line.len() as u64;
                     target.write(&line)?;
                 }

@@ -34,11 +34,11 @@ impl Mark {
 
 /// A line of the input.
 #[derive(Debug)]
-pub(super) struct ReadLine {
+pub(super) struct ReadLine<T = Line> {
     /// The place after it; `after.lines` is its number.
     pub(super) after: Mark,
     /// What it says, or what is wrong with it.
-    pub(super) line: Result<Line, String>,
+    pub(super) line: Result<T, String>,
 }
 
 /// The lines of an input.
@@ -77,6 +77,14 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line; `None` after the last.
     pub(super) fn next(&mut self) -> io::Result<Option<ReadLine>> {
+        self.next_as(jsonl::parse)
+    }
+
+    /// The next line as `parse` reads it; `None` after the last.
+    pub(super) fn next_as<T>(
+        &mut self,
+        parse: impl Fn(&[u8]) -> Result<T, String>,
+    ) -> io::Result<Option<ReadLine<T>>> {
         self.buffer.clear();
         let limit = MAX_LINE_BYTES as u64 + 1;
         if self.input.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
@@ -85,13 +93,13 @@ impl<R: BufRead> Lines<R> {
         self.at.lines += 1;
         self.at.take(&self.buffer);
         let line = match self.buffer.strip_suffix(b"\n") {
-            Some(line) => jsonl::parse(line),
+            Some(line) => parse(line),
             None if self.buffer.len() as u64 == limit => {
                 self.skip_line()?;
                 Err(jsonl::too_long())
             }
             // The last line may do without a newline.
-            None => jsonl::parse(&self.buffer),
+            None => parse(&self.buffer),
         };
         Ok(Some(ReadLine { after: self.at.clone(), line }))
     }

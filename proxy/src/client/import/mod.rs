@@ -1,8 +1,10 @@
 //! `prism import`: writes records from JSON lines, many at once, checked line by line, and goes on where it was stopped.
 
 mod engine;
+mod full;
 mod lines;
 mod monitor;
+mod patience;
 mod progress;
 mod safe;
 mod write;
@@ -44,11 +46,24 @@ pub(super) struct ImportArgs {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "stop")]
     on_error: OnError,
 
+    /// Keep the order of versions, priority tokens, times and expiry of a full export ('prism export --full'): writes into
+    /// the database itself, and needs no server
+    #[arg(long)]
+    full: bool,
+
+    /// With --full: the configuration that names the database, as for 'prism serve' [env: PRISM_CONFIG]
+    #[arg(long, value_name = "FILE", requires = "full")]
+    config: Option<PathBuf>,
+
+    /// With --full: the file of the SQLite database to write into
+    #[arg(long, value_name = "PATH", requires = "full")]
+    database: Option<String>,
+
     /// Check every line and write nothing; needs no server
     #[arg(long, conflicts_with = "resume")]
     check: bool,
 
-    /// Go on where an import of this file was stopped, as FILE.prism-progress says
+    /// Go on where an import of this file was stopped, as FILE.prism-progress (with --full: FILE.prism-full-progress) says
     #[arg(long)]
     resume: bool,
 
@@ -75,10 +90,18 @@ one line that expire at different moments are written one moment after the other
 Items that a line does not name stay as they are.
 
 Lines that write the same item are written in the file's order. An import that stops can go on with --resume; the lines
-that were in flight are then written again, which leaves the same items there.";
+that were in flight are then written again, which leaves the same items there.
+
+With --full the file is one that 'prism export --full' wrote. It is read twice and written in the order of its versions, into
+the database that --config, --database or the environment names (the options of a connection are not used). Every item
+comes out with its priority token, times and expiry, and with a new version: an item that had a higher version than another
+has a higher one again. An item that is there already and differs is refused; one that is the same is written again.";
 
 impl ImportArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
+        if self.full {
+            return full::run(self, out).await;
+        }
         Namespace::new(&self.namespace).map_err(|why| Failure::Usage(format!("the namespace {why}")))?;
         if self.check {
             let mut monitor = Monitor::new(&self.file, None, self.size(), &self.connect);

@@ -77,20 +77,30 @@ impl ProgressFile {
             bytes: at.bytes,
             sha256: at.digest(),
         };
-        let mut next = self.path.clone().into_os_string();
-        next.push("-next");
-        let mut file = File::create(&next)?;
-        file.write_all(&serde_json::to_vec(&saved)?)?;
-        file.sync_all()?;
-        fs::rename(&next, &self.path)
+        replace(&self.path, &saved)
     }
 
     /// Removes it, once there is nothing left to go on with.
     pub(super) fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            done => done,
-        }
+        remove(&self.path)
+    }
+}
+
+/// Replaces a file whole and durably, so that it is never half written.
+pub(super) fn replace(path: &Path, content: &impl Serialize) -> io::Result<()> {
+    let mut next = path.as_os_str().to_owned();
+    next.push("-next");
+    let mut file = File::create(&next)?;
+    file.write_all(&serde_json::to_vec(content)?)?;
+    file.sync_all()?;
+    fs::rename(&next, path)
+}
+
+/// Removes a file that may not be there.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 

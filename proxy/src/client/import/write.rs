@@ -6,9 +6,9 @@ use prism_contract::keyvalue::request::{ItemInput, PutRequest, Ttl};
 use prism_contract::keyvalue::{NewItem, Timestamp};
 use prism_wire::client::{CallError, Client};
 use prism_wire::clock::Clock;
-use tokio::time::Instant;
 use tonic::Code;
 
+use super::patience::Patience;
 use crate::client::jsonl::Line;
 
 /// Where lines are written to.
@@ -64,7 +64,7 @@ pub(super) async fn write(
                     written.items += count;
                     break;
                 }
-                Err(error) => match patience.pause(&error) {
+                Err(error) => match asks_to_wait(&error).and_then(|least| patience.pause(least)) {
                     Some(pause) => tokio::time::sleep(pause).await,
                     None => return Err(error),
                 },
@@ -97,32 +97,10 @@ fn request(namespace: &str, line: &Line, items: &[&NewItem], ttl: Option<Ttl>) -
     }
 }
 
-/// When to try again, and for how long: counted from the first of several failures in a row.
-struct Patience {
-    retry_for: Duration,
-    until: Option<Instant>,
-    pause: Duration,
-}
-
-impl Patience {
-    const FIRST_PAUSE: Duration = Duration::from_millis(100);
-    const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-    fn new(retry_for: Duration) -> Self {
-        Self { retry_for, until: None, pause: Self::FIRST_PAUSE }
-    }
-
-    /// How long to wait before the next try; `None`: there is none. Waits at least as long as the server asks for, but
-    /// not past the end of what was allowed, when it tries a last time.
-    fn pause(&mut self, error: &CallError) -> Option<Duration> {
-        let status = error.status().filter(|status| is_transient(status.code))?;
-        let now = Instant::now();
-        let until = *self.until.get_or_insert(now + self.retry_for);
-        let left = until.checked_duration_since(now).filter(|left| !left.is_zero())?;
-        let pause = self.pause.max(status.retry_after.unwrap_or_default());
-        self.pause = (self.pause * 2).min(Self::LONGEST_PAUSE);
-        Some(pause.min(left))
-    }
+/// How long a failure asks to wait before the next try; `None`: another try is no use.
+fn asks_to_wait(error: &CallError) -> Option<Duration> {
+    let status = error.status().filter(|status| is_transient(status.code))?;
+    Some(status.retry_after.unwrap_or_default())
 }
 
 /// Whether the same call may succeed a little later. A Put of the import may be repeated although it may have been done:

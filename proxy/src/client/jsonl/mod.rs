@@ -4,7 +4,8 @@
 //! {"id":"user:1","items":[{"key":"city","value":"Paris"},{"key":"photo","value_base64":"/9j/","content_type":"image/jpeg"}]}
 //! ```
 //!
-//! A line holds what one Put may hold: 1 to 1,000 items, and 4 MiB of keys and values.
+//! A line holds what one Put may hold: 1 to 1,000 items, and 4 MiB of keys and values. A line of a full export holds one
+//! item, with its version, token and times.
 
 mod compression;
 mod read;
@@ -18,8 +19,8 @@ use std::collections::BTreeMap;
 use prism_contract::keyvalue::{NewItem, RecordId, Timestamp};
 
 pub(super) use self::compression::name as compression_name;
-pub(super) use self::read::{parse, too_long};
-pub(super) use self::write::{StoredItem, key_json, record_line};
+pub(super) use self::read::{parse, parse_full, too_long};
+pub(super) use self::write::{StoredItem, full_line, key_json, record_line};
 
 /// Longest line that is read, in bytes: 4 MiB of control characters, each escaped, and room for the members' names.
 pub(super) const MAX_LINE_BYTES: usize = 32 << 20;

@@ -1,5 +1,7 @@
 //! Reading a line: JSON first, then the contract's limits, so that what is wrong is said before a server hears of it.
 
+mod full;
+
 use std::collections::HashSet;
 use std::fmt;
 
@@ -10,6 +12,7 @@ use prism_contract::keyvalue::{Key, Limits, NewItem, RecordId, Timestamp};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 
+pub(in super::super) use self::full::parse_full;
 use super::{Line, LineItem, MAX_LINE_BYTES, compression};
 use crate::client::time;
 
@@ -33,6 +36,11 @@ struct RawItem {
     content_type: Option<String>,
     compression: Option<RawCompression>,
     expires_at: Option<String>,
+    // What only the lines of a full export hold.
+    version: Option<i64>,
+    priority_token: Option<i64>,
+    created_at: Option<String>,
+    updated_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -44,19 +52,23 @@ enum RawCompression {
 
 /// Reads a line without its newline. The error says what is wrong and what is allowed, but not where the line is.
 pub(in super::super) fn parse(line: &[u8]) -> Result<Line, String> {
+    let (id, items) = raw(line)?;
+    let items = items.into_iter().enumerate();
+    let items: Vec<_> = items.map(|(at, item)| plain_item(at, item)).collect::<Result<_, _>>()?;
+    let line = Line { id, items };
+    check_whole(&line)?;
+    Ok(line)
+}
+
+fn raw(line: &[u8]) -> Result<(RecordId, Vec<RawItem>), String> {
     if line.len() > MAX_LINE_BYTES {
         return Err(too_long());
     }
     if line.trim_ascii().is_empty() {
         return Err("the line is empty; each line is a JSON object with the members id and items".to_owned());
     }
-    let raw: RawLine = serde_json::from_slice(line).map_err(|error| json_error(&error))?;
-    let id = RecordId::new(&raw.id).map_err(|why| format!("id {why}"))?;
-    let items = raw.items.into_iter().enumerate();
-    let items: Vec<_> = items.map(|(at, item)| item_at(at, item)).collect::<Result<_, _>>()?;
-    let line = Line { id, items };
-    check_whole(&line)?;
-    Ok(line)
+    let RawLine { id, items } = serde_json::from_slice(line).map_err(|error| json_error(&error))?;
+    Ok((RecordId::new(&id).map_err(|why| format!("id {why}"))?, items))
 }
 
 /// Said of a line whose end was not found in time.
@@ -89,6 +101,24 @@ fn check_whole(line: &Line) -> Result<(), String> {
     match line.items.iter().position(|item| !seen.insert(item.item.key.as_bytes())) {
         Some(at) => Err(format!("items[{at}] repeats the key of an earlier item; each key may stand once")),
         None => Ok(()),
+    }
+}
+
+/// An item of a line that a server writes: it makes versions and times itself, and dropping those in silence would
+/// deceive whoever meant to keep them.
+fn plain_item(at: usize, raw: RawItem) -> Result<LineItem, String> {
+    let kept = [
+        ("version", raw.version.is_some()),
+        ("priority_token", raw.priority_token.is_some()),
+        ("created_at", raw.created_at.is_some()),
+        ("updated_at", raw.updated_at.is_some()),
+    ];
+    match kept.into_iter().find(|(_, is_there)| *is_there) {
+        Some((name, _)) => Err(format!(
+            "items[{at}].{name} is of a full export, and a server makes it anew; import with --full to keep it, or \
+             import an export made without --full"
+        )),
+        None => item_at(at, raw),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The format's own promises: what is written reads as the same, and what is not allowed is refused in words.
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Key, NewItem, RecordId, Timestamp};
+use prism_contract::keyvalue::{Entry, Item, Key, NewItem, RecordId, Timestamp};
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::{Line, LineItem, MAX_LINE_BYTES, parse, record_line};
+use super::{Line, LineItem, MAX_LINE_BYTES, full_line, parse, parse_full, record_line};
 
 fn text_of(line: &Line) -> Vec<u8> {
     record_line(line.id.as_str(), &line.items)
@@ -63,6 +63,69 @@ proptest! {
     fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes);
     }
+}
+
+prop_compose! {
+    fn entry()(
+        id in "[^\0]{1,60}",
+        item in item(),
+        version in 1..=i64::MAX,
+        priority_token in prop_oneof![Just(0), 0..=i64::MAX],
+        created_at in -62_135_596_800_000_000..=253_402_300_000_000_000_i64,
+        (age, life) in (0..799_000_000_i64, prop::option::of(1..999_999_i64)),
+    ) -> Entry {
+        let at = |micros| Timestamp::from_micros(micros).unwrap();
+        let NewItem { key, value, content_type, compression } = item.item;
+        let item = Item {
+            key, value, content_type, compression, version, priority_token,
+            created_at: at(created_at),
+            updated_at: at(created_at + age),
+            expires_at: life.map(|life| at(created_at + age + life)),
+        };
+        Entry { id: RecordId::new(id).unwrap(), item }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_a_full_export_writes_reads_as_the_same(entry in entry()) {
+        let text = full_line(&entry);
+        let (newline, rest) = text.split_last().unwrap();
+        prop_assert_eq!(*newline, b'\n');
+        prop_assert_eq!(parse_full(rest), Ok(entry));
+        let why = parse(rest).unwrap_err();
+        prop_assert!(why.starts_with("items[0].version is of a full export"), "{}", why);
+    }
+}
+
+#[rstest]
+#[case::no_version("", "version is missing; each line of 'prism export --full' has it")]
+#[case::version_zero(r#","version":0"#, "version is 0; 1 or more is allowed")]
+#[case::negative_token(r#","version":1,"priority_token":-1"#, "priority_token is -1; 0 or more is allowed")]
+#[case::no_created_at(r#","version":1"#, "created_at is missing")]
+#[case::no_updated_at(r#","version":1,"created_at":"2020-01-01T00:00:00Z""#, "updated_at is missing")]
+#[case::not_a_time(r#","version":1,"created_at":"2020-01-01""#, "created_at is not a time; RFC 3339")]
+#[case::updated_first(
+    r#","version":1,"created_at":"2020-01-02T00:00:00Z","updated_at":"2020-01-01T00:00:00Z""#,
+    "updated_at lies before created_at"
+)]
+#[case::dead_when_written(
+    r#","version":1,"created_at":"2020-01-01T00:00:00Z","updated_at":"2020-01-02T00:00:00Z","expires_at":"2020-01-02T00:00:00Z""#,
+    "expires_at does not lie after updated_at"
+)]
+fn a_full_line_that_no_store_can_have_kept_is_refused_in_words(
+    #[case] members: &str,
+    #[case] expected: &str,
+) {
+    let line = format!(r#"{{"id":"a","items":[{{"key":"k","value":""{members}}}]}}"#);
+    let why = parse_full(line.as_bytes()).unwrap_err();
+    assert!(why.starts_with(&format!("items[0].{expected}")), "{why}");
+}
+
+#[test]
+fn a_full_line_holds_one_item() {
+    let why = parse_full(br#"{"id":"a","items":[]}"#).unwrap_err();
+    assert_eq!(why, "items holds 0 items; a line of a full export holds 1");
 }
 
 #[test]

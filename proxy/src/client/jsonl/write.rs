@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prism_contract::keyvalue::{Item, Timestamp};
-use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
+use prism_contract::keyvalue::{Entry, Item, Timestamp};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use super::{LineItem, compression};
 use crate::client::time;
@@ -84,7 +85,9 @@ fn bytes_member<M: SerializeMap>(
     }
 }
 
-/// An item as `get` and `scan` print it for programs: what an export says, and what the server keeps beside it.
+/// An item as `get` and `scan` print it for programs and as a full export says it: what an export says, and what the
+/// server keeps beside it.
+#[derive(Clone, Copy)]
 pub(in super::super) struct StoredItem<'a> {
     /// Its record, where the answer may hold several.
     pub(in super::super) id: Option<&'a str>,
@@ -116,33 +119,31 @@ pub(in super::super) fn record_line<'a, T>(id: &str, items: &'a [T]) -> Vec<u8>
 where
     ItemView<'a>: From<&'a T>,
 {
-    struct Record<'b, 'a, T>(&'b str, &'a [T]);
+    line(id, items.iter().map(ItemView::from))
+}
 
-    impl<'a, T> Serialize for Record<'_, 'a, T>
-    where
-        ItemView<'a>: From<&'a T>,
-    {
+/// A line of a full export in canonical form, its newline included: one item, with everything that the server says of it.
+pub(in super::super) fn full_line(Entry { id, item }: &Entry) -> Vec<u8> {
+    line(id.as_str(), std::iter::once(StoredItem { id: None, item, keys_only: false }))
+}
+
+fn line<T: Serialize>(id: &str, items: impl Iterator<Item = T> + Clone) -> Vec<u8> {
+    struct Items<I>(I);
+
+    impl<T: Serialize, I: Iterator<Item = T> + Clone> Serialize for Items<I> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            let mut record = serializer.serialize_struct("Record", 2)?;
-            record.serialize_field("id", self.0)?;
-            record.serialize_field("items", &Items(self.1))?;
-            record.end()
+            serializer.collect_seq(self.0.clone())
         }
     }
 
-    struct Items<'a, T>(&'a [T]);
-
-    impl<'a, T> Serialize for Items<'a, T>
-    where
-        ItemView<'a>: From<&'a T>,
-    {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_seq(self.0.iter().map(ItemView::from))
-        }
+    #[derive(Serialize)]
+    struct Record<'a, I> {
+        id: &'a str,
+        items: I,
     }
 
-    let mut line =
-        serde_json::to_vec(&Record(id, items)).expect("an item is JSON: its members' names are text");
+    let mut line = serde_json::to_vec(&Record { id, items: Items(items) })
+        .expect("an item is JSON: its members' names are text");
     line.push(b'\n');
     line
 }

@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::Failure;
 use crate::config::{Config, Flags, Sources, load};
 
-/// The configuration in effect.
-pub(super) fn configuration(file: Option<PathBuf>, flags: Flags) -> Result<Config, Failure> {
+/// The variable that names a configuration file where no flag does.
+pub(crate) const CONFIG_VARIABLE: &str = "PRISM_CONFIG";
+
+/// The configuration in effect, or everything that is wrong with it.
+pub(crate) fn configuration(file: Option<PathBuf>, flags: Flags) -> Result<Config, String> {
     let file = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(&path).map_err(|why| {
-                Failure::Usage(format!("the file '{}' cannot be read: {why}", path.display()))
-            })?;
+            let text = std::fs::read_to_string(&path)
+                .map_err(|why| format!("the file '{}' cannot be read: {why}", path.display()))?;
             Some((path, text))
         }
         None => None,
@@ -21,5 +22,5 @@ pub(super) fn configuration(file: Option<PathBuf>, flags: Flags) -> Result<Confi
         Some((name.into_string().ok()?, value.into_string().ok()?))
     };
     let environment = std::env::vars_os().filter_map(text).collect();
-    load(&Sources { file, environment, flags }).map_err(|problems| Failure::Usage(problems.to_string()))
+    load(&Sources { file, environment, flags }).map_err(|problems| problems.to_string())
 }
