@@ -111,7 +111,7 @@ impl Suite {
         let (left_out, obstacle) = (harness.left_out(), case.obstacle(&**harness));
         let (harness, replay) = (Arc::clone(harness), self.replay.of(harness.name(), case.id, settings));
         let trial = Trial::ignorable_test(name, move || run(&*harness, case, settings, replay));
-        match left_out.or_else(|| obstacle.map(|obstacle| obstacle.reason())) {
+        match left_out.or_else(|| obstacle.map(crate::run::Obstacle::reason)) {
             Some(reason) => trial.with_ignored_flag(true).with_kind(reason),
             None => trial,
         }

@@ -192,7 +192,7 @@ async fn run(sequence: Vec<Timed>) -> usize {
         let now = at(clock);
         match step {
             Step::Writes(writes) => {
-                pair.writes(writes.into_iter().map(|write| timed(write, now)).collect()).await
+                pair.writes(writes.into_iter().map(|write| timed(write, now)).collect()).await;
             }
             Step::Get(get) => pair.get(Get { now, ..get }).await,
             Step::Scan(scan) => pair.scan(Scan { now, ..scan }).await,
@@ -236,7 +236,9 @@ fn hunt(test: &str, sweeps: bool) {
         Ok(())
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
-    println!("{} operations in {few} sequences", operations.get());
+    // Shown with --nocapture.
+    let counted = format!("{} operations in {few} sequences\n", operations.get());
+    std::io::Write::write_all(&mut std::io::stderr(), counted.as_bytes()).unwrap();
     assert!(operations.get() > 10 * few as usize, "{} operations show little", operations.get());
 }
 
