@@ -28,3 +28,28 @@ install_from_pypi() {
   mkdir -p "$TOOLS/bin"
   ln -sf "$TOOLS/python/bin/$1" "$TOOLS/bin/$1"
 }
+
+# install_from_debian PACKAGE...: for what only root can have, and only where that was asked for.
+install_from_debian() {
+  need apt-get "install $*"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# within SECONDS WHAT COMMAND...: runs COMMAND until it succeeds; says what it waited for if that takes too long.
+within() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@"; do
+    if [ "$SECONDS" -ge "$deadline" ]; then
+      echo "gave up waiting for $what" >&2
+      return 1
+    fi
+    sleep 0.2
+  done
+}
+
+# gone PID: whether that process has ended.
+gone() {
+  ! kill -0 "$1" 2>/dev/null
+}
