@@ -7,7 +7,7 @@
 #   .ci/image.sh rust          rust:1.95-bookworm; stand-in: Debian 12, gcc and this machine's Rust toolchain
 #
 # A stand-in is named prism-ci/…, so that no one takes it for the official image, and is made only with CI=true or
-# PRISM_CI_STANDINS=1. What happens is told on stderr.
+# PRISM_CI_STANDINS=1, and never with PRISM_CI_STANDINS=0. What happens is told on stderr.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 
@@ -90,11 +90,11 @@ main() {
     echo "$image"
     return
   fi
+  case "${PRISM_CI_STANDINS:-${CI:-}}" in
+    1 | true) ;;
+    *) say "Set PRISM_CI_STANDINS=1 to have a stand-in made of Debian's packages."; return 1 ;;
+  esac
   if ! here "$name"; then
-    if [ "${CI:-}" != true ] && [ "${PRISM_CI_STANDINS:-}" != 1 ]; then
-      say "Set PRISM_CI_STANDINS=1 to have a stand-in made of Debian's packages."
-      return 1
-    fi
     mkdir -p "$TOOLS"
     stand_in "$kind" "$name"
   fi

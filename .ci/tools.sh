@@ -1,6 +1,7 @@
 # Where the tools of continuous integration live; sourced by .ci/run and by the install scripts.
 #
-# Nothing is installed outside of target/ci-tools: deleting that folder undoes it all. A tool on PATH is used as it is.
+# Tools are installed in target/ci-tools: deleting that folder undoes it all. A tool on PATH is used as it is. What only root
+# can have (install_from_debian) is for CI, or for who asks.
 # shellcheck shell=bash
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -31,6 +31,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     exit 1
   fi
   # Several arguments in one variable, quoted as for a shell. An empty password is none: trust needs no other.
+  arguments=()
   eval "arguments=(${POSTGRES_INITDB_ARGS:-})"
   if [ -n "${POSTGRES_PASSWORD:-}" ]; then
     initdb --username="$user" --pwfile=<(printf '%s\n' "$POSTGRES_PASSWORD") "${arguments[@]}"
