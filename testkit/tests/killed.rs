@@ -26,7 +26,12 @@ impl Holder {
         std::os::unix::fs::symlink("/bin/sh", &cargo).unwrap();
         let mut command = Command::new(cargo);
         // The shell stays, since something follows the command.
-        command.arg("-c").arg("\"$@\"; exit $?").arg("cargo").arg(example()).arg(what);
+        command
+            .arg("-c")
+            .arg("\"$@\"; exit $?")
+            .arg("cargo")
+            .arg(env!("CARGO_BIN_EXE_hold-postgres"))
+            .arg(what);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
         command.env_remove("PRISM_TEST_POSTGRES_URL").env_remove("PRISM_TEST_POSTGRES");
         let mut runner = command.envs(variables.iter().copied()).spawn().unwrap();
@@ -43,12 +48,6 @@ impl Holder {
         self.runner.wait().unwrap();
         self.url
     }
-}
-
-/// The example that holds things; cargo builds it with the tests.
-fn example() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("examples/postgres")
 }
 
 /// Waits until `gone` says so, which the watchdog sees to within some seconds.

@@ -1,8 +1,9 @@
 //! Keeps a Postgres for as long as its standard input is open, and prints its address first:
-//! `cargo run -p prism-testkit --example postgres`.
+//! `cargo run -p prism-testkit`.
 //!
 //! With `schema`, `database` or `private` behind it, it is a schema, a database or a server of its own. With `panic` at the
-//! end, the process's only thread panics when the input ends. The crate's own tests kill it.
+//! end, the process's only thread panics when the input ends. The crate's own tests kill
+//! it.
 
 use std::io::{Read as _, Write as _};
 
