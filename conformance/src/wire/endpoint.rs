@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::gateway::Connected;
 use super::{Connection, Gateway, Unreachable, probe};
-use crate::{Abilities, Failure, Harness, Instance, Mode, OpenError, StatusCode, Store};
+use crate::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode, Store};
 
 /// The span that tests of expiry let pass on a real clock: long enough for a busy machine to tell before from after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -23,29 +23,60 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Endpoint {
     name: String,
     options: Options,
+    /// More gateways on the same data.
+    others: Vec<String>,
     description: DescribeResponse,
 }
 
 impl Endpoint {
     /// Connects, and asks what the server claims.
     pub async fn connect(name: impl Into<String>, options: Options) -> Result<Self, Unreachable> {
-        let connection = match Connection::open(&options).await {
-            Ok(connection) => connection,
-            Err(error) => return Err(probe::unconnected(&options, &error).await),
-        };
-        let asked = connection.describe(DescribeRequest { namespace: "conformance".to_owned() });
-        let answer = timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
-            Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {PATIENCE:?}")))
-        });
-        match answer {
-            Ok(description) => Ok(Self { name: name.into(), options, description }),
-            Err(failure) => Err(probe::undescribed(&options, &failure).await),
+        let description = describe(&options).await?;
+        Ok(Self { name: name.into(), options, others: Vec::new(), description })
+    }
+
+    /// The same server, and another gateway on its data, reached with the same credentials. Cases about several gateways
+    /// spread their clients over all of them. Two that claim different things, or an address given twice, are refused.
+    pub async fn and(mut self, endpoint: String) -> Result<Self, Unreachable> {
+        if self.addresses().contains(&endpoint) {
+            return Err(Unreachable::Usage(format!("the address {endpoint} is given twice")));
         }
+        let description = describe(&Options { endpoint: endpoint.clone(), ..self.options.clone() }).await?;
+        let (ours, theirs) = (&self.description, &description);
+        if (ours.capabilities, ours.limits) != (theirs.capabilities, theirs.limits) {
+            let first = &self.options.endpoint;
+            let why = format!(
+                "{first} and {endpoint} claim different things, so they are not gateways of one kind"
+            );
+            return Err(Unreachable::Usage(why));
+        }
+        self.others.push(endpoint);
+        Ok(self)
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        std::iter::once(&self.options.endpoint).chain(&self.others).cloned().collect()
     }
 
     /// What the server said of itself.
     pub fn description(&self) -> &DescribeResponse {
         &self.description
+    }
+}
+
+/// What the server at an address says of itself.
+async fn describe(options: &Options) -> Result<DescribeResponse, Unreachable> {
+    let connection = match Connection::open(options).await {
+        Ok(connection) => connection,
+        Err(error) => return Err(probe::unconnected(options, &error).await),
+    };
+    let asked = connection.describe(DescribeRequest { namespace: "conformance".to_owned() });
+    let answer = timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
+        Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {PATIENCE:?}")))
+    });
+    match answer {
+        Ok(description) => Ok(description),
+        Err(failure) => Err(probe::undescribed(options, &failure).await),
     }
 }
 
@@ -64,22 +95,22 @@ impl Harness for Endpoint {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::NONE
+        if self.others.is_empty() { Abilities::NONE } else { Abilities::NONE.with(Ability::Gateways) }
     }
 
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
-        let gateway = Arc::new(Fixed(self.options.endpoint.clone()));
+        let gateway = Arc::new(Fixed(self.addresses()));
         Ok(Box::new(Connected::to(gateway, self.options.clone()).await?))
     }
 }
 
-/// A server that can only be asked, by the real clock.
-struct Fixed(String);
+/// Gateways that can only be asked, by the real clock.
+struct Fixed(Vec<String>);
 
 #[async_trait]
 impl Gateway for Fixed {
     fn addresses(&self) -> Vec<String> {
-        vec![self.0.clone()]
+        self.0.clone()
     }
 
     fn tick(&self) -> Duration {

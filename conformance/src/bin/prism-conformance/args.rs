@@ -80,9 +80,9 @@ pub(crate) struct RunArgs {
 #[group(skip)]
 #[command(group = ArgGroup::new("server").required(true))]
 pub(crate) struct TargetArgs {
-    /// A server that runs: http://host:port, or https://host:port for TLS
+    /// A server that runs: http://host:port, or https://host:port for TLS; given again, more gateways on the same data
     #[arg(long, value_name = "URL", group = "server")]
-    pub(crate) endpoint: Option<String>,
+    pub(crate) endpoint: Vec<String>,
     /// A command that the suite starts, stops and kills; it is told where to listen by PRISM_SERVER_LISTEN or {listen} or
     /// {port}, and where to keep data by PRISM_DATABASE_PATH or {dir}
     #[arg(long, value_name = "COMMAND", group = "server")]

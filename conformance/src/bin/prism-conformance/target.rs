@@ -48,8 +48,12 @@ async fn open(args: &TargetArgs) -> Result<Target, Unreachable> {
     }
     let name = options.endpoint.split("://").last().unwrap_or_default().trim_end_matches('/').to_owned();
     let address = options.endpoint.clone();
-    let endpoint = Endpoint::connect(name, options).await?;
-    let details = details(("address", &address), endpoint.description());
+    let mut endpoint = Endpoint::connect(name, options).await?;
+    for other in args.endpoint.iter().skip(1) {
+        endpoint = endpoint.and(other.clone()).await?;
+    }
+    let addresses = if args.endpoint.len() > 1 { args.endpoint.join(", ") } else { address };
+    let details = details(("address", &addresses), endpoint.description());
     Ok(Target { details, arguments: arguments(args), harness: Arc::new(endpoint) })
 }
 
@@ -68,7 +72,7 @@ fn options(args: &TargetArgs) -> Result<Options, Unreachable> {
     let tls = args.tls_ca.is_some() || args.tls_cert.is_some() || args.tls_domain.is_some();
     // A spawned server has no address yet; whether it speaks TLS shows in what was given.
     let spawned = if tls { "https://" } else { "http://" };
-    let mut options = Options::new(args.endpoint.as_deref().unwrap_or(spawned));
+    let mut options = Options::new(args.endpoint.first().map_or(spawned, String::as_str));
     options.ca = args.tls_ca.as_ref().map(|path| read("--tls-ca", path)).transpose()?;
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         options.identity = Some((read("--tls-cert", cert)?, read("--tls-key", key)?));
@@ -85,8 +89,8 @@ fn options(args: &TargetArgs) -> Result<Options, Unreachable> {
 /// The arguments of the target as a shell takes them. A token given by the environment has to be given again.
 fn arguments(args: &TargetArgs) -> String {
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let endpoints = args.endpoint.iter().map(|endpoint| ("--endpoint", Some(endpoint.clone())));
     let flags = [
-        ("--endpoint", args.endpoint.clone()),
         ("--spawn", args.spawn.clone()),
         ("--tls-ca", path(&args.tls_ca)),
         ("--tls-cert", path(&args.tls_cert)),
@@ -94,6 +98,7 @@ fn arguments(args: &TargetArgs) -> String {
         ("--tls-domain", args.tls_domain.clone()),
         ("--token-file", path(&args.token_file)),
     ];
-    let given = flags.into_iter().filter_map(|(flag, value)| Some(format!("{flag} {}", quoted(&value?))));
+    let given =
+        endpoints.chain(flags).filter_map(|(flag, value)| Some(format!("{flag} {}", quoted(&value?))));
     given.collect::<Vec<_>>().join(" ")
 }
