@@ -5,7 +5,7 @@
 //! use prism_testkit::Postgres;
 //!
 //! let schema = Postgres::shared().await?.schema().await?;
-//! // Open a pool on schema.url(). The schema goes when `schema` is dropped.
+//! // Open a pool on schema.url(). The schema goes when `schema` is dropped, or with the run.
 //! # Ok(())
 //! # }
 //! ```

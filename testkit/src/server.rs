@@ -81,7 +81,7 @@ impl Postgres {
     pub async fn schema(&self) -> Result<Schema, Error> {
         let name = self.next_name();
         let mut sql = format!("CREATE SCHEMA \"{name}\"");
-        if self.0.given() {
+        if self.0.outlives_schemas() {
             sql = format!("{sql}; {}", given::signature("SCHEMA", &name));
         }
         self.execute(sql).await?;
@@ -129,6 +129,11 @@ impl Inner {
     /// Whether somebody else runs the server, so that it outlives the run.
     pub(crate) fn given(&self) -> bool {
         self.found.description.way == Way::Url
+    }
+
+    /// Whether a schema outlives the run unless it is dropped: it is in a database that somebody else made.
+    pub(crate) fn outlives_schemas(&self) -> bool {
+        self.given() && self.found.collation.is_none()
     }
 
     pub(crate) fn problem(&self, problem: &str) -> Error {

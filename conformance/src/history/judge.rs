@@ -20,7 +20,7 @@ pub(crate) struct Rounds {
 impl Rounds {
     /// At least two rounds, and in them at least `floor` meetings.
     pub(crate) fn new(c: &Ctx, floor: usize) -> Self {
-        let time = c.budget().pick(30, 300, 20_000);
+        let time = c.budget().pick(30, 100, 20_000);
         Self { started: Instant::now(), time: Duration::from_millis(time), next: 0, met: 0, floor }
     }
 

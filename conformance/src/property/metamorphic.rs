@@ -107,7 +107,7 @@ async fn all(
     case: &str,
     attempt: for<'a> fn(&'a Ctx, &'a Shelf) -> BoxFuture<'a, Result<Tally, Stop>>,
 ) -> Proof {
-    let count = ctx.budget().pick(6, 40, 2_000);
+    let count = ctx.budget().pick(6, 15, 2_000);
     match hunt(ctx, &mut random(ctx.seed(), case), &shelf(), count, attempt).await? {
         Hunt::Nothing(_) => Ok(()),
         Hunt::Found(found) => {

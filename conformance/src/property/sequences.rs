@@ -19,7 +19,7 @@ pub(crate) struct Sequences {
     /// The case's id.
     pub(crate) case: &'static str,
     pub(crate) mix: Mix,
-    /// How many sequences on each budget.
+    /// How many sequences of each seed on each budget; all but the quick one have a second, fresh seed.
     pub(crate) count: (u32, u32, u32),
     /// How often each of these must have happened in a hundred sequences.
     pub(crate) floors: &'static [(Event, u64)],
@@ -33,6 +33,7 @@ pub(crate) async fn check(ctx: &Ctx, property: &Sequences) -> Proof {
         Budget::Quick => vec![ctx.seed()],
         Budget::Ci | Budget::Soak => vec![ctx.seed(), fresh_seed()],
     };
+    let drawn = u64::from(count) * seeds.len() as u64;
     let mut tally = Tally::default();
     for (nth, seed) in seeds.into_iter().enumerate() {
         let kind = if nth == 0 { "fixed" } else { "fresh" };
@@ -44,14 +45,14 @@ pub(crate) async fn check(ctx: &Ctx, property: &Sequences) -> Proof {
         }
     }
     ctx.note(format!("happened: {tally}"));
-    floors(ctx, property, count, &tally)
+    floors(ctx, property, drawn, &tally)
 }
 
-fn floors(ctx: &Ctx, property: &Sequences, count: u32, tally: &Tally) -> Proof {
+fn floors(ctx: &Ctx, property: &Sequences, drawn: u64, tally: &Tally) -> Proof {
     let possible =
         property.floors.iter().filter(|(event, _)| event.can_happen(ctx.claims(), ctx.abilities()));
     for (event, floor) in possible {
-        let (happened, least) = (tally.count(*event), floor * u64::from(count) / 100);
+        let (happened, least) = (tally.count(*event), floor * drawn / 100);
         if happened < least {
             let why = format!("{event:?} happened {happened} times; under {least} nothing is proved");
             return Err(Stop::Inconclusive(why));
