@@ -65,7 +65,7 @@ expect() {
 prove() {
   local container=$1
   within 120 "$container to be healthy" healthy "$container"
-  expect "user" 65532 "$(docker top "$container" -eo uid | tail -n 1 | tr -d ' ')"
+  expect "user" 65532 "$(docker top "$container" -eo pid,uid | awk 'END { print $2 }')"
   expect "root file system read-only" true "$(docker inspect --format '{{.HostConfig.ReadonlyRootfs}}' "$container")"
   docker exec "$container" prism put demo user:1 name=Alice >/dev/null
   "$SUITE" run --endpoint "http://127.0.0.1:$PRISM_TEST_PORT" --budget quick
