@@ -154,7 +154,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 /// A namespace no other case, run or machine is likely to use, so that a server need not be empty.
-fn fresh_namespace() -> String {
+pub(crate) fn fresh_namespace() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

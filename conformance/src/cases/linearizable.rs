@@ -85,12 +85,16 @@ pub(super) fn plan(c: &Ctx, mix: Mix, round: usize, part: usize) -> Plan {
 
 async fn histories(c: &Ctx, stores: &[Arc<dyn Store>], mix: Mix) -> Proof {
     let mut rounds = Rounds::new(c, FLOOR);
+    let (mut operations, mut histories) = (0, 0);
     while let Some(round) = rounds.next() {
         let (recorder, plan) = (Arc::new(Recorder::default()), plan(c, mix, round, 0));
         race(&recorder, stores, CLIENTS, move |client| plan.clone().run(client)).await;
         let history = recorder.history();
         judge(c, &history)?;
+        operations += history.operations.len();
+        histories += 1;
         rounds.met(history.overlap());
     }
+    c.note(format!("linearizable: {operations} operations in {histories} histories"));
     rounds.conclude("operations met another client's")
 }

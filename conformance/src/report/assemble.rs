@@ -63,7 +63,8 @@ pub fn case_report(result: &CaseResult, known: &KnownFailures, replay: String, t
     }
     let kept = report.outcome == Outcome::Broken || (trace && !report.outcome.is_skipped());
     if report.transcript.is_none() && kept {
-        report.transcript = Some(result.transcript.render(None));
+        let notes = result.transcript.notes.iter().map(|note| format!("note: {note}\n"));
+        report.transcript = Some(notes.fold(result.transcript.render(None), |text, note| text + &note));
     }
     hold_against(&mut report, known);
     if report.outcome.is_fault() || report.outcome == Outcome::Inconclusive {

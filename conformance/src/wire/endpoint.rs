@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::Capabilities;
-use prism_contract::keyvalue::request::{DescribeRequest, DescribeResponse};
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DescribeRequest, DescribeResponse, GetRequest, ItemInput, KeyPredicate, PutRequest,
+};
 use prism_wire::client::Options;
 use tokio::time::timeout;
 
 use super::gateway::Connected;
 use super::{Connection, Gateway, Unreachable, probe};
+use crate::run::fresh_namespace;
 use crate::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode, Store};
 
 /// The span that tests of expiry let pass on a real clock: long enough for a busy machine to tell before from after.
@@ -36,12 +39,14 @@ impl Endpoint {
     }
 
     /// The same server, and another gateway on its data, reached with the same credentials. Cases about several gateways
-    /// spread their clients over all of them. Two that claim different things, or an address given twice, are refused.
+    /// spread their clients over all of them. An address given twice, two that claim different things, and two of which one
+    /// does not read what the other has acknowledged (LIN-1) are refused.
     pub async fn and(mut self, endpoint: String) -> Result<Self, Unreachable> {
         if self.addresses().contains(&endpoint) {
             return Err(Unreachable::Usage(format!("the address {endpoint} is given twice")));
         }
-        let description = describe(&Options { endpoint: endpoint.clone(), ..self.options.clone() }).await?;
+        let options = Options { endpoint: endpoint.clone(), ..self.options.clone() };
+        let description = describe(&options).await?;
         let (ours, theirs) = (&self.description, &description);
         if (ours.capabilities, ours.limits) != (theirs.capabilities, theirs.limits) {
             let first = &self.options.endpoint;
@@ -50,6 +55,7 @@ impl Endpoint {
             );
             return Err(Unreachable::Usage(why));
         }
+        shares(&self.options, &options).await?;
         self.others.push(endpoint);
         Ok(self)
     }
@@ -66,10 +72,7 @@ impl Endpoint {
 
 /// What the server at an address says of itself.
 async fn describe(options: &Options) -> Result<DescribeResponse, Unreachable> {
-    let connection = match Connection::open(options).await {
-        Ok(connection) => connection,
-        Err(error) => return Err(probe::unconnected(options, &error).await),
-    };
+    let connection = connected(options).await?;
     let asked = connection.describe(DescribeRequest { namespace: "conformance".to_owned() });
     let answer = timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
         Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {PATIENCE:?}")))
@@ -77,6 +80,48 @@ async fn describe(options: &Options) -> Result<DescribeResponse, Unreachable> {
     match answer {
         Ok(description) => Ok(description),
         Err(failure) => Err(probe::undescribed(options, &failure).await),
+    }
+}
+
+/// Whether what is written at one address is read at the other. The record is of a namespace that nothing else uses, and
+/// is deleted again.
+async fn shares(one: &Options, other: &Options) -> Result<(), Unreachable> {
+    let (namespace, id) = (fresh_namespace(), "shared".to_owned());
+    let (writer, reader) = (connected(one).await?, connected(other).await?);
+    let failed = |options: &Options, call: &str, failure: &Failure| {
+        let Failure { code, message, .. } = failure;
+        let address = &options.endpoint;
+        Unreachable::Away(format!(
+            "{address} answers {code} ({message}) to the {call} that shows whether {} and {} are gateways on the same data",
+            one.endpoint, other.endpoint
+        ))
+    };
+    let item = ItemInput { key: "k".into(), value: "v".into(), ..ItemInput::default() };
+    let put = PutRequest {
+        namespace: namespace.clone(),
+        id: id.clone(),
+        items: vec![item],
+        ..PutRequest::default()
+    };
+    writer.put(put).await.map_err(|failure| failed(one, "Put", &failure))?;
+    let get = GetRequest { namespace: namespace.clone(), id: id.clone(), ..GetRequest::default() };
+    let read = reader.get(get).await.map_err(|failure| failed(other, "Get", &failure))?;
+    let predicate = Some(KeyPredicate::MatchKeys(vec!["k".into()]));
+    let delete = DeleteRequest { namespace, id, predicate, ..DeleteRequest::default() };
+    writer.delete(delete).await.map_err(|failure| failed(one, "Delete", &failure))?;
+    if read.items.iter().any(|item| item.value == "v") {
+        return Ok(());
+    }
+    Err(Unreachable::Usage(format!(
+        "what {} acknowledges is not read at {}, so they are not gateways on the same data",
+        one.endpoint, other.endpoint
+    )))
+}
+
+async fn connected(options: &Options) -> Result<Connection, Unreachable> {
+    match Connection::open(options).await {
+        Ok(connection) => Ok(connection),
+        Err(error) => Err(probe::unconnected(options, &error).await),
     }
 }
 
