@@ -52,13 +52,14 @@ impl Container {
         watchdog::watch(owner, home, &Leftover::Container { engine, host: host.clone(), name: name.clone() })
             .map_err(|error| error.to_string())?;
 
-        let container = timeout(PULL_PATIENCE, request(image, &name, &password, &host)?.start())
+        let local = here(&host).await;
+        let container = timeout(PULL_PATIENCE, request(image, &name, &password, local)?.start())
             .await
             .map_err(|_| {
                 format!("{image} was neither pulled nor started within {} s", PULL_PATIENCE.as_secs())
             })?
             .map_err(|error| with_causes(&error))?;
-        let started = Self::await_server(&container, image, name, &password).await;
+        let started = Self::await_server(&container, image, name, &password, local).await;
         if started.is_ok() {
             // Dropping the handle would remove the container, and the run's next process needs it.
             std::mem::forget(container);
@@ -71,10 +72,13 @@ impl Container {
         image: &str,
         name: String,
         password: &str,
+        local: bool,
     ) -> Result<Self, String> {
-        let host = container.get_host().await.map_err(|error| with_causes(&error))?.to_string();
-        // The port is bound on one address of loopback, and localhost is two.
-        let host = if host == "localhost" { "127.0.0.1" } else { &host };
+        let host = if local {
+            "127.0.0.1".to_owned()
+        } else {
+            container.get_host().await.map_err(|error| with_causes(&error))?.to_string()
+        };
         let port = container.get_host_port_ipv4(PORT.tcp()).await.map_err(|error| with_causes(&error))?;
         let url = Url::parse(&format!("postgres://{SUPERUSER}:{password}@{host}:{port}/postgres"))
             .map_err(|error| format!("{host}: {error}"))?;
@@ -174,7 +178,7 @@ fn request(
     image: &str,
     name: &str,
     password: &str,
-    host: &str,
+    local: bool,
 ) -> Result<testcontainers::ContainerRequest<GenericImage>, String> {
     // The colon of a registry's port is not that of a tag.
     let (repository, tag) = match image.rsplit_once(':') {
@@ -198,9 +202,8 @@ fn request(
         .with_cmd(command)
         .with_shm_size(SHARED_MEMORY)
         .with_startup_timeout(PATIENCE);
-    // A fixed port, because a container that is started again gets another one otherwise. It is this machine's alone, where
-    // the engine is on this machine and not beside a container that the tests run in.
-    request = if host.starts_with("unix:") && !Path::new("/.dockerenv").exists() {
+    // A fixed port, because a container that is started again gets another one otherwise.
+    request = if local {
         request.with_host_config_modifier(move |config| bind_to_loopback(config, port))
     } else {
         request.with_mapped_port(port, PORT.tcp())
@@ -212,6 +215,23 @@ fn bind_to_loopback(config: &mut HostConfig, port: u16) {
     let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
     config.publish_all_ports = Some(false);
     config.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![binding]))]));
+}
+
+/// Whether the engine publishes ports where this process can reach them by loopback, which then nobody else can. Not so for
+/// one on another machine, nor for the one beside a container that the tests run in: its bridge is no interface of this system.
+/// (A file that says "this is a container" says too little: a container may have an engine of its own.)
+async fn here(host: &str) -> bool {
+    const NAME: &str = "com.docker.network.bridge.name";
+    if !host.starts_with("unix:") {
+        return false;
+    }
+    if !Path::new("/.dockerenv").exists() {
+        return true;
+    }
+    let Ok(client) = client().await else { return false };
+    let Ok(network) = client.inspect_network("bridge", None).await else { return false };
+    let bridge = network.options.and_then(|mut options| options.remove(NAME)).unwrap_or("docker0".to_owned());
+    Path::new("/sys/class/net").join(bridge).exists()
 }
 
 /// The engine that testcontainers speaks to: `DOCKER_HOST`, else the first socket that is there, in its order.

@@ -2,19 +2,23 @@
 //! `cargo run -p prism-testkit`.
 //!
 //! With `schema`, `database` or `private` behind it, it is a schema, a database or a server of its own. With `panic` at the
-//! end, the process's only thread panics when the input ends. The crate's own tests kill
-//! it.
+//! end, the process's only thread panics when the input ends. The crate's own tests kill it.
 
 use std::io::{Read as _, Write as _};
+use std::process::ExitCode;
 
 use prism_testkit::{Error, Postgres, Private};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), String> {
+async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let what = arguments.first().map_or("server", String::as_str);
     let panics = arguments.get(1).is_some_and(|argument| argument == "panic");
-    run(what, panics).await.map_err(|error| error.to_string())
+    if let Err(error) = run(what, panics).await {
+        let _ = writeln!(std::io::stderr(), "{error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
 }
 
 async fn run(what: &str, panics: bool) -> Result<(), Error> {
