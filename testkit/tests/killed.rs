@@ -205,14 +205,40 @@ async fn what_was_made_on_a_server_of_somebody_else_goes_at_the_start_of_the_nex
         return;
     }
     let server = Private::launch().await.unwrap();
-    let given = [("PRISM_TEST_POSTGRES", "url"), ("PRISM_TEST_POSTGRES_URL", server.url())];
+    // Without a psql there is no watchdog that could drop the database of a run.
+    let given = [("PRISM_TEST_POSTGRES", "url"), ("PRISM_TEST_POSTGRES_URL", server.url()), ("PATH", "")];
     let killed = database(&Holder::start("schema", &given).kill());
     assert!(has(server.url(), &killed).await, "nobody has cleared it away yet");
     let next = Holder::start("schema", &given);
-    until("what the dead run made", async || !has(server.url(), &killed).await).await;
+    assert!(!has(server.url(), &killed).await, "what the dead run made");
     assert!(has(server.url(), &database(&next.url)).await, "what a living run has stays");
     next.kill();
     assert!(has(server.url(), &database(server.url())).await, "what somebody else made stays");
+}
+
+#[tokio::test]
+async fn what_was_made_on_a_server_of_somebody_else_goes_with_its_run_where_there_is_a_psql() {
+    let test = "what_was_made_on_a_server_of_somebody_else_goes_with_its_run_where_there_is_a_psql";
+    if skips(Backend::Postgres, test) {
+        return;
+    }
+    let server = Private::launch().await.unwrap();
+    let psql = Command::new("psql").arg("--version").output();
+    let given = [("PRISM_TEST_POSTGRES", "url"), ("PRISM_TEST_POSTGRES_URL", server.url())];
+    for killed in [true, false] {
+        let holder = Holder::start("schema", &given);
+        let name = database(&holder.url);
+        if killed {
+            holder.kill();
+        } else {
+            assert!(holder.end());
+        }
+        if psql.is_ok() {
+            until("the database of the run", async || !has(server.url(), &name).await).await;
+        } else {
+            assert!(has(server.url(), &name).await, "there is no psql that could drop it");
+        }
+    }
 }
 
 #[tokio::test]
