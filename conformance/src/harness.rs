@@ -229,9 +229,9 @@ impl Abilities {
 /// How much work a run puts into random operations and concurrency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budget {
-    /// Under 5 s a backend.
+    /// Some seconds a backend.
     Quick,
-    /// Under a minute for everything.
+    /// Two to three times the random work of the quick one, from two seeds.
     Ci,
     /// As long as it takes to find rare faults.
     Soak,
