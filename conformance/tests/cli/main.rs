@@ -1,6 +1,7 @@
 //! The command `prism-conformance run` against servers of every kind: its exit codes, and the sentences that go with them.
 
 mod servers;
+mod several;
 mod unreachable;
 mod verdicts;
 
