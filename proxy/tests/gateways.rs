@@ -11,8 +11,10 @@ use futures::future::join_all;
 use prism_conformance::run::{Settings, Verdict, run_case};
 use prism_conformance::wire::{Connection, Gateway, Options, Served};
 use prism_conformance::{Abilities, Ability, Budget, Need, OpenError, Store, cases};
+use prism_contract::keyvalue::Key;
 use prism_contract::keyvalue::request::{
-    DeleteRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest,
+    DeleteRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest, ScanRequest,
+    SelectionInput,
 };
 use prism_testkit::{Backend, LazySchema, skips};
 use serde_json::Value;
@@ -247,4 +249,37 @@ async fn tokens_tombstones_and_expiry_are_shared_while_all_of_five_processes_swe
         assert_eq!(store.get(get("mortal")).await.unwrap().items.len(), 0);
         assert_eq!(store.get(get("lasting")).await.unwrap().items.len(), 50);
     }
+}
+
+/// PAGE-6, and the same of a Scan's token: whoever gave it, each gateway goes on from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_page_may_be_asked_of_another_process() {
+    if skips(Backend::Postgres, "each_page_may_be_asked_of_another_process") {
+        return;
+    }
+    let processes = Processes::start(3).await.unwrap();
+    let stores = processes.stores().await;
+    let keys = ["a", "b", "c", "d", "e"];
+    for key in keys {
+        assert!(stores[0].put(put("r", key, "1")).await.unwrap().results[0].applied);
+    }
+    let selection = SelectionInput { item_limit: 2, ..SelectionInput::default() };
+    let (mut got, mut page_token) = (Vec::new(), bytes::Bytes::new());
+    for store in &stores {
+        let page = store.get(GetRequest { selection, page_token, ..get("r") }).await.unwrap();
+        got.extend(page.items.into_iter().map(|item| item.key));
+        page_token = page.next_page_token;
+    }
+    assert_eq!((got, page_token.len()), (keys.map(|key| Key::new(key).unwrap()).to_vec(), 0));
+
+    let (mut scanned, mut resume_token) = (Vec::new(), bytes::Bytes::new());
+    for store in &stores {
+        let scan =
+            ScanRequest { namespace: "n".to_owned(), selection, resume_token, ..ScanRequest::default() };
+        // One message of each, and the next one's from its token.
+        let message = store.scan(scan, Some(1)).await.unwrap().swap_remove(0);
+        scanned.extend(message.entries.into_iter().map(|entry| entry.item.key));
+        resume_token = message.resume_token;
+    }
+    assert_eq!((scanned, resume_token.len()), (keys.map(|key| Key::new(key).unwrap()).to_vec(), 0));
 }
