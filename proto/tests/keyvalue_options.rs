@@ -41,7 +41,8 @@ fn every_method_has_the_permission_timeout_and_idempotence_of_the_contract() {
 fn a_method_is_found_by_its_grpc_path_and_an_unknown_one_is_not() {
     let name = "prism.keyvalue.v1.KeyValueService/Put";
     let by_path = options::method_options(&format!("/{name}"));
-    assert!(by_path.is_some());
+    let timeout = Duration::from_secs(5);
+    assert_eq!(by_path.and_then(|options| options.timeout), Some(timeout));
     assert_eq!(by_path, options::method_options(name));
     assert_eq!(options::method_options("prism.keyvalue.v1.KeyValueService/Drop"), None);
     assert_eq!(options::field_options("prism.keyvalue.v1.Item", "colour"), None);
