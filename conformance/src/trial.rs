@@ -4,6 +4,7 @@
 //! is shown as ignored, with the reason in brackets.
 
 use std::io;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -120,13 +121,22 @@ impl Suite {
     /// Reads the arguments and the environment, and runs or lists.
     pub fn main(self) -> ExitCode {
         match settings(|name| std::env::var(name).ok()) {
-            Ok(settings) => libtest_mimic::run(&Arguments::from_args(), self.trials(settings)).exit_code(),
+            Ok(settings) => {
+                let mut arguments = Arguments::from_args();
+                arguments.test_threads.get_or_insert_with(threads);
+                libtest_mimic::run(&arguments, self.trials(settings)).exit_code()
+            }
             Err(error) => {
                 let _ = io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes());
                 ExitCode::from(2)
             }
         }
     }
+}
+
+/// Cases wait for disks and sockets half of their time, so that there are twice as many at once as there are cores.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get) * 2
 }
 
 /// The settings that the environment asks for.

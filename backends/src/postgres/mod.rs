@@ -40,10 +40,10 @@ use prism_contract::keyvalue::{
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::batch::{Write, Written, whole_micros};
+use crate::batch::{Write, Written};
 use crate::queue::{Queue, closed, queue};
 use reader::Readers;
-use writer::{Errand, Writer};
+use writer::{Errand, Writers};
 
 pub use open_error::OpenError;
 pub use options::Options;
@@ -58,25 +58,19 @@ pub struct Postgres {
     readers: Readers,
     /// Whether the last write transaction failed because the database was away.
     away: Arc<AtomicBool>,
-    writers: Mutex<Vec<JoinHandle<()>>>,
+    writers: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Postgres {
     /// Connects, and brings the schema up to date. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let (connector, locks) = open::open(&options).await?;
+        let (connector, locks, session) = open::open(&options).await?;
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
-        let intake = Arc::new(tokio::sync::Mutex::new(intake));
         let away = Arc::new(AtomicBool::new(false));
-        let retention = whole_micros(options.retention);
-        let writers = (0..options.writers)
-            .map(|_| {
-                let writer = Writer::new(connector.clone(), locks, retention, Arc::clone(&away));
-                tokio::spawn(writer.run(Arc::clone(&intake)))
-            })
-            .collect();
-        let readers = Readers::new(connector, &options);
-        Ok(Self { queue, readers, away, writers: Mutex::new(writers) })
+        let writers = Writers::new(connector.clone(), locks, &options, Arc::clone(&away));
+        let writers = tokio::spawn(writers.run(intake));
+        let readers = Readers::new(connector, session, &options);
+        Ok(Self { queue, readers, away, writers: Mutex::new(Some(writers)) })
     }
 
     /// What the database itself says of the settings that durability rests on (DUR-4), asked of a connection that writes.
@@ -148,10 +142,10 @@ impl KeyValueBackend for Postgres {
     async fn close(&self) {
         self.readers.close().await;
         self.queue.errand(Errand::Close).await;
-        let writers = std::mem::take(&mut *self.writers.lock().unwrap_or_else(PoisonError::into_inner));
-        for writer in writers {
-            // A writer that panicked has nothing left to close.
-            let _ = writer.await;
+        let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writers) = writers {
+            // If they panicked, there is nothing left to close.
+            let _ = writers.await;
         }
     }
 }

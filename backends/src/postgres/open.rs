@@ -6,7 +6,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::locks::Locks;
 use super::schema::{self, Unfit};
-use super::session::Connector;
+use super::session::{Connector, Session};
 use super::{OpenError, Options};
 
 /// The URL's parameters that mean something; others are refused, because a mistyped `sslmode` would go unnoticed.
@@ -23,8 +23,8 @@ const PARAMETERS: [&str; 10] = [
     "options",
 ];
 
-/// Makes the schema ready, and answers how to connect and how records are locked.
-pub(super) async fn open(options: &Options) -> Result<(Connector, Locks), OpenError> {
+/// Makes the schema ready, and answers how to connect, how records are locked, and the session that found that out.
+pub(super) async fn open(options: &Options) -> Result<(Connector, Locks, Session), OpenError> {
     if let Some((option, allowed)) = options.fault() {
         return Err(OpenError::Option { option, allowed });
     }
@@ -38,13 +38,13 @@ pub(super) async fn open(options: &Options) -> Result<(Connector, Locks), OpenEr
         .open()
         .await
         .map_err(|source| OpenError::Unreachable { at: at.clone(), source: source.into() })?;
-    let migrated = schema::migrate(&mut session).await;
+    let error = match schema::migrate(&mut session).await {
+        Ok(locks) => return Ok((connector, locks, session)),
+        Err(Unfit::Newer(found)) => OpenError::Newer { at, found },
+        Err(Unfit::Failed(source)) => OpenError::Unprepared { at, source: source.into() },
+    };
     session.close().await;
-    match migrated {
-        Ok(locks) => Ok((connector, locks)),
-        Err(Unfit::Newer(found)) => Err(OpenError::Newer { at, found }),
-        Err(Unfit::Failed(source)) => Err(OpenError::Unprepared { at, source: source.into() }),
-    }
+    Err(error)
 }
 
 /// Reads a URL strictly.

@@ -17,7 +17,7 @@ async fn session(test: &str) -> Option<(Schema, Session)> {
     }
     let server = prism_testkit::Postgres::shared().await.unwrap_or_else(|error| panic!("{error}"));
     let schema = server.schema().await.unwrap();
-    let (connector, _) = open::open(&Options::new(schema.url())).await.unwrap();
+    let (connector, ..) = open::open(&Options::new(schema.url())).await.unwrap();
     Some((schema, connector.open().await.unwrap()))
 }
 

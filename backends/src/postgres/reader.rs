@@ -36,13 +36,13 @@ pub(super) struct Lease<'a> {
 }
 
 impl Readers {
-    /// Connections are opened when they are needed.
-    pub(super) fn new(connector: Connector, options: &Options) -> Self {
+    /// Starts with one session; others are opened when they are needed.
+    pub(super) fn new(connector: Connector, first: Session, options: &Options) -> Self {
         let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
         let count = u32::try_from(options.readers).unwrap_or(u32::MAX);
         Self {
             connector,
-            idle: Arc::default(),
+            idle: Arc::new(Mutex::new(vec![first])),
             free: Arc::new(Semaphore::new(count as usize)),
             count,
             waiting: Semaphore::new(room),

@@ -1,13 +1,14 @@
-//! The writers: tasks with a connection each, which take what waits and commit it together.
+//! The writers: each has a connection, takes what waits and commits it together.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prism_contract::keyvalue::{Error, Swept, Timestamp};
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
+use super::Options;
 use super::error::{Fate, fate, is_broken, translate};
 use super::locks::Locks;
 use super::plain::Plain;
@@ -15,7 +16,7 @@ use super::session::{Connector, Session};
 use super::settings::Settings;
 use super::sweep::sweep;
 use super::transaction::commit;
-use crate::batch::{Write, Written};
+use crate::batch::{Write, Written, whole_micros};
 use crate::queue::{Intake, Job, Turn};
 
 /// For how many records of one batch a lock is waited for in vain.
@@ -47,51 +48,108 @@ pub(super) enum Errand {
     Close,
 }
 
-/// The queue's end, from which writers take in turns. A lone write finds a writer waiting; while all are busy, writes gather
-/// for the next that is free.
-pub(super) type SharedIntake = Arc<Mutex<Intake<Errand>>>;
-
 type Answers = Vec<Result<Written, Error>>;
 
-pub(super) struct Writer {
+/// The writers. What waits goes to the one that rested last: while little is written a single connection serves it all, and
+/// its statements stay prepared. While all are busy, writes gather for the next that is free.
+pub(super) struct Writers {
+    connector: Connector,
+    locks: Locks,
+    retention: Duration,
+    /// Whether the last transaction of any writer failed because the database was away.
+    away: Arc<AtomicBool>,
+    idle: Mutex<Vec<Writer>>,
+    /// One permit for each writer that may work.
+    free: Arc<Semaphore>,
+    count: u32,
+}
+
+impl Writers {
+    pub(super) fn new(connector: Connector, locks: Locks, options: &Options, away: Arc<AtomicBool>) -> Self {
+        let count = u32::try_from(options.writers).unwrap_or(u32::MAX);
+        Self {
+            connector,
+            locks,
+            retention: whole_micros(options.retention),
+            away,
+            idle: Mutex::default(),
+            free: Arc::new(Semaphore::new(count as usize)),
+            count,
+        }
+    }
+
+    /// Works until the queue ends.
+    pub(super) async fn run(self, mut intake: Intake<Errand>) {
+        let writers = Arc::new(self);
+        // Nobody closes this semaphore.
+        while let Ok(free) = Arc::clone(&writers.free).acquire_owned().await {
+            let Some(turn) = intake.next().await else { break };
+            if matches!(turn, Turn::Errand(Errand::Close)) {
+                // What still waits is taken before the end is told.
+                intake.close();
+                continue;
+            }
+            let mut writer = writers.rested();
+            let writers = Arc::clone(&writers);
+            tokio::spawn(async move {
+                writer.turn(turn).await;
+                writers.idle().push(writer);
+                drop(free);
+            });
+        }
+        // Whoever still works gives its permit back when it is done.
+        let _all = writers.free.acquire_many(writers.count).await;
+        let idle = std::mem::take(&mut *writers.idle());
+        for writer in idle {
+            writer.close().await;
+        }
+    }
+
+    /// The writer that rested last, or a new one.
+    fn rested(&self) -> Writer {
+        self.idle().pop().unwrap_or_else(|| Writer {
+            connector: self.connector.clone(),
+            session: None,
+            locks: self.locks,
+            retention: self.retention,
+            away: Arc::clone(&self.away),
+        })
+    }
+
+    /// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
+    fn idle(&self) -> MutexGuard<'_, Vec<Writer>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Writer {
     connector: Connector,
     /// `None` before its first use, and after it broke; the next use connects.
     session: Option<Session>,
     locks: Locks,
     retention: Duration,
-    /// Whether the last transaction of any writer failed because the database was away.
     away: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        connector: Connector,
-        locks: Locks,
-        retention: Duration,
-        away: Arc<AtomicBool>,
-    ) -> Self {
-        Self { connector, session: None, locks, retention, away }
+    async fn turn(&mut self, turn: Turn<Errand>) {
+        match turn {
+            Turn::Batch(jobs) => self.batch(jobs).await,
+            Turn::Errand(Errand::Probe { answer }) => {
+                let _ = answer.send(self.probe().await);
+            }
+            Turn::Errand(Errand::Sweep { now, answer }) => {
+                let _ = answer.send(self.sweep(now).await);
+            }
+            Turn::Errand(Errand::Settings { answer }) => {
+                let _ = answer.send(self.settings().await);
+            }
+            // It was for all writers, and they have been told.
+            Turn::Errand(Errand::Close) => {}
+        }
     }
 
-    /// Works until the queue ends.
-    pub(super) async fn run(mut self, intake: SharedIntake) {
-        loop {
-            match next(&intake).await {
-                Some(Turn::Batch(jobs)) => self.batch(jobs).await,
-                Some(Turn::Errand(Errand::Probe { answer })) => {
-                    let _ = answer.send(self.probe().await);
-                }
-                Some(Turn::Errand(Errand::Sweep { now, answer })) => {
-                    let _ = answer.send(self.sweep(now).await);
-                }
-                Some(Turn::Errand(Errand::Settings { answer })) => {
-                    let _ = answer.send(self.settings().await);
-                }
-                // The intake is closed: what still waits is taken before the end is told.
-                Some(Turn::Errand(Errand::Close)) => {}
-                None => break,
-            }
-        }
+    async fn close(self) {
         if let Some(session) = self.session {
             session.close().await;
         }
@@ -241,15 +299,4 @@ impl Writer {
         }
         self.connector.open().await
     }
-}
-
-/// What to do next; nothing is let in any more once a writer was told to close.
-async fn next(intake: &Mutex<Intake<Errand>>) -> Option<Turn<Errand>> {
-    let mut intake = intake.lock().await;
-    let turn = intake.next().await;
-    if matches!(turn, Some(Turn::Errand(Errand::Close))) {
-        // The others wait for their turn at the intake, so this one must not let go of it first.
-        intake.close();
-    }
-    turn
 }

@@ -246,13 +246,15 @@ async fn pages_go_on_under_writes(c: &Ctx) -> Proof {
 }
 
 async fn restarts_change_nothing(c: &Ctx) -> Proof {
-    let weights = Weights { put: 35, get: 45, restart: 12, retention: 0, ..WEIGHTS };
-    let mix = Mix { weights, pages: 0.7, length: (20, 40), ..GENERAL };
+    let weights = Weights { put: 35, get: 45, delete: 6, restart: 12, retention: 0, ..WEIGHTS };
+    // Few records, so that pages are cut and there is something to go on with after a restart.
+    let mix =
+        Mix { weights, spaces: &[""], ids: &["r", "r", "r", "ra"], pages: 0.8, length: (30, 50), ..GENERAL };
     let property = Sequences {
         case: "property::restarts_change_nothing",
         mix,
         count: (8, 10, 2_000),
-        floors: &[(Event::Restarted, 100), (Event::Applied, 400), (Event::Continued, 13)],
+        floors: &[(Event::Restarted, 100), (Event::Applied, 400), (Event::Continued, 80)],
     };
     property::check(c, &property).await
 }
