@@ -11,6 +11,8 @@ mod batch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod damage;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod fair;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod page;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod queue;

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
 
@@ -45,6 +46,23 @@ async fn scan_all(ours: &Sqlite, theirs: &Memory, mut scan: Scan) {
     }
 }
 
+/// What was queued in this order, in the order in which it is served: the namespaces take turns.
+fn by_turns<T>(queued: Vec<T>, namespace: impl Fn(&T) -> Namespace) -> Vec<T> {
+    let mut lanes: Vec<(Namespace, VecDeque<T>)> = Vec::new();
+    for one in queued {
+        let namespace = namespace(&one);
+        match lanes.iter_mut().find(|(known, _)| *known == namespace) {
+            Some((_, lane)) => lane.push_back(one),
+            None => lanes.push((namespace, [one].into())),
+        }
+    }
+    let mut served = Vec::new();
+    while lanes.iter().any(|(_, lane)| !lane.is_empty()) {
+        served.extend(lanes.iter_mut().filter_map(|(_, lane)| lane.pop_front()));
+    }
+    served
+}
+
 async fn run(sequence: Vec<Timed>) {
     let place = Place::new();
     let retention = Duration::from_micros(RETENTION);
@@ -61,7 +79,8 @@ async fn run(sequence: Vec<Timed>) {
                 let writes: Vec<_> = writes.into_iter().map(|write| timed(write, now)).collect();
                 // The first poll of each queues it, so they are queued in this order before any of them is served.
                 let answers = join_all(writes.iter().map(|one| write(&ours, one.clone()))).await;
-                for (answer, one) in answers.into_iter().zip(writes) {
+                let answered = answers.into_iter().zip(writes).collect();
+                for (answer, one) in by_turns(answered, |(_, write)| write.namespace().clone()) {
                     same(answer, write(&theirs, one).await);
                 }
             }

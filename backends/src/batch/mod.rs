@@ -11,7 +11,7 @@ mod tests;
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Delete, Precondition, Put, PutResult};
+use prism_contract::keyvalue::{Delete, Namespace, Precondition, Predicate, Put, PutResult};
 
 pub(crate) use decide::Decision;
 pub(crate) use overlay::{Change, Overlay, Pending, Place};
@@ -37,6 +37,25 @@ impl Write {
             Self::Put(put) => (put.namespace.as_str(), put.id.as_str()),
             Self::Delete(delete) => (delete.namespace.as_str(), delete.id.as_str()),
         }
+    }
+
+    pub(crate) fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Put(put) => &put.namespace,
+            Self::Delete(delete) => &delete.namespace,
+        }
+    }
+
+    /// How many keys it looks at.
+    pub(crate) fn keys(&self) -> usize {
+        let keys = match self {
+            Self::Put(put) => put.items.len(),
+            Self::Delete(delete) => match &delete.predicate {
+                Predicate::Keys(keys) => keys.len(),
+                Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => 1,
+            },
+        };
+        keys + self.preconditions().len()
     }
 
     pub(crate) fn preconditions(&self) -> &[Precondition] {

@@ -157,11 +157,10 @@ impl Writer {
 
     /// Commits jobs together and answers each.
     async fn batch(&mut self, jobs: Vec<Job>) {
-        let writes: Vec<&Write> = jobs.iter().map(|job| &job.write).collect();
+        let writes: Vec<&Write> = jobs.iter().map(|job| &job.request).collect();
         let answers = self.answers(&writes).await;
         for (job, answer) in jobs.into_iter().zip(answers) {
-            // Whoever has stopped waiting does not hear of it.
-            let _ = job.answer.send(answer);
+            job.answer(answer);
         }
     }
 

@@ -72,7 +72,7 @@ impl Writer {
     /// Commits jobs together and answers each. A failure that is not an outage may be one job's own fault: then each is
     /// tried alone, so that it fails alone.
     async fn batch(&mut self, jobs: Vec<Job>) {
-        let writes: Vec<&Write> = jobs.iter().map(|job| &job.write).collect();
+        let writes: Vec<&Write> = jobs.iter().map(|job| &job.request).collect();
         let answers = match self.commit(&writes).await {
             Ok(answers) => answers,
             Err(error) if error.code() != Code::Unavailable && writes.len() > 1 => {
@@ -81,8 +81,7 @@ impl Writer {
             Err(error) => writes.iter().map(|_| Err(error.clone())).collect(),
         };
         for (job, answer) in jobs.into_iter().zip(answers) {
-            // Whoever has stopped waiting does not hear of it.
-            let _ = job.answer.send(answer);
+            job.answer(answer);
         }
     }
 

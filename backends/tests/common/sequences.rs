@@ -22,6 +22,15 @@ pub(crate) enum Write {
     Delete(Delete),
 }
 
+impl Write {
+    pub(crate) fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Put(put) => &put.namespace,
+            Self::Delete(delete) => &delete.namespace,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Writes that wait together, and so ride in one transaction.
