@@ -17,6 +17,8 @@ mod page;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod queue;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod ride;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod span;
 
 #[cfg(feature = "postgres")]

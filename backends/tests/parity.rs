@@ -24,14 +24,19 @@ fn same<T: PartialEq + std::fmt::Debug>(ours: Result<T, Error>, theirs: Result<T
     }
 }
 
-async fn get_all(ours: &Sqlite, theirs: &Memory, mut get: Get) {
-    loop {
-        let page = theirs.get(get.clone()).await.unwrap();
-        same(ours.get(get.clone()).await, Ok(page.clone()));
-        if !page.more {
-            return;
+/// Every page of each Get; those of one moment wait together.
+async fn get_all(ours: &Sqlite, theirs: &Memory, mut gets: Vec<Get>) {
+    while !gets.is_empty() {
+        let answers = join_all(gets.iter().map(|get| ours.get(get.clone()))).await;
+        let mut next = Vec::new();
+        for (get, answer) in gets.into_iter().zip(answers) {
+            let page = theirs.get(get.clone()).await.unwrap();
+            same(answer, Ok(page.clone()));
+            if page.more {
+                next.push(Get { after: page.items.last().map(|item| item.key.clone()), ..get });
+            }
         }
-        get.after = page.items.last().map(|item| item.key.clone());
+        gets = next;
     }
 }
 
@@ -84,7 +89,10 @@ async fn run(sequence: Vec<Timed>) {
                     same(answer, write(&theirs, one).await);
                 }
             }
-            Step::Get(get) => get_all(&ours, &theirs, Get { now, ..get }).await,
+            Step::Gets(gets) => {
+                let gets = gets.into_iter().map(|get| Get { now, ..get }).collect();
+                get_all(&ours, &theirs, gets).await;
+            }
             Step::Scan(scan) => scan_all(&ours, &theirs, Scan { now, ..scan }).await,
             Step::Sweep => {
                 ours.sweep(now).await.unwrap();

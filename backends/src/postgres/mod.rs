@@ -109,7 +109,7 @@ impl KeyValueBackend for Postgres {
     }
 
     async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        self.readers.get(&get).await
+        self.readers.get(get).await
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use prism_contract::keyvalue::Item;
 
+use crate::ride::ROWS;
+
 /// What is live, with the moment in parameter 3.
 pub(super) const LIVE: &str = "i.deleted_at IS NULL AND (i.expires_at IS NULL OR i.expires_at > $3)";
 
@@ -52,6 +54,25 @@ pub(super) enum Values {
     /// Those of the rows that begin within the page's bytes, and of the second, because the first is answered however large
     /// it is (PAGE-7): what the page cannot hold is not sent (SCAN-3).
     Within,
+}
+
+/// Reads spans of several records, each up to one row more than [`ROWS`]: the columns of an item, and the span's number from
+/// 1. Parameters namespaces, ids, starts, ends and moments, a row for each span. The order is that of the spans, and of each
+/// one's keys.
+pub(super) fn ride() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(|| {
+        let columns = COLUMNS.map(|column| format!("i.{column}")).join(", ");
+        format!(
+            "SELECT {columns}, i.value, wanted.number \
+             FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::bigint[]) WITH ORDINALITY \
+             AS wanted (namespace, id, first, beyond, now, number) \
+             CROSS JOIN LATERAL (SELECT * FROM prism_items AS i WHERE i.namespace = wanted.namespace \
+             AND i.id = wanted.id AND i.key >= wanted.first AND i.key < wanted.beyond AND i.deleted_at IS NULL \
+             AND (i.expires_at IS NULL OR i.expires_at > wanted.now) ORDER BY i.key LIMIT {}) AS i",
+            ROWS + 1
+        )
+    });
+    &TEXT
 }
 
 impl PageShape {

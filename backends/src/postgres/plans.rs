@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use prism_testkit::{Backend, Schema, skips};
 
-use super::page_sql::{Keys, Of, PageShape, Values};
+use super::page_sql::{self, Keys, Of, PageShape, Values};
 use super::session::Session;
 use super::sweep::{BURY_EXPIRED, DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, FORGOTTEN};
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
@@ -45,6 +45,16 @@ async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
         }
     }
     plan.into_iter().filter_map(|line| line.strip_prefix("Index Cond: ").map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn every_span_of_riders_is_a_walk_along_the_primary_key() {
+    let Some((_schema, mut session)) = session("every_span_of_riders_is_a_walk_along_the_primary_key").await
+    else {
+        return;
+    };
+    let span = "(namespace = wanted.namespace) AND (id = wanted.id) AND (key >= wanted.first) AND (key < wanted.beyond)";
+    assert_eq!(searches(&mut session, page_sql::ride()).await, [format!("({span})")]);
 }
 
 #[tokio::test]

@@ -1,68 +1,127 @@
-//! The connections that read, lent out one request at a time.
+//! The connections that read: lent out one request at a time, or to many small Gets that ride together.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::Error;
+use prism_contract::keyvalue::{Error, Get, ItemPage};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::timeout;
 
 use super::Options;
 use super::error::{is_broken, translate};
 use super::session::{Connector, Session};
 use crate::queue::{closed, shed};
+use crate::ride::{Carrier, Line, Ride, Rode, may_ride};
 
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
+    pool: Arc<Pool>,
+    /// One permit for each request that is served or may wait for a connection of its own.
+    waiting: Arc<Semaphore>,
+    line: Line,
+    wait: Duration,
+}
+
+/// The connections.
+struct Pool {
     connector: Connector,
     idle: Arc<Mutex<Vec<Session>>>,
     /// One permit for each connection that may be lent.
     free: Arc<Semaphore>,
-    count: u32,
-    /// One permit for each request that is served or may wait.
-    waiting: Semaphore,
-    wait: Duration,
+    count: usize,
 }
 
 /// A connection on loan. Dropped early, its statement is waited for elsewhere; see [`Lease::give_back`].
-pub(super) struct Lease<'a> {
+pub(super) struct Lease {
     idle: Arc<Mutex<Vec<Session>>>,
     /// The session and the right to have it, which travel together.
     lent: Option<(Session, OwnedSemaphorePermit)>,
     /// Whether the session was there before this request.
     used: bool,
-    _waiting: SemaphorePermit<'a>,
+    _waiting: Option<OwnedSemaphorePermit>,
 }
 
 impl Readers {
     /// Starts with one session; others are opened when they are needed.
     pub(super) fn new(connector: Connector, first: Session, options: &Options) -> Self {
         let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
-        let count = u32::try_from(options.readers).unwrap_or(u32::MAX);
-        Self {
-            connector,
-            idle: Arc::new(Mutex::new(vec![first])),
-            free: Arc::new(Semaphore::new(count as usize)),
-            count,
-            waiting: Semaphore::new(room),
-            wait: options.read_wait,
+        let count = options.readers.min(Semaphore::MAX_PERMITS);
+        let idle = Arc::new(Mutex::new(vec![first]));
+        let pool = Arc::new(Pool { connector, idle, free: Arc::new(Semaphore::new(count)), count });
+        let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
+        Self { pool, waiting: Arc::new(Semaphore::new(room)), line, wait: options.read_wait }
+    }
+
+    /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
+    pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        if !may_ride(&get) || (self.pool.is_idle() && self.line.is_empty()) {
+            return self.get_alone(&get).await;
+        }
+        match self.line.ride(get).await? {
+            Rode::Arrived(page) => Ok(page),
+            Rode::Alone(get) => self.get_alone(&get).await,
         }
     }
 
     /// Lends a connection; sheds the request if too many wait, or if it waits too long.
-    pub(super) async fn lend(&self) -> Result<Lease<'_>, Error> {
-        let waiting = self.waiting.try_acquire().map_err(|refused| match refused {
+    pub(super) async fn lend(&self) -> Result<Lease, Error> {
+        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| match refused {
             TryAcquireError::NoPermits => shed(),
             TryAcquireError::Closed => closed(),
         })?;
-        let free = timeout(self.wait, Arc::clone(&self.free).acquire_owned())
+        let free = timeout(self.wait, Arc::clone(&self.pool.free).acquire_owned())
             .await
             .map_err(|_| shed())?
             .map_err(|_| closed())?;
+        self.pool.lease(free, Some(waiting)).await.map_err(translate)
+    }
+
+    /// Waits for what is being read, then closes every connection.
+    pub(super) async fn close(&self) {
+        self.waiting.close();
+        self.line.close().await;
+        self.pool.close().await;
+    }
+}
+
+impl Carrier for Pool {
+    fn free(&self) -> &Arc<Semaphore> {
+        &self.free
+    }
+
+    async fn carry(&self, mut ride: Ride, free: OwnedSemaphorePermit) {
+        let Ok(mut lease) = self.lease(free, None).await else { return ride.get_off() };
+        let Ok(session) = lease.session() else { return ride.get_off() };
+        match session.read(&mut ride).await {
+            Ok(()) => {
+                // First, so that whoever asks again meets a connection that is free.
+                lease.give_back();
+                ride.arrive();
+            }
+            Err(error) => {
+                lease.failed(&error);
+                ride.get_off();
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// Whether nothing is being read.
+    fn is_idle(&self) -> bool {
+        self.free.available_permits() == self.count
+    }
+
+    /// A connection for whoever has the right to one.
+    async fn lease(
+        &self,
+        free: OwnedSemaphorePermit,
+        waiting: Option<OwnedSemaphorePermit>,
+    ) -> Result<Lease, sqlx::Error> {
         let (session, used) = match self.awake().await {
             Some(session) => (session, true),
-            None => (self.connector.open().await.map_err(translate)?, false),
+            None => (self.connector.open().await?, false),
         };
         Ok(Lease { idle: Arc::clone(&self.idle), lent: Some((session, free)), used, _waiting: waiting })
     }
@@ -79,11 +138,9 @@ impl Readers {
         }
     }
 
-    /// Waits for what is being read, then closes every connection.
-    pub(super) async fn close(&self) {
-        self.waiting.close();
+    async fn close(&self) {
         // Fails only where somebody else has closed them already.
-        let all = self.free.acquire_many(self.count).await;
+        let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
         self.free.close();
         drop(all);
         let idle = std::mem::take(&mut *lock(&self.idle));
@@ -98,7 +155,7 @@ fn lock(idle: &Mutex<Vec<Session>>) -> MutexGuard<'_, Vec<Session>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Lease<'_> {
+impl Lease {
     /// The session.
     pub(super) fn session(&mut self) -> Result<&mut Session, Error> {
         let lent = self.lent.as_mut().ok_or_else(|| Error::internal("a connection was given back twice"))?;
@@ -127,7 +184,7 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for Lease {
     /// A statement that nobody waits for any more runs on until it ends or times out. Its connection comes back when it has:
     /// to open another would cost more than that, and an impatient client could then make the gateway do little else.
     fn drop(&mut self) {

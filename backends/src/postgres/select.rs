@@ -8,16 +8,21 @@ use super::decode;
 use super::error::translate;
 use super::page_sql::{self, Of, PageShape, Values};
 use super::reader::Readers;
-use super::session::Query;
+use super::session::{Query, Session};
 use crate::ask::{Ask, Keys, Place};
+use crate::damage::Damage;
 use crate::page::{Filling, Fit};
+use crate::ride::{Ride, Seat};
+
+/// The column of a rider's number, after those of an item.
+const NUMBER: usize = 9;
 
 /// Up to this many rows are sent whole; where more may come, the statement itself stops at the page's bytes (SCAN-3).
 const SENT_WHOLE: i64 = 16;
 
 impl Readers {
-    /// One page of a record (PAGE, ORD and PRED rules).
-    pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+    /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
+    pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
         let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
         let (items, more) = self.page(&ask, decode::item, Item::weight).await?;
         Ok(ItemPage { items, more })
@@ -85,6 +90,30 @@ impl Readers {
             }
         }
     }
+}
+
+impl Session {
+    /// Reads for riders, in one statement.
+    pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), sqlx::Error> {
+        let query = sqlx::query(page_sql::ride())
+            .bind(column(ride, |_, get| get.namespace.as_str().as_bytes()))
+            .bind(column(ride, |_, get| get.id.as_str().as_bytes()))
+            .bind(column(ride, |seat, _| seat.start.as_ref()))
+            .bind(column(ride, |seat, _| seat.end.as_ref()))
+            .bind(column(ride, |_, get| get.now.as_micros()));
+        self.each(query, |row| {
+            let number: i64 = row.try_get(NUMBER)?;
+            let seat = usize::try_from(number - 1).map_err(Damage::because)?;
+            ride.offer(seat, decode::item(row).map_err(translate));
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A column of what riders ask for: a row for each seat.
+fn column<'a, T>(ride: &'a Ride, of: impl Fn(&'a Seat, &'a Get) -> T) -> Vec<T> {
+    ride.seats().map(|(seat, get)| of(seat, get)).collect()
 }
 
 /// How values are answered.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use tokio::time::{Instant, timeout};
@@ -122,6 +123,24 @@ impl Session {
         let ran = timeout(self.patience, query.fetch_all(&mut self.connection)).await;
         self.used = Instant::now();
         ran.unwrap_or_else(|_| Err(silence()))
+    }
+
+    /// Runs a statement, and hands over its rows as they come, so that they are not all held at once.
+    pub(super) async fn each(
+        &mut self,
+        query: Query,
+        mut take: impl FnMut(&PgRow) -> Result<(), sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
+        let taking = async {
+            let mut rows = query.fetch(&mut self.connection);
+            while let Some(row) = rows.try_next().await? {
+                take(&row)?;
+            }
+            Ok(())
+        };
+        let taken = timeout(self.patience, taking).await;
+        self.used = Instant::now();
+        taken.unwrap_or_else(|_| Err(silence()))
     }
 
     /// The only row of a statement.

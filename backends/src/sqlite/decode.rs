@@ -18,18 +18,18 @@ pub(super) fn optional_moment(row: &SqliteRow, column: usize) -> Result<Option<T
     micros.map(Timestamp::from_micros).transpose().map_err(Damage::because)
 }
 
-/// An item, in the order of [`super::sql::ITEM_COLUMNS`].
-pub(super) fn item(row: &SqliteRow) -> Result<Item, sqlx::Error> {
+/// An item, in the order of [`super::sql::ITEM_COLUMNS`] and the value, from the column `first` on.
+pub(super) fn item(row: &SqliteRow, first: usize) -> Result<Item, sqlx::Error> {
     Ok(Item {
-        key: Key::new(row.try_get::<Vec<u8>, _>(0)?).map_err(Damage::because)?,
-        content_type: row.try_get(1)?,
-        compression: row.try_get(2)?,
-        version: row.try_get(3)?,
-        priority_token: row.try_get(4)?,
-        created_at: moment(row, 5)?,
-        updated_at: moment(row, 6)?,
-        expires_at: optional_moment(row, 7)?,
-        value: Bytes::from(row.try_get::<Vec<u8>, _>(8)?),
+        key: Key::new(row.try_get::<Vec<u8>, _>(first)?).map_err(Damage::because)?,
+        content_type: row.try_get(first + 1)?,
+        compression: row.try_get(first + 2)?,
+        version: row.try_get(first + 3)?,
+        priority_token: row.try_get(first + 4)?,
+        created_at: moment(row, first + 5)?,
+        updated_at: moment(row, first + 6)?,
+        expires_at: optional_moment(row, first + 7)?,
+        value: Bytes::from(row.try_get::<Vec<u8>, _>(first + 8)?),
     })
 }
 

@@ -105,7 +105,7 @@ impl KeyValueBackend for Sqlite {
     }
 
     async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        self.readers.get(&get).await
+        self.readers.get(get).await
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {

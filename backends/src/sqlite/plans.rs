@@ -36,6 +36,17 @@ async fn every_page_is_one_search_of_the_primary_key_without_a_sort() {
 }
 
 #[tokio::test]
+async fn every_span_of_riders_is_a_search_of_the_primary_key_without_a_sort() {
+    let mut connection = database().await;
+    let search = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key>? AND key<?)";
+    for spans in [1, 64] {
+        let plan = plan(&mut connection, sql::ride(spans)).await;
+        assert_eq!(plan.iter().filter(|line| *line == search).count(), spans, "{plan:?}");
+        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE") || line.contains("SCAN items")));
+    }
+}
+
+#[tokio::test]
 async fn every_write_finds_its_rows_by_the_primary_key() {
     let mut connection = database().await;
     let place = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key=?)";

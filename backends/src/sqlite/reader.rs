@@ -1,35 +1,39 @@
-//! The connections that read, lent out one request at a time.
-//!
-//! Joining waiting reads into one statement would happen here: requests reach the database only through [`Readers`].
+//! The connections that read: lent out one request at a time, or to many small Gets that ride together.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::Error;
+use prism_contract::keyvalue::{Error, Get, ItemPage};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio::time::timeout;
 
 use super::Options;
 use super::error::translate;
 use super::settings::number;
 use crate::queue::{closed, shed};
+use crate::ride::{Carrier, Line, Ride, Rode, may_ride};
 
 /// How many steps of SQLite's machine an abandoned statement may still take: well under a millisecond.
 const STEPS: i32 = 10_000;
-
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
-    connect: SqliteConnectOptions,
-    idle: Mutex<Vec<Reader>>,
-    /// One permit for each connection that may be lent.
-    free: Semaphore,
-    count: u32,
-    /// One permit for each request that is served or may wait.
-    waiting: Semaphore,
+    pool: Arc<Pool>,
+    /// One permit for each request that is served or may wait for a connection of its own.
+    waiting: Arc<Semaphore>,
+    line: Line,
     wait: Duration,
+}
+
+/// The connections.
+struct Pool {
+    connect: SqliteConnectOptions,
+    idle: Arc<Mutex<Vec<Reader>>>,
+    /// One permit for each connection that may be lent.
+    free: Arc<Semaphore>,
+    count: usize,
 }
 
 /// A connection, and the means to stop what it does.
@@ -39,11 +43,11 @@ struct Reader {
 }
 
 /// A connection on loan. Dropped early, it stops its statement; see [`Lease::give_back`].
-pub(super) struct Lease<'a> {
-    readers: &'a Readers,
+pub(super) struct Lease {
+    idle: Arc<Mutex<Vec<Reader>>>,
     reader: Option<Reader>,
-    _free: SemaphorePermit<'a>,
-    _waiting: SemaphorePermit<'a>,
+    _free: OwnedSemaphorePermit,
+    _waiting: Option<OwnedSemaphorePermit>,
 }
 
 impl Readers {
@@ -51,32 +55,35 @@ impl Readers {
     pub(super) async fn open(connect: SqliteConnectOptions, options: &Options) -> Result<Self, sqlx::Error> {
         let first = Reader::open(&connect).await?;
         let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
-        let count = u32::try_from(options.readers).unwrap_or(u32::MAX);
-        Ok(Self {
-            connect,
-            idle: Mutex::new(vec![first]),
-            free: Semaphore::new(count as usize),
-            count,
-            waiting: Semaphore::new(room),
-            wait: options.read_wait,
-        })
+        let count = options.readers.min(Semaphore::MAX_PERMITS);
+        let free = Arc::new(Semaphore::new(count));
+        let pool = Arc::new(Pool { connect, idle: Arc::new(Mutex::new(vec![first])), free, count });
+        let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
+        Ok(Self { pool, waiting: Arc::new(Semaphore::new(room)), line, wait: options.read_wait })
+    }
+
+    /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
+    pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        if !may_ride(&get) || (self.pool.is_idle() && self.line.is_empty()) {
+            return self.get_alone(&get).await;
+        }
+        match self.line.ride(get).await? {
+            Rode::Arrived(page) => Ok(page),
+            Rode::Alone(get) => self.get_alone(&get).await,
+        }
     }
 
     /// Lends a connection; sheds the request if too many wait, or if it waits too long.
-    pub(super) async fn lend(&self) -> Result<Lease<'_>, Error> {
-        let waiting = self.waiting.try_acquire().map_err(|refused| match refused {
+    pub(super) async fn lend(&self) -> Result<Lease, Error> {
+        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| match refused {
             TryAcquireError::NoPermits => shed(),
             TryAcquireError::Closed => closed(),
         })?;
-        let free =
-            timeout(self.wait, self.free.acquire()).await.map_err(|_| shed())?.map_err(|_| closed())?;
-        let idle = self.idle().pop();
-        let reader = match idle {
-            Some(reader) => reader.rested().await,
-            None => Reader::open(&self.connect).await,
-        };
-        let reader = Some(reader.map_err(translate)?);
-        Ok(Lease { readers: self, reader, _free: free, _waiting: waiting })
+        let free = timeout(self.wait, Arc::clone(&self.pool.free).acquire_owned())
+            .await
+            .map_err(|_| shed())?
+            .map_err(|_| closed())?;
+        self.pool.lease(free, Some(waiting)).await.map_err(translate)
     }
 
     /// Whether the database answers a read.
@@ -97,21 +104,68 @@ impl Readers {
     /// Waits for what is being read, then closes every connection.
     pub(super) async fn close(&self) {
         self.waiting.close();
+        self.line.close().await;
+        self.pool.close().await;
+    }
+}
+
+impl Carrier for Pool {
+    fn free(&self) -> &Arc<Semaphore> {
+        &self.free
+    }
+
+    async fn carry(&self, mut ride: Ride, free: OwnedSemaphorePermit) {
+        let Ok(mut lease) = self.lease(free, None).await else { return ride.get_off() };
+        match lease.read(&mut ride).await {
+            Ok(()) => {
+                // First, so that whoever asks again meets a connection that is free.
+                lease.give_back();
+                ride.arrive();
+            }
+            Err(_) => {
+                lease.discard();
+                ride.get_off();
+            }
+        }
+    }
+}
+
+impl Pool {
+    /// Whether nothing is being read.
+    fn is_idle(&self) -> bool {
+        self.free.available_permits() == self.count
+    }
+
+    /// A connection for whoever has the right to one.
+    async fn lease(
+        &self,
+        free: OwnedSemaphorePermit,
+        waiting: Option<OwnedSemaphorePermit>,
+    ) -> Result<Lease, sqlx::Error> {
+        let idle = lock(&self.idle).pop();
+        let reader = match idle {
+            Some(reader) => reader.rested().await,
+            None => Reader::open(&self.connect).await,
+        };
+        Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader?), _free: free, _waiting: waiting })
+    }
+
+    async fn close(&self) {
         // Fails only where somebody else has closed them already.
-        let all = self.free.acquire_many(self.count).await;
+        let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
         self.free.close();
         drop(all);
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut *lock(&self.idle));
         for reader in idle {
             // A connection that only read has nothing to lose.
             let _ = reader.connection.close().await;
         }
     }
+}
 
-    /// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
-    fn idle(&self) -> MutexGuard<'_, Vec<Reader>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
+fn lock(idle: &Mutex<Vec<Reader>>) -> MutexGuard<'_, Vec<Reader>> {
+    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Reader {
@@ -134,7 +188,7 @@ impl Reader {
     }
 }
 
-impl Lease<'_> {
+impl Lease {
     /// The connection.
     pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, Error> {
         let reader =
@@ -145,7 +199,7 @@ impl Lease<'_> {
     /// Gives a connection back whose statement has ended.
     pub(super) fn give_back(mut self) {
         if let Some(reader) = self.reader.take() {
-            self.readers.idle().push(reader);
+            lock(&self.idle).push(reader);
         }
     }
 
@@ -157,12 +211,12 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for Lease {
     /// A statement that still runs is told to stop, so that whoever comes next does not wait for it (ERR-4).
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.stop.store(true, Ordering::Relaxed);
-            self.readers.idle().push(reader);
+            lock(&self.idle).push(reader);
         }
     }
 }

@@ -4,22 +4,26 @@ use std::ops::ControlFlow;
 
 use futures::TryStreamExt;
 use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Scan, Selection};
+use sqlx::Row;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
 use super::decode;
 use super::error::translate;
-use super::reader::Readers;
+use super::reader::{Lease, Readers};
 use super::sql::{self, Of, PageShape};
 use crate::ask::{Ask, Keys, Place};
+use crate::damage::Damage;
 use crate::page::{Filling, Fit};
+use crate::ride::Ride;
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 impl Readers {
-    /// One page of a record (PAGE, ORD and PRED rules).
-    pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+    /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
+    pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
         let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
-        let (items, more) = self.fill(statement(&ask), &get.selection, decode::item, Item::weight).await?;
+        let (items, more) =
+            self.fill(statement(&ask), &get.selection, |row| decode::item(row, 0), Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
@@ -31,7 +35,7 @@ impl Readers {
                 Some(id) => id.clone(),
                 None => decode::record_id(row)?,
             };
-            Ok(Entry { id, item: decode::item(row)? })
+            Ok(Entry { id, item: decode::item(row, 0)? })
         };
         let (entries, more) = self.fill(statement(&ask), &scan.selection, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
@@ -81,6 +85,29 @@ impl Readers {
                 Err(translate(error))
             }
         }
+    }
+}
+
+impl Lease {
+    /// Reads for riders, in one statement.
+    pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), Error> {
+        let seats = ride.seats();
+        let mut query = sqlx::query(sql::ride(seats.len()));
+        for (seat, get) in seats {
+            query = query
+                .bind(get.namespace.as_str().as_bytes())
+                .bind(get.id.as_str().as_bytes())
+                .bind(seat.start.as_ref())
+                .bind(seat.end.as_ref())
+                .bind(get.now.as_micros());
+        }
+        let mut rows = query.fetch(self.connection()?);
+        while let Some(row) = rows.try_next().await.map_err(translate)? {
+            let seat: i64 = row.try_get(0).map_err(translate)?;
+            let seat = usize::try_from(seat).map_err(|error| translate(Damage::because(error)))?;
+            ride.offer(seat, decode::item(&row, 1).map_err(translate));
+        }
+        Ok(())
     }
 }
 

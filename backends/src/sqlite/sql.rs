@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
+use crate::ride::{ROWS, SPANS};
+
 /// How many rows the statements over many rows speak of.
 const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
@@ -108,6 +110,26 @@ fn span(ends: bool) -> String {
 /// What reads answer of an item; a read without values answers an empty one instead of the last.
 pub(super) const ITEM_COLUMNS: &str =
     "key, content_type, compression, version, token, created_at, updated_at, expires_at";
+
+/// Reads spans of several records, each up to one row more than [`ROWS`], with the number of the span before the columns of
+/// an item; parameters namespace, id, start, end and moment of each. The order is that of the spans, and of each one's keys.
+pub(super) fn ride(spans: usize) -> &'static str {
+    const { assert!(SPANS <= MOST_ROWS) };
+    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+        Sized::new(|size| {
+            let arms = (0..size).map(|number| {
+                format!(
+                    "SELECT * FROM (SELECT {number}, {ITEM_COLUMNS}, value FROM items WHERE namespace = ? AND id = ? \
+                     AND key >= ? AND key < ? AND deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?) \
+                     ORDER BY key LIMIT {})",
+                    ROWS + 1
+                )
+            });
+            arms.collect::<Vec<_>>().join(" UNION ALL ")
+        })
+    });
+    TEXT.with_room_for(spans)
+}
 
 /// The most keys a statement can be asked for by name: a padded list has room for a whole `match_keys`.
 const KEY_LISTS: [usize; 5] = [1, 8, 64, 256, 1_024];

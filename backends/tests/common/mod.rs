@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub(crate) mod rides;
 pub(crate) mod sequences;
 
 use std::path::PathBuf;

@@ -35,7 +35,8 @@ impl Write {
 pub(crate) enum Step {
     /// Writes that wait together, and so ride in one transaction.
     Writes(Vec<Write>),
-    Get(Get),
+    /// Gets that wait together, and so ride in one statement.
+    Gets(Vec<Get>),
     Scan(Scan),
     Sweep,
     Reopen,
@@ -130,7 +131,7 @@ fn selections() -> impl Strategy<Value = Selection> {
 fn steps(sweeps: bool) -> impl Strategy<Value = Step> {
     let write = prop_oneof![3 => puts().prop_map(Write::Put), 2 => deletes().prop_map(Write::Delete)];
     let get = (records(), predicates(), selections()).prop_map(|((namespace, id), predicate, selection)| {
-        Step::Get(Get { namespace, id, predicate, selection, after: None, now: Timestamp::EPOCH })
+        Get { namespace, id, predicate, selection, after: None, now: Timestamp::EPOCH }
     });
     let scan = (records(), any::<bool>(), predicates(), selections()).prop_map(
         |((namespace, id), whole, predicate, selection)| {
@@ -140,7 +141,7 @@ fn steps(sweeps: bool) -> impl Strategy<Value = Step> {
     );
     prop_oneof![
         8 => vec(write, 1..6).prop_map(Step::Writes),
-        4 => get,
+        4 => vec(get, 1..6).prop_map(Step::Gets),
         4 => scan,
         u32::from(sweeps) => Just(Step::Sweep),
         1 => Just(Step::Reopen),

@@ -50,23 +50,27 @@ struct Pair {
 }
 
 impl Pair {
-    async fn get(&mut self, mut get: Get) {
-        loop {
-            let (ours, theirs) =
-                (self.postgres.get(get.clone()).await.unwrap(), self.sqlite.get(get.clone()).await.unwrap());
-            let mut expected = theirs.clone();
-            for item in &mut expected.items {
-                item.version = self
-                    .versions
-                    .of(&(get.namespace.clone(), get.id.clone(), item.key.clone()), item.version);
+    /// Every page of each Get; those of one moment wait together.
+    async fn gets(&mut self, mut gets: Vec<Get>) {
+        while !gets.is_empty() {
+            let ours = join_all(gets.iter().map(|get| self.postgres.get(get.clone()))).await;
+            let theirs = join_all(gets.iter().map(|get| self.sqlite.get(get.clone()))).await;
+            let mut next = Vec::new();
+            for ((get, ours), theirs) in gets.into_iter().zip(ours).zip(theirs) {
+                let theirs = theirs.unwrap();
+                let mut expected = theirs.clone();
+                for item in &mut expected.items {
+                    let spot = (get.namespace.clone(), get.id.clone(), item.key.clone());
+                    item.version = self.versions.of(&spot, item.version);
+                }
+                assert_eq!(ours.unwrap(), expected);
+                self.operations += 1;
+                let ItemPage { items, more } = theirs;
+                if more {
+                    next.push(Get { after: items.last().map(|item| item.key.clone()), ..get });
+                }
             }
-            assert_eq!(ours, expected);
-            self.operations += 1;
-            let ItemPage { items, more } = theirs;
-            if !more {
-                return;
-            }
-            get.after = items.last().map(|item| item.key.clone());
+            gets = next;
         }
     }
 
@@ -194,7 +198,9 @@ async fn run(sequence: Vec<Timed>) -> usize {
             Step::Writes(writes) => {
                 pair.writes(writes.into_iter().map(|write| timed(write, now)).collect()).await;
             }
-            Step::Get(get) => pair.get(Get { now, ..get }).await,
+            Step::Gets(gets) => {
+                pair.gets(gets.into_iter().map(|get| Get { now, ..get }).collect()).await;
+            }
             Step::Scan(scan) => pair.scan(Scan { now, ..scan }).await,
             Step::Sweep => {
                 assert_eq!(pair.postgres.sweep(now).await.unwrap(), pair.sqlite.sweep(now).await.unwrap());

@@ -8,6 +8,7 @@ mod differential;
 mod open;
 mod outage;
 mod place;
+mod rides;
 mod several;
 mod sweep;
 mod writes;

@@ -1,0 +1,96 @@
+//! Who lets riders on: each time a connection can be had, it carries whoever waits.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prism_contract::keyvalue::{Error, Get};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Ride, Riders, Rode, take};
+use crate::queue::{closed, shed};
+
+/// How many statements with riders run at the same time: one more, and each carries fewer.
+const RIDES: usize = 2;
+
+/// Connections that carry riders.
+pub(crate) trait Carrier: Send + Sync + 'static {
+    /// One permit for each connection that may be had.
+    fn free(&self) -> &Arc<Semaphore>;
+
+    /// Reads for the riders on a connection, and lets all of them off.
+    fn carry(&self, ride: Ride, free: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send;
+}
+
+/// The riders that wait, and their conductor.
+pub(crate) struct Line {
+    riders: Arc<Riders>,
+    conductor: Mutex<Option<JoinHandle<()>>>,
+    wait: Duration,
+}
+
+impl Line {
+    /// A line of at most `length`, in which nobody waits longer than `wait`.
+    pub(crate) fn new(carrier: Arc<impl Carrier>, length: usize, wait: Duration) -> Self {
+        let riders = Arc::new(Riders::new(length, usize::MAX));
+        let conductor = tokio::spawn(conduct(carrier, Arc::clone(&riders)));
+        Self { riders, conductor: Mutex::new(Some(conductor)), wait }
+    }
+
+    /// Waits with the others for a ride; sheds the request if too many wait, or if it waits too long.
+    pub(crate) async fn ride(&self, get: Get) -> Result<Rode, Error> {
+        let namespace = get.namespace.clone();
+        let answered = self.riders.enter(&namespace, get, 0)?;
+        timeout(self.wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Whether nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.riders.is_empty()
+    }
+
+    /// Lets nobody in any more, and waits until the last of those who wait is under way.
+    pub(crate) async fn close(&self) {
+        self.riders.close();
+        let conductor = self.conductor.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(conductor) = conductor {
+            // One that panicked carries nobody any more.
+            let _ = conductor.await;
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.riders.abandon();
+    }
+}
+
+async fn conduct(carrier: Arc<impl Carrier>, riders: Arc<Riders>) {
+    let rides = Arc::new(Semaphore::new(RIDES));
+    loop {
+        // Asked first: what comes in between is seen.
+        let closed = riders.is_closed();
+        if riders.is_empty() {
+            if closed {
+                return;
+            }
+            riders.changed().await;
+            continue;
+        }
+        let Ok(place) = Arc::clone(&rides).acquire_owned().await else { return };
+        let Ok(free) = Arc::clone(carrier.free()).acquire_owned().await else { return };
+        // Those who were just answered get a turn to ask again, so that they ride with these and not with the next.
+        tokio::task::yield_now().await;
+        let taken = take(&riders);
+        if !taken.is_empty() {
+            let carrier = Arc::clone(&carrier);
+            tokio::spawn(async move {
+                carrier.carry(Ride::new(taken), free).await;
+                drop(place);
+            });
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Gets that ride together in SQLite.
+
+mod common;
+
+use common::{Place, rides};
+use sqlx::Executor;
+
+#[tokio::test]
+async fn every_page_that_is_read_beside_others_is_whole() {
+    let place = Place::new();
+    rides::every_page_is_whole(place.open().await).await;
+}
+
+#[tokio::test]
+async fn every_predicate_is_read_beside_others() {
+    let place = Place::new();
+    rides::every_predicate_rides(place.open().await).await;
+}
+
+#[tokio::test]
+async fn a_read_that_meets_a_damaged_item_fails_alone() {
+    let place = Place::new();
+    let damage = async |id: &[u8], key: &[u8]| {
+        let damaged =
+            sqlx::query("UPDATE items SET created_at = -1 WHERE id = ? AND key = ?").bind(id.to_vec());
+        let done = place.stranger().await.execute(damaged.bind(key.to_vec())).await.unwrap();
+        assert_eq!(done.rows_affected(), 1);
+    };
+    rides::a_rider_that_fails_fails_alone(place.open().await, damage).await;
+}
