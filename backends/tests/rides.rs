@@ -28,3 +28,12 @@ async fn a_read_that_meets_a_damaged_item_fails_alone() {
     };
     rides::a_rider_that_fails_fails_alone(place.open().await, damage).await;
 }
+
+#[tokio::test]
+async fn a_statement_that_fails_leaves_nobody_with_an_empty_answer() {
+    let place = Place::new();
+    let destroy = async || {
+        place.stranger().await.execute("DROP TABLE items").await.unwrap();
+    };
+    rides::nobody_arrives_empty(place.open().await, destroy).await;
+}

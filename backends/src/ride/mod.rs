@@ -30,8 +30,9 @@ pub(crate) enum Rode {
 pub(crate) const ROWS: usize = 16;
 /// Most spans that one statement reads.
 pub(crate) const SPANS: usize = 64;
-/// Most keys that a rider may name.
+/// Most keys that a rider may name; each is a span of one row.
 const KEYS: usize = 8;
+const _: () = assert!(KEYS <= ROWS && KEYS <= SPANS);
 
 /// Whether a Get may ride: what it reads is a few keys, or a span from its start on.
 pub(crate) fn may_ride(get: &Get) -> bool {
@@ -73,9 +74,7 @@ pub(crate) struct Ride {
 struct Trip {
     rider: Rider,
     filling: Filling<Item>,
-    /// How many rows of the seat that is being read have come.
     rows: usize,
-    seat: usize,
     state: State,
 }
 
@@ -97,7 +96,7 @@ impl Ride {
         }
         let trips = riders.into_iter().map(|rider| {
             let filling = Filling::new(rider.request.selection.page);
-            Trip { rider, filling, rows: 0, seat: usize::MAX, state: State::Filling }
+            Trip { rider, filling, rows: 0, state: State::Filling }
         });
         Self { seats, trips: trips.collect() }
     }
@@ -114,9 +113,6 @@ impl Ride {
         };
         if !matches!(trip.state, State::Filling) {
             return;
-        }
-        if trip.seat != number {
-            (trip.seat, trip.rows) = (number, 0);
         }
         trip.rows += 1;
         trip.state = match item {

@@ -94,3 +94,13 @@ pub(crate) async fn a_rider_that_fails_fails_alone(
         }
     }
 }
+
+/// What is read once the store cannot answer: nobody is told that there is nothing.
+pub(crate) async fn nobody_arrives_empty(store: impl KeyValueBackend, destroy: impl AsyncFnOnce()) {
+    fill(&store).await;
+    destroy().await;
+    let gets = SIZES.map(|size| store.get(Get { id: record(&id(size)), ..get(Predicate::All) }));
+    for answer in join_all(gets).await {
+        assert!(matches!(answer, Err(Error::Internal(_))), "{answer:?}");
+    }
+}

@@ -27,3 +27,9 @@ async fn a_read_that_meets_a_damaged_item_fails_alone() {
     };
     rides::a_rider_that_fails_fails_alone(place.open().await, damage).await;
 }
+
+#[tokio::test]
+async fn a_statement_that_fails_leaves_nobody_with_an_empty_answer() {
+    let place = place!("a_statement_that_fails_leaves_nobody_with_an_empty_answer");
+    rides::nobody_arrives_empty(place.open().await, async || place.run("DROP TABLE prism_items").await).await;
+}
