@@ -30,7 +30,8 @@ pub struct ServeArgs {
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
         .map_err(Failure::Usage)?;
-    logging::start(config.logging);
+    let _rest = logging::start(config.logging)
+        .map_err(|why| Failure::Failed(format!("the log cannot start: {why}")))?;
     let options = options(&config)?;
     let listener = TcpListener::bind(&config.server.listen)
         .await
