@@ -12,6 +12,7 @@ ARG PROFILE=release
 # Dependencies first, from the manifests alone: a change of the source does not build them again. Each crate is empty until
 # then, and what a manifest says of files that are not there yet is left out.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 COPY proto/Cargo.toml proto/
 COPY contract/Cargo.toml contract/
 COPY wire/Cargo.toml wire/

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// Chosen by measurement: a call is some fifty small allocations, which glibc's own takes half as long again for.
+/// A call is some fifty small allocations, and many of them are freed by another thread than made them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -56,9 +56,9 @@ pub(super) enum Values {
     Within,
 }
 
-/// Reads spans of several records, each up to one row more than [`ROWS`]: the columns of an item, and the span's number from
-/// 1. Parameters namespaces, ids, starts, ends and moments, a row for each span. The order is that of the spans, and of each
-/// one's keys.
+/// Reads spans of several records, each up to one row more than [`ROWS`]: the columns of an item, and the span's number,
+/// counted from one. Parameters namespaces, ids, starts, ends and moments, a row for each span. The order is that of the
+/// spans, and of the keys of each.
 pub(super) fn ride() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let columns = COLUMNS.map(|column| format!("i.{column}")).join(", ");

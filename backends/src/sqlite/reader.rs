@@ -116,16 +116,13 @@ impl Carrier for Pool {
 
     async fn carry(&self, mut ride: Ride, free: OwnedSemaphorePermit) {
         let Ok(mut lease) = self.lease(free, None).await else { return ride.get_off() };
-        match lease.read(&mut ride).await {
-            Ok(()) => {
-                // First, so that whoever asks again meets a connection that is free.
-                lease.give_back();
-                ride.arrive();
-            }
-            Err(_) => {
-                lease.discard();
-                ride.get_off();
-            }
+        if lease.read(&mut ride).await.is_ok() {
+            // First, so that whoever asks again meets a connection that is free.
+            lease.give_back();
+            ride.arrive();
+        } else {
+            lease.discard();
+            ride.get_off();
         }
     }
 }

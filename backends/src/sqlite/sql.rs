@@ -111,10 +111,11 @@ fn span(ends: bool) -> String {
 pub(super) const ITEM_COLUMNS: &str =
     "key, content_type, compression, version, token, created_at, updated_at, expires_at";
 
+const _: () = assert!(SPANS <= MOST_ROWS);
+
 /// Reads spans of several records, each up to one row more than [`ROWS`], with the number of the span before the columns of
 /// an item; parameters namespace, id, start, end and moment of each. The order is that of the spans, and of each one's keys.
 pub(super) fn ride(spans: usize) -> &'static str {
-    const { assert!(SPANS <= MOST_ROWS) };
     static TEXT: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
             let arms = (0..size).map(|number| {
