@@ -1,0 +1,71 @@
+//! One client of each target, as light as it can be made: what it costs is taken from the server that it measures.
+
+mod grpc;
+
+use bytes::Bytes;
+
+pub use self::grpc::Grpc;
+
+/// The namespace of all that is measured.
+pub const NAMESPACE: &str = "bench";
+/// The key of each record's first item.
+pub const KEY: &[u8] = b"k";
+
+/// Why a call brought no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallFailure {
+    /// The server shed it: RESOURCE_EXHAUSTED.
+    Shed,
+    /// It failed.
+    Error(String),
+    /// It was answered, and the answer cannot be right.
+    Wrong(String),
+}
+
+/// A value that was read.
+#[derive(Debug)]
+pub struct Found {
+    /// The value.
+    pub value: Bytes,
+    /// Its version, where the target has such.
+    pub version: Option<i64>,
+}
+
+/// A client of one target, for one call at a time.
+#[derive(Debug)]
+pub enum Client {
+    /// Prism, or the echo.
+    Grpc(Grpc),
+}
+
+impl Client {
+    /// Writes the value of a record; the version it has now, where the target has such.
+    ///
+    /// # Errors
+    /// See [`CallFailure`].
+    pub async fn put(&mut self, record: u64, value: Bytes) -> Result<Option<i64>, CallFailure> {
+        match self {
+            Self::Grpc(client) => client.put(record, value).await,
+        }
+    }
+
+    /// Reads the value of a record; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`CallFailure`].
+    pub async fn get(&mut self, record: u64) -> Result<Option<Found>, CallFailure> {
+        match self {
+            Self::Grpc(client) => client.get(record).await,
+        }
+    }
+}
+
+/// The id of a record.
+pub fn id_of(record: u64) -> String {
+    format!("r{record}")
+}
+
+/// The record that an id is of.
+pub fn record_of(id: &str) -> Option<u64> {
+    id.strip_prefix('r')?.parse().ok()
+}

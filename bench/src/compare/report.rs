@@ -1,0 +1,187 @@
+//! What was measured, as a table and as JSON: medians of the rounds, with the least and the most.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::Options;
+use crate::closed::Operation;
+use crate::machine::Machine;
+use crate::tally::Figures;
+use crate::target::Kind;
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What it was measured on.
+    pub machine: Machine,
+    /// The command line.
+    pub command: String,
+    /// The options in effect.
+    pub options: Options,
+    /// Which versions were measured.
+    pub versions: Vec<String>,
+    /// A row for each operation and target.
+    pub rows: Vec<Row>,
+}
+
+/// One operation on one target.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// The target's name.
+    pub target: &'static str,
+    /// The median of the rounds' answers per second.
+    pub rate: f64,
+    /// The slowest round's.
+    pub least: f64,
+    /// The fastest round's.
+    pub most: f64,
+    /// The median of the rounds' p50, in microseconds.
+    pub p50_us: f64,
+    /// The median of the rounds' p99, in microseconds.
+    pub p99_us: f64,
+    /// Calls that were shed or failed, in all rounds.
+    pub errors: u64,
+    /// What the first of those said.
+    pub first_error: Option<String>,
+    /// The rate as a share of the echo's.
+    pub of_echo: Option<f64>,
+    /// The median share of all cores that the load generator used.
+    pub generator_cpu: f64,
+    /// The rounds themselves.
+    pub rounds: Vec<Figures>,
+}
+
+pub(super) fn rows(
+    options: &Options,
+    kinds: &[Kind],
+    figures: &HashMap<(Operation, Kind), Vec<Figures>>,
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for &operation in &options.operations {
+        let echo = figures.get(&(operation, Kind::Echo)).map(|rounds| median(rounds, |round| round.rate));
+        for &kind in kinds {
+            if let Some(rounds) = figures.get(&(operation, kind)) {
+                rows.push(row(operation, kind, rounds, echo));
+            }
+        }
+    }
+    rows
+}
+
+fn row(operation: Operation, kind: Kind, rounds: &[Figures], echo: Option<f64>) -> Row {
+    let rate = median(rounds, |round| round.rate);
+    Row {
+        operation: operation.name(),
+        target: kind.name(),
+        rate,
+        least: rounds.iter().map(|round| round.rate).fold(f64::INFINITY, f64::min),
+        most: rounds.iter().map(|round| round.rate).fold(0.0, f64::max),
+        p50_us: median(rounds, |round| microseconds(round.p50_ns)),
+        p99_us: median(rounds, |round| microseconds(round.p99_ns)),
+        errors: rounds.iter().map(|round| round.errors + round.shed).sum(),
+        first_error: rounds.iter().find_map(|round| round.first_error.clone()),
+        of_echo: echo.filter(|&echo| echo > 0.0).map(|echo| rate / echo),
+        generator_cpu: median(rounds, |round| round.generator_cpu),
+        rounds: rounds.to_vec(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no latency is 2^52 nanoseconds")]
+fn microseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1000.0
+}
+
+/// The middle one, or the mean of the two in the middle; 0 of nothing.
+fn median(rounds: &[Figures], figure: impl Fn(&Figures) -> f64) -> f64 {
+    let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    match (figures.get(figures.len() / 2), figures.len() % 2) {
+        (None, _) => 0.0,
+        (Some(&upper), 1) => upper,
+        (Some(&upper), _) => f64::midpoint(figures[figures.len() / 2 - 1], upper),
+    }
+}
+
+impl Report {
+    pub(super) fn new(options: &Options, rows: Vec<Row>, versions: Vec<String>) -> Self {
+        let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+        Self {
+            machine: Machine::here(),
+            command: format!("prism-bench {command}"),
+            options: options.clone(),
+            versions,
+            rows,
+        }
+    }
+
+    /// The table and what it was measured with, as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| operation | target | requests/s, median (least..most) | p50 µs | p99 µs | errors | of echo | generator's CPU |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        );
+        for row in &self.rows {
+            let of_echo = row.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
+            text += &format!(
+                "| {} | {} | {:.0} ({:.0}..{:.0}) | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
+                row.operation,
+                row.target,
+                row.rate,
+                row.least,
+                row.most,
+                row.p50_us,
+                row.p99_us,
+                row.errors,
+                row.generator_cpu * 100.0,
+            );
+        }
+        let options = &self.options;
+        text += &format!(
+            "\n{} rounds of {} s after {} s; {} connections with {} in flight each; {} records, values of {} bytes.\n\
+             Machine: {}.\n",
+            options.rounds,
+            options.seconds,
+            options.warm_up,
+            options.connections,
+            options.in_flight,
+            options.records,
+            options.value_bytes,
+            self.machine.line(),
+        );
+        for version in &self.versions {
+            text += &format!("- {version}\n");
+        }
+        for row in self.rows.iter().filter(|row| row.errors > 0) {
+            let first = row.first_error.as_deref().unwrap_or("shed");
+            text +=
+                &format!("- {} {}: {} errors; the first: {first}\n", row.target, row.operation, row.errors);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::Tally;
+    use std::time::Duration;
+
+    #[test]
+    fn the_median_is_the_middle_round_whatever_their_order() {
+        let rounds: Vec<Figures> = [3_u32, 1, 2]
+            .iter()
+            .map(|&seconds| {
+                let mut tally = Tally::default();
+                (0..6).for_each(|_| tally.answered(Duration::from_micros(1)));
+                tally.figures(Duration::from_secs(seconds.into()), 0.0)
+            })
+            .collect();
+        let row = row(Operation::Put, Kind::PrismSqlite, &rounds, Some(12.0));
+        assert_eq!((row.least, row.rate, row.most), (2.0, 3.0, 6.0));
+        assert_eq!(row.of_echo, Some(0.25));
+        assert!((median(&rounds[..2], |round| round.rate) - 4.0).abs() < 1e-9);
+    }
+}
