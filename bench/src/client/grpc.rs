@@ -46,7 +46,7 @@ impl Grpc {
             items: vec![item],
             ..PutRequest::default()
         };
-        let response = self.inner.put(request).await.map_err(failed)?.into_inner();
+        let response = self.inner.put(request).await.map_err(|status| failed(&status))?.into_inner();
         match response.results.as_slice() {
             [result] if result.applied && result.version > 0 => Ok(self.versions.then_some(result.version)),
             results => Err(CallFailure::Wrong(format!(
@@ -63,7 +63,7 @@ impl Grpc {
             predicate: Some(KeyPredicate { predicate: Some(Predicate::MatchKeys(keys)) }),
             ..GetRequest::default()
         };
-        let mut response = self.inner.get(request).await.map_err(failed)?.into_inner();
+        let mut response = self.inner.get(request).await.map_err(|status| failed(&status))?.into_inner();
         let Some(item) = response.items.pop() else { return Ok(None) };
         if !response.items.is_empty() || item.key != KEY {
             return Err(CallFailure::Wrong(format!(
@@ -75,7 +75,7 @@ impl Grpc {
     }
 }
 
-fn failed(status: Status) -> CallFailure {
+fn failed(status: &Status) -> CallFailure {
     match status.code() {
         Code::ResourceExhausted => CallFailure::Shed,
         code => CallFailure::Error(format!("{code:?}: {}", status.message())),
