@@ -118,6 +118,16 @@ fn report(failure: &Failure) -> ExitCode {
     failure.exit_code()
 }
 
+/// The options of `compare` as the command line gives them.
+#[cfg(test)]
+pub(crate) fn compare_options(arguments: &[&str]) -> compare::Options {
+    let cli = Cli::parse_from([&["prism-bench", "compare"], arguments].concat());
+    match cli.command {
+        Command::Compare(options) => *options,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -96,7 +96,11 @@ impl Records {
 ///
 /// # Errors
 /// A write failed.
-pub async fn preload(clients: Vec<Client>, records: &Arc<Records>) -> Result<Vec<Client>, Failure> {
+pub async fn preload(mut clients: Vec<Client>, records: &Arc<Records>) -> Result<Vec<Client>, Failure> {
+    if let Some(Client::Sqlite(_)) = clients.first() {
+        let written = in_transactions(&mut clients[0], records).await;
+        return written.map(|()| clients).map_err(|why| Failure::of("the records cannot be written", &why));
+    }
     let stride = clients.len() as u64;
     let mut tasks = JoinSet::new();
     for (first, mut client) in (0..).zip(clients) {
@@ -119,6 +123,25 @@ pub async fn preload(clients: Vec<Client>, records: &Arc<Records>) -> Result<Vec
         .into_iter()
         .collect::<Result<_, _>>()
         .map_err(|why| Failure::of("the records cannot be written", &why))
+}
+
+/// Writes every record with one client, a thousand in each transaction: SQLite would wait for the disk after each.
+async fn in_transactions(client: &mut Client, records: &Records) -> Result<(), String> {
+    async fn say(client: &mut Client, statement: &'static str) -> Result<(), CallFailure> {
+        let Client::Sqlite(client) = client else { return Ok(()) };
+        client.say(statement).await
+    }
+    let told = |failure: CallFailure| format!("{failure:?}");
+    for record in 0..records.count {
+        if record % 1000 == 0 {
+            say(client, "BEGIN IMMEDIATE").await.map_err(told)?;
+        }
+        records.put(client, record, 0).await.map_err(told)?;
+        if record % 1000 == 999 || record + 1 == records.count {
+            say(client, "COMMIT").await.map_err(told)?;
+        }
+    }
+    Ok(())
 }
 
 /// When to count. What ends before `from` is warm-up; no request begins after `until`.

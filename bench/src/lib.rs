@@ -5,6 +5,7 @@
 //! - [`client`]: one client of each, as light as it can be made.
 //! - [`value`] and [`versions`]: what an answer must be; every answer is checked while it is measured.
 //! - [`closed`]: keeps a fixed number of requests in flight.
+//! - [`pgbench`]: Postgres' own load generator, for comparison.
 //! - [`compare`]: the same operations on several targets, round by round.
 
 pub mod cli;
@@ -15,6 +16,7 @@ pub mod cpu;
 pub mod echo;
 pub mod failure;
 pub mod machine;
+pub mod pgbench;
 pub mod process;
 pub mod tally;
 pub mod target;

@@ -27,6 +27,11 @@ impl Sizes {
         Ok(Self { least, most })
     }
 
+    /// The longest.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// The value of `record` with this sequence number.
     pub fn make(&self, record: u64, sequence: u64) -> Bytes {
         let length = self.length(record, sequence);

@@ -1,10 +1,16 @@
 //! One client of each target, as light as it can be made: what it costs is taken from the server that it measures.
 
+mod etcd;
 mod grpc;
+mod redis;
+mod sql;
 
 use bytes::Bytes;
 
+pub use self::etcd::Etcd;
 pub use self::grpc::Grpc;
+pub use self::redis::Redis;
+pub use self::sql::{Postgres, Sqlite, TABLE};
 
 /// The namespace of all that is measured.
 pub const NAMESPACE: &str = "bench";
@@ -36,6 +42,14 @@ pub struct Found {
 pub enum Client {
     /// Prism, or the echo.
     Grpc(Grpc),
+    /// Postgres itself.
+    Postgres(Postgres),
+    /// SQLite itself.
+    Sqlite(Sqlite),
+    /// etcd.
+    Etcd(Etcd),
+    /// Redis.
+    Redis(Redis),
 }
 
 impl Client {
@@ -46,6 +60,10 @@ impl Client {
     pub async fn put(&mut self, record: u64, value: Bytes) -> Result<Option<i64>, CallFailure> {
         match self {
             Self::Grpc(client) => client.put(record, value).await,
+            Self::Postgres(client) => client.put(record, &value).await.map(|()| None),
+            Self::Sqlite(client) => client.put(record, &value).await.map(|()| None),
+            Self::Etcd(client) => client.put(record, value).await.map(Some),
+            Self::Redis(client) => client.put(record, &value).await.map(|()| None),
         }
     }
 
@@ -54,8 +72,13 @@ impl Client {
     /// # Errors
     /// See [`CallFailure`].
     pub async fn get(&mut self, record: u64) -> Result<Option<Found>, CallFailure> {
+        let unversioned = |value: Option<Bytes>| value.map(|value| Found { value, version: None });
         match self {
             Self::Grpc(client) => client.get(record).await,
+            Self::Postgres(client) => client.get(record).await.map(unversioned),
+            Self::Sqlite(client) => client.get(record).await.map(unversioned),
+            Self::Etcd(client) => client.get(record).await,
+            Self::Redis(client) => client.get(record).await.map(unversioned),
         }
     }
 }
@@ -68,4 +91,9 @@ pub fn id_of(record: u64) -> String {
 /// The record that an id is of.
 pub fn record_of(id: &str) -> Option<u64> {
     id.strip_prefix('r')?.parse().ok()
+}
+
+/// The whole key of a record's item, where a target has no namespaces.
+fn path_of(record: u64) -> String {
+    format!("{NAMESPACE}/r{record}/k")
 }

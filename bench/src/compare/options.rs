@@ -34,7 +34,7 @@ pub struct Options {
     #[arg(long, default_value = "100", value_parser = value_bytes)]
     pub value_bytes: String,
     /// The targets, separated by commas.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Echo, Kind::PrismSqlite, Kind::PrismPostgres])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Kind::ALL)]
     #[serde(skip)]
     pub only: Vec<Kind>,
     /// The operations, separated by commas.

@@ -32,6 +32,16 @@ pub struct Row {
     pub operation: &'static str,
     /// The target's name.
     pub target: &'static str,
+    /// What would bring a target that is not installed; it has no figures.
+    pub not_installed: Option<&'static str>,
+    /// The figures of one that is.
+    #[serde(flatten)]
+    pub summary: Option<Summary>,
+}
+
+/// What the rounds came to.
+#[derive(Debug, Serialize)]
+pub struct Summary {
     /// The median of the rounds' answers per second.
     pub rate: f64,
     /// The slowest round's.
@@ -56,26 +66,28 @@ pub struct Row {
 
 pub(super) fn rows(
     options: &Options,
-    kinds: &[Kind],
     figures: &HashMap<(Operation, Kind), Vec<Figures>>,
+    missing: &[(Kind, &'static str)],
 ) -> Vec<Row> {
     let mut rows = Vec::new();
     for &operation in &options.operations {
         let echo = figures.get(&(operation, Kind::Echo)).map(|rounds| median(rounds, |round| round.rate));
-        for &kind in kinds {
-            if let Some(rounds) = figures.get(&(operation, kind)) {
-                rows.push(row(operation, kind, rounds, echo));
-            }
+        for &kind in &options.only {
+            let rounds = figures.get(&(operation, kind));
+            rows.push(Row {
+                operation: operation.name(),
+                target: kind.name(),
+                not_installed: missing.iter().find(|(missing, _)| *missing == kind).map(|(_, how)| *how),
+                summary: rounds.map(|rounds| summary(rounds, echo)),
+            });
         }
     }
     rows
 }
 
-fn row(operation: Operation, kind: Kind, rounds: &[Figures], echo: Option<f64>) -> Row {
+fn summary(rounds: &[Figures], echo: Option<f64>) -> Summary {
     let rate = median(rounds, |round| round.rate);
-    Row {
-        operation: operation.name(),
-        target: kind.name(),
+    Summary {
         rate,
         least: rounds.iter().map(|round| round.rate).fold(f64::INFINITY, f64::min),
         most: rounds.iter().map(|round| round.rate).fold(0.0, f64::max),
@@ -124,18 +136,22 @@ impl Report {
              | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         );
         for row in &self.rows {
-            let of_echo = row.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
+            let start = format!("| {} | {} |", row.operation, row.target);
+            let Some(of) = &row.summary else {
+                let how = row.not_installed.unwrap_or_default();
+                text += &format!("{start} not installed ({how}) | - | - | - | - | - |\n");
+                continue;
+            };
+            let of_echo = of.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
             text += &format!(
-                "| {} | {} | {:.0} ({:.0}..{:.0}) | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
-                row.operation,
-                row.target,
-                row.rate,
-                row.least,
-                row.most,
-                row.p50_us,
-                row.p99_us,
-                row.errors,
-                row.generator_cpu * 100.0,
+                "{start} {:.0} ({:.0}..{:.0}) | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
+                of.rate,
+                of.least,
+                of.most,
+                of.p50_us,
+                of.p99_us,
+                of.errors,
+                of.generator_cpu * 100.0,
             );
         }
         let options = &self.options;
@@ -154,10 +170,11 @@ impl Report {
         for version in &self.versions {
             text += &format!("- {version}\n");
         }
-        for row in self.rows.iter().filter(|row| row.errors > 0) {
-            let first = row.first_error.as_deref().unwrap_or("shed");
+        for row in &self.rows {
+            let Some(of) = row.summary.as_ref().filter(|of| of.errors > 0) else { continue };
+            let first = of.first_error.as_deref().unwrap_or("shed");
             text +=
-                &format!("- {} {}: {} errors; the first: {first}\n", row.target, row.operation, row.errors);
+                &format!("- {} {}: {} errors; the first: {first}\n", row.target, row.operation, of.errors);
         }
         text
     }
@@ -179,9 +196,19 @@ mod tests {
                 tally.figures(Duration::from_secs(seconds.into()), 0.0)
             })
             .collect();
-        let row = row(Operation::Put, Kind::PrismSqlite, &rounds, Some(12.0));
+        let row = summary(&rounds, Some(12.0));
         assert_eq!((row.least, row.rate, row.most), (2.0, 3.0, 6.0));
         assert_eq!(row.of_echo, Some(0.25));
         assert!((median(&rounds[..2], |round| round.rate) - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_not_installed_stays_in_the_table() {
+        let missing = [(Kind::Etcd, "apt-get install etcd-server")];
+        let mut options = crate::cli::compare_options(&["--only", "etcd", "--operations", "get"]);
+        options.rounds = 1;
+        let rows = rows(&options, &HashMap::new(), &missing);
+        let table = Report::new(&options, rows, Vec::new()).markdown();
+        assert!(table.contains("| get | etcd | not installed (apt-get install etcd-server) |"), "{table}");
     }
 }

@@ -1,83 +1,28 @@
 //! The servers that are measured, each a process of its own on loopback, with its data in a folder that goes with it.
 
+mod echo;
+mod etcd;
+mod kind;
+mod places;
 mod postgres;
 mod prism;
+mod redis;
+mod sql;
 
 use std::any::Any;
 use std::fmt;
-use std::path::PathBuf;
-use std::process::Command;
 
-use tempfile::TempDir;
-
+use self::kind::Installed;
+pub use self::kind::Kind;
+pub(crate) use self::kind::postgres_folders;
+pub use self::places::Places;
 pub use self::postgres::{Postgres, hold};
-pub use self::prism::{Storage, prism};
-use crate::client::{Client, Grpc};
+pub use self::prism::Storage;
+pub(crate) use self::sql::PGBENCH_TABLE;
+use crate::client::{Client, Etcd, Grpc, Redis};
 use crate::failure::Failure;
-use crate::process::{Server, free_address};
+use crate::process::{Server, data_folder};
 use crate::value::Sizes;
-
-/// What can be measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
-pub enum Kind {
-    /// A server of the same messages that stores nothing: the ceiling.
-    Echo,
-    /// `prism serve` on SQLite.
-    PrismSqlite,
-    /// `prism serve` on Postgres.
-    PrismPostgres,
-}
-
-impl Kind {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::PrismSqlite => "prism-sqlite",
-            Self::PrismPostgres => "prism-postgres",
-        }
-    }
-
-    /// Whether it keeps what is put into it.
-    pub fn stores(self) -> bool {
-        self != Self::Echo
-    }
-}
-
-/// Where programs and data are.
-#[derive(Debug, Clone)]
-pub struct Places {
-    /// This program, which is the echo too and holds a Postgres.
-    pub own: PathBuf,
-    /// The gateway.
-    pub prism: PathBuf,
-    /// A Postgres that somebody runs; else a cluster is made.
-    pub postgres: Option<String>,
-    /// Where data goes; else the temporary folder.
-    pub data: Option<PathBuf>,
-}
-
-impl Places {
-    /// Those of the programs that stand beside this one.
-    ///
-    /// # Errors
-    /// There is no gateway there, and none was named.
-    pub fn beside(
-        prism: Option<PathBuf>,
-        postgres: Option<String>,
-        data: Option<PathBuf>,
-    ) -> Result<Self, Failure> {
-        let own = std::env::current_exe().map_err(|why| Failure::of("this program's own path", &why))?;
-        let prism = prism.unwrap_or_else(|| own.with_file_name("prism"));
-        if !prism.is_file() {
-            return Err(Failure::Usage(format!(
-                "there is no gateway at '{}'; build it (cargo build --release -p prism-proxy) or name it with --prism PATH",
-                prism.display()
-            )));
-        }
-        Ok(Self { own, prism, postgres, data })
-    }
-}
 
 /// A target that takes connections. All of it goes with the value.
 pub struct Target {
@@ -89,9 +34,9 @@ pub struct Target {
     pub endpoint: String,
     /// Its server, where there is one process alone.
     pub server: Option<Server>,
-    /// Dropped after the server: data, and servers behind it.
+    /// Dropped after the server: its data.
     #[expect(dead_code, reason = "it is held, not used")]
-    pub(crate) behind: Vec<Box<dyn Any + Send>>,
+    behind: Box<dyn Any + Send>,
 }
 
 impl fmt::Debug for Target {
@@ -103,38 +48,82 @@ impl fmt::Debug for Target {
     }
 }
 
+/// What came of starting a target.
+#[derive(Debug)]
+pub enum Started {
+    /// It takes connections.
+    Running(Box<Target>),
+    /// It is not on this machine; what would bring it.
+    NotInstalled(&'static str),
+}
+
+/// Starts a target. `postgres` is there if the target needs it; the echo answers with values as `values` says.
+///
+/// # Errors
+/// It is installed and does not start.
+pub async fn start(
+    kind: Kind,
+    places: &Places,
+    postgres: Option<&Postgres>,
+    values: &str,
+) -> Result<Started, Failure> {
+    if let Installed::Not(how) = kind.installed(postgres.is_some()) {
+        return Ok(Started::NotInstalled(how));
+    }
+    let url = postgres.map(|postgres| postgres.url.as_str()).unwrap_or_default();
+    let folder = data_folder(places.data.as_deref())?;
+    let target = match kind {
+        Kind::Echo => echo::start(places, folder, values).await,
+        Kind::PrismSqlite => prism::start(places, folder, Storage::Sqlite).await,
+        Kind::PrismPostgres => prism::start(places, folder, Storage::Postgres(url)).await,
+        Kind::SqliteDirect => sql::sqlite(folder).await,
+        Kind::PostgresDirect => sql::postgres(url).await,
+        Kind::Pgbench => sql::pgbench(url).await,
+        Kind::Etcd => etcd::start(folder).await,
+        Kind::Redis => redis::start(folder).await,
+    };
+    target.map(|target| Started::Running(Box::new(target)))
+}
+
 impl Target {
-    /// Clients on `connections` connections, `in_flight` of them on each.
+    /// Clients on `connections` connections, `in_flight` of them on each. Where a connection carries one call at a time,
+    /// each client has one of its own.
     ///
     /// # Errors
     /// It does not take connections.
     pub async fn clients(&self, connections: usize, in_flight: usize) -> Result<Vec<Client>, Failure> {
         let mut clients = Vec::with_capacity(connections * in_flight);
+        let url = self.endpoint.as_str();
         for _ in 0..connections {
-            let client = Grpc::connect(&self.endpoint, self.kind.stores()).await?;
-            clients.extend((0..in_flight).map(|_| Client::Grpc(client.clone())));
+            match self.kind {
+                Kind::Echo | Kind::PrismSqlite | Kind::PrismPostgres => {
+                    let client = Grpc::connect(url, self.kind.stores()).await?;
+                    clients.extend((0..in_flight).map(|_| Client::Grpc(client.clone())));
+                }
+                Kind::Etcd => {
+                    let client = Etcd::connect(url).await?;
+                    clients.extend((0..in_flight).map(|_| Client::Etcd(client.clone())));
+                }
+                Kind::Redis => {
+                    let client = Redis::connect(url).await?;
+                    clients.extend((0..in_flight).map(|_| Client::Redis(client.clone())));
+                }
+                Kind::PostgresDirect => {
+                    for _ in 0..in_flight {
+                        clients.push(Client::Postgres(crate::client::Postgres::connect(url).await?));
+                    }
+                }
+                Kind::SqliteDirect => {
+                    for _ in 0..in_flight {
+                        clients.push(Client::Sqlite(sql::open(url).await?));
+                    }
+                }
+                // It brings its own.
+                Kind::Pgbench => {}
+            }
         }
         Ok(clients)
     }
-}
-
-/// Starts an echo.
-///
-/// # Errors
-/// It does not start.
-pub async fn echo(places: &Places, folder: TempDir, values: &str) -> Result<Target, Failure> {
-    let address = free_address()?;
-    let mut command = Command::new(&places.own);
-    command.args(["echo", "--listen", &address.to_string(), "--value-bytes", values]);
-    let mut server = Server::start("echo", &mut command, folder.path())?;
-    server.ready(address).await?;
-    Ok(Target {
-        kind: Kind::Echo,
-        version: format!("tonic, prism-bench {}", env!("CARGO_PKG_VERSION")),
-        endpoint: Grpc::endpoint(address),
-        server: Some(server),
-        behind: vec![Box::new(folder)],
-    })
 }
 
 /// Sizes as the command line writes them: `N` or `MIN..MAX`.

@@ -6,7 +6,9 @@ use std::process::{Child, Command, Stdio};
 use prism_testkit::Private;
 
 use super::Places;
+use super::kind::postgres_folders;
 use crate::failure::Failure;
+use crate::process::find;
 
 /// A Postgres to work on.
 #[derive(Debug)]
@@ -31,13 +33,18 @@ impl Drop for Holder {
 }
 
 impl Postgres {
-    /// The one that `places` names, or a cluster out of PostgreSQL's programs with its durable settings left on.
+    /// The one that `places` names, or a cluster out of PostgreSQL's programs with its durable settings left on, or what
+    /// PRISM_TEST_POSTGRES demands instead. `None` if there is nothing to make one of.
     ///
     /// # Errors
-    /// There is none, and none can be made.
-    pub fn start(places: &Places) -> Result<Self, Failure> {
+    /// None can be made.
+    pub fn start(places: &Places) -> Result<Option<Self>, Failure> {
         if let Some(url) = &places.postgres {
-            return Ok(Self { url: url.clone(), description: "as given".to_owned(), holder: None });
+            return Ok(Some(Self { url: url.clone(), description: "as given".to_owned(), holder: None }));
+        }
+        if std::env::var_os("PRISM_TEST_POSTGRES").is_none() && find("initdb", &postgres_folders()).is_none()
+        {
+            return Ok(None);
         }
         let mut command = Command::new(&places.own);
         command.arg("hold-postgres").stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -47,18 +54,14 @@ impl Postgres {
         let mut child = command.spawn().map_err(|why| Failure::of("a Postgres cannot be started", &why))?;
         let output = child.stdout.take();
         let holder = Holder(child);
-        let mut lines = BufReader::new(
-            output
-                .into_iter()
-                .fold(Box::new(std::io::empty()) as Box<dyn std::io::Read>, |_, output| Box::new(output)),
-        )
-        .lines();
+        let mut lines = output.map(|output| BufReader::new(output).lines()).into_iter().flatten();
         match (lines.next(), lines.next()) {
-            (Some(Ok(url)), Some(Ok(description))) => Ok(Self { url, description, holder: Some(holder) }),
-            _ => Err(Failure::Failed(
-                "no Postgres could be started; install its programs (apt-get install postgresql) or give --postgres URL"
-                    .to_owned(),
-            )),
+            (Some(Ok(url)), Some(Ok(description))) => {
+                Ok(Some(Self { url, description, holder: Some(holder) }))
+            }
+            _ => {
+                Err(Failure::Failed("no Postgres could be started; give one with --postgres URL".to_owned()))
+            }
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The gateway, as `prism serve` runs it by default: durable, on loopback.
 
-use std::any::Any;
 use std::path::Path;
 use std::process::Command;
 
@@ -25,11 +24,11 @@ pub enum Storage<'a> {
 ///
 /// # Errors
 /// It does not start.
-pub async fn prism(places: &Places, folder: TempDir, storage: Storage<'_>) -> Result<Target, Failure> {
+pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>) -> Result<Target, Failure> {
     let address = free_address()?;
-    let (kind, behind): (Kind, Box<dyn Any + Send>) = match storage {
-        Storage::Sqlite => (Kind::PrismSqlite, Box::new(())),
-        Storage::Postgres(_) => (Kind::PrismPostgres, Box::new(())),
+    let kind = match storage {
+        Storage::Sqlite => Kind::PrismSqlite,
+        Storage::Postgres(_) => Kind::PrismPostgres,
     };
     let mut command = command(&places.prism, folder.path(), storage);
     command.args(["serve", "--listen", &address.to_string()]);
@@ -41,7 +40,7 @@ pub async fn prism(places: &Places, folder: TempDir, storage: Storage<'_>) -> Re
         version,
         endpoint: Grpc::endpoint(address),
         server: Some(server),
-        behind: vec![Box::new(folder), behind],
+        behind: Box::new(folder),
     })
 }
 

@@ -1,0 +1,82 @@
+//! A target that is being compared, with its clients and what is known of its records.
+
+use std::sync::Arc;
+
+use super::Options;
+use crate::client::Client;
+use crate::closed::{self, Operation, Records};
+use crate::failure::Failure;
+use crate::pgbench;
+use crate::process::find;
+use crate::tally::Figures;
+use crate::target::{Kind, Target, postgres_folders, sizes};
+
+pub(super) struct Entrant {
+    target: Target,
+    records: Arc<Records>,
+    /// Away while they work.
+    clients: Vec<Client>,
+}
+
+impl Entrant {
+    pub(super) async fn new(target: Target, options: &Options) -> Result<Self, Failure> {
+        let values = sizes(&options.value_bytes).map_err(Failure::Usage)?;
+        let records = Arc::new(Records::new(options.records, values));
+        let clients = target.clients(options.connections, options.in_flight).await?;
+        Ok(Self { target, records, clients })
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        self.target.kind
+    }
+
+    /// Writes every record once, where that means anything.
+    pub(super) async fn preload(&mut self, options: &Options) -> Result<(), Failure> {
+        if !self.kind().stores() {
+            return Ok(());
+        }
+        if self.kind() == Kind::Pgbench {
+            let bytes = self.records.values.most();
+            return pgbench::preload(&self.target.endpoint, options.records, bytes).await;
+        }
+        let clients = std::mem::take(&mut self.clients);
+        self.clients = closed::preload(clients, &self.records).await.map_err(|why| self.named(&why))?;
+        Ok(())
+    }
+
+    /// Measurement `number` of this run.
+    pub(super) async fn measure(
+        &mut self,
+        options: &Options,
+        operation: Operation,
+        number: u64,
+    ) -> Result<Figures, Failure> {
+        if self.kind() == Kind::Pgbench {
+            return self.pgbench(options, operation).await;
+        }
+        let clients = std::mem::take(&mut self.clients);
+        let (warm_up, length) = (options.warm_up(), options.length());
+        let measured =
+            closed::measure(clients, &self.records, operation, warm_up, length, number << 52).await;
+        let (clients, figures) = measured.map_err(|why| self.named(&why))?;
+        self.clients = clients;
+        Ok(figures)
+    }
+
+    async fn pgbench(&self, options: &Options, operation: Operation) -> Result<Figures, Failure> {
+        let load = pgbench::Load {
+            operation,
+            clients: options.connections * options.in_flight,
+            records: options.records,
+            value_bytes: self.records.values.most(),
+            warm_up: options.warm_up(),
+            length: options.length(),
+        };
+        let program = find("pgbench", &postgres_folders()).unwrap_or_default();
+        pgbench::measure(&program, &self.target.endpoint, load).await
+    }
+
+    fn named(&self, why: &Failure) -> Failure {
+        Failure::of(self.kind().name(), why)
+    }
+}
