@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
-use crate::{compare, echo, target};
+use crate::{compare, echo, load, target};
 
 /// Measures Prism, and checks every answer while it does.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ pub struct Cli {
 pub enum Command {
     /// Compare targets: the same operations on each, round by round, with a fixed number of requests in flight.
     Compare(Box<compare::Options>),
+    /// Load one gateway with a mix of requests, at a rate or with so many in flight.
+    Load(Box<load::Options>),
     /// Serve the same messages and store nothing.
     #[command(hide = true)]
     Echo {
@@ -70,6 +72,14 @@ async fn run(command: Command) -> Result<(), Failure> {
             write(options.markdown.as_deref(), || Ok(table))?;
             write(options.json.as_deref(), || serde_json::to_string_pretty(&report))
         }
+        Command::Load(options) => {
+            let report = load::run(&options).await?;
+            let table = report.markdown();
+            say(&table);
+            write(options.markdown.as_deref(), || Ok(table))?;
+            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            options.svg.as_deref().map_or(Ok(()), |folder| load::series::draw(&report, folder).map(drop))
+        }
         Command::Echo { listen, value_bytes } => {
             let values = target::sizes(&value_bytes).map_err(Failure::Usage)?;
             let listener = TcpListener::bind(&listen).await.map_err(|why| Failure::of(&listen, &why))?;
@@ -104,7 +114,9 @@ fn write(
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    std::fs::write(file, text).map_err(|why| Failure::of(&name, &why))
+    // A long measurement is not to be lost for want of a folder.
+    let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.and_then(|()| std::fs::write(file, text)).map_err(|why| Failure::of(&name, &why))
 }
 
 fn say(text: &str) {
@@ -146,6 +158,14 @@ mod tests {
             (vec!["compare", "--value-bytes", "15"], "16 to 1048576"),
             (vec!["compare", "--rounds", "0"], "1.."),
             (vec!["compare", "--seconds", "soon"], "such as 3 or 0.5"),
+            (vec!["load", "--mix", "a"], "--endpoint"),
+            (vec!["load", "--serve", "sqlite", "--mix", "z"], "put, get, a, b, c, d, e, f"),
+            (vec!["load", "--serve", "sqlite", "--mix", "a", "--read-share", "80"], "from 0 to 1"),
+            (vec!["load", "--serve", "sqlite", "--mix", "a", "--rate", "0"], "from 0.1"),
+            (
+                vec!["load", "--serve", "sqlite", "--mix", "a", "--rate", "9", "--in-flight", "2"],
+                "cannot be used with",
+            ),
         ] {
             let why = Cli::try_parse_from([vec!["prism-bench"], arguments].concat()).unwrap_err();
             assert_eq!(why.exit_code(), 2);

@@ -41,6 +41,12 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The command line, with the program's name alone.
+pub fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("prism-bench {}", arguments.join(" "))
+}
+
 /// The value of the first line `name: value` of a file of `/proc`.
 pub(crate) fn field(path: &str, name: &str) -> Option<String> {
     let text = read_to_string(path).ok()?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::closed::Operation;
+use crate::compare::Operation;
 use crate::cpu::children;
 use crate::failure::Failure;
 use crate::process::data_folder;
@@ -117,7 +117,8 @@ fn tally(transactions: &[(u64, u64)], warm_up: Duration, length: Duration) -> Ta
     let from = first + micros(warm_up);
     for (ended, took) in transactions {
         if (from..from + micros(length)).contains(ended) {
-            tally.answered(Duration::from_micros(*took));
+            tally.completed();
+            tally.latency(Duration::from_micros(*took));
         }
     }
     tally

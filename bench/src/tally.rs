@@ -12,24 +12,35 @@ use crate::client::CallFailure;
 pub struct Tally {
     /// Latencies of answers, in nanoseconds, to three digits.
     latencies: Histogram<u64>,
+    /// Answers that came within the measured time.
+    completed: u64,
     /// Calls that were shed: RESOURCE_EXHAUSTED.
     pub shed: u64,
     /// Calls that failed otherwise.
     pub errors: u64,
-    /// What the first of those said.
+    /// Calls that were due and could not be sent.
+    pub unsent: u64,
+    /// Conditional writes that came too late, as they may.
+    pub lost_races: u64,
+    /// What the first error said.
     pub first_error: Option<String>,
 }
 
 impl Default for Tally {
     fn default() -> Self {
         let latencies = Histogram::new(3).expect("three digits are allowed");
-        Self { latencies, shed: 0, errors: 0, first_error: None }
+        Self { latencies, completed: 0, shed: 0, errors: 0, unsent: 0, lost_races: 0, first_error: None }
     }
 }
 
 impl Tally {
+    /// An answer came within the measured time.
+    pub fn completed(&mut self) {
+        self.completed += 1;
+    }
+
     /// An answer came after this time.
-    pub fn answered(&mut self, after: Duration) {
+    pub fn latency(&mut self, after: Duration) {
         let nanoseconds = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX).max(1);
         // It grows as it must; only a latency beyond 2^63 ns would not fit.
         let _ = self.latencies.record(nanoseconds);
@@ -51,12 +62,15 @@ impl Tally {
         let _ = self.latencies.add(&other.latencies);
         self.shed += other.shed;
         self.errors += other.errors;
+        self.completed += other.completed;
+        self.unsent += other.unsent;
+        self.lost_races += other.lost_races;
         if self.first_error.is_none() {
             self.first_error.clone_from(&other.first_error);
         }
     }
 
-    /// Answers counted.
+    /// Answers whose latency counts.
     pub fn answers(&self) -> u64 {
         self.latencies.len()
     }
@@ -65,9 +79,9 @@ impl Tally {
     pub fn figures(&self, elapsed: Duration, generator_cpu: f64) -> Figures {
         let at = |quantile| self.latencies.value_at_quantile(quantile);
         #[expect(clippy::cast_precision_loss, reason = "no measurement has 2^52 answers")]
-        let answers = self.answers() as f64;
+        let completed = self.completed as f64;
         Figures {
-            rate: answers / elapsed.as_secs_f64(),
+            rate: completed / elapsed.as_secs_f64(),
             answers: self.answers(),
             p50_ns: at(0.5),
             p90_ns: at(0.9),
@@ -76,6 +90,8 @@ impl Tally {
             max_ns: self.latencies.max(),
             shed: self.shed,
             errors: self.errors,
+            unsent: self.unsent,
+            lost_races: self.lost_races,
             first_error: self.first_error.clone(),
             generator_cpu,
         }
@@ -87,7 +103,7 @@ impl Tally {
 pub struct Figures {
     /// Answers per second.
     pub rate: f64,
-    /// Answers counted.
+    /// Answers whose latency counts.
     pub answers: u64,
     /// Half of the answers came within this, in nanoseconds.
     pub p50_ns: u64,
@@ -103,7 +119,11 @@ pub struct Figures {
     pub shed: u64,
     /// Calls that failed otherwise.
     pub errors: u64,
-    /// What the first of those said.
+    /// Calls that were due and could not be sent.
+    pub unsent: u64,
+    /// Conditional writes that came too late, as they may.
+    pub lost_races: u64,
+    /// What the first error said.
     pub first_error: Option<String>,
     /// The share of all cores that the load generator itself used: 0 to 1.
     pub generator_cpu: f64,
@@ -117,7 +137,8 @@ mod tests {
     fn quantiles_are_true_to_a_thousandth() {
         let mut tally = Tally::default();
         for microseconds in 1..=1000 {
-            tally.answered(Duration::from_micros(microseconds));
+            tally.completed();
+            tally.latency(Duration::from_micros(microseconds));
         }
         let figures = tally.figures(Duration::from_secs(2), 0.0);
         assert!(figures.p50_ns.abs_diff(500_000) <= 500, "{}", figures.p50_ns);

@@ -1,9 +1,25 @@
-//! Values that can be checked: each carries its record's number, a sequence number, and filler derived from both.
+//! Values that can be checked: each carries the number of its record (and item), a sequence number, and filler derived
+//! from both.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// The bytes of record and sequence number, which every value begins with.
 pub const HEADER: usize = 16;
+
+/// Items of one record lie this far apart, so that one number names record and item.
+const ITEM: u64 = 1 << 40;
+
+/// The number of a record's item; item 0 has the number of its record.
+pub fn number_of(record: u64, item: u32) -> u64 {
+    record + u64::from(item) * ITEM
+}
+
+fn named(number: u64) -> String {
+    match number / ITEM {
+        0 => format!("record r{number}"),
+        item => format!("record r{} item {item}", number % ITEM),
+    }
+}
 
 /// The lengths that values have, in bytes. Each value's own is derived from its header too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,18 +70,20 @@ impl Sizes {
     pub fn check(&self, record: u64, value: &[u8]) -> Result<u64, String> {
         let Some((header, filler)) = value.split_first_chunk::<HEADER>() else {
             return Err(format!(
-                "record r{record}: the value has {} bytes, fewer than its header",
+                "{}: the value has {} bytes, fewer than its header",
+                named(record),
                 value.len()
             ));
         };
         let (of, sequence) = halves(*header);
         if of != record {
-            return Err(format!("record r{record}: the value is one of record r{of}"));
+            return Err(format!("{}: the value is one of {}", named(record), named(of)));
         }
         let length = self.length(record, sequence);
         if value.len() != length {
             return Err(format!(
-                "record r{record}: value {sequence} has {} bytes and was written with {length}",
+                "{}: value {sequence} has {} bytes and was written with {length}",
+                named(record),
                 value.len()
             ));
         }
@@ -73,7 +91,8 @@ impl Sizes {
         for (at, chunk) in filler.chunks(8).enumerate() {
             if *chunk != state.to_be_bytes()[..chunk.len()] {
                 return Err(format!(
-                    "record r{record}: value {sequence} is damaged within 8 bytes of byte {}",
+                    "{}: value {sequence} is damaged within 8 bytes of byte {}",
+                    named(record),
                     HEADER + 8 * at
                 ));
             }
@@ -128,6 +147,12 @@ mod tests {
     fn another_records_value_is_caught() {
         let why = sizes().check(8, &sizes().make(7, 1)).unwrap_err();
         assert_eq!(why, "record r8: the value is one of record r7");
+    }
+
+    #[test]
+    fn another_items_value_is_caught() {
+        let why = sizes().check(number_of(7, 2), &sizes().make(number_of(7, 1), 1)).unwrap_err();
+        assert_eq!(why, "record r7 item 2: the value is one of record r7 item 1");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod sql;
 use bytes::Bytes;
 
 pub use self::etcd::Etcd;
-pub use self::grpc::Grpc;
+pub use self::grpc::{Grpc, Written};
 pub use self::redis::Redis;
 pub use self::sql::{Postgres, Sqlite, TABLE};
 
@@ -74,7 +74,7 @@ impl Client {
     pub async fn get(&mut self, record: u64) -> Result<Option<Found>, CallFailure> {
         let unversioned = |value: Option<Bytes>| value.map(|value| Found { value, version: None });
         match self {
-            Self::Grpc(client) => client.get(record).await,
+            Self::Grpc(client) => client.read(record, 0).await,
             Self::Postgres(client) => client.get(record).await.map(unversioned),
             Self::Sqlite(client) => client.get(record).await.map(unversioned),
             Self::Etcd(client) => client.get(record).await,
@@ -88,6 +88,22 @@ pub fn id_of(record: u64) -> String {
     format!("r{record}")
 }
 
+/// The key of a record's item; their order is that of the items.
+pub fn key_of(item: u32) -> Bytes {
+    match item {
+        0 => Bytes::from_static(KEY),
+        _ => Bytes::from(format!("k{item:07}")),
+    }
+}
+
+/// The item that a key is of.
+pub fn item_of(key: &[u8]) -> Option<u32> {
+    match key.strip_prefix(KEY)? {
+        [] => Some(0),
+        digits => std::str::from_utf8(digits).ok()?.parse().ok(),
+    }
+}
+
 /// The record that an id is of.
 pub fn record_of(id: &str) -> Option<u64> {
     id.strip_prefix('r')?.parse().ok()
@@ -96,4 +112,17 @@ pub fn record_of(id: &str) -> Option<u64> {
 /// The whole key of a record's item, where a target has no namespaces.
 fn path_of(record: u64) -> String {
     format!("{NAMESPACE}/r{record}/k")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_back_and_lie_in_the_order_of_their_items() {
+        let items = [0, 1, 9, 10, 999_999];
+        assert!(items.windows(2).all(|pair| key_of(pair[0]) < key_of(pair[1])));
+        assert!(items.iter().all(|&item| item_of(&key_of(item)) == Some(item)));
+        assert_eq!((item_of(b"x"), record_of("r12"), record_of("12")), (None, Some(12), None));
+    }
 }

@@ -1,19 +1,24 @@
 //! A target that is being compared, with its clients and what is known of its records.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use super::Options;
+use super::operation::One;
+use super::{Operation, Options};
 use crate::client::Client;
-use crate::closed::{self, Operation, Records};
+use crate::drive::closed;
 use crate::failure::Failure;
 use crate::pgbench;
 use crate::process::find;
+use crate::records::{Records, preload};
 use crate::tally::Figures;
 use crate::target::{Kind, Target, postgres_folders, sizes};
 
 pub(super) struct Entrant {
     target: Target,
     records: Arc<Records>,
+    /// The last sequence number written.
+    sequence: Arc<AtomicU64>,
     /// Away while they work.
     clients: Vec<Client>,
 }
@@ -23,7 +28,7 @@ impl Entrant {
         let values = sizes(&options.value_bytes).map_err(Failure::Usage)?;
         let records = Arc::new(Records::new(options.records, values));
         let clients = target.clients(options.connections, options.in_flight).await?;
-        Ok(Self { target, records, clients })
+        Ok(Self { target, records, sequence: Arc::default(), clients })
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -40,7 +45,7 @@ impl Entrant {
             return pgbench::preload(&self.target.endpoint, options.records, bytes).await;
         }
         let clients = std::mem::take(&mut self.clients);
-        self.clients = closed::preload(clients, &self.records).await.map_err(|why| self.named(&why))?;
+        self.clients = preload(clients, &self.records).await.map_err(|why| self.named(&why))?;
         Ok(())
     }
 
@@ -55,12 +60,12 @@ impl Entrant {
             return self.pgbench(options, operation).await;
         }
         let clients = std::mem::take(&mut self.clients);
-        let (warm_up, length) = (options.warm_up(), options.length());
-        let measured =
-            closed::measure(clients, &self.records, operation, warm_up, length, number << 52).await;
-        let (clients, figures) = measured.map_err(|why| self.named(&why))?;
-        self.clients = clients;
-        Ok(figures)
+        let (records, sequence) = (Arc::clone(&self.records), Arc::clone(&self.sequence));
+        let work = Arc::new(One { operation, records, sequence });
+        let measured = closed::measure(clients, &work, options.warm_up(), options.length(), number).await;
+        let mut measured = measured.map_err(|why| self.named(&why))?;
+        self.clients = measured.clients;
+        Ok(measured.tallies.remove(0).figures(options.length(), measured.cpu))
     }
 
     async fn pgbench(&self, options: &Options, operation: Operation) -> Result<Figures, Failure> {

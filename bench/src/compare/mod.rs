@@ -1,6 +1,7 @@
 //! The same operations on several targets in one run, round by round, so that noise falls on all alike.
 
 mod entrant;
+mod operation;
 mod options;
 mod report;
 
@@ -9,9 +10,9 @@ use std::collections::HashMap;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::entrant::Entrant;
+pub use self::operation::Operation;
 pub use self::options::Options;
 pub use self::report::{Report, Row};
-use crate::closed::Operation;
 use crate::failure::Failure;
 use crate::tally::Figures;
 use crate::target::{Kind, Places, Postgres, Started, start};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::builder::TypedValueParser as _;
 use serde::Serialize;
 
-use crate::closed::Operation;
+use super::Operation;
+use crate::arguments::{seconds, value_bytes};
 use crate::target::Kind;
 
 /// What to compare, and how long.
@@ -71,15 +72,4 @@ impl Options {
     pub fn warm_up(&self) -> Duration {
         Duration::from_secs_f64(self.warm_up)
     }
-}
-
-fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
-        _ => Err("write seconds from 0 to 86400, such as 3 or 0.5".to_owned()),
-    }
-}
-
-fn value_bytes(text: &str) -> Result<String, String> {
-    crate::target::sizes(text).map(|_| text.to_owned())
 }

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::Options;
-use crate::closed::Operation;
-use crate::machine::Machine;
+use super::{Operation, Options};
+use crate::machine::{Machine, command};
 use crate::tally::Figures;
 use crate::target::Kind;
 
@@ -119,14 +118,7 @@ fn median(rounds: &[Figures], figure: impl Fn(&Figures) -> f64) -> f64 {
 
 impl Report {
     pub(super) fn new(options: &Options, rows: Vec<Row>, versions: Vec<String>) -> Self {
-        let command = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
-        Self {
-            machine: Machine::here(),
-            command: format!("prism-bench {command}"),
-            options: options.clone(),
-            versions,
-            rows,
-        }
+        Self { machine: Machine::here(), command: command(), options: options.clone(), versions, rows }
     }
 
     /// The table and what it was measured with, as Markdown.
@@ -192,7 +184,7 @@ mod tests {
             .iter()
             .map(|&seconds| {
                 let mut tally = Tally::default();
-                (0..6).for_each(|_| tally.answered(Duration::from_micros(1)));
+                (0..6).for_each(|_| tally.completed());
                 tally.figures(Duration::from_secs(seconds.into()), 0.0)
             })
             .collect();

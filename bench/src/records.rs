@@ -1,37 +1,14 @@
-//! A closed loop: each client sends its next request when it has the answer to the last.
+//! The records of one target: what they must hold, and what is known of them.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::rngs::SmallRng;
-use rand::{RngExt as _, SeedableRng as _};
 use tokio::task::JoinSet;
 
 use crate::client::{CallFailure, Client};
-use crate::cpu::Since;
 use crate::failure::Failure;
-use crate::tally::{Figures, Tally};
 use crate::value::Sizes;
 use crate::versions::Versions;
-
-/// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
-pub enum Operation {
-    /// Write one item of a random record.
-    Put,
-    /// Read one item of a random record by its key.
-    Get,
-}
-
-impl Operation {
-    /// Its name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Put => "put",
-            Self::Get => "get",
-        }
-    }
-}
 
 /// The records of one target, and what is known of them.
 #[derive(Debug)]
@@ -142,89 +119,4 @@ async fn in_transactions(client: &mut Client, records: &Records) -> Result<(), S
         }
     }
     Ok(())
-}
-
-/// When to count. What ends before `from` is warm-up; no request begins after `until`.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    from: Instant,
-    until: Instant,
-}
-
-/// Measures: all clients ask for the operation, in random records, until the time is over. Only what is answered between
-/// warm-up and end counts.
-///
-/// # Errors
-/// An answer was wrong, or there was none for half a minute after the end.
-pub async fn measure(
-    clients: Vec<Client>,
-    records: &Arc<Records>,
-    operation: Operation,
-    warm_up: Duration,
-    length: Duration,
-    sequence: u64,
-) -> Result<(Vec<Client>, Figures), Failure> {
-    let from = Instant::now() + warm_up;
-    let window = Window { from, until: from + length };
-    let wrong = Arc::new(OnceLock::new());
-    // Few enough to be small, many enough that threads seldom meet.
-    let tallies: Arc<[Mutex<Tally>]> = (0..clients.len().min(16)).map(|_| Mutex::default()).collect();
-    let mut tasks = JoinSet::new();
-    for (number, client) in (0_u64..).zip(clients) {
-        let (records, wrong, tallies) = (Arc::clone(records), Arc::clone(&wrong), Arc::clone(&tallies));
-        let sequence = sequence + (number << 32);
-        tasks.spawn(async move {
-            #[expect(clippy::cast_possible_truncation, reason = "clients are few")]
-            let tally = &tallies[number as usize % tallies.len()];
-            work(client, &records, operation, window, sequence, tally, &wrong).await
-        });
-    }
-    tokio::time::sleep_until(window.from.into()).await;
-    let cpu = Since::now();
-    tokio::time::sleep_until(window.until.into()).await;
-    let cpu = cpu.share();
-    let ended = tokio::time::timeout(Duration::from_secs(30), tasks.join_all());
-    let clients = ended.await.map_err(|_| {
-        Failure::Failed(format!("{}: no answer for half a minute after the end", operation.name()))
-    })?;
-    if let Some(why) = wrong.get() {
-        return Err(Failure::Failed(format!("a wrong answer to a {}: {why}", operation.name())));
-    }
-    let mut sum = Tally::default();
-    for tally in &*tallies {
-        sum.add(&tally.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    Ok((clients, sum.figures(length, cpu)))
-}
-
-async fn work(
-    mut client: Client,
-    records: &Records,
-    operation: Operation,
-    window: Window,
-    mut sequence: u64,
-    tally: &Mutex<Tally>,
-    wrong: &OnceLock<String>,
-) -> Client {
-    let mut random = SmallRng::seed_from_u64(crate::value::mixed(sequence));
-    while Instant::now() < window.until && wrong.get().is_none() {
-        let record = random.random_range(0..records.count);
-        sequence += 1;
-        let outcome = match operation {
-            Operation::Put => records.put(&mut client, record, sequence).await,
-            Operation::Get => records.get(&mut client, record).await,
-        };
-        if let Err(CallFailure::Wrong(why)) = &outcome {
-            let _ = wrong.set(why.clone());
-        }
-        let now = Instant::now();
-        if now >= window.from && now < window.until {
-            let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-            match outcome {
-                Ok(after) => tally.answered(after),
-                Err(failure) => tally.failed(failure),
-            }
-        }
-    }
-    client
 }
