@@ -20,6 +20,7 @@ COPY conformance/Cargo.toml conformance/
 COPY backends/Cargo.toml backends/
 COPY proxy/Cargo.toml proxy/
 COPY testkit/Cargo.toml testkit/
+COPY bench/Cargo.toml bench/
 COPY xtask/Cargo.toml xtask/
 COPY examples/own-backend/Cargo.toml examples/own-backend/
 RUN for crate in */Cargo.toml examples/*/Cargo.toml; do \

@@ -1,0 +1,175 @@
+//! The commands of the binary `prism-bench`.
+//!
+//! The exit code is 0 when all went well, 2 for a command line that is not valid, and 1 for anything else, a wrong answer
+//! above all.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::net::TcpListener;
+
+use crate::failure::Failure;
+use crate::{compare, echo, load, target};
+
+/// Measures Prism, and checks every answer while it does.
+#[derive(Debug, Parser)]
+#[command(name = "prism-bench", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compare targets: the same operations on each, round by round, with a fixed number of requests in flight.
+    Compare(Box<compare::Options>),
+    /// Load one gateway with a mix of requests, at a rate or with so many in flight.
+    Load(Box<load::Options>),
+    /// Serve the same messages and store nothing.
+    #[command(hide = true)]
+    Echo {
+        /// Where to listen.
+        #[arg(long)]
+        listen: String,
+        /// Sizes of the values that Gets are answered with.
+        #[arg(long, default_value = "100")]
+        value_bytes: String,
+    },
+    /// Keep a Postgres until the input ends.
+    #[command(hide = true)]
+    HoldPostgres,
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(why) => return report(&Failure::of("the runtime cannot start", &why)),
+    };
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = run(cli.command) => done,
+            () = interrupted() => Err(Failure::Failed("interrupted".to_owned())),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Compare(options) => {
+            let report = compare::run(&options).await?;
+            let table = report.markdown();
+            say(&table);
+            write(options.markdown.as_deref(), || Ok(table))?;
+            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))
+        }
+        Command::Load(options) => {
+            let report = load::run(&options).await?;
+            let table = report.markdown();
+            say(&table);
+            write(options.markdown.as_deref(), || Ok(table))?;
+            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            options.svg.as_deref().map_or(Ok(()), |folder| load::series::draw(&report, folder).map(drop))
+        }
+        Command::Echo { listen, value_bytes } => {
+            let values = target::sizes(&value_bytes).map_err(Failure::Usage)?;
+            let listener = TcpListener::bind(&listen).await.map_err(|why| Failure::of(&listen, &why))?;
+            echo::serve(listener, values).await
+        }
+        Command::HoldPostgres => target::hold().await,
+    }
+}
+
+/// Ctrl-C or SIGTERM: what was started goes as it does at any other end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Writes a file, if one is asked for.
+fn write(
+    file: Option<&Path>,
+    text: impl FnOnce() -> Result<String, serde_json::Error>,
+) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let name = file.display().to_string();
+    let mut text = text().map_err(|why| Failure::of(&name, &why))?;
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    // A long measurement is not to be lost for want of a folder.
+    let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    folder.and_then(|()| std::fs::write(file, text)).map_err(|why| Failure::of(&name, &why))
+}
+
+fn say(text: &str) {
+    // Nobody may be reading any more, which is no failure of what was measured.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+#[expect(clippy::print_stderr, reason = "this is where a command tells why it failed")]
+fn report(failure: &Failure) -> ExitCode {
+    eprintln!("prism-bench: {failure}");
+    failure.exit_code()
+}
+
+/// The options of `compare` as the command line gives them.
+#[cfg(test)]
+pub(crate) fn compare_options(arguments: &[&str]) -> compare::Options {
+    let cli = Cli::parse_from([&["prism-bench", "compare"], arguments].concat());
+    match cli.command {
+        Command::Compare(options) => *options,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mistake_says_what_is_allowed_and_exits_with_two() {
+        for (arguments, allowed) in [
+            (vec!["compare", "--only", "prism-oracle"], "prism-sqlite"),
+            (vec!["compare", "--operations", "delete"], "put, get"),
+            (vec!["compare", "--value-bytes", "15"], "16 to 1048576"),
+            (vec!["compare", "--rounds", "0"], "1.."),
+            (vec!["compare", "--seconds", "soon"], "such as 3 or 0.5"),
+            (vec!["load", "--mix", "a"], "--endpoint"),
+            (vec!["load", "--serve", "sqlite", "--mix", "z"], "put, get, a, b, c, d, e, f"),
+            (vec!["load", "--serve", "sqlite", "--mix", "a", "--read-share", "80"], "from 0 to 1"),
+            (vec!["load", "--serve", "sqlite", "--mix", "a", "--rate", "0"], "from 0.1"),
+            (
+                vec!["load", "--serve", "sqlite", "--mix", "a", "--rate", "9", "--in-flight", "2"],
+                "cannot be used with",
+            ),
+        ] {
+            let why = Cli::try_parse_from([vec!["prism-bench"], arguments].concat()).unwrap_err();
+            assert_eq!(why.exit_code(), 2);
+            assert!(why.to_string().contains(allowed), "{why}");
+        }
+    }
+}

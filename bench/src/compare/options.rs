@@ -1,0 +1,75 @@
+//! What `compare` can be told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser as _;
+use serde::Serialize;
+
+use super::Operation;
+use crate::arguments::{seconds, value_bytes};
+use crate::target::Kind;
+
+/// What to compare, and how long.
+#[derive(Debug, Clone, clap::Args, Serialize)]
+pub struct Options {
+    /// How often each operation is measured on each target.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub rounds: usize,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds before each that do not count.
+    #[arg(long, default_value_t = 0.5, value_parser = seconds)]
+    pub warm_up: f64,
+    /// Connections to each target.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub connections: usize,
+    /// Requests in flight on each connection.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub in_flight: usize,
+    /// Records, one item each, that are written before and then written and read at random.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub records: u64,
+    /// Bytes of each value, from 16: N, or MIN..MAX.
+    #[arg(long, default_value = "100", value_parser = value_bytes)]
+    pub value_bytes: String,
+    /// The targets, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Kind::ALL)]
+    #[serde(skip)]
+    pub only: Vec<Kind>,
+    /// The operations, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Operation::Put, Operation::Get])]
+    #[serde(skip)]
+    pub operations: Vec<Operation>,
+    /// The gateway; else `prism` beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub prism: Option<PathBuf>,
+    /// A Postgres that somebody runs, whose tables are written to; else a cluster is made out of PostgreSQL's programs.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip)]
+    pub postgres: Option<String>,
+    /// Where to make the folder for data; else the temporary folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Also write the figures here, as JSON.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub json: Option<PathBuf>,
+    /// Also write the table here, as Markdown.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub markdown: Option<PathBuf>,
+}
+
+impl Options {
+    /// How long a measurement is.
+    pub fn length(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.max(0.01))
+    }
+
+    /// How long the time before it is.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_secs_f64(self.warm_up)
+    }
+}

@@ -1,0 +1,206 @@
+//! What was measured, as a table and as JSON: medians of the rounds, with the least and the most.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+use super::{Operation, Options};
+use crate::machine::{Machine, command};
+use crate::tally::Figures;
+use crate::target::Kind;
+
+/// All that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What it was measured on.
+    pub machine: Machine,
+    /// The command line.
+    pub command: String,
+    /// The options in effect.
+    pub options: Options,
+    /// Which versions were measured.
+    pub versions: Vec<String>,
+    /// A row for each operation and target.
+    pub rows: Vec<Row>,
+}
+
+/// One operation on one target.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// The target's name.
+    pub target: &'static str,
+    /// What would bring a target that is not installed; it has no figures.
+    pub not_installed: Option<&'static str>,
+    /// The figures of one that is.
+    #[serde(flatten)]
+    pub summary: Option<Summary>,
+}
+
+/// What the rounds came to.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The median of the rounds' answers per second.
+    pub rate: f64,
+    /// The slowest round's.
+    pub least: f64,
+    /// The fastest round's.
+    pub most: f64,
+    /// The median of the rounds' p50, in microseconds.
+    pub p50_us: f64,
+    /// The median of the rounds' p99, in microseconds.
+    pub p99_us: f64,
+    /// Calls that were shed or failed, in all rounds.
+    pub errors: u64,
+    /// What the first of those said.
+    pub first_error: Option<String>,
+    /// The rate as a share of the echo's.
+    pub of_echo: Option<f64>,
+    /// The median share of all cores that the load generator used.
+    pub generator_cpu: f64,
+    /// The rounds themselves.
+    pub rounds: Vec<Figures>,
+}
+
+pub(super) fn rows(
+    options: &Options,
+    figures: &HashMap<(Operation, Kind), Vec<Figures>>,
+    missing: &[(Kind, &'static str)],
+) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for &operation in &options.operations {
+        let echo = figures.get(&(operation, Kind::Echo)).map(|rounds| median(rounds, |round| round.rate));
+        for &kind in &options.only {
+            let rounds = figures.get(&(operation, kind));
+            rows.push(Row {
+                operation: operation.name(),
+                target: kind.name(),
+                not_installed: missing.iter().find(|(missing, _)| *missing == kind).map(|(_, how)| *how),
+                summary: rounds.map(|rounds| summary(rounds, echo)),
+            });
+        }
+    }
+    rows
+}
+
+fn summary(rounds: &[Figures], echo: Option<f64>) -> Summary {
+    let rate = median(rounds, |round| round.rate);
+    Summary {
+        rate,
+        least: rounds.iter().map(|round| round.rate).fold(f64::INFINITY, f64::min),
+        most: rounds.iter().map(|round| round.rate).fold(0.0, f64::max),
+        p50_us: median(rounds, |round| microseconds(round.p50_ns)),
+        p99_us: median(rounds, |round| microseconds(round.p99_ns)),
+        errors: rounds.iter().map(|round| round.errors + round.shed).sum(),
+        first_error: rounds.iter().find_map(|round| round.first_error.clone()),
+        of_echo: echo.filter(|&echo| echo > 0.0).map(|echo| rate / echo),
+        generator_cpu: median(rounds, |round| round.generator_cpu),
+        rounds: rounds.to_vec(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no latency is 2^52 nanoseconds")]
+fn microseconds(nanoseconds: u64) -> f64 {
+    nanoseconds as f64 / 1000.0
+}
+
+/// The middle one, or the mean of the two in the middle; 0 of nothing.
+fn median(rounds: &[Figures], figure: impl Fn(&Figures) -> f64) -> f64 {
+    let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    match (figures.get(figures.len() / 2), figures.len() % 2) {
+        (None, _) => 0.0,
+        (Some(&upper), 1) => upper,
+        (Some(&upper), _) => f64::midpoint(figures[figures.len() / 2 - 1], upper),
+    }
+}
+
+impl Report {
+    pub(super) fn new(options: &Options, rows: Vec<Row>, versions: Vec<String>) -> Self {
+        Self { machine: Machine::here(), command: command(), options: options.clone(), versions, rows }
+    }
+
+    /// The table and what it was measured with, as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut text = String::from(
+            "| operation | target | requests/s, median (least..most) | p50 µs | p99 µs | errors | of echo | generator's CPU |\n\
+             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        );
+        for row in &self.rows {
+            let start = format!("| {} | {} |", row.operation, row.target);
+            let Some(of) = &row.summary else {
+                let how = row.not_installed.unwrap_or_default();
+                text += &format!("{start} not installed ({how}) | - | - | - | - | - |\n");
+                continue;
+            };
+            let of_echo = of.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
+            text += &format!(
+                "{start} {:.0} ({:.0}..{:.0}) | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
+                of.rate,
+                of.least,
+                of.most,
+                of.p50_us,
+                of.p99_us,
+                of.errors,
+                of.generator_cpu * 100.0,
+            );
+        }
+        let options = &self.options;
+        text += &format!(
+            "\n{} rounds of {} s after {} s; {} connections with {} in flight each; {} records, values of {} bytes.\n\
+             Machine: {}.\n",
+            options.rounds,
+            options.seconds,
+            options.warm_up,
+            options.connections,
+            options.in_flight,
+            options.records,
+            options.value_bytes,
+            self.machine.line(),
+        );
+        for version in &self.versions {
+            text += &format!("- {version}\n");
+        }
+        for row in &self.rows {
+            let Some(of) = row.summary.as_ref().filter(|of| of.errors > 0) else { continue };
+            let first = of.first_error.as_deref().unwrap_or("shed");
+            text +=
+                &format!("- {} {}: {} errors; the first: {first}\n", row.target, row.operation, of.errors);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::Tally;
+    use std::time::Duration;
+
+    #[test]
+    fn the_median_is_the_middle_round_whatever_their_order() {
+        let rounds: Vec<Figures> = [3_u32, 1, 2]
+            .iter()
+            .map(|&seconds| {
+                let mut tally = Tally::default();
+                (0..6).for_each(|_| tally.completed());
+                tally.figures(Duration::from_secs(seconds.into()), 0.0)
+            })
+            .collect();
+        let row = summary(&rounds, Some(12.0));
+        assert_eq!((row.least, row.rate, row.most), (2.0, 3.0, 6.0));
+        assert_eq!(row.of_echo, Some(0.25));
+        assert!((median(&rounds[..2], |round| round.rate) - 4.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_not_installed_stays_in_the_table() {
+        let missing = [(Kind::Etcd, "apt-get install etcd-server")];
+        let mut options = crate::cli::compare_options(&["--only", "etcd", "--operations", "get"]);
+        options.rounds = 1;
+        let rows = rows(&options, &HashMap::new(), &missing);
+        let table = Report::new(&options, rows, Vec::new()).markdown();
+        assert!(table.contains("| get | etcd | not installed (apt-get install etcd-server) |"), "{table}");
+    }
+}

@@ -1,0 +1,146 @@
+//! What `load` can be told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser as _;
+use serde::Serialize;
+
+use super::keys::Choice;
+use super::mix::Workload;
+use crate::arguments::{rate, seconds, share, value_bytes};
+use crate::target::Kind;
+
+/// Where a gateway that is started keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Serve {
+    /// A SQLite file.
+    Sqlite,
+    /// A Postgres.
+    Postgres,
+}
+
+impl Serve {
+    /// The target it is.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Sqlite => Kind::PrismSqlite,
+            Self::Postgres => Kind::PrismPostgres,
+        }
+    }
+}
+
+/// What to load, with what, and how long.
+#[derive(Debug, Clone, clap::Args, Serialize)]
+#[command(group = clap::ArgGroup::new("server").required(true).args(["endpoint", "serve"]))]
+pub struct Options {
+    /// A gateway that somebody runs; records are written to its namespace `bench`.
+    #[arg(long, value_name = "http://HOST:PORT")]
+    pub endpoint: Option<String>,
+    /// Start a gateway, on this.
+    #[arg(long, value_enum)]
+    pub serve: Option<Serve>,
+    /// What to ask for.
+    #[arg(long, value_enum)]
+    pub mix: Workload,
+    /// The share of reads (of scans, in e) in a mix that has something else too: 0 to 1; else YCSB's.
+    #[arg(long, value_parser = share)]
+    pub read_share: Option<f64>,
+    /// Requests per second, whether or not those before were answered: an open loop. Several, separated by commas: a
+    /// series.
+    #[arg(long, value_delimiter = ',', value_parser = rate, conflicts_with = "in_flight")]
+    pub rate: Vec<f64>,
+    /// Connections. Several: a series.
+    #[arg(long, value_delimiter = ',', default_values_t = [4], value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub connections: Vec<usize>,
+    /// Without a rate: requests in flight on each connection. Several: a series.
+    #[arg(long, value_delimiter = ',', default_values_t = [16], value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub in_flight: Vec<usize>,
+    /// With a rate: most requests in flight on all connections. What is due beyond is not sent, and has failed.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..).map(|most| most as usize))]
+    pub most_in_flight: usize,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 10.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds before each that do not count.
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
+    pub warm_up: f64,
+    /// Records that are written before.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub records: u64,
+    /// Items of each; 1, and 100 for the mix e, which scans them.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub items_per_record: Option<u32>,
+    /// Bytes of each value, from 16: N, or MIN..MAX.
+    #[arg(long, default_value = "100", value_parser = value_bytes)]
+    pub value_bytes: String,
+    /// Which records to ask for; else YCSB's choice, and `uniform` for put and get.
+    #[arg(long, value_enum)]
+    pub keys: Option<Choice>,
+    /// The gateway to start; else `prism` beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub prism: Option<PathBuf>,
+    /// For `--serve postgres`: a Postgres that somebody runs; else a cluster is made out of PostgreSQL's programs.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip)]
+    pub postgres: Option<String>,
+    /// Where to make the folder for data; else the temporary folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Also write the figures here, as JSON.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub json: Option<PathBuf>,
+    /// Also write the table here, as Markdown.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub markdown: Option<PathBuf>,
+    /// Draw a series into this folder: latency-by-rate.svg or throughput-by-concurrency.svg.
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip)]
+    pub svg: Option<PathBuf>,
+}
+
+/// One measurement of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Point {
+    /// Connections.
+    pub connections: usize,
+    /// Requests in flight on each, in a closed loop.
+    pub in_flight: Option<usize>,
+    /// Requests per second, in an open one.
+    pub rate: Option<f64>,
+}
+
+impl Options {
+    /// How long a measurement is.
+    pub fn length(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.max(0.01))
+    }
+
+    /// How long the time before it is.
+    pub fn warm_up(&self) -> Duration {
+        Duration::from_secs_f64(self.warm_up)
+    }
+
+    /// Items of each record.
+    pub fn items(&self) -> u32 {
+        self.items_per_record.unwrap_or(if self.mix == Workload::E { 100 } else { 1 })
+    }
+
+    /// The measurements, in order.
+    pub fn points(&self) -> Vec<Point> {
+        let mut points = Vec::new();
+        for &connections in &self.connections {
+            let rates =
+                self.rate.iter().map(|&rate| Point { connections, in_flight: None, rate: Some(rate) });
+            points.extend(rates);
+            if self.rate.is_empty() {
+                let closed = |&in_flight| Point { connections, in_flight: Some(in_flight), rate: None };
+                points.extend(self.in_flight.iter().map(closed));
+            }
+        }
+        points
+    }
+}

@@ -1,0 +1,72 @@
+//! What was measured on: a figure without its machine says little.
+
+use std::fs::read_to_string;
+
+use serde::Serialize;
+
+/// The machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct Machine {
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// The processor's name for itself.
+    pub cpu: String,
+    /// The kernel's name and release.
+    pub kernel: String,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+}
+
+impl Machine {
+    /// This one. What the system does not tell is empty or 0.
+    pub fn here() -> Self {
+        let uname = rustix::system::uname();
+        Self {
+            cores: cores(),
+            cpu: field("/proc/cpuinfo", "model name").unwrap_or_default(),
+            kernel: format!("{} {}", uname.sysname().to_string_lossy(), uname.release().to_string_lossy()),
+            memory_bytes: field("/proc/meminfo", "MemTotal").and_then(|text| kilobytes(&text)).unwrap_or(0),
+        }
+    }
+
+    /// One line for people.
+    pub fn line(&self) -> String {
+        let gib = self.memory_bytes >> 30;
+        format!("{} cores ({}), {gib} GiB of memory, {}", self.cores, self.cpu, self.kernel)
+    }
+}
+
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The command line, with the program's name alone.
+pub fn command() -> String {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    format!("prism-bench {}", arguments.join(" "))
+}
+
+/// The value of the first line `name: value` of a file of `/proc`.
+pub(crate) fn field(path: &str, name: &str) -> Option<String> {
+    let text = read_to_string(path).ok()?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'));
+    value.map(|value| value.trim().to_owned())
+}
+
+/// Bytes, of `123 kB`.
+pub(crate) fn kilobytes(text: &str) -> Option<u64> {
+    text.split(' ').next()?.parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_cores_and_its_memory_is_counted_in_bytes() {
+        let machine = Machine::here();
+        assert!(machine.cores > 0);
+        assert_eq!(kilobytes("24 kB"), Some(24 * 1024));
+    }
+}

@@ -1,0 +1,61 @@
+//! `prism-bench compare`.
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+
+use crate::{bench, ensure, stderr, stdout, trial};
+
+const QUICK: [&str; 13] = [
+    "compare",
+    "--rounds",
+    "1",
+    "--seconds",
+    "0.2",
+    "--warm-up",
+    "0.05",
+    "--records",
+    "200",
+    "--connections",
+    "2",
+    "--in-flight",
+    "4",
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("compare_measures_echo_and_gateway_without_an_error", measures),
+        trial("compare_fails_on_a_stale_answer", || caught("stale", "a stale answer: version 1")),
+        trial("compare_fails_on_another_records_value", || caught("other", "the value is one of record")),
+        trial("compare_fails_on_a_damaged_value", || caught("damaged", "is damaged")),
+        trial("compare_fails_when_a_written_record_is_not_found", || caught("absent", "found nothing")),
+    ]
+}
+
+fn measures() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("figures.json");
+    let json = file.to_string_lossy();
+    let output = bench(&[&QUICK[..], &["--only", "echo,prism-sqlite", "--json", &json]].concat(), None)?;
+    ensure(output.status.code() == Some(0), || stderr(&output))?;
+    let report: Value = serde_json::from_slice(&std::fs::read(&file)?)?;
+    let rows = report["rows"].as_array().ok_or("there are no rows")?;
+    let names: Vec<_> =
+        rows.iter().filter_map(|row| Some((row["operation"].as_str()?, row["target"].as_str()?))).collect();
+    let all = [("put", "echo"), ("put", "prism-sqlite"), ("get", "echo"), ("get", "prism-sqlite")];
+    ensure(names == all, || format!("{names:?}"))?;
+    for row in rows {
+        let sound = row["rate"].as_f64() > Some(0.0)
+            && row["p50_us"].as_f64() > Some(0.0)
+            && row["errors"] == 0
+            && row["of_echo"].as_f64() > Some(0.0);
+        ensure(sound, || format!("{row}"))?;
+    }
+    ensure(stdout(&output).contains("| get | prism-sqlite |"), || stdout(&output))
+}
+
+fn caught(lie: &str, why: &str) -> Result<(), Failed> {
+    let output = bench(&[&QUICK[..], &["--only", "prism-sqlite"]].concat(), Some(lie))?;
+    ensure(output.status.code() == Some(1), || format!("{}: {}", output.status, stdout(&output)))?;
+    let said = stderr(&output);
+    ensure(said.contains("prism-sqlite") && said.contains(why), || said)
+}
