@@ -24,6 +24,7 @@ use tower::{Layer, Service};
 
 use super::methods;
 
+const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Logs each call when it has ended. A call that found the database away is reported to whoever watches over it.
@@ -147,7 +148,11 @@ impl Line {
 
     /// Writes the line if `headers` hold a status.
     fn end(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
+        let Some(code) = headers.get(&STATUS) else { return };
+        if code == "0" {
+            // Most calls succeed, and reading a whole status costs more than the line.
+            self.write(&Status::new(Code::Ok, ""));
+        } else if let Some(status) = Status::from_header_map(headers) {
             self.write(&status);
         }
     }
