@@ -4,7 +4,7 @@
 pub mod frontier;
 pub mod keys;
 pub mod mix;
-mod options;
+pub mod options;
 mod report;
 pub mod series;
 pub mod state;

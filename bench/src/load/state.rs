@@ -1,7 +1,7 @@
 //! What a load knows of its records, and its steps: each does a request or two and checks the answers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use crate::versions::Versions;
 
 /// Items of a record that go into one Put: below its limits, with values up to 1 MiB.
 const CHUNK: usize = 500;
-const CHUNK_BYTES: usize = 3 << 20;
+const CHUNK_BYTES: usize = 2 << 20;
 /// Versions are kept of at most so many items; of others only the value is checked.
 const MOST_VERSIONS: u64 = 20_000_000;
 /// Scans are of 1 to so many items.
@@ -29,8 +29,7 @@ const LONGEST_SCAN: u64 = 100;
 /// The records of a load.
 #[derive(Debug)]
 pub struct State {
-    /// What is asked for.
-    pub mix: Mix,
+    mix: RwLock<Mix>,
     keys: Keys,
     values: Sizes,
     records: u64,
@@ -49,7 +48,7 @@ impl State {
     pub fn new(mix: Mix, keys: Keys, values: Sizes, records: u64, items: u32) -> Self {
         let tracked = records * u64::from(items);
         Self {
-            mix,
+            mix: RwLock::new(mix),
             keys,
             values,
             records,
@@ -60,6 +59,15 @@ impl State {
             sequence: AtomicU64::new(0),
             ended: AtomicU64::new(0),
         }
+    }
+
+    /// From now on one kind of step alone is taken.
+    pub fn only(&self, step: Step) {
+        *self.mix.write().unwrap_or_else(PoisonError::into_inner) = Mix::only(step);
+    }
+
+    fn mix(&self) -> Mix {
+        *self.mix.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn sequence(&self) -> u64 {
@@ -117,6 +125,14 @@ impl State {
         Ok(written)
     }
 
+    /// Whether a value is one that was written there.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check(&self, record: u64, item: u32, value: &[u8]) -> Result<(), String> {
+        self.values.check(number_of(record, item), value).map(drop)
+    }
+
     /// Writes a record with all its items.
     pub(super) async fn store(&self, client: &mut Grpc, record: u64) -> Result<(), CallFailure> {
         let mut item = 0;
@@ -145,6 +161,20 @@ impl State {
         outcome
     }
 
+    async fn page(&self, client: &mut Grpc, record: u64, first: u32) -> Result<(), CallFailure> {
+        let limit = u32::try_from(LONGEST_SCAN).unwrap_or(u32::MAX);
+        let found = client.page(record, first, limit).await?;
+        let there = limit.min(self.items.saturating_sub(first));
+        if found.len() < there as usize || found.len() > limit as usize {
+            let why = format!(
+                "record r{record}: a page from item {first} brought {} items, of {there} there",
+                found.len()
+            );
+            return Err(CallFailure::Wrong(why));
+        }
+        self.in_order(record, found)
+    }
+
     async fn scan(&self, client: &mut Grpc, record: u64, limit: u64) -> Result<(), CallFailure> {
         let found = client.scan(record, limit).await?;
         let least = limit.min(u64::from(self.items));
@@ -155,11 +185,16 @@ impl State {
             );
             return Err(CallFailure::Wrong(why));
         }
+        self.in_order(record, found)
+    }
+
+    /// Whether items of a record have the right values and the right order.
+    fn in_order(&self, record: u64, found: Vec<(Bytes, Bytes)>) -> Result<(), CallFailure> {
         let mut before = None;
         for (key, value) in found {
             let item = item_of(&key).filter(|&item| before.is_none_or(|before| item > before));
             let Some(item) = item else {
-                return Err(CallFailure::Wrong(format!("record r{record}: a scan's keys are not in order")));
+                return Err(CallFailure::Wrong(format!("record r{record}: the keys are not in order")));
             };
             self.values.check(number_of(record, item), &value).map_err(CallFailure::Wrong)?;
             before = Some(item);
@@ -172,13 +207,14 @@ impl Work for State {
     type Client = Grpc;
 
     fn classes(&self) -> usize {
-        self.mix.classes().len()
+        self.mix().classes().len()
     }
 
     async fn step(&self, client: &mut Grpc, random: &mut SmallRng) -> Sample {
-        let class = self.mix.choose(random);
+        let mix = self.mix();
+        let class = mix.choose(random);
         let (record, item) = self.random_item(random);
-        let outcome = match self.mix.classes()[class] {
+        let outcome = match mix.classes()[class] {
             Step::Read => {
                 let began = Instant::now();
                 self.read(client, record, item).await.map(|_| Done::After(began.elapsed()))
@@ -203,6 +239,10 @@ impl Work for State {
                 let limit = random.random_range(1..=LONGEST_SCAN);
                 let began = Instant::now();
                 self.scan(client, record, limit).await.map(|()| Done::After(began.elapsed()))
+            }
+            Step::Page => {
+                let began = Instant::now();
+                self.page(client, record, item).await.map(|()| Done::After(began.elapsed()))
             }
             Step::ReadModifyWrite => {
                 let value = self.value(record, item);

@@ -30,6 +30,10 @@ pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>
         Storage::Sqlite => Kind::PrismSqlite,
         Storage::Postgres(_) => Kind::PrismPostgres,
     };
+    let database = match storage {
+        Storage::Sqlite => folder.path().join("prism.db").to_string_lossy().into_owned(),
+        Storage::Postgres(url) => url.to_owned(),
+    };
     let mut command = command(&places.prism, folder.path(), storage);
     command.args(["serve", "--listen", &address.to_string()]);
     let mut server = Server::start(kind.name(), &mut command, folder.path())?;
@@ -39,6 +43,7 @@ pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>
         kind,
         version,
         endpoint: Grpc::endpoint(address),
+        database,
         server: Some(server),
         behind: Box::new(folder),
     })
@@ -56,6 +61,10 @@ fn command(program: &Path, folder: &Path, storage: Storage<'_>) -> Command {
             command.env_remove("PRISM_DATABASE_PATH");
             command.env("PRISM_DATABASE_TYPE", "postgres").env("PRISM_DATABASE_URL", url);
         }
+    }
+    // As many as `scale` opens, and more than the default; what they cost is part of what is measured.
+    if std::env::var_os("PRISM_SERVER_MAX_CONNECTIONS").is_none() {
+        command.env("PRISM_SERVER_MAX_CONNECTIONS", "4000");
     }
     if std::env::var_os("PRISM_LOGGING_LEVEL").is_none() {
         command.env("PRISM_LOGGING_LEVEL", "warn");
