@@ -96,7 +96,8 @@ async fn run(command: Command) -> Result<(), Failure> {
             let table = report.markdown();
             say(&table);
             write(options.markdown.as_deref(), || Ok(table))?;
-            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))
+            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
         }
         Command::Echo { listen, value_bytes } => {
             let values = target::sizes(&value_bytes).map_err(Failure::Usage)?;

@@ -16,6 +16,7 @@ use self::cases::Case;
 pub use self::cases::Section;
 pub use self::report::{Report, Row};
 use self::scanners::Scanners;
+pub use self::scanners::Seen;
 use crate::arguments::seconds;
 use crate::client::Grpc;
 use crate::drive::closed;
@@ -24,7 +25,8 @@ use crate::load::Step;
 use crate::load::keys::{Choice, Keys};
 use crate::load::mix::Mix;
 use crate::load::options::Serve;
-use crate::load::state::{State, preload};
+use crate::load::preload::preload;
+use crate::load::state::State;
 use crate::tally::Tally;
 use crate::target::{Places, Postgres, Started, Target, sizes, start};
 
@@ -78,28 +80,32 @@ pub struct Options {
 /// Measures each case on a gateway of its own, with data of its own.
 ///
 /// # Errors
-/// A server does not start, or an answer was wrong.
+/// No server can be started. What went wrong in a case stands in the report.
 pub async fn run(options: &Options) -> Result<Report, Failure> {
     crate::process::allow_many_files();
     let places = Places::beside(options.prism.clone(), options.postgres.clone(), options.data.clone())?;
     let needed = options.serve.kind().needs_postgres();
     let mut postgres = if needed { Postgres::start(&places)? } else { None };
     let progress = ProgressBar::new_spinner();
-    let mut rows = Vec::new();
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for case in cases::cases(options) {
         progress.set_message(case.name());
         progress.tick();
         if let Some(postgres) = &mut postgres {
             postgres.fresh().await?;
         }
-        rows.extend(measure(options, &places, postgres.as_ref(), &case).await?);
+        // The cases before are not lost, and those behind do not depend on it.
+        match measure(options, &places, postgres.as_ref(), &case).await {
+            Ok(measured) => rows.extend(measured),
+            Err(why) => failed.push(format!("{}: {why}", case.name())),
+        }
     }
     let versions = postgres.as_ref().map(|postgres| postgres.description.clone());
     if let Some(postgres) = &mut postgres {
         postgres.tidy().await?;
     }
     progress.finish_and_clear();
-    Ok(Report::new(options, rows, versions.into_iter().collect()))
+    Ok(Report::new(options, rows, failed, versions.into_iter().collect()))
 }
 
 async fn measure(
@@ -130,15 +136,14 @@ async fn measure(
     let mut rows = Vec::new();
     for &step in &case.steps {
         state.only(step);
-        rows.push(step_row(options, &target, case, &state, step, clients(case.in_flight), 0).await?);
+        rows.push(step_row(options, &target, case, &state, step, clients(case.in_flight)).await?);
     }
     if case.section == Section::SlowScanners {
         let scanners = Scanners::open(&target.endpoint, options.scanners).await?;
-        let step = case.steps[0];
-        let open = scanners.open_now();
-        let mut row = step_row(options, &target, case, &state, step, clients(case.in_flight), open).await?;
-        row.messages = Some(scanners.close());
-        rows.push(row);
+        let row = step_row(options, &target, case, &state, case.steps[0], clients(case.in_flight)).await;
+        let seen = scanners.seen();
+        scanners.close().await;
+        rows.push(Row { scanners: Some(seen), ..row? });
     }
     Ok(rows)
 }
@@ -150,7 +155,6 @@ async fn step_row(
     state: &Arc<State>,
     step: Step,
     clients: Vec<Grpc>,
-    scanners: usize,
 ) -> Result<Row, Failure> {
     let (warm_up, length) =
         (Duration::from_secs_f64(options.warm_up), Duration::from_secs_f64(options.seconds.max(0.01)));
@@ -165,8 +169,7 @@ async fn step_row(
         section: case.section,
         case: case.name(),
         request: step.name(),
-        scanners,
-        messages: None,
+        scanners: None,
         figures: sum.figures(length, measured.cpu),
         memory_bytes: memory,
         most_memory_bytes: most_memory,

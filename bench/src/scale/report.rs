@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Options, Section};
+use super::{Options, Section, Seen};
 use crate::arguments::word;
 use crate::machine::{Machine, command};
 use crate::tally::Figures;
@@ -20,6 +20,8 @@ pub struct Report {
     pub versions: Vec<String>,
     /// A row for each case and kind of request.
     pub rows: Vec<Row>,
+    /// Cases that went wrong, and why.
+    pub failed: Vec<String>,
 }
 
 /// One kind of request in one case.
@@ -31,10 +33,8 @@ pub struct Row {
     pub case: String,
     /// The request.
     pub request: &'static str,
-    /// Slow scanners that were open meanwhile.
-    pub scanners: usize,
-    /// Messages that they have read in all.
-    pub messages: Option<u64>,
+    /// What slow scanners saw meanwhile, if there were any.
+    pub scanners: Option<Seen>,
     /// Its figures.
     pub figures: Figures,
     /// Memory of the gateway afterwards, in bytes.
@@ -44,8 +44,15 @@ pub struct Row {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, rows: Vec<Row>, versions: Vec<String>) -> Self {
-        Self { machine: Machine::here(), command: command(), options: options.clone(), versions, rows }
+    pub(super) fn new(options: &Options, rows: Vec<Row>, failed: Vec<String>, versions: Vec<String>) -> Self {
+        Self {
+            machine: Machine::here(),
+            command: command(),
+            options: options.clone(),
+            versions,
+            rows,
+            failed,
+        }
     }
 
     /// The table and what it was measured with, as Markdown.
@@ -57,7 +64,7 @@ impl Report {
         for row in &self.rows {
             let of = &row.figures;
             let case = if row.section == Section::SlowScanners {
-                format!("{} slow scanners", row.scanners)
+                format!("{} slow scanners", row.scanners.as_ref().map_or(0, |seen| seen.reading))
             } else {
                 row.case.clone()
             };
@@ -88,12 +95,18 @@ impl Report {
             text += &format!("- {version}\n");
         }
         for row in &self.rows {
-            if let Some(messages) = row.messages {
-                text += &format!("- the {} slow scanners read {messages} messages meanwhile\n", row.scanners);
+            if let Some(seen) = &row.scanners {
+                text += &format!(
+                    "- the {} slow scanners read {} messages; {} streams were shed or ended by their deadline\n",
+                    seen.reading, seen.messages, seen.failed
+                );
             }
             if let Some(error) = &row.figures.first_error {
                 text += &format!("- {}, {}: {error}\n", row.case, row.request);
             }
+        }
+        for failed in &self.failed {
+            text += &format!("- failed: {failed}\n");
         }
         text
     }

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prism_proto::keyvalue::v1::ScanRequest;
+use serde::Serialize;
 use tokio::task::JoinSet;
 
 use crate::client::{Grpc, NAMESPACE};
 use crate::failure::Failure;
+
+/// How long it may take until all have a first message. Together they ask for more than a small machine gives, and then
+/// some are shed and try again.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Slow readers. They end with the value.
 pub(super) struct Scanners {
@@ -18,54 +23,77 @@ pub(super) struct Scanners {
 
 #[derive(Default)]
 struct Counts {
-    open: AtomicUsize,
+    reading: AtomicUsize,
     messages: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What the slow readers saw.
+#[derive(Debug, Clone, Serialize)]
+pub struct Seen {
+    /// How many had a first message before the measurement.
+    pub reading: usize,
+    /// Messages that all of them have read.
+    pub messages: u64,
+    /// Streams that were shed, or ended by their deadline, and were opened again.
+    pub failed: u64,
 }
 
 impl Scanners {
-    /// Opens so many, each on a connection of its own, and waits until each has its first message.
+    /// Opens so many, each on a connection of its own, and waits until each has its first message, or half a minute.
     pub(super) async fn open(endpoint: &str, number: usize) -> Result<Self, Failure> {
         let counts = Arc::new(Counts::default());
         let mut tasks = JoinSet::new();
         for _ in 0..number {
-            let mut client = Grpc::connect(endpoint, true).await?;
-            let request = ScanRequest { namespace: NAMESPACE.to_owned(), ..ScanRequest::default() };
-            let stream = client.inner().scan(request.clone()).await;
-            let mut stream = stream.map_err(|status| Failure::of("a slow scan", &status))?.into_inner();
-            let first = stream.message().await.map_err(|status| Failure::of("a slow scan", &status))?;
-            if first.is_none_or(|message| message.entries.is_empty()) {
-                return Err(Failure::Failed("a slow scan: the first message is empty".to_owned()));
-            }
-            counts.open.fetch_add(1, Ordering::Relaxed);
-            let counts = Arc::clone(&counts);
-            tasks.spawn(async move {
-                loop {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    match stream.message().await {
-                        Ok(Some(_)) => {
-                            counts.messages.fetch_add(1, Ordering::Relaxed);
-                        }
-                        // A stream ends by its deadline or at its end, and is opened again.
-                        Ok(None) | Err(_) => match client.inner().scan(request.clone()).await {
-                            Ok(again) => stream = again.into_inner(),
-                            Err(_) => break,
-                        },
-                    }
-                }
-                counts.open.fetch_sub(1, Ordering::Relaxed);
-            });
+            let client = Grpc::connect(endpoint, true).await?;
+            tasks.spawn(read(client, Arc::clone(&counts)));
+        }
+        let began = Instant::now();
+        while counts.reading.load(Ordering::Relaxed) < number && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(Self { tasks, counts })
     }
 
-    /// How many are reading.
-    pub(super) fn open_now(&self) -> usize {
-        self.counts.open.load(Ordering::Relaxed)
+    /// How many are reading, and what they have seen so far.
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            reading: self.counts.reading.load(Ordering::Relaxed),
+            messages: self.counts.messages.load(Ordering::Relaxed),
+            failed: self.counts.failed.load(Ordering::Relaxed),
+        }
     }
 
-    /// Ends them; the messages that all have read after their first.
-    pub(super) fn close(mut self) -> u64 {
-        self.tasks.abort_all();
-        self.counts.messages.load(Ordering::Relaxed)
+    /// Ends them.
+    pub(super) async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Reads one message a second, for ever; a stream that is over is opened again.
+async fn read(mut client: Grpc, counts: Arc<Counts>) {
+    let mut first = true;
+    loop {
+        let request = ScanRequest { namespace: NAMESPACE.to_owned(), ..ScanRequest::default() };
+        let Ok(stream) = client.inner().scan(request).await else {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        let mut stream = stream.into_inner();
+        let ended = loop {
+            match stream.message().await {
+                Ok(Some(_)) => {
+                    counts.messages.fetch_add(1, Ordering::Relaxed);
+                    counts.reading.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::Relaxed);
+                }
+                ended => break ended,
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        if ended.is_err() {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -18,7 +18,8 @@ use crate::failure::Failure;
 use crate::load::Step;
 use crate::load::keys::{Choice, Keys};
 use crate::load::mix::Mix;
-use crate::load::state::{State, preload};
+use crate::load::preload::preload;
+use crate::load::state::State;
 use crate::process::{data_folder, find};
 use crate::target::{Kind, Places, Postgres, Started, Target, postgres_folders, sizes, start};
 
@@ -136,9 +137,10 @@ pub async fn run(options: &Options) -> Result<Report, Failure> {
             row.seconds.push(seconds);
         }
     }
-    let versions = postgres.as_ref().map(|postgres| postgres.description.clone());
+    let mut versions: Vec<String> = gateways.iter().map(|stored| stored.target.version.clone()).collect();
+    versions.extend(postgres.as_ref().map(|postgres| postgres.description.clone()));
     drop(gateways);
-    Ok(Report::new(options, rows, items, versions.into_iter().collect()))
+    Ok(Report::new(options, rows, items, versions))
 }
 
 async fn stored(target: Box<Target>, options: &Options) -> Result<Stored, Failure> {
