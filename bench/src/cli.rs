@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 
 use crate::failure::Failure;
-use crate::{compare, echo, load, target};
+use crate::{compare, echo, load, scale, scan, target};
 
 /// Measures Prism, and checks every answer while it does.
 #[derive(Debug, Parser)]
@@ -29,6 +29,10 @@ pub enum Command {
     Compare(Box<compare::Options>),
     /// Load one gateway with a mix of requests, at a rate or with so many in flight.
     Load(Box<load::Options>),
+    /// Read a whole namespace, through gateways and by the databases' own tools.
+    Scan(Box<scan::Options>),
+    /// Measure what a request costs as data, records, values and connections grow.
+    Scale(Box<scale::Options>),
     /// Serve the same messages and store nothing.
     #[command(hide = true)]
     Echo {
@@ -79,6 +83,21 @@ async fn run(command: Command) -> Result<(), Failure> {
             write(options.markdown.as_deref(), || Ok(table))?;
             write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
             options.svg.as_deref().map_or(Ok(()), |folder| load::series::draw(&report, folder).map(drop))
+        }
+        Command::Scan(options) => {
+            let report = scan::run(&options).await?;
+            let table = report.markdown();
+            say(&table);
+            write(options.markdown.as_deref(), || Ok(table))?;
+            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))
+        }
+        Command::Scale(options) => {
+            let report = scale::run(&options).await?;
+            let table = report.markdown();
+            say(&table);
+            write(options.markdown.as_deref(), || Ok(table))?;
+            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
         }
         Command::Echo { listen, value_bytes } => {
             let values = target::sizes(&value_bytes).map_err(Failure::Usage)?;
@@ -136,6 +155,16 @@ pub(crate) fn compare_options(arguments: &[&str]) -> compare::Options {
     let cli = Cli::parse_from([&["prism-bench", "compare"], arguments].concat());
     match cli.command {
         Command::Compare(options) => *options,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The options of `scale` as the command line gives them.
+#[cfg(test)]
+pub(crate) fn scale_options(arguments: &[&str]) -> scale::Options {
+    let cli = Cli::parse_from([&["prism-bench", "scale"], arguments].concat());
+    match cli.command {
+        Command::Scale(options) => *options,
         other => panic!("{other:?}"),
     }
 }

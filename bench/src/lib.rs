@@ -9,6 +9,8 @@
 //! - [`pgbench`]: Postgres' own load generator, for comparison.
 //! - [`compare`]: the same operations on several targets, round by round.
 //! - [`plot`]: draws what `load` has measured.
+//! - [`scan`]: reads a whole namespace, beside the databases' own tools.
+//! - [`scale`]: what a request costs as data, records, values and connections grow.
 //! - [`load`]: a mix of requests on one gateway.
 
 pub mod arguments;
@@ -25,6 +27,9 @@ pub mod pgbench;
 pub mod plot;
 pub mod process;
 pub mod records;
+pub mod scale;
+pub mod scan;
+pub mod stats;
 pub mod tally;
 pub mod target;
 pub mod value;

@@ -41,10 +41,18 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The command line, with the program's name alone.
+/// The command line, with the program's name alone and without the password of a URL.
 pub fn command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).map(|argument| masked(&argument)).collect();
     format!("prism-bench {}", arguments.join(" "))
+}
+
+/// Without user and password, if it is a URL that has such.
+fn masked(argument: &str) -> String {
+    match argument.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
+        Some((scheme, Some((_, host)))) => format!("{scheme}://***@{host}"),
+        _ => argument.to_owned(),
+    }
 }
 
 /// The value of the first line `name: value` of a file of `/proc`.
@@ -62,6 +70,13 @@ pub(crate) fn kilobytes(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_password_of_a_url_is_not_told() {
+        assert_eq!(masked("postgres://me:se@cret@host/db"), "postgres://***@host/db");
+        assert_eq!(masked("--postgres=postgres://me:secret@host/db"), "--postgres=postgres://***@host/db");
+        assert_eq!(masked("http://127.0.0.1:8980"), "http://127.0.0.1:8980");
+    }
 
     #[test]
     fn this_machine_has_cores_and_its_memory_is_counted_in_bytes() {

@@ -122,7 +122,11 @@ fn thousands(number: f64) -> String {
 
 /// `0.1`, `10`.
 fn plain(number: f64) -> String {
-    if number < 1.0 { format!("{number:.3}").trim_end_matches('0').to_owned() } else { thousands(number) }
+    if number > 0.0 && number < 1.0 {
+        format!("{number:.3}").trim_end_matches('0').to_owned()
+    } else {
+        thousands(number)
+    }
 }
 
 #[cfg(test)]
@@ -132,7 +136,7 @@ mod tests {
     #[test]
     fn numbers_are_written_as_people_read_them() {
         assert_eq!([0.0, 999.0, 1_000.0, 1_234_567.0].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.1, 0.01, 1.0, 1_000.0].map(plain), ["0.1", "0.01", "1", "1,000"]);
+        assert_eq!([0.0, 0.1, 0.01, 1_000.0].map(plain), ["0", "0.1", "0.01", "1,000"]);
     }
 
     #[test]
@@ -144,7 +148,7 @@ mod tests {
         let words = Words { title: "Latency", x: "requests per second", y: "milliseconds" };
         logarithmic(&file, words, &[line("p50", 0.4), line("p99", 9.0)]).unwrap();
         let svg = std::fs::read_to_string(&file).unwrap();
-        for text in ["Latency", "requests per second", "milliseconds", "p50", "p99", "0.1", "100"] {
+        for text in ["Latency", "requests per second", "milliseconds", "p50", "p99", "10", "100"] {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
+use crate::machine::{field, kilobytes};
 
 /// How long a server may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -63,6 +64,13 @@ impl Server {
         self.child.id()
     }
 
+    /// Bytes of memory that it has now, and the most it ever had.
+    pub fn memory(&self) -> (u64, u64) {
+        let status = format!("/proc/{}/status", self.id());
+        let bytes = |name| field(&status, name).and_then(|text| kilobytes(&text)).unwrap_or(0);
+        (bytes("VmRSS"), bytes("VmHWM"))
+    }
+
     fn complaint(&self, what: &str) -> Failure {
         let said = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = said.lines().rev().take(5).collect();
@@ -108,6 +116,15 @@ pub fn in_memory(folder: &Path) -> bool {
     rustix::fs::statfs(folder).is_ok_and(|system| i128::from(system.f_type) == TMPFS)
 }
 
+/// Lets this process and those that it starts open as many files as the system allows: each connection is one.
+pub fn allow_many_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // What is not allowed will show when it is needed.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
 /// Where a program is: on PATH, else in one of `folders`.
 pub fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -149,6 +166,8 @@ mod tests {
         let server = Server::start("sleeper", &mut command, folder.path()).unwrap();
         let process = PathBuf::from(format!("/proc/{}", server.id()));
         assert!(process.exists());
+        let (now, most) = server.memory();
+        assert!(now > 0 && most >= now, "{now} {most}");
         drop(server);
         assert!(!process.exists());
     }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use prism_proto::keyvalue::v1::key_predicate::Predicate;
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use prism_proto::keyvalue::v1::{
-    DescribeRequest, GetRequest, Item, KeyPredicate, MatchKeys, Precondition, PutRequest, ScanRequest,
+    DescribeRequest, GetRequest, Item, KeyPredicate, MatchKeys, MatchRange, Precondition, PutRequest,
+    ScanRequest, Selection,
 };
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -154,6 +155,28 @@ impl Grpc {
             );
         }
         Ok(items)
+    }
+
+    /// Reads a page of a record's items, from `first` on: keys and values.
+    ///
+    /// # Errors
+    /// See [`CallFailure`].
+    pub async fn page(
+        &mut self,
+        record: u64,
+        first: u32,
+        limit: u32,
+    ) -> Result<Vec<(Bytes, Bytes)>, CallFailure> {
+        let range = MatchRange { start: key_of(first), end: Bytes::new() };
+        let request = GetRequest {
+            namespace: NAMESPACE.to_owned(),
+            id: id_of(record),
+            predicate: Some(KeyPredicate { predicate: Some(Predicate::MatchRange(range)) }),
+            selection: Some(Selection { item_limit: limit, ..Selection::default() }),
+            ..GetRequest::default()
+        };
+        let response = self.inner.get(request).await.map_err(|status| failed(&status))?.into_inner();
+        Ok(response.items.into_iter().map(|item| (item.key, item.value)).collect())
     }
 
     pub(super) async fn put(&mut self, record: u64, value: Bytes) -> Result<Option<i64>, CallFailure> {

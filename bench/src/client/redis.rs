@@ -3,13 +3,10 @@
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, IntoConnectionInfo as _, RedisError};
+use redis::{AsyncConnectionConfig, RedisError};
 
 use super::{CallFailure, path_of};
 use crate::failure::Failure;
-
-/// How long an answer may take; the library's own half a second is short for a disk under load.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// A client of Redis.
 #[derive(Clone)]
@@ -28,11 +25,10 @@ impl Redis {
     /// Nobody answers there.
     pub async fn connect(url: &str) -> Result<Self, Failure> {
         let failed = |why: RedisError| Failure::of("redis", &why);
+        let client = redis::Client::open(url).map_err(failed)?;
         // As the others have it: small requests leave at once.
-        let info = url.into_connection_info().map_err(failed)?;
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        let client = redis::Client::open(info).map_err(failed)?;
-        let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let config = AsyncConnectionConfig::new().set_tcp_settings(tcp);
         client.get_multiplexed_async_connection_with_config(&config).await.map(Self).map_err(failed)
     }
 

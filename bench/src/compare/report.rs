@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Operation, Options};
 use crate::machine::{Machine, command};
+use crate::stats::Spread;
 use crate::tally::Figures;
 use crate::target::Kind;
 
@@ -41,12 +42,8 @@ pub struct Row {
 /// What the rounds came to.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// The median of the rounds' answers per second.
-    pub rate: f64,
-    /// The slowest round's.
-    pub least: f64,
-    /// The fastest round's.
-    pub most: f64,
+    /// The rounds' answers per second.
+    pub rate: Spread,
     /// The median of the rounds' p50, in microseconds.
     pub p50_us: f64,
     /// The median of the rounds' p99, in microseconds.
@@ -85,16 +82,14 @@ pub(super) fn rows(
 }
 
 fn summary(rounds: &[Figures], echo: Option<f64>) -> Summary {
-    let rate = median(rounds, |round| round.rate);
+    let rate = Spread::of(rounds.iter().map(|round| round.rate));
     Summary {
         rate,
-        least: rounds.iter().map(|round| round.rate).fold(f64::INFINITY, f64::min),
-        most: rounds.iter().map(|round| round.rate).fold(0.0, f64::max),
         p50_us: median(rounds, |round| microseconds(round.p50_ns)),
         p99_us: median(rounds, |round| microseconds(round.p99_ns)),
         errors: rounds.iter().map(|round| round.errors + round.shed).sum(),
         first_error: rounds.iter().find_map(|round| round.first_error.clone()),
-        of_echo: echo.filter(|&echo| echo > 0.0).map(|echo| rate / echo),
+        of_echo: echo.filter(|&echo| echo > 0.0).map(|echo| rate.median / echo),
         generator_cpu: median(rounds, |round| round.generator_cpu),
         rounds: rounds.to_vec(),
     }
@@ -105,15 +100,8 @@ fn microseconds(nanoseconds: u64) -> f64 {
     nanoseconds as f64 / 1000.0
 }
 
-/// The middle one, or the mean of the two in the middle; 0 of nothing.
 fn median(rounds: &[Figures], figure: impl Fn(&Figures) -> f64) -> f64 {
-    let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    match (figures.get(figures.len() / 2), figures.len() % 2) {
-        (None, _) => 0.0,
-        (Some(&upper), 1) => upper,
-        (Some(&upper), _) => f64::midpoint(figures[figures.len() / 2 - 1], upper),
-    }
+    Spread::of(rounds.iter().map(figure)).median
 }
 
 impl Report {
@@ -136,10 +124,8 @@ impl Report {
             };
             let of_echo = of.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
             text += &format!(
-                "{start} {:.0} ({:.0}..{:.0}) | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
-                of.rate,
-                of.least,
-                of.most,
+                "{start} {} | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
+                of.rate.text(),
                 of.p50_us,
                 of.p99_us,
                 of.errors,
@@ -189,9 +175,8 @@ mod tests {
             })
             .collect();
         let row = summary(&rounds, Some(12.0));
-        assert_eq!((row.least, row.rate, row.most), (2.0, 3.0, 6.0));
+        assert_eq!(row.rate, Spread { median: 3.0, least: 2.0, most: 6.0 });
         assert_eq!(row.of_echo, Some(0.25));
-        assert!((median(&rounds[..2], |round| round.rate) - 4.0).abs() < 1e-9);
     }
 
     #[test]

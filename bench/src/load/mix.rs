@@ -41,6 +41,8 @@ pub enum Step {
     Append,
     /// A Scan of a record.
     Scan,
+    /// A Get of a page of 100 items, from one of them on.
+    Page,
     /// A Get, then a Put on condition of the version read.
     ReadModifyWrite,
 }
@@ -54,6 +56,7 @@ impl Step {
             Self::Insert => "insert",
             Self::Append => "append",
             Self::Scan => "scan",
+            Self::Page => "page of 100",
             Self::ReadModifyWrite => "read-modify-write",
         }
     }
@@ -104,6 +107,11 @@ impl Workload {
 }
 
 impl Mix {
+    /// One kind of step alone.
+    pub fn only(step: Step) -> Self {
+        Self { steps: [step; 2], share: 1.0 }
+    }
+
     /// The kinds of step, each once.
     pub fn classes(&self) -> &[Step] {
         if self.steps[0] == self.steps[1] { &self.steps[..1] } else { &self.steps }

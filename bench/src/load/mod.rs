@@ -4,10 +4,12 @@
 pub mod frontier;
 pub mod keys;
 pub mod mix;
-mod options;
+pub mod options;
+pub mod preload;
 mod report;
 pub mod series;
 pub mod state;
+mod steps;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,8 +21,9 @@ use self::keys::Keys;
 use self::mix::Mix;
 pub use self::mix::{Step, Workload};
 pub use self::options::{Options, Point};
+use self::preload::preload;
 pub use self::report::{Measured, Report};
-use self::state::{State, preload};
+use self::state::State;
 use crate::client::Grpc;
 use crate::drive::open::Rate;
 use crate::drive::{closed, open};
@@ -39,6 +42,7 @@ pub async fn run(options: &Options) -> Result<Report, Failure> {
     let server = Server::find(options).await?;
     let clients = connect(server.endpoint(), 4).await?;
     let mut versions = vec![clients[0].clone().describe().await?];
+    versions.extend(server.started.as_ref().map(|target| target.version.clone()));
     versions.extend(server.postgres.as_ref().map(|postgres| postgres.description.clone()));
 
     let state = Arc::new(State::new(mix, keys, values, options.records, options.items()));

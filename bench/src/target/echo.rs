@@ -19,6 +19,7 @@ pub(super) async fn start(places: &Places, folder: TempDir, values: &str) -> Res
         kind: Kind::Echo,
         version: format!("tonic, as in prism-bench {}", env!("CARGO_PKG_VERSION")),
         endpoint: Grpc::endpoint(address),
+        database: String::new(),
         server: Some(server),
         behind: Box::new(folder),
     })

@@ -26,7 +26,14 @@ pub(super) async fn start(folder: TempDir) -> Result<Target, Failure> {
     server.ready(clients).await?;
     elected(&endpoint).await?;
     let version = first_line("etcd", "--version").unwrap_or_default();
-    Ok(Target { kind: Kind::Etcd, version, endpoint, server: Some(server), behind: Box::new(folder) })
+    Ok(Target {
+        kind: Kind::Etcd,
+        version,
+        endpoint,
+        database: String::new(),
+        server: Some(server),
+        behind: Box::new(folder),
+    })
 }
 
 /// A member takes connections before it has a leader to answer them.

@@ -32,6 +32,8 @@ pub struct Target {
     pub version: String,
     /// How to reach it.
     pub endpoint: String,
+    /// Where a gateway keeps its data: a file or a URL; else empty.
+    pub database: String,
     /// Its server, where there is one process alone.
     pub server: Option<Server>,
     /// Dropped after the server: its data.

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use prism_testkit::Private;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use url::Url;
 
 use super::Places;
 use super::kind::postgres_folders;
@@ -17,6 +19,8 @@ pub struct Postgres {
     pub url: String,
     /// What it is.
     pub description: String,
+    /// The address that it had before a database was made.
+    maintenance: Option<String>,
     #[expect(dead_code, reason = "it is held, not used")]
     holder: Option<Holder>,
 }
@@ -40,7 +44,12 @@ impl Postgres {
     /// None can be made.
     pub fn start(places: &Places) -> Result<Option<Self>, Failure> {
         if let Some(url) = &places.postgres {
-            return Ok(Some(Self { url: url.clone(), description: "as given".to_owned(), holder: None }));
+            return Ok(Some(Self {
+                url: url.clone(),
+                description: "as given".to_owned(),
+                maintenance: None,
+                holder: None,
+            }));
         }
         if std::env::var_os("PRISM_TEST_POSTGRES").is_none() && find("initdb", &postgres_folders()).is_none()
         {
@@ -57,12 +66,48 @@ impl Postgres {
         let mut lines = output.map(|output| BufReader::new(output).lines()).into_iter().flatten();
         match (lines.next(), lines.next()) {
             (Some(Ok(url)), Some(Ok(description))) => {
-                Ok(Some(Self { url, description, holder: Some(holder) }))
+                Ok(Some(Self { url, description, maintenance: None, holder: Some(holder) }))
             }
             _ => {
                 Err(Failure::Failed("no Postgres could be started; give one with --postgres URL".to_owned()))
             }
         }
+    }
+}
+
+/// The database that is made anew for each case.
+const FRESH: &str = "prism_bench_scale";
+
+impl Postgres {
+    /// Makes a database anew, and has this value stand for it.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn fresh(&mut self) -> Result<(), Failure> {
+        self.tidy().await?;
+        self.say(&format!("CREATE DATABASE {FRESH}")).await?;
+        let mut url = Url::parse(&self.url).map_err(|why| Failure::of("postgres", &why))?;
+        url.set_path(FRESH);
+        self.maintenance = Some(std::mem::replace(&mut self.url, url.into()));
+        Ok(())
+    }
+
+    /// Drops that database, if there is one, and has this value stand for what it stood for before.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn tidy(&mut self) -> Result<(), Failure> {
+        if let Some(url) = self.maintenance.take() {
+            self.url = url;
+        }
+        self.say(&format!("DROP DATABASE IF EXISTS {FRESH} WITH (FORCE)")).await
+    }
+
+    async fn say(&self, sql: &str) -> Result<(), Failure> {
+        let failed = |why: sqlx::Error| Failure::of("postgres", &why);
+        let mut connection = PgConnection::connect(&self.url).await.map_err(failed)?;
+        let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
+        connection.execute(sql).await.map(drop).map_err(failed)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The gateway, as `prism serve` runs it by default: durable, on loopback.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
@@ -30,15 +31,21 @@ pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>
         Storage::Sqlite => Kind::PrismSqlite,
         Storage::Postgres(_) => Kind::PrismPostgres,
     };
+    let database = match storage {
+        Storage::Sqlite => folder.path().join("prism.db").to_string_lossy().into_owned(),
+        Storage::Postgres(url) => url.to_owned(),
+    };
     let mut command = command(&places.prism, folder.path(), storage);
     command.args(["serve", "--listen", &address.to_string()]);
     let mut server = Server::start(kind.name(), &mut command, folder.path())?;
     server.ready(address).await?;
     let version = first_line(&places.prism, "--version").unwrap_or_default();
+    let version = format!("{version}; {}", settings(&command));
     Ok(Target {
         kind,
         version,
         endpoint: Grpc::endpoint(address),
+        database,
         server: Some(server),
         behind: Box::new(folder),
     })
@@ -57,8 +64,46 @@ fn command(program: &Path, folder: &Path, storage: Storage<'_>) -> Command {
             command.env("PRISM_DATABASE_TYPE", "postgres").env("PRISM_DATABASE_URL", url);
         }
     }
+    // As many as `scale` opens, and more than the default; what they cost is part of what is measured.
+    if std::env::var_os("PRISM_SERVER_MAX_CONNECTIONS").is_none() {
+        command.env("PRISM_SERVER_MAX_CONNECTIONS", "4000");
+    }
     if std::env::var_os("PRISM_LOGGING_LEVEL").is_none() {
         command.env("PRISM_LOGGING_LEVEL", "warn");
     }
     command
+}
+
+/// What differs from the defaults, for whoever reads the figures: never an address or a secret.
+fn settings(command: &Command) -> String {
+    let told = |name: &str| {
+        name.starts_with("PRISM_")
+            && !["_URL", "_PATH", "TOKEN", "PASSWORD", "PRISM_TEST", "_ENDPOINT"]
+                .iter()
+                .any(|no| name.contains(no))
+    };
+    let inherited = std::env::vars_os().map(|(name, value)| (name, Some(value)));
+    let set = command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)));
+    let settings: BTreeMap<_, _> = inherited.chain(set).collect();
+    let settings = settings.iter().filter_map(|(name, value)| {
+        let (name, value) = (name.to_str()?, value.as_ref()?.to_str()?);
+        told(name).then(|| format!("{name}={value}"))
+    });
+    settings.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_told_and_secrets_are_not() {
+        let mut command = Command::new("prism");
+        command
+            .env("PRISM_DATABASE_URL", "postgres://me:secret@host/db")
+            .env("PRISM_AUTH_TOKENS", "[secret]");
+        command.env("PRISM_LOGGING_LEVEL", "warn").env_remove("PRISM_CONFIG");
+        let told = settings(&command);
+        assert!(told.contains("PRISM_LOGGING_LEVEL=warn") && !told.contains("secret"), "{told}");
+    }
 }

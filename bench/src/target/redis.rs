@@ -24,6 +24,7 @@ pub(super) async fn start(folder: TempDir) -> Result<Target, Failure> {
         kind: Kind::Redis,
         version: format!("{version}, appendonly yes, appendfsync always"),
         endpoint: format!("redis://{address}"),
+        database: String::new(),
         server: Some(server),
         behind: Box::new(folder),
     })

@@ -26,6 +26,7 @@ pub(super) async fn sqlite(folder: TempDir) -> Result<Target, Failure> {
         kind: Kind::SqliteDirect,
         version: format!("SQLite {version}, WAL, synchronous=FULL, a connection for each client"),
         endpoint,
+        database: String::new(),
         server: None,
         behind: Box::new((connection, folder)),
     })
@@ -50,6 +51,7 @@ pub(super) async fn postgres(url: &str) -> Result<Target, Failure> {
         kind: Kind::PostgresDirect,
         version: format!("Postgres {version}, a session for each client"),
         endpoint: url.to_owned(),
+        database: String::new(),
         server: None,
         behind: Box::new(()),
     })
@@ -65,6 +67,7 @@ pub(super) async fn pgbench(url: &str) -> Result<Target, Failure> {
         kind: Kind::Pgbench,
         version: first_line(program, "--version").unwrap_or_default(),
         endpoint: url.to_owned(),
+        database: String::new(),
         server: None,
         behind: Box::new(()),
     })

@@ -44,7 +44,7 @@ fn measures() -> Result<(), Failed> {
     let all = [("put", "echo"), ("put", "prism-sqlite"), ("get", "echo"), ("get", "prism-sqlite")];
     ensure(names == all, || format!("{names:?}"))?;
     for row in rows {
-        let sound = row["rate"].as_f64() > Some(0.0)
+        let sound = row["rate"]["median"].as_f64() > Some(0.0)
             && row["p50_us"].as_f64() > Some(0.0)
             && row["errors"] == 0
             && row["of_echo"].as_f64() > Some(0.0);

@@ -70,6 +70,6 @@ impl KeyValueService for Liar {
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
-        Err(Status::unimplemented("nobody asks"))
+        Ok(Response::new(DescribeResponse::default()))
     }
 }

@@ -5,6 +5,7 @@
 
 mod compare;
 mod liar;
+mod load;
 
 use std::process::{Command, ExitCode, Output};
 
@@ -17,7 +18,8 @@ fn main() -> ExitCode {
             Err(_) => prism_proxy::cli::main(),
         };
     }
-    libtest_mimic::run(&Arguments::from_args(), compare::trials()).exit_code()
+    let trials = [compare::trials(), load::trials()].into_iter().flatten().collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 /// A test.

@@ -1,0 +1,177 @@
+//! What a request costs as data, records, values and connections grow, and what memory the gateway needs for it.
+
+mod cases;
+mod report;
+mod scanners;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::builder::TypedValueParser as _;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use self::cases::Case;
+pub use self::cases::Section;
+pub use self::report::{Report, Row};
+use self::scanners::Scanners;
+pub use self::scanners::Seen;
+use crate::arguments::seconds;
+use crate::client::Grpc;
+use crate::drive::closed;
+use crate::failure::Failure;
+use crate::load::Step;
+use crate::load::keys::{Choice, Keys};
+use crate::load::mix::Mix;
+use crate::load::options::Serve;
+use crate::load::preload::preload;
+use crate::load::state::State;
+use crate::tally::Tally;
+use crate::target::{Places, Postgres, Started, Target, sizes, start};
+
+/// What to measure.
+#[derive(Debug, Clone, clap::Args, Serialize)]
+pub struct Options {
+    /// Where the gateway keeps its data.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    pub serve: Serve,
+    /// What grows, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = Section::ALL)]
+    pub only: Vec<Section>,
+    /// Also with 10^7 items, which takes minutes and gigabytes.
+    #[arg(long)]
+    pub large: bool,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 3.0, value_parser = seconds)]
+    pub seconds: f64,
+    /// Seconds before each that do not count.
+    #[arg(long, default_value_t = 0.5, value_parser = seconds)]
+    pub warm_up: f64,
+    /// Connections, where they are not what grows.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub connections: usize,
+    /// Requests in flight on each, where connections are not what grows.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub in_flight: usize,
+    /// Slow readers of streams.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
+    pub scanners: usize,
+    /// The gateway; else `prism` beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub prism: Option<PathBuf>,
+    /// A Postgres that somebody runs, in which databases may be made; else a cluster is made out of PostgreSQL's programs.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip)]
+    pub postgres: Option<String>,
+    /// Where to make the folder for data; else the temporary folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Also write the figures here, as JSON.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub json: Option<PathBuf>,
+    /// Also write the table here, as Markdown.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub markdown: Option<PathBuf>,
+}
+
+/// Measures each case on a gateway of its own, with data of its own.
+///
+/// # Errors
+/// No server can be started. What went wrong in a case stands in the report.
+pub async fn run(options: &Options) -> Result<Report, Failure> {
+    crate::process::allow_many_files();
+    let places = Places::beside(options.prism.clone(), options.postgres.clone(), options.data.clone())?;
+    let needed = options.serve.kind().needs_postgres();
+    let mut postgres = if needed { Postgres::start(&places)? } else { None };
+    let progress = ProgressBar::new_spinner();
+    let (mut rows, mut failed) = (Vec::new(), Vec::new());
+    for case in cases::cases(options) {
+        progress.set_message(case.name());
+        progress.tick();
+        if let Some(postgres) = &mut postgres {
+            postgres.fresh().await?;
+        }
+        // The cases before are not lost, and those behind do not depend on it.
+        match measure(options, &places, postgres.as_ref(), &case).await {
+            Ok(measured) => rows.extend(measured),
+            Err(why) => failed.push(format!("{}: {why}", case.name())),
+        }
+    }
+    let versions = postgres.as_ref().map(|postgres| postgres.description.clone());
+    if let Some(postgres) = &mut postgres {
+        postgres.tidy().await?;
+    }
+    progress.finish_and_clear();
+    Ok(Report::new(options, rows, failed, versions.into_iter().collect()))
+}
+
+async fn measure(
+    options: &Options,
+    places: &Places,
+    postgres: Option<&Postgres>,
+    case: &Case,
+) -> Result<Vec<Row>, Failure> {
+    let kind = options.serve.kind();
+    let target = match start(kind, places, postgres, &case.value_bytes).await? {
+        Started::Running(target) => target,
+        Started::NotInstalled(how) => {
+            return Err(Failure::Failed(format!("{} is not installed ({how})", kind.name())));
+        }
+    };
+    let mut channels = Vec::new();
+    for _ in 0..case.connections {
+        channels.push(Grpc::connect(&target.endpoint, true).await?);
+    }
+    let values = sizes(&case.value_bytes).map_err(Failure::Usage)?;
+    let keys = Keys::new(Choice::Uniform, case.records).map_err(Failure::Usage)?;
+    let state =
+        Arc::new(State::new(Mix::only(case.steps[0]), keys.clone(), values, case.records, case.items));
+    preload(&channels[..channels.len().min(4)], &state).await?;
+    let clients = |each| -> Vec<Grpc> {
+        channels.iter().flat_map(|client| std::iter::repeat_n(client.clone(), each)).collect()
+    };
+    let mut rows = Vec::new();
+    for &step in &case.steps {
+        state.only(step);
+        rows.push(step_row(options, &target, case, &state, step, clients(case.in_flight)).await?);
+    }
+    if case.section == Section::SlowScanners {
+        let scanners = Scanners::open(&target.endpoint, options.scanners).await?;
+        let row = step_row(options, &target, case, &state, case.steps[0], clients(case.in_flight)).await;
+        let seen = scanners.seen();
+        scanners.close().await;
+        rows.push(Row { scanners: Some(seen), ..row? });
+    }
+    Ok(rows)
+}
+
+async fn step_row(
+    options: &Options,
+    target: &Target,
+    case: &Case,
+    state: &Arc<State>,
+    step: Step,
+    clients: Vec<Grpc>,
+) -> Result<Row, Failure> {
+    let (warm_up, length) =
+        (Duration::from_secs_f64(options.warm_up), Duration::from_secs_f64(options.seconds.max(0.01)));
+    let measured = closed::measure(clients, state, warm_up, length, 1).await?;
+    let mut sum = Tally::default();
+    for tally in &measured.tallies {
+        sum.add(tally);
+    }
+    let (memory, most_memory) =
+        target.server.as_ref().map(crate::process::Server::memory).unwrap_or_default();
+    Ok(Row {
+        section: case.section,
+        case: case.name(),
+        request: step.name(),
+        scanners: None,
+        figures: sum.figures(length, measured.cpu),
+        memory_bytes: memory,
+        most_memory_bytes: most_memory,
+    })
+}

@@ -1,0 +1,99 @@
+//! Clients that open a stream over everything and read one message a second: what is sent to them has to wait somewhere.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use prism_proto::keyvalue::v1::ScanRequest;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use crate::client::{Grpc, NAMESPACE};
+use crate::failure::Failure;
+
+/// How long it may take until all have a first message. Together they ask for more than a small machine gives, and then
+/// some are shed and try again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Slow readers. They end with the value.
+pub(super) struct Scanners {
+    tasks: JoinSet<()>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    reading: AtomicUsize,
+    messages: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// What the slow readers saw.
+#[derive(Debug, Clone, Serialize)]
+pub struct Seen {
+    /// How many had a first message before the measurement.
+    pub reading: usize,
+    /// Messages that all of them have read.
+    pub messages: u64,
+    /// Streams that were shed, or ended by their deadline, and were opened again.
+    pub failed: u64,
+}
+
+impl Scanners {
+    /// Opens so many, each on a connection of its own, and waits until each has its first message, or half a minute.
+    pub(super) async fn open(endpoint: &str, number: usize) -> Result<Self, Failure> {
+        let counts = Arc::new(Counts::default());
+        let mut tasks = JoinSet::new();
+        for _ in 0..number {
+            let client = Grpc::connect(endpoint, true).await?;
+            tasks.spawn(read(client, Arc::clone(&counts)));
+        }
+        let began = Instant::now();
+        while counts.reading.load(Ordering::Relaxed) < number && began.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(Self { tasks, counts })
+    }
+
+    /// How many are reading, and what they have seen so far.
+    pub(super) fn seen(&self) -> Seen {
+        Seen {
+            reading: self.counts.reading.load(Ordering::Relaxed),
+            messages: self.counts.messages.load(Ordering::Relaxed),
+            failed: self.counts.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends them.
+    pub(super) async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// Reads one message a second, for ever; a stream that is over is opened again.
+async fn read(mut client: Grpc, counts: Arc<Counts>) {
+    let mut first = true;
+    loop {
+        let request = ScanRequest { namespace: NAMESPACE.to_owned(), ..ScanRequest::default() };
+        let Ok(stream) = client.inner().scan(request).await else {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        };
+        let mut stream = stream.into_inner();
+        let ended = loop {
+            match stream.message().await {
+                Ok(Some(_)) => {
+                    counts.messages.fetch_add(1, Ordering::Relaxed);
+                    counts.reading.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::Relaxed);
+                }
+                ended => break ended,
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        if ended.is_err() {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}

@@ -1,0 +1,94 @@
+//! `prism-bench load` and `prism-bench scan`.
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+
+use crate::{bench, ensure, stderr, stdout, trial};
+
+const QUICK: [&str; 9] =
+    ["load", "--serve", "sqlite", "--seconds", "0.2", "--warm-up", "0.05", "--records", "60"];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("load_takes_every_step_of_every_mix", every_mix),
+        trial("load_at_a_rate_counts_each_request_that_was_due", at_a_rate),
+        trial("load_fails_on_a_stale_answer", stale),
+        trial("load_refuses_a_share_of_one_kind_of_request", share),
+        trial("scan_reads_exactly_what_was_written", scan),
+    ]
+}
+
+/// Runs it and reads its figures.
+fn figures(arguments: &[&str]) -> Result<Value, Failed> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("new").join("figures.json");
+    let json = file.to_string_lossy();
+    let output = bench(&[arguments, &["--json", &json]].concat(), None)?;
+    ensure(output.status.code() == Some(0), || stderr(&output))?;
+    Ok(serde_json::from_slice(&std::fs::read(&file)?)?)
+}
+
+fn every_mix() -> Result<(), Failed> {
+    let steps = [
+        ("put", vec![]),
+        ("get", vec![]),
+        ("a", vec!["read", "update"]),
+        ("b", vec!["read", "update"]),
+        ("c", vec![]),
+        ("d", vec!["read", "insert"]),
+        ("e", vec!["scan", "append"]),
+        ("f", vec!["read", "read-modify-write"]),
+    ];
+    for (mix, steps) in steps {
+        // Half of each, so that a short run has both.
+        let share: &[&str] = if steps.is_empty() { &[] } else { &["--read-share", "0.5"] };
+        let report = figures(&[&QUICK[..], &["--mix", mix], share].concat())?;
+        let point = &report["points"][0];
+        ensure(point["all"]["errors"] == 0 && point["all"]["rate"].as_f64() > Some(0.0), || {
+            format!("{point}")
+        })?;
+        let of = point["steps"].as_array().ok_or("there are no steps")?;
+        let names: Vec<_> = of.iter().filter_map(|step| step["step"].as_str()).collect();
+        ensure(names == steps, || format!("{mix}: {names:?}"))?;
+        let all = of.iter().all(|step| step["answers"].as_u64() > Some(0));
+        ensure(all, || format!("{mix}: {point}"))?;
+    }
+    Ok(())
+}
+
+fn at_a_rate() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let svg = folder.path().join("pictures");
+    let open = ["--mix", "a", "--rate", "100,200", "--svg", &svg.to_string_lossy()];
+    let report = figures(&[&QUICK[..], &open].concat())?;
+    for (point, due) in [(0, 20), (1, 40)] {
+        let all = &report["points"][point]["all"];
+        // The clock's rounding may move one over the edge.
+        let answers = all["answers"].as_u64().ok_or("no answers")?;
+        ensure(answers.abs_diff(due) <= 1 && all["errors"] == 0 && all["unsent"] == 0, || format!("{all}"))?;
+    }
+    let picture = std::fs::read_to_string(svg.join("latency-by-rate.svg"))?;
+    ensure(picture.contains("p99.9"), || picture.clone())
+}
+
+fn stale() -> Result<(), Failed> {
+    let output = bench(&[&QUICK[..], &["--mix", "a"]].concat(), Some("stale"))?;
+    ensure(output.status.code() == Some(1), || format!("{}: {}", output.status, stdout(&output)))?;
+    let said = stderr(&output);
+    ensure(said.contains("a stale answer"), || said)
+}
+
+fn share() -> Result<(), Failed> {
+    let output = bench(&[&QUICK[..], &["--mix", "c", "--read-share", "0.5"]].concat(), None)?;
+    ensure(output.status.code() == Some(2), || format!("{}", output.status))?;
+    let said = stderr(&output);
+    ensure(said.contains("a, b, d, e and f"), || said)
+}
+
+fn scan() -> Result<(), Failed> {
+    let few =
+        ["scan", "--rounds", "1", "--records", "20", "--items-per-record", "70", "--only", "prism-sqlite"];
+    let report = figures(&few)?;
+    let seconds = report["rows"][0]["seconds"].as_array().map(Vec::len);
+    ensure(report["items"] == 1_400 && seconds == Some(1), || format!("{report}"))
+}
