@@ -20,10 +20,6 @@ const TOGETHER: usize = 64;
 /// How many records there are.
 const RECORDS: usize = 1_000;
 
-/// The one that `prism` has.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [scenario, rounds] = arguments.as_slice() else { return usage() };
