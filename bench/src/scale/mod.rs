@@ -57,6 +57,10 @@ pub struct Options {
     /// Slow readers of streams.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub scanners: usize,
+    /// Items that a slow reader asks for in each message; 0: as many as the gateway likes. A thousand readers of a thousand
+    /// items a second are not slow but more than a small machine can serve.
+    #[arg(long, default_value_t = 100)]
+    pub scanner_items: u32,
     /// The gateway; else `prism` beside this program.
     #[arg(long, value_name = "PATH")]
     pub prism: Option<PathBuf>,
@@ -139,7 +143,7 @@ async fn measure(
         rows.push(step_row(options, &target, case, &state, step, clients(case.in_flight)).await?);
     }
     if case.section == Section::SlowScanners {
-        let scanners = Scanners::open(&target.endpoint, options.scanners).await?;
+        let scanners = Scanners::open(&target.endpoint, options.scanners, options.scanner_items).await?;
         let row = step_row(options, &target, case, &state, case.steps[0], clients(case.in_flight)).await;
         let seen = scanners.seen();
         scanners.close().await;

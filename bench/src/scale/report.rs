@@ -97,8 +97,9 @@ impl Report {
         for row in &self.rows {
             if let Some(seen) = &row.scanners {
                 text += &format!(
-                    "- the {} slow scanners read {} messages; {} streams were shed or ended by their deadline\n",
-                    seen.reading, seen.messages, seen.failed
+                    "- the {} slow scanners read {} messages of at most {} items (0: the gateway's choice); {} streams were \
+                     shed or ended by their deadline\n",
+                    seen.reading, seen.messages, self.options.scanner_items, seen.failed
                 );
             }
             if let Some(error) = &row.figures.first_error {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use prism_proto::keyvalue::v1::ScanRequest;
+use prism_proto::keyvalue::v1::{ScanRequest, Selection};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -40,13 +40,13 @@ pub struct Seen {
 }
 
 impl Scanners {
-    /// Opens so many, each on a connection of its own, and waits until each has its first message, or half a minute.
-    pub(super) async fn open(endpoint: &str, number: usize) -> Result<Self, Failure> {
+    /// Opens so many that ask for messages of so many items, each on a connection of its own, and waits until each has its first message, or half a minute.
+    pub(super) async fn open(endpoint: &str, number: usize, items: u32) -> Result<Self, Failure> {
         let counts = Arc::new(Counts::default());
         let mut tasks = JoinSet::new();
         for _ in 0..number {
             let client = Grpc::connect(endpoint, true).await?;
-            tasks.spawn(read(client, Arc::clone(&counts)));
+            tasks.spawn(read(client, items, Arc::clone(&counts)));
         }
         let began = Instant::now();
         while counts.reading.load(Ordering::Relaxed) < number && began.elapsed() < PATIENCE {
@@ -71,10 +71,11 @@ impl Scanners {
 }
 
 /// Reads one message a second, for ever; a stream that is over is opened again.
-async fn read(mut client: Grpc, counts: Arc<Counts>) {
+async fn read(mut client: Grpc, items: u32, counts: Arc<Counts>) {
     let mut first = true;
     loop {
-        let request = ScanRequest { namespace: NAMESPACE.to_owned(), ..ScanRequest::default() };
+        let selection = Some(Selection { item_limit: items, ..Selection::default() });
+        let request = ScanRequest { namespace: NAMESPACE.to_owned(), selection, ..ScanRequest::default() };
         let Ok(stream) = client.inner().scan(request).await else {
             counts.failed.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_secs(1)).await;
