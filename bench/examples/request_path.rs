@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use prism_backends::{Sqlite, sqlite};
-use prism_contract::keyvalue::request::{GetRequest, KeyPredicate, ItemInput, PutRequest};
+use prism_contract::keyvalue::request::{GetRequest, ItemInput, KeyPredicate, PutRequest};
 use prism_contract::keyvalue::{Edge, KeyValueBackend, Memory, Timestamp};
 use prism_proxy::server::{Options, Shutdown, run};
 use prism_wire::client::{self, Client};
@@ -30,9 +30,7 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "this is where it says how it is run")]
 fn usage() -> ExitCode {
-    eprintln!(
-        "usage: request_path put-together|put-alone|get-together|get-alone|grpc-put|grpc-get ROUNDS"
-    );
+    eprintln!("usage: request_path put-together|put-alone|get-together|get-alone|grpc-put|grpc-get ROUNDS");
     ExitCode::from(2)
 }
 
@@ -100,7 +98,8 @@ async fn over_grpc(rounds: usize, puts: bool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = listener.local_addr().expect("an address").to_string();
     let shutdown = Shutdown::new();
-    let server = tokio::spawn(run(Arc::new(Memory::default()), listener, shutdown.clone(), Options::default()));
+    let server =
+        tokio::spawn(run(Arc::new(Memory::default()), listener, shutdown.clone(), Options::default()));
     let client = Client::connect(&client::Options::new(endpoint)).await;
     let client = client.expect("the gateway answers");
     let rounds_of_puts = if puts { rounds } else { RECORDS / TOGETHER };

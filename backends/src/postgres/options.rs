@@ -14,7 +14,7 @@ pub struct Options {
     pub url: String,
     /// The password, if it is said apart from the URL. `Debug` hides it.
     pub password: Option<String>,
-    /// How many connections read at the same time; at least 1. Default: 8.
+    /// How many connections read at the same time, beside two for small Gets that ride together; at least 1. Default: 8.
     pub readers: usize,
     /// How many connections write at the same time, each a batch; at least 1. Default: 2.
     pub writers: usize,

@@ -55,7 +55,7 @@ impl Readers {
 
     /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
     pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        if !may_ride(&get) || (self.pool.is_idle() && self.line.is_empty()) {
+        if !may_ride(&get) || (self.pool.is_idle() && self.line.is_idle()) {
             return self.get_alone(&get).await;
         }
         match self.line.ride(get).await? {
@@ -86,12 +86,8 @@ impl Readers {
 }
 
 impl Carrier for Pool {
-    fn free(&self) -> &Arc<Semaphore> {
-        &self.free
-    }
-
-    async fn carry(&self, mut ride: Ride, free: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.lease(free, None).await else { return ride.get_off() };
+    async fn carry(&self, mut ride: Ride, right: OwnedSemaphorePermit) {
+        let Ok(mut lease) = self.lease(right, None).await else { return ride.get_off() };
         let Ok(session) = lease.session() else { return ride.get_off() };
         match session.read(&mut ride).await {
             Ok(()) => {

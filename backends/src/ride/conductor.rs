@@ -12,21 +12,21 @@ use tokio::time::timeout;
 use super::{Ride, Riders, Rode, take};
 use crate::queue::{closed, shed};
 
-/// How many statements with riders run at the same time: one more, and each carries fewer.
-const RIDES: usize = 2;
+/// How many statements with riders run at the same time, each on a connection of its own beside those that are lent: small
+/// reads do not wait behind scans. One more, and each carries fewer.
+const RIDES: u32 = 2;
 
-/// Connections that carry riders.
+/// Who carries riders.
 pub(crate) trait Carrier: Send + Sync + 'static {
-    /// One permit for each connection that may be had.
-    fn free(&self) -> &Arc<Semaphore>;
-
-    /// Reads for the riders on a connection, and lets all of them off.
-    fn carry(&self, ride: Ride, free: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send;
+    /// Reads for the riders, lets all of them off, and gives the right to do so back.
+    fn carry(&self, ride: Ride, right: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send;
 }
 
 /// The riders that wait, and their conductor.
 pub(crate) struct Line {
     riders: Arc<Riders>,
+    /// One permit for each statement with riders that may run.
+    rides: Arc<Semaphore>,
     conductor: Mutex<Option<JoinHandle<()>>>,
     wait: Duration,
 }
@@ -35,8 +35,9 @@ impl Line {
     /// A line of at most `length`, in which nobody waits longer than `wait`.
     pub(crate) fn new(carrier: Arc<impl Carrier>, length: usize, wait: Duration) -> Self {
         let riders = Arc::new(Riders::new(length, usize::MAX));
-        let conductor = tokio::spawn(conduct(carrier, Arc::clone(&riders)));
-        Self { riders, conductor: Mutex::new(Some(conductor)), wait }
+        let rides = Arc::new(Semaphore::new(RIDES as usize));
+        let conductor = tokio::spawn(conduct(carrier, Arc::clone(&riders), Arc::clone(&rides)));
+        Self { riders, rides, conductor: Mutex::new(Some(conductor)), wait }
     }
 
     /// Waits with the others for a ride; sheds the request if too many wait, or if it waits too long.
@@ -46,12 +47,12 @@ impl Line {
         timeout(self.wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Whether nobody waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.riders.is_empty()
+    /// Whether nobody waits, and nobody rides.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.rides.available_permits() == RIDES as usize && self.riders.is_empty()
     }
 
-    /// Lets nobody in any more, and waits until the last of those who wait is under way.
+    /// Lets nobody in any more, and waits until everybody has been let off.
     pub(crate) async fn close(&self) {
         self.riders.close();
         let conductor = self.conductor.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -59,6 +60,8 @@ impl Line {
             // One that panicked carries nobody any more.
             let _ = conductor.await;
         }
+        // Nobody closes this semaphore.
+        let _all = self.rides.acquire_many(RIDES).await;
     }
 }
 
@@ -68,8 +71,7 @@ impl Drop for Line {
     }
 }
 
-async fn conduct(carrier: Arc<impl Carrier>, riders: Arc<Riders>) {
-    let rides = Arc::new(Semaphore::new(RIDES));
+async fn conduct(carrier: Arc<impl Carrier>, riders: Arc<Riders>, rides: Arc<Semaphore>) {
     loop {
         // Asked first: what comes in between is seen.
         let closed = riders.is_closed();
@@ -80,17 +82,13 @@ async fn conduct(carrier: Arc<impl Carrier>, riders: Arc<Riders>) {
             riders.changed().await;
             continue;
         }
-        let Ok(place) = Arc::clone(&rides).acquire_owned().await else { return };
-        let Ok(free) = Arc::clone(carrier.free()).acquire_owned().await else { return };
+        let Ok(right) = Arc::clone(&rides).acquire_owned().await else { return };
         // Those who were just answered get a turn to ask again, so that they ride with these and not with the next.
         tokio::task::yield_now().await;
         let taken = take(&riders);
         if !taken.is_empty() {
             let carrier = Arc::clone(&carrier);
-            tokio::spawn(async move {
-                carrier.carry(Ride::new(taken), free).await;
-                drop(place);
-            });
+            tokio::spawn(async move { carrier.carry(Ride::new(taken), right).await });
         }
     }
 }

@@ -10,7 +10,8 @@ use prism_contract::keyvalue::row::DEFAULT_RETENTION;
 pub struct Options {
     /// The database file. It is made if there is none; its directory must exist.
     pub path: PathBuf,
-    /// How many connections read at the same time, each with a thread of its own; at least 1. Default: 4.
+    /// How many connections read at the same time, each with a thread of its own, beside two for small Gets that ride
+    /// together; at least 1. Default: 4.
     pub readers: usize,
     /// How many reads may wait for a connection; one more is shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
     pub waiting_reads: usize,

@@ -83,7 +83,7 @@ pub struct Database {
 /// How a SQLite database is worked. The defaults are the backend's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sqlite {
-    /// Connections that read at the same time.
+    /// Connections that read at the same time, beside two for small Gets that ride together.
     pub readers: usize,
     /// Reads that may wait for a connection.
     pub waiting_reads: usize,
@@ -104,7 +104,7 @@ pub struct Sqlite {
 pub struct Postgres {
     /// A file that holds the password, instead of the URL.
     pub password_file: Option<PathBuf>,
-    /// Connections that read at the same time.
+    /// Connections that read at the same time, beside two for small Gets that ride together.
     pub readers: usize,
     /// Connections that write at the same time.
     pub writers: usize,

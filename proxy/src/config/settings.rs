@@ -144,7 +144,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.sqlite.readers",
-        doc: "Connections that read at the same time, each with a thread of its own.",
+        doc: "Connections that read at the same time, each with a thread of its own. Two more are for small Gets that \
+              ride together.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.readers = value),
         show: |config| Some(config.database.sqlite.readers.to_string()),
@@ -203,8 +204,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.readers",
-        doc: "Connections that read at the same time. With the writers of all gateways together they must \
-              fit into the server's `max_connections`.",
+        doc: "Connections that read at the same time. Two more are for small Gets that ride together. With the \
+              writers of all gateways together they must fit into the server's `max_connections`.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.readers = value),
         show: |config| Some(config.database.postgres.readers.to_string()),
