@@ -116,6 +116,8 @@ fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .pragma("journal_size_limit", "67108864")
         // 32 MiB of pages.
         .pragma("cache_size", "-32768")
+        // What a statement over many rows might have to take back is kept in memory, and not in a file made for each.
+        .pragma("temp_store", "MEMORY")
         // The rows of a batch come back without the worker stopping for every fiftieth.
         .row_buffer_size(256)
         .thread_name(|_| "prism-sqlite-writer".to_owned())
