@@ -174,7 +174,9 @@ mod tests {
         }
         let mut longer = value.to_vec();
         longer.push(0);
-        assert!(sizes().check(7, &longer).is_err());
+        let length = value.len();
+        let why = format!("record r7: value 9 has {} bytes and was written with {length}", length + 1);
+        assert_eq!(sizes().check(7, &longer), Err(why));
     }
 
     #[test]

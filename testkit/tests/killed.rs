@@ -185,7 +185,10 @@ async fn a_test_that_is_killed_leaves_the_server_to_the_next_of_its_run() {
     let run = starting.runner.id();
     starting.kill();
     until("its record", async || homes(run).is_empty()).await;
-    assert!(PgConnection::connect(&url).await.is_err());
+    match PgConnection::connect(&url).await {
+        Err(sqlx::Error::Io(why)) => assert_eq!(why.kind(), std::io::ErrorKind::ConnectionRefused),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]

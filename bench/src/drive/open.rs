@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 use super::{Board, Done, Window, Work};
 use crate::client::CallFailure;
@@ -35,6 +36,8 @@ struct Shared<W: Work> {
     work: Arc<W>,
     board: Board,
     in_flight: AtomicUsize,
+    /// Told of each answer.
+    answered: Notify,
     window: Window,
 }
 
@@ -60,6 +63,7 @@ where
         work: Arc::clone(work),
         board: Board::new(work.classes()),
         in_flight: AtomicUsize::new(0),
+        answered: Notify::new(),
         window: Window { from, until: from + length },
     });
     let runtime = Handle::current();
@@ -76,11 +80,13 @@ where
         .await
         .map_err(|why| Failure::of("the pacing thread", &why))?
         .map_err(|_| Failure::Failed("the pacing thread panicked".to_owned()))?;
-    let give_up = Instant::now() + PATIENCE;
-    while shared.in_flight.load(Ordering::Acquire) > 0 && Instant::now() < give_up && !shared.board.is_wrong()
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let all = async {
+        while shared.in_flight.load(Ordering::Acquire) > 0 && !shared.board.is_wrong() {
+            shared.answered.notified().await;
+        }
+    };
+    // Those that are still unanswered then are counted.
+    let _ = tokio::time::timeout(PATIENCE, all).await;
     let unanswered = shared.in_flight.load(Ordering::Acquire);
     let mut tallies = shared.board.sum()?;
     for _ in 0..unanswered {
@@ -152,6 +158,7 @@ async fn one<W: Work>(
         Err(_) => {}
     });
     shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+    shared.answered.notify_one();
 }
 
 #[cfg(test)]

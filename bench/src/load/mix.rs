@@ -138,7 +138,11 @@ mod tests {
 
     #[test]
     fn a_share_of_one_kind_of_step_is_a_mistake() {
-        assert!(Workload::Put.mix(Some(0.5)).is_err());
+        let why = Workload::Put.mix(Some(0.5)).err();
+        assert_eq!(
+            why.as_deref(),
+            Some("--read-share goes with the mixes a, b, d, e and f: the others have one kind of request")
+        );
         let put = Workload::Put.mix(None).unwrap();
         assert_eq!((put.classes(), put.choose(&mut SmallRng::seed_from_u64(1))), (&[Step::Update][..], 0));
     }

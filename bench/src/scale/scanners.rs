@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prism_proto::keyvalue::v1::{ScanRequest, Selection};
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::client::{Grpc, NAMESPACE};
@@ -26,6 +27,8 @@ struct Counts {
     reading: AtomicUsize,
     messages: AtomicU64,
     failed: AtomicU64,
+    /// Told of each reader's first message.
+    first: Notify,
 }
 
 /// What the slow readers saw.
@@ -40,7 +43,8 @@ pub struct Seen {
 }
 
 impl Scanners {
-    /// Opens so many that ask for messages of so many items, each on a connection of its own, and waits until each has its first message, or half a minute.
+    /// Opens so many that ask for messages of so many items, each on a connection of its own, and waits until each has its
+    /// first message, or half a minute.
     pub(super) async fn open(endpoint: &str, number: usize, items: u32) -> Result<Self, Failure> {
         let counts = Arc::new(Counts::default());
         let mut tasks = JoinSet::new();
@@ -48,10 +52,13 @@ impl Scanners {
             let client = Grpc::connect(endpoint, true).await?;
             tasks.spawn(read(client, items, Arc::clone(&counts)));
         }
-        let began = Instant::now();
-        while counts.reading.load(Ordering::Relaxed) < number && began.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let all = async {
+            while counts.reading.load(Ordering::Acquire) < number {
+                counts.first.notified().await;
+            }
+        };
+        // How many are reading by then is told.
+        let _ = tokio::time::timeout(PATIENCE, all).await;
         Ok(Self { tasks, counts })
     }
 
@@ -86,7 +93,10 @@ async fn read(mut client: Grpc, items: u32, counts: Arc<Counts>) {
             match stream.message().await {
                 Ok(Some(_)) => {
                     counts.messages.fetch_add(1, Ordering::Relaxed);
-                    counts.reading.fetch_add(usize::from(std::mem::take(&mut first)), Ordering::Relaxed);
+                    if std::mem::take(&mut first) {
+                        counts.reading.fetch_add(1, Ordering::Release);
+                        counts.first.notify_one();
+                    }
                 }
                 ended => break ended,
             }

@@ -122,7 +122,8 @@ mod tests {
             }
         };
         let last = check(&state, entry("r1", 1), None).unwrap();
-        assert!(check(&state, entry("r2", 2), Some(last.clone())).is_ok());
+        let (id, key) = check(&state, entry("r2", 2), Some(last.clone())).unwrap();
+        assert_eq!((id.as_str(), &key[..]), ("r2", &b"k"[..]));
         for wrong in [entry("r1", 1), entry("r0", 0), entry("r3", 2), entry("x", 2), Entry::default()] {
             assert!(check(&state, wrong.clone(), Some(last.clone())).is_err(), "{wrong:?}");
         }
