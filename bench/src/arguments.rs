@@ -1,4 +1,35 @@
-//! What the command line's values must be.
+//! What the command line's values must be, and the options that several commands have.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+/// Where programs and data are, as far as it is said.
+#[derive(Debug, Clone, clap::Args, Serialize)]
+pub struct At {
+    /// The gateway to start; else `prism` beside this program.
+    #[arg(long, value_name = "PATH")]
+    pub prism: Option<PathBuf>,
+    /// A Postgres that somebody runs, in which tables are written to and databases made; else a cluster is made out of
+    /// PostgreSQL's programs.
+    #[arg(long, value_name = "URL")]
+    #[serde(skip)]
+    pub postgres: Option<String>,
+    /// Where to make the folder for data; else the temporary folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+/// Where the figures go besides the terminal.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Output {
+    /// Also write the figures here, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Also write the table here, as Markdown.
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+}
 
 /// Seconds, also parts of one.
 ///

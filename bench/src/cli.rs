@@ -73,30 +73,30 @@ async fn run(command: Command) -> Result<(), Failure> {
             let report = compare::run(&options).await?;
             let table = report.markdown();
             say(&table);
-            write(options.markdown.as_deref(), || Ok(table))?;
-            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))
+            write(options.output.markdown.as_deref(), || Ok(table))?;
+            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))
         }
         Command::Load(options) => {
             let report = load::run(&options).await?;
             let table = report.markdown();
             say(&table);
-            write(options.markdown.as_deref(), || Ok(table))?;
-            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            write(options.output.markdown.as_deref(), || Ok(table))?;
+            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))?;
             options.svg.as_deref().map_or(Ok(()), |folder| load::series::draw(&report, folder).map(drop))
         }
         Command::Scan(options) => {
             let report = scan::run(&options).await?;
             let table = report.markdown();
             say(&table);
-            write(options.markdown.as_deref(), || Ok(table))?;
-            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))
+            write(options.output.markdown.as_deref(), || Ok(table))?;
+            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))
         }
         Command::Scale(options) => {
             let report = scale::run(&options).await?;
             let table = report.markdown();
             say(&table);
-            write(options.markdown.as_deref(), || Ok(table))?;
-            write(options.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            write(options.output.markdown.as_deref(), || Ok(table))?;
+            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))?;
             report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
         }
         Command::Echo { listen, value_bytes } => {

@@ -22,7 +22,7 @@ use crate::target::{Kind, Places, Postgres, Started, start};
 /// # Errors
 /// A server does not start, or an answer was wrong.
 pub async fn run(options: &Options) -> Result<Report, Failure> {
-    let places = Places::beside(options.prism.clone(), options.postgres.clone(), options.data.clone())?;
+    let places = Places::of(&options.at)?;
     let needed = options.only.iter().any(|kind| kind.needs_postgres());
     let postgres = if needed { Postgres::start(&places)? } else { None };
     let mut entrants = Vec::new();

@@ -1,13 +1,12 @@
 //! What `compare` can be told.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser as _;
 use serde::Serialize;
 
 use super::Operation;
-use crate::arguments::{seconds, value_bytes};
+use crate::arguments::{At, Output, seconds, value_bytes};
 use crate::target::Kind;
 
 /// What to compare, and how long.
@@ -42,24 +41,14 @@ pub struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Operation::Put, Operation::Get])]
     #[serde(skip)]
     pub operations: Vec<Operation>,
-    /// The gateway; else `prism` beside this program.
-    #[arg(long, value_name = "PATH")]
-    pub prism: Option<PathBuf>,
-    /// A Postgres that somebody runs, whose tables are written to; else a cluster is made out of PostgreSQL's programs.
-    #[arg(long, value_name = "URL")]
+    /// Where programs and data are.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub at: At,
+    /// Where the figures go besides.
+    #[command(flatten)]
     #[serde(skip)]
-    pub postgres: Option<String>,
-    /// Where to make the folder for data; else the temporary folder.
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// Also write the figures here, as JSON.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub json: Option<PathBuf>,
-    /// Also write the table here, as Markdown.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub markdown: Option<PathBuf>,
+    pub output: Output,
 }
 
 impl Options {

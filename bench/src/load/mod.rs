@@ -102,7 +102,7 @@ impl Server {
         let Some(serve) = options.serve else {
             return Ok(Self { given: options.endpoint.clone(), started: None, postgres: None });
         };
-        let places = Places::beside(options.prism.clone(), options.postgres.clone(), options.data.clone())?;
+        let places = Places::of(&options.at)?;
         let kind = serve.kind();
         let postgres = if kind.needs_postgres() { Postgres::start(&places)? } else { None };
         match start(kind, &places, postgres.as_ref(), &options.value_bytes).await? {

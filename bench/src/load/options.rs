@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::keys::Choice;
 use super::mix::Workload;
-use crate::arguments::{rate, seconds, share, value_bytes};
+use crate::arguments::{At, Output, rate, seconds, share, value_bytes};
 use crate::target::Kind;
 
 /// Where a gateway that is started keeps its data.
@@ -78,24 +78,14 @@ pub struct Options {
     /// Which records to ask for; else YCSB's choice, and `uniform` for put and get.
     #[arg(long, value_enum)]
     pub keys: Option<Choice>,
-    /// The gateway to start; else `prism` beside this program.
-    #[arg(long, value_name = "PATH")]
-    pub prism: Option<PathBuf>,
-    /// For `--serve postgres`: a Postgres that somebody runs; else a cluster is made out of PostgreSQL's programs.
-    #[arg(long, value_name = "URL")]
+    /// Where programs and data are.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub at: At,
+    /// Where the figures go besides.
+    #[command(flatten)]
     #[serde(skip)]
-    pub postgres: Option<String>,
-    /// Where to make the folder for data; else the temporary folder.
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// Also write the figures here, as JSON.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub json: Option<PathBuf>,
-    /// Also write the table here, as Markdown.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub markdown: Option<PathBuf>,
+    pub output: Output,
     /// Draw a series into this folder: latency-by-rate.svg or throughput-by-concurrency.svg.
     #[arg(long, value_name = "FOLDER")]
     #[serde(skip)]

@@ -4,7 +4,6 @@ mod cases;
 mod report;
 mod scanners;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ pub use self::cases::Section;
 pub use self::report::{Report, Row};
 use self::scanners::Scanners;
 pub use self::scanners::Seen;
-use crate::arguments::seconds;
+use crate::arguments::{At, Output, seconds};
 use crate::client::Grpc;
 use crate::drive::closed;
 use crate::failure::Failure;
@@ -61,24 +60,14 @@ pub struct Options {
     /// items a second are not slow but more than a small machine can serve.
     #[arg(long, default_value_t = 100)]
     pub scanner_items: u32,
-    /// The gateway; else `prism` beside this program.
-    #[arg(long, value_name = "PATH")]
-    pub prism: Option<PathBuf>,
-    /// A Postgres that somebody runs, in which databases may be made; else a cluster is made out of PostgreSQL's programs.
-    #[arg(long, value_name = "URL")]
+    /// Where programs and data are.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub at: At,
+    /// Where the figures go besides.
+    #[command(flatten)]
     #[serde(skip)]
-    pub postgres: Option<String>,
-    /// Where to make the folder for data; else the temporary folder.
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// Also write the figures here, as JSON.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub json: Option<PathBuf>,
-    /// Also write the table here, as Markdown.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub markdown: Option<PathBuf>,
+    pub output: Output,
 }
 
 /// Measures each case on a gateway of its own, with data of its own.
@@ -87,7 +76,7 @@ pub struct Options {
 /// No server can be started. What went wrong in a case stands in the report.
 pub async fn run(options: &Options) -> Result<Report, Failure> {
     crate::process::allow_many_files();
-    let places = Places::beside(options.prism.clone(), options.postgres.clone(), options.data.clone())?;
+    let places = Places::of(&options.at)?;
     let needed = options.serve.kind().needs_postgres();
     let mut postgres = if needed { Postgres::start(&places)? } else { None };
     let progress = ProgressBar::new_spinner();

@@ -3,7 +3,6 @@
 mod readers;
 mod report;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use serde::Serialize;
 
 use self::readers::{gateway, psql, sqlite3};
 pub use self::report::{Report, Row};
-use crate::arguments::value_bytes;
+use crate::arguments::{At, Output, value_bytes};
 use crate::client::Grpc;
 use crate::failure::Failure;
 use crate::load::Step;
@@ -41,24 +40,14 @@ pub struct Options {
     /// The readers, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Reader::PrismSqlite, Reader::Sqlite3, Reader::PrismPostgres, Reader::Psql])]
     pub only: Vec<Reader>,
-    /// The gateway; else `prism` beside this program.
-    #[arg(long, value_name = "PATH")]
-    pub prism: Option<PathBuf>,
-    /// A Postgres that somebody runs, whose tables are written to; else a cluster is made out of PostgreSQL's programs.
-    #[arg(long, value_name = "URL")]
+    /// Where programs and data are.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub at: At,
+    /// Where the figures go besides.
+    #[command(flatten)]
     #[serde(skip)]
-    pub postgres: Option<String>,
-    /// Where to make the folder for data; else the temporary folder.
-    #[arg(long, value_name = "FOLDER")]
-    pub data: Option<PathBuf>,
-    /// Also write the figures here, as JSON.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub json: Option<PathBuf>,
-    /// Also write the table here, as Markdown.
-    #[arg(long, value_name = "FILE")]
-    #[serde(skip)]
-    pub markdown: Option<PathBuf>,
+    pub output: Output,
 }
 
 /// Who reads.
@@ -106,7 +95,7 @@ struct Stored {
 /// # Errors
 /// A server or a tool fails, an item is wrong, or a reader finds another number of items than was written.
 pub async fn run(options: &Options) -> Result<Report, Failure> {
-    let places = Places::beside(options.prism.clone(), options.postgres.clone(), options.data.clone())?;
+    let places = Places::of(&options.at)?;
     let needed = options.only.iter().any(|reader| reader.gateway().needs_postgres());
     let postgres = if needed { Postgres::start(&places)? } else { None };
     let mut gateways: Vec<Stored> = Vec::new();
@@ -155,7 +144,7 @@ async fn stored(target: Box<Target>, options: &Options) -> Result<Stored, Failur
 
 /// Items read, and seconds that it took.
 async fn read(reader: Reader, stored: &mut Stored, options: &Options) -> Result<(u64, f64), Failure> {
-    let folder = data_folder(options.data.as_deref())?;
+    let folder = data_folder(options.at.data.as_deref())?;
     let file = folder.path().join("rows.csv");
     let began = Instant::now();
     if let Reader::PrismSqlite | Reader::PrismPostgres = reader {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::arguments::At;
 use crate::failure::Failure;
 
 /// Where programs and data are.
@@ -18,15 +19,12 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of the programs that stand beside this one.
+    /// Those that are said, and else of the programs that stand beside this one.
     ///
     /// # Errors
     /// There is no gateway there, and none was named.
-    pub fn beside(
-        prism: Option<PathBuf>,
-        postgres: Option<String>,
-        data: Option<PathBuf>,
-    ) -> Result<Self, Failure> {
+    pub fn of(at: &At) -> Result<Self, Failure> {
+        let At { prism, postgres, data } = at.clone();
         let own = std::env::current_exe().map_err(|why| Failure::of("this program's own path", &why))?;
         let prism = prism.unwrap_or_else(|| own.with_file_name("prism"));
         // A server has a folder of its own to work in.
