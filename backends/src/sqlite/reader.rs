@@ -219,6 +219,7 @@ mod tests {
     use std::path::Path;
 
     use futures::{StreamExt, pin_mut, poll};
+    use prism_contract::keyvalue::{Namespace, Predicate, RecordId, Selection, Timestamp};
 
     use super::*;
 
@@ -249,6 +250,25 @@ mod tests {
         assert!(matches!(readers.lend().await, Err(Error::ResourceExhausted(_))));
         served.give_back();
         readers.lend().await.unwrap().give_back();
+    }
+
+    #[tokio::test]
+    async fn a_small_get_does_not_wait_for_a_connection_that_others_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(folder.path().join("prism.db"));
+        options.readers = 1;
+        let opened = super::super::open::open(&options).await.unwrap();
+        let held = opened.readers.lend().await.unwrap();
+        let get = Get {
+            namespace: Namespace::new("n").unwrap(),
+            id: RecordId::new("r").unwrap(),
+            predicate: Predicate::All,
+            selection: Selection::default(),
+            after: None,
+            now: Timestamp::EPOCH,
+        };
+        assert_eq!(opened.readers.get(get).await.unwrap(), ItemPage::default());
+        held.give_back();
     }
 
     #[tokio::test]
