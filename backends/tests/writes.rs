@@ -58,6 +58,34 @@ async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
 }
 
 #[tokio::test]
+async fn a_key_that_waits_twice_is_written_by_each_in_order() {
+    let place = Place::new();
+    let store = place.open().await;
+    let (first, second) = join!(store.put(put("a", "1")), store.put(put("a", "2")));
+    assert_eq!(first.unwrap(), [PutResult { applied: true, version: 1 }]);
+    assert_eq!(second.unwrap(), [PutResult { applied: true, version: 2 }]);
+    let page = store.get(get(Predicate::All)).await.unwrap();
+    assert_eq!((page.items[0].value.as_ref(), page.items[0].version), (&b"2"[..], 2));
+}
+
+#[tokio::test]
+async fn puts_of_more_items_than_a_statement_has_room_for_ride_together() {
+    let place = Place::new();
+    let store = place.open().await;
+    let puts = (0..200).map(|n| {
+        let id = common::record(&format!("r{n:03}"));
+        Put { id, ..put_items(vec![item("a", "1"), item("b", "2"), item("c", "3")]) }
+    });
+    let mut versions = Vec::new();
+    for answer in join_all(puts.map(|put| store.put(put))).await {
+        versions.extend(answer.unwrap().into_iter().map(|result| result.version));
+    }
+    assert!(versions.iter().copied().eq(1..=600));
+    let whole = store.scan(common::scan(Predicate::All)).await.unwrap();
+    assert!(whole.entries.iter().map(|entry| entry.item.version).eq(1..=600));
+}
+
+#[tokio::test]
 async fn a_request_whose_caller_has_gone_is_not_begun() {
     let place = Place::new();
     let store = place.open().await;
@@ -224,15 +252,23 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
 async fn many_items_are_written_read_and_deleted_in_every_size_of_statement() {
     let place = Place::new();
     let store = place.open().await;
-    for count in [1, 4, 5, 16, 17, 64, 65, 256, 257, 1_000] {
+    // A Put with a precondition has its rows read first; one without has them written at once.
+    let guards = [Vec::new(), vec![precondition("0000", 0)]];
+    let counts = [1, 4, 5, 16, 17, 64, 65, 256, 257, 1_000];
+    let mut last = 0;
+    for (count, guard) in counts.into_iter().flat_map(|count| guards.clone().map(|guard| (count, guard))) {
         let names: Vec<_> = (0..count).map(|n| format!("{n:04}")).collect();
-        store
-            .put(put_items(names.iter().map(|name| item(name.clone(), name.clone())).collect()))
-            .await
-            .unwrap();
+        let items = names.iter().map(|name| item(name.clone(), name.clone())).collect();
+        let results = store.put(Put { preconditions: guard, ..put_items(items) }).await.unwrap();
+        let versions = last + 1..=last + i64::try_from(count).unwrap();
+        last = *versions.end();
+        assert!(
+            results.iter().map(|result| (result.applied, result.version)).eq(versions.map(|v| (true, v)))
+        );
         let keys = Predicate::keys(names.iter().map(|name| key(name.clone()))).unwrap();
         let page = store.get(get(keys.clone())).await.unwrap();
         assert!(page.items.iter().all(|item| item.key.as_bytes() == item.value));
+        assert!(page.items.iter().zip(&results).all(|(item, result)| item.version == result.version));
         assert_eq!((page.items.len(), page.more), (count, false));
         assert_eq!(store.delete(delete(keys)).await.unwrap(), count as u64);
         assert!(store.get(get(Predicate::All)).await.unwrap().items.is_empty());

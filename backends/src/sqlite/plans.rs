@@ -70,6 +70,17 @@ async fn every_write_finds_its_rows_by_the_primary_key() {
 }
 
 #[tokio::test]
+async fn plain_puts_read_nothing_but_the_counter() {
+    let mut connection = database().await;
+    for size in [1, 256] {
+        let text = sql::put_plain(size, 1);
+        let (_, insert) = text.split_once("; ").unwrap();
+        let plan = plan(&mut connection, insert).await;
+        assert!(!plan.iter().any(|line| line.contains(" items") || line.contains("TEMP B-TREE")), "{plan:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sweep_reads_only_the_indexes_made_for_it() {
     let mut connection = database().await;
     for statement in sweep::STATEMENTS {

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use crate::ride::{ROWS, SPANS};
 
 /// How many rows the statements over many rows speak of.
-const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
+pub(super) const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
 /// Most rows of one statement.
 pub(super) const MOST_ROWS: usize = SIZES[SIZES.len() - 1];
@@ -23,11 +23,14 @@ impl Sized {
         Self(SIZES.map(text))
     }
 
-    /// The least statement that has room for `rows`, which are at most [`MOST_ROWS`].
     fn with_room_for(&self, rows: usize) -> &str {
-        let size = SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1);
-        &self.0[size]
+        &self.0[with_room_for(rows)]
     }
+}
+
+/// Which of [`SIZES`] is the least with room for `rows`, which are at most [`MOST_ROWS`].
+pub(super) fn with_room_for(rows: usize) -> usize {
+    SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1)
 }
 
 /// The rows of `size` places, each with its number; three parameters a place.
@@ -62,6 +65,33 @@ pub(super) fn upsert(rows: usize) -> &'static str {
         })
     });
     TEXT.with_room_for(rows)
+}
+
+/// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`], and answers the
+/// version of the last; each has the one after that of the item before. Parameters: how many items, then eight an item. The
+/// retention is in microseconds; it is part of the text because a list that is padded can have nothing bound after it.
+pub(super) fn put_plain(size: usize, retention: i64) -> String {
+    let now = "excluded.updated_at";
+    let live =
+        format!("(items.deleted_at IS NULL AND (items.expires_at IS NULL OR items.expires_at > {now}))");
+    let dead_since = format!(
+        "(CASE WHEN items.deleted_at IS NOT NULL THEN items.deleted_at \
+         WHEN items.expires_at <= {now} THEN items.expires_at END)"
+    );
+    let created_at = format!("CASE WHEN {live} THEN items.created_at ELSE {now} END");
+    format!(
+        "UPDATE versions SET last = last + ? RETURNING last; \
+         INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
+         created_at, updated_at, expires_at, deleted_at, value) \
+         SELECT column2, column3, column4, column5, column6, (SELECT last FROM versions) - ?1 + column1, 0, \
+         column7, column7, column8, NULL, column9 FROM (VALUES {}) WHERE column2 IS NOT NULL \
+         ON CONFLICT (namespace, id, key) DO UPDATE SET content_type = excluded.content_type, \
+         compression = excluded.compression, version = excluded.version, \
+         token = CASE WHEN {dead_since} <= {now} - {retention} THEN 0 ELSE items.token END, \
+         created_at = {created_at}, updated_at = max({now}, {created_at}), expires_at = excluded.expires_at, \
+         deleted_at = NULL, value = excluded.value",
+        list(size, |number| format!("({}, ?, ?, ?, ?, ?, ?, ?, ?)", number + 1))
+    )
 }
 
 /// Removes the rows of `size` places; three parameters a place.

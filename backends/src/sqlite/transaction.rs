@@ -150,7 +150,7 @@ fn bind_row(query: Query, Pending { place, change }: &Pending<'_>) -> Query {
         Change::Remove => return query,
     };
     query
-        .bind(content_type.to_owned())
+        .bind(content_type)
         .bind(compression)
         .bind(row.version)
         .bind(row.token)

@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::oneshot;
 
 use super::error::translate;
+use super::plain::{Plain, Texts};
 use super::settings::Settings;
 use super::transaction::Transaction;
 use crate::batch::{Write, Written};
@@ -32,6 +33,7 @@ pub(super) struct Writer {
     connection: Option<SqliteConnection>,
     connect: SqliteConnectOptions,
     retention: Duration,
+    plain: Texts,
     away: Arc<AtomicBool>,
 }
 
@@ -42,7 +44,7 @@ impl Writer {
         retention: Duration,
         away: Arc<AtomicBool>,
     ) -> Self {
-        Self { connection: Some(connection), connect, retention, away }
+        Self { connection: Some(connection), connect, retention, plain: Texts::new(retention), away }
     }
 
     /// Works until the queue ends.
@@ -99,10 +101,25 @@ impl Writer {
 
     /// One transaction for all of `writes`: an answer for each once it is committed, or an error that means none of them.
     async fn commit(&mut self, writes: &[&Write]) -> Result<Vec<Result<Written, Error>>, Error> {
+        if let Some(plain) = Plain::of(writes) {
+            return self.commit_plain(&plain).await;
+        }
         let retention = self.retention;
         let mut transaction = self.begin().await?;
         let done = transaction.apply(writes, retention).await;
         self.end(transaction, done).await
+    }
+
+    async fn commit_plain(&mut self, plain: &Plain<'_>) -> Result<Vec<Result<Written, Error>>, Error> {
+        let mut connection = self.connected().await?;
+        let done = plain.commit(&mut connection, &self.plain).await;
+        self.connection = match &done {
+            Ok(_) => Some(connection),
+            Err(_) => Transaction { connection }.roll_back().await,
+        };
+        let done = done.map_err(translate);
+        self.away.store(matches!(done, Err(Error::Unavailable { .. })), Ordering::Relaxed);
+        Ok(done?.into_iter().map(Ok).collect())
     }
 
     /// An empty transaction, which waits for the lock and writes nothing. After an outage it changes something, because only
@@ -132,7 +149,10 @@ impl Writer {
     async fn connected(&mut self) -> Result<SqliteConnection, Error> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.connect.connect().await.map_err(translate),
+            None => self.connect.connect().await.map_err(|error| {
+                self.away.store(true, Ordering::Relaxed);
+                translate(error)
+            }),
         }
     }
 
