@@ -8,8 +8,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
+use crate::arguments::Output;
 use crate::failure::Failure;
 use crate::{compare, echo, load, scale, scan, target};
 
@@ -71,32 +73,20 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Compare(options) => {
             let report = compare::run(&options).await?;
-            let table = report.markdown();
-            say(&table);
-            write(options.output.markdown.as_deref(), || Ok(table))?;
-            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))
+            tell(&report, report.markdown(), &options.output)
         }
         Command::Load(options) => {
             let report = load::run(&options).await?;
-            let table = report.markdown();
-            say(&table);
-            write(options.output.markdown.as_deref(), || Ok(table))?;
-            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            tell(&report, report.markdown(), &options.output)?;
             options.svg.as_deref().map_or(Ok(()), |folder| load::series::draw(&report, folder).map(drop))
         }
         Command::Scan(options) => {
             let report = scan::run(&options).await?;
-            let table = report.markdown();
-            say(&table);
-            write(options.output.markdown.as_deref(), || Ok(table))?;
-            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))
+            tell(&report, report.markdown(), &options.output)
         }
         Command::Scale(options) => {
             let report = scale::run(&options).await?;
-            let table = report.markdown();
-            say(&table);
-            write(options.output.markdown.as_deref(), || Ok(table))?;
-            write(options.output.json.as_deref(), || serde_json::to_string_pretty(&report))?;
+            tell(&report, report.markdown(), &options.output)?;
             report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
         }
         Command::Echo { listen, value_bytes } => {
@@ -120,6 +110,13 @@ async fn interrupted() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+}
+
+/// Says the table, and writes what is asked for besides.
+fn tell(report: &impl Serialize, table: String, output: &Output) -> Result<(), Failure> {
+    say(&table);
+    write(output.markdown.as_deref(), || Ok(table))?;
+    write(output.json.as_deref(), || serde_json::to_string_pretty(report))
 }
 
 /// Writes a file, if one is asked for.
