@@ -3,11 +3,19 @@
 mod common;
 
 use std::fs;
+use std::time::Duration;
 
-use common::{Place, at, delete, get, key, put};
+use common::{Place, at, delete, get, item, key, put, put_items};
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
-use sqlx::{Executor, Row};
+use sqlx::{Executor, Row, SqliteConnection};
+use tokio::time::{sleep, timeout};
+
+/// Pages in the log, and how many of them are folded into the file.
+async fn log(stranger: &mut SqliteConnection) -> (i64, i64) {
+    let looked = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(stranger).await.unwrap();
+    (looked.get(1), looked.get(2))
+}
 
 async fn put_version(store: &Sqlite, put: Put) -> i64 {
     store.put(put).await.unwrap()[0].version
@@ -84,6 +92,37 @@ async fn what_was_answered_is_in_the_files_a_crash_would_leave() {
     let superseded = recovered.put(Put { token: 9, ..put("gone", "2") }).await.unwrap();
     assert_eq!(superseded, [PutResult { applied: false, version: 0 }]);
     assert!(put_version(&recovered, put("b", "1")).await > version);
+}
+
+#[tokio::test]
+async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
+    let place = Place::new();
+    let store = place.open().await;
+    let mut stranger = place.stranger().await;
+    let mut filling = 0;
+    // A connection that has not read yet knows of no log.
+    stranger.execute("SELECT last FROM versions").await.unwrap();
+    let folded = async {
+        // Below what a commit would fold itself.
+        while log(&mut stranger).await.0 < 8_000 {
+            // What stays as it was is not written again.
+            filling += 1;
+            let large = (0..4_u8).map(|n| item(vec![n], vec![filling; 1 << 20]));
+            store.put(put_items(large.collect())).await.unwrap();
+        }
+        while log(&mut stranger).await.1 < 8_000 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        while log(&mut stranger).await.0 >= 8_000 {
+            store.put(put("a", "1")).await.unwrap();
+        }
+    };
+    timeout(Duration::from_mins(1), folded).await.expect("the log was not folded to its end");
+    for n in 0..4 {
+        let named = Predicate::keys([key(vec![n])]).unwrap();
+        let page = store.get(get(named)).await.unwrap();
+        assert!(page.items[0].value.iter().all(|byte| *byte == filling));
+    }
 }
 
 #[tokio::test]

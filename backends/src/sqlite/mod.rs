@@ -3,11 +3,12 @@
 //! - The file is in WAL mode with `synchronous=FULL`: an answered write has reached the disk (DUR-1, DUR-4). Several
 //!   processes may share a file on one machine; each write holds SQLite's write lock while it reads what it decides on.
 //! - `writer` drains the queue into one transaction; `transaction` loads, decides and writes a batch in few statements;
-//!   `plain` has those that need nothing read first done by one text.
+//!   `plain` has those that need nothing read first done by one text; `fold` brings the log back into the file meanwhile.
 //! - `reader` lends out connections; `select` answers each page from one statement, which is one moment (LIN-3).
 
 mod decode;
 mod error;
+mod fold;
 mod open;
 mod open_error;
 mod options;

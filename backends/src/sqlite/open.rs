@@ -110,9 +110,9 @@ fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         // Each commit syncs the log before it is answered (DUR-1, DUR-4); on macOS only this pragma reaches the disk.
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "ON")
-        // The log is folded into the file every 4,000 pages (16 MiB): four times SQLite's default, because a page that is
-        // written often is then folded once. It shrinks back to 64 MiB after a huge transaction.
-        .pragma("wal_autocheckpoint", "4000")
+        // Where the log has grown to 64 MiB although it is folded meanwhile (see `fold`), a commit folds it. It shrinks back
+        // to that after a huge transaction.
+        .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "67108864")
         // 32 MiB of pages.
         .pragma("cache_size", "-32768")

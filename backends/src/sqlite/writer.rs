@@ -10,6 +10,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::oneshot;
 
 use super::error::translate;
+use super::fold::Folding;
 use super::plain::{Plain, Texts};
 use super::settings::Settings;
 use super::transaction::Transaction;
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     connect: SqliteConnectOptions,
     retention: Duration,
     plain: Texts,
+    folding: Folding,
     away: Arc<AtomicBool>,
 }
 
@@ -44,7 +46,8 @@ impl Writer {
         retention: Duration,
         away: Arc<AtomicBool>,
     ) -> Self {
-        Self { connection: Some(connection), connect, retention, plain: Texts::new(retention), away }
+        let (plain, folding) = (Texts::new(retention), Folding::new(connect.clone()));
+        Self { connection: Some(connection), connect, retention, plain, folding, away }
     }
 
     /// Works until the queue ends.
@@ -64,6 +67,7 @@ impl Writer {
                 Turn::Errand(Errand::Close) => intake.close(),
             }
         }
+        self.folding.close().await;
         if let Some(connection) = self.connection
             && let Err(error) = connection.close().await
         {
@@ -82,8 +86,15 @@ impl Writer {
             }
             Err(error) => writes.iter().map(|_| Err(error.clone())).collect(),
         };
+        let (mut rows, mut bytes) = (0, 0);
         for (job, answer) in jobs.into_iter().zip(answers) {
+            rows += job.request.keys();
+            bytes += job.weight();
             job.answer(answer);
+        }
+        self.folding.wrote(rows, bytes);
+        if let Some(connection) = &mut self.connection {
+            self.folding.go_on(connection).await;
         }
     }
 

@@ -1,0 +1,153 @@
+//! Folding the log into the file while writes go on.
+//!
+//! SQLite would do it within a commit, and everybody who waits to write would wait for thousands of pages. So a connection of
+//! its own folds what there is, again and again while the writer adds to it, and the writer folds the few pages that are
+//! left: only once nothing is left does SQLite begin the log anew.
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
+use tokio::task::JoinHandle;
+
+/// The log is folded after so many pages (32 MiB): a page that is written often is then folded once.
+const PAGES: usize = 8_000;
+/// Pages that the writer folds itself, in a millisecond or two.
+const FEW: i64 = 200;
+/// Most times that the log is folded before the writer folds the rest, however much that is.
+const PASSES: usize = 4;
+/// SQLite's pages.
+const PAGE_BYTES: usize = 4_096;
+
+/// How far the log has grown, and who folds it.
+pub(super) struct Folding {
+    connect: SqliteConnectOptions,
+    /// A connection that rests; none before the first time, and after a failure.
+    connection: Option<SqliteConnection>,
+    task: Option<JoinHandle<Result<SqliteConnection, sqlx::Error>>>,
+    /// About how many pages were written since the log was folded.
+    pages: usize,
+}
+
+impl Folding {
+    /// By a connection that is opened so.
+    pub(super) fn new(connect: SqliteConnectOptions) -> Self {
+        Self { connect, connection: None, task: None, pages: 0 }
+    }
+
+    /// Something was committed: so many rows, of so many bytes together.
+    pub(super) fn wrote(&mut self, rows: usize, bytes: usize) {
+        self.pages += rows + bytes / PAGE_BYTES;
+    }
+
+    /// Begins to fold if it is time, and has the writer fold the rest if it has become little.
+    pub(super) async fn go_on(&mut self, writer: &mut SqliteConnection) {
+        match self.task.take_if(|task| task.is_finished()) {
+            Some(task) => {
+                self.ended(task).await;
+                self.pages = 0;
+                if let Err(error) = fold(writer).await {
+                    tracing::warn!(%error, "the rest of the log was not folded into the file; it is tried again");
+                }
+            }
+            None if self.task.is_none() && self.pages >= PAGES => {
+                let connection = self.connection.take();
+                let connect = self.connect.clone();
+                self.task = Some(tokio::spawn(fold_most(connection, connect)));
+            }
+            None => {}
+        }
+    }
+
+    async fn ended(&mut self, task: JoinHandle<Result<SqliteConnection, sqlx::Error>>) {
+        // One that panicked has no connection to give back, like one that failed.
+        match task.await {
+            Ok(Ok(connection)) => self.connection = Some(connection),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the log was not folded into the file; it is tried again");
+            }
+            Err(error) => tracing::error!(%error, "the log was not folded into the file; it is tried again"),
+        }
+    }
+
+    /// Waits for what is being folded, and closes the connection.
+    pub(super) async fn close(mut self) {
+        if let Some(task) = self.task.take() {
+            self.ended(task).await;
+        }
+        if let Some(connection) = self.connection {
+            // What was folded is on disk, and what was not is in the log.
+            let _ = connection.close().await;
+        }
+    }
+}
+
+/// Folds until little is left.
+async fn fold_most(
+    connection: Option<SqliteConnection>,
+    connect: SqliteConnectOptions,
+) -> Result<SqliteConnection, sqlx::Error> {
+    let mut connection = match connection {
+        Some(connection) => connection,
+        None => connect.connect().await?,
+    };
+    let mut folded = 0;
+    for _ in 0..PASSES {
+        let before = folded;
+        folded = fold(&mut connection).await?;
+        if folded - before <= FEW {
+            break;
+        }
+    }
+    Ok(connection)
+}
+
+/// Folds what is in the log now, as far as nobody reads an older moment, and without waiting for anybody; answers how many of
+/// the log's pages are folded by then.
+async fn fold(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?.try_get(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::Executor;
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+    use crate::sqlite::{Options, open};
+
+    /// Pages in the log, and how many of them are folded.
+    async fn log(connection: &mut SqliteConnection) -> (i64, i64) {
+        let looked = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(connection).await.unwrap();
+        (looked.get(1), looked.get(2))
+    }
+
+    #[tokio::test]
+    async fn what_was_written_while_the_log_was_folded_is_folded_by_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = open::open(&Options::new(folder.path().join("prism.db"))).await.unwrap();
+        let (mut writer, mut folding) = (opened.writer, Folding::new(opened.connect));
+        let count = "UPDATE versions SET last = last + 1";
+        writer.execute(count).await.unwrap();
+        folding.wrote(PAGES - 1, PAGE_BYTES - 1);
+        folding.go_on(&mut writer).await;
+        assert!(folding.task.is_none(), "it is not time yet");
+        folding.wrote(1, 0);
+        folding.go_on(&mut writer).await;
+        let finished = async {
+            while folding.task.as_ref().is_some_and(|task| !task.is_finished()) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_mins(1), finished).await.expect("it does not wait for anybody");
+        let (pages, folded) = log(&mut writer).await;
+        assert_eq!(pages, folded);
+        // Nobody reads, so the log is begun anew; two pages stand for those that come while the log is folded.
+        writer.execute(count).await.unwrap();
+        writer.execute(count).await.unwrap();
+        assert_eq!(log(&mut writer).await, (2, 0));
+        folding.go_on(&mut writer).await;
+        assert_eq!((log(&mut writer).await, folding.pages), ((2, 2), 0));
+        folding.close().await;
+    }
+}
