@@ -88,6 +88,12 @@ impl Case {
         })
     }
 
+    /// Whether it plays thousands of operations, or waits for a clock or for what a server does in its own time. Such cases
+    /// begin first, so that nobody waits for them alone at the end.
+    pub(crate) fn may_take_long(&self) -> bool {
+        matches!(self.kind, Kind::Property | Kind::Scenario) || self.is_alone()
+    }
+
     /// What it may do of what `harness` can: a case that does not say that it wants a server to itself may not disturb it.
     pub(crate) fn may_do(&self, harness: &dyn Harness) -> Abilities {
         let able = harness.abilities();

@@ -117,6 +117,7 @@ pub async fn suite_with_progress(
         }
     }
     let of = waiting.len();
+    waiting.sort_by_key(|(_, case)| !case.may_take_long());
     let mut waiting = waiting.into_iter();
     let mut running = JoinSet::new();
     let mut silent = 0;

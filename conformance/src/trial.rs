@@ -13,7 +13,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use crate::known::KnownFailures;
 use crate::report::{Outcome, Replay, RunInfo, Target, case_report, failure, utc_now};
 use crate::run::{Settings, run_case};
-use crate::{Budget, Case, Harness, cases};
+use crate::{Budget, Case, Harness, Kind, cases};
 
 /// The one line of `tests/conformance.rs`: a `main` that holds each harness against the whole suite. The test needs
 /// `harness = false` in its `Cargo.toml`.
@@ -89,7 +89,7 @@ impl Suite {
         self
     }
 
-    /// Every case for every harness.
+    /// Every case for every harness; first those that may take long.
     ///
     /// # Panics
     /// If there is none, or if two harnesses share a name: a test that tests nothing must not pass.
@@ -102,7 +102,10 @@ impl Suite {
             );
         }
         let pairs = self.harnesses.iter().flat_map(|harness| cases::all().map(move |case| (harness, case)));
-        let trials: Vec<_> = pairs.map(|(harness, case)| self.trial(harness, case, settings)).collect();
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_by_key(|(_, case)| !case.may_take_long());
+        let trials: Vec<_> =
+            pairs.into_iter().map(|(harness, case)| self.trial(harness, case, settings)).collect();
         assert!(!trials.is_empty(), "the conformance suite has no case to run");
         trials
     }
@@ -111,7 +114,7 @@ impl Suite {
         let name = format!("conformance::{}::{}", harness.name(), case.id);
         let (left_out, obstacle) = (harness.left_out(), case.obstacle(&**harness));
         let (harness, replay) = (Arc::clone(harness), self.replay.of(harness.name(), case.id, settings));
-        let trial = Trial::ignorable_test(name, move || run(&*harness, case, settings, replay));
+        let trial = Trial::ignorable_test(name, move || run(&harness, case, settings, replay));
         match left_out.or_else(|| obstacle.map(crate::run::Obstacle::reason)) {
             Some(reason) => trial.with_ignored_flag(true).with_kind(reason),
             None => trial,
@@ -162,13 +165,18 @@ fn settings(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Strin
 
 /// Runs one case on a runtime of its own, so that whatever a case leaves running ends with it.
 fn run(
-    harness: &dyn Harness,
+    harness: &Arc<dyn Harness>,
     case: &'static Case,
     settings: Settings,
     replay: String,
 ) -> Result<Completion, Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(run_case(harness, case, settings));
+    // What races is to run at the same time; anything else is done by one thread, which others would only have to wake.
+    let workers = if case.kind == Kind::History { 2 } else { 1 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let tested = Arc::clone(harness);
+    let ran = runtime.spawn(async move { run_case(&*tested, case, settings).await });
+    // A case's own panic is its verdict, so this is a panic of the suite, which must not pass as a result.
+    let result = runtime.block_on(ran).expect("running a case does not panic");
     let mut report = case_report(&result, &KnownFailures::default(), replay, false);
     report.save_attachments(&std::env::temp_dir().join("prism-conformance").join(harness.name()));
     match report.outcome {
@@ -182,7 +190,7 @@ fn run(
         | Outcome::Inconclusive
         | Outcome::Broken => {
             let run = RunInfo::before(settings, utc_now(), String::new());
-            let mut target = Target::of(harness);
+            let mut target = Target::of(&**harness);
             target.details = runtime.block_on(harness.details());
             Err(failure(&report, &target, &run).into())
         }
