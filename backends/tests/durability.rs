@@ -9,12 +9,11 @@ use common::{Place, at, delete, get, item, key, put, put_items};
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
 use sqlx::{Executor, Row, SqliteConnection};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-/// Pages in the log, and how many of them are folded into the file.
-async fn log(stranger: &mut SqliteConnection) -> (i64, i64) {
-    let looked = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(stranger).await.unwrap();
-    (looked.get(1), looked.get(2))
+/// Pages in the log.
+async fn log(stranger: &mut SqliteConnection) -> i64 {
+    sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(stranger).await.unwrap().get(1)
 }
 
 async fn put_version(store: &Sqlite, put: Put) -> i64 {
@@ -103,18 +102,20 @@ async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
     // A connection that has not read yet knows of no log.
     stranger.execute("SELECT last FROM versions").await.unwrap();
     let folded = async {
-        // Below what a commit would fold itself.
-        while log(&mut stranger).await.0 < 8_000 {
-            // What stays as it was is not written again.
-            filling += 1;
-            let large = (0..4_u8).map(|n| item(vec![n], vec![filling; 1 << 20]));
-            store.put(put_items(large.collect())).await.unwrap();
-        }
-        while log(&mut stranger).await.1 < 8_000 {
-            sleep(Duration::from_millis(5)).await;
-        }
-        while log(&mut stranger).await.0 >= 8_000 {
-            store.put(put("a", "1")).await.unwrap();
+        // The second time is as good as the first.
+        for _ in 0..2 {
+            while log(&mut stranger).await < 8_000 {
+                // What stays as it was is not written again.
+                filling += 1;
+                let large = (0..4_u8).map(|n| item(vec![n], vec![filling; 1 << 20]));
+                store.put(put_items(large.collect())).await.unwrap();
+            }
+            let mut pages = 8_000;
+            while pages >= 8_000 {
+                store.put(put("a", "1")).await.unwrap();
+                pages = log(&mut stranger).await;
+                assert!(pages < 15_000, "nothing but a commit would fold it now");
+            }
         }
     };
     timeout(Duration::from_mins(1), folded).await.expect("the log was not folded to its end");

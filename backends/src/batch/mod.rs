@@ -72,3 +72,9 @@ pub(crate) fn whole_micros(retention: Duration) -> Duration {
     let micros = retention.as_nanos().div_ceil(1_000);
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
+
+/// A retention as SQL takes it from a time: at most half the range, which is more than any span between two times, and cannot
+/// overflow.
+pub(crate) fn subtractable_micros(retention: Duration) -> i64 {
+    i64::try_from(retention.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 2)
+}

@@ -10,7 +10,7 @@ use super::locks::Locks;
 use super::session::Session;
 use super::transaction::column;
 use super::write_sql;
-use crate::batch::{Place, Write, Written};
+use crate::batch::{Place, Write, Written, subtractable_micros};
 
 /// The items of Puts that one statement can do, in the order in which it touches rows.
 pub(super) struct Plain<'a> {
@@ -65,8 +65,6 @@ impl<'a> Plain<'a> {
         retention: Duration,
     ) -> Result<Vec<Option<Written>>, sqlx::Error> {
         let lines = &self.lines;
-        // Half the range is more than any span between two times, and cannot overflow when it is taken from one.
-        let retention = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 2);
         let query = sqlx::query(write_sql::put_plain())
             .bind(self.locks.as_slice())
             .bind(column(lines, |line| line.place.namespace.as_bytes()))
@@ -78,7 +76,7 @@ impl<'a> Plain<'a> {
             .bind(column(lines, |line| line.put.now.as_micros()))
             .bind(column(lines, |line| line.put.expires_at.map(Timestamp::as_micros)))
             .bind(column(lines, |line| line.put.items[line.item].value.as_ref()))
-            .bind(retention);
+            .bind(subtractable_micros(retention));
         let mut rows = session.rows(query).await?.into_iter().peekable();
         let nothing = PutResult { applied: false, version: 0 };
         let mut answers: Vec<_> = self.sizes.iter().map(|size| Some(vec![nothing; *size])).collect();

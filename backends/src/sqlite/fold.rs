@@ -6,7 +6,7 @@
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 /// The log is folded after so many pages (32 MiB): a page that is written often is then folded once.
 const PAGES: usize = 8_000;
@@ -16,6 +16,9 @@ const FEW: i64 = 200;
 const PASSES: usize = 4;
 /// SQLite's pages.
 const PAGE_BYTES: usize = 4_096;
+
+/// What became of folding: the connection, fit for more.
+type Ended = Result<Result<SqliteConnection, sqlx::Error>, JoinError>;
 
 /// How far the log has grown, and who folds it.
 pub(super) struct Folding {
@@ -42,11 +45,8 @@ impl Folding {
     pub(super) async fn go_on(&mut self, writer: &mut SqliteConnection) {
         match self.task.take_if(|task| task.is_finished()) {
             Some(task) => {
-                self.ended(task).await;
-                self.pages = 0;
-                if let Err(error) = fold(writer).await {
-                    tracing::warn!(%error, "the rest of the log was not folded into the file; it is tried again");
-                }
+                let ended = task.await;
+                self.finish(ended, writer).await;
             }
             None if self.task.is_none() && self.pages >= PAGES => {
                 let connection = self.connection.take();
@@ -57,9 +57,19 @@ impl Folding {
         }
     }
 
-    async fn ended(&mut self, task: JoinHandle<Result<SqliteConnection, sqlx::Error>>) {
+    /// Most of the log has been folded, or could not be: has the writer fold the rest.
+    async fn finish(&mut self, ended: Ended, writer: &mut SqliteConnection) {
+        self.rest(ended);
+        self.pages = 0;
+        if let Err(error) = fold(writer).await {
+            tracing::warn!(%error, "the rest of the log was not folded into the file; it is tried again");
+        }
+    }
+
+    /// Takes the connection back.
+    fn rest(&mut self, ended: Ended) {
         // One that panicked has no connection to give back, like one that failed.
-        match task.await {
+        match ended {
             Ok(Ok(connection)) => self.connection = Some(connection),
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the log was not folded into the file; it is tried again");
@@ -71,7 +81,8 @@ impl Folding {
     /// Waits for what is being folded, and closes the connection.
     pub(super) async fn close(mut self) {
         if let Some(task) = self.task.take() {
-            self.ended(task).await;
+            let ended = task.await;
+            self.rest(ended);
         }
         if let Some(connection) = self.connection {
             // What was folded is on disk, and what was not is in the log.
@@ -108,10 +119,7 @@ async fn fold(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sqlx::Executor;
-    use tokio::time::{sleep, timeout};
 
     use super::*;
     use crate::sqlite::{Options, open};
@@ -134,19 +142,14 @@ mod tests {
         assert!(folding.task.is_none(), "it is not time yet");
         folding.wrote(1, 0);
         folding.go_on(&mut writer).await;
-        let finished = async {
-            while folding.task.as_ref().is_some_and(|task| !task.is_finished()) {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        timeout(Duration::from_mins(1), finished).await.expect("it does not wait for anybody");
+        let ended = folding.task.take().expect("it is time").await;
         let (pages, folded) = log(&mut writer).await;
         assert_eq!(pages, folded);
         // Nobody reads, so the log is begun anew; two pages stand for those that come while the log is folded.
         writer.execute(count).await.unwrap();
         writer.execute(count).await.unwrap();
         assert_eq!(log(&mut writer).await, (2, 0));
-        folding.go_on(&mut writer).await;
+        folding.finish(ended, &mut writer).await;
         assert_eq!((log(&mut writer).await, folding.pages), ((2, 2), 0));
         folding.close().await;
     }

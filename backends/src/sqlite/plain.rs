@@ -8,7 +8,7 @@ use prism_contract::keyvalue::{NewItem, Put, PutResult, Timestamp};
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::sql::{self, MOST_ROWS, SIZES};
-use crate::batch::{Write, Written};
+use crate::batch::{Write, Written, subtractable_micros};
 
 /// The texts, by size and by whether a text begins the transaction and ends it.
 pub(super) struct Texts([[Arc<str>; 4]; SIZES.len()]);
@@ -16,8 +16,7 @@ pub(super) struct Texts([[Arc<str>; 4]; SIZES.len()]);
 impl Texts {
     /// The texts for a store whose tombstones are kept for `retention`.
     pub(super) fn new(retention: Duration) -> Self {
-        // Half the range is more than any span between two times, and cannot overflow when it is taken from one.
-        let retention = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 2);
+        let retention = subtractable_micros(retention);
         Self(SIZES.map(|size| {
             let puts = sql::put_plain(size, retention);
             [("", ""), ("", "; COMMIT"), ("BEGIN IMMEDIATE; ", ""), ("BEGIN IMMEDIATE; ", "; COMMIT")]

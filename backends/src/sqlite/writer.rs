@@ -128,9 +128,7 @@ impl Writer {
             Ok(_) => Some(connection),
             Err(_) => Transaction { connection }.roll_back().await,
         };
-        let done = done.map_err(translate);
-        self.away.store(matches!(done, Err(Error::Unavailable { .. })), Ordering::Relaxed);
-        Ok(done?.into_iter().map(Ok).collect())
+        Ok(self.judged(done)?.into_iter().map(Ok).collect())
     }
 
     /// An empty transaction, which waits for the lock and writes nothing. After an outage it changes something, because only
@@ -160,22 +158,26 @@ impl Writer {
     async fn connected(&mut self) -> Result<SqliteConnection, Error> {
         match self.connection.take() {
             Some(connection) => Ok(connection),
-            None => self.connect.connect().await.map_err(|error| {
-                self.away.store(true, Ordering::Relaxed);
-                translate(error)
-            }),
+            None => self.connect.connect().await.map_err(|error| self.not_begun(error)),
         }
     }
 
     async fn begin(&mut self) -> Result<Transaction, Error> {
-        let begun = match self.connected().await {
-            Ok(connection) => Transaction::begin(connection).await.map_err(translate),
-            Err(error) => Err(error),
-        };
-        if begun.is_err() {
-            self.away.store(true, Ordering::Relaxed);
-        }
-        begun
+        let connection = self.connected().await?;
+        Transaction::begin(connection).await.map_err(|error| self.not_begun(error))
+    }
+
+    /// What it means that no transaction could be begun.
+    fn not_begun(&self, error: sqlx::Error) -> Error {
+        self.away.store(true, Ordering::Relaxed);
+        translate(error)
+    }
+
+    /// What a transaction came to, and whether the database was away.
+    fn judged<T>(&self, ended: Result<T, sqlx::Error>) -> Result<T, Error> {
+        let ended = ended.map_err(translate);
+        self.away.store(matches!(ended, Err(Error::Unavailable { .. })), Ordering::Relaxed);
+        ended
     }
 
     /// Commits what was done, or takes it back. After a failure the connection is given up unless it could roll back, so
@@ -188,9 +190,7 @@ impl Writer {
                 Err(error)
             }
         };
-        let ended = committed.map_err(translate);
-        self.away.store(matches!(ended, Err(Error::Unavailable { .. })), Ordering::Relaxed);
-        let (done, connection) = ended?;
+        let (done, connection) = self.judged(committed)?;
         self.connection = Some(connection);
         Ok(done)
     }
