@@ -231,7 +231,7 @@ impl Abilities {
 pub enum Budget {
     /// Some seconds a backend.
     Quick,
-    /// Three to four times the random work of the quick one, from two seeds.
+    /// Two to three times the random work of the quick one, from two seeds.
     Ci,
     /// As long as it takes to find rare faults.
     Soak,

@@ -132,7 +132,7 @@ async fn operations_agree_with_the_model(c: &Ctx) -> Proof {
     let property = Sequences {
         case: "property::operations_agree_with_the_model",
         mix: GENERAL,
-        count: (20, 40, 20_000),
+        count: (25, 40, 20_000),
         floors: &[
             (Event::Applied, 800),
             (Event::Overwritten, 200),
@@ -167,7 +167,7 @@ async fn tokens_outlive_their_items(c: &Ctx) -> Proof {
     let property = Sequences {
         case: "property::tokens_outlive_their_items",
         mix,
-        count: (8, 15, 8_000),
+        count: (10, 15, 8_000),
         floors: &[
             (Event::Applied, 300),
             (Event::Superseded, 300),
@@ -195,7 +195,7 @@ async fn items_end_with_their_ttl(c: &Ctx) -> Proof {
     let property = Sequences {
         case: "property::items_end_with_their_ttl",
         mix,
-        count: (8, 15, 8_000),
+        count: (10, 15, 8_000),
         floors: &[(Event::Applied, 400), (Event::Expired, 200), (Event::Read, 150), (Event::Held, 40)],
     };
     property::check(c, &property).await
@@ -217,7 +217,7 @@ async fn conditions_guard_every_write(c: &Ctx) -> Proof {
     let property = Sequences {
         case: "property::conditions_guard_every_write",
         mix,
-        count: (8, 15, 8_000),
+        count: (10, 15, 8_000),
         floors: &[(Event::Held, 200), (Event::Failed, 200), (Event::Overwritten, 150), (Event::Deleted, 100)],
     };
     property::check(c, &property).await
@@ -239,7 +239,7 @@ async fn pages_go_on_under_writes(c: &Ctx) -> Proof {
     let property = Sequences {
         case: "property::pages_go_on_under_writes",
         mix,
-        count: (8, 15, 8_000),
+        count: (10, 15, 8_000),
         floors: &[(Event::Continued, 200), (Event::Cut, 200), (Event::Applied, 600), (Event::Deleted, 150)],
     };
     property::check(c, &property).await
@@ -253,7 +253,7 @@ async fn restarts_change_nothing(c: &Ctx) -> Proof {
     let property = Sequences {
         case: "property::restarts_change_nothing",
         mix,
-        count: (6, 10, 2_000),
+        count: (8, 10, 2_000),
         floors: &[(Event::Restarted, 100), (Event::Applied, 400), (Event::Continued, 80)],
     };
     property::check(c, &property).await
