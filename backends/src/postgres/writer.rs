@@ -1,7 +1,7 @@
 //! The writers: each has a connection, takes what waits and commits it together.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(super) struct Writers {
     retention: Duration,
     /// Whether the last transaction of any writer failed because the database was away.
     away: Arc<AtomicBool>,
+    /// How many sessions broke.
+    breaks: Arc<AtomicU64>,
     idle: Mutex<Vec<Writer>>,
     /// One permit for each writer that may work.
     free: Arc<Semaphore>,
@@ -72,6 +74,7 @@ impl Writers {
             locks,
             retention: whole_micros(options.retention),
             away,
+            breaks: Arc::default(),
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(count as usize)),
             count,
@@ -110,9 +113,11 @@ impl Writers {
         self.idle().pop().unwrap_or_else(|| Writer {
             connector: self.connector.clone(),
             session: None,
+            opened_after: 0,
             locks: self.locks,
             retention: self.retention,
             away: Arc::clone(&self.away),
+            breaks: Arc::clone(&self.breaks),
         })
     }
 
@@ -126,9 +131,12 @@ struct Writer {
     connector: Connector,
     /// `None` before its first use, and after it broke; the next use connects.
     session: Option<Session>,
+    /// How many sessions had broken when this one was opened.
+    opened_after: u64,
     locks: Locks,
     retention: Duration,
     away: Arc<AtomicBool>,
+    breaks: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -278,8 +286,9 @@ impl Writer {
         let done = match self.awake().await {
             Ok(mut session) => {
                 let done = work(&mut session).await;
-                if !matches!(&done, Err(error) if is_broken(error)) {
-                    self.session = Some(session);
+                match &done {
+                    Err(error) if is_broken(error) => self.broke(error),
+                    _ => self.session = Some(session),
                 }
                 done
             }
@@ -290,12 +299,25 @@ impl Writer {
         done
     }
 
+    /// Where the database went away, the sessions of the other writers have probably broken too: none that was opened
+    /// before is relied on, so that one outage fails no write after the database is seen to be back.
+    fn broke(&self, error: &sqlx::Error) {
+        // Two that were opened together break together: the second tells nothing new.
+        if fate(error) == Fate::Away {
+            let (before, after) = (self.opened_after, self.opened_after + 1);
+            let _ = self.breaks.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
     async fn awake(&mut self) -> Result<Session, sqlx::Error> {
+        let breaks = self.breaks.load(Ordering::Relaxed);
         if let Some(mut session) = self.session.take()
+            && self.opened_after == breaks
             && session.is_awake().await
         {
             return Ok(session);
         }
+        self.opened_after = breaks;
         self.connector.open().await
     }
 }

@@ -8,9 +8,11 @@ use prism_backends::Postgres;
 use prism_backends::postgres::Options;
 use prism_contract::keyvalue::{Code, Error, Get, KeyValueBackend, Predicate, Put, PutResult};
 use prism_testkit::{Backend, Cuttable, Private, skips};
+use sqlx::Executor;
+use tokio::time::timeout;
 
 use crate::common::{at, get, put, record};
-use crate::place::place;
+use crate::place::{Place, place};
 
 fn code<T>(answer: Result<T, Error>) -> Result<T, Code> {
     answer.map_err(|error| error.code())
@@ -55,6 +57,42 @@ async fn a_read_does_not_notice_that_its_connection_broke_while_nobody_used_it()
     for answer in join_all((0..4).map(|_| store.get(get(Predicate::All)))).await {
         assert_eq!(answer.unwrap().items.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_outage_that_one_writer_met_fails_no_write_of_another_one() {
+    let place = place!("an_outage_that_one_writer_met_fails_no_write_of_another_one");
+    let relay = Cuttable::before(place.url()).await.unwrap();
+    let store = Postgres::open(Options::new(relay.url())).await.unwrap();
+    at_once_by_two_writers(&place, &store).await;
+    relay.cut().await.unwrap();
+    relay.restore().await.unwrap();
+    // Both connections are broken, and nobody has noticed yet.
+    let met = code(store.put(put("a", "1")).await.map(drop));
+    assert!(matches!(met, Ok(()) | Err(Code::Unavailable)), "{met:?}");
+    at_once_by_two_writers(&place, &store).await;
+}
+
+/// Two writes that are under way at the same time.
+async fn at_once_by_two_writers(place: &Place, store: &Postgres) {
+    let mut stranger = place.stranger().await;
+    stranger.execute("BEGIN").await.unwrap();
+    stranger.execute("LOCK TABLE prism_items").await.unwrap();
+    let write = |id| async move { store.put(Put { id: record(id), ..put("a", "1") }).await };
+    let second = async {
+        while place.waiting().await < 1 {}
+        write("second").await
+    };
+    let letting_go = async {
+        while place.waiting().await < 2 {}
+        stranger.execute("ROLLBACK").await
+    };
+    // A write that fails never waits for the table: then the stranger is the one that gives up.
+    let both = futures::future::try_join(write("first"), second);
+    let (both, let_go) = futures::join!(both, timeout(Duration::from_secs(20), letting_go));
+    let (first, second) = both.unwrap();
+    assert!(first[0].applied && second[0].applied);
+    let_go.expect("two write at the same time").unwrap();
 }
 
 #[tokio::test]

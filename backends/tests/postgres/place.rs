@@ -37,11 +37,11 @@ impl Place {
         PgConnection::connect(self.url()).await.expect("a plain connection")
     }
 
-    /// Whether somebody waits for a row of this place's table.
-    pub(crate) async fn somebody_waits(&self) -> bool {
-        let waits = "SELECT EXISTS (SELECT 1 FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
-                     WHERE held.relation = 'prism_items'::regclass AND NOT wanted.granted)";
-        self.stranger().await.fetch_one(waits).await.expect("the locks are told").get(0)
+    /// How many wait for this place's table, or for a row of it.
+    pub(crate) async fn waiting(&self) -> i64 {
+        let waiting = "SELECT count(DISTINCT pid) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
+                       WHERE held.relation = 'prism_items'::regclass AND NOT wanted.granted";
+        self.stranger().await.fetch_one(waiting).await.expect("the locks are told").get(0)
     }
 
     /// Has a stranger run statements.

@@ -124,7 +124,7 @@ async fn a_record_that_somebody_writes_is_left_for_the_next_sweep() {
     let writer = open(&place).await;
     let guarded = Put { preconditions: vec![precondition("none", 0)], ..put("b", "2") };
     let writing = tokio::spawn(async move { writer.put(guarded).await });
-    while !place.somebody_waits().await {}
+    while place.waiting().await == 0 {}
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(0, 0, false));
     stranger.execute("ROLLBACK").await.unwrap();
     assert!(writing.await.unwrap().unwrap()[0].applied);

@@ -103,7 +103,7 @@ async fn a_record_that_another_gateway_holds_blocks_its_own_write_and_no_later_o
     stranger.execute("BEGIN").await.unwrap();
     stranger.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
     let holding = tokio::spawn(async move { holder.put(guarded("held")).await });
-    while !place.somebody_waits().await {}
+    while place.waiting().await == 0 {}
 
     let mut options = place.options();
     (options.lock_timeout, options.writers) = (Duration::from_millis(50), 1);
