@@ -58,8 +58,8 @@ pub(super) struct Writers {
     retention: Duration,
     /// Whether the last transaction of any writer failed because the database was away.
     away: Arc<AtomicBool>,
-    /// How many sessions broke.
-    breaks: Arc<AtomicU64>,
+    /// How many outages the writers have met.
+    outages: Arc<AtomicU64>,
     idle: Mutex<Vec<Writer>>,
     /// One permit for each writer that may work.
     free: Arc<Semaphore>,
@@ -74,7 +74,7 @@ impl Writers {
             locks,
             retention: whole_micros(options.retention),
             away,
-            breaks: Arc::default(),
+            outages: Arc::default(),
             idle: Mutex::default(),
             free: Arc::new(Semaphore::new(count as usize)),
             count,
@@ -117,7 +117,7 @@ impl Writers {
             locks: self.locks,
             retention: self.retention,
             away: Arc::clone(&self.away),
-            breaks: Arc::clone(&self.breaks),
+            outages: Arc::clone(&self.outages),
         })
     }
 
@@ -131,12 +131,12 @@ struct Writer {
     connector: Connector,
     /// `None` before its first use, and after it broke; the next use connects.
     session: Option<Session>,
-    /// How many sessions had broken when this one was opened.
+    /// How many outages had been met when the session was opened.
     opened_after: u64,
     locks: Locks,
     retention: Duration,
     away: Arc<AtomicBool>,
-    breaks: Arc<AtomicU64>,
+    outages: Arc<AtomicU64>,
 }
 
 impl Writer {
@@ -305,19 +305,19 @@ impl Writer {
         // Two that were opened together break together: the second tells nothing new.
         if fate(error) == Fate::Away {
             let (before, after) = (self.opened_after, self.opened_after + 1);
-            let _ = self.breaks.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed);
+            let _ = self.outages.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
     async fn awake(&mut self) -> Result<Session, sqlx::Error> {
-        let breaks = self.breaks.load(Ordering::Relaxed);
+        let outages = self.outages.load(Ordering::Relaxed);
         if let Some(mut session) = self.session.take()
-            && self.opened_after == breaks
+            && self.opened_after == outages
             && session.is_awake().await
         {
             return Ok(session);
         }
-        self.opened_after = breaks;
+        self.opened_after = outages;
         self.connector.open().await
     }
 }
