@@ -41,13 +41,18 @@ pub(crate) struct Intake<E> {
     writes: Arc<Waiting<Write, Written>>,
     errands: mpsc::Receiver<E>,
     max_batch: usize,
+    /// Whether the last batch had more than one write.
+    crowded: bool,
 }
 
 /// A queue of at most `length` requests that weigh at most `bytes` together, taken up to `max_batch` at a time.
 pub(crate) fn queue<E>(length: usize, bytes: u32, max_batch: usize) -> (Queue<E>, Intake<E>) {
     let writes = Arc::new(Waiting::new(length, bytes as usize));
     let (sender, receiver) = mpsc::channel(ERRANDS);
-    (Queue { writes: Arc::clone(&writes), errands: sender }, Intake { writes, errands: receiver, max_batch })
+    (
+        Queue { writes: Arc::clone(&writes), errands: sender },
+        Intake { writes, errands: receiver, max_batch, crowded: false },
+    )
 }
 
 impl<E> Queue<E> {
@@ -90,8 +95,11 @@ impl<E> Intake<E> {
             // Asked first: what comes in between is seen.
             let closed = self.writes.is_closed();
             if !self.writes.is_empty() {
-                // Those who were just answered get a turn to ask again, so that they ride with this batch and not the next.
-                tokio::task::yield_now().await;
+                // Those who were answered together get a turn to ask again, so that they ride with this batch and not the
+                // next. Who writes alone waits for nobody.
+                if self.crowded {
+                    tokio::task::yield_now().await;
+                }
                 let batch = self.gather();
                 if !batch.is_empty() {
                     return Some(Turn::Batch(batch));
@@ -110,7 +118,7 @@ impl<E> Intake<E> {
     /// Takes what waits, within the bounds of a batch.
     fn gather(&mut self) -> Vec<Job> {
         let (mut writes, mut bytes, mut keys) = (0, 0, 0);
-        self.writes.take_while(|job| {
+        let batch = self.writes.take_while(|job| {
             if writes == self.max_batch || bytes >= BATCH_BYTES || keys >= BATCH_KEYS {
                 return false;
             }
@@ -118,7 +126,9 @@ impl<E> Intake<E> {
             bytes += job.weight();
             keys += job.request.keys();
             true
-        })
+        });
+        self.crowded = batch.len() > 1;
+        batch
     }
 
     /// Lets nothing in any more; what waits can still be taken.

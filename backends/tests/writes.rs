@@ -183,11 +183,8 @@ async fn concurrent_increments_by_compare_and_retry_add_up_through_two_stores_on
     }
     let page = stores[0].get(get(Predicate::All)).await.unwrap();
     assert_eq!(number(&page.items[0].value), CALLERS as u64 * EACH);
-    assert_eq!(
-        page.items[0].version,
-        i64::try_from(CALLERS as u64 * EACH).unwrap(),
-        "only what applied counts"
-    );
+    // Each raised it (VER-1), by more than one where the other store had drawn versions in between.
+    assert!(page.items[0].version >= i64::try_from(CALLERS as u64 * EACH).unwrap());
 }
 
 fn number(value: &Bytes) -> u64 {

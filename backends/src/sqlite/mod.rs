@@ -20,6 +20,7 @@ mod schema;
 mod select;
 mod settings;
 mod sql;
+mod stock;
 mod sweep;
 mod transaction;
 mod writer;

@@ -1,33 +1,48 @@
-//! The fast path: Puts that need nothing read first. Their whole transaction is one text, so the connection's thread is asked
-//! once, and not once for each of its statements.
+//! The fast path: Puts that need nothing read first. Where their versions are in stock, their transaction is one statement;
+//! else it is one text, which draws some. Either way the connection's thread is asked once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prism_contract::keyvalue::{NewItem, Put, PutResult, Timestamp};
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::sql::{self, MOST_ROWS, SIZES};
+use super::stock::{Drawn, Held, Stock};
 use crate::batch::{Write, Written, subtractable_micros};
 
-/// The texts, by size and by whether a text begins the transaction and ends it.
-pub(super) struct Texts([[Arc<str>; 4]; SIZES.len()]);
+/// The texts, by size.
+pub(super) struct Texts {
+    in_stock: [Arc<str>; SIZES.len()],
+    /// Also by whether a text begins the transaction and ends it.
+    drawing: [[Arc<str>; 4]; SIZES.len()],
+}
 
 impl Texts {
     /// The texts for a store whose tombstones are kept for `retention`.
     pub(super) fn new(retention: Duration) -> Self {
         let retention = subtractable_micros(retention);
-        Self(SIZES.map(|size| {
-            let puts = sql::put_plain(size, retention);
-            [("", ""), ("", "; COMMIT"), ("BEGIN IMMEDIATE; ", ""), ("BEGIN IMMEDIATE; ", "; COMMIT")]
-                .map(|(begin, end)| Arc::from(format!("{begin}{puts}{end}")))
-        }))
+        Self {
+            in_stock: SIZES.map(|size| Arc::from(sql::put_in_stock(size, retention))),
+            drawing: SIZES.map(|size| {
+                let puts = sql::put_drawing(size, retention);
+                [("", ""), ("", "; COMMIT"), ("BEGIN IMMEDIATE; ", ""), ("BEGIN IMMEDIATE; ", "; COMMIT")]
+                    .map(|(begin, end)| Arc::from(format!("{begin}{puts}{end}")))
+            }),
+        }
     }
 
-    fn of(&self, rows: usize, begins: bool, ends: bool) -> Arc<str> {
-        Arc::clone(&self.0[sql::with_room_for(rows)][2 * usize::from(begins) + usize::from(ends)])
+    fn in_stock(&self, rows: usize) -> Arc<str> {
+        Arc::clone(&self.in_stock[sql::with_room_for(rows)])
+    }
+
+    fn drawing(&self, rows: usize, begins: bool, ends: bool) -> Arc<str> {
+        Arc::clone(&self.drawing[sql::with_room_for(rows)][2 * usize::from(begins) + usize::from(ends)])
     }
 }
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 /// Puts that need nothing read first.
 pub(super) struct Plain<'a> {
@@ -59,32 +74,91 @@ impl<'a> Plain<'a> {
         &self,
         connection: &mut SqliteConnection,
         texts: &Texts,
+        stock: &mut Stock,
     ) -> Result<Vec<Written>, sqlx::Error> {
-        let mut results = Vec::with_capacity(self.items.len());
-        let mut chunks = self.items.chunks(MOST_ROWS).peekable();
-        while let Some(chunk) = chunks.next() {
-            let text = texts.of(chunk.len(), results.is_empty(), chunks.peek().is_none());
-            let count = i64::try_from(chunk.len()).unwrap_or(i64::MAX);
-            let mut query = sqlx::query(AssertSqlSafe(text)).bind(count);
-            for (put, item) in chunk {
-                query = query
-                    .bind(put.namespace.as_str().as_bytes())
-                    .bind(put.id.as_str().as_bytes())
-                    .bind(item.key.as_bytes())
-                    .bind(item.content_type.as_str())
-                    .bind(item.compression)
-                    .bind(put.now.as_micros())
-                    .bind(put.expires_at.map(Timestamp::as_micros))
-                    .bind(item.value.as_ref());
-            }
-            // All rows, though there is one: whoever asks for one stops the text at it, before it commits.
-            let rows = query.fetch_all(&mut *connection).await?;
-            let highest: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
-            results
-                .extend((highest - count + 1..=highest).map(|version| PutResult { applied: true, version }));
-        }
-        let mut results = results.into_iter();
+        let versions = match self.commit_in_stock(connection, texts, stock).await? {
+            Some(versions) => versions,
+            None => self.commit_drawing(connection, texts, stock).await?,
+        };
+        let mut results = versions.into_iter().map(|version| PutResult { applied: true, version });
         let answers = self.puts.iter().map(|put| results.by_ref().take(put.items.len()).collect());
         Ok(answers.map(Written::Put).collect())
     }
+
+    /// Writes with versions that were drawn before, in a statement that is its own transaction. `None`: there were too few, or
+    /// somebody else has drawn since, and nothing was written.
+    async fn commit_in_stock(
+        &self,
+        connection: &mut SqliteConnection,
+        texts: &Texts,
+        stock: &mut Stock,
+    ) -> Result<Option<Vec<i64>>, sqlx::Error> {
+        let count = count(&self.items);
+        let Some(Held { before, last }) = stock.with(count).filter(|_| self.items.len() <= MOST_ROWS) else {
+            return Ok(None);
+        };
+        stock.take_out();
+        let text = texts.in_stock(self.items.len());
+        let query = bind(sqlx::query(AssertSqlSafe(text)).bind(before).bind(last), &self.items);
+        if query.execute(connection).await?.rows_affected() == 0 {
+            return Ok(None);
+        }
+        stock.put_back(Drawn { given: count, before: before + count, last });
+        Ok(Some((before + 1..=before + count).collect()))
+    }
+
+    /// Writes with what is in stock, and with versions that are drawn, some of them for those who come next.
+    async fn commit_drawing(
+        &self,
+        connection: &mut SqliteConnection,
+        texts: &Texts,
+        stock: &mut Stock,
+    ) -> Result<Vec<i64>, sqlx::Error> {
+        let mut held = stock.left();
+        stock.take_out();
+        let mut versions = Vec::with_capacity(self.items.len());
+        let mut left = (0, 0);
+        let mut chunks = self.items.chunks(MOST_ROWS).peekable();
+        while let Some(chunk) = chunks.next() {
+            let ends = chunks.peek().is_none();
+            let text = texts.drawing(chunk.len(), versions.is_empty(), ends);
+            let count = count(chunk);
+            let drawn = if ends { count + stock.ahead() } else { count };
+            let held = held.take();
+            let query = sqlx::query(AssertSqlSafe(text))
+                .bind(drawn)
+                .bind(held.map(|held| held.last))
+                .bind(held.map(|held| held.before));
+            let query = bind(query, chunk);
+            // All rows, though there is one: whoever asks for one stops the text at it, before it commits.
+            let rows = query.fetch_all(&mut *connection).await?;
+            let last: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+            let before = last - drawn;
+            versions.extend(before + 1..=before + count);
+            left = (before + count, last);
+        }
+        let (before, last) = left;
+        stock.put_back(Drawn { given: count(&self.items), before, last });
+        Ok(versions)
+    }
+}
+
+/// Binds items, eight parameters each.
+fn bind(query: Query, items: &[(&Put, &NewItem)]) -> Query {
+    items.iter().fold(query, |query, (put, item)| {
+        query
+            .bind(put.namespace.as_str().as_bytes())
+            .bind(put.id.as_str().as_bytes())
+            .bind(item.key.as_bytes())
+            .bind(item.content_type.as_str())
+            .bind(item.compression)
+            .bind(put.now.as_micros())
+            .bind(put.expires_at.map(Timestamp::as_micros))
+            .bind(item.value.as_ref())
+    })
+}
+
+/// How many versions items need.
+fn count(items: &[(&Put, &NewItem)]) -> i64 {
+    i64::try_from(items.len()).unwrap_or(i64::MAX)
 }

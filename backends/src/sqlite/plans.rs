@@ -73,9 +73,10 @@ async fn every_write_finds_its_rows_by_the_primary_key() {
 async fn plain_puts_read_nothing_but_the_counter() {
     let mut connection = database().await;
     for size in [1, 256] {
-        let text = sql::put_plain(size, 1);
-        let (_, insert) = text.split_once("; ").unwrap();
-        let plan = plan(&mut connection, insert).await;
+        let drawing = sql::put_drawing(size, 1);
+        let (_, insert) = drawing.split_once("; ").unwrap();
+        let mut plan_of = async |text| plan(&mut connection, text).await;
+        let plan = [plan_of(insert).await, plan_of(&sql::put_in_stock(size, 1)).await].concat();
         assert!(!plan.iter().any(|line| line.contains(" items") || line.contains("TEMP B-TREE")), "{plan:?}");
     }
 }

@@ -67,10 +67,25 @@ pub(super) fn upsert(rows: usize) -> &'static str {
     TEXT.with_room_for(rows)
 }
 
-/// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`], and answers the
-/// version of the last; each has the one after that of the item before. Parameters: how many items, then eight an item. The
-/// retention is in microseconds; it is part of the text because a list that is padded can have nothing bound after it.
-pub(super) fn put_plain(size: usize, retention: i64) -> String {
+/// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`], and draws
+/// versions from the counter, which it answers; the items have the first of them. Parameters: how many versions to draw, where
+/// the counter must stand for what is in stock to be good, the version before that (NULLs where nothing is in stock), then
+/// eight an item. The retention is in microseconds; it is part of the text because a list that is padded can have nothing
+/// bound after it.
+pub(super) fn put_drawing(size: usize, retention: i64) -> String {
+    let rows = put_rows(size, "(SELECT last FROM versions) - ?1", "", retention);
+    format!("UPDATE versions SET last = ? + iif(last = ?, ?, last) RETURNING last; {rows}")
+}
+
+/// The same with versions that were drawn before, or nothing at all if the counter has moved since. Parameters: the version
+/// before that of the first item, where the counter must stand, then eight an item.
+pub(super) fn put_in_stock(size: usize, retention: i64) -> String {
+    let rows = put_rows(size, "before", "stock CROSS JOIN ", retention);
+    format!("WITH stock (before) AS (SELECT ? FROM versions WHERE last = ?) {rows}")
+}
+
+/// Puts items whose versions are those after `before`.
+fn put_rows(size: usize, before: &str, from: &str, retention: i64) -> String {
     let now = "excluded.updated_at";
     let live =
         format!("(items.deleted_at IS NULL AND (items.expires_at IS NULL OR items.expires_at > {now}))");
@@ -80,11 +95,10 @@ pub(super) fn put_plain(size: usize, retention: i64) -> String {
     );
     let created_at = format!("CASE WHEN {live} THEN items.created_at ELSE {now} END");
     format!(
-        "UPDATE versions SET last = last + ? RETURNING last; \
-         INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
+        "INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
          created_at, updated_at, expires_at, deleted_at, value) \
-         SELECT column2, column3, column4, column5, column6, (SELECT last FROM versions) - ?1 + column1, 0, \
-         column7, column7, column8, NULL, column9 FROM (VALUES {}) WHERE column2 IS NOT NULL \
+         SELECT column2, column3, column4, column5, column6, {before} + column1, 0, \
+         column7, column7, column8, NULL, column9 FROM {from}(VALUES {}) WHERE column2 IS NOT NULL \
          ON CONFLICT (namespace, id, key) DO UPDATE SET content_type = excluded.content_type, \
          compression = excluded.compression, version = excluded.version, \
          token = CASE WHEN {dead_since} <= {now} - {retention} THEN 0 ELSE items.token END, \

@@ -9,6 +9,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::decode::{moment, optional_moment};
 use super::sql;
+use super::stock::{Drawn, Stock};
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
 use crate::damage::Damage;
 
@@ -42,18 +43,20 @@ impl Transaction {
         Ok(())
     }
 
-    /// Does `writes` in order; the answers hold once the transaction is committed. An error means all of them.
+    /// Does `writes` in order, with versions from the stock as far as it goes; the answers, and what was drawn, hold once the
+    /// transaction is committed. An error means all of them.
     pub(super) async fn apply(
         &mut self,
         writes: &[&Write],
         retention: Duration,
-    ) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
+        stock: &mut Stock,
+    ) -> Result<(Vec<Result<Written, Error>>, Drawn), sqlx::Error> {
         let mut answers = Vec::with_capacity(writes.len());
-        if writes.is_empty() {
-            return Ok(answers);
-        }
         let mut overlay = Overlay::new(writes, retention);
-        let first = self.load(&mut overlay).await?;
+        let last = self.load(&mut overlay).await?;
+        let before = stock.before(last);
+        stock.take_out();
+        overlay.continue_after(before);
         for number in 0..writes.len() {
             answers.push(match overlay.decide(number) {
                 Ok(Decision::Answer(written)) => Ok(written),
@@ -67,18 +70,20 @@ impl Transaction {
             });
         }
         self.write(overlay.take_changes()).await?;
-        if overlay.last_version() != first {
-            let counted = sqlx::query("UPDATE versions SET last = ?").bind(overlay.last_version());
+        let mut drawn =
+            Drawn { given: overlay.last_version() - before, before: overlay.last_version(), last };
+        if drawn.before > last {
+            drawn.last = drawn.before + stock.ahead();
+            let counted = sqlx::query("UPDATE versions SET last = ?").bind(drawn.last);
             counted.execute(&mut self.connection).await?;
         }
-        Ok(answers)
+        Ok((answers, drawn))
     }
 
-    /// Loads the rows of every place, and the version counter, which is answered.
+    /// Loads the rows of every place; answers where the counter of versions stands.
     async fn load(&mut self, overlay: &mut Overlay<'_>) -> Result<i64, sqlx::Error> {
         let last =
             sqlx::query("SELECT last FROM versions").fetch_one(&mut self.connection).await?.try_get(0)?;
-        overlay.continue_after(last);
         for (chunk, places) in overlay.places().chunks(sql::MOST_ROWS).enumerate() {
             let mut query = sqlx::query(sql::lookup(places.len()));
             for Place { namespace, id, key } in places {

@@ -13,6 +13,7 @@ use super::error::translate;
 use super::fold::Folding;
 use super::plain::{Plain, Texts};
 use super::settings::Settings;
+use super::stock::{Held, Stock};
 use super::transaction::Transaction;
 use crate::batch::{Write, Written};
 use crate::queue::{Intake, Job, Turn};
@@ -35,6 +36,7 @@ pub(super) struct Writer {
     connect: SqliteConnectOptions,
     retention: Duration,
     plain: Texts,
+    stock: Stock,
     folding: Folding,
     away: Arc<AtomicBool>,
 }
@@ -47,7 +49,15 @@ impl Writer {
         away: Arc<AtomicBool>,
     ) -> Self {
         let (plain, folding) = (Texts::new(retention), Folding::new(connect.clone()));
-        Self { connection: Some(connection), connect, retention, plain, folding, away }
+        Self {
+            connection: Some(connection),
+            connect,
+            retention,
+            plain,
+            stock: Stock::default(),
+            folding,
+            away,
+        }
     }
 
     /// Works until the queue ends.
@@ -68,10 +78,11 @@ impl Writer {
             }
         }
         self.folding.close().await;
-        if let Some(connection) = self.connection
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(%error, "the database was not closed cleanly; it recovers when it is next opened");
+        if let Some(mut connection) = self.connection {
+            let put_back = put_back(self.stock, &mut connection).await;
+            if let Err(error) = put_back.and(connection.close().await) {
+                tracing::warn!(%error, "the database was not closed cleanly; it recovers when it is next opened");
+            }
         }
     }
 
@@ -117,13 +128,15 @@ impl Writer {
         }
         let retention = self.retention;
         let mut transaction = self.begin().await?;
-        let done = transaction.apply(writes, retention).await;
-        self.end(transaction, done).await
+        let done = transaction.apply(writes, retention, &mut self.stock).await;
+        let (answers, drawn) = self.end(transaction, done).await?;
+        self.stock.put_back(drawn);
+        Ok(answers)
     }
 
     async fn commit_plain(&mut self, plain: &Plain<'_>) -> Result<Vec<Result<Written, Error>>, Error> {
         let mut connection = self.connected().await?;
-        let done = plain.commit(&mut connection, &self.plain).await;
+        let done = plain.commit(&mut connection, &self.plain, &mut self.stock).await;
         self.connection = match &done {
             Ok(_) => Some(connection),
             Err(_) => Transaction { connection }.roll_back().await,
@@ -194,4 +207,11 @@ impl Writer {
         self.connection = Some(connection);
         Ok(done)
     }
+}
+
+/// Puts back the versions that were drawn and not given, if nobody has drawn since.
+async fn put_back(stock: Stock, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let Some(Held { before, last }) = stock.left() else { return Ok(()) };
+    let query = sqlx::query("UPDATE versions SET last = ? WHERE last = ?").bind(before).bind(last);
+    query.execute(connection).await.map(drop)
 }

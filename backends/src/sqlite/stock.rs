@@ -1,0 +1,100 @@
+//! Versions that were drawn from the database's counter ahead of the writes that they are for, so that a write changes no row
+//! but its items'.
+//!
+//! They are good for as long as the counter stands where drawing them left it: then nobody, in whatever process, has drawn
+//! since, and each is higher than any version that was given to an item (VER-1). Who finds the counter elsewhere draws anew.
+//! What is left is put back when the store is closed; where its process is killed, nothing ever has those versions (VER-2).
+
+/// Most versions that are drawn ahead.
+const MOST: i64 = 1_024;
+
+/// The versions that a writer has drawn.
+#[derive(Debug, Default)]
+pub(super) struct Stock {
+    held: Option<Held>,
+    /// How many versions were given to items: it draws no more ahead, so that the numbers of a small store stay small.
+    given: i64,
+}
+
+/// Versions that may still be good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    /// The version before the first that can be given.
+    pub(super) before: i64,
+    /// The last that can be given, where the counter stood.
+    pub(super) last: i64,
+}
+
+/// What a transaction drew and gave; of use once it is committed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Drawn {
+    /// How many versions it gave to items.
+    pub(super) given: i64,
+    /// The last of them, or the one before those that it could have given.
+    pub(super) before: i64,
+    /// Where it left the counter.
+    pub(super) last: i64,
+}
+
+impl Stock {
+    /// Versions for `count` items, if there are as many.
+    pub(super) fn with(&self, count: i64) -> Option<Held> {
+        self.held.filter(|held| held.last - held.before >= count)
+    }
+
+    /// The version before those that can be given where the counter stands at `last`.
+    pub(super) fn before(&self, last: i64) -> i64 {
+        match self.held {
+            Some(held) if held.last == last => held.before,
+            _ => last,
+        }
+    }
+
+    /// What is left.
+    pub(super) fn left(&self) -> Option<Held> {
+        self.with(1)
+    }
+
+    /// How many versions to draw ahead, beside those that are needed.
+    pub(super) fn ahead(&self) -> i64 {
+        self.given.min(MOST)
+    }
+
+    /// A transaction was committed.
+    pub(super) fn put_back(&mut self, Drawn { given, before, last }: Drawn) {
+        self.held = Some(Held { before, last });
+        self.given = self.given.saturating_add(given);
+    }
+
+    /// A transaction begins: until it is committed, nobody knows which of the versions are still to be given.
+    pub(super) fn take_out(&mut self) {
+        self.held = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stock_gives_what_it_has_and_only_where_the_counter_stands_as_it_left_it() {
+        let mut stock = Stock::default();
+        assert_eq!((stock.with(1), stock.before(7)), (None, 7));
+        stock.put_back(Drawn { given: 3, before: 10, last: 14 });
+        assert_eq!(stock.with(4), Some(Held { before: 10, last: 14 }));
+        assert_eq!((stock.with(5), stock.left()), (None, stock.with(4)));
+        assert_eq!((stock.before(14), stock.before(15)), (10, 15));
+        stock.take_out();
+        assert_eq!((stock.with(1), stock.before(14)), (None, 14));
+    }
+
+    #[test]
+    fn no_more_is_drawn_ahead_than_was_given() {
+        let mut stock = Stock::default();
+        assert_eq!(stock.ahead(), 0);
+        stock.put_back(Drawn { given: 3, before: 3, last: 3 });
+        assert_eq!(stock.ahead(), 3);
+        stock.put_back(Drawn { given: i64::MAX, before: 3, last: 3 });
+        assert_eq!(stock.ahead(), MOST);
+    }
+}
