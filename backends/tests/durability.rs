@@ -73,6 +73,27 @@ async fn versions_are_never_shared_by_two_stores_on_one_file() {
 }
 
 #[tokio::test]
+async fn versions_drawn_ahead_are_good_for_nothing_once_another_store_has_written() {
+    for closes in [false, true] {
+        let place = Place::new();
+        let (one, other) = (place.open().await, place.open().await);
+        for _ in 0..4 {
+            put_version(&one, put("a", "1")).await;
+        }
+        // One has three versions left.
+        let last = put_version(&other, put("a", "1")).await;
+        let next = if closes {
+            one.close().await;
+            put_version(&other, put("a", "1")).await
+        } else {
+            let items = ["a", "b", "c", "d"].map(|name| item(name, "1"));
+            one.put(put_items(items.to_vec())).await.unwrap()[0].version
+        };
+        assert!(next > last, "{next} after {last}, closes: {closes}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_answered_is_in_the_files_a_crash_would_leave() {
     let place = Place::new();
     let store = place.open().await;
