@@ -59,8 +59,9 @@ pub(super) async fn a_cancel_leaves_a_write_whole_or_absent(c: &Ctx) -> Proof {
     Ok(())
 }
 
-/// How many items of 1 MiB a slow reader leaves unread, and how many readers there are.
-const UNREAD: u8 = 12;
+/// How many items of 1 MiB a slow reader leaves unread, and how many readers there are. So many that what any server holds for
+/// reading at all (the message on its way and its encoded copy, caches of the database that fill) is far below half of it.
+const UNREAD: u8 = 24;
 const READERS: u64 = 8;
 
 pub(super) async fn a_slow_reader_bounds_the_server(c: &Ctx) -> Proof {
