@@ -14,10 +14,11 @@ use super::Options;
 use super::error::translate;
 use super::settings::number;
 use crate::queue::{closed, shed};
-use crate::ride::{Carrier, Line, Ride, Rode, may_ride};
+use crate::ride::{Carrier, Line, Ride, Rode, SPANS, may_ride};
 
 /// How many steps of SQLite's machine an abandoned statement may still take: well under a millisecond.
 const STEPS: i32 = 10_000;
+
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
     pool: Arc<Pool>,
@@ -29,11 +30,18 @@ pub(super) struct Readers {
 
 /// The connections.
 struct Pool {
-    connect: SqliteConnectOptions,
-    idle: Arc<Mutex<Vec<Reader>>>,
+    lent: Shelf,
+    /// For rides. A ride keeps every row that it asked for, so they may come at once, and whoever waits for them is woken seldom.
+    riding: Shelf,
     /// One permit for each connection that may be lent.
     free: Arc<Semaphore>,
     count: usize,
+}
+
+/// Connections of one kind that rest, and how further ones are opened.
+struct Shelf {
+    connect: SqliteConnectOptions,
+    idle: Arc<Mutex<Vec<Reader>>>,
 }
 
 /// A connection, and the means to stop what it does.
@@ -57,7 +65,8 @@ impl Readers {
         let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
         let count = options.readers.min(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(count));
-        let pool = Arc::new(Pool { connect, idle: Arc::new(Mutex::new(vec![first])), free, count });
+        let riding = Shelf::new(connect.clone().row_buffer_size(SPANS), vec![]);
+        let pool = Arc::new(Pool { lent: Shelf::new(connect, vec![first]), riding, free, count });
         let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
         Ok(Self { pool, waiting: Arc::new(Semaphore::new(room)), line, wait: options.read_wait })
     }
@@ -83,7 +92,7 @@ impl Readers {
             .await
             .map_err(|_| shed())?
             .map_err(|_| closed())?;
-        self.pool.lease(free, Some(waiting)).await.map_err(translate)
+        self.pool.lent.lease(free, Some(waiting)).await.map_err(translate)
     }
 
     /// Whether the database answers a read.
@@ -111,7 +120,7 @@ impl Readers {
 
 impl Carrier for Pool {
     async fn carry(&self, mut ride: Ride, right: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.lease(right, None).await else { return ride.get_off() };
+        let Ok(mut lease) = self.riding.lease(right, None).await else { return ride.get_off() };
         if lease.read(&mut ride).await.is_ok() {
             // First, so that whoever asks again meets a connection that is free.
             lease.give_back();
@@ -129,6 +138,21 @@ impl Pool {
         self.free.available_permits() == self.count
     }
 
+    async fn close(&self) {
+        // Fails only where somebody else has closed them already.
+        let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
+        self.free.close();
+        drop(all);
+        self.lent.close().await;
+        self.riding.close().await;
+    }
+}
+
+impl Shelf {
+    fn new(connect: SqliteConnectOptions, idle: Vec<Reader>) -> Self {
+        Self { connect, idle: Arc::new(Mutex::new(idle)) }
+    }
+
     /// A connection for whoever has the right to one.
     async fn lease(
         &self,
@@ -143,11 +167,8 @@ impl Pool {
         Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader?), _free: free, _waiting: waiting })
     }
 
+    /// Closes those that rest.
     async fn close(&self) {
-        // Fails only where somebody else has closed them already.
-        let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
-        self.free.close();
-        drop(all);
         let idle = std::mem::take(&mut *lock(&self.idle));
         for reader in idle {
             // A connection that only read has nothing to lose.

@@ -2,11 +2,13 @@
 //!
 //! `run` is all there is to it: the command line and the tests call the same one. A call passes, from outside to inside:
 //! the log, the table of statuses ([`prism_wire::layer`]), a net under panics, its deadline, its credentials, the bound on
-//! calls in flight, and then the service. Each is a module of that name here.
+//! calls in flight, and then the service. Each is a module of that name here. What is answered together is sent together
+//! (`gather`).
 
 mod auth;
 mod call_log;
 mod deadline;
+mod gather;
 mod health;
 mod incoming;
 mod methods;
@@ -27,6 +29,8 @@ use tokio::net::TcpListener;
 use tonic::transport::{self, Certificate, Identity, ServerTlsConfig};
 use tower::ServiceBuilder;
 
+use self::gather::Gather;
+use self::shed::InFlight;
 pub use self::shutdown::Shutdown;
 use crate::config::Token;
 
@@ -128,13 +132,14 @@ pub async fn run(
     let clock = Arc::clone(&options.clock);
     let edge = Edge::new(Arc::clone(&backend), options.version.as_str());
     let service = Service::new(edge, move || clock.now()).into_server();
+    let calls = InFlight::at_most(options.max_in_flight);
     let layers = ServiceBuilder::new()
         .layer(call_log::CallLogLayer::new(health.suspicion()))
         .layer(StatusesLayer)
         .layer(panics::PanicsLayer)
         .layer(deadline::DeadlineLayer)
         .layer(auth::AuthLayer::new(options.tokens))
-        .layer(shed::ShedLayer::new(options.max_in_flight))
+        .layer(shed::ShedLayer::new(&calls))
         .into_inner();
     let router = server
         .layer(layers)
@@ -143,7 +148,8 @@ pub async fn run(
         .add_service(reflection::v1()?)
         .add_service(reflection::v1alpha()?);
 
-    let incoming = incoming::accept(listener, options.max_connections, shutdown.abort_token());
+    let gather = move || Gather::new(calls.clone());
+    let incoming = incoming::accept(listener, options.max_connections, shutdown.abort_token(), gather);
     let draining = {
         let (shutdown, health) = (shutdown.clone(), health.clone());
         async move {

@@ -21,13 +21,31 @@ use super::methods;
 /// What a refused client is told to wait.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
+/// The calls in flight, of which there are at most so many.
+#[derive(Clone)]
+pub(super) struct InFlight {
+    room: Arc<Semaphore>,
+    most: usize,
+}
+
+impl InFlight {
+    pub(super) fn at_most(most: usize) -> Self {
+        Self { room: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.most.saturating_sub(self.room.available_permits())
+    }
+}
+
 /// Bounds the calls in flight. Health and reflection do not count: they must answer a server that is busy.
 #[derive(Clone)]
 pub(super) struct ShedLayer(Arc<Semaphore>);
 
 impl ShedLayer {
-    pub(super) fn new(most: usize) -> Self {
-        Self(Arc::new(Semaphore::new(most)))
+    pub(super) fn new(calls: &InFlight) -> Self {
+        Self(Arc::clone(&calls.room))
     }
 }
 

@@ -1,0 +1,183 @@
+//! What is answered together is sent together.
+//!
+//! Calls of one connection are often answered at the same moment: their writes were in one commit, or their reads in one
+//! statement. The first answer wakes the connection, and the runtime lets it run next, before the other answers are made; so it
+//! would send each by a system call and a packet of its own. Where others are in flight, it therefore lets everything else that
+//! can run go first, once, and then sends all there is.
+
+use std::task::{Context, Poll};
+
+use super::shed::InFlight;
+
+/// With fewer other calls in flight there is hardly anything to wait for.
+const FEW: usize = 2;
+
+/// When a connection writes.
+pub(super) struct Gather {
+    calls: InFlight,
+    turn: Turn,
+}
+
+enum Turn {
+    /// It has read, and written nothing since.
+    Begun,
+    /// It lets others go first.
+    Waits,
+    /// It writes until it reads again.
+    Writes,
+}
+
+impl Gather {
+    /// For a connection of a server with these calls in flight.
+    pub(super) fn new(calls: InFlight) -> Self {
+        Self { calls, turn: Turn::Begun }
+    }
+
+    /// The connection reads: with that HTTP/2 begins each turn.
+    pub(super) fn reads(&mut self) {
+        if matches!(self.turn, Turn::Writes) {
+            self.turn = Turn::Begun;
+        }
+    }
+
+    /// Ready if the connection shall write now; else it is woken once everything else that can run has run.
+    pub(super) fn may_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(self.turn, Turn::Begun) && self.calls.count() >= FEW {
+            self.turn = Turn::Waits;
+            // A task that wakes itself goes to the end of the runtime's queue.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.turn = Turn::Writes;
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Waker;
+
+    use futures::future::join_all;
+    use futures::stream::{self, StreamExt};
+    use prism_contract::keyvalue::request::GetRequest;
+    use prism_contract::keyvalue::{Edge, Memory};
+    use prism_wire::client::{Client, Options};
+    use prism_wire::clock::SystemClock;
+    use prism_wire::server::Service;
+    use rcgen::generate_simple_self_signed;
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::{Barrier, Semaphore};
+    use tokio_util::sync::CancellationToken;
+    use tonic::transport::server::{Connected, TcpConnectInfo};
+    use tonic::transport::{Identity, Server, ServerTlsConfig};
+    use tower::ServiceBuilder;
+
+    use super::super::incoming::Connection;
+    use super::super::shed::ShedLayer;
+    use super::*;
+
+    /// A stream that counts how often it is written to.
+    struct Counting(TcpStream, Arc<AtomicUsize>);
+
+    impl Connected for Counting {
+        type ConnectInfo = TcpConnectInfo;
+
+        fn connect_info(&self) -> TcpConnectInfo {
+            self.0.connect_info()
+        }
+    }
+
+    impl AsyncRead for Counting {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, buf)
+        }
+    }
+
+    impl AsyncWrite for Counting {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_write(cx, buf)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    /// A client's options, and a server, for a connection with TLS.
+    fn secured(mut client: Options) -> (Options, Server) {
+        let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (cert, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+        client.endpoint = format!("https://{}", client.endpoint);
+        client.ca = Some(cert.clone().into_bytes());
+        client.server_name = Some("localhost".to_owned());
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(cert, key));
+        (client, Server::builder().tls_config(tls).unwrap())
+    }
+
+    /// How often the server writes for `calls` calls that are answered at once, after as many that are not counted.
+    async fn writes(calls: usize, tls: bool) -> usize {
+        let written = Arc::new(AtomicUsize::new(0));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Options::new(listener.local_addr().unwrap().to_string());
+        let (client, server) = if tls { secured(client) } else { (client, Server::builder()) };
+        let in_flight = InFlight::at_most(100);
+        let all = Arc::new(Barrier::new(calls));
+        let layer = ServiceBuilder::new().layer(ShedLayer::new(&in_flight)).map_future(move |answer| {
+            let all = Arc::clone(&all);
+            async move {
+                all.wait().await;
+                answer.await
+            }
+        });
+        let counted = Arc::clone(&written);
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let (abort, gather) = (CancellationToken::new(), Gather::new(in_flight));
+            let connection = Connection::new(Counting(stream, counted), &abort, gather, permit);
+            let service = Service::new(Edge::new(Arc::new(Memory::default()), "0"), SystemClock);
+            let router = server.layer(layer.into_inner()).add_service(service.into_server());
+            let incoming = stream::iter([Ok::<_, io::Error>(connection)]).chain(stream::pending());
+            router.serve_with_incoming(incoming).await
+        });
+        let client = Client::connect(&client).await.unwrap();
+        let get = GetRequest { namespace: "n".to_owned(), id: "r".to_owned(), ..GetRequest::default() };
+        let mut before = 0;
+        for _ in 0..2 {
+            before = written.load(Ordering::Relaxed);
+            join_all((0..calls).map(|_| client.get(get.clone()))).await.into_iter().for_each(|answer| {
+                assert!(answer.unwrap().items.is_empty());
+            });
+        }
+        server.abort();
+        written.load(Ordering::Relaxed) - before
+    }
+
+    // One worker, so that the order in which tasks run is the runtime's alone.
+    #[rstest::rstest]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn answers_that_are_made_together_are_sent_together(#[values(false, true)] tls: bool) {
+        let written = writes(64, tls).await;
+        assert!(written <= 8, "64 answers were sent by {written} writes");
+    }
+
+    #[test]
+    fn an_answer_that_is_alone_is_sent_at_once() {
+        let mut gather = Gather::new(InFlight::at_most(1));
+        assert!(gather.may_write(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+}
