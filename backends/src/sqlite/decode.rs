@@ -18,6 +18,9 @@ pub(super) fn optional_moment(row: &SqliteRow, column: usize) -> Result<Option<T
     micros.map(Timestamp::from_micros).transpose().map_err(Damage::because)
 }
 
+/// The column of an item's value, where its row begins with the item.
+pub(super) const VALUE: usize = 8;
+
 /// An item, in the order of [`super::sql::ITEM_COLUMNS`] and the value, from the column `first` on.
 pub(super) fn item(row: &SqliteRow, first: usize) -> Result<Item, sqlx::Error> {
     Ok(Item {
@@ -29,7 +32,7 @@ pub(super) fn item(row: &SqliteRow, first: usize) -> Result<Item, sqlx::Error> {
         created_at: moment(row, first + 5)?,
         updated_at: moment(row, first + 6)?,
         expires_at: optional_moment(row, first + 7)?,
-        value: Bytes::from(row.try_get::<Vec<u8>, _>(first + 8)?),
+        value: Bytes::from(row.try_get::<Vec<u8>, _>(first + VALUE)?),
     })
 }
 

@@ -129,7 +129,7 @@ fn reader_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .pragma("query_only", "ON")
         // 8 MiB of pages.
         .pragma("cache_size", "-8192")
-        // What is read ahead of a page that may be full already: at most 16 values of 1 MiB (SCAN-3).
+        // What is read ahead of a page that may be full already, where values may be large: at most 16 of 1 MiB (SCAN-3).
         .row_buffer_size(16)
         .statement_cache_capacity(128)
         .thread_name(|n| format!("prism-sqlite-reader-{n}"))

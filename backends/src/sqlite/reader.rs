@@ -1,6 +1,6 @@
 //! The connections that read: lent out one request at a time, or to many small Gets that ride together.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +14,16 @@ use super::Options;
 use super::error::translate;
 use super::settings::number;
 use crate::queue::{closed, shed};
-use crate::ride::{Carrier, Line, Ride, Rode, SPANS, may_ride};
+use crate::ride::{Carrier, Line, Ride, Rode, may_ride};
 
 /// How many steps of SQLite's machine an abandoned statement may still take: well under a millisecond.
 const STEPS: i32 = 10_000;
+
+/// How many rows come before they are taken, where all of them are small: the more, the seldomer who reads them is woken.
+const AHEAD: usize = 128;
+
+/// How many pages are not tried in haste after one that had a large value.
+const SLOW_PAGES: usize = 16;
 
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
@@ -26,13 +32,16 @@ pub(super) struct Readers {
     waiting: Arc<Semaphore>,
     line: Line,
     wait: Duration,
+    /// How many pages are still not tried in haste.
+    slow: AtomicUsize,
 }
 
 /// The connections.
 struct Pool {
-    lent: Shelf,
-    /// For rides. A ride keeps every row that it asked for, so they may come at once, and whoever waits for them is woken seldom.
-    riding: Shelf,
+    /// For rows of which each may have 1 MiB.
+    careful: Shelf,
+    /// For rows that are all small, and for rides, which keep the rows that they ask for: [`AHEAD`] of them.
+    hasty: Shelf,
     /// One permit for each connection that may be lent.
     free: Arc<Semaphore>,
     count: usize,
@@ -65,10 +74,16 @@ impl Readers {
         let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
         let count = options.readers.min(Semaphore::MAX_PERMITS);
         let free = Arc::new(Semaphore::new(count));
-        let riding = Shelf::new(connect.clone().row_buffer_size(SPANS), vec![]);
-        let pool = Arc::new(Pool { lent: Shelf::new(connect, vec![first]), riding, free, count });
+        let hasty = Shelf::new(connect.clone().row_buffer_size(AHEAD), vec![]);
+        let pool = Arc::new(Pool { careful: Shelf::new(connect, vec![first]), hasty, free, count });
         let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
-        Ok(Self { pool, waiting: Arc::new(Semaphore::new(room)), line, wait: options.read_wait })
+        Ok(Self {
+            pool,
+            waiting: Arc::new(Semaphore::new(room)),
+            line,
+            wait: options.read_wait,
+            slow: AtomicUsize::new(0),
+        })
     }
 
     /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
@@ -82,8 +97,13 @@ impl Readers {
         }
     }
 
-    /// Lends a connection; sheds the request if too many wait, or if it waits too long.
-    pub(super) async fn lend(&self) -> Result<Lease, Error> {
+    /// Whether a page is worth a try in haste: its values are probably small.
+    pub(super) fn is_haste_worth_it(&self) -> bool {
+        self.slow.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+
+    /// Lends a connection that is careful, or hasty; sheds the request if too many wait, or if it waits too long.
+    pub(super) async fn lend(&self, haste: bool) -> Result<Lease, Error> {
         let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| match refused {
             TryAcquireError::NoPermits => shed(),
             TryAcquireError::Closed => closed(),
@@ -92,12 +112,23 @@ impl Readers {
             .await
             .map_err(|_| shed())?
             .map_err(|_| closed())?;
-        self.pool.lent.lease(free, Some(waiting)).await.map_err(translate)
+        let shelf = if haste { &self.pool.hasty } else { &self.pool.careful };
+        shelf.lease(free, Some(waiting)).await.map_err(translate)
+    }
+
+    /// Gives a careful connection for a hasty one, whose statement met a large value.
+    pub(super) async fn slow_down(&self, lease: &mut Lease) -> Result<(), Error> {
+        self.slow.store(SLOW_PAGES, Ordering::Relaxed);
+        lease.lay_down();
+        let careful = &self.pool.careful;
+        lease.reader = Some(careful.take().await.map_err(translate)?);
+        lease.idle = Arc::clone(&careful.idle);
+        Ok(())
     }
 
     /// Whether the database answers a read.
     pub(super) async fn check(&self) -> Result<(), Error> {
-        let mut lease = self.lend().await?;
+        let mut lease = self.lend(false).await?;
         match number(lease.connection()?, "SELECT last FROM versions").await {
             Ok(_) => {
                 lease.give_back();
@@ -120,7 +151,7 @@ impl Readers {
 
 impl Carrier for Pool {
     async fn carry(&self, mut ride: Ride, right: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.riding.lease(right, None).await else { return ride.get_off() };
+        let Ok(mut lease) = self.hasty.lease(right, None).await else { return ride.get_off() };
         if lease.read(&mut ride).await.is_ok() {
             // First, so that whoever asks again meets a connection that is free.
             lease.give_back();
@@ -143,8 +174,8 @@ impl Pool {
         let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
         self.free.close();
         drop(all);
-        self.lent.close().await;
-        self.riding.close().await;
+        self.careful.close().await;
+        self.hasty.close().await;
     }
 }
 
@@ -159,12 +190,17 @@ impl Shelf {
         free: OwnedSemaphorePermit,
         waiting: Option<OwnedSemaphorePermit>,
     ) -> Result<Lease, sqlx::Error> {
+        let reader = self.take().await?;
+        Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader), _free: free, _waiting: waiting })
+    }
+
+    /// One that rests, or a new one.
+    async fn take(&self) -> Result<Reader, sqlx::Error> {
         let idle = lock(&self.idle).pop();
-        let reader = match idle {
+        match idle {
             Some(reader) => reader.rested().await,
             None => Reader::open(&self.connect).await,
-        };
-        Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader?), _free: free, _waiting: waiting })
+        }
     }
 
     /// Closes those that rest.
@@ -217,6 +253,15 @@ impl Lease {
         }
     }
 
+    /// Gives a connection back whose statement may still run: it is told to stop, so that whoever comes next does not wait for
+    /// it (ERR-4).
+    fn lay_down(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.stop.store(true, Ordering::Relaxed);
+            lock(&self.idle).push(reader);
+        }
+    }
+
     /// Throws a connection away that failed.
     pub(super) fn discard(mut self) {
         if let Some(reader) = self.reader.take() {
@@ -226,12 +271,8 @@ impl Lease {
 }
 
 impl Drop for Lease {
-    /// A statement that still runs is told to stop, so that whoever comes next does not wait for it (ERR-4).
     fn drop(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            reader.stop.store(true, Ordering::Relaxed);
-            lock(&self.idle).push(reader);
-        }
+        self.lay_down();
     }
 }
 
@@ -253,11 +294,11 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.waiting_reads) = (1, 1);
         let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
-        let served = readers.lend().await.unwrap();
-        let waiting = readers.lend();
+        let served = readers.lend(false).await.unwrap();
+        let waiting = readers.lend(false);
         pin_mut!(waiting);
         assert!(poll!(&mut waiting).is_pending());
-        assert!(matches!(readers.lend().await, Err(Error::ResourceExhausted(_))));
+        assert!(matches!(readers.lend(false).await, Err(Error::ResourceExhausted(_))));
         served.give_back();
         waiting.await.unwrap().give_back();
     }
@@ -267,10 +308,10 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.read_wait) = (1, Duration::ZERO);
         let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
-        let served = readers.lend().await.unwrap();
-        assert!(matches!(readers.lend().await, Err(Error::ResourceExhausted(_))));
+        let served = readers.lend(false).await.unwrap();
+        assert!(matches!(readers.lend(false).await, Err(Error::ResourceExhausted(_))));
         served.give_back();
-        readers.lend().await.unwrap().give_back();
+        readers.lend(false).await.unwrap().give_back();
     }
 
     #[tokio::test]
@@ -279,7 +320,7 @@ mod tests {
         let mut options = Options::new(folder.path().join("prism.db"));
         options.readers = 1;
         let opened = super::super::open::open(&options).await.unwrap();
-        let held = opened.readers.lend().await.unwrap();
+        let held = opened.readers.lend(false).await.unwrap();
         let get = Get {
             namespace: Namespace::new("n").unwrap(),
             id: RecordId::new("r").unwrap(),
@@ -297,13 +338,13 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         options.readers = 1;
         let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
-        let mut lease = readers.lend().await.unwrap();
+        let mut lease = readers.lend(false).await.unwrap();
         {
             let mut rows = sqlx::query(ENDLESS).fetch(lease.connection().unwrap());
             assert!(poll!(rows.next()).is_pending());
         }
         drop(lease);
-        let next = timeout(Duration::from_mins(1), readers.lend()).await;
+        let next = timeout(Duration::from_mins(1), readers.lend(false)).await;
         let mut lease = next.expect("the statement was not stopped").unwrap();
         assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
         lease.give_back();

@@ -1,16 +1,14 @@
 //! Reading a page: one SELECT, whose rows are taken until the page is full.
 
-use std::ops::ControlFlow;
-
 use futures::TryStreamExt;
 use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Scan, Selection};
-use sqlx::Row;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, ValueRef};
 
 use super::decode;
 use super::error::translate;
 use super::reader::{Lease, Readers};
-use super::sql::{self, Of, PageShape};
+use super::sql::{self, Of, PageShape, Values};
 use crate::ask::{Ask, Keys, Place};
 use crate::damage::Damage;
 use crate::page::{Filling, Fit};
@@ -18,12 +16,14 @@ use crate::ride::Ride;
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
+/// Up to this many rows are read with care: haste would gain nothing.
+const FEW: usize = 16;
+
 impl Readers {
     /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
     pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
         let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
-        let (items, more) =
-            self.fill(statement(&ask), &get.selection, |row| decode::item(row, 0), Item::weight).await?;
+        let (items, more) = self.fill(&ask, &get.selection, |row| decode::item(row, 0), Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
@@ -37,58 +37,82 @@ impl Readers {
             };
             Ok(Entry { id, item: decode::item(row, 0)? })
         };
-        let (entries, more) = self.fill(statement(&ask), &scan.selection, decode, Entry::weight).await?;
+        let (entries, more) = self.fill(&ask, &scan.selection, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
     }
 
-    /// Takes rows until the page is full; answers them and whether there are more.
+    /// Takes rows until the page is full; answers them and whether there are more. Where many rows are asked for they come in
+    /// haste, which a large value among them ends: then the page is read again with care.
     async fn fill<T>(
         &self,
-        query: Query,
+        ask: &Ask<'_>,
         selection: &Selection,
         decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
         weigh: impl Fn(&T) -> usize,
     ) -> Result<(Vec<T>, bool), Error> {
-        let mut lease = self.lend().await?;
-        let mut filling = Filling::new(selection.page);
-        let mut rows = query.fetch(lease.connection()?);
-        let mut taken = 0;
-        let ended = loop {
-            match rows.try_next().await.and_then(|row| row.map(|row| decode(&row)).transpose()) {
-                Ok(None) => break Ok(ControlFlow::Continue(())),
-                Ok(Some(found)) => {
-                    let weight = weigh(&found);
-                    if filling.offer(found, weight) == Fit::Full {
-                        break Ok(ControlFlow::Break(()));
-                    }
-                    taken += 1;
-                }
-                Err(error) => break Err(error),
-            }
+        let values = match selection.keys_only {
+            true => Values::None,
+            false if most_rows(ask) > FEW && self.is_haste_worth_it() => Values::Small,
+            false => Values::All,
         };
-        drop(rows);
-        match ended {
-            Ok(ControlFlow::Continue(())) => {
-                lease.give_back();
-                Ok((filling.into_taken(), false))
-            }
-            Ok(ControlFlow::Break(())) => {
-                // The statement's own limit is one row past the page's, so at that row it has ended. A page that is full by
-                // its bytes leaves a statement behind that the lease stops.
-                if taken == selection.page.items() {
+        let mut lease = self.lend(values != Values::All).await?;
+        let mut filled = lease.fill(statement(ask, values), selection, &decode, &weigh).await;
+        if let Ok(None) = filled {
+            self.slow_down(&mut lease).await?;
+            filled = lease.fill(statement(ask, Values::All), selection, &decode, &weigh).await;
+        }
+        match filled {
+            Ok(Some(Page { taken, more, ended })) => {
+                if ended {
                     lease.give_back();
                 }
-                Ok((filling.into_taken(), true))
+                Ok((taken, more))
             }
+            Ok(None) => Err(translate(Damage::because("a value is NULL"))),
             Err(error) => {
                 lease.discard();
-                Err(translate(error))
+                Err(error)
             }
         }
     }
 }
 
+/// A page as it was read.
+struct Page<T> {
+    taken: Vec<T>,
+    more: bool,
+    /// Whether the statement has ended. One whose page was full by its bytes is left behind, and the lease stops it.
+    ended: bool,
+}
+
 impl Lease {
+    /// Reads a page; `None` if a value was not brought.
+    async fn fill<T>(
+        &mut self,
+        query: Query,
+        selection: &Selection,
+        decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
+        weigh: impl Fn(&T) -> usize,
+    ) -> Result<Option<Page<T>>, Error> {
+        let mut filling = Filling::new(selection.page);
+        let mut rows = query.fetch(self.connection()?);
+        let mut count = 0;
+        while let Some(row) = rows.try_next().await.map_err(translate)? {
+            if row.try_get_raw(decode::VALUE).map_err(translate)?.is_null() {
+                return Ok(None);
+            }
+            let found = decode(&row).map_err(translate)?;
+            let weight = weigh(&found);
+            if filling.offer(found, weight) == Fit::Full {
+                // The statement's own limit is one row past the page's.
+                let ended = count == selection.page.items();
+                return Ok(Some(Page { taken: filling.into_taken(), more: true, ended }));
+            }
+            count += 1;
+        }
+        Ok(Some(Page { taken: filling.into_taken(), more: false, ended: true }))
+    }
+
     /// Reads for riders, in one statement.
     pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), Error> {
         let seats = ride.seats();
@@ -111,8 +135,17 @@ impl Lease {
     }
 }
 
+/// How many rows a page has at most.
+fn most_rows(ask: &Ask<'_>) -> usize {
+    let named = match &ask.keys {
+        Keys::Span(_) => usize::MAX,
+        Keys::Named(keys) => keys.len(),
+    };
+    named.min(ask.selection.page.items())
+}
+
 /// The statement that reads a page.
-fn statement(ask: &Ask<'_>) -> Query {
+fn statement(ask: &Ask<'_>, values: Values) -> Query {
     let (of, id, from) = match &ask.place {
         Place::Record(id) => (Of::Record, *id, None),
         Place::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
@@ -122,7 +155,7 @@ fn statement(ask: &Ask<'_>) -> Query {
         Keys::Span(_) => sql::Keys::From,
         Keys::Named(keys) => sql::Keys::named(keys.len()),
     };
-    let shape = PageShape { of, keys, reverse: ask.is_reverse(), keys_only: ask.selection.keys_only };
+    let shape = PageShape { of, keys, reverse: ask.is_reverse(), values };
     let query =
         sqlx::query(shape.text()).bind(ask.namespace).bind(id).bind(ask.now.as_micros()).bind(ask.rows());
     let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));

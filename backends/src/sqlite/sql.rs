@@ -185,8 +185,21 @@ pub(super) struct PageShape {
     pub(super) of: Of,
     pub(super) keys: Keys,
     pub(super) reverse: bool,
-    pub(super) keys_only: bool,
+    pub(super) values: Values,
 }
+
+/// Which values a page's statement brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Values {
+    /// None: keys only.
+    None,
+    /// Those of up to [`SMALL`] bytes; NULL for each that is larger.
+    Small,
+    All,
+}
+
+/// What a small value has at most, in bytes.
+pub(super) const SMALL: usize = 16 << 10;
 
 /// What a page is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -223,10 +236,14 @@ impl Keys {
 impl PageShape {
     /// Every shape there is.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let switches = [(false, false), (false, true), (true, false), (true, true)];
+        let switches = [false, true]
+            .map(|reverse| [Values::None, Values::Small, Values::All].map(|values| (reverse, values)))
+            .concat();
         [Of::Record, Of::Namespace].into_iter().flat_map(move |of| {
+            let switches = switches.clone();
             Keys::all().flat_map(move |keys| {
-                switches.map(|(reverse, keys_only)| Self { of, keys, reverse, keys_only })
+                let shape = move |(reverse, values)| Self { of, keys, reverse, values };
+                switches.clone().into_iter().map(shape)
             })
         })
     }
@@ -241,7 +258,12 @@ impl PageShape {
     /// The limit is an expression on purpose: SQLite plans by the value of a bare `LIMIT ?`, and so prepares the statement
     /// anew whenever another is bound, which costs more than reading an item.
     fn write(self) -> String {
-        let value = if self.keys_only { "x''" } else { "value" };
+        let value = match self.values {
+            Values::None => "x''".to_owned(),
+            // SQLite knows a value's length without reading it.
+            Values::Small => format!("CASE WHEN length(value) <= {SMALL} THEN value END"),
+            Values::All => "value".to_owned(),
+        };
         let (id, place, order, first) = match self.of {
             Of::Record => ("", "id = ?2", "key", 5),
             Of::Namespace if self.reverse => (", id", "(id, key) < (?2, ?5)", "id {}, key", 6),
