@@ -1,10 +1,10 @@
 //! How SQLite runs each statement: by the primary key, in its order, without sorting.
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, ValueRef};
 
-use super::sql::{self, Keys, Of, PageShape};
-use super::{schema, sweep};
+use super::sql::{self, Keys, Of, PageShape, Values};
+use super::{decode, schema, sweep};
 
 async fn database() -> SqliteConnection {
     let mut connection = SqliteConnectOptions::new().in_memory(true).connect().await.unwrap();
@@ -32,6 +32,25 @@ async fn every_page_is_one_search_of_the_primary_key_without_a_sort() {
         };
         let plan = plan(&mut connection, shape.text()).await;
         assert_eq!(plan, [format!("SEARCH items USING PRIMARY KEY ({bounds})")], "{shape:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_haste_brings_no_large_value() {
+    let mut connection = database().await;
+    let row = |key, bytes| format!("(x'6e', x'72', x'{key}', '', 0, 1, 0, 0, 0, zeroblob({bytes}))");
+    let rows = [row("61", sql::SMALL), row("62", sql::SMALL + 1)].join(", ");
+    let insert = format!(
+        "INSERT INTO items (namespace, id, key, content_type, compression, version, token, created_at, updated_at, value) \
+         VALUES {rows}"
+    );
+    sqlx::query(AssertSqlSafe(insert)).execute(&mut connection).await.unwrap();
+    for (values, brought) in [(Values::Small, [true, false]), (Values::All, [true, true])] {
+        let shape = PageShape { of: Of::Record, keys: Keys::From, reverse: false, values };
+        let query = sqlx::query(shape.text()).bind(&b"n"[..]).bind(&b"r"[..]).bind(1).bind(10).bind(&b""[..]);
+        let rows = query.fetch_all(&mut connection).await.unwrap();
+        let there = rows.iter().map(|row| !row.try_get_raw(decode::VALUE).unwrap().is_null());
+        assert_eq!(there.collect::<Vec<_>>(), brought, "{values:?}");
     }
 }
 
