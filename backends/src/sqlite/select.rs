@@ -98,15 +98,17 @@ impl Lease {
         let mut rows = query.fetch(self.connection()?);
         let mut count = 0;
         while let Some(row) = rows.try_next().await.map_err(translate)? {
+            // The statement's own limit is one row past the page's, so at that row it has ended; its value is of no use.
+            if count == selection.page.items() {
+                return Ok(Some(Page { taken: filling.into_taken(), more: true, ended: true }));
+            }
             if row.try_get_raw(decode::VALUE).map_err(translate)?.is_null() {
                 return Ok(None);
             }
             let found = decode(&row).map_err(translate)?;
             let weight = weigh(&found);
             if filling.offer(found, weight) == Fit::Full {
-                // The statement's own limit is one row past the page's.
-                let ended = count == selection.page.items();
-                return Ok(Some(Page { taken: filling.into_taken(), more: true, ended }));
+                return Ok(Some(Page { taken: filling.into_taken(), more: true, ended: false }));
             }
             count += 1;
         }
@@ -165,5 +167,58 @@ fn statement(ask: &Ask<'_>, values: Values) -> Query {
             span.end.iter().fold(query, |query, end| query.bind(end.as_ref()))
         }
         Keys::Named(keys) => keys.iter().fold(query, |query, key| query.bind(key.as_bytes())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use prism_contract::keyvalue::{Namespace, PageSize, Predicate, RecordId, Timestamp};
+    use sqlx::AssertSqlSafe;
+
+    use super::super::open::open;
+    use super::*;
+    use crate::sqlite::Options;
+
+    /// Readers of a record of 60 items, of which the one numbered 40 is large.
+    async fn readers(path: &Path) -> Readers {
+        let mut opened = open(&Options::new(path)).await.unwrap();
+        let rows = (0..60).map(|n| {
+            let bytes = if n == 40 { sql::SMALL + 1 } else { 1 };
+            format!(
+                "(CAST('n' AS BLOB), CAST('r' AS BLOB), x'{n:02x}', '', 0, 1, 0, 0, 0, zeroblob({bytes}))"
+            )
+        });
+        let insert = format!(
+            "INSERT INTO items (namespace, id, key, content_type, compression, version, token, created_at, updated_at, value) \
+             VALUES {}",
+            rows.collect::<Vec<_>>().join(", ")
+        );
+        sqlx::query(AssertSqlSafe(insert)).execute(&mut opened.writer).await.unwrap();
+        opened.readers
+    }
+
+    fn first(items: u32) -> Get {
+        Get {
+            namespace: Namespace::new("n").unwrap(),
+            id: RecordId::new("r").unwrap(),
+            predicate: Predicate::All,
+            selection: Selection { page: PageSize::new(items, 0), ..Selection::default() },
+            after: None,
+            now: Timestamp::EPOCH,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_value_on_a_page_and_not_past_it_slows_the_pages_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(&folder.path().join("prism.db")).await;
+        assert_eq!(readers.get_alone(&first(40)).await.unwrap().items.len(), 40);
+        assert!(readers.is_haste_worth_it());
+        assert_eq!(readers.get_alone(&first(41)).await.unwrap().items.len(), 41);
+        let slow = std::iter::repeat_with(|| readers.is_haste_worth_it()).take_while(|haste| !haste);
+        assert_eq!(slow.take(100).count(), 16);
+        readers.close().await;
     }
 }

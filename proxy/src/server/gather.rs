@@ -81,8 +81,8 @@ mod tests {
     use super::super::shed::ShedLayer;
     use super::*;
 
-    /// A stream that counts how often it is written to.
-    struct Counting(TcpStream, Arc<AtomicUsize>);
+    /// A stream that counts how often it is written to, and whether it takes several buffers at once.
+    struct Counting(TcpStream, Arc<AtomicUsize>, bool);
 
     impl Connected for Counting {
         type ConnectInfo = TcpConnectInfo;
@@ -108,6 +108,19 @@ mod tests {
             Pin::new(&mut self.0).poll_write(cx, buf)
         }
 
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[io::IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            self.2
+        }
+
         fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             Pin::new(&mut self.0).poll_flush(cx)
         }
@@ -129,7 +142,7 @@ mod tests {
     }
 
     /// How often the server writes for `calls` calls that are answered at once, after as many that are not counted.
-    async fn writes(calls: usize, tls: bool) -> usize {
+    async fn writes(calls: usize, tls: bool, vectored: bool) -> usize {
         let written = Arc::new(AtomicUsize::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Options::new(listener.local_addr().unwrap().to_string());
@@ -148,7 +161,7 @@ mod tests {
             let (stream, _) = listener.accept().await.unwrap();
             let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
             let (abort, gather) = (CancellationToken::new(), Gather::new(in_flight));
-            let connection = Connection::new(Counting(stream, counted), &abort, gather, permit);
+            let connection = Connection::new(Counting(stream, counted, vectored), &abort, gather, permit);
             let service = Service::new(Edge::new(Arc::new(Memory::default()), "0"), SystemClock);
             let router = server.layer(layer.into_inner()).add_service(service.into_server());
             let incoming = stream::iter([Ok::<_, io::Error>(connection)]).chain(stream::pending());
@@ -170,8 +183,11 @@ mod tests {
     // One worker, so that the order in which tasks run is the runtime's alone.
     #[rstest::rstest]
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn answers_that_are_made_together_are_sent_together(#[values(false, true)] tls: bool) {
-        let written = writes(64, tls).await;
+    async fn answers_that_are_made_together_are_sent_together(
+        #[values(false, true)] tls: bool,
+        #[values(false, true)] vectored: bool,
+    ) {
+        let written = writes(64, tls, vectored).await;
         assert!(written <= 8, "64 answers were sent by {written} writes");
     }
 
