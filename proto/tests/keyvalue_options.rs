@@ -78,7 +78,9 @@ fn lengths_are_bounded_as_the_contract_says() {
         let wanted = match (message.starts_with("prism."), name) {
             (true, "namespace") => Some(128),
             (true, "id") => Some(512),
-            (true, "key" | "keys" | "start" | "end" | "prefix") => Some(1024),
+            (true, "key" | "keys" | "prefix") => Some(1024),
+            // One more: the longest key and a zero byte is the key right above it.
+            (true, "start" | "end") => Some(1025),
             (true, "value") => Some(1_048_576),
             (true, "content_type") => Some(127),
             (true, "page_token" | "next_page_token" | "resume_token") => Some(4096),

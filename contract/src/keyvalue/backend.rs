@@ -29,8 +29,8 @@ pub struct Swept {
 /// - Dropping a future abandons the request: its write is then whole or absent (ERR-4).
 ///
 /// # Errors
-/// [`Error::PreconditionFailed`], [`Error::Unavailable`], [`Error::ResourceExhausted`], [`Error::DeadlineExceeded`] and
-/// [`Error::Internal`]. A backend need not answer [`Error::Unimplemented`]: what it does not claim never reaches it.
+/// [`Error::PreconditionFailed`], [`Error::Unavailable`], [`Error::ResourceExhausted`], [`Error::DeadlineExceeded`],
+/// [`Error::DeleteTooLarge`] and [`Error::Internal`]. A backend need not answer [`Error::Unimplemented`]: what it does not claim never reaches it.
 #[async_trait]
 pub trait KeyValueBackend: Send + Sync + 'static {
     /// What this backend claims beyond the core. Fixed for its lifetime.

@@ -21,7 +21,7 @@ pub enum Code {
     ResourceExhausted,
     /// The store is away; repeat later.
     Unavailable,
-    /// Time ran out; a write may or may not have taken effect.
+    /// Time ran out; a write may or may not have taken effect, unless the error says more.
     DeadlineExceeded,
     /// The backend does not claim it.
     Unimplemented,
@@ -115,6 +115,9 @@ pub enum Error {
     },
     /// Time ran out; a write may or may not have taken effect, but never half (ERR-4).
     DeadlineExceeded,
+    /// A Delete covers more items than the store can delete in the time that one has. Nothing was deleted (DEL-5), and the
+    /// same Delete would end alike, so there is no delay after which to retry: it is to be split into ranges.
+    DeleteTooLarge,
     /// The backend does not claim this capability (CAP-1).
     Unimplemented(Capability),
     /// A bug, or a store that is damaged.
@@ -146,7 +149,7 @@ impl Error {
             Self::PermissionDenied(_) => Code::PermissionDenied,
             Self::ResourceExhausted(_) => Code::ResourceExhausted,
             Self::Unavailable { .. } => Code::Unavailable,
-            Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::DeadlineExceeded | Self::DeleteTooLarge => Code::DeadlineExceeded,
             Self::Unimplemented(_) => Code::Unimplemented,
             Self::Internal(_) => Code::Internal,
         }
@@ -161,7 +164,7 @@ impl Error {
             Self::PermissionDenied(_) => "PERMISSION_DENIED",
             Self::ResourceExhausted(_) => "OVERLOADED",
             Self::Unavailable { .. } => "BACKEND_UNAVAILABLE",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::DeadlineExceeded | Self::DeleteTooLarge => "DEADLINE_EXCEEDED",
             Self::Unimplemented(_) => "CAPABILITY_NOT_DECLARED",
             Self::Internal(_) => "INTERNAL",
         }
@@ -177,6 +180,7 @@ impl Error {
             | Self::PermissionDenied(_)
             | Self::ResourceExhausted(_)
             | Self::DeadlineExceeded
+            | Self::DeleteTooLarge
             | Self::Unimplemented(_) => None,
         }
     }
@@ -190,6 +194,7 @@ impl Error {
             | Self::Unauthenticated
             | Self::PermissionDenied(_)
             | Self::DeadlineExceeded
+            | Self::DeleteTooLarge
             | Self::Unimplemented(_)
             | Self::Internal(_) => None,
         }
@@ -216,6 +221,10 @@ impl fmt::Display for Error {
             Self::ResourceExhausted(_) => f.write_str("the server is shedding load; nothing was done"),
             Self::Unavailable { .. } => f.write_str("the database does not answer"),
             Self::DeadlineExceeded => f.write_str("the deadline passed before the operation was done"),
+            Self::DeleteTooLarge => f.write_str(
+                "the Delete covers more items than can be deleted in the time that one has; nothing was deleted; delete them \
+                 in several ranges",
+            ),
             Self::Unimplemented(capability) => {
                 write!(f, "this server does not declare {capability}; Describe lists what it does")
             }

@@ -24,6 +24,9 @@ impl Limits {
     pub const NAMESPACE_BYTES: usize = 128;
     /// Longest content type, in bytes.
     pub const CONTENT_TYPE_BYTES: usize = 127;
+    /// Longest start and end of a `match_range`: that of the key right above the longest key, which is the longest key
+    /// and a zero byte. So a range can leave out any key and go on after it.
+    pub const BOUND_BYTES: usize = Self::V1.key_bytes as usize + 1;
     /// Most keys named by one `match_keys`.
     pub const MATCH_KEYS: usize = 1_000;
     /// Most preconditions of one request.

@@ -45,9 +45,10 @@ impl Predicate {
         Ok(Self::Keys(set))
     }
 
-    /// A range of bounds of 0 to 1,024 bytes; refuses one that is empty or inverted (PRED-2).
+    /// A range of bounds of 0 to 1,025 bytes, one more than a key has, so that a range can end with the longest key or
+    /// begin after it; refuses one that is empty or inverted (PRED-2).
     pub fn range(start: Bytes, end: Bytes) -> Result<Self, Invalid> {
-        let max = Limits::V1.key_bytes as usize;
+        let max = Limits::BOUND_BYTES;
         for (name, bound) in [("start", &start), ("end", &end)] {
             if bound.len() > max {
                 let len = bound.len();
@@ -135,6 +136,18 @@ mod tests {
         assert!(range(b"a", b"a\0"));
         assert!(range(b"a", b""));
         assert!(range(b"", b"a"));
+    }
+
+    #[test]
+    fn a_bound_may_be_the_successor_of_the_longest_key_and_a_prefix_may_not() {
+        let bytes = |length: usize| Bytes::from(vec![b'k'; length]);
+        assert!(Predicate::range(bytes(1_025), Bytes::new()).is_ok());
+        assert!(Predicate::range(Bytes::new(), bytes(1_025)).is_ok());
+        for (start, end, name) in [(1_026, 0, "start"), (0, 1_026, "end")] {
+            let refused = Predicate::range(bytes(start), bytes(end)).unwrap_err().into_string();
+            assert_eq!(refused, format!("{name} is 1026 bytes; 0 to 1025 are allowed"));
+        }
+        assert!(Predicate::prefix(bytes(1_024)).is_ok() && Predicate::prefix(bytes(1_025)).is_err());
     }
 
     #[test]

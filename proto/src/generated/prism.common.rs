@@ -41,7 +41,9 @@ pub enum ErrorReason {
     /// UNAVAILABLE: the database does not answer. A write may have taken effect; a retry with the same priority token
     /// is safe (TOK-3). google.rpc.RetryInfo holds a delay (ERR-1).
     BackendUnavailable = 6,
-    /// DEADLINE_EXCEEDED: the client's deadline or the method's timeout passed. A write is whole or absent (ERR-4).
+    /// DEADLINE_EXCEEDED: the client's deadline or the method's timeout passed. A write is whole or absent (ERR-4). Or a
+    /// Delete covers more items than can be deleted in the time that one has: nothing was deleted, the message says so,
+    /// and a retry is no use; split it into ranges (DEL-5).
     DeadlineExceeded = 7,
     /// UNIMPLEMENTED: the request needs a capability that Describe does not declare (CAP-1).
     CapabilityNotDeclared = 8,
@@ -50,7 +52,8 @@ pub enum ErrorReason {
     /// INVALID_ARGUMENT: the request message is larger than the 8 MiB the server reads (ERR-3). Not RESOURCE_EXHAUSTED: a
     /// retry is no use.
     MessageTooLarge = 10,
-    /// INVALID_ARGUMENT: the request's bytes are not the protobuf message the method takes (ERR-3).
+    /// INVALID_ARGUMENT: the request's bytes are not the protobuf message the method takes, or it is not one whole
+    /// message (ERR-3).
     MalformedMessage = 11,
     /// INTERNAL: a bug in the server or its backend. A retry is no use; a write may have taken effect (ERR-1).
     Internal = 12,

@@ -72,10 +72,12 @@ pub struct MatchKeys {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct MatchRange {
-    /// The first key selected, if present. Empty: from the record's first key. At most 1,024 bytes.
+    /// The first key selected, if present. Empty: from the record's first key. At most 1,025 bytes: one more than a key
+    /// has, so that a range can begin after the longest key.
     #[prost(bytes = "bytes", tag = "1")]
     pub start: ::prost::bytes::Bytes,
-    /// The first key no longer selected. Empty: to the record's last key. At most 1,024 bytes.
+    /// The first key no longer selected. Empty: to the record's last key. At most 1,025 bytes: one more than a key has,
+    /// so that a range can end with the longest key.
     #[prost(bytes = "bytes", tag = "2")]
     pub end: ::prost::bytes::Bytes,
 }
