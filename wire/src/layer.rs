@@ -16,6 +16,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::MAX_REQUEST_BYTES;
+use crate::one_message::BROKEN;
 use crate::status::{foreign, framework};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -132,6 +133,8 @@ fn of_a_request(status: &Status, headers: &HeaderMap) -> Status {
             "this server has no such service or method; reflection lists those it has",
         ),
         Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => of_an_answer(status, headers),
+        // Nothing was done, and the client that went away reads no answer; what the log says of the call is this.
+        code if (code, status.message()) == BROKEN => given_up(),
         Code::Ok
         | Code::InvalidArgument
         | Code::NotFound
@@ -153,7 +156,7 @@ fn of_an_answer(status: &Status, _: &HeaderMap) -> Status {
             ErrorReason::DeadlineExceeded,
             "the deadline passed before the operation was done",
         ),
-        Code::Cancelled => framework(Code::Cancelled, ErrorReason::Cancelled, "the call was given up"),
+        Code::Cancelled => given_up(),
         Code::OutOfRange | Code::ResourceExhausted | Code::Internal | Code::Unknown => {
             framework(Code::Internal, ErrorReason::Internal, "internal error; the server's log has the cause")
         }
@@ -169,4 +172,8 @@ fn of_an_answer(status: &Status, _: &HeaderMap) -> Status {
         | Code::DataLoss
         | Code::Unauthenticated => foreign(status.code(), status.message().to_owned()),
     }
+}
+
+fn given_up() -> Status {
+    framework(Code::Cancelled, ErrorReason::Cancelled, "the call was given up")
 }

@@ -15,6 +15,8 @@ use tonic::{Request, Response, Status};
 use crate::MAX_REQUEST_BYTES;
 use crate::clock::Clock;
 use crate::convert::{WireRequest, WireResponse};
+use crate::one_message::OneMessage;
+use crate::slots::{Admission, Slot};
 use crate::status::status;
 
 /// A service over `edge` that reads `clock` once per request, and once per message of a Scan.
@@ -67,16 +69,18 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
     }
 
     /// The service as tonic serves it: requests of up to [`MAX_REQUEST_BYTES`] are decoded, and answers are as large as
-    /// the contract's pages make them.
-    pub fn into_server(self) -> KeyValueServiceServer<Self> {
-        KeyValueServiceServer::new(self)
+    /// the contract's pages make them. A request is seen whole before anything is done for it (ERR-3).
+    pub fn into_server(self) -> OneMessage<KeyValueServiceServer<Self>> {
+        let server = KeyValueServiceServer::new(self)
             .max_decoding_message_size(MAX_REQUEST_BYTES)
-            .max_encoding_message_size(usize::MAX)
+            .max_encoding_message_size(usize::MAX);
+        OneMessage::new(server)
     }
 }
 
-/// Reads what the layers around the service left in the request, and asks whether the namespace is allowed.
-fn admit<T>(request: &Request<T>, namespace: &str) -> Result<CallNotes, Status> {
+/// Reads what the layers around the service left in the request, asks whether the namespace is allowed, and takes a slot. The
+/// request has been read by now.
+fn admit<T>(request: &Request<T>, namespace: &str) -> Result<(CallNotes, Option<Slot>), Status> {
     let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
     if let Ok(namespace) = Namespace::new(namespace) {
         let _ = notes.0.namespace.set(namespace);
@@ -84,7 +88,10 @@ fn admit<T>(request: &Request<T>, namespace: &str) -> Result<CallNotes, Status> 
     if let Some(guard) = request.extensions().get::<NamespaceGuard>() {
         (guard.0)(namespace).map_err(|error| refuse(&notes, error))?;
     }
-    Ok(notes)
+    let admission = request.extensions().get::<Admission>();
+    let slot = admission.map(|admission| admission.enter(namespace)).transpose();
+    let slot = slot.map_err(|error| refuse(&notes, error))?;
+    Ok((notes, slot))
 }
 
 fn refuse(notes: &CallNotes, error: Error) -> Status {
@@ -105,13 +112,13 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> KeyValueService for Service<B, C> {
     type ScanStream = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
-        let notes = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
         let request = PutRequest::from_message(request.into_inner());
         answer(&notes, self.edge.put(self.clock.now(), request).await)
     }
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Result<Response<pb::GetResponse>, Status> {
-        let notes = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
         let request = GetRequest::from_message(request.into_inner());
         answer(&notes, self.edge.get(self.clock.now(), request).await)
     }
@@ -120,43 +127,56 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> KeyValueService for Service<B, C> {
         &self,
         request: Request<pb::DeleteRequest>,
     ) -> Result<Response<pb::DeleteResponse>, Status> {
-        let notes = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
         let request = DeleteRequest::from_message(request.into_inner());
         answer(&notes, self.edge.delete(self.clock.now(), request).await)
     }
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
-        let notes = admit(&request, &request.get_ref().namespace)?;
+        let (notes, slot) = admit(&request, &request.get_ref().namespace)?;
+        let admission = request.extensions().get::<Admission>().cloned();
+        let namespace = request.get_ref().namespace.clone();
         let request = ScanRequest::from_message(request.into_inner());
         let cursor = self.edge.scan(request).map_err(|error| refuse(&notes, error))?;
-        Ok(Response::new(Box::pin(messages(cursor, Arc::clone(&self.clock), notes))))
+        let pages = Pages { cursor, clock: Arc::clone(&self.clock), notes, slot, admission, namespace };
+        Ok(Response::new(Box::pin(pages.messages())))
     }
 
     async fn describe(
         &self,
         request: Request<pb::DescribeRequest>,
     ) -> Result<Response<pb::DescribeResponse>, Status> {
-        let notes = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
         let request = DescribeRequest::from_message(request.into_inner());
         answer(&notes, self.edge.describe(&request))
     }
 }
 
-/// A scan's messages. A page is read when the one before was taken and not earlier, so a slow reader bounds what the
-/// server holds (SCAN-3); dropping the stream drops the scan (ERR-4).
-fn messages<B: KeyValueBackend + ?Sized, C: Clock>(
+/// The pages of a scan, each a message.
+struct Pages<B: ?Sized, C> {
     cursor: ScanCursor<B>,
     clock: Arc<C>,
     notes: CallNotes,
-) -> impl Stream<Item = Result<pb::ScanResponse, Status>> + Send {
-    stream::unfold(Some(cursor), move |cursor| {
-        let (clock, notes) = (Arc::clone(&clock), notes.clone());
-        async move {
-            let mut cursor = cursor?;
-            match cursor.next(clock.now()).await {
-                Ok(message) => Some((Ok(ScanResponse::into_message(message?)), Some(cursor))),
-                Err(error) => Some((Err(refuse(&notes, error)), None)),
+    /// The slot that the scan was let in with, for its first page.
+    slot: Option<Slot>,
+    admission: Option<Admission>,
+    namespace: String,
+}
+
+impl<B: KeyValueBackend + ?Sized, C: Clock> Pages<B, C> {
+    /// A page is read when the one before was taken and not earlier, so a slow reader bounds what the server holds (SCAN-3); it
+    /// holds a slot while it is read. Dropping the stream drops the scan (ERR-4).
+    fn messages(self) -> impl Stream<Item = Result<pb::ScanResponse, Status>> + Send {
+        stream::unfold(Some(self), |pages| async {
+            let mut pages = pages?;
+            let again = || pages.admission.as_ref().map(|admission| admission.enter_again(&pages.namespace));
+            let slot = pages.slot.take().or_else(again);
+            let page = pages.cursor.next(pages.clock.now()).await;
+            drop(slot);
+            match page {
+                Ok(message) => Some((Ok(ScanResponse::into_message(message?)), Some(pages))),
+                Err(error) => Some((Err(refuse(&pages.notes, error)), None)),
             }
-        }
-    })
+        })
+    }
 }

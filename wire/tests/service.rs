@@ -2,22 +2,32 @@
 
 mod support;
 
+use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, KeyPredicate, ScanRequest, SelectionInput,
 };
-use prism_contract::keyvalue::{Capabilities, Limits, PutResult};
+use prism_contract::keyvalue::{Capabilities, Edge, Limits, Memory, PutResult, Timestamp};
 use prism_wire::MAX_REQUEST_BYTES;
 use prism_wire::client::{Client, Options, Resume};
+use prism_wire::clock::SystemClock;
+use prism_wire::convert::WireRequest;
+use prism_wire::layer::StatusesLayer;
+use prism_wire::server::Service;
 use prism_wire::status::Decoded;
+use prost::Message;
 use support::{Watched, put, serve};
+use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::{Code, Request, Status};
+use tower::{Layer as _, Service as _};
 
 fn one_at_a_time() -> ScanRequest {
     ScanRequest {
@@ -194,6 +204,73 @@ async fn a_message_over_eight_mebibytes_is_invalid_and_says_what_is_allowed() {
     assert!(refused.message.contains("at most 8388608 bytes"), "{}", refused.message);
 }
 
+/// Calls `method` with as many messages as asked for, each the same Put; why it was refused, if it was.
+async fn call_with(
+    client: &Client,
+    address: SocketAddr,
+    method: &'static str,
+    messages: usize,
+) -> Option<Decoded> {
+    let message = put("i", "k", "v").into_message().encode_to_vec();
+    let all = futures::stream::iter(vec![Bytes::from(message); messages]);
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let mut grpc = Grpc::new(channel.connect().await.unwrap());
+    grpc.ready().await.unwrap();
+    let answer = grpc.streaming(Request::new(all), http::uri::PathAndQuery::from_static(method), Raw).await;
+    let refused = match answer {
+        Ok(mut answer) => answer.get_mut().message().await.err(),
+        Err(status) => Some(status),
+    };
+    let get = GetRequest { namespace: "n".to_owned(), id: "i".to_owned(), ..GetRequest::default() };
+    let written = !client.get(get).await.unwrap().items.is_empty();
+    assert_eq!(written, method == PUT && refused.is_none(), "{method} of {messages} messages");
+    refused.map(Decoded::from)
+}
+
+#[tokio::test]
+async fn a_call_of_no_message_or_of_two_is_malformed_and_nothing_is_done() {
+    let (client, address, _) = serve(Arc::default()).await;
+    for method in [PUT, "/prism.keyvalue.v1.KeyValueService/Scan"] {
+        for messages in [0, 2, 3] {
+            let refused = call_with(&client, address, method, messages).await.expect("a refusal");
+            assert_eq!((refused.code, &*refused.reason), (Code::InvalidArgument, "MALFORMED_MESSAGE"));
+            assert!(refused.message.contains("this method takes one message"), "{}", refused.message);
+        }
+    }
+    assert!(call_with(&client, address, PUT, 1).await.is_none());
+}
+
+/// A body of one chunk that then breaks off, as it does when its client resets the stream.
+struct BreaksOff(Option<Bytes>);
+
+impl http_body::Body for BreaksOff {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Status>>> {
+        let chunk = self.0.take().map(http_body::Frame::data);
+        Poll::Ready(Some(chunk.ok_or_else(|| Status::cancelled("reset by the client"))))
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_breaks_off_after_its_message_is_cancelled_and_not_done() {
+    let edge = Edge::new(Arc::new(Memory::default()), "0");
+    let mut service = StatusesLayer.layer(Service::new(edge.clone(), SystemClock).into_server());
+    let message = put("i", "k", "v").into_message().encode_to_vec();
+    let prefix = [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes()].concat();
+    let body = Body::new(BreaksOff(Some([prefix, message].concat().into())));
+    let request = http::Request::post(PUT).header("content-type", "application/grpc").body(body).unwrap();
+    let answer = service.call(request).await.unwrap();
+    let refused = Decoded::from(Status::from_header_map(answer.headers()).unwrap());
+    assert_eq!((refused.code, &*refused.reason), (Code::Cancelled, "CANCELLED"));
+    let get = GetRequest { namespace: "n".to_owned(), id: "i".to_owned(), ..GetRequest::default() };
+    assert!(edge.get(Timestamp::EPOCH, get).await.unwrap().items.is_empty());
+}
+
 #[tokio::test]
 async fn bytes_that_are_not_the_message_are_invalid() {
     let refused = call(PUT, Bytes::from_static(b"\x0a\xffgarbage")).await.unwrap_err();
@@ -219,7 +296,23 @@ async fn unknown_fields_are_ignored() {
 #[tokio::test]
 async fn options_that_make_no_sense_are_refused_before_anything_is_sent() {
     let error = |options: Options| async move { Client::connect(&options).await.unwrap_err().to_string() };
-    assert!(error(Options::new("ftp://host:1")).await.contains("'ftp://host:1'"));
+    assert!(error(Options::new("ftp://host:1")).await.contains("'ftp://…' is not the address of a server"));
+    for endpoint in [
+        "http://u:hunter2@h:1",
+        "u:hunter2@h",
+        "postgres://u:hunter2@h/d",
+        "u:hunter2",
+        "http://h:1/hunter2",
+        "h?hunter2",
+        "hunter2://h",
+    ] {
+        let said = error(Options::new(endpoint)).await;
+        assert!(
+            said.contains("is not the address of a server") && !said.contains("hunter2"),
+            "{endpoint}: {said}"
+        );
+        assert!(!format!("{:?}", Options::new(endpoint)).contains("hunter2"), "{endpoint}");
+    }
     assert!(error(Options { ca: Some(vec![]), ..Options::new("host:1") }).await.contains("https://"));
     let token = Some("a\nb".to_owned());
     assert!(error(Options { token, ..Options::new("host:1") }).await.contains("printable ASCII"));

@@ -30,6 +30,7 @@ fn details_header(status: &Status) -> usize {
 #[case(Error::ResourceExhausted(Duration::from_millis(30)), 8)]
 #[case(Error::unavailable("disk I/O error"), 14)]
 #[case(Error::DeadlineExceeded, 4)]
+#[case(Error::DeleteTooLarge, 4)]
 #[case(Error::Unimplemented(Capability::Expiry), 12)]
 #[case(Error::internal("SELECT secret"), 13)]
 fn every_error_has_its_code_its_reason_and_the_domain(#[case] error: Error, #[case] number: i32) {
@@ -43,6 +44,21 @@ fn every_error_has_its_code_its_reason_and_the_domain(#[case] error: Error, #[ca
     assert!(decoded.other.is_empty(), "{:?}", decoded.other);
     let named = format!("ERROR_REASON_{}", decoded.reason);
     assert!(ErrorReason::from_str_name(&named).is_some(), "errors.proto does not name {named}");
+}
+
+#[rstest]
+#[case::a_second(Error::ResourceExhausted(Duration::from_secs(1)), Some("1000"))]
+#[case::rounded_up(Error::ResourceExhausted(Duration::from_micros(1_001)), Some("2"))]
+#[case::at_once(Error::ResourceExhausted(Duration::ZERO), Some("0"))]
+#[case::more_than_a_client_reads(Error::ResourceExhausted(Duration::MAX), Some("2147483647"))]
+#[case::an_outage(Error::unavailable("gone"), Some("100"))]
+#[case::not_to_be_retried(Error::internal("bug"), None)]
+#[case::invalid(Error::invalid("id", "is 0 bytes"), None)]
+fn where_a_retry_helps_its_delay_is_in_the_metadata_too(#[case] error: Error, #[case] millis: Option<&str>) {
+    let http = status(&error).into_http::<()>();
+    let pushback = http.headers().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
+    assert_eq!(pushback, millis);
+    assert_eq!(pushback.is_some(), error.retry_after().is_some());
 }
 
 #[test]

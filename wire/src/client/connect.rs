@@ -4,15 +4,23 @@ use std::fmt;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{self, Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::{self, Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+
+use super::anonymous::Anonymous;
+use super::fault::{Fault, reasons};
+use super::socket;
 
 /// How long a connection may say nothing before it is asked whether it is there, and how long its answer may take.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// How much longer than connecting the first word of a server may take, so that a call with a deadline of that length
+/// ends by its deadline.
+const FIRST_WORD: Duration = Duration::from_millis(500);
+
 /// How to connect. Certificates and keys are PEM.
 #[derive(Clone)]
 pub struct Options {
-    /// `http://host:port`, or `https://host:port` for TLS; without a scheme, `http`.
+    /// `http://host:port`, or `https://host:port` for TLS; without a scheme, `http`. Nothing else: no path, and no user.
     pub endpoint: String,
     /// Sent as a bearer token with each call.
     pub token: Option<String>,
@@ -22,7 +30,8 @@ pub struct Options {
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
     /// The name that the server's certificate must bear; `None`: the endpoint's host.
     pub server_name: Option<String>,
-    /// How long connecting may take.
+    /// How long connecting may take, from looking up the host's name to the end of the TLS handshake, each time that the
+    /// client connects. A server without TLS then has as long, and half a second, for its first word.
     pub connect_timeout: Duration,
     /// The deadline of each call, which for a Scan is that of one stream; `None`: the server's own.
     pub timeout: Option<Duration>,
@@ -31,8 +40,10 @@ pub struct Options {
 /// Why a connection was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The endpoint is not an address.
-    #[error("'{0}' is not an address of a server; write http://host:port or https://host:port")]
+    /// The endpoint is not an address. It is not repeated, but for a scheme: it may hold a password.
+    #[error(
+        "{0} is not the address of a server; write http://host:port or https://host:port, and nothing else"
+    )]
     Endpoint(String),
     /// The token cannot be sent.
     #[error("the token holds a character that cannot be sent; only printable ASCII is allowed")]
@@ -44,19 +55,30 @@ pub enum ConnectError {
     #[error("the certificates cannot be used: {}", reasons(.0))]
     Tls(#[source] transport::Error),
     /// The server did not answer, or is not one that the certificates vouch for.
-    #[error("the server cannot be reached: {}", reasons(.0))]
+    #[error("the server cannot be reached: {}", explained(.0))]
     Unreachable(#[source] transport::Error),
+    /// Connecting took too long.
+    #[error("the server cannot be reached: no connection within {0:?}")]
+    TimedOut(Duration),
 }
 
-/// An error and what lies behind it, in one line.
-fn reasons(error: &transport::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        line = format!("{line}: {error}");
-        source = error.source();
+impl ConnectError {
+    /// What is wrong between the client and the server, where that can be told.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Unreachable(error) => Fault::read(&reasons(error)),
+            Self::Endpoint(_) | Self::Token | Self::NotTls | Self::Tls(_) | Self::TimedOut(_) => None,
+        }
     }
-    line
+}
+
+/// An error with what lies behind it, and with what that means.
+fn explained(error: &transport::Error) -> String {
+    let line = reasons(error);
+    match Fault::read(&line).map(|fault| fault.to_string()) {
+        Some(fault) if !line.contains(&fault) => format!("{fault} ({line})"),
+        Some(_) | None => line,
+    }
 }
 
 impl Options {
@@ -73,18 +95,56 @@ impl Options {
         }
     }
 
+    /// Connects, within `connect_timeout`.
+    pub async fn channel(&self) -> Result<Channel, ConnectError> {
+        let endpoint = self.endpoint()?;
+        let plain = endpoint.uri().scheme_str() != Some("https");
+        let connector = socket::connector(plain, self.connect_timeout, self.connect_timeout + FIRST_WORD);
+        // The endpoint bounds each connection that the channel makes, also later ones; this bounds what comes before it.
+        match tokio::time::timeout(self.connect_timeout, endpoint.connect_with_connector(connector)).await {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(error)) if reasons(&error).contains("deadline has elapsed") => {
+                Err(ConnectError::TimedOut(self.connect_timeout))
+            }
+            Ok(Err(error)) => Err(ConnectError::Unreachable(error)),
+            Err(_) => Err(ConnectError::TimedOut(self.connect_timeout)),
+        }
+    }
+
+    /// What to make of a connection that breaks before the first answer.
+    pub fn anonymous(&self) -> Anonymous {
+        Anonymous::new(self.endpoint.starts_with("https://") && self.identity.is_none())
+    }
+
+    /// The endpoint as a message may show it where it is not an address: of `http://user:password@host` the scheme alone.
+    fn shown(&self) -> String {
+        match self.endpoint.split_once("://") {
+            Some((scheme, _)) if scheme.len() <= 10 && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
+                format!("'{scheme}://…'")
+            }
+            Some(_) | None => "the endpoint".to_owned(),
+        }
+    }
+
     /// The endpoint as tonic takes it, ready to connect.
     pub fn endpoint(&self) -> Result<Endpoint, ConnectError> {
         /// Lets a scan's messages flow without waiting for the reader's word on each 64 KiB.
         const WINDOW: u32 = 1 << 20;
-        let not_an_address = || ConnectError::Endpoint(self.endpoint.clone());
+        let not_an_address = || ConnectError::Endpoint(self.shown());
         let address = match self.endpoint.split_once("://") {
             Some(("http" | "https", _)) => self.endpoint.clone(),
             Some(_) => return Err(not_an_address()),
             None => format!("http://{}", self.endpoint),
         };
         let endpoint = Endpoint::from_shared(address).map_err(|_| not_an_address())?;
-        if endpoint.uri().authority().is_none() {
+        let uri = endpoint.uri();
+        let is_address = uri.authority().is_some_and(|authority| {
+            // `user:password` without a host has a port that is no number.
+            authority.as_str() == authority.host() || authority.port_u16().is_some()
+        }) && !self.endpoint.contains('@')
+            && matches!(uri.path(), "" | "/")
+            && uri.query().is_none();
+        if !is_address {
             return Err(not_an_address());
         }
         let tls = endpoint.uri().scheme_str() == Some("https");
@@ -109,6 +169,7 @@ impl Options {
             Some(ca) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(ca)),
             None => ClientTlsConfig::new().with_native_roots(),
         };
+        tls = tls.timeout(self.connect_timeout);
         if let Some((certificate, key)) = &self.identity {
             tls = tls.identity(Identity::from_pem(certificate, key));
         }
@@ -131,7 +192,7 @@ impl fmt::Debug for Options {
     /// Says whether there is a secret, and never what it is.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("endpoint", &self.endpoint)
+            .field("endpoint", if self.endpoint().is_ok() { &self.endpoint } else { &"***" })
             .field("token", &self.token.as_ref().map(|_| "***"))
             .field("ca", &self.ca.as_ref().map(Vec::len))
             .field("identity", &self.identity.as_ref().map(|_| "***"))

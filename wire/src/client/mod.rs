@@ -1,8 +1,11 @@
 //! A client that speaks the contract's types.
 
+mod anonymous;
 mod connect;
+mod fault;
 mod probe;
 mod scan;
+mod socket;
 
 use std::error::Error;
 use std::iter::successors;
@@ -17,7 +20,9 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, TimeoutExpired};
 
+pub use self::anonymous::Anonymous;
 pub use self::connect::{ConnectError, Options};
+pub use self::fault::Fault;
 pub use self::scan::{Messages, Resume};
 use crate::convert::{Unreadable, WireRequest, WireResponse};
 use crate::status::Decoded;
@@ -39,6 +44,9 @@ impl From<Status> for CallError {
     }
 }
 
+/// What is said of a connection that broke for a reason that is not known.
+const LOST: &str = "the connection to the server was lost";
+
 /// A status that no server sent, but that was made here of a broken connection or a passed deadline, by the code that the
 /// contract has for it (ERR-1): the framework calls them UNKNOWN and CANCELLED.
 fn by_contract(status: Status) -> Status {
@@ -49,7 +57,11 @@ fn by_contract(status: Status) -> Status {
             Status::deadline_exceeded("the deadline passed before the server answered")
         }
         // A call that was handed to a connection just as it broke is CANCELLED to the framework.
-        Code::Unknown | Code::Cancelled => Status::unavailable("the connection to the server was lost"),
+        Code::Unknown | Code::Cancelled | Code::Unavailable => match Fault::read(&fault::reasons(source)) {
+            Some(fault) => Status::unavailable(fault.to_string()),
+            None if status.code() == Code::Unavailable => status,
+            None => Status::unavailable(LOST),
+        },
         _ => status,
     }
 }
@@ -71,21 +83,23 @@ pub struct Client {
     channel: Channel,
     bearer: Option<MetadataValue<Ascii>>,
     timeout: Option<Duration>,
+    anonymous: Anonymous,
 }
 
 impl Client {
     /// Connects as `options` say.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
         let bearer = options.bearer()?;
-        let channel = options.endpoint()?.connect().await.map_err(ConnectError::Unreachable)?;
-        Ok(Self { bearer, timeout: options.timeout, ..Self::from_channel(channel) })
+        let channel = options.channel().await?;
+        let anonymous = options.anonymous();
+        Ok(Self { bearer, timeout: options.timeout, anonymous, ..Self::from_channel(channel) })
     }
 
     /// A client on a channel that somebody else set up; it sends no credentials and no deadline. Answers of any size
     /// are read: what bounds a page is the server.
     pub fn from_channel(channel: Channel) -> Self {
         let inner = KeyValueServiceClient::new(channel.clone()).max_decoding_message_size(usize::MAX);
-        Self { inner, channel, bearer: None, timeout: None }
+        Self { inner, channel, bearer: None, timeout: None, anonymous: Anonymous::default() }
     }
 
     /// The same connection with another deadline for each call; `None`: the server's own.

@@ -30,7 +30,7 @@ impl Client {
             };
             tokio::select! {
                 biased;
-                answer = &mut call => return answer,
+                answer = &mut call => return self.anonymous.observe(answer),
                 () = probe => {}
             }
         }

@@ -10,7 +10,7 @@ use prism_contract::keyvalue::request::{ScanRequest, ScanResponse};
 use prism_proto::keyvalue::v1 as pb;
 use tonic::{Code, Streaming};
 
-use super::{CallError, Client};
+use super::{CallError, Client, Fault};
 use crate::convert::{Unreadable, WireResponse};
 
 /// What to do when a stream is cut by UNAVAILABLE or DEADLINE_EXCEEDED.
@@ -112,6 +112,11 @@ impl Scan {
             .status()
             .filter(|status| matches!(status.code, Code::Unavailable | Code::DeadlineExceeded))?;
         let Resume::UpTo(most) = self.resume else { return None };
+        if let Some(Fault::WantsCertificate | Fault::RefusesCertificate | Fault::EndsUnanswered) =
+            Fault::read(&status.message)
+        {
+            return None;
+        }
         if self.failures >= most {
             return None;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prism_proto::common::FailedPreconditions;
 use prost::Message;
 use prost_types::Any;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 use tonic_types::pb;
 
@@ -25,6 +26,9 @@ const PREFIX: &str = "type.googleapis.com/";
 /// The full name of [`FailedPreconditions`].
 pub(super) const TYPED: &str = "prism.common.FailedPreconditions";
 
+/// How long a client that retries by its own policy waits first, in milliseconds (gRFC A6).
+const PUSHBACK: &str = "grpc-retry-pushback-ms";
+
 /// An element of a list that may be cut.
 pub(super) enum Item<'a, T> {
     /// One of the list.
@@ -37,14 +41,15 @@ pub(super) enum Item<'a, T> {
 pub(super) struct Details {
     code: Code,
     status: pb::Status,
+    metadata: MetadataMap,
 }
 
 impl Details {
     /// A status with its ErrorInfo, which every error carries.
     pub(super) fn new(code: Code, mut message: String, reason: &str) -> Self {
         message.truncate(message.floor_char_boundary(MESSAGE));
-        let mut details =
-            Self { code, status: pb::Status { code: i32::from(code), message, details: Vec::new() } };
+        let status = pb::Status { code: i32::from(code), message, details: Vec::new() };
+        let mut details = Self { code, status, metadata: MetadataMap::new() };
         let info =
             pb::ErrorInfo { reason: reason.to_owned(), domain: DOMAIN.to_owned(), ..Default::default() };
         details.push("google.rpc.ErrorInfo", &info);
@@ -56,7 +61,13 @@ impl Details {
         self.status.details.push(Any { type_url: format!("{PREFIX}{name}"), value });
     }
 
+    /// Says when to try again, to programs that read details and to those that read metadata only: a client's own policy
+    /// of retries, as a service config gives it, goes by the latter.
     pub(super) fn push_retry(&mut self, after: Duration) {
+        // Rounded up: no client comes sooner than it was asked to.
+        let millis = after.as_nanos().div_ceil(1_000_000);
+        let millis = MetadataValue::from(i32::try_from(millis).unwrap_or(i32::MAX));
+        self.metadata.insert(PUSHBACK, millis);
         let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
         let nanos = i32::try_from(after.subsec_nanos()).expect("less than a second of nanoseconds");
         let retry_delay = Some(prost_types::Duration { seconds, nanos });
@@ -104,7 +115,7 @@ impl Details {
 
     pub(super) fn into_status(self) -> Status {
         let details = self.status.encode_to_vec().into();
-        Status::with_details(self.code, self.status.message, details)
+        Status::with_details_and_metadata(self.code, self.status.message, details, self.metadata)
     }
 }
 

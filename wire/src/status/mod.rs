@@ -41,6 +41,7 @@ pub fn status(error: &Error) -> Status {
         Error::Unauthenticated
         | Error::PermissionDenied(_)
         | Error::DeadlineExceeded
+        | Error::DeleteTooLarge
         | Error::Unimplemented(_)
         | Error::Internal(_) => true,
     };
