@@ -1,5 +1,6 @@
 //! The one place where the driver's error becomes the contract's.
 
+use std::fmt;
 use std::io;
 
 use prism_contract::keyvalue::Error;
@@ -36,7 +37,9 @@ pub(super) fn fate(error: &sqlx::Error) -> Fate {
         };
     }
     match error {
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed => Fate::Away,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => {
+            Fate::Away
+        }
         // The driver's enum is open: what is not known is not tried again.
         _ => Fate::Refused,
     }
@@ -51,6 +54,22 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
     }
 }
 
+/// Whether the server takes no writes from this session: a standby, or set so by an operator (read_only_sql_transaction).
+/// Neither this session nor any that was opened before is used again.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|state| state == "25006") || is_ours(error, OurFault::TakesNoWrites)
+}
+
+/// Whether Postgres, or a pooler before it, lets no more connections in (too_many_connections).
+pub(super) fn is_full(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|state| state == "53300") || is_ours(error, OurFault::NoSlot)
+}
+
+/// Whether a statement took longer than it may (query_canceled).
+pub(super) fn is_timeout(error: &sqlx::Error) -> bool {
+    sqlstate(error).is_some_and(|state| state == "57014")
+}
+
 /// Whether the connection can be used no more.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
     match sqlstate(error) {
@@ -63,6 +82,61 @@ pub(super) fn is_broken(error: &sqlx::Error) -> bool {
 /// An answer that did not come.
 pub(super) fn silence() -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the database does not answer"))
+}
+
+/// A session was opened with a server that takes no writes.
+pub(super) fn takes_no_writes() -> sqlx::Error {
+    OurFault::TakesNoWrites.into()
+}
+
+/// Postgres lets no more connections in, as it said a moment ago.
+pub(super) fn no_slot() -> sqlx::Error {
+    OurFault::NoSlot.into()
+}
+
+/// Two sessions have the same server connection.
+pub(super) fn shared_connection() -> sqlx::Error {
+    OurFault::SharedConnection.into()
+}
+
+/// A server process that was told to end still runs.
+pub(super) fn still_running() -> sqlx::Error {
+    OurFault::StillRunning.into()
+}
+
+/// What is found wrong with a session here, and not by the driver or by Postgres. It may pass by an operator's hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OurFault {
+    TakesNoWrites,
+    SharedConnection,
+    StillRunning,
+    NoSlot,
+}
+
+impl fmt::Display for OurFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TakesNoWrites => "the server is a standby, or default_transaction_read_only is on",
+            Self::SharedConnection => {
+                "a pooler changes the server connection between transactions; pool_mode=session is needed"
+            }
+            Self::NoSlot => "Postgres lets no more connections in, and no session came free in time",
+            Self::StillRunning => "a write that was given up has not ended yet",
+        })
+    }
+}
+
+impl std::error::Error for OurFault {}
+
+impl From<OurFault> for sqlx::Error {
+    fn from(fault: OurFault) -> Self {
+        Self::Io(io::Error::other(fault))
+    }
+}
+
+fn is_ours(error: &sqlx::Error, fault: OurFault) -> bool {
+    let sqlx::Error::Io(error) = error else { return false };
+    error.get_ref().and_then(|inner| inner.downcast_ref()) == Some(&fault)
 }
 
 /// The SQLSTATE that Postgres itself reported: five characters.

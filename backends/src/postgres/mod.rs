@@ -1,4 +1,4 @@
-//! The Postgres backend: one table, writers that commit in groups, and a pool of readers. Any number of gateways may share a
+//! The Postgres backend: one table, writers that commit in groups, and readers. Any number of gateways may share a
 //! database.
 //!
 //! - Each record is guarded by an advisory lock of its own, held until the transaction ends (`locks`). Puts that need
@@ -8,7 +8,11 @@
 //! - Versions come from one sequence, drawn only under the record's lock: so they rise in the order of the writes, through
 //!   whichever gateway these come (VER-1).
 //! - `select` answers each page from one statement, which is one moment (LIN-3).
+//! - `connector` opens sessions with a server that takes writes and with no other; where one breaks or is refused a write, all
+//!   that were opened before it are given up. `pool` keeps those that rest.
 
+mod check;
+mod connector;
 mod decode;
 mod error;
 mod locks;
@@ -19,7 +23,10 @@ mod page_sql;
 mod plain;
 #[cfg(test)]
 mod plans;
+mod pool;
+mod pooler;
 mod reader;
+mod running;
 mod schema;
 mod select;
 mod session;
@@ -29,7 +36,7 @@ mod transaction;
 mod write_sql;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -42,6 +49,8 @@ use tokio::task::JoinHandle;
 
 use crate::batch::{Write, Written};
 use crate::queue::{Queue, closed, queue};
+use check::Check;
+use pool::{Pool, Use};
 use reader::Readers;
 use writer::{Errand, Writers};
 
@@ -56,21 +65,27 @@ pub use settings::Settings;
 pub struct Postgres {
     queue: Queue<Errand>,
     readers: Readers,
-    /// Whether the last write transaction failed because the database was away.
-    away: Arc<AtomicBool>,
+    check: Check,
+    pool: Arc<Pool>,
     writers: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Postgres {
     /// Connects, and brings the schema up to date. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let (connector, locks, session) = open::open(&options).await?;
+        let open::Opened { connector, locks, first, second } = open::open(&options).await?;
+        let pool = Arc::new(Pool::new(connector, options.read_wait));
+        pool.give_back(first, Use::Read);
+        if let Some(second) = second {
+            pool.give_back(second, Use::Write);
+        }
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         let away = Arc::new(AtomicBool::new(false));
-        let writers = Writers::new(connector.clone(), locks, &options, Arc::clone(&away));
+        let writers = Writers::new(Arc::clone(&pool), locks, &options, Arc::clone(&away));
         let writers = tokio::spawn(writers.run(intake));
-        let readers = Readers::new(connector, session, &options);
-        Ok(Self { queue, readers, away, writers: Mutex::new(Some(writers)) })
+        let readers = Readers::new(Arc::clone(&pool), &options);
+        let check = Check::new(Arc::clone(&pool), away);
+        Ok(Self { queue, readers, check, pool, writers: Mutex::new(Some(writers)) })
     }
 
     /// What the database itself says of the settings that durability rests on (DUR-4), asked of a connection that writes.
@@ -78,20 +93,6 @@ impl Postgres {
         let (answer, answered) = oneshot::channel();
         self.queue.try_errand(Errand::Settings { answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    /// Whether the database takes writes, as far as an empty transaction can tell. A queue too full for the question does
-    /// not mean that the database is away, so then the last transaction's fate is the answer.
-    async fn check_writers(&self) -> Result<(), Error> {
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_errand(Errand::Probe { answer }) {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(closed())),
-            Err(Error::ResourceExhausted(_)) if self.away.load(Ordering::Relaxed) => {
-                Err(Error::unavailable("the last transaction failed"))
-            }
-            Err(Error::ResourceExhausted(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -123,13 +124,9 @@ impl KeyValueBackend for Postgres {
         self.readers.scan(&scan).await
     }
 
-    /// Asks a reader whether the database takes writes, and has a writer run an empty statement.
+    /// Asks the database, on a session that neither reads nor writes wait for.
     async fn check(&self) -> Result<(), Error> {
-        match self.readers.check().await {
-            // Busy is not away.
-            Ok(()) | Err(Error::ResourceExhausted(_)) => self.check_writers().await,
-            Err(error) => Err(error),
-        }
+        self.check.run().await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
@@ -147,5 +144,6 @@ impl KeyValueBackend for Postgres {
             // If they panicked, there is nothing left to close.
             let _ = writers.await;
         }
+        self.pool.close().await;
     }
 }

@@ -35,6 +35,25 @@ pub enum OpenError {
         /// What the system or the server said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The server takes no writes. Reads from a standby could be stale, so none are served either.
+    #[error(
+        "cannot open {at}: the server takes no writes: it is a standby, or default_transaction_read_only is on; give the \
+         address of the primary, or turn the setting off"
+    )]
+    ReadOnly {
+        /// Host, port and database.
+        at: String,
+    },
+    /// A pooler stands before the server that changes the server connection between transactions.
+    #[error(
+        "cannot open {at}: a pooler there changes the server connection between transactions, where neither settings nor \
+         prepared statements last; set pool_mode = session for this database in PgBouncer, or give the address of Postgres \
+         itself"
+    )]
+    Pooled {
+        /// Host, port and database.
+        at: String,
+    },
     /// A later version of Prism has changed the schema. The database was left as it is.
     #[error(
         "{at} has schema version {found}, and this version of Prism knows versions up to {SCHEMA_VERSION}; it was left \

@@ -1,93 +1,75 @@
 //! The connections that read: lent out one request at a time, or to many small Gets that ride together.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Get, ItemPage};
+use prism_contract::keyvalue::{Error, Get, ItemPage, Namespace};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
-use tokio::time::timeout;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::Options;
-use super::error::{is_broken, translate};
-use super::session::{Connector, Session};
-use crate::queue::{closed, shed};
-use crate::ride::{Carrier, Line, Ride, Rode, may_ride};
+use super::error::{is_broken, is_read_only, translate};
+use super::pool::{Pool, Use};
+use super::session::Session;
+use crate::ride::{Carrier, Line, Ride, Rode};
+use crate::slots::{Right, Slots};
 
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
-    pool: Arc<Pool>,
-    /// One permit for each request that is served or may wait for a connection of its own.
-    waiting: Arc<Semaphore>,
+    lender: Arc<Lender>,
     line: Line,
     wait: Duration,
 }
 
 /// The connections.
-struct Pool {
-    connector: Connector,
-    idle: Arc<Mutex<Vec<Session>>>,
-    /// One permit for each connection that may be lent.
-    free: Arc<Semaphore>,
-    count: usize,
+struct Lender {
+    pool: Arc<Pool>,
+    /// One for each connection that may be lent.
+    slots: Slots,
 }
 
 /// A connection on loan. Dropped early, its statement is waited for elsewhere; see [`Lease::give_back`].
 pub(super) struct Lease {
-    idle: Arc<Mutex<Vec<Session>>>,
+    pool: Arc<Pool>,
     /// The session and the right to have it, which travel together.
-    lent: Option<(Session, OwnedSemaphorePermit)>,
+    lent: Option<(Session, Right)>,
     /// Whether the session was there before this request.
     used: bool,
-    _waiting: Option<OwnedSemaphorePermit>,
 }
 
 impl Readers {
-    /// Starts with one session; others are opened when they are needed.
-    pub(super) fn new(connector: Connector, first: Session, options: &Options) -> Self {
-        let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
-        let count = options.readers.min(Semaphore::MAX_PERMITS);
-        let idle = Arc::new(Mutex::new(vec![first]));
-        let pool = Arc::new(Pool { connector, idle, free: Arc::new(Semaphore::new(count)), count });
-        let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
-        Self { pool, waiting: Arc::new(Semaphore::new(room)), line, wait: options.read_wait }
+    /// Sessions are opened when they are needed.
+    pub(super) fn new(pool: Arc<Pool>, options: &Options) -> Self {
+        let slots = Slots::new(options.readers, options.waiting_reads);
+        let lender = Arc::new(Lender { pool, slots });
+        let line = Line::new(Arc::clone(&lender), options.waiting_reads, options.read_wait);
+        Self { lender, line, wait: options.read_wait }
     }
 
     /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
     pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        if !may_ride(&get) || (self.pool.is_idle() && self.line.is_idle()) {
-            return self.get_alone(&get).await;
-        }
-        match self.line.ride(get).await? {
+        match self.line.ride(get, &self.lender.slots).await? {
             Rode::Arrived(page) => Ok(page),
             Rode::Alone(get) => self.get_alone(&get).await,
         }
     }
 
     /// Lends a connection; sheds the request if too many wait, or if it waits too long.
-    pub(super) async fn lend(&self) -> Result<Lease, Error> {
-        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| match refused {
-            TryAcquireError::NoPermits => shed(),
-            TryAcquireError::Closed => closed(),
-        })?;
-        let free = timeout(self.wait, Arc::clone(&self.pool.free).acquire_owned())
-            .await
-            .map_err(|_| shed())?
-            .map_err(|_| closed())?;
-        self.pool.lease(free, Some(waiting)).await.map_err(translate)
+    pub(super) async fn lend(&self, namespace: &Namespace) -> Result<Lease, Error> {
+        let slot = self.lender.slots.take(namespace, self.wait).await?;
+        self.lender.lease(Right::Slot(slot)).await.map_err(translate)
     }
 
-    /// Waits for what is being read, then closes every connection.
+    /// Waits for what is being read.
     pub(super) async fn close(&self) {
-        self.waiting.close();
         self.line.close().await;
-        self.pool.close().await;
+        self.lender.slots.close().await;
     }
 }
 
-impl Carrier for Pool {
+impl Carrier for Lender {
     async fn carry(&self, mut ride: Ride, right: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.lease(right, None).await else { return ride.get_off() };
+        let Ok(mut lease) = self.lease(Right::Permit(right)).await else { return ride.get_off() };
         let Ok(session) = lease.session() else { return ride.get_off() };
         match session.read(&mut ride).await {
             Ok(()) => {
@@ -103,52 +85,12 @@ impl Carrier for Pool {
     }
 }
 
-impl Pool {
-    /// Whether nothing is being read.
-    fn is_idle(&self) -> bool {
-        self.free.available_permits() == self.count
-    }
-
+impl Lender {
     /// A connection for whoever has the right to one.
-    async fn lease(
-        &self,
-        free: OwnedSemaphorePermit,
-        waiting: Option<OwnedSemaphorePermit>,
-    ) -> Result<Lease, sqlx::Error> {
-        let (session, used) = match self.awake().await {
-            Some(session) => (session, true),
-            None => (self.connector.open().await?, false),
-        };
-        Ok(Lease { idle: Arc::clone(&self.idle), lent: Some((session, free)), used, _waiting: waiting })
+    async fn lease(&self, right: Right) -> Result<Lease, sqlx::Error> {
+        let (session, used) = self.pool.take(Use::Read).await?;
+        Ok(Lease { pool: Arc::clone(&self.pool), lent: Some((session, right)), used })
     }
-
-    /// An idle connection that can be relied on; those that cannot are let go.
-    async fn awake(&self) -> Option<Session> {
-        loop {
-            let mut session = lock(&self.idle).pop()?;
-            if session.is_awake().await {
-                return Some(session);
-            }
-            // The others have probably broken with it.
-            lock(&self.idle).clear();
-        }
-    }
-
-    async fn close(&self) {
-        // Fails only where somebody else has closed them already.
-        let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
-        self.free.close();
-        drop(all);
-        let idle = std::mem::take(&mut *lock(&self.idle));
-        for session in idle {
-            session.close().await;
-        }
-    }
-}
-
-/// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
-fn lock(idle: &Mutex<Vec<Session>>) -> MutexGuard<'_, Vec<Session>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lease {
@@ -160,22 +102,20 @@ impl Lease {
 
     /// Gives a session back whose statement has ended.
     pub(super) fn give_back(mut self) {
-        if let Some((session, _free)) = self.lent.take() {
-            lock(&self.idle).push(session);
+        if let Some((session, _right)) = self.lent.take() {
+            self.pool.give_back(session, Use::Read);
         }
     }
 
     /// Ends the loan after `error`. Answers whether a read may be tried once more: the connection was an old one, which can
     /// have broken long ago, and a read changes nothing.
     pub(super) fn failed(mut self, error: &sqlx::Error) -> bool {
-        let lent = self.lent.take();
-        if is_broken(error) {
-            lock(&self.idle).clear();
+        let Some((session, _right)) = self.lent.take() else { return false };
+        if is_broken(error) || is_read_only(error) {
+            session.give_up();
             return self.used;
         }
-        if let Some((session, _free)) = lent {
-            lock(&self.idle).push(session);
-        }
+        self.pool.give_back(session, Use::Read);
         false
     }
 }
@@ -184,14 +124,14 @@ impl Drop for Lease {
     /// A statement that nobody waits for any more runs on until it ends or times out. Its connection comes back when it has:
     /// to open another would cost more than that, and an impatient client could then make the gateway do little else.
     fn drop(&mut self) {
-        let Some((mut session, free)) = self.lent.take() else { return };
+        let Some((mut session, right)) = self.lent.take() else { return };
         let Ok(runtime) = Handle::try_current() else { return };
-        let idle = Arc::clone(&self.idle);
+        let pool = Arc::clone(&self.pool);
         runtime.spawn(async move {
             if session.settle().await.is_ok() {
-                lock(&idle).push(session);
+                pool.give_back(session, Use::Read);
             }
-            drop(free);
+            drop(right);
         });
     }
 }

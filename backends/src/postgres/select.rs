@@ -1,6 +1,6 @@
 //! Reading a page: one SELECT, which is one moment (LIN-3).
 
-use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Scan, Selection};
+use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Namespace, Scan, Selection};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
@@ -17,6 +17,9 @@ use crate::ride::{Ride, Seat};
 /// The column of a rider's number, after those of an item.
 const NUMBER: usize = 9;
 
+/// The column of whether a batched read's row is live.
+const LIVE: usize = 10;
+
 /// Up to this many rows are sent whole; where more may come, the statement itself stops at the page's bytes (SCAN-3).
 const SENT_WHOLE: i64 = 16;
 
@@ -24,7 +27,7 @@ impl Readers {
     /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
     pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
         let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
-        let (items, more) = self.page(&ask, decode::item, Item::weight).await?;
+        let (items, more) = self.page(&get.namespace, &ask, decode::item, Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
@@ -38,30 +41,19 @@ impl Readers {
             };
             Ok(Entry { id, item: decode::item(row)? })
         };
-        let (entries, more) = self.page(&ask, decode, Entry::weight).await?;
+        let (entries, more) = self.page(&scan.namespace, &ask, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
-    }
-
-    /// Whether the database answers, and takes writes as far as it says itself.
-    pub(super) async fn check(&self) -> Result<(), Error> {
-        let rows =
-            self.rows(|| sqlx::query("SELECT current_setting('transaction_read_only') = 'on'")).await?;
-        let read_only = rows.first().map(|row| row.try_get(0)).transpose().map_err(translate)?;
-        if read_only == Some(false) {
-            Ok(())
-        } else {
-            Err(Error::unavailable("the database takes no writes: it is a standby, or read-only"))
-        }
     }
 
     /// Fills a page; answers what is on it and whether there is more.
     async fn page<T>(
         &self,
+        namespace: &Namespace,
         ask: &Ask<'_>,
         decode: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
         weigh: impl Fn(&T) -> usize,
     ) -> Result<(Vec<T>, bool), Error> {
-        let rows = self.rows(|| statement(ask)).await?;
+        let rows = self.rows(namespace, || statement(ask)).await?;
         let mut filling = Filling::new(ask.selection.page);
         for row in &rows {
             let found = decode(row).map_err(translate)?;
@@ -74,9 +66,9 @@ impl Readers {
     }
 
     /// The rows of a statement that reads; on another connection, if the first had broken while nobody used it.
-    async fn rows(&self, statement: impl Fn() -> Query) -> Result<Vec<PgRow>, Error> {
+    async fn rows(&self, namespace: &Namespace, statement: impl Fn() -> Query) -> Result<Vec<PgRow>, Error> {
         loop {
-            let mut lease = self.lend().await?;
+            let mut lease = self.lend(namespace).await?;
             match lease.session()?.rows(statement()).await {
                 Ok(rows) => {
                     lease.give_back();
@@ -104,7 +96,11 @@ impl Session {
         self.each(query, |row| {
             let number: i64 = row.try_get(NUMBER)?;
             let seat = usize::try_from(number - 1).map_err(Damage::because)?;
-            ride.offer(seat, decode::item(row).map_err(translate));
+            if row.try_get(LIVE)? {
+                ride.offer(seat, decode::item(row).map_err(translate));
+            } else {
+                ride.leave_out(seat);
+            }
             Ok(())
         })
         .await

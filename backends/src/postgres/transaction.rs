@@ -13,18 +13,23 @@ use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
 use crate::damage::Damage;
 
+/// So many rows are deleted within a second, unless the database is in trouble.
+const MANY: i64 = 10_000;
+
 /// Does `writes` in order in one transaction: an answer for each once it is committed, or an error that means none of them
 /// (but see [`Fate::Away`](super::error::Fate::Away)).
 ///
 /// It holds the exclusive locks of all its records, and loads their rows by a statement of its own after that, which sees
 /// what the last holder of each lock wrote (LIN-1).
+/// With `longest`, each of its statements may take so long and no longer.
 pub(super) async fn commit(
     session: &mut Session,
     writes: &[&Write],
     locks: Locks,
     retention: Duration,
+    longest: Option<Duration>,
 ) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
-    let answers = match session.run(write_sql::begin_locked(&locks.of_writes(writes))).await {
+    let answers = match session.run(write_sql::begin_locked(&locks.of_writes(writes), longest)).await {
         Ok(()) => apply(session, writes, retention).await,
         // The transaction has begun all the same, and failed at a lock.
         Err(error) => Err(error),
@@ -156,6 +161,18 @@ fn places_of(text: &'static str, places: &[Place<'_>]) -> super::session::Query 
 /// One column of rows.
 pub(super) fn column<'a, R, T: 'a>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
+}
+
+/// Whether a Delete by range, prefix or all covers more rows than a database in good order could not delete in seconds.
+pub(super) async fn covers_many(session: &mut Session, delete: &Delete) -> Result<bool, sqlx::Error> {
+    let bounds = delete.predicate.bounds();
+    let query = sqlx::query(write_sql::count_span(bounds.end.is_some()))
+        .bind(delete.namespace.as_str().as_bytes())
+        .bind(delete.id.as_str().as_bytes())
+        .bind(MANY)
+        .bind(bounds.start.as_ref());
+    let query = bounds.end.iter().fold(query, |query, end| query.bind(end.as_ref()));
+    Ok(session.row(query).await?.try_get::<i64, _>(0)? == MANY)
 }
 
 /// Does a Delete by range, prefix or all within the database, by the rules of [`prism_contract::keyvalue::row`]: a record may

@@ -2,14 +2,21 @@
 //! one text serves any number of them.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
+use super::connector::millis;
 use super::page_sql::LIVE;
 
 /// Begins a transaction and takes the exclusive lock of each record, given as the elements of an array. The locks are taken
-/// one after the other in the array's order, which is the same for everybody.
-pub(super) fn begin_locked(records: &[i64]) -> String {
+/// one after the other in the array's order, which is the same for everybody. With `longest`, no statement of the
+/// transaction may take longer.
+pub(super) fn begin_locked(records: &[i64], longest: Option<Duration>) -> String {
     use std::fmt::Write;
-    let mut text = "BEGIN; SELECT pg_advisory_xact_lock(record) FROM unnest('{".to_owned();
+    let mut text = "BEGIN; ".to_owned();
+    if let Some(longest) = longest {
+        let _ = write!(text, "SET LOCAL statement_timeout = {}; ", millis(longest));
+    }
+    text.push_str("SELECT pg_advisory_xact_lock(record) FROM unnest('{");
     for (number, record) in records.iter().enumerate() {
         let _ = write!(text, "{}{record}", if number == 0 { "" } else { "," });
     }
@@ -112,6 +119,17 @@ pub(super) fn remove_untold(ends: bool) -> &'static str {
         })
     });
     &TEXT[usize::from(ends)]
+}
+
+/// How many rows a span has, counted up to a bound: parameters namespace, id, bound, start and, if it has one, end.
+pub(super) fn count_span(ends: bool) -> &'static str {
+    if ends {
+        "SELECT count(*) FROM (SELECT 1 FROM prism_items AS i WHERE i.namespace = $1 AND i.id = $2 AND i.key >= $4 \
+         AND i.key < $5 LIMIT $3) AS counted"
+    } else {
+        "SELECT count(*) FROM (SELECT 1 FROM prism_items AS i WHERE i.namespace = $1 AND i.id = $2 AND i.key >= $4 \
+         LIMIT $3) AS counted"
+    }
 }
 
 fn span(ends: bool) -> String {

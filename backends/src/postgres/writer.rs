@@ -1,26 +1,34 @@
-//! The writers: each has a connection, takes what waits and commits it together.
+//! The writers: each takes what waits and commits it together. A Delete that takes long leaves them, and goes alone.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Swept, Timestamp};
+use prism_contract::keyvalue::{Delete, Error, Predicate, Swept, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Options;
-use super::error::{Fate, fate, is_broken, translate};
+use super::error::{Fate, fate, is_broken, is_read_only, is_timeout, translate};
 use super::locks::Locks;
 use super::plain::Plain;
-use super::session::{Connector, Session};
+use super::pool::{Pool, Use};
+use super::running::{Batch, Running};
+use super::session::Session;
 use super::settings::Settings;
 use super::sweep::sweep;
-use super::transaction::commit;
+use super::transaction::{commit, covers_many};
 use crate::batch::{Write, Written, whole_micros};
-use crate::queue::{Intake, Job, Turn};
+use crate::queue::{Intake, Job, Turn, shed};
 
 /// For how many records of one batch a lock is waited for in vain.
 const MOST_BLOCKED: usize = 2;
+
+/// How long a statement may take in a batch with a Delete by range, prefix or all. One that takes longer goes alone.
+const QUICK: Duration = Duration::from_millis(250);
+/// Most Deletes that wait to go alone, beside the one that does; one more is shed.
+const LONG_WAITING: usize = 16;
 
 /// How often a transaction that lost against another one is tried, at once.
 #[derive(Default)]
@@ -38,8 +46,6 @@ impl Tries {
 
 /// What a writer does besides writes.
 pub(super) enum Errand {
-    /// See whether a transaction can be had.
-    Probe { answer: oneshot::Sender<Result<(), Error>> },
     /// Drop some of what is expired or forgotten at `now`.
     Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
     /// Ask the database for its settings.
@@ -50,34 +56,45 @@ pub(super) enum Errand {
 
 type Answers = Vec<Result<Written, Error>>;
 
-/// The writers. What waits goes to the one that rested last: while little is written a single connection serves it all, and
-/// its statements stay prepared. While all are busy, writes gather for the next that is free.
+/// What becomes of the writes of a batch: an answer, or it goes alone.
+type Outcomes = Vec<Option<Result<Written, Error>>>;
+
+/// The writers. Their sessions come from the pool, where the last to rest is the first to go: while little is written a
+/// single connection serves it all, and its statements stay prepared. While all are busy, writes gather for the next that is
+/// free.
 pub(super) struct Writers {
-    connector: Connector,
+    pool: Arc<Pool>,
     locks: Locks,
     retention: Duration,
+    /// How long a statement of a Delete that goes alone may take.
+    longest: Duration,
     /// Whether the last transaction of any writer failed because the database was away.
     away: Arc<AtomicBool>,
-    /// How many outages the writers have met.
-    outages: Arc<AtomicU64>,
-    idle: Mutex<Vec<Writer>>,
+    running: Running,
     /// One permit for each writer that may work.
     free: Arc<Semaphore>,
     count: u32,
+    /// The permit of the Delete that goes alone.
+    long: Semaphore,
+    /// One permit for each Delete that goes alone or waits to.
+    long_waiting: Arc<Semaphore>,
 }
 
 impl Writers {
-    pub(super) fn new(connector: Connector, locks: Locks, options: &Options, away: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, locks: Locks, options: &Options, away: Arc<AtomicBool>) -> Self {
         let count = u32::try_from(options.writers).unwrap_or(u32::MAX);
         Self {
-            connector,
+            pool,
             locks,
             retention: whole_micros(options.retention),
+            // It has already spent some time in a batch, and its caller is to hear why it failed before the call's own end.
+            longest: options.statement_timeout.mul_f64(0.875),
             away,
-            outages: Arc::default(),
-            idle: Mutex::default(),
+            running: Running::default(),
             free: Arc::new(Semaphore::new(count as usize)),
             count,
+            long: Semaphore::new(1),
+            long_waiting: Arc::new(Semaphore::new(LONG_WAITING + 1)),
         }
     }
 
@@ -92,60 +109,21 @@ impl Writers {
                 intake.close();
                 continue;
             }
-            let mut writer = writers.rested();
             let writers = Arc::clone(&writers);
             tokio::spawn(async move {
-                writer.turn(turn).await;
-                writers.idle().push(writer);
+                writers.turn(turn).await;
                 drop(free);
             });
         }
         // Whoever still works gives its permit back when it is done.
         let _all = writers.free.acquire_many(writers.count).await;
-        let idle = std::mem::take(&mut *writers.idle());
-        for writer in idle {
-            writer.close().await;
-        }
+        let _long =
+            writers.long_waiting.acquire_many(u32::try_from(LONG_WAITING + 1).unwrap_or(u32::MAX)).await;
     }
 
-    /// The writer that rested last, or a new one.
-    fn rested(&self) -> Writer {
-        self.idle().pop().unwrap_or_else(|| Writer {
-            connector: self.connector.clone(),
-            session: None,
-            opened_after: 0,
-            locks: self.locks,
-            retention: self.retention,
-            away: Arc::clone(&self.away),
-            outages: Arc::clone(&self.outages),
-        })
-    }
-
-    /// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
-    fn idle(&self) -> MutexGuard<'_, Vec<Writer>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct Writer {
-    connector: Connector,
-    /// `None` before its first use, and after it broke; the next use connects.
-    session: Option<Session>,
-    /// How many outages had been met when the session was opened.
-    opened_after: u64,
-    locks: Locks,
-    retention: Duration,
-    away: Arc<AtomicBool>,
-    outages: Arc<AtomicU64>,
-}
-
-impl Writer {
-    async fn turn(&mut self, turn: Turn<Errand>) {
+    async fn turn(self: &Arc<Self>, turn: Turn<Errand>) {
         match turn {
-            Turn::Batch(jobs) => self.batch(jobs).await,
-            Turn::Errand(Errand::Probe { answer }) => {
-                let _ = answer.send(self.probe().await);
-            }
+            Turn::Batch(jobs) => self.batch(jobs, false).await,
             Turn::Errand(Errand::Sweep { now, answer }) => {
                 let _ = answer.send(self.sweep(now).await);
             }
@@ -157,71 +135,170 @@ impl Writer {
         }
     }
 
-    async fn close(self) {
-        if let Some(session) = self.session {
-            session.close().await;
+    /// Commits jobs together and answers each; then those that they held back.
+    async fn batch(self: &Arc<Self>, jobs: Vec<Job>, long: bool) {
+        let mut next = self.running.begin(jobs, long);
+        while let Some(begun) = next {
+            let outcomes = match begun.batch() {
+                Some(batch) => self.outcomes(batch).await,
+                None => Vec::new(),
+            };
+            let (jobs, held_back) = begun.end();
+            for (job, outcome) in jobs.into_iter().zip(outcomes) {
+                match outcome {
+                    Some(answer) => job.answer(answer),
+                    None => self.go_alone(job),
+                }
+            }
+            next = self.running.begin(held_back, false);
         }
     }
 
-    /// Commits jobs together and answers each.
-    async fn batch(&mut self, jobs: Vec<Job>) {
+    /// What becomes of a batch. Once nobody waits for it any more it is given up: its session goes, and with it the server
+    /// process, before another write begins.
+    async fn outcomes(self: &Arc<Self>, batch: &Batch) -> Outcomes {
+        let jobs: Vec<&Job> = batch.jobs.iter().collect();
+        tokio::select! {
+            biased;
+            outcomes = self.answers(&jobs, batch.long) => outcomes,
+            () = batch.abandoned() => {
+                let pool = Arc::clone(&self.pool);
+                tokio::spawn(async move {
+                    // Taking it ends the process now, and not only when the next write comes.
+                    if let Ok(session) = pool.take_to_write().await {
+                        pool.give_back(session, Use::Write);
+                    }
+                });
+                jobs.iter().map(|_| Some(Err(given_up()))).collect()
+            }
+        }
+    }
+
+    /// A Delete that takes long, in a transaction of its own and beside the writers, one at a time.
+    fn go_alone(self: &Arc<Self>, job: Job) {
+        let Ok(place) = Arc::clone(&self.long_waiting).try_acquire_owned() else {
+            return job.answer(Err(shed()));
+        };
+        let writers = Arc::clone(self);
+        tokio::spawn(async move {
+            // Nobody closes this semaphore.
+            let turn = writers.long.acquire().await;
+            if !job.is_abandoned() {
+                // The compiler cannot see through a future that spawns itself.
+                let alone: Pin<Box<dyn Future<Output = ()> + Send + '_>> =
+                    Box::pin(writers.batch(vec![job], true));
+                alone.await;
+            }
+            drop((turn, place));
+        });
+    }
+
+    /// What becomes of these writes. A Delete of unknown size is tried with the others for a short time, and then alone.
+    async fn answers(&self, jobs: &[&Job], long: bool) -> Outcomes {
+        let longest = match (long, jobs.iter().any(|job| span_delete(&job.request).is_some())) {
+            (true, _) => Some(self.longest),
+            (false, true) => Some(QUICK.min(self.longest)),
+            (false, false) => None,
+        };
+        match self.attempt(jobs, longest).await {
+            Ok(outcomes) => outcomes,
+            Err(error) if long => self.too_long(jobs, error).await,
+            Err(_) => self.without_deletes(jobs).await,
+        }
+    }
+
+    /// A failure that is not an outage may be one write's own fault: then each is tried alone, so that it fails alone. The
+    /// error is that a statement took longer than `longest`.
+    async fn attempt(&self, jobs: &[&Job], longest: Option<Duration>) -> Result<Outcomes, sqlx::Error> {
         let writes: Vec<&Write> = jobs.iter().map(|job| &job.request).collect();
-        let answers = self.answers(&writes).await;
-        for (job, answer) in jobs.into_iter().zip(answers) {
-            job.answer(answer);
-        }
-    }
-
-    /// A failure that is not an outage may be one write's own fault: then each is tried alone, so that it fails alone.
-    async fn answers(&mut self, writes: &[&Write]) -> Answers {
-        let error = match self.together(writes).await {
-            Ok(answers) => return answers,
+        let error = match self.together(&writes, longest).await {
+            Ok(answers) => return Ok(answers.into_iter().map(Some).collect()),
+            Err(error) if longest.is_some() && is_timeout(&error) => return Err(error),
             Err(error) => error,
         };
         let alone = match fate(&error) {
             Fate::Refused | Fate::Blocked | Fate::Collided => writes.len() > 1,
             Fate::Away => false,
         };
-        if !alone {
-            let error = translate(error);
-            return writes.iter().map(|_| Err(error.clone())).collect();
+        if alone {
+            return Ok(self.alone(jobs, longest).await);
         }
-        self.alone(writes).await
+        let error = translate(error);
+        Ok(writes.iter().map(|_| Some(Err(error.clone()))).collect())
+    }
+
+    /// The writes of a batch that took too long, without the Deletes that may be why: these go alone.
+    async fn without_deletes(&self, jobs: &[&Job]) -> Outcomes {
+        let others: Vec<&Job> =
+            jobs.iter().copied().filter(|job| span_delete(&job.request).is_none()).collect();
+        let mut answered = Vec::new();
+        if !others.is_empty() {
+            answered = self.attempt(&others, None).await.unwrap_or_default();
+        }
+        let mut answered = answered.into_iter();
+        let outcomes = jobs.iter().map(|job| match span_delete(&job.request) {
+            Some(_) => None,
+            None => answered.next().unwrap_or_else(|| Some(Err(unanswered()))),
+        });
+        outcomes.collect()
+    }
+
+    /// A Delete that went alone and was ended by its timeout. It is too large if it covers many rows, and otherwise the
+    /// database is in trouble.
+    async fn too_long(&self, jobs: &[&Job], error: sqlx::Error) -> Outcomes {
+        let mut large = false;
+        if let Some(delete) = jobs.first().and_then(|job| span_delete(&job.request)) {
+            large = self.with(async |session| covers_many(session, delete).await).await.unwrap_or(false);
+        }
+        let error = if large { Error::DeleteTooLarge } else { translate(error) };
+        jobs.iter().map(|_| Some(Err(error.clone()))).collect()
     }
 
     /// Each write in a transaction of its own. A lock that does not come is waited for once for each record, and for few
     /// records, since everybody else waits meanwhile.
-    async fn alone(&mut self, writes: &[&Write]) -> Answers {
-        let mut answers = Vec::with_capacity(writes.len());
+    async fn alone(&self, jobs: &[&Job], longest: Option<Duration>) -> Outcomes {
+        let mut outcomes: Outcomes = Vec::with_capacity(jobs.len());
         let mut blocked = HashSet::new();
-        for write in writes {
+        for job in jobs {
+            let write = &job.request;
             let record = write.record();
-            if blocked.contains(&record) || blocked.len() == MOST_BLOCKED {
-                answers
-                    .push(Err(Error::unavailable("the record, or the table, is locked by another session")));
+            if job.is_abandoned() {
+                outcomes.push(Some(Err(given_up())));
                 continue;
             }
-            let answer = self.together(std::slice::from_ref(write)).await;
+            if blocked.contains(&record) || blocked.len() == MOST_BLOCKED {
+                let locked = Error::unavailable("the record, or the table, is locked by another session");
+                outcomes.push(Some(Err(locked)));
+                continue;
+            }
+            let longest = span_delete(write).and(longest);
+            let answer = self.together(&[write], longest).await;
+            if longest.is_some() && matches!(&answer, Err(error) if is_timeout(error)) {
+                outcomes.push(None);
+                continue;
+            }
             if matches!(&answer, Err(error) if fate(error) == Fate::Blocked) {
                 blocked.insert(record);
             }
-            answers.push(answer.map_err(translate).and_then(|mut answers| {
-                answers.pop().unwrap_or_else(|| Err(Error::internal("a write was not answered")))
-            }));
+            outcomes.push(Some(
+                answer
+                    .map_err(translate)
+                    .and_then(|mut answers| answers.pop().unwrap_or_else(|| Err(unanswered()))),
+            ));
         }
-        answers
+        outcomes
     }
 
     /// The fast way if there is one, and the slow way for what it leaves.
-    async fn together(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
-        let Some(plain) = Plain::of(writes, self.locks) else { return self.slowly(writes).await };
+    async fn together(&self, writes: &[&Write], longest: Option<Duration>) -> Result<Answers, sqlx::Error> {
+        let Some(plain) = Plain::of(writes, self.locks) else { return self.slowly(writes, longest).await };
         let done = self.quickly(&plain).await?;
         let left: Vec<&Write> =
             writes.iter().zip(&done).filter_map(|(write, done)| done.is_none().then_some(*write)).collect();
         let mut slow = match left.as_slice() {
             [] => Vec::new(),
             // What is done stays done, whatever becomes of these.
-            left => self.slowly(left).await.unwrap_or_else(|error| {
+            left => self.slowly(left, longest).await.unwrap_or_else(|error| {
                 let error = translate(error);
                 left.iter().map(|_| Err(error.clone())).collect()
             }),
@@ -229,13 +306,13 @@ impl Writer {
         .into_iter();
         let answers = done.into_iter().map(|done| match done {
             Some(written) => Ok(written),
-            None => slow.next().unwrap_or_else(|| Err(Error::internal("a write was not answered"))),
+            None => slow.next().unwrap_or_else(|| Err(unanswered())),
         });
         Ok(answers.collect())
     }
 
     /// Puts that need nothing read first; again if they lost against another transaction.
-    async fn quickly(&mut self, plain: &Plain<'_>) -> Result<Vec<Option<Written>>, sqlx::Error> {
+    async fn quickly(&self, plain: &Plain<'_>) -> Result<Vec<Option<Written>>, sqlx::Error> {
         let retention = self.retention;
         let mut tries = Tries::default();
         loop {
@@ -247,48 +324,45 @@ impl Writer {
     }
 
     /// A transaction that looks before it writes; again if it lost against another.
-    async fn slowly(&mut self, writes: &[&Write]) -> Result<Answers, sqlx::Error> {
+    async fn slowly(&self, writes: &[&Write], longest: Option<Duration>) -> Result<Answers, sqlx::Error> {
         let (locks, retention) = (self.locks, self.retention);
         let mut tries = Tries::default();
         loop {
-            match self.with(async |session| commit(session, writes, locks, retention).await).await {
+            match self.with(async |session| commit(session, writes, locks, retention, longest).await).await {
                 Err(error) if tries.again(&error) => {}
                 ended => return ended,
             }
         }
     }
 
-    /// An empty transaction. After an outage it changes something, because only a change that is committed shows that the
-    /// disk is back.
-    async fn probe(&mut self) -> Result<(), Error> {
-        let touch = if self.away.load(Ordering::Relaxed) {
-            "UPDATE prism_schema SET version = version"
-        } else {
-            "SELECT 1"
-        };
-        self.with(async |session| session.run(touch).await).await.map_err(translate)
-    }
-
-    async fn sweep(&mut self, now: Timestamp) -> Result<Swept, Error> {
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
         let (locks, retention) = (self.locks, self.retention);
         self.with(async |session| sweep(session, now, locks, retention).await).await.map_err(translate)
     }
 
-    async fn settings(&mut self) -> Result<Settings, Error> {
+    async fn settings(&self) -> Result<Settings, Error> {
         self.with(async |session| Settings::of(session).await).await.map_err(translate)
     }
 
-    /// Works with the session, which is opened if there is none that can be relied on, and let go if it broke.
+    /// Works with a session; one that broke is given up, and so is one that may not write any more.
     async fn with<T>(
-        &mut self,
+        &self,
         work: impl AsyncFnOnce(&mut Session) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        let done = match self.awake().await {
+        let done = match self.pool.take_to_write().await {
             Ok(mut session) => {
+                session.begin_write();
                 let done = work(&mut session).await;
                 match &done {
-                    Err(error) if is_broken(error) => self.broke(error),
-                    _ => self.session = Some(session),
+                    Err(error) if is_broken(error) => session.give_up(),
+                    Err(error) if is_read_only(error) => {
+                        session.end_write();
+                        session.give_up();
+                    }
+                    _ => {
+                        session.end_write();
+                        self.pool.give_back(session, Use::Write);
+                    }
                 }
                 done
             }
@@ -298,26 +372,23 @@ impl Writer {
         self.away.store(away, Ordering::Relaxed);
         done
     }
+}
 
-    /// Where the database went away, the sessions of the other writers have probably broken too: none that was opened
-    /// before is relied on, so that one outage fails no write after the database is seen to be back.
-    fn broke(&self, error: &sqlx::Error) {
-        // Two that were opened together break together: the second tells nothing new.
-        if fate(error) == Fate::Away {
-            let (before, after) = (self.opened_after, self.opened_after + 1);
-            let _ = self.outages.compare_exchange(before, after, Ordering::Relaxed, Ordering::Relaxed);
-        }
+/// A Delete that speaks of keys nobody has named: how much it does is known only when it is done.
+fn span_delete(write: &Write) -> Option<&Delete> {
+    match write {
+        Write::Delete(delete) => match &delete.predicate {
+            Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => Some(delete),
+            Predicate::Keys(_) => None,
+        },
+        Write::Put(_) => None,
     }
+}
 
-    async fn awake(&mut self) -> Result<Session, sqlx::Error> {
-        let outages = self.outages.load(Ordering::Relaxed);
-        if let Some(mut session) = self.session.take()
-            && self.opened_after == outages
-            && session.is_awake().await
-        {
-            return Ok(session);
-        }
-        self.opened_after = outages;
-        self.connector.open().await
-    }
+fn given_up() -> Error {
+    Error::unavailable("the write was given up by its caller")
+}
+
+fn unanswered() -> Error {
+    Error::internal("a write was not answered")
 }

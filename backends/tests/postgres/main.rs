@@ -5,10 +5,14 @@
 mod common;
 
 mod differential;
+mod failover;
+mod given_up;
 mod open;
 mod outage;
 mod place;
+mod pooler;
 mod rides;
 mod several;
+mod slots;
 mod sweep;
 mod writes;

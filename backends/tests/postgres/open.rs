@@ -96,15 +96,14 @@ async fn options_out_of_bounds_are_named() {
 }
 
 #[tokio::test]
-async fn a_database_that_takes_no_writes_still_answers_reads_and_is_not_well() {
-    let place = place!("a_database_that_takes_no_writes_still_answers_reads_and_is_not_well");
+async fn a_database_that_takes_no_writes_is_refused_with_what_to_do() {
+    let place = place!("a_database_that_takes_no_writes_is_refused_with_what_to_do");
     place.open().await.put(put("a", "1")).await.unwrap();
     // A standby, or a database that an operator has closed for writes, says so by this setting.
-    let read_only = format!("{}&options[default_transaction_read_only]=on", place.url());
-    let store = Postgres::open(Options::new(read_only)).await.unwrap();
-    assert_eq!(store.get(get(Predicate::All)).await.unwrap().items.len(), 1);
-    assert_eq!(store.put(put("a", "2")).await.map_err(|error| error.code()), Err(Code::Unavailable));
-    assert_eq!(store.check().await.map_err(|error| error.code()), Err(Code::Unavailable));
+    let error =
+        refusal(Options::new(format!("{}&options[default_transaction_read_only]=on", place.url()))).await;
+    assert!(matches!(error, OpenError::ReadOnly { .. }), "{error}");
+    assert!(error.to_string().contains("give the address of the primary"), "{error}");
 }
 
 #[tokio::test]

@@ -44,6 +44,14 @@ impl Place {
         self.stranger().await.fetch_one(waiting).await.expect("the locks are told").get(0)
     }
 
+    /// How many wait for another's transaction to end, for a row that it holds.
+    pub(crate) async fn waiting_for_rows(&self) -> i64 {
+        let waiting = "SELECT count(DISTINCT pid) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
+                       WHERE held.relation = 'prism_items'::regclass AND wanted.locktype IN ('transactionid', 'tuple') \
+                       AND NOT wanted.granted";
+        self.stranger().await.fetch_one(waiting).await.expect("the locks are told").get(0)
+    }
+
     /// Has a stranger run statements.
     pub(crate) async fn run(&self, statements: &str) {
         let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));

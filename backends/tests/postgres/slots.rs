@@ -1,0 +1,94 @@
+//! A Postgres that lets few connections in: requests wait for a session that comes free, and checks are not in their way.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use prism_backends::Postgres;
+use prism_backends::postgres::Options;
+use prism_contract::keyvalue::{Code, KeyValueBackend, Predicate, Put};
+use prism_testkit::{Backend, Private, skips};
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::time::{Instant, timeout};
+
+use crate::common::{get, put, record};
+use crate::place::place;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_too_few_slots_requests_wait_for_a_session_that_comes_free() {
+    let test = "with_too_few_slots_requests_wait_for_a_session_that_comes_free";
+    if skips(Backend::Postgres, test) {
+        return;
+    }
+    let server = Private::launch().await.unwrap_or_else(|error| panic!("{error}"));
+    let mut admin = PgConnection::connect(server.url()).await.unwrap();
+    let role =
+        "CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 2; GRANT CREATE ON SCHEMA public TO few";
+    admin.execute(sqlx::raw_sql(role)).await.unwrap();
+    let url = few(server.url());
+    let store = Postgres::open(Options::new(&url)).await.unwrap();
+    for round in 0..5 {
+        let reads = (0..40).map(|_| async { store.get(get(Predicate::All)).await.map(drop) });
+        let scans =
+            (0..20).map(|_| async { store.scan(crate::common::scan(Predicate::All)).await.map(drop) });
+        let writes = (0..40).map(|n| {
+            let put = Put { id: record(&format!("r{n}")), ..put("a", "1") };
+            async { store.put(put).await.map(drop) }
+        });
+        let (reads, scans, writes, check) =
+            futures::join!(join_all(reads), join_all(scans), join_all(writes), store.check());
+        for answer in reads.into_iter().chain(scans).chain(writes).chain([check]) {
+            answer.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
+        }
+    }
+    // Others take every slot, and we hold no session: that is told at once, with a time to come back.
+    admin.execute("ALTER ROLE few CONNECTION LIMIT 0").await.unwrap();
+    admin
+        .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'few'")
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    while let Ok(_page) = store.get(get(Predicate::All)).await {}
+    let error = store.put(put("a", "1")).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    assert!(error.retry_after().is_some() && begun.elapsed() < Duration::from_secs(1), "{error:?}");
+    assert!(store.check().await.is_err());
+    admin.execute("ALTER ROLE few CONNECTION LIMIT 2").await.unwrap();
+    store.put(put("a", "1")).await.unwrap();
+}
+
+/// The same database as the role `few`.
+fn few(url: &str) -> String {
+    let (_, place) = url.split_once('@').expect("a URL with a user");
+    format!("postgres://few:few@{place}")
+}
+
+#[tokio::test]
+async fn a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_behind() {
+    let place = place!("a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_behind");
+    let mut options = place.options();
+    (options.readers, options.writers) = (1, 1);
+    let store = Postgres::open(options).await.unwrap();
+    store.put(put("a", "1")).await.unwrap();
+    let mut stranger = place.stranger().await;
+    stranger.execute("BEGIN").await.unwrap();
+    stranger.execute("LOCK TABLE prism_items").await.unwrap();
+    let busy = async {
+        let reads =
+            (0..20).map(|_| async { store.scan(crate::common::scan(Predicate::All)).await.map(drop) });
+        let writes = (0..20).map(|_| async { store.put(put("a", "2")).await.map(drop) });
+        futures::join!(join_all(reads), join_all(writes))
+    };
+    let checked = async {
+        while place.waiting().await < 2 {}
+        for _ in 0..100 {
+            // Given up at once: polled, and dropped.
+            let _ = timeout(Duration::ZERO, store.check()).await;
+        }
+        let checked = timeout(Duration::from_secs(1), store.check()).await;
+        stranger.execute("ROLLBACK").await.unwrap();
+        checked
+    };
+    let ((reads, writes), checked) = futures::join!(busy, checked);
+    assert!(matches!(checked, Ok(Ok(()))), "{checked:?}");
+    assert!(reads.into_iter().chain(writes).all(|answer| answer.is_ok()));
+}
