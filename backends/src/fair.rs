@@ -27,6 +27,12 @@ impl<Q, A> Job<Q, A> {
         self.answer.is_closed()
     }
 
+    /// The request, and what ends when nobody waits for the answer any more.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn watched(&mut self) -> (&Q, impl Future<Output = ()> + '_) {
+        (&self.request, self.answer.closed())
+    }
+
     /// How many bytes it holds.
     pub(crate) fn weight(&self) -> usize {
         self.room.bytes
@@ -122,6 +128,22 @@ impl<Q, A> Waiting<Q, A> {
         taken
     }
 
+    /// Takes the first job, by turns of the namespaces, whose request `may` be done now, and drops what was abandoned.
+    pub(crate) fn take_first(&self, mut may: impl FnMut(&Q) -> bool) -> Option<Job<Q, A>> {
+        let mut line = self.line();
+        let mut turn = 0;
+        while let Some(job) = line.at(turn) {
+            if job.is_abandoned() {
+                drop(line.pop_at(turn));
+            } else if may(&job.request) {
+                return line.pop_at(turn);
+            } else {
+                turn += 1;
+            }
+        }
+        None
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.line().count == 0
@@ -203,13 +225,23 @@ impl<T> Line<T> {
 
     /// The job whose turn it is.
     fn next(&self) -> Option<&T> {
-        let (job, _) = self.lanes.get(self.turns.front()?)?.jobs.front()?;
+        self.at(0)
+    }
+
+    /// The first job of the namespace with this turn.
+    fn at(&self, turn: usize) -> Option<&T> {
+        let (job, _) = self.lanes.get(self.turns.get(turn)?)?.jobs.front()?;
         Some(job)
     }
 
     /// Takes the job whose turn it is; its namespace waits for its next turn.
     fn pop(&mut self) -> Option<T> {
-        let namespace = self.turns.pop_front()?;
+        self.pop_at(0)
+    }
+
+    /// Takes the first job of the namespace with this turn.
+    fn pop_at(&mut self, turn: usize) -> Option<T> {
+        let namespace = self.turns.remove(turn)?;
         let lane = self.lanes.get_mut(&namespace)?;
         let (job, bytes) = lane.jobs.pop_front()?;
         lane.bytes -= bytes;

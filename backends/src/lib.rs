@@ -19,6 +19,8 @@ mod queue;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod ride;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod slots;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod span;
 
 #[cfg(feature = "postgres")]

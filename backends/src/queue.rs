@@ -115,8 +115,14 @@ impl<E> Intake<E> {
         }
     }
 
+    /// Whether a write waits.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
     /// Takes what waits, within the bounds of a batch.
-    fn gather(&mut self) -> Vec<Job> {
+    pub(crate) fn gather(&mut self) -> Vec<Job> {
         let (mut writes, mut bytes, mut keys) = (0, 0, 0);
         let batch = self.writes.take_while(|job| {
             if writes == self.max_batch || bytes >= BATCH_BYTES || keys >= BATCH_KEYS {

@@ -114,11 +114,12 @@ async fn a_database_locked_by_another_connection_is_refused_as_locked() {
 async fn options_out_of_bounds_are_named() {
     type Spoil = fn(&mut Options);
     let place = Place::new();
-    let faults: [(&str, Spoil); 5] = [
+    let faults: [(&str, Spoil); 6] = [
         ("readers", |options| options.readers = 0),
         ("queue_length", |options| options.queue_length = 0),
         ("queue_bytes", |options| options.queue_bytes = 0),
         ("max_batch", |options| options.max_batch = 0),
+        ("delete_time", |options| options.delete_time = Duration::ZERO),
         ("busy_timeout", |options| options.busy_timeout = Duration::from_hours(1_000)),
     ];
     for (name, spoil) in faults {
@@ -168,17 +169,108 @@ async fn a_new_file_that_another_locks_for_a_moment_is_waited_for() {
     assert!(opening.await.unwrap().settings().await.unwrap().are_durable());
 }
 
+/// Whether the store takes writes, answers reads and is well; all three or none.
+async fn serves(store: &Sqlite) -> bool {
+    // The write comes first: nothing but its own look can know.
+    let answers = [
+        store.put(put("a", "1")).await.map(drop),
+        store.get(get(Predicate::All)).await.map(drop),
+        store.scan(common::scan(Predicate::All)).await.map(drop),
+        store.check().await,
+        store.put(put("a", "2")).await.map(drop),
+    ];
+    for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+        assert_eq!(error.code(), Code::Unavailable, "{error:?}");
+    }
+    let well = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!(well == 0 || well == answers.len(), "{answers:?}");
+    well > 0
+}
+
 #[tokio::test]
-async fn a_file_deleted_or_replaced_under_a_running_store_makes_it_unavailable() {
+async fn nothing_is_acknowledged_once_the_file_is_deleted_or_replaced_until_it_is_back() {
+    let place = Place::new();
+    let store = place.open().await;
+    assert!(serves(&store).await);
+    let elsewhere = place.folder.path().join("elsewhere.db");
+    fs::rename(place.path(), &elsewhere).unwrap();
+    assert!(!serves(&store).await);
+    fs::write(place.path(), "").unwrap();
+    assert!(!serves(&store).await);
+    fs::copy(&elsewhere, place.path()).unwrap();
+    assert!(!serves(&store).await, "a backup that was put in its place is another file");
+    fs::rename(elsewhere, place.path()).unwrap();
+    assert!(serves(&store).await);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_log_or_its_index_is_deleted_or_replaced_until_it_is_back() {
+    for suffix in ["-wal", "-shm"] {
+        let place = Place::new();
+        let store = place.open().await;
+        assert!(serves(&store).await);
+        let file = place.folder.path().join(format!("prism.db{suffix}"));
+        let elsewhere = place.folder.path().join("elsewhere");
+        fs::rename(&file, &elsewhere).unwrap();
+        assert!(!serves(&store).await, "{suffix}");
+        fs::copy(&elsewhere, &file).unwrap();
+        assert!(!serves(&store).await, "{suffix}");
+        fs::rename(&elsewhere, &file).unwrap();
+        assert!(serves(&store).await, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_folder_is_renamed_until_it_is_back() {
+    let place = Place::new();
+    let (folder, renamed) = (place.folder.path().join("folder"), place.folder.path().join("renamed"));
+    fs::create_dir(&folder).unwrap();
+    let store = Sqlite::open(Options::new(folder.join("prism.db"))).await.unwrap();
+    assert!(serves(&store).await);
+    fs::rename(&folder, &renamed).unwrap();
+    assert!(!serves(&store).await);
+    fs::rename(&renamed, &folder).unwrap();
+    assert!(serves(&store).await);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_acknowledged_once_a_link_leads_to_another_file() {
+    let place = Place::new();
+    let link = place.folder.path().join("link.db");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let store = Sqlite::open(Options::new(&link)).await.unwrap();
+    assert!(serves(&store).await);
+    let other = place.folder.path().join("other.db");
+    Sqlite::open(Options::new(&other)).await.unwrap().close().await;
+    fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&other, &link).unwrap();
+    assert!(!serves(&store).await);
+}
+
+#[tokio::test]
+async fn a_file_that_others_write_to_and_close_is_still_the_same() {
+    let place = Place::new();
+    let store = place.open().await;
+    assert!(serves(&store).await);
+    let other = place.open().await;
+    other.put(put("b", "1")).await.unwrap();
+    other.close().await;
+    let mut stranger = place.stranger().await;
+    stranger.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    stranger.close().await.unwrap();
+    assert!(serves(&store).await);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_database_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
     let place = Place::new();
     let store = place.open().await;
     store.put(put("a", "1")).await.unwrap();
-    store.check().await.unwrap();
-    fs::rename(place.path(), place.folder.path().join("elsewhere.db")).unwrap();
-    assert_eq!(store.check().await.unwrap_err().code(), Code::Unavailable);
-    fs::write(place.path(), "").unwrap();
-    assert_eq!(store.check().await.unwrap_err().code(), Code::Unavailable);
-    fs::rename(place.folder.path().join("elsewhere.db"), place.path()).unwrap();
-    store.check().await.unwrap();
-    assert_eq!(store.get(get(Predicate::All)).await.unwrap().items.len(), 1);
+    for suffix in ["", "-wal", "-shm"] {
+        let file = place.folder.path().join(format!("prism.db{suffix}"));
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{suffix}");
+    }
 }

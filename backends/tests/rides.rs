@@ -37,3 +37,18 @@ async fn a_statement_that_fails_leaves_nobody_with_an_empty_answer() {
     };
     rides::nobody_arrives_empty(place.open().await, destroy).await;
 }
+
+#[tokio::test]
+async fn every_page_beside_dead_rows_is_whole() {
+    let place = Place::new();
+    rides::every_page_beside_dead_rows_is_whole(place.open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_neighbour_is_answered_beside_callers_of_dead_records() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.read_wait = std::time::Duration::from_mins(1);
+    let store = prism_backends::Sqlite::open(options).await.unwrap();
+    rides::a_neighbour_is_answered_beside_callers_of_dead_records(store).await;
+}

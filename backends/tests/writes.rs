@@ -142,6 +142,54 @@ async fn a_lock_held_too_long_makes_writes_and_the_check_unavailable_until_it_is
     assert_eq!(store.put(put("a", "1")).await.unwrap(), [PutResult { applied: true, version: 1 }]);
 }
 
+/// Lets the writer take what waits.
+async fn taken() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_given_up_while_another_process_holds_the_lock_is_not_applied() {
+    let place = Place::new();
+    let mut options = place.options();
+    options.busy_timeout = Duration::from_mins(1);
+    let store = Sqlite::open(options).await.unwrap();
+    let mut stranger = place.stranger().await;
+    // Plain Puts, of which the first draws versions that those after it have in stock; then Puts that are decided in memory.
+    for (round, token) in [(0_u8, 0), (1, 0), (2, 1), (3, 1)] {
+        let write = |name: [u8; 2]| Put { token, ..put(name.to_vec(), "1") };
+        stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+        let kept = store.put(write([b'k', round]));
+        pin_mut!(kept);
+        assert!(poll!(&mut kept).is_pending());
+        {
+            let given_up = store.put(write([b'g', round]));
+            pin_mut!(given_up);
+            assert!(poll!(given_up).is_pending());
+            taken().await;
+        }
+        // So long a wait is one for a lock.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stranger.execute("ROLLBACK").await.unwrap();
+        kept.await.unwrap();
+
+        stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+        {
+            let alone = store.put(write([b'a', round]));
+            pin_mut!(alone);
+            assert!(poll!(alone).is_pending());
+            taken().await;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stranger.execute("ROLLBACK").await.unwrap();
+        store.put(write([b'l', round])).await.unwrap();
+    }
+    let page = store.get(get(Predicate::All)).await.unwrap();
+    let names: Vec<_> = page.items.iter().map(|item| item.key.as_bytes()[0]).collect();
+    assert_eq!(names, b"kkkkllll");
+}
+
 #[tokio::test]
 async fn a_read_that_fails_is_never_an_empty_answer() {
     let place = Place::new();

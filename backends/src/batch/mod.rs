@@ -58,6 +58,15 @@ impl Write {
         keys + self.preconditions().len()
     }
 
+    /// Whether it is a Delete of keys that nobody has named: how many they are, the store finds out when it deletes them.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn has_no_bound(&self) -> bool {
+        match self {
+            Self::Put(_) => false,
+            Self::Delete(delete) => !matches!(delete.predicate, Predicate::Keys(_)),
+        }
+    }
+
     pub(crate) fn preconditions(&self) -> &[Precondition] {
         match self {
             Self::Put(put) => &put.preconditions,

@@ -9,8 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Ride, Riders, Rode, take};
+use super::{Ride, Riders, Rode, may_ride, take};
 use crate::queue::{closed, shed};
+use crate::slots::Slots;
 
 /// How many statements with riders run at the same time, each on a connection of its own beside those that are lent: small
 /// reads do not wait behind scans. One more, and each carries fewer.
@@ -40,15 +41,19 @@ impl Line {
         Self { riders, rides, conductor: Mutex::new(Some(conductor)), wait }
     }
 
-    /// Waits with the others for a ride; sheds the request if too many wait, or if it waits too long.
-    pub(crate) async fn ride(&self, get: Get) -> Result<Rode, Error> {
+    /// Waits for a batched read, and for its answer; sheds the request if too many wait, or if it waits too long. A Get that no
+    /// batched read is for, or that is the only read, with all of `slots` free, is to be read alone.
+    pub(crate) async fn ride(&self, get: Get, slots: &Slots) -> Result<Rode, Error> {
+        if !may_ride(&get) || (slots.is_idle() && self.is_idle()) {
+            return Ok(Rode::Alone(get));
+        }
         let namespace = get.namespace.clone();
         let answered = self.riders.enter(&namespace, get, 0)?;
         timeout(self.wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Whether nobody waits, and nobody rides.
-    pub(crate) fn is_idle(&self) -> bool {
+    fn is_idle(&self) -> bool {
         self.rides.available_permits() == RIDES as usize && self.riders.is_empty()
     }
 

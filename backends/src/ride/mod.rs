@@ -1,7 +1,8 @@
 //! Gets that ride together: many small pages are read by one statement, while a lone Get is read at once by its own.
 //!
 //! A rider asks for the first [`ROWS`] rows of each of its spans. One that turns out to be longer is read alone afterwards,
-//! by a statement of its own, because a page is one moment (LIN-3). What fails is one rider's own failure.
+//! by a statement of its own, because a page is one moment (LIN-3). So is one that passes over many dead rows, which the others
+//! would wait for. What fails is one rider's own failure.
 
 mod conductor;
 
@@ -35,7 +36,7 @@ const KEYS: usize = 8;
 const _: () = assert!(KEYS <= ROWS && KEYS <= SPANS);
 
 /// Whether a Get may ride: what it reads is a few keys, or a span from its start on.
-pub(crate) fn may_ride(get: &Get) -> bool {
+fn may_ride(get: &Get) -> bool {
     let few = match &get.predicate {
         Predicate::Keys(keys) => keys.len() <= KEYS,
         Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => true,
@@ -69,6 +70,8 @@ pub(crate) struct Seat {
 pub(crate) struct Ride {
     seats: Vec<Seat>,
     trips: Vec<Trip>,
+    /// The number of the rider that the last row was for.
+    reached: usize,
 }
 
 struct Trip {
@@ -98,7 +101,7 @@ impl Ride {
             let filling = Filling::new(rider.request.selection.page);
             Trip { rider, filling, rows: 0, state: State::Filling }
         });
-        Self { seats, trips: trips.collect() }
+        Self { seats, trips: trips.collect(), reached: 0 }
     }
 
     /// What the statement reads, with the request that each seat belongs to.
@@ -108,9 +111,9 @@ impl Ride {
 
     /// A row of a seat, in order; the rows of a rider's seats come seat by seat.
     pub(crate) fn offer(&mut self, number: usize, item: Result<Item, Error>) {
-        let Some(trip) = self.seats.get(number).and_then(|seat| self.trips.get_mut(seat.rider)) else {
-            return;
-        };
+        let Some(rider) = self.seats.get(number).map(|seat| seat.rider) else { return };
+        self.reached = rider;
+        let Some(trip) = self.trips.get_mut(rider) else { return };
         if !matches!(trip.state, State::Filling) {
             return;
         }
@@ -128,21 +131,51 @@ impl Ride {
         };
     }
 
+    /// A span has a dead row before its page is full, and more rows than the statement walks: it is read alone.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn leave_out(&mut self, number: usize) {
+        let Some(rider) = self.seats.get(number).map(|seat| seat.rider) else { return };
+        let Some(trip) = self.trips.get_mut(rider) else { return };
+        if matches!(trip.state, State::Filling) {
+            trip.state = State::Long;
+        }
+    }
+
     /// Answers everybody once the statement has ended.
     pub(crate) fn arrive(self) {
-        for Trip { rider, filling, state, .. } in self.trips {
-            match state {
-                State::Filling => arrived(rider, filling, false),
-                State::Full => arrived(rider, filling, true),
-                State::Failed(error) => rider.answer(Err(error)),
-                State::Long => alone(rider),
+        self.trips.into_iter().for_each(Trip::arrive);
+    }
+
+    /// The statement was stopped. Answers those whose rows have all come: the rows of one come after all of those before it.
+    /// The others are to be read from the beginning, each by a statement of its own, because a page is one moment (LIN-3).
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn interrupted(self) -> Vec<Self> {
+        let mut left = Vec::new();
+        for (number, trip) in self.trips.into_iter().enumerate() {
+            if number < self.reached || !matches!(trip.state, State::Filling) {
+                trip.arrive();
+            } else {
+                left.push(Self::new(vec![trip.rider]));
             }
         }
+        left
     }
 
     /// The statement failed: each is read alone, so that it fails alone.
     pub(crate) fn get_off(self) {
         self.trips.into_iter().for_each(|trip| alone(trip.rider));
+    }
+}
+
+impl Trip {
+    fn arrive(self) {
+        let Self { rider, filling, state, .. } = self;
+        match state {
+            State::Filling => arrived(rider, filling, false),
+            State::Full => arrived(rider, filling, true),
+            State::Failed(error) => rider.answer(Err(error)),
+            State::Long => alone(rider),
+        }
     }
 }
 

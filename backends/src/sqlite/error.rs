@@ -9,6 +9,8 @@ pub(super) enum Code {
     Locked,
     NoMemory,
     ReadOnly,
+    /// The statement was stopped: its time was over, or nobody waited for it.
+    Interrupted,
     InputOutput,
     Full,
     CannotOpen,
@@ -26,6 +28,7 @@ pub(super) fn code(error: &sqlx::Error) -> Option<Code> {
         6 => Code::Locked,
         7 => Code::NoMemory,
         8 => Code::ReadOnly,
+        9 => Code::Interrupted,
         10 => Code::InputOutput,
         13 => Code::Full,
         14 => Code::CannotOpen,
@@ -37,7 +40,8 @@ pub(super) fn code(error: &sqlx::Error) -> Option<Code> {
 
 /// What a client is told of a driver's error. What may pass by itself or by an operator's hand, and left the data as it
 /// was, is an outage: a lock held too long, a disk that is full, failing or gone, a file that became read-only. Damage and
-/// everything unknown is internal, which tells clients not to try again.
+/// everything unknown is internal, which tells clients not to try again. A statement is stopped only where nobody waits for it
+/// any more; where its own time was over, the writer and the batched reads say what that means.
 pub(super) fn translate(error: sqlx::Error) -> Error {
     if let Some(code) = code(&error) {
         return match code {
@@ -49,6 +53,7 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
             | Code::Full
             | Code::CannotOpen
             | Code::LockProtocol => Error::unavailable(error),
+            Code::Interrupted => Error::DeadlineExceeded,
             Code::NotADatabase | Code::Other => Error::internal(error),
         };
     }

@@ -6,12 +6,17 @@
 //!   `plain` has those that need nothing read first done by one text; `fold` brings the log back into the file meanwhile.
 //! - `reader` lends out connections; `select` answers each page from one statement, which is one moment (LIN-3).
 
+mod callers;
 mod decode;
+mod deletes;
 mod error;
+mod files;
 mod fold;
+mod limit;
 mod open;
 mod open_error;
 mod options;
+mod outcome;
 mod plain;
 #[cfg(test)]
 mod plans;
@@ -25,7 +30,6 @@ mod sweep;
 mod transaction;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -33,12 +37,14 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan, Swept,
     Timestamp,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::batch::{Write, Written, whole_micros};
+use crate::batch::{Write, Written};
 use crate::queue::{Queue, closed, queue};
-use open::Identity;
+use files::Files;
+use open::Opened;
+use outcome::{Outcome, Verdict};
 use reader::Readers;
 use writer::{Errand, Writer};
 
@@ -53,23 +59,27 @@ pub use settings::Settings;
 pub struct Sqlite {
     queue: Queue<Errand>,
     readers: Readers,
-    identity: Identity,
-    /// Whether the writer's last transaction failed because the database was away.
-    away: Arc<AtomicBool>,
+    files: Arc<Files>,
+    outcome: Arc<Outcome>,
+    /// One permit: for the only check that waits for the writer.
+    probes: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Sqlite {
     /// Opens the file, makes it if there is none, and brings its schema up to date. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let opened = open::open(&options).await?;
+        Ok(Self::start(open::open(&options).await?, &options))
+    }
+
+    /// Starts the writer.
+    fn start(opened: Opened, options: &Options) -> Self {
+        let Opened { writer, connect, readers, files } = opened;
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
-        let away = Arc::new(AtomicBool::new(false));
-        let writer =
-            Writer::new(opened.writer, opened.connect, whole_micros(options.retention), Arc::clone(&away));
-        let writer = tokio::spawn(writer.run(intake));
-        let readers = opened.readers;
-        Ok(Self { queue, readers, identity: opened.identity, away, writer: Mutex::new(Some(writer)) })
+        let outcome = Arc::new(Outcome::opened());
+        let writer = Writer::new(writer, connect, options, Arc::clone(&files), Arc::clone(&outcome));
+        let writer = Mutex::new(Some(tokio::spawn(writer.run(intake))));
+        Self { queue, readers, files, outcome, probes: Arc::new(Semaphore::new(1)), writer }
     }
 
     /// What the database itself says of the settings that durability rests on (DUR-4), asked of the connection that
@@ -80,17 +90,35 @@ impl Sqlite {
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Whether the database takes writes, as far as an empty transaction can tell. A queue too full for the question does
-    /// not mean that the database is away, so then the last transaction's fate is the answer.
+    /// Whether the database takes writes: what became of the writer's last transaction, or, where that says too little, what
+    /// becomes of one that is made for it. One check at a time asks the writer; the others wait here, and not in its queue.
     async fn check_writer(&self) -> Result<(), Error> {
+        if let Some(known) = self.last_write() {
+            return known;
+        }
+        let one = Arc::clone(&self.probes).acquire_owned().await.map_err(|_| closed())?;
+        // The check before this one may have shown it.
+        if let Some(known) = self.last_write() {
+            return known;
+        }
         let (answer, answered) = oneshot::channel();
-        match self.queue.try_errand(Errand::Probe { answer }) {
+        match self.queue.try_errand(Errand::Probe { answer, one }) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(closed())),
-            Err(Error::ResourceExhausted(_)) if self.away.load(Ordering::Relaxed) => {
-                Err(Error::unavailable("the last transaction failed"))
-            }
-            Err(Error::ResourceExhausted(_)) => Ok(()),
+            // Busy is not away.
+            Err(Error::ResourceExhausted(_)) if !self.outcome.is_away() => Ok(()),
+            Err(Error::ResourceExhausted(_)) => Err(Error::unavailable("the last write failed")),
             Err(error) => Err(error),
+        }
+    }
+
+    /// What the writer's last transaction shows of the database, if that is enough.
+    fn last_write(&self) -> Option<Result<(), Error>> {
+        match self.outcome.verdict() {
+            Verdict::Well => Some(Ok(())),
+            Verdict::Ill => {
+                Some(Err(Error::unavailable("the last write failed: the disk is full, or failing")))
+            }
+            Verdict::Unknown => None,
         }
     }
 }
@@ -109,6 +137,7 @@ impl KeyValueBackend for Sqlite {
     }
 
     async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        self.files.check()?;
         self.readers.get(get).await
     }
 
@@ -120,18 +149,19 @@ impl KeyValueBackend for Sqlite {
     }
 
     async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        self.files.check()?;
         self.readers.scan(&scan).await
     }
 
-    /// Reads a row, begins and ends a write transaction, and looks whether the path still names the file that was
-    /// opened: SQLite itself would go on writing to a file that was deleted.
+    /// Looks whether the path still names the file that was opened, reads a row on a connection beside those that are lent, and
+    /// judges by the last write. Only where that was long ago, or failed, is a transaction made to see. Busy is not away: neither
+    /// waits behind what others read or write.
     async fn check(&self) -> Result<(), Error> {
-        self.identity.check().await?;
-        match self.readers.check().await {
-            // Busy is not away.
-            Ok(()) | Err(Error::ResourceExhausted(_)) => self.check_writer().await,
-            Err(error) => Err(error),
-        }
+        let files = Arc::clone(&self.files);
+        // A disk that hangs holds up a thread that nothing else waits for.
+        tokio::task::spawn_blocking(move || files.look()).await.map_err(Error::internal)??;
+        self.readers.check().await?;
+        self.check_writer().await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
@@ -150,5 +180,94 @@ impl KeyValueBackend for Sqlite {
             // A writer that panicked has nothing left to close.
             let _ = writer.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::{pin_mut, poll};
+    use prism_contract::keyvalue::{Code, Key, Namespace, NewItem, RecordId};
+    use sqlx::Executor;
+    use tokio::time::timeout;
+
+    use super::error::Code as Cause;
+    use super::*;
+    use crate::queue::{Intake, Turn};
+
+    fn put(value: impl Into<bytes::Bytes>) -> Put {
+        Put {
+            namespace: Namespace::new("n").unwrap(),
+            id: RecordId::new("r").unwrap(),
+            items: vec![NewItem {
+                key: Key::new(&b"k"[..]).unwrap(),
+                value: value.into(),
+                content_type: String::new(),
+                compression: 0,
+            }],
+            token: 0,
+            expires_at: None,
+            preconditions: Vec::new(),
+            now: Timestamp::EPOCH,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_makes_the_check_unavailable_at_once_though_a_small_change_finds_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new(folder.path().join("prism.db"));
+        let mut opened = open::open(&options).await.unwrap();
+        // The file cannot grow, which SQLite reports as it does a disk that is full.
+        opened.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
+        let store = Sqlite::start(opened, &options);
+        store.put(put("small")).await.unwrap();
+        store.check().await.unwrap();
+        for _ in 0..3 {
+            let error = store.put(put(vec![0; 1 << 20])).await.unwrap_err();
+            assert_eq!(error.code(), Code::Unavailable);
+            assert_eq!(store.check().await.unwrap_err().code(), Code::Unavailable);
+        }
+        store.put(put("small")).await.unwrap();
+        store.check().await.unwrap();
+        store.close().await;
+    }
+
+    /// A store whose writer does not work.
+    async fn stuck(options: &Options) -> (Sqlite, Intake<Errand>) {
+        let opened = open::open(options).await.unwrap();
+        let mut store = Sqlite::start(opened, options);
+        let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
+        store.queue = queue;
+        (store, intake)
+    }
+
+    #[tokio::test]
+    async fn checks_that_were_given_up_leave_one_question_to_the_writer_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, mut intake) = stuck(&Options::new(folder.path().join("prism.db"))).await;
+        store.outcome.away(Some(Cause::Busy));
+        for _ in 0..100 {
+            let check = store.check_writer();
+            pin_mut!(check);
+            assert!(poll!(check).is_pending());
+        }
+        assert!(matches!(intake.next().await, Some(Turn::Errand(Errand::Probe { .. }))));
+        let more = intake.next();
+        pin_mut!(more);
+        assert!(poll!(more).is_pending(), "another check waits in the queue");
+    }
+
+    #[tokio::test]
+    async fn a_check_beside_writes_that_succeed_asks_the_writer_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _intake) = stuck(&Options::new(folder.path().join("prism.db"))).await;
+        store.outcome.committed();
+        // The writer would never answer.
+        let answered = async |store: &Sqlite| timeout(Duration::from_secs(10), store.check()).await;
+        answered(&store).await.expect("the check asked the writer").unwrap();
+        store.outcome.away(Some(Cause::Full));
+        let failed = answered(&store).await.expect("the check asked the writer");
+        assert_eq!(failed.unwrap_err().code(), Code::Unavailable);
     }
 }

@@ -1,14 +1,15 @@
 //! Opening a file: what it is, whether it can be written, and the connections to it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::Error;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
 use super::error::{Code, code};
+use super::files::{self, Files};
 use super::reader::Readers;
 use super::schema::{self, Found};
 use super::settings::text;
@@ -20,7 +21,7 @@ pub(super) struct Opened {
     /// How the writer connects again after its connection broke.
     pub(super) connect: SqliteConnectOptions,
     pub(super) readers: Readers,
-    pub(super) identity: Identity,
+    pub(super) files: Arc<Files>,
 }
 
 /// Opens the file that `options` name.
@@ -32,6 +33,7 @@ pub(super) async fn open(options: &Options) -> Result<Opened, OpenError> {
     let path = std::path::absolute(&options.path)
         .map_err(|error| OpenError::Inaccessible { path: options.path.clone(), source: error.into() })?;
     look_at(&path).await?;
+    files::make(&path);
     let failed = |error| OpenError::of(&path, error);
     let connect = writer_options(&path, options.busy_timeout);
     let mut writer = connect.clone().create_if_missing(true).connect().await.map_err(failed)?;
@@ -42,20 +44,21 @@ pub(super) async fn open(options: &Options) -> Result<Opened, OpenError> {
     }
     // Once more, under the lock: another process may have been faster.
     refuse_others(&path, schema::migrate(&mut writer).await.map_err(failed)?)?;
-    let readers =
-        Readers::open(reader_options(&path, options.busy_timeout), options).await.map_err(failed)?;
-    let identity = Identity::of(&path)
-        .await
+    let files = Files::of(&path)
         .map_err(|error| OpenError::Inaccessible { path: path.clone(), source: error.into() })?;
-    Ok(Opened { writer, connect, readers, identity })
+    let files = Arc::new(files);
+    let connect_reader = reader_options(&path, options.busy_timeout);
+    let readers = Readers::open(connect_reader, options, Arc::clone(&files)).await.map_err(failed)?;
+    Ok(Opened { writer, connect, readers, files })
 }
 
 /// Refuses what SQLite would report with less clarity.
 async fn look_at(path: &Path) -> Result<(), OpenError> {
     match tokio::fs::metadata(path).await {
         Ok(found) if !found.is_file() => return Err(OpenError::NotAFile { path: path.to_owned() }),
+        Ok(found) => files::warn_if_others_may_read(path, &found),
         // A file that is not there is made; one that cannot be seen is SQLite's to report.
-        Ok(_) | Err(_) => {}
+        Err(_) => {}
     }
     let directory = path.parent().unwrap_or(path);
     match tokio::fs::try_exists(directory).await {
@@ -144,47 +147,8 @@ impl OpenError {
             Some(Code::ReadOnly) => Self::ReadOnly { path },
             Some(Code::NotADatabase) => Self::NotADatabase { path },
             Some(Code::CannotOpen) => Self::Inaccessible { path, source: error.into() },
-            Some(Code::NoMemory | Code::InputOutput | Code::Full | Code::Other) | None => {
-                Self::Failed { path, source: error.into() }
-            }
+            Some(Code::NoMemory | Code::InputOutput | Code::Full | Code::Interrupted | Code::Other)
+            | None => Self::Failed { path, source: error.into() },
         }
     }
-}
-
-/// Which file was opened, so that one deleted or replaced under a running process is noticed.
-pub(super) struct Identity {
-    path: PathBuf,
-    file: FileId,
-}
-
-#[cfg(unix)]
-type FileId = (u64, u64);
-#[cfg(not(unix))]
-type FileId = ();
-
-impl Identity {
-    async fn of(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { path: path.to_owned(), file: file_id(path).await? })
-    }
-
-    /// Whether the path still names the same file.
-    pub(super) async fn check(&self) -> Result<(), Error> {
-        match file_id(&self.path).await {
-            Ok(file) if file == self.file => Ok(()),
-            Ok(_) => Err(Error::unavailable("the database file was replaced")),
-            Err(error) => Err(Error::unavailable(error)),
-        }
-    }
-}
-
-#[cfg(unix)]
-async fn file_id(path: &Path) -> std::io::Result<FileId> {
-    use std::os::unix::fs::MetadataExt;
-    let found = tokio::fs::metadata(path).await?;
-    Ok((found.dev(), found.ino()))
-}
-
-#[cfg(not(unix))]
-async fn file_id(path: &Path) -> std::io::Result<FileId> {
-    tokio::fs::metadata(path).await.map(|_| ())
 }

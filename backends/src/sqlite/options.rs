@@ -29,6 +29,10 @@ pub struct Options {
     pub queue_bytes: u32,
     /// Most writes that ride in one transaction; at least 1. Default: 512.
     pub max_batch: usize,
+    /// How long the statements of a Delete by range, prefix or of a whole record may run, while all other writes wait; one that
+    /// takes longer is refused ([`Error::DeleteTooLarge`](prism_contract::keyvalue::Error::DeleteTooLarge)), and nothing is
+    /// deleted. At least 1 ms. Default: 1 s.
+    pub delete_time: Duration,
 }
 
 impl Options {
@@ -45,6 +49,7 @@ impl Options {
             queue_length: 4_096,
             queue_bytes: 64 << 20,
             max_batch: 512,
+            delete_time: Duration::from_secs(1),
         }
     }
 
@@ -56,6 +61,7 @@ impl Options {
             ("queue_length", self.queue_length == 0, positive),
             ("queue_bytes", self.queue_bytes == 0, positive),
             ("max_batch", self.max_batch == 0, positive),
+            ("delete_time", self.delete_time < Duration::from_millis(1), "1 ms or more is allowed"),
             (
                 "busy_timeout",
                 i32::try_from(self.busy_timeout.as_millis()).is_err(),

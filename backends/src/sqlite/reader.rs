@@ -1,23 +1,30 @@
 //! The connections that read: lent out one request at a time, or to many small Gets that ride together.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Get, ItemPage};
+use prism_contract::keyvalue::{Error, Get, ItemPage, Namespace};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Options;
-use super::error::translate;
+use super::error::{Code, code, translate};
+use super::files::Files;
 use super::settings::number;
-use crate::queue::{closed, shed};
-use crate::ride::{Carrier, Line, Ride, Rode, may_ride};
+use crate::queue::closed;
+use crate::ride::{Carrier, Line, Ride, Rode};
+use crate::slots::{Right, Slots};
 
-/// How many steps of SQLite's machine an abandoned statement may still take: well under a millisecond.
-const STEPS: i32 = 10_000;
+/// How many steps of SQLite's machine come between two looks at whether a statement is still wanted: some 20 microseconds.
+const STEPS: i32 = 2_000;
+
+/// How often a batched read is looked at before it is stopped: at 17 rows of some 35 steps for each span, a third of this is
+/// enough where few rows are dead. What goes beyond, some ten thousand dead rows, is a millisecond or so.
+fn looks(spans: usize) -> i64 {
+    i64::try_from(spans).map_or(i64::MAX, |spans| spans.saturating_add(4))
+}
 
 /// How many rows come before they are taken, where all of them are small: the more, the seldomer who reads them is woken.
 const AHEAD: usize = 128;
@@ -28,9 +35,9 @@ const SLOW_PAGES: usize = 16;
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
     pool: Arc<Pool>,
-    /// One permit for each request that is served or may wait for a connection of its own.
-    waiting: Arc<Semaphore>,
     line: Line,
+    /// One permit: for the check, which has a connection beside those that are lent.
+    checks: Arc<Semaphore>,
     wait: Duration,
     /// How many pages are still not tried in haste.
     slow: AtomicUsize,
@@ -42,45 +49,55 @@ struct Pool {
     careful: Shelf,
     /// For rows that are all small, and for rides, which keep the rows that they ask for: [`AHEAD`] of them.
     hasty: Shelf,
-    /// One permit for each connection that may be lent.
-    free: Arc<Semaphore>,
-    count: usize,
+    /// One for each connection that may be lent.
+    slots: Slots,
 }
 
 /// Connections of one kind that rest, and how further ones are opened.
 struct Shelf {
     connect: SqliteConnectOptions,
+    files: Arc<Files>,
     idle: Arc<Mutex<Vec<Reader>>>,
 }
 
 /// A connection, and the means to stop what it does.
 struct Reader {
     connection: SqliteConnection,
-    stop: Arc<AtomicBool>,
+    control: Arc<Control>,
+}
+
+/// What stops a statement.
+struct Control {
+    /// Nobody waits for it any more.
+    stop: AtomicBool,
+    /// How many more times it is found running and may go on.
+    looks: AtomicI64,
 }
 
 /// A connection on loan. Dropped early, it stops its statement; see [`Lease::give_back`].
 pub(super) struct Lease {
     idle: Arc<Mutex<Vec<Reader>>>,
     reader: Option<Reader>,
-    _free: OwnedSemaphorePermit,
-    _waiting: Option<OwnedSemaphorePermit>,
+    _right: Right,
 }
 
 impl Readers {
     /// Opens one connection, to see that it works; the others are opened when they are needed.
-    pub(super) async fn open(connect: SqliteConnectOptions, options: &Options) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(
+        connect: SqliteConnectOptions,
+        options: &Options,
+        files: Arc<Files>,
+    ) -> Result<Self, sqlx::Error> {
         let first = Reader::open(&connect).await?;
-        let room = options.readers.saturating_add(options.waiting_reads).min(Semaphore::MAX_PERMITS);
-        let count = options.readers.min(Semaphore::MAX_PERMITS);
-        let free = Arc::new(Semaphore::new(count));
-        let hasty = Shelf::new(connect.clone().row_buffer_size(AHEAD), vec![]);
-        let pool = Arc::new(Pool { careful: Shelf::new(connect, vec![first]), hasty, free, count });
+        let slots = Slots::new(options.readers, options.waiting_reads);
+        let hasty = Shelf::new(connect.clone().row_buffer_size(AHEAD), Arc::clone(&files), vec![]);
+        let careful = Shelf::new(connect, files, vec![first]);
+        let pool = Arc::new(Pool { careful, hasty, slots });
         let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
         Ok(Self {
             pool,
-            waiting: Arc::new(Semaphore::new(room)),
             line,
+            checks: Arc::new(Semaphore::new(1)),
             wait: options.read_wait,
             slow: AtomicUsize::new(0),
         })
@@ -88,10 +105,7 @@ impl Readers {
 
     /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
     pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        if !may_ride(&get) || (self.pool.is_idle() && self.line.is_idle()) {
-            return self.get_alone(&get).await;
-        }
-        match self.line.ride(get).await? {
+        match self.line.ride(get, &self.pool.slots).await? {
             Rode::Arrived(page) => Ok(page),
             Rode::Alone(get) => self.get_alone(&get).await,
         }
@@ -103,17 +117,10 @@ impl Readers {
     }
 
     /// Lends a connection that is careful, or hasty; sheds the request if too many wait, or if it waits too long.
-    pub(super) async fn lend(&self, haste: bool) -> Result<Lease, Error> {
-        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|refused| match refused {
-            TryAcquireError::NoPermits => shed(),
-            TryAcquireError::Closed => closed(),
-        })?;
-        let free = timeout(self.wait, Arc::clone(&self.pool.free).acquire_owned())
-            .await
-            .map_err(|_| shed())?
-            .map_err(|_| closed())?;
+    pub(super) async fn lend(&self, namespace: &Namespace, haste: bool) -> Result<Lease, Error> {
+        let slot = self.pool.slots.take(namespace, self.wait).await?;
         let shelf = if haste { &self.pool.hasty } else { &self.pool.careful };
-        shelf.lease(free, Some(waiting)).await.map_err(translate)
+        shelf.lease(Right::Slot(slot)).await
     }
 
     /// Gives a careful connection for a hasty one, whose statement met a large value.
@@ -121,14 +128,15 @@ impl Readers {
         self.slow.store(SLOW_PAGES, Ordering::Relaxed);
         lease.lay_down();
         let careful = &self.pool.careful;
-        lease.reader = Some(careful.take().await.map_err(translate)?);
+        lease.reader = Some(careful.take().await?);
         lease.idle = Arc::clone(&careful.idle);
         Ok(())
     }
 
-    /// Whether the database answers a read.
+    /// Whether the database answers a read, on a connection beside those that are lent.
     pub(super) async fn check(&self) -> Result<(), Error> {
-        let mut lease = self.lend(false).await?;
+        let permit = Arc::clone(&self.checks).acquire_owned().await.map_err(|_| closed())?;
+        let mut lease = self.pool.careful.lease(Right::Permit(permit)).await?;
         match number(lease.connection()?, "SELECT last FROM versions").await {
             Ok(_) => {
                 lease.give_back();
@@ -143,7 +151,7 @@ impl Readers {
 
     /// Waits for what is being read, then closes every connection.
     pub(super) async fn close(&self) {
-        self.waiting.close();
+        self.checks.close();
         self.line.close().await;
         self.pool.close().await;
     }
@@ -151,56 +159,50 @@ impl Readers {
 
 impl Carrier for Pool {
     async fn carry(&self, mut ride: Ride, right: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.hasty.lease(right, None).await else { return ride.get_off() };
-        if lease.read(&mut ride).await.is_ok() {
-            // First, so that whoever asks again meets a connection that is free.
-            lease.give_back();
-            ride.arrive();
-        } else {
-            lease.discard();
-            ride.get_off();
+        let Ok(mut lease) = self.hasty.lease(Right::Permit(right)).await else { return ride.get_off() };
+        match lease.read(&mut ride).await {
+            Ok(()) => {
+                // First, so that whoever asks again meets a connection that is free.
+                lease.give_back();
+                ride.arrive();
+            }
+            Err(error) if code(&error) == Some(Code::Interrupted) => lease.read_one_by_one(ride).await,
+            Err(_) => {
+                lease.discard();
+                ride.get_off();
+            }
         }
     }
 }
 
 impl Pool {
-    /// Whether nothing is being read.
-    fn is_idle(&self) -> bool {
-        self.free.available_permits() == self.count
-    }
-
     async fn close(&self) {
-        // Fails only where somebody else has closed them already.
-        let all = self.free.acquire_many(u32::try_from(self.count).unwrap_or(u32::MAX)).await;
-        self.free.close();
-        drop(all);
+        self.slots.close().await;
         self.careful.close().await;
         self.hasty.close().await;
     }
 }
 
 impl Shelf {
-    fn new(connect: SqliteConnectOptions, idle: Vec<Reader>) -> Self {
-        Self { connect, idle: Arc::new(Mutex::new(idle)) }
+    fn new(connect: SqliteConnectOptions, files: Arc<Files>, idle: Vec<Reader>) -> Self {
+        Self { connect, files, idle: Arc::new(Mutex::new(idle)) }
     }
 
     /// A connection for whoever has the right to one.
-    async fn lease(
-        &self,
-        free: OwnedSemaphorePermit,
-        waiting: Option<OwnedSemaphorePermit>,
-    ) -> Result<Lease, sqlx::Error> {
+    async fn lease(&self, right: Right) -> Result<Lease, Error> {
         let reader = self.take().await?;
-        Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader), _free: free, _waiting: waiting })
+        Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader), _right: right })
     }
 
-    /// One that rests, or a new one.
-    async fn take(&self) -> Result<Reader, sqlx::Error> {
+    /// One that rests, or a new one, to the file that is open already.
+    async fn take(&self) -> Result<Reader, Error> {
         let idle = lock(&self.idle).pop();
-        match idle {
-            Some(reader) => reader.rested().await,
-            None => Reader::open(&self.connect).await,
+        if let Some(reader) = idle {
+            return reader.rested().await.map_err(translate);
         }
+        let reader = Reader::open(&self.connect).await.map_err(translate)?;
+        self.files.look()?;
+        Ok(reader)
     }
 
     /// Closes those that rest.
@@ -221,20 +223,28 @@ fn lock(idle: &Mutex<Vec<Reader>>) -> MutexGuard<'_, Vec<Reader>> {
 impl Reader {
     async fn open(connect: &SqliteConnectOptions) -> Result<Self, sqlx::Error> {
         let mut connection = connect.connect().await?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        connection.lock_handle().await?.set_progress_handler(STEPS, move || !stopped.load(Ordering::Relaxed));
-        Ok(Self { connection, stop })
+        let control = Arc::new(Control { stop: AtomicBool::new(false), looks: AtomicI64::new(i64::MAX) });
+        let controls = Arc::clone(&control);
+        connection.lock_handle().await?.set_progress_handler(STEPS, move || controls.goes_on());
+        Ok(Self { connection, control })
     }
 
     /// The connection, once a statement that was abandoned on it has stopped.
     async fn rested(mut self) -> Result<Self, sqlx::Error> {
-        if self.stop.load(Ordering::Relaxed) {
+        if self.control.stop.load(Ordering::Relaxed) {
             // Commands are served in order, so this is answered after the statement has ended.
             self.connection.ping().await?;
-            self.stop.store(false, Ordering::Relaxed);
+            self.control.stop.store(false, Ordering::Relaxed);
         }
+        self.control.looks.store(i64::MAX, Ordering::Relaxed);
         Ok(self)
+    }
+}
+
+impl Control {
+    /// Whether the statement that runs is still wanted.
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed) && self.looks.fetch_sub(1, Ordering::Relaxed) > 0
     }
 }
 
@@ -244,6 +254,31 @@ impl Lease {
         let reader =
             self.reader.as_mut().ok_or_else(|| Error::internal("a connection was given back twice"))?;
         Ok(&mut reader.connection)
+    }
+
+    /// The connection, for a batched read of so many spans: a statement that passes over many dead rows is interrupted.
+    pub(super) fn bounded(&mut self, spans: usize) -> Result<&mut SqliteConnection, sqlx::Error> {
+        let reader = self.reader.as_mut().ok_or(sqlx::Error::WorkerCrashed)?;
+        reader.control.looks.store(looks(spans), Ordering::Relaxed);
+        Ok(&mut reader.connection)
+    }
+
+    /// A batched read was interrupted. Gets that were read whole by then are answered; each of the others is read by a statement
+    /// of the same bound, and one that goes beyond it as well is read alone, on a connection that its namespace waits for.
+    async fn read_one_by_one(mut self, ride: Ride) {
+        let mut left = ride.interrupted().into_iter();
+        for mut ride in left.by_ref() {
+            match self.read(&mut ride).await {
+                Ok(()) => ride.arrive(),
+                Err(error) if code(&error) == Some(Code::Interrupted) => ride.get_off(),
+                Err(_) => {
+                    self.discard();
+                    ride.get_off();
+                    return left.for_each(Ride::get_off);
+                }
+            }
+        }
+        self.give_back();
     }
 
     /// Gives a connection back whose statement has ended.
@@ -257,7 +292,7 @@ impl Lease {
     /// it (ERR-4).
     fn lay_down(&mut self) {
         if let Some(reader) = self.reader.take() {
-            reader.stop.store(true, Ordering::Relaxed);
+            reader.control.stop.store(true, Ordering::Relaxed);
             lock(&self.idle).push(reader);
         }
     }
@@ -265,7 +300,7 @@ impl Lease {
     /// Throws a connection away that failed.
     pub(super) fn discard(mut self) {
         if let Some(reader) = self.reader.take() {
-            reader.stop.store(true, Ordering::Relaxed);
+            reader.control.stop.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -281,9 +316,26 @@ mod tests {
     use std::path::Path;
 
     use futures::{StreamExt, pin_mut, poll};
-    use prism_contract::keyvalue::{Namespace, Predicate, RecordId, Selection, Timestamp};
+    use prism_contract::keyvalue::{Predicate, RecordId, Selection, Timestamp};
+    use tempfile::NamedTempFile;
+    use tokio::time::timeout;
 
     use super::*;
+
+    fn namespace() -> Namespace {
+        Namespace::new("n").unwrap()
+    }
+
+    /// Readers of nothing.
+    async fn readers(options: &Options) -> Readers {
+        let file = NamedTempFile::new().unwrap();
+        let files = Arc::new(Files::of(file.path()).unwrap());
+        let readers =
+            Readers::open(SqliteConnectOptions::new().in_memory(true), options, files).await.unwrap();
+        // A connection that is opened later would find the file gone.
+        std::mem::forget(file);
+        readers
+    }
 
     /// Counts for ever, and finds nothing.
     const ENDLESS: &str =
@@ -293,12 +345,13 @@ mod tests {
     async fn reads_beyond_those_that_may_wait_are_shed() {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.waiting_reads) = (1, 1);
-        let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
-        let served = readers.lend(false).await.unwrap();
-        let waiting = readers.lend(false);
+        let readers = readers(&options).await;
+        let served = readers.lend(&namespace(), false).await.unwrap();
+        let name = namespace();
+        let waiting = readers.lend(&name, false);
         pin_mut!(waiting);
         assert!(poll!(&mut waiting).is_pending());
-        assert!(matches!(readers.lend(false).await, Err(Error::ResourceExhausted(_))));
+        assert!(matches!(readers.lend(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
         served.give_back();
         waiting.await.unwrap().give_back();
     }
@@ -307,11 +360,11 @@ mod tests {
     async fn a_read_that_waits_too_long_is_shed() {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.read_wait) = (1, Duration::ZERO);
-        let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
-        let served = readers.lend(false).await.unwrap();
-        assert!(matches!(readers.lend(false).await, Err(Error::ResourceExhausted(_))));
+        let readers = readers(&options).await;
+        let served = readers.lend(&namespace(), false).await.unwrap();
+        assert!(matches!(readers.lend(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
         served.give_back();
-        readers.lend(false).await.unwrap().give_back();
+        readers.lend(&namespace(), false).await.unwrap().give_back();
     }
 
     #[tokio::test]
@@ -320,9 +373,9 @@ mod tests {
         let mut options = Options::new(folder.path().join("prism.db"));
         options.readers = 1;
         let opened = super::super::open::open(&options).await.unwrap();
-        let held = opened.readers.lend(false).await.unwrap();
+        let held = opened.readers.lend(&namespace(), false).await.unwrap();
         let get = Get {
-            namespace: Namespace::new("n").unwrap(),
+            namespace: namespace(),
             id: RecordId::new("r").unwrap(),
             predicate: Predicate::All,
             selection: Selection::default(),
@@ -337,16 +390,43 @@ mod tests {
     async fn an_abandoned_read_is_stopped_and_its_connection_serves_the_next() {
         let mut options = Options::new(Path::new("unused"));
         options.readers = 1;
-        let readers = Readers::open(SqliteConnectOptions::new().in_memory(true), &options).await.unwrap();
-        let mut lease = readers.lend(false).await.unwrap();
+        let readers = readers(&options).await;
+        let mut lease = readers.lend(&namespace(), false).await.unwrap();
         {
             let mut rows = sqlx::query(ENDLESS).fetch(lease.connection().unwrap());
             assert!(poll!(rows.next()).is_pending());
         }
         drop(lease);
-        let next = timeout(Duration::from_mins(1), readers.lend(false)).await;
+        let next = timeout(Duration::from_mins(1), readers.lend(&namespace(), false)).await;
         let mut lease = next.expect("the statement was not stopped").unwrap();
         assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
         lease.give_back();
+    }
+
+    #[tokio::test]
+    async fn a_batched_read_that_passes_over_too_many_rows_is_interrupted_and_its_connection_is_whole() {
+        let mut options = Options::new(Path::new("unused"));
+        options.readers = 1;
+        let readers = readers(&options).await;
+        let mut lease = readers.lend(&namespace(), false).await.unwrap();
+        let read = sqlx::query(ENDLESS).fetch_optional(lease.bounded(64).unwrap());
+        let read = timeout(Duration::from_mins(1), read).await.expect("the statement was not interrupted");
+        assert_eq!(read.err().and_then(|error| code(&error)), Some(Code::Interrupted));
+        lease.give_back();
+        let mut lease = readers.lend(&namespace(), false).await.unwrap();
+        assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
+        lease.give_back();
+    }
+
+    #[tokio::test]
+    async fn the_check_waits_for_no_connection_that_others_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(folder.path().join("prism.db"));
+        (options.readers, options.read_wait) = (1, Duration::ZERO);
+        let opened = super::super::open::open(&options).await.unwrap();
+        let held = opened.readers.lend(&namespace(), false).await.unwrap();
+        opened.readers.check().await.unwrap();
+        held.give_back();
+        opened.readers.close().await;
     }
 }

@@ -1,7 +1,7 @@
 //! Reading a page: one SELECT, whose rows are taken until the page is full.
 
 use futures::TryStreamExt;
-use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Scan, Selection};
+use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Namespace, Scan, Selection};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, ValueRef};
 
@@ -23,7 +23,8 @@ impl Readers {
     /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
     pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
         let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
-        let (items, more) = self.fill(&ask, &get.selection, |row| decode::item(row, 0), Item::weight).await?;
+        let decode = |row: &SqliteRow| decode::item(row, 0);
+        let (items, more) = self.fill(&get.namespace, &ask, &get.selection, decode, Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
@@ -37,7 +38,8 @@ impl Readers {
             };
             Ok(Entry { id, item: decode::item(row, 0)? })
         };
-        let (entries, more) = self.fill(&ask, &scan.selection, decode, Entry::weight).await?;
+        let (entries, more) =
+            self.fill(&scan.namespace, &ask, &scan.selection, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
     }
 
@@ -45,6 +47,7 @@ impl Readers {
     /// haste, which a large value among them ends: then the page is read again with care.
     async fn fill<T>(
         &self,
+        namespace: &Namespace,
         ask: &Ask<'_>,
         selection: &Selection,
         decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
@@ -55,7 +58,7 @@ impl Readers {
             false if most_rows(ask) > FEW && self.is_haste_worth_it() => Values::Small,
             false => Values::All,
         };
-        let mut lease = self.lend(values != Values::All).await?;
+        let mut lease = self.lend(namespace, values != Values::All).await?;
         let mut filled = lease.fill(statement(ask, values), selection, &decode, &weigh).await;
         if let Ok(None) = filled {
             self.slow_down(&mut lease).await?;
@@ -115,8 +118,9 @@ impl Lease {
         Ok(Some(Page { taken: filling.into_taken(), more: false, ended: true }))
     }
 
-    /// Reads for riders, in one statement.
-    pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), Error> {
+    /// Reads for riders, in one statement; interrupted if it passes over many dead rows.
+    pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), sqlx::Error> {
+        let spans = ride.seats().len();
         let seats = ride.seats();
         let mut query = sqlx::query(sql::ride(seats.len()));
         for (seat, get) in seats {
@@ -127,10 +131,10 @@ impl Lease {
                 .bind(seat.end.as_ref())
                 .bind(get.now.as_micros());
         }
-        let mut rows = query.fetch(self.connection()?);
-        while let Some(row) = rows.try_next().await.map_err(translate)? {
-            let seat: i64 = row.try_get(0).map_err(translate)?;
-            let seat = usize::try_from(seat).map_err(|error| translate(Damage::because(error)))?;
+        let mut rows = query.fetch(self.bounded(spans)?);
+        while let Some(row) = rows.try_next().await? {
+            let seat: i64 = row.try_get(0)?;
+            let seat = usize::try_from(seat).map_err(Damage::because)?;
             ride.offer(seat, decode::item(&row, 1).map_err(translate));
         }
         Ok(())
@@ -174,7 +178,7 @@ fn statement(ask: &Ask<'_>, values: Values) -> Query {
 mod tests {
     use std::path::Path;
 
-    use prism_contract::keyvalue::{Namespace, PageSize, Predicate, RecordId, Timestamp};
+    use prism_contract::keyvalue::{PageSize, Predicate, RecordId, Timestamp};
     use sqlx::AssertSqlSafe;
 
     use super::super::open::open;

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::decode::{moment, optional_moment};
+use super::limit::Limit;
 use super::sql;
 use super::stock::{Drawn, Stock};
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
@@ -16,13 +17,20 @@ use crate::damage::Damage;
 /// A transaction that holds SQLite's write lock: what it reads stays so until it ends, whichever process asks (LIN-1).
 pub(super) struct Transaction {
     pub(super) connection: SqliteConnection,
+    /// The number of the write whose Delete ran last.
+    pub(super) deleting: usize,
 }
 
 impl Transaction {
     /// Waits for the write lock, as long as the connection's busy timeout. On failure the connection is given up.
     pub(super) async fn begin(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(Self { connection })
+        Ok(Self::of(connection))
+    }
+
+    /// One that may have been begun on this connection.
+    pub(super) fn of(connection: SqliteConnection) -> Self {
+        Self { connection, deleting: 0 }
     }
 
     /// Makes it durable, and gives the connection back. On failure the connection is given up, and SQLite rolls back.
@@ -33,8 +41,15 @@ impl Transaction {
 
     /// Takes everything back; answers the connection if it is fit for more.
     pub(super) async fn roll_back(mut self) -> Option<SqliteConnection> {
-        // SQLite may have rolled back by itself, and then refuses to do it again: a new connection is the safe choice.
-        sqlx::query("ROLLBACK").execute(&mut self.connection).await.is_ok().then_some(self.connection)
+        if sqlx::query("ROLLBACK").execute(&mut self.connection).await.is_ok() {
+            return Some(self.connection);
+        }
+        // SQLite may have rolled back by itself, as it does when a statement is interrupted, and then refuses to do it again.
+        // That a transaction can be begun shows that none is open.
+        for statement in ["BEGIN", "ROLLBACK"] {
+            sqlx::query(statement).execute(&mut self.connection).await.ok()?;
+        }
+        Some(self.connection)
     }
 
     /// Changes something, and nothing that anyone can see.
@@ -44,12 +59,14 @@ impl Transaction {
     }
 
     /// Does `writes` in order, with versions from the stock as far as it goes; the answers, and what was drawn, hold once the
-    /// transaction is committed. An error means all of them.
+    /// transaction is committed. An error means all of them. From the first Delete on whose work has no bound, the statements may
+    /// run for `time` together; the limit is to be disarmed afterwards.
     pub(super) async fn apply(
         &mut self,
         writes: &[&Write],
         retention: Duration,
         stock: &mut Stock,
+        (limit, time): (&Limit, Duration),
     ) -> Result<(Vec<Result<Written, Error>>, Drawn), sqlx::Error> {
         let mut answers = Vec::with_capacity(writes.len());
         let mut overlay = Overlay::new(writes, retention);
@@ -62,6 +79,10 @@ impl Transaction {
                 Ok(Decision::Answer(written)) => Ok(written),
                 Ok(Decision::ByStore(delete)) => {
                     self.write(overlay.take_changes()).await?;
+                    self.deleting = number;
+                    if !limit.is_armed() {
+                        limit.arm(time);
+                    }
                     let count = self.delete(delete).await?;
                     overlay.swept_by(delete);
                     Ok(Written::Deleted(count))
