@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use url::Url;
 
+use crate::download::Unpacked;
 use crate::process::{self, Process};
 use crate::watchdog::{self, Leftover};
 
@@ -24,7 +25,7 @@ pub(crate) const SUPERUSER: &str = "prism";
 /// How a server that is started for tests is set: room for many tests at once, and no checkpoint in the middle of them.
 /// Nothing that makes data durable is among it.
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
-    ("max_connections", "200"),
+    ("max_connections", "400"),
     ("shared_buffers", "128MB"),
     ("max_wal_size", "2GB"),
     ("checkpoint_timeout", "30min"),
@@ -37,6 +38,8 @@ const PATIENCE: &str = "60";
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     programs: PathBuf,
+    /// Which programs these are.
+    origin: String,
     folder: PathBuf,
     /// Whom the server runs as, if that is not who runs the tests.
     user: Option<(u32, u32)>,
@@ -45,31 +48,93 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Makes a cluster, not started yet, that goes when `owner` does.
+    /// Makes a cluster by the programs of this machine, not started yet, that goes when `owner` does.
     pub(crate) fn create(owner: &Process, home: &Path) -> Result<Self, String> {
         let programs = find_programs()?;
+        let origin = programs.display().to_string();
+        Self::by(programs, origin, None, owner, home)
+    }
+
+    /// The same by programs that were downloaded.
+    pub(crate) fn create_downloaded(owner: &Process, home: &Path) -> Result<Self, String> {
+        let unpacked = Unpacked::get()?;
+        Self::by(unpacked.programs(), unpacked.origin(), Some(&unpacked), owner, home)
+    }
+
+    fn by(
+        programs: PathBuf,
+        origin: String,
+        unpacked: Option<&Unpacked>,
+        owner: &Process,
+        home: &Path,
+    ) -> Result<Self, String> {
         let user = if rustix::process::getuid().is_root() { Some(unprivileged()?) } else { None };
         let temporary = fs::canonicalize(std::env::temp_dir())
             .map_err(|error| format!("there is no folder for temporary files: {error}"))?;
         let folder = temporary.join(format!("prism-postgres-{}", random()?));
-        let cluster = Self { programs, folder, user, port: free_port()?, password: random()? };
+        let mut cluster = Self { programs, origin, folder, user, port: free_port()?, password: random()? };
 
         // The watch comes first: whatever is made from here on is taken away, wherever this process is killed.
         watchdog::watch(owner, home, &Leftover::Cluster { folder: cluster.folder.clone() })
             .map_err(|error| error.to_string())?;
+        cluster.make_folder()?;
+        // Where the server runs as another user, the folder of the build may be closed to it, as one of root's own is.
+        if let Some(unpacked) = unpacked.filter(|unpacked| user.is_some() && !unpacked.is_open_to_others()) {
+            cluster.programs = unpacked.copy_to(&cluster.folder.join("programs"))?.programs();
+        }
         cluster.initialise()?;
         Ok(cluster)
     }
 
-    fn initialise(&self) -> Result<(), String> {
+    /// Makes a standby that streams from this cluster, which runs, and starts it. It goes when `owner` does.
+    pub(crate) fn standby(&self, owner: &Process, home: &Path) -> Result<Self, String> {
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        let folder = self.folder.with_file_name(format!("{name}-{}", random()?));
+        let mut standby = Self { folder, port: free_port()?, ..self.clone() };
+        watchdog::watch(owner, home, &Leftover::Cluster { folder: standby.folder.clone() })
+            .map_err(|error| error.to_string())?;
+        standby.make_folder()?;
+        let copied = standby
+            .run(
+                standby
+                    .command("pg_basebackup")
+                    .args(["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"])
+                    .args(["--dbname", self.url().as_str(), "--pgdata"])
+                    .arg(standby.data()),
+            )
+            .and_then(|()| standby.configure())
+            .and_then(|()| standby.start_on_a_free_port());
+        if let Err(problem) = copied {
+            standby.remove();
+            return Err(problem);
+        }
+        Ok(standby)
+    }
+
+    /// Makes a standby a primary, and returns when it takes writes.
+    pub(crate) fn promote(&self) -> Result<(), String> {
+        self.run(
+            self.command("pg_ctl")
+                .args(["promote", "--silent", "--wait", "--timeout", PATIENCE, "--pgdata"])
+                .arg(self.data()),
+        )
+    }
+
+    fn make_folder(&self) -> Result<(), String> {
         let io = |error: std::io::Error| format!("{}: {error}", self.folder.display());
         DirBuilder::new().mode(0o700).create(&self.folder).map_err(io)?;
+        if let Some((user, group)) = self.user {
+            std::os::unix::fs::chown(&self.folder, Some(user), Some(group)).map_err(io)?;
+        }
+        Ok(())
+    }
+
+    fn initialise(&self) -> Result<(), String> {
+        let io = |error: std::io::Error| format!("{}: {error}", self.folder.display());
         let password = self.folder.join("password");
         fs::write(&password, &self.password).map_err(io)?;
         if let Some((user, group)) = self.user {
-            for path in [&self.folder, &password] {
-                std::os::unix::fs::chown(path, Some(user), Some(group)).map_err(io)?;
-            }
+            std::os::unix::fs::chown(&password, Some(user), Some(group)).map_err(io)?;
         }
         // The password goes over loopback as it is: a challenge would cost every connection of an unoptimised test some
         // milliseconds of hashing. A crash of the machine while initdb runs loses nothing, hence --no-sync.
@@ -183,7 +248,7 @@ impl Cluster {
 
     /// Which programs it runs by.
     pub(crate) fn origin(&self) -> String {
-        self.programs.display().to_string()
+        self.origin.clone()
     }
 
     fn data(&self) -> PathBuf {
@@ -226,7 +291,7 @@ impl Cluster {
 }
 
 /// The folder of PostgreSQL's programs: from PATH, else the newest where Debian and its kin keep them.
-fn find_programs() -> Result<PathBuf, String> {
+pub(crate) fn find_programs() -> Result<PathBuf, String> {
     if let Some(initdb) = watchdog::find_program("initdb") {
         // A link in /usr/bin leads to where the others are.
         let initdb = fs::canonicalize(&initdb).unwrap_or(initdb);
@@ -247,12 +312,12 @@ fn find_programs() -> Result<PathBuf, String> {
     })
 }
 
-fn complete(folder: &Path) -> bool {
+pub(crate) fn complete(folder: &Path) -> bool {
     ["initdb", "postgres", "pg_ctl"].iter().all(|program| folder.join(program).is_file())
 }
 
 /// Whom the server runs as when the tests run as root, which postgres refuses: user and group of `postgres`, else `nobody`.
-fn unprivileged() -> Result<(u32, u32), String> {
+pub(crate) fn unprivileged() -> Result<(u32, u32), String> {
     let users = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
     ["postgres", "nobody"]
         .iter()

@@ -1,6 +1,6 @@
 //! A place on the way to a server where the way can be cut: for tests of outages, on a server that other tests share.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -23,9 +23,16 @@ const UNDER_WAY: usize = 256;
 pub struct Cuttable {
     url: Url,
     port: u16,
-    server: (String, u16),
-    delay: watch::Sender<Duration>,
+    route: Arc<Mutex<Route>>,
     state: Mutex<State>,
+}
+
+/// Where connections are led from now on.
+#[derive(Debug)]
+struct Route {
+    server: (String, u16),
+    /// What is held back on them, and for how long.
+    delay: watch::Sender<Duration>,
 }
 
 #[derive(Debug)]
@@ -50,12 +57,13 @@ impl Cuttable {
         on_own_runtime(async move {
             let socket = socket(0)?;
             let port = socket.local_addr().map_err(|error| refused(&error))?.port();
-            let (delay, _) = watch::channel(Duration::ZERO);
             let relay = Self {
                 url: address::with_place(&server, port),
                 port,
-                server: place,
-                delay,
+                route: Arc::new(Mutex::new(Route {
+                    server: place,
+                    delay: watch::Sender::new(Duration::ZERO),
+                })),
                 state: Mutex::new(State::Neither),
             };
             relay.open(socket)?;
@@ -106,15 +114,37 @@ impl Cuttable {
     /// Holds back what arrives from now on, in each direction, for this long; zero ends it. It takes time only: what was
     /// sent arrives whole and in order.
     pub fn delay(&self, delay: Duration) {
-        self.delay.send_replace(delay);
+        self.route().delay.send_replace(delay);
+    }
+
+    /// Holds back what arrives from now on for this long, on the connections that there are; those made from now on are not
+    /// held back.
+    pub fn strand(&self, delay: Duration) {
+        let stranded = std::mem::replace(&mut self.route().delay, watch::Sender::new(Duration::ZERO));
+        stranded.send_replace(delay);
+    }
+
+    /// Leads connections that are made from now on to the server of `url`, as a name does that moves. Those that there are
+    /// stay where they are. The address by way of the relay stays as it was: user, password and database are to be the same.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn point_to(&self, url: &str) -> Result<(), Error> {
+        let server: Url =
+            url.parse().map_err(|error| Error::Machine(format!("the address of a server: {error}")))?;
+        self.route().server = address::place(&server);
+        Ok(())
+    }
+
+    fn route(&self) -> MutexGuard<'_, Route> {
+        self.route.lock().expect("nobody panics while it is held")
     }
 
     /// Listens. On the provider's runtime, which the listener then belongs to.
     fn open(&self, socket: TcpSocket) -> Result<(), Error> {
         let _guard = crate::runtime::enter();
         let listener = socket.listen(1024).map_err(|error| refused(&error))?;
-        let (server, delay) = (self.server.clone(), self.delay.subscribe());
-        self.replace(State::Open(spawn(accept(listener, server, delay))));
+        self.replace(State::Open(spawn(accept(listener, Arc::clone(&self.route)))));
         Ok(())
     }
 
@@ -145,13 +175,17 @@ fn refused(error: &std::io::Error) -> Error {
 }
 
 /// Accepts until it is aborted. The connections go with the set that they are in.
-async fn accept(listener: TcpListener, server: (String, u16), delay: watch::Receiver<Duration>) {
+async fn accept(listener: TcpListener, route: Arc<Mutex<Route>>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 if let Ok((client, _)) = accepted {
-                    connections.spawn(relay(client, server.clone(), delay.clone()));
+                    let (server, delay) = {
+                        let route = route.lock().expect("nobody panics while it is held");
+                        (route.server.clone(), route.delay.subscribe())
+                    };
+                    connections.spawn(relay(client, server, delay));
                 }
             }
             Some(_) = connections.join_next() => {}

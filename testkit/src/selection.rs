@@ -75,6 +75,26 @@ pub fn skips(backend: Backend, test: &str) -> bool {
     reason.is_some()
 }
 
+/// As the second line of a `#[test]` that needs programs of the machine: `if lacks(&["pgbouncer"], "its name") { return; }`.
+/// They are looked for on `PATH`, in `/usr/sbin`, and beside PostgreSQL's programs.
+///
+/// If one is not there, it says so as [`skips`] does.
+#[must_use]
+pub fn lacks(programs: &[&str], test: &str) -> bool {
+    let missing: Vec<_> = programs.iter().copied().filter(|name| find(name).is_none()).collect();
+    if !missing.is_empty() {
+        crate::say(&format!("SKIPPED {test}: this machine has no {}", missing.join(", no ")));
+    }
+    !missing.is_empty()
+}
+
+/// Where a program is.
+pub(crate) fn find(name: &str) -> Option<std::path::PathBuf> {
+    let beside = crate::binaries::find_programs().ok().map(|folder| folder.join(name));
+    let elsewhere = [std::path::Path::new("/usr/sbin").join(name)].into_iter().chain(beside);
+    crate::watchdog::find_program(name).or_else(|| elsewhere.into_iter().find(|path| path.is_file()))
+}
+
 fn parse(value: Option<&str>) -> Result<Vec<Backend>, Error> {
     let Some(value) = value else { return Ok(Backend::ALL.to_vec()) };
     let wrong = |what: String| Error::Variable {

@@ -9,6 +9,9 @@ const URL: &str = "PRISM_TEST_POSTGRES_URL";
 const IMAGE: &str = "PRISM_TEST_POSTGRES_IMAGE";
 const DEFAULT_IMAGE: &str = "postgres:17-alpine";
 
+/// The ways to a server of our own, in the order in which they are tried.
+const OWN: [Way; 3] = [Way::Container, Way::Binaries, Way::Download];
+
 /// A way to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -19,6 +22,8 @@ pub enum Way {
     Container,
     /// A throwaway cluster, by PostgreSQL's own programs.
     Binaries,
+    /// The same, by programs that are downloaded from a package registry.
+    Download,
 }
 
 impl Way {
@@ -29,6 +34,7 @@ impl Way {
             Self::Url => "url",
             Self::Container => "container",
             Self::Binaries => "binaries",
+            Self::Download => "download",
         }
     }
 }
@@ -55,11 +61,13 @@ impl Settings {
             Some("url") => Some(Way::Url),
             Some("container") => Some(Way::Container),
             Some("binaries") => Some(Way::Binaries),
+            Some("download") => Some(Way::Download),
             Some(other) => {
                 return Err(Error::Variable {
                     variable: WAY,
                     value: other.to_owned(),
-                    allowed: "url, container and binaries are allowed, and not set means the first of them that works"
+                    allowed: "url, container, binaries and download are allowed, and not set means the first of them that \
+                              works"
                         .to_owned(),
                 });
             }
@@ -80,15 +88,15 @@ impl Settings {
         match (self.demanded, &self.url) {
             (Some(way), _) => vec![way],
             (None, Some(_)) => vec![Way::Url],
-            (None, None) => vec![Way::Container, Way::Binaries],
+            (None, None) => OWN.to_vec(),
         }
     }
 
     /// The ways to a server that a test may stop: never the one that somebody else runs.
     pub(crate) fn private_ways(&self) -> Vec<Way> {
         match self.demanded {
-            Some(way @ (Way::Container | Way::Binaries)) => vec![way],
-            Some(Way::Url) | None => vec![Way::Container, Way::Binaries],
+            Some(way @ (Way::Container | Way::Binaries | Way::Download)) => vec![way],
+            Some(Way::Url) | None => OWN.to_vec(),
         }
     }
 }
@@ -121,9 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_set_the_engine_comes_before_the_programs() {
+    fn with_nothing_set_the_engine_comes_before_the_programs_and_a_download_last() {
         let settings = read(&[]).unwrap();
-        assert_eq!(settings.ways(), [Way::Container, Way::Binaries]);
+        assert_eq!(settings.ways(), [Way::Container, Way::Binaries, Way::Download]);
         assert_eq!(settings.image, "postgres:17-alpine");
     }
 
@@ -131,7 +139,7 @@ mod tests {
     fn a_server_that_is_named_is_the_only_one_that_will_do_but_never_the_one_to_stop() {
         let settings = read(&[(URL, "postgres://u:p@localhost:1/d")]).unwrap();
         assert_eq!(settings.ways(), [Way::Url]);
-        assert_eq!(settings.private_ways(), [Way::Container, Way::Binaries]);
+        assert_eq!(settings.private_ways(), [Way::Container, Way::Binaries, Way::Download]);
     }
 
     #[test]
@@ -139,14 +147,16 @@ mod tests {
         let settings = read(&[(WAY, "container"), (URL, "postgres://localhost/d")]).unwrap();
         assert_eq!((settings.ways(), settings.private_ways()), (vec![Way::Container], vec![Way::Container]));
         assert_eq!(read(&[(WAY, "binaries")]).unwrap().ways(), [Way::Binaries]);
+        let settings = read(&[(WAY, "download")]).unwrap();
+        assert_eq!((settings.ways(), settings.private_ways()), (vec![Way::Download], vec![Way::Download]));
     }
 
     #[test]
     fn an_unknown_way_is_an_error_that_says_what_is_allowed() {
         assert_eq!(
             read(&[(WAY, "docker")]).unwrap_err().to_string(),
-            "PRISM_TEST_POSTGRES=docker: url, container and binaries are allowed, and not set means the first of them \
-             that works"
+            "PRISM_TEST_POSTGRES=docker: url, container, binaries and download are allowed, and not set means the first \
+             of them that works"
         );
     }
 

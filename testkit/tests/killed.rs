@@ -287,7 +287,7 @@ fn refused(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn without_a_way_the_error_names_the_three_and_what_was_tried() {
+fn without_a_way_the_error_names_the_four_and_what_was_tried() {
     let said =
         refused(&[("PATH", ""), ("PRISM_TEST_POSTGRES", "container"), ("PRISM_TEST_BACKENDS", "postgres")]);
     for part in [
@@ -296,6 +296,7 @@ fn without_a_way_the_error_names_the_three_and_what_was_tried() {
         "\n  1. PRISM_TEST_POSTGRES_URL=",
         "\n  2. a container engine",
         "\n  3. PostgreSQL's own programs",
+        "\n  4. a package registry that answers",
     ] {
         assert!(said.contains(part), "{said} lacks {part}");
     }
