@@ -1,105 +1,265 @@
-//! Where lines go on their way to standard error: gathered for a moment, because a system call for each would cost a busy
-//! server more than anything else in a call.
+//! Log lines on their way to standard error: a bounded buffer, and one thread that writes it. No call waits for the reader of
+//! the log, and there is no system call for each line.
 
-use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::cell::Cell;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How long a line may be held back. Warnings and errors are not, nor is what came before them.
+/// How long a line of INFO or DEBUG is held back, so that lines are written together.
 const HELD: Duration = Duration::from_millis(10);
-/// How many bytes are held back at most; whoever brings more writes them out.
-const MOST_BYTES: usize = 64 << 10;
+/// Bytes that are written without holding them back any longer.
+const MANY_BYTES: usize = 64 << 10;
+/// Bytes that wait at most, before warnings and errors only. As many again may be in the write that is going on.
+const MOST_BYTES: usize = 2 << 20;
+/// What of [`MOST_BYTES`] is kept for warnings and errors.
+const KEPT_FOR_WARNINGS: usize = MOST_BYTES / 4;
+/// How long the end of the process waits for a reader that takes nothing.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+/// How long a panic waits until it is written, since an abort may follow.
+const PANIC_WRITE: Duration = Duration::from_millis(100);
+/// Time between two reports of dropped lines, and between two tries where the output is non-blocking and full.
+const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
 
-/// Gathers lines, and has a thread that writes them out.
-pub(super) struct Lines {
-    held: Arc<Mutex<Held>>,
-    /// Tells the thread that something is held. It holds one word, because more would say no more.
-    wake: SyncSender<()>,
+/// Takes lines, and never blocks: a line that finds the buffer full is dropped and counted.
+pub(super) struct Lines(Arc<Shared>);
+
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// Wakes the thread that writes.
+    woken: Condvar,
+    /// Tells those who wait for it that the thread has written.
+    written: Condvar,
 }
 
-/// What is held back, and where it goes.
-struct Held {
+#[derive(Default)]
+struct Waiting {
     bytes: Vec<u8>,
-    out: Box<dyn Write + Send>,
+    /// Lines that were dropped and not yet reported.
+    dropped: u64,
+    /// What waits is not held back.
+    urgent: bool,
+    /// Bytes that were taken in, and bytes that were written or lost, since the start.
+    taken: u64,
+    done: u64,
+    /// Threads that wait for `written`.
+    watchers: u32,
+    closing: bool,
+    ended: bool,
 }
 
-/// Writes out what is held when it is dropped.
-pub(crate) struct Rest(Arc<Mutex<Held>>);
+thread_local! {
+    /// Whether this thread is writing a report, which has room however full the buffer is.
+    static REPORTING: Cell<bool> = const { Cell::new(false) };
+}
 
-impl Drop for Rest {
+/// Writes what is left when it is dropped, for as long as a second.
+pub(super) struct LastLines(Arc<Shared>);
+
+impl Drop for LastLines {
     fn drop(&mut self) {
-        lock(&self.0).write_out();
+        let mut waiting = self.0.lock();
+        waiting.closing = true;
+        self.0.woken.notify_one();
+        self.0.wait_until(waiting, LAST_WRITE, |waiting| waiting.ended);
+    }
+}
+
+/// Lets a panic wait until it is written.
+pub(super) struct PanicLines(Arc<Shared>);
+
+impl PanicLines {
+    /// Waits until what was logged before is written, 100 ms at most, and not at all where lines are being dropped.
+    pub(super) fn wait(&self) {
+        let waiting = self.0.lock();
+        if waiting.dropped == 0 {
+            let wanted = waiting.taken;
+            self.0.wait_until(waiting, PANIC_WRITE, |waiting| waiting.done >= wanted || waiting.ended);
+        }
     }
 }
 
 impl Lines {
-    /// Lines that go to `out`. Whoever ends the process drops the [`Rest`] before.
-    pub(super) fn to(out: impl Write + Send + 'static) -> io::Result<(Self, Rest)> {
-        let held = Arc::new(Mutex::new(Held { bytes: Vec::new(), out: Box::new(out) }));
-        let (wake, woken) = sync_channel(1);
+    /// Lines that go to `out`. `report` logs how many lines were dropped; it is called once `out` takes lines again, at most
+    /// once a second, and at the end. Drop [`LastLines`] before the process ends.
+    pub(super) fn to(
+        out: impl Write + Send + 'static,
+        report: impl Fn(u64) + Send + 'static,
+    ) -> io::Result<(Self, LastLines, PanicLines)> {
+        let shared =
+            Arc::new(Shared { waiting: Mutex::default(), woken: Condvar::new(), written: Condvar::new() });
+        let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("prism-log".to_owned());
-        let of_thread = Arc::clone(&held);
-        thread.spawn(move || write_out(&of_thread, &woken))?;
-        let rest = Rest(Arc::clone(&held));
-        Ok((Self { held, wake }, rest))
+        thread.spawn(move || of_thread.write_out(&mut Output { out, torn: false }, &report))?;
+        Ok((Self(Arc::clone(&shared)), LastLines(Arc::clone(&shared)), PanicLines(shared)))
     }
 }
 
-fn write_out(held: &Mutex<Held>, woken: &Receiver<()>) {
-    while woken.recv().is_ok() {
-        thread::sleep(HELD);
-        lock(held).write_out();
+impl Shared {
+    /// A panic under the lock leaves nothing half done that the next line could not go on after.
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until(
+        &self,
+        mut waiting: MutexGuard<'_, Waiting>,
+        at_most: Duration,
+        holds: impl Fn(&Waiting) -> bool,
+    ) {
+        waiting.watchers += 1;
+        let wait = self.written.wait_timeout_while(waiting, at_most, |waiting| !holds(waiting));
+        let (mut waiting, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        waiting.watchers -= 1;
+    }
+
+    fn push(&self, line: &[u8], urgent: bool) {
+        let mut waiting = self.lock();
+        let room = if urgent { MOST_BYTES } else { MOST_BYTES - KEPT_FOR_WARNINGS };
+        if waiting.bytes.len() + line.len() > room && !REPORTING.get() {
+            waiting.dropped += 1;
+            return;
+        }
+        let first = waiting.bytes.is_empty();
+        waiting.bytes.extend_from_slice(line);
+        waiting.taken += line.len() as u64;
+        let hurry = urgent || waiting.bytes.len() >= MANY_BYTES;
+        if first || (hurry && !waiting.urgent) {
+            waiting.urgent |= hurry;
+            drop(waiting);
+            self.woken.notify_one();
+        }
+    }
+
+    /// Waits for lines, at most `at_most`, and moves them into `batch`.
+    fn next(&self, batch: &mut Vec<u8>, at_most: Option<Duration>) {
+        let nothing = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closing;
+        let waiting = self.lock();
+        let waiting = match at_most {
+            None => self.woken.wait_while(waiting, nothing).unwrap_or_else(PoisonError::into_inner),
+            Some(at_most) => {
+                let wait = self.woken.wait_timeout_while(waiting, at_most, nothing);
+                wait.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        let held = |waiting: &mut Waiting| !waiting.bytes.is_empty() && !waiting.urgent && !waiting.closing;
+        let wait = self.woken.wait_timeout_while(waiting, HELD, held);
+        let mut waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
+        waiting.urgent = false;
+        std::mem::swap(&mut waiting.bytes, batch);
+    }
+
+    /// What the thread does until the end.
+    fn write_out(&self, out: &mut Output<impl Write>, report: &impl Fn(u64)) {
+        let (mut batch, mut reported, mut last_report) = (Vec::new(), None::<Instant>, false);
+        let mut pause = None;
+        loop {
+            self.next(&mut batch, pause);
+            let (size, lost) = (batch.len(), out.write(&batch));
+            batch.clear();
+            batch.shrink_to(MANY_BYTES);
+            let mut waiting = self.lock();
+            waiting.done += size as u64;
+            waiting.dropped += lost;
+            let closing = waiting.closing;
+            if waiting.watchers > 0 {
+                self.written.notify_all();
+            }
+            pause = None;
+            if waiting.dropped > 0 && lost == 0 && !last_report {
+                let since = reported.map_or(BETWEEN_REPORTS, |at| at.elapsed());
+                if closing || since >= BETWEEN_REPORTS {
+                    let dropped = std::mem::take(&mut waiting.dropped);
+                    drop(waiting);
+                    (reported, last_report) = (Some(Instant::now()), closing);
+                    REPORTING.set(true);
+                    report(dropped);
+                    REPORTING.set(false);
+                    continue;
+                }
+                pause = Some(BETWEEN_REPORTS.saturating_sub(since));
+            }
+            if closing && size == 0 {
+                waiting.ended = true;
+                self.written.notify_all();
+                return;
+            }
+        }
     }
 }
 
-/// Nothing in it is left half done by a panic that a line could not go on after.
-fn lock(held: &Mutex<Held>) -> MutexGuard<'_, Held> {
-    held.lock().unwrap_or_else(PoisonError::into_inner)
+/// Where lines go, and whether the last one there has no end.
+struct Output<W> {
+    out: W,
+    torn: bool,
 }
 
-impl Held {
-    fn write_out(&mut self) {
-        // Where even the log cannot be written, there is nobody to tell.
-        let _ = self.out.write_all(&self.bytes).and_then(|()| self.out.flush());
-        self.bytes.clear();
+impl<W: Write> Output<W> {
+    /// Writes whole lines, and answers how many of them were lost because the output failed: its reader is gone, or the disk
+    /// that it is on is full.
+    fn write(&mut self, lines: &[u8]) -> u64 {
+        if lines.is_empty() {
+            return 0;
+        }
+        if self.torn {
+            match self.write_all(b"\n") {
+                Ok(()) => self.torn = false,
+                Err(_) => return count(lines),
+            }
+        }
+        self.write_all(lines).err().map_or(0, |at| {
+            self.torn = at > 0 && lines[at - 1] != b'\n';
+            count(&lines[at..])
+        })
     }
+
+    /// Where it failed, on failure.
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            match self.out.write(&bytes[at..]) {
+                Ok(0) => return Err(at),
+                Ok(count) => at += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Another process has made the pipe that both write to non-blocking.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(HELD),
+                Err(_) => return Err(at),
+            }
+        }
+        let _ = self.out.flush();
+        Ok(())
+    }
+}
+
+fn count(lines: &[u8]) -> u64 {
+    lines.split_inclusive(|&byte| byte == b'\n').count() as u64
 }
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { lines: self, urgent: true }
+        Line { lines: &self.0, urgent: true }
     }
 
     fn make_writer_for(&'a self, event: &Metadata<'_>) -> Line<'a> {
-        Line { lines: self, urgent: *event.level() <= Level::WARN }
+        Line { lines: &self.0, urgent: *event.level() <= Level::WARN }
     }
 }
 
-/// Takes one event's line.
+/// Takes one event's line, which comes in one piece.
 pub(super) struct Line<'a> {
-    lines: &'a Lines,
+    lines: &'a Shared,
     urgent: bool,
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut held = lock(&self.lines.held);
-        let first = held.bytes.is_empty();
-        held.bytes.extend_from_slice(bytes);
-        if self.urgent || held.bytes.len() >= MOST_BYTES {
-            held.write_out();
-        } else if first {
-            drop(held);
-            // A word that is there already says the same.
-            let _ = self.lines.wake.try_send(());
-        }
+        self.lines.push(bytes, self.urgent);
         Ok(bytes.len())
     }
 
@@ -109,73 +269,4 @@ impl Write for Line<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{Sender, channel};
-
-    use super::*;
-
-    /// Each write as it comes.
-    struct Told(Sender<String>);
-
-    impl Write for Told {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if !bytes.is_empty() {
-                let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
-            }
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn lines() -> (Lines, Rest, Receiver<String>) {
-        let (sender, told) = channel();
-        let (lines, rest) = Lines::to(Told(sender)).unwrap();
-        (lines, rest, told)
-    }
-
-    fn line(lines: &Lines, urgent: bool, text: &str) {
-        Line { lines, urgent }.write_all(text.as_bytes()).unwrap();
-    }
-
-    fn next(told: &Receiver<String>) -> String {
-        told.recv_timeout(Duration::from_secs(30)).expect("the line was never written")
-    }
-
-    #[test]
-    fn a_line_that_is_held_is_written_soon_and_the_next_one_too() {
-        let (lines, _rest, told) = lines();
-        for text in ["one\n", "two\n"] {
-            line(&lines, false, text);
-            assert_eq!(next(&told), text);
-        }
-    }
-
-    #[test]
-    fn a_warning_is_written_at_once_with_what_came_before() {
-        let (lines, _rest, told) = lines();
-        // The thread can get no word in, so that only the warning itself writes.
-        let held = Arc::clone(&lines.held);
-        lock(&held).bytes.extend_from_slice(b"before\n");
-        line(&lines, true, "warning\n");
-        assert_eq!(told.try_recv().unwrap(), "before\nwarning\n");
-    }
-
-    #[test]
-    fn what_is_held_stays_within_its_bound() {
-        let (lines, _rest, told) = lines();
-        let long = "x".repeat(MOST_BYTES);
-        line(&lines, false, &long);
-        assert_eq!(told.try_recv().unwrap(), long);
-    }
-
-    #[test]
-    fn the_rest_is_written_in_the_end() {
-        let (lines, rest, told) = lines();
-        lock(&lines.held).bytes.extend_from_slice(b"last\n");
-        drop(rest);
-        assert_eq!(told.try_recv().unwrap(), "last\n");
-    }
-}
+mod tests;

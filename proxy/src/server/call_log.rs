@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -14,26 +15,27 @@ use futures::future::BoxFuture;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use prism_contract::keyvalue::Namespace;
+use prism_proto::common::ErrorReason;
 use prism_wire::server::CallNotes;
-use prism_wire::status::{Decoded, code_name};
-use tokio::sync::Notify;
+use prism_wire::status::{Decoded, code_name, framework};
 use tonic::body::Body;
-use tonic::transport::server::{TcpConnectInfo, TlsConnectInfo};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::connection::Connection;
+use super::health::{self, Outcomes};
 use super::methods;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Logs each call when it has ended. A call that found the database away is reported to whoever watches over it.
+/// Logs each call when it has ended, and records its outcome for health.
 #[derive(Clone)]
-pub(super) struct CallLogLayer(Arc<Notify>);
+pub(super) struct CallLogLayer(Arc<Outcomes>);
 
 impl CallLogLayer {
-    pub(super) fn new(suspicion: Arc<Notify>) -> Self {
-        Self(suspicion)
+    pub(super) fn new(outcomes: Arc<Outcomes>) -> Self {
+        Self(outcomes)
     }
 }
 
@@ -41,13 +43,13 @@ impl<S> Layer<S> for CallLogLayer {
     type Service = CallLog<S>;
 
     fn layer(&self, inner: S) -> CallLog<S> {
-        CallLog { suspicion: Arc::clone(&self.0), inner }
+        CallLog { outcomes: Arc::clone(&self.0), inner }
     }
 }
 
 #[derive(Clone)]
 pub(super) struct CallLog<S> {
-    suspicion: Arc<Notify>,
+    outcomes: Arc<Outcomes>,
     inner: S,
 }
 
@@ -59,6 +61,11 @@ impl Call {
     /// Whose token it carried.
     pub(super) fn made_by(&self, name: &str) {
         let _ = self.0.set(name.to_owned());
+    }
+
+    /// Whose token it carried, if that is known yet.
+    pub(super) fn caller(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
     }
 }
 
@@ -77,7 +84,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let line = Line::of(&mut request, Arc::clone(&self.suspicion));
+        let line = Line::of(&mut request, Arc::clone(&self.outcomes));
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut line = line;
@@ -90,25 +97,39 @@ where
     }
 }
 
-/// The event of a line; a macro, since an event's level is a constant.
+/// The event of a line; a macro, since an event's level is a constant. The line of a failed call has more fields, by which the
+/// log's limits know it.
 macro_rules! log {
-    ($line:expr, $status:expr, $level:ident) => {
+    ($line:expr, $level:ident, $($more:tt)*) => {
         if tracing::enabled!(tracing::Level::$level) {
             let line: &Line = $line;
-            let failure = ($status.code() != Code::Ok).then(|| Decoded::from_status($status));
             tracing::event!(
                 tracing::Level::$level,
                 request_id = line.request_id.to_str().unwrap_or_default(),
                 method = line.method,
-                status = code_name($status.code()),
+                $($more)*
                 duration_ms = milliseconds(line.started),
                 peer = line.peer.map(tracing::field::display),
                 namespace = line.notes.namespace().map(Namespace::as_str),
                 caller = line.call.0.get(),
-                reason = failure.as_ref().map(|failure| failure.reason.as_str()),
-                error = failure.as_ref().map(|failure| failure.message.as_str()),
-                cause = line.notes.error().and_then(|error| error.cause()).map(tracing::field::debug),
                 "call"
+            );
+        }
+    };
+}
+
+/// The line of a failed call.
+macro_rules! failed {
+    ($line:expr, $status:expr, $level:ident) => {
+        if tracing::enabled!(tracing::Level::$level) {
+            let (line, failure): (&Line, _) = ($line, Decoded::from_status($status));
+            log!(
+                line,
+                $level,
+                status = code_name($status.code()),
+                reason = failure.reason.as_str(),
+                error = failure.message.as_str(),
+                cause = line.notes.error().and_then(|error| error.cause()).map(tracing::field::debug),
             );
         }
     };
@@ -123,12 +144,12 @@ struct Line {
     started: Instant,
     call: Call,
     notes: CallNotes,
-    suspicion: Arc<Notify>,
+    outcomes: Arc<Outcomes>,
     written: bool,
 }
 
 impl Line {
-    fn of(request: &mut Request<Body>, suspicion: Arc<Notify>) -> Self {
+    fn of(request: &mut Request<Body>, outcomes: Arc<Outcomes>) -> Self {
         let (call, notes) = (Call::default(), CallNotes::default());
         request.extensions_mut().insert(call.clone());
         request.extensions_mut().insert(notes.clone());
@@ -141,7 +162,7 @@ impl Line {
             started: Instant::now(),
             call,
             notes,
-            suspicion,
+            outcomes,
             written: false,
         }
     }
@@ -161,16 +182,30 @@ impl Line {
         if std::mem::replace(&mut self.written, true) {
             return;
         }
-        if status.code() == Code::Unavailable {
-            self.suspicion.notify_one();
+        if self.own {
+            self.outcomes.record(health::Call::of(&self.method), status.code(), || self.tenant());
         }
+        // A panic on the way to the log is not the call's.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.log(status)));
+    }
+
+    /// Whose call it was, where callers have no names by the namespace.
+    fn tenant(&self) -> u64 {
+        let caller = self.call.0.get().map(String::as_str);
+        health::tenant(caller.or(self.notes.namespace().map(Namespace::as_str)).unwrap_or_default())
+    }
+
+    fn log(&self, status: &Status) {
         match status.code() {
-            Code::Internal | Code::Unknown | Code::DataLoss => log!(self, status, ERROR),
-            Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => log!(self, status, WARN),
-            // Somebody asks for health every second, and that it was answered is no news.
-            Code::Ok if !self.own => log!(self, status, DEBUG),
-            Code::Ok
-            | Code::Cancelled
+            Code::Internal | Code::Unknown | Code::DataLoss => failed!(self, status, ERROR),
+            Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => {
+                failed!(self, status, WARN);
+            }
+            // Health is asked every second, and a watch of it ends because its client goes: that is no news.
+            Code::Ok if !self.own => log!(self, DEBUG, status = "OK",),
+            Code::Cancelled if !self.own => failed!(self, status, DEBUG),
+            Code::Ok => log!(self, INFO, status = "OK",),
+            Code::Cancelled
             | Code::InvalidArgument
             | Code::NotFound
             | Code::AlreadyExists
@@ -179,7 +214,7 @@ impl Line {
             | Code::Aborted
             | Code::OutOfRange
             | Code::Unimplemented
-            | Code::Unauthenticated => log!(self, status, INFO),
+            | Code::Unauthenticated => failed!(self, status, INFO),
         }
     }
 }
@@ -187,7 +222,8 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if !self.written {
-            self.write(&Status::cancelled("the client gave the call up, or its connection ended"));
+            let why = "the client gave the call up, or its connection ended";
+            self.write(&framework(Code::Cancelled, ErrorReason::Cancelled, why));
         }
     }
 }
@@ -226,9 +262,9 @@ fn method(own: bool, path: &str) -> String {
     }
 }
 
-fn peer(extensions: &Extensions) -> Option<SocketAddr> {
-    let tls = || extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(TlsConnectInfo::get_ref);
-    extensions.get::<TcpConnectInfo>().or_else(tls).and_then(TcpConnectInfo::remote_addr)
+/// Where a call comes from.
+pub(super) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    extensions.get::<Arc<Connection>>().map(|connection| connection.peer())
 }
 
 /// A body that writes the line when it ends.

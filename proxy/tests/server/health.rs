@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
+use futures::stream;
 use prism_proxy::config::{Digest, Permission, Token};
 use tonic::Code;
 use tonic::transport::Channel;
@@ -9,7 +11,10 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::support::{Mode, Server, Steered, get, refusal, until};
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+
+use crate::support::{Mode, Server, Steered, get, item, put, refusal, until};
 
 const SERVICES: [&str; 2] = ["", "prism.keyvalue.v1.KeyValueService"];
 
@@ -76,4 +81,94 @@ async fn an_unknown_service_is_not_found_and_health_needs_no_token() {
     until("serving", async || status(&mut health, "").await == ServingStatus::Serving).await;
     let request = HealthCheckRequest { service: "no.such.Service".to_owned() };
     assert_eq!(health.check(request).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_backend_whose_every_write_fails_is_not_serving_although_it_answers_its_check() {
+    let backend = Steered::new(Mode::Works);
+    let server =
+        Server::start_with(backend.clone(), |options| options.health_interval = Duration::from_millis(20))
+            .await;
+    let client = server.client().await;
+    let mut health = HealthClient::new(server.channel().await);
+    let mut becomes = async |wanted, code| {
+        until("health follows the writes", async || {
+            let answer = client.put(put(vec![item("k", "v")])).await;
+            assert_eq!(answer.err().map(|error| error.status().unwrap().code), code);
+            client.get(get()).await.unwrap();
+            status(&mut health, "").await == wanted
+        })
+        .await;
+    };
+    becomes(ServingStatus::Serving, None).await;
+    backend.set(Mode::WritesFail);
+    becomes(ServingStatus::NotServing, Some(Code::Unavailable)).await;
+    backend.set(Mode::Works);
+    becomes(ServingStatus::Serving, None).await;
+}
+
+#[tokio::test]
+async fn a_backend_that_answers_calls_is_serving_however_long_its_check_takes() {
+    let backend = Steered::new(Mode::IsBusy);
+    let server =
+        Server::start_with(backend.clone(), |options| options.health_interval = Duration::from_millis(20))
+            .await;
+    let client = server.client().await;
+    let mut health = HealthClient::new(server.channel().await);
+    until("not serving", async || status(&mut health, "").await == ServingStatus::NotServing).await;
+    until("serving, by its calls", async || {
+        client.get(get()).await.unwrap();
+        status(&mut health, "").await == ServingStatus::Serving
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_watch_of_an_unknown_service_says_so_and_stays_open() {
+    let mut server = Server::start(Steered::new(Mode::Works)).await;
+    let mut health = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: "no.such.Service".to_owned() };
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    let first = watch.message().await.unwrap().unwrap();
+    assert_eq!(first.status(), ServingStatus::ServiceUnknown);
+    assert!(futures::FutureExt::now_or_never(watch.message()).is_none(), "it ended");
+    // Like any watch it ends with the server.
+    server.shutdown.drain();
+    while let Ok(Some(_)) = watch.message().await {}
+    (&mut server.running).await.unwrap().unwrap();
+}
+
+/// What a connection may have open of a kind of stream.
+const STREAMS: usize = 8;
+
+#[tokio::test]
+async fn a_connection_watches_health_a_few_times_and_further_watches_are_refused() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let mut health = HealthClient::new(server.channel().await);
+    let request = || HealthCheckRequest { service: String::new() };
+    let watches = join_all((0..100).map(|_| {
+        let mut health = health.clone();
+        async move { health.watch(request()).await }
+    }));
+    let (mut open, refused): (Vec<_>, Vec<_>) = watches.await.into_iter().partition(Result::is_ok);
+    assert_eq!((open.len(), refused.len()), (STREAMS, 100 - STREAMS));
+    assert!(refused.into_iter().all(|refused| refused.unwrap_err().code() == Code::ResourceExhausted));
+    until("a check is answered", async || status(&mut health, "").await == ServingStatus::Serving).await;
+    let mut other = HealthClient::new(server.channel().await);
+    other.watch(request()).await.expect("another connection");
+    open.pop();
+    until("a place is free again", async || health.watch(request()).await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_connection_asks_reflection_a_few_times_at_once() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let mut reflection = ServerReflectionClient::new(server.channel().await);
+    let never = || stream::pending::<ServerReflectionRequest>();
+    let mut open = Vec::new();
+    for _ in 0..STREAMS {
+        open.push(reflection.server_reflection_info(never()).await.unwrap());
+    }
+    let refused = reflection.server_reflection_info(never()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
 }

@@ -14,12 +14,14 @@ use prism_proxy::config::{Digest, Permission, Token};
 use prism_wire::client::Resume;
 use serde_json::Value;
 use tonic::Request;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{CAUSE, Mode, Server, Steered, describe, item, until};
 
 /// What this thread logs. A test's tasks all run on its own thread. One subscriber serves all threads of the process,
 /// since one that only a thread has is not asked about events that another thread comes upon first.
-struct Log;
+pub(crate) struct Log;
 
 thread_local! {
     static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -37,7 +39,7 @@ impl Write for Log {
 }
 
 impl Log {
-    fn capture() {
+    pub(crate) fn capture() {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
             let lines = tracing_subscriber::fmt().json().flatten_event(true);
@@ -46,12 +48,12 @@ impl Log {
         LINES.with_borrow_mut(Vec::clear);
     }
 
-    fn text() -> String {
+    pub(crate) fn text() -> String {
         String::from_utf8(LINES.with_borrow(Vec::clone)).unwrap()
     }
 
     /// The lines of calls to the KeyValue service, once there are `count`.
-    async fn calls(count: usize) -> Vec<Value> {
+    pub(crate) async fn calls(count: usize) -> Vec<Value> {
         let calls = || -> Vec<Value> {
             let lines = Self::text();
             let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -185,4 +187,17 @@ async fn a_stream_that_ends_well_is_logged_once_as_ok() {
             ("prism.keyvalue.v1.KeyValueService/Describe", "OK")
         ]
     );
+}
+
+#[tokio::test]
+async fn health_that_is_asked_or_watched_is_no_news() {
+    Log::capture();
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let mut health = HealthClient::new(server.channel().await);
+    let request = || HealthCheckRequest { service: String::new() };
+    health.check(request()).await.unwrap();
+    drop(health.watch(request()).await.unwrap());
+    let lines = Log::calls(2).await;
+    let ends: Vec<_> = lines.iter().map(|line| (&line["status"], &line["level"])).collect();
+    assert_eq!(ends, [(&"OK".into(), &"DEBUG".into()), (&"CANCELLED".into(), &"DEBUG".into())]);
 }

@@ -1,0 +1,294 @@
+//! Repeated warnings are summed up: of one kind a few lines are logged in each window of time, and then one line says how many
+//! more there were. A filter over all events of the process, whichever crate they come from.
+
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::fmt::{self, Write as _};
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{io, mem, thread};
+
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// How long lines are counted before they are summed up.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Kinds that are told apart within a window; further ones are counted together.
+const MOST_KINDS: usize = 1_024;
+/// Bytes of each part of a description.
+const MOST_TEXT: usize = 128;
+
+/// Lines of a level that are logged in one window: of one kind, and of all kinds together. The first line of a kind is always
+/// logged, so a flood of one kind does not hide another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Quota {
+    each: u32,
+    all: u32,
+}
+
+const WARNINGS: Quota = Quota { each: 20, all: 2_000 };
+const FAILURES: Quota = Quota { each: 200, all: 10_000 };
+
+/// Events that are limited. Anything else passes: a successful call has its line, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Class {
+    Error,
+    Warning,
+    /// An event of INFO that has the field `reason`: a call that failed by its client's doing.
+    Failure,
+}
+
+impl Class {
+    fn of(metadata: &Metadata<'_>) -> Option<Self> {
+        let has = |name| metadata.fields().field(name).is_some();
+        match *metadata.level() {
+            // What is counted and told here is not itself left out.
+            Level::ERROR | Level::WARN if has("left_out") => None,
+            Level::ERROR => Some(Self::Error),
+            Level::WARN => Some(Self::Warning),
+            Level::INFO if has("reason") && !has("left_out") => Some(Self::Failure),
+            _ => None,
+        }
+    }
+
+    fn quota(self) -> Quota {
+        match self {
+            Self::Error | Self::Warning => WARNINGS,
+            Self::Failure => FAILURES,
+        }
+    }
+}
+
+/// The limits of this process' log. Clones share them.
+#[derive(Clone)]
+pub(super) struct Limits(Arc<Shared>);
+
+struct Shared {
+    window: Mutex<Window>,
+    hasher: RandomState,
+    /// Tells the thread that a window has begun.
+    begun: SyncSender<()>,
+}
+
+#[derive(Default)]
+struct Window {
+    kinds: HashMap<u64, Kind>,
+    warnings: u32,
+    failures: u32,
+}
+
+/// Lines that are told apart by nothing but time and place: the same event of the code, method, status and reason, by the same
+/// caller, or in the same namespace where callers have no names.
+struct Kind {
+    class: Class,
+    lines: u32,
+    left_out: u64,
+    what: Description,
+}
+
+impl Limits {
+    /// Limits, and a thread that sums up each window.
+    pub(super) fn start() -> io::Result<Self> {
+        let (limits, begun) = Self::new();
+        let of_thread = limits.clone();
+        let thread = thread::Builder::new().name("prism-log-limits".to_owned());
+        thread.spawn(move || {
+            while begun.recv().is_ok() {
+                thread::sleep(WINDOW);
+                of_thread.sum_up();
+            }
+        })?;
+        Ok(limits)
+    }
+
+    fn new() -> (Self, Receiver<()>) {
+        let (begun, receiver) = sync_channel(1);
+        let shared = Shared { window: Mutex::default(), hasher: RandomState::new(), begun };
+        (Self(Arc::new(shared)), receiver)
+    }
+
+    /// Ends the window: logs what was left out in it.
+    pub(super) fn sum_up(&self) {
+        let window = mem::take(&mut *self.lock());
+        for kind in window.kinds.into_values().filter(|kind| kind.left_out > 0) {
+            kind.report();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Window> {
+        self.0.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the event is logged; if not, it is counted.
+    fn admit(&self, class: Class, event: &Event<'_>) -> bool {
+        let quota = class.quota();
+        let key = self.key(event);
+        let mut window = self.lock();
+        if window.kinds.is_empty() {
+            // One word that waits says as much as two.
+            let _ = self.0.begun.try_send(());
+        }
+        let full = window.kinds.len() >= MOST_KINDS;
+        let Window { kinds, warnings, failures } = &mut *window;
+        let kind = if full && !kinds.contains_key(&key) {
+            let others =
+                || Kind::new(class, Description { of: "others".to_owned(), ..Description::default() });
+            kinds.entry(self.0.hasher.hash_one(class)).or_insert_with(others)
+        } else {
+            match kinds.entry(key) {
+                Entry::Occupied(kind) => kind.into_mut(),
+                Entry::Vacant(place) => place.insert(Kind::new(class, Description::of(event))),
+            }
+        };
+        let all = if class == Class::Failure { failures } else { warnings };
+        if kind.lines > 0 && (kind.lines >= quota.each || *all >= quota.all) {
+            kind.left_out += 1;
+            return false;
+        }
+        kind.lines += 1;
+        *all += 1;
+        true
+    }
+
+    fn key(&self, event: &Event<'_>) -> u64 {
+        let mut hasher = self.0.hasher.build_hasher();
+        event.metadata().callsite().hash(&mut hasher);
+        // Clients choose namespaces but not their names, so a namespace tells callers apart only where there are no names.
+        let mut part = |field: &'static str, text: &str| (field, text).hash(&mut hasher);
+        let mut parts = Parts::default();
+        event.record(&mut parts);
+        for (field, text) in parts.told_apart_by() {
+            part(field, text);
+        }
+        hasher.finish()
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Limits {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        Class::of(event.metadata()).is_none_or(|class| self.admit(class, event))
+    }
+}
+
+/// The fields of an event that tell kinds apart.
+#[derive(Default)]
+struct Parts {
+    message: String,
+    method: String,
+    status: String,
+    reason: String,
+    caller: String,
+    namespace: String,
+    location: String,
+}
+
+impl Parts {
+    fn told_apart_by(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let tenant =
+            if self.caller.is_empty() { ("namespace", &self.namespace) } else { ("caller", &self.caller) };
+        let fixed = [
+            ("method", &self.method),
+            ("status", &self.status),
+            ("reason", &self.reason),
+            ("location", &self.location),
+            tenant,
+        ];
+        fixed.into_iter().map(|(field, text)| (field, text.as_str()))
+    }
+
+    fn field(&mut self, name: &str) -> Option<&mut String> {
+        Some(match name {
+            "message" => &mut self.message,
+            "method" => &mut self.method,
+            "status" => &mut self.status,
+            "reason" => &mut self.reason,
+            "caller" => &mut self.caller,
+            "namespace" => &mut self.namespace,
+            "location" => &mut self.location,
+            _ => return None,
+        })
+    }
+}
+
+impl Visit for Parts {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if let Some(text) = self.field(field.name()) {
+            text.push_str(&value[..value.floor_char_boundary(MOST_TEXT)]);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if let Some(text) = self.field(field.name()) {
+            let _ = write!(text, "{value:?}");
+            text.truncate(text.floor_char_boundary(MOST_TEXT));
+        }
+    }
+}
+
+/// A kind in words.
+#[derive(Default)]
+struct Description {
+    /// The message of the events.
+    of: String,
+    method: Option<String>,
+    status: Option<String>,
+    reason: Option<String>,
+    caller: Option<String>,
+    namespace: Option<String>,
+}
+
+impl Description {
+    fn of(event: &Event<'_>) -> Self {
+        let mut parts = Parts::default();
+        event.record(&mut parts);
+        let some = |text: String| (!text.is_empty()).then_some(text);
+        // Lines of one caller may be of many namespaces.
+        let namespace = if parts.caller.is_empty() { some(parts.namespace) } else { None };
+        Self {
+            of: parts.message,
+            method: some(parts.method),
+            status: some(parts.status),
+            reason: some(parts.reason),
+            caller: some(parts.caller),
+            namespace,
+        }
+    }
+}
+
+impl Kind {
+    fn new(class: Class, what: Description) -> Self {
+        Self { class, lines: 0, left_out: 0, what }
+    }
+
+    fn report(&self) {
+        /// A macro, since an event's level is a constant.
+        macro_rules! report {
+            ($level:ident) => {
+                tracing::event!(
+                    tracing::Level::$level,
+                    left_out = self.left_out,
+                    within_s = WINDOW.as_secs(),
+                    of = self.what.of,
+                    method = self.what.method,
+                    status = self.what.status,
+                    reason = self.what.reason,
+                    caller = self.what.caller,
+                    namespace = self.what.namespace,
+                    "more lines like this were left out"
+                )
+            };
+        }
+        match self.class {
+            Class::Error => report!(ERROR),
+            Class::Warning => report!(WARN),
+            Class::Failure => report!(INFO),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

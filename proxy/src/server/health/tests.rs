@@ -1,0 +1,255 @@
+//! Health beside a backend whose checks are scripted, and calls whose outcomes are, in time that does not pass by itself.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use prism_contract::keyvalue::{Capabilities, Delete, EntryPage, Get, ItemPage, Put, PutResult, Scan};
+use tonic::Code;
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How checks end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Script {
+    Answers,
+    Fails,
+    Hangs,
+}
+
+struct Scripted {
+    script: Mutex<Script>,
+    checks: AtomicUsize,
+    inside: Arc<AtomicUsize>,
+}
+
+struct Inside(Arc<AtomicUsize>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait::async_trait]
+impl KeyValueBackend for Scripted {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn put(&self, _: Put) -> Result<Vec<PutResult>, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn get(&self, _: Get) -> Result<ItemPage, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn delete(&self, _: Delete) -> Result<u64, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn scan(&self, _: Scan) -> Result<EntryPage, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        self.checks.fetch_add(1, Ordering::SeqCst);
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let _inside = Inside(Arc::clone(&self.inside));
+        let script = *self.script.lock().unwrap();
+        match script {
+            Script::Answers => Ok(()),
+            Script::Fails => Err(Error::unavailable("as the test asked")),
+            Script::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+struct Bench {
+    backend: Arc<Scripted>,
+    health: Health,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let backend = Arc::new(Scripted {
+            script: Mutex::new(Script::Answers),
+            checks: AtomicUsize::new(0),
+            inside: Arc::default(),
+        });
+        let (health, _) = watch(Arc::clone(&backend) as Arc<dyn KeyValueBackend>, INTERVAL).await;
+        let bench = Self { backend, health };
+        assert!(bench.is_serving());
+        bench
+    }
+
+    fn checks(&self, script: Script) {
+        *self.backend.script.lock().unwrap() = script;
+    }
+
+    fn is_serving(&self) -> bool {
+        self.health.said.borrow().status == ServingStatus::Serving
+    }
+
+    fn ends(&self, call: Call, name: &str, code: Code) {
+        self.health.outcomes.record(call, code, || tenant(name));
+    }
+
+    /// For `time`, every 50 ms a call of each of these ends. Whether it was serving, each time.
+    async fn calls(&self, time: Duration, calls: &[(Call, &str, Code)]) -> Vec<bool> {
+        let end = Instant::now() + time;
+        let mut serving = Vec::new();
+        while Instant::now() < end {
+            for &(call, name, code) in calls {
+                self.ends(call, name, code);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            serving.push(self.is_serving());
+        }
+        serving
+    }
+}
+
+const fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_without_an_answer_means_nothing_while_calls_are_answered() {
+    let bench = Bench::start().await;
+    bench.checks(Script::Hangs);
+    for call in [Call::Get, Call::Put, Call::Other] {
+        let serving = bench.calls(secs(10), &[(call, "a", Code::Ok)]).await;
+        assert!(serving.iter().all(|&serving| serving), "{call:?}");
+    }
+    let serving = bench.calls(secs(10), &[(Call::Get, "a", Code::DeadlineExceeded)]).await;
+    assert_eq!(serving.last(), Some(&false), "nothing is answered any more");
+    assert!(bench.backend.inside.load(Ordering::SeqCst) <= 1, "checks were left behind");
+    // Where calls come although it is not serving, they say that it is back.
+    let serving = bench.calls(secs(3), &[(Call::Get, "a", Code::Ok)]).await;
+    assert_eq!(serving.last(), Some(&true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_fails_is_outdone_by_puts_and_not_by_gets() {
+    let bench = Bench::start().await;
+    bench.checks(Script::Fails);
+    // The check has no duration here, so that no call ends within one.
+    let serving = bench.calls(secs(3), &[(Call::Get, "a", Code::Ok)]).await;
+    assert_eq!(serving.last(), Some(&false));
+
+    let (outcomes, mut judge) = (Outcomes::default(), Judge::new(INTERVAL));
+    for (call, wanted) in [(Call::Get, Verdict::Away), (Call::Put, Verdict::Serving)] {
+        judge.check_begins(&outcomes);
+        outcomes.record(call, Code::Ok, || 1);
+        assert_eq!(judge.verdict(Check::Failed, &outcomes), wanted, "{call:?}");
+    }
+    judge.check_begins(&outcomes);
+    assert_eq!(judge.verdict(Check::Failed, &outcomes), Verdict::Away, "a Put before the check outdid it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn puts_that_all_fail_are_not_serving_within_two_seconds_and_a_put_that_succeeds_is() {
+    let bench = Bench::start().await;
+    bench.calls(secs(5), &[(Call::Put, "a", Code::Ok), (Call::Get, "a", Code::Ok)]).await;
+    let full = [(Call::Put, "a", Code::Unavailable), (Call::Get, "a", Code::Ok)];
+    let serving = bench.calls(secs(30), &full).await;
+    let red = serving.iter().position(|serving| !serving).expect("it was serving all along");
+    assert!(red <= 40, "after {red} times 50 ms");
+    assert!(serving[red..].iter().all(|serving| !serving), "it was serving in between");
+    bench.ends(Call::Put, "a", Code::Ok);
+    tokio::time::sleep(2 * INTERVAL).await;
+    assert!(bench.is_serving());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_calls_come_any_more_they_are_let_in_again_after_a_time_that_doubles() {
+    let bench = Bench::start().await;
+    let mut quiet = Vec::new();
+    for _ in 0..6 {
+        let serving = bench.calls(secs(3), &[(Call::Put, "a", Code::Unavailable)]).await;
+        assert_eq!(serving.last(), Some(&false));
+        let begun = Instant::now();
+        while !bench.is_serving() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        quiet.push(begun.elapsed().as_secs());
+    }
+    let wanted = [5, 10, 20, 40, 60, 60];
+    let close = quiet.iter().zip(wanted).all(|(&quiet, wanted)| quiet.abs_diff(wanted) <= 1);
+    assert!(close, "{quiet:?}");
+    bench.ends(Call::Put, "a", Code::Ok);
+    let serving = bench.calls(secs(3), &[(Call::Put, "a", Code::Unavailable)]).await;
+    assert_eq!(serving.last(), Some(&false));
+    tokio::time::sleep(secs(7)).await;
+    assert!(bench.is_serving(), "a success does not begin anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_tenant_cannot_turn_it_red_for_others() {
+    let bench = Bench::start().await;
+    let provoked = (Call::Put, "hostile", Code::Unavailable);
+    // Beside another's success.
+    let serving = bench.calls(secs(10), &[provoked, (Call::Put, "neighbour", Code::Ok)]).await;
+    assert!(serving.iter().all(|&serving| serving));
+    // While the other rests.
+    let serving = bench.calls(secs(50), &[provoked]).await;
+    assert!(serving.iter().all(|&serving| serving));
+    // What a tenant asks for that is too heavy says nothing at all.
+    let heavy = [(Call::Other, "hostile", Code::Unavailable), (Call::Other, "accomplice", Code::Unavailable)];
+    let serving = bench.calls(secs(10), &heavy).await;
+    assert!(serving.iter().all(|&serving| serving));
+    // Where the other fails too, it is the backend.
+    bench.ends(Call::Put, "neighbour", Code::Ok);
+    let serving = bench.calls(secs(3), &[provoked, (Call::Put, "neighbour", Code::Unavailable)]).await;
+    assert_eq!(serving.last(), Some(&false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_failures_of_one_moment_are_a_broken_connection_and_no_outage() {
+    let bench = Bench::start().await;
+    for _ in 0..1_000 {
+        bench.ends(Call::Put, "a", Code::Unavailable);
+        bench.ends(Call::Put, "b", Code::Unavailable);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    bench.ends(Call::Put, "a", Code::Ok);
+    tokio::time::sleep(10 * INTERVAL).await;
+    assert!(bench.is_serving());
+}
+
+#[tokio::test(start_paused = true)]
+async fn gets_that_all_fail_are_not_serving_either() {
+    let bench = Bench::start().await;
+    let serving = bench.calls(secs(3), &[(Call::Get, "a", Code::Unavailable)]).await;
+    assert_eq!(serving.last(), Some(&false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn failing_calls_have_it_checked_at_once_but_not_for_each_of_them() {
+    let bench = Bench::start().await;
+    tokio::time::sleep(INTERVAL / 2).await;
+    let before = bench.backend.checks.load(Ordering::SeqCst);
+    bench.ends(Call::Put, "a", Code::Unavailable);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(bench.backend.checks.load(Ordering::SeqCst), before + 1);
+    for _ in 0..400 {
+        bench.ends(Call::Put, "a", Code::Unavailable);
+        bench.ends(Call::Put, "a", Code::Ok);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let checks = bench.backend.checks.load(Ordering::SeqCst) - before;
+    assert!((4..=6).contains(&checks), "{checks} checks in 0.4 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_drains_never_serves_again() {
+    let bench = Bench::start().await;
+    bench.health.drain();
+    tokio::time::sleep(10 * INTERVAL).await;
+    assert!(!bench.is_serving());
+    bench.health.say(true);
+    assert!(!bench.is_serving());
+}
