@@ -7,17 +7,19 @@
 
 use std::task::{Context, Poll};
 
-use super::shed::InFlight;
+use prism_wire::slots::Slots;
 
 /// With fewer other calls in flight there is hardly anything to wait for.
 const FEW: usize = 2;
 
 /// When a connection writes.
+#[derive(Clone)]
 pub(super) struct Gather {
-    calls: InFlight,
+    calls: Slots,
     turn: Turn,
 }
 
+#[derive(Clone)]
 enum Turn {
     /// It has read, and written nothing since.
     Begun,
@@ -29,8 +31,13 @@ enum Turn {
 
 impl Gather {
     /// For a connection of a server with these calls in flight.
-    pub(super) fn new(calls: InFlight) -> Self {
+    pub(super) fn new(calls: Slots) -> Self {
         Self { calls, turn: Turn::Begun }
+    }
+
+    /// For another connection of the same server.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.calls.clone())
     }
 
     /// The connection reads: with that HTTP/2 begins each turn.
@@ -42,7 +49,7 @@ impl Gather {
 
     /// Ready if the connection shall write now; else it is woken once everything else that can run has run.
     pub(super) fn may_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.turn, Turn::Begun) && self.calls.count() >= FEW {
+        if matches!(self.turn, Turn::Begun) && self.calls.taken() >= FEW {
             self.turn = Turn::Waits;
             // A task that wakes itself goes to the end of the runtime's queue.
             cx.waker().wake_by_ref();
@@ -61,35 +68,37 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Waker;
 
+    use async_trait::async_trait;
+    use bytes::Bytes;
     use futures::future::join_all;
     use futures::stream::{self, StreamExt};
     use prism_contract::keyvalue::request::GetRequest;
-    use prism_contract::keyvalue::{Edge, Memory};
+    use prism_contract::keyvalue::{
+        Capabilities, Delete, Edge, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult,
+        Scan,
+    };
     use prism_wire::client::{Client, Options};
     use prism_wire::clock::SystemClock;
     use prism_wire::server::Service;
     use rcgen::generate_simple_self_signed;
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::{Barrier, Semaphore};
-    use tokio_util::sync::CancellationToken;
-    use tonic::transport::server::{Connected, TcpConnectInfo};
+    use tokio::sync::Barrier;
+    use tonic::transport::server::Connected;
     use tonic::transport::{Identity, Server, ServerTlsConfig};
     use tower::ServiceBuilder;
 
-    use super::super::incoming::Connection;
+    use super::super::io::Io;
     use super::super::shed::ShedLayer;
     use super::*;
 
     /// A stream that counts how often it is written to, and whether it takes several buffers at once.
     struct Counting(TcpStream, Arc<AtomicUsize>, bool);
 
-    impl Connected for Counting {
-        type ConnectInfo = TcpConnectInfo;
+    impl Connected for Io<Counting> {
+        type ConnectInfo = ();
 
-        fn connect_info(&self) -> TcpConnectInfo {
-            self.0.connect_info()
-        }
+        fn connect_info(&self) {}
     }
 
     impl AsyncRead for Counting {
@@ -130,6 +139,40 @@ mod tests {
         }
     }
 
+    /// Answers its reads when all of them have come.
+    struct Together {
+        memory: Memory,
+        all: Barrier,
+    }
+
+    #[async_trait]
+    impl KeyValueBackend for Together {
+        fn capabilities(&self) -> Capabilities {
+            self.memory.capabilities()
+        }
+
+        async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+            self.memory.put(put).await
+        }
+
+        async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+            self.all.wait().await;
+            self.memory.get(get).await
+        }
+
+        async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+            self.memory.delete(delete).await
+        }
+
+        async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+            self.memory.scan(scan).await
+        }
+
+        async fn check(&self) -> Result<(), Error> {
+            self.memory.check().await
+        }
+    }
+
     /// A client's options, and a server, for a connection with TLS.
     fn secured(mut client: Options) -> (Options, Server) {
         let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -147,22 +190,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = Options::new(listener.local_addr().unwrap().to_string());
         let (client, server) = if tls { secured(client) } else { (client, Server::builder()) };
-        let in_flight = InFlight::at_most(100);
-        let all = Arc::new(Barrier::new(calls));
-        let layer = ServiceBuilder::new().layer(ShedLayer::new(&in_flight)).map_future(move |answer| {
-            let all = Arc::clone(&all);
-            async move {
-                all.wait().await;
-                answer.await
-            }
-        });
+        let slots = Slots::new(100);
+        let backend = Together { memory: Memory::default(), all: Barrier::new(calls) };
+        let layer = ServiceBuilder::new().layer(ShedLayer::new(&slots));
         let counted = Arc::clone(&written);
         let server = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
-            let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-            let (abort, gather) = (CancellationToken::new(), Gather::new(in_flight));
-            let connection = Connection::new(Counting(stream, counted, vectored), &abort, gather, permit);
-            let service = Service::new(Edge::new(Arc::new(Memory::default()), "0"), SystemClock);
+            let connection = Io::new(Counting(stream, counted, vectored), Bytes::new(), Gather::new(slots));
+            let service = Service::new(Edge::new(Arc::new(backend), "0"), SystemClock);
             let router = server.layer(layer.into_inner()).add_service(service.into_server());
             let incoming = stream::iter([Ok::<_, io::Error>(connection)]).chain(stream::pending());
             router.serve_with_incoming(incoming).await
@@ -193,7 +228,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_alone_is_sent_at_once() {
-        let mut gather = Gather::new(InFlight::at_most(1));
+        let mut gather = Gather::new(Slots::new(1));
         assert!(gather.may_write(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

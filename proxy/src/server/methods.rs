@@ -8,6 +8,8 @@ use prism_proto::options::{self, MethodOptions};
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
+use crate::config::Permission;
+
 /// A method of Prism's own.
 #[derive(Debug)]
 pub(super) struct Method {
@@ -15,6 +17,13 @@ pub(super) struct Method {
     pub(super) options: &'static MethodOptions,
     /// Whether it answers a stream.
     pub(super) streams: bool,
+}
+
+impl Method {
+    /// Whether it answers data: a page, or a stream of pages.
+    pub(super) fn reads(&self) -> bool {
+        self.options.required_permissions.iter().any(|permission| permission == Permission::Read.name())
+    }
 }
 
 /// The method at a path such as `/prism.keyvalue.v1.KeyValueService/Put`; `None` for another's: health, reflection, or

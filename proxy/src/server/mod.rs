@@ -1,38 +1,60 @@
 //! Serves a backend over gRPC until told to stop.
 //!
 //! `run` is all there is to it: the command line and the tests call the same one. A call passes, from outside to inside:
-//! the log, the table of statuses ([`prism_wire::layer`]), a net under panics, its deadline, its credentials, the bound on
-//! calls in flight, and then the service. Each is a module of that name here. What is answered together is sent together
-//! (`gather`).
+//! what gRPC is ([`prism_wire::http`]), the log, the table of statuses ([`prism_wire::layer`]), a net under panics, the bounds on
+//! calls that need no token, its deadline, its credentials, the bound on open calls and its right to a slot
+//! ([`prism_wire::slots`]), the bound on answers, and then the service. Each is a module of that name here. `incoming` accepts
+//! connections, `connection` knows how many there are, `serve` serves each; what is answered together is sent together (`gather`).
 
+mod answers;
 mod auth;
+mod buffers;
 mod call_log;
+mod connection;
 mod deadline;
 mod gather;
 mod health;
 mod incoming;
+mod io;
 mod methods;
 mod panics;
 mod reflection;
+mod serve;
 mod shed;
 mod shutdown;
+mod stream;
 mod sweeper;
+mod tls;
+mod tokenless;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use prism_contract::keyvalue::{Edge, KeyValueBackend};
 use prism_wire::clock::{Clock, SystemClock};
+use prism_wire::http::RequestShapeLayer;
 use prism_wire::layer::StatusesLayer;
+use prism_wire::one_message::OneMessage;
 use prism_wire::server::Service;
+use prism_wire::slots::Slots;
 use tokio::net::TcpListener;
-use tonic::transport::{self, Certificate, Identity, ServerTlsConfig};
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
 use tower::ServiceBuilder;
 
+use self::buffers::Buffers;
+use self::connection::Table;
 use self::gather::Gather;
-use self::shed::InFlight;
+use self::incoming::Acceptor;
+use self::serve::{Age, Serving};
 pub use self::shutdown::Shutdown;
+pub use self::tls::{TlsError, TlsPem};
 use crate::config::Token;
+
+/// Streams that may be open for each call that may be in work. Those that are not in work wait for their clients.
+const OPEN_PER_SLOT: usize = 4;
+/// Streams that may be open in any case.
+const OPEN_AT_LEAST: usize = 4_096;
 
 /// How to serve.
 #[derive(Clone)]
@@ -45,27 +67,27 @@ pub struct Options {
     pub tokens: Vec<Token>,
     /// TLS, where it is spoken.
     pub tls: Option<TlsPem>,
-    /// Most calls in flight; one more is answered RESOURCE_EXHAUSTED.
+    /// Most calls in work, of which a namespace and a caller have their share; one more is answered RESOURCE_EXHAUSTED.
     pub max_in_flight: usize,
-    /// Most connections; one more waits to be accepted.
+    /// Most connections. One more waits for `handshake_timeout`; one that is idle gives way to it.
     pub max_connections: usize,
+    /// Most connections from one address; `None`: half of `max_connections`.
+    pub max_connections_per_peer: Option<usize>,
+    /// How long a new connection may take until it speaks HTTP/2, TLS included.
+    pub handshake_timeout: Duration,
+    /// When a client is asked to make a new connection; `None`: never.
+    pub max_connection_age: Option<Duration>,
+    /// How long calls on such a connection have to end.
+    pub max_connection_age_grace: Duration,
+    /// Most bytes of requests that are not complete and of answers that are not taken, for all connections. A connection that
+    /// holds a sixteenth waits before it makes more, and is refused at a quarter.
+    pub max_buffered_bytes: usize,
     /// How long calls and streams in flight may take to end once the shutdown began.
     pub drain_timeout: Duration,
     /// How long to wait between two checks of the backend, and the longest that one may take.
     pub health_interval: Duration,
     /// How long to wait between two sweeps.
     pub sweep_interval: Duration,
-}
-
-/// What TLS needs, as PEM.
-#[derive(Clone)]
-pub struct TlsPem {
-    /// The server's certificate, followed by those that vouch for it.
-    pub cert: Vec<u8>,
-    /// Its private key.
-    pub key: Vec<u8>,
-    /// Certificate authorities that each client must have a certificate of; `None`: clients need none.
-    pub client_ca: Option<Vec<u8>>,
 }
 
 impl Default for Options {
@@ -78,6 +100,11 @@ impl Default for Options {
             tls: None,
             max_in_flight: config.server.max_in_flight,
             max_connections: config.server.max_connections,
+            max_connections_per_peer: config.server.max_connections_per_peer,
+            handshake_timeout: config.server.handshake_timeout,
+            max_connection_age: config.server.max_connection_age,
+            max_connection_age_grace: config.server.max_connection_age_grace,
+            max_buffered_bytes: config.server.max_buffered_bytes as usize,
             drain_timeout: config.server.drain_timeout,
             health_interval: config.health.interval,
             sweep_interval: config.database.sweep_interval,
@@ -89,25 +116,12 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The certificate or the key is not usable.
-    #[error("the TLS certificate, key or client CA cannot be used: {0:?}")]
-    Tls(#[source] transport::Error),
-    /// The transport failed.
-    #[error("serving failed: {0:?}")]
-    Transport(#[source] transport::Error),
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// A descriptor is damaged, which a build cannot be.
     #[error("the descriptors for reflection cannot be read: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] prism_wire::reflection::Damaged),
 }
-
-/// Calls that one connection may have open at once; more wait at the client.
-const STREAMS_PER_CONNECTION: u32 = 1_000;
-/// What a client may send of one request before it is told to go on. Larger than HTTP/2's 64 KiB, so that a Put of a
-/// few values does not wait for a round trip.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
-/// A connection whose client has silently gone is noticed after these two.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Serves `backend` on `listener` until `shutdown` says to stop. Calls in flight are then given `drain_timeout` to end,
 /// or as long as until `shutdown` says to abort; what is left is cut. The backend is closed last.
@@ -117,63 +131,65 @@ pub async fn run(
     shutdown: Shutdown,
     options: Options,
 ) -> Result<(), RunError> {
-    let mut server = transport::Server::builder()
-        .max_concurrent_streams(STREAMS_PER_CONNECTION)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_keepalive_interval(Some(PING_INTERVAL))
-        .http2_keepalive_timeout(Some(PING_TIMEOUT));
-    if let Some(tls) = &options.tls {
-        server = server.tls_config(tls.config()).map_err(RunError::Tls)?;
-    }
+    let tls = options.tls.as_ref().map(TlsPem::acceptor).transpose()?;
     let (health, health_service) = health::watch(Arc::clone(&backend), options.health_interval).await;
     let sweeper = sweeper::start(Arc::clone(&backend), Arc::clone(&options.clock), options.sweep_interval);
 
     let clock = Arc::clone(&options.clock);
     let edge = Edge::new(Arc::clone(&backend), options.version.as_str());
     let service = Service::new(edge, move || clock.now()).into_server();
-    let calls = InFlight::at_most(options.max_in_flight);
-    let layers = ServiceBuilder::new()
-        .layer(call_log::CallLogLayer::new(health.suspicion()))
+    let slots = Slots::new(options.max_in_flight);
+    let reflection = reflection::all()?;
+    let routes = Routes::new(service)
+        .add_service(OneMessage::new(health_service))
+        .add_service(reflection.v1())
+        .add_service(reflection.v1alpha())
+        .prepare();
+    let service = ServiceBuilder::new()
+        .layer(RequestShapeLayer)
+        .layer(call_log::CallLogLayer::new(health.outcomes()))
         .layer(StatusesLayer)
         .layer(panics::PanicsLayer)
+        .layer(tokenless::TokenlessLayer::new())
         .layer(deadline::DeadlineLayer)
         .layer(auth::AuthLayer::new(options.tokens))
-        .layer(shed::ShedLayer::new(&calls))
-        .into_inner();
-    let router = server
-        .layer(layers)
-        .add_service(service)
-        .add_service(health_service)
-        .add_service(reflection::v1()?)
-        .add_service(reflection::v1alpha()?);
+        .layer(shed::ShedLayer::new(&slots))
+        .layer(answers::AnswersLayer)
+        .service(routes);
 
-    let gather = move || Gather::new(calls.clone());
-    let incoming = incoming::accept(listener, options.max_connections, shutdown.abort_token(), gather);
-    let draining = {
-        let (shutdown, health) = (shutdown.clone(), health.clone());
-        async move {
-            shutdown.draining().await;
-            tracing::info!("draining: no new connections; calls in flight may end");
-            health.drain().await;
-        }
+    let most_streams = options.max_in_flight.saturating_mul(OPEN_PER_SLOT).max(OPEN_AT_LEAST);
+    let buffers = Buffers::new(options.max_buffered_bytes);
+    let per_peer = options.max_connections_per_peer.unwrap_or(options.max_connections.div_ceil(2));
+    let tasks = TaskTracker::new();
+    let acceptor = Acceptor {
+        listener,
+        table: Table::new(options.max_connections, per_peer, most_streams, buffers),
+        tls,
+        handshake_timeout: options.handshake_timeout,
+        shutdown: shutdown.clone(),
+        tasks: tasks.clone(),
+    };
+    let serving = Serving {
+        service,
+        gather: Gather::new(slots),
+        shutdown: shutdown.clone(),
+        age: Age { most: options.max_connection_age, grace: options.max_connection_age_grace },
     };
     let cut = shutdown.abort_after_drain(options.drain_timeout);
-    let outcome = router.serve_with_incoming_shutdown(incoming, draining).await;
+    tokio::select! {
+        () = shutdown.draining() => {}
+        () = acceptor.accept(move |begun| serving.clone().connection(begun)) => {}
+    }
+    // Nothing is accepted from here on.
+    drop(acceptor);
+    tracing::info!("draining: no new connections; calls in flight may end");
+    health.drain();
+    tasks.close();
+    tasks.wait().await;
     drop(cut);
     health.stop();
     sweeper.abort();
     backend.close().await;
     tracing::info!("stopped");
-    outcome.map_err(RunError::Transport)
-}
-
-impl TlsPem {
-    fn config(&self) -> ServerTlsConfig {
-        let config = ServerTlsConfig::new().identity(Identity::from_pem(&self.cert, &self.key));
-        match &self.client_ca {
-            Some(ca) => config.client_ca_root(Certificate::from_pem(ca)),
-            None => config,
-        }
-    }
+    Ok(())
 }

@@ -1,51 +1,33 @@
-//! Sheds load: more calls in flight than allowed are refused at once, before they cost anything.
+//! Sheds load: gives each call its right to a slot, and refuses those of a connection that has too many open.
 
-use std::pin::Pin;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{Either, Ready, ready};
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
 use prism_contract::keyvalue::Error;
+use prism_wire::slots::Slots;
 use prism_wire::status::status;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::call_log::Call;
+use super::connection::Connection;
 use super::methods;
 
-/// What a refused client is told to wait.
-const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// How long a refused client is asked to wait.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// The calls in flight, of which there are at most so many.
+/// Bounds the calls in work ([`Slots`]), which health and reflection are not, since they must answer a server that is busy; and the
+/// streams that a connection has open.
 #[derive(Clone)]
-pub(super) struct InFlight {
-    room: Arc<Semaphore>,
-    most: usize,
-}
-
-impl InFlight {
-    pub(super) fn at_most(most: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(most)), most }
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.most.saturating_sub(self.room.available_permits())
-    }
-}
-
-/// Bounds the calls in flight. Health and reflection do not count: they must answer a server that is busy.
-#[derive(Clone)]
-pub(super) struct ShedLayer(Arc<Semaphore>);
+pub(super) struct ShedLayer(Slots);
 
 impl ShedLayer {
-    pub(super) fn new(calls: &InFlight) -> Self {
-        Self(Arc::clone(&calls.room))
+    pub(super) fn new(slots: &Slots) -> Self {
+        Self(slots.clone())
     }
 }
 
@@ -53,73 +35,42 @@ impl<S> Layer<S> for ShedLayer {
     type Service = Shed<S>;
 
     fn layer(&self, inner: S) -> Shed<S> {
-        Shed { room: Arc::clone(&self.0), inner }
+        Shed { slots: self.0.clone(), inner }
     }
 }
 
 #[derive(Clone)]
 pub(super) struct Shed<S> {
-    room: Arc<Semaphore>,
+    slots: Slots,
     inner: S,
 }
 
 impl<S> Service<Request<Body>> for Shed<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
-    S::Future: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+    type Future = Either<Ready<Result<Response<Body>, S::Error>>, S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(method) = methods::at(request.uri().path()) else {
-            return Box::pin(self.inner.call(request));
-        };
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-            let refusal = status(&Error::ResourceExhausted(RETRY_AFTER)).into_http();
-            return Box::pin(async { Ok(refusal) });
-        };
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let response = answer.await?;
-            // A stream is in flight until it ends. A single answer is done when it is made: what then waits for a slow
-            // client is bounded by the connection, and must not keep others from being served.
-            Ok(if method.streams {
-                response.map(|body| Body::new(Counted { body, _permit: permit }))
-            } else {
-                response
-            })
-        })
-    }
-}
-
-/// A stream that is in flight as long as it is there.
-struct Counted {
-    body: Body,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let connection = request.extensions().get::<Arc<Connection>>();
+        if connection.is_some_and(|connection| connection.streams.are_too_many()) {
+            return Either::Left(ready(Ok(status(&Error::ResourceExhausted(RETRY_AFTER)).into_http())));
+        }
+        if methods::at(request.uri().path()).is_some() {
+            let address: Option<IpAddr> = connection.map(|connection| connection.peer().ip());
+            let name = request.extensions().get::<Call>().and_then(Call::caller);
+            let admission = match name {
+                Some(name) => self.slots.admission(name),
+                None => self.slots.admission(address),
+            };
+            request.extensions_mut().insert(admission);
+        }
+        Either::Right(self.inner.call(request))
     }
 }

@@ -1,10 +1,12 @@
 //! Reflection lists every service, in both versions of its protocol.
 
 use futures::stream;
-use tonic_reflection::pb::v1::ServerReflectionRequest;
+use prost::Message;
+use prost_types::FileDescriptorProto;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::{ExtensionRequest, ServerReflectionRequest};
 use tonic_reflection::pb::v1alpha;
 
 use crate::support::{Mode, Server, Steered};
@@ -17,10 +19,30 @@ const SERVICES: [&str; 4] = [
 ];
 
 async fn ask(server: &Server, message: MessageRequest) -> MessageResponse {
+    ask_all(server, [message]).await.remove(0)
+}
+
+/// Asks all in one stream.
+async fn ask_all(
+    server: &Server,
+    messages: impl IntoIterator<Item = MessageRequest>,
+) -> Vec<MessageResponse> {
     let mut client = ServerReflectionClient::new(server.channel().await);
-    let request = ServerReflectionRequest { host: String::new(), message_request: Some(message) };
-    let mut answers = client.server_reflection_info(stream::iter([request])).await.unwrap().into_inner();
-    answers.message().await.unwrap().unwrap().message_response.unwrap()
+    let request = |message| ServerReflectionRequest { host: String::new(), message_request: Some(message) };
+    let requests: Vec<_> = messages.into_iter().map(request).collect();
+    let mut stream = client.server_reflection_info(stream::iter(requests)).await.unwrap().into_inner();
+    let mut answers = Vec::new();
+    while let Some(answer) = stream.message().await.unwrap() {
+        answers.push(answer.message_response.unwrap());
+    }
+    answers
+}
+
+/// The names of the files of an answer.
+fn files(answer: &MessageResponse) -> Vec<String> {
+    let MessageResponse::FileDescriptorResponse(files) = answer else { return Vec::new() };
+    let name = |file: &Vec<u8>| FileDescriptorProto::decode(file.as_slice()).unwrap().name().to_owned();
+    files.file_descriptor_proto.iter().map(name).collect()
 }
 
 #[tokio::test]
@@ -66,4 +88,47 @@ async fn every_listed_service_can_be_described() {
         };
         assert!(!file.file_descriptor_proto.is_empty());
     }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_an_error_response_and_the_stream_goes_on() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let of = |containing_type: &str, extension_number| {
+        let containing_type = containing_type.to_owned();
+        MessageRequest::FileContainingExtension(ExtensionRequest { containing_type, extension_number })
+    };
+    let missing = [
+        MessageRequest::FileContainingSymbol("prism.Nothing".to_owned()),
+        MessageRequest::FileByFilename("nothing.proto".to_owned()),
+        of("google.protobuf.MessageOptions", 49_999),
+        MessageRequest::AllExtensionNumbersOfType("prism.Nothing".to_owned()),
+    ];
+    let asked = missing.len();
+    let last = MessageRequest::FileContainingSymbol("google.rpc.BadRequest".to_owned());
+    let mut answers = ask_all(&server, missing.into_iter().chain([last])).await;
+    let last = answers.pop().unwrap();
+    assert_eq!(answers.len(), asked);
+    for answer in answers {
+        let MessageResponse::ErrorResponse(error) = answer else { panic!("{answer:?}") };
+        assert_eq!(error.error_code, i32::from(tonic::Code::NotFound));
+        assert!(error.error_message.contains("has no "), "{}", error.error_message);
+    }
+    assert_eq!(files(&last), ["google/rpc/error_details.proto", "google/protobuf/duration.proto"]);
+}
+
+#[tokio::test]
+async fn the_options_of_the_schema_are_found_by_their_numbers() {
+    let server = Server::start(Steered::new(Mode::Works)).await;
+    let containing_type = "google.protobuf.MessageOptions".to_owned();
+    let asked = [
+        MessageRequest::AllExtensionNumbersOfType(containing_type.clone()),
+        MessageRequest::FileContainingExtension(ExtensionRequest {
+            containing_type,
+            extension_number: 50_003,
+        }),
+    ];
+    let answers = ask_all(&server, asked).await;
+    let MessageResponse::AllExtensionNumbersResponse(numbers) = &answers[0] else { panic!("{answers:?}") };
+    assert_eq!(numbers.extension_number, (50_001..=50_008).collect::<Vec<_>>());
+    assert_eq!(files(&answers[1])[0], "prism/options.proto");
 }

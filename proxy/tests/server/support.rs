@@ -33,6 +33,10 @@ pub(crate) enum Mode {
     Panics,
     /// UNAVAILABLE, with a cause that no client may see.
     IsAway,
+    /// As the reference backend does, but Puts and Deletes as if it were away.
+    WritesFail,
+    /// As the reference backend does, but checks not at all.
+    IsBusy,
 }
 
 /// What is behind an outage, and must not be told to a client.
@@ -87,10 +91,15 @@ impl Steered {
         let mut modes = self.mode.subscribe();
         let mode = *modes.wait_for(|mode| *mode != Mode::Hangs).await.expect("the backend has the sender");
         match mode {
-            Mode::Works | Mode::Hangs => Ok(()),
+            Mode::Works | Mode::Hangs | Mode::WritesFail | Mode::IsBusy => Ok(()),
             Mode::Panics => panic!("as the test asked"),
             Mode::IsAway => Err(Error::unavailable(CAUSE)),
         }
+    }
+
+    async fn pass_write(&self) -> Result<(), Error> {
+        self.pass().await?;
+        if *self.mode.borrow() == Mode::WritesFail { Err(Error::unavailable(CAUSE)) } else { Ok(()) }
     }
 }
 
@@ -101,7 +110,7 @@ impl KeyValueBackend for Steered {
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        self.pass().await?;
+        self.pass_write().await?;
         self.memory.put(put).await
     }
 
@@ -111,7 +120,7 @@ impl KeyValueBackend for Steered {
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.pass().await?;
+        self.pass_write().await?;
         self.memory.delete(delete).await
     }
 
@@ -121,8 +130,10 @@ impl KeyValueBackend for Steered {
     }
 
     async fn check(&self) -> Result<(), Error> {
-        match *self.mode.borrow() {
-            Mode::Works | Mode::Hangs => Ok(()),
+        let mode = *self.mode.borrow();
+        match mode {
+            Mode::Works | Mode::Hangs | Mode::WritesFail => Ok(()),
+            Mode::IsBusy => std::future::pending().await,
             Mode::Panics => panic!("as the test asked"),
             Mode::IsAway => Err(Error::unavailable(CAUSE)),
         }

@@ -16,6 +16,7 @@ use tower::{Layer, Service};
 
 use self::timed::Timed;
 use super::methods;
+use super::stream::StreamEnd;
 
 /// How much sooner than its client a call is given up: a tenth of the client's time, and at most this. The framework
 /// watches the client's time as well and answers without details, and so does the client; the server's answer has to
@@ -59,9 +60,14 @@ where
             return Box::pin(self.0.call(request));
         };
         let deadline = Instant::now() + time;
+        let end = request.extensions().get::<StreamEnd>().cloned();
         let answer = self.0.call(request);
         Box::pin(async move {
-            match timeout_at(deadline, answer).await {
+            let answer = timeout_at(deadline, answer).await;
+            if let Some(end) = end {
+                end.answered(deadline);
+            }
+            match answer {
                 Ok(Ok(response)) if method.streams => Ok(response.map(|body| Timed::body(body, deadline))),
                 Ok(answer) => answer,
                 Err(_) => Ok(passed().into_http()),

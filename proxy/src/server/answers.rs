@@ -1,0 +1,254 @@
+//! Bodies whose bytes are counted: what comes in of a request, and what goes out of an answer, until the client has taken it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
+use prism_contract::keyvalue::Error;
+use prism_wire::status::status;
+use tonic::Status;
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::buffers::{Account, Full, Held, Reserved};
+use super::connection::Connection;
+use super::methods;
+use super::panics::trailers;
+use super::shed::RETRY_AFTER;
+
+/// The largest piece of an answer that is handed to HTTP/2 at a time, which takes a piece whole however small its window is.
+const PIECE: usize = 16 << 10;
+/// Answers up to this size are not counted: as many as there can be streams take little.
+const SMALL: usize = 256;
+
+fn full() -> Status {
+    status(&Error::ResourceExhausted(RETRY_AFTER))
+}
+
+/// Begins a read when its connection has room for the answer, and counts the bytes of all answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswersLayer;
+
+impl<S> Layer<S> for AnswersLayer {
+    type Service = Answers<S>;
+
+    fn layer(&self, inner: S) -> Answers<S> {
+        Answers(inner)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Answers<S>(S);
+
+impl<S> Service<Request<Body>> for Answers<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
+            return Box::pin(self.0.call(request));
+        };
+        let account = Arc::clone(connection.account());
+        let method = methods::at(request.uri().path());
+        let reads = method.is_some_and(methods::Method::reads);
+        if !reads {
+            let answer = self.0.call(request);
+            let room = if method.is_some() { Room::Unneeded } else { Room::Bounded };
+            return Box::pin(async move { Ok(count(answer.await?, account, room)) });
+        }
+        let streams = method.is_some_and(|method| method.streams);
+        let mut inner = self.0.clone();
+        Box::pin(async move {
+            let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
+            let room = Room::Reserved { room, again: streams };
+            Ok(count(inner.call(request).await?, account, room))
+        })
+    }
+}
+
+fn count(response: Response<Body>, account: Arc<Account>, room: Room) -> Response<Body> {
+    if response.body().is_end_stream() {
+        return response;
+    }
+    response.map(|body| Body::new(Answer { body: Some(body), account, room, rest: Bytes::new() }))
+}
+
+/// An answer whose bytes are counted from when they are made until HTTP/2 has sent them.
+struct Answer {
+    /// `None`: it has ended.
+    body: Option<Body>,
+    account: Arc<Account>,
+    room: Room,
+    /// What was made and not yet handed over.
+    rest: Bytes,
+}
+
+/// Room for the next message.
+enum Room {
+    /// It is counted once it is made, and never refused: what it answers was done.
+    Unneeded,
+    /// It is counted once it is made, and refused where there is no room.
+    Bounded,
+    Reserved {
+        room: Reserved,
+        again: bool,
+    },
+    Wanted,
+    Waiting(BoxFuture<'static, Result<Reserved, Full>>),
+}
+
+impl Answer {
+    /// Waits until there is room for the next message, if it needs room.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Full>> {
+        if let Room::Wanted = self.room {
+            // What this stream had before was taken, so it waits for other streams only where there is no room at all.
+            let account = Arc::clone(&self.account);
+            self.room = match account.reserve_now() {
+                Ok(room) => Room::Reserved { room, again: true },
+                Err(Full) => Room::Waiting(async move { account.reserve().await }.boxed()),
+            };
+        }
+        if let Room::Waiting(waiting) = &mut self.room {
+            let room = ready!(waiting.as_mut().poll(cx))?;
+            self.room = Room::Reserved { room, again: true };
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the answer for want of room.
+    fn refuse(&mut self) -> Frame<Bytes> {
+        self.body = None;
+        trailers(&full())
+    }
+
+    /// Counts bytes that were made; `None`: there is no room for them.
+    fn made(&mut self, bytes: Bytes) -> Option<Bytes> {
+        let size = bytes.len();
+        let held = match std::mem::replace(&mut self.room, Room::Unneeded) {
+            Room::Reserved { room, again } => {
+                if again {
+                    self.room = Room::Wanted;
+                }
+                room.made(size)
+            }
+            room if size <= SMALL => {
+                self.room = room;
+                return Some(bytes);
+            }
+            Room::Bounded => {
+                self.room = Room::Bounded;
+                self.account.hold(size)
+            }
+            Room::Unneeded | Room::Wanted | Room::Waiting(_) => Ok(self.account.hold_always(size)),
+        };
+        let held = held.ok()?;
+        Some(if size <= SMALL { bytes } else { held.keep(bytes) })
+    }
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        loop {
+            if !this.rest.is_empty() {
+                let piece = this.rest.split_to(this.rest.len().min(PIECE));
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            if this.body.is_none() {
+                return Poll::Ready(None);
+            }
+            if ready!(this.poll_room(cx)).is_err() {
+                return Poll::Ready(Some(Ok(this.refuse())));
+            }
+            let Some(body) = &mut this.body else { return Poll::Ready(None) };
+            let Some(frame) = ready!(Pin::new(body).poll_frame(cx)?) else {
+                this.body = None;
+                return Poll::Ready(None);
+            };
+            match frame.into_data() {
+                Ok(data) => match this.made(data) {
+                    Some(data) => this.rest = data,
+                    None => return Poll::Ready(Some(Ok(this.refuse()))),
+                },
+                Err(frame) => return Poll::Ready(Some(Ok(frame))),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+}
+
+/// A request's body, counted while it is not complete.
+pub(super) struct Arriving<B> {
+    body: B,
+    account: Arc<Account>,
+    held: Option<Held>,
+}
+
+impl<B> Arriving<B> {
+    pub(super) fn new(body: B, account: Arc<Account>) -> Self {
+        Self { body, account, held: None }
+    }
+}
+
+impl<B> http_body::Body for Arriving<B>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let polled = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let Some(frame) = polled.transpose().map_err(|error| Status::from_error(error.into()))? else {
+            return Poll::Ready(None);
+        };
+        let complete = this.body.is_end_stream();
+        if let Some(data) = frame.data_ref()
+            && !(complete && this.held.is_none())
+        {
+            let held = this.account.hold(data.len()).map_err(|_| full())?;
+            match &mut this.held {
+                Some(all) => all.add(held),
+                None => this.held = Some(held),
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,290 @@
+//! Clients that hold what others need: connections that say nothing, calls that wait for their client, answers that nobody takes.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use futures::StreamExt;
+use prism_contract::keyvalue::request::PutRequest;
+use prism_wire::client::Resume;
+use prism_wire::convert::WireRequest;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tonic::Code;
+
+use crate::raw::{Raw, frame};
+use crate::support::{Mode, Server, Steered, delete, describe, get, item, put, scan, until};
+
+const MIB: usize = 1 << 20;
+/// Long enough that a test that needs it to pass would fail.
+const LONG: Duration = Duration::from_hours(1);
+
+async fn serving(
+    change: impl FnOnce(&mut prism_proxy::server::Options),
+) -> (std::sync::Arc<Steered>, Server) {
+    let backend = Steered::new(Mode::Works);
+    let server = Server::start_with(backend.clone(), change).await;
+    (backend, server)
+}
+
+/// Whether the server ends the connection.
+async fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut rest = Vec::new();
+    matches!(stream.read_to_end(&mut rest).await, Ok(0) | Err(_))
+}
+
+#[rstest::rstest]
+#[case::nothing(b"")]
+#[case::half_a_preface(b"PRI * HTTP/2")]
+#[tokio::test]
+async fn connections_that_say_nothing_keep_nobody_out_and_are_closed(#[case] first: &'static [u8]) {
+    let (_, server) = serving(|options| {
+        options.max_connections = 4;
+        options.handshake_timeout = Duration::from_secs(2);
+    })
+    .await;
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        strangers.push(stream);
+    }
+    server.client().await.describe(describe()).await.unwrap();
+    for stream in &mut strangers {
+        assert!(is_closed(stream).await);
+    }
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_hold_up_no_drain() {
+    let (_, mut server) = serving(|options| {
+        options.handshake_timeout = LONG;
+        options.drain_timeout = LONG;
+    })
+    .await;
+    let mut silent = TcpStream::connect(server.address).await.unwrap();
+    // It speaks HTTP/2, and answers nothing from then on.
+    let mut idle = TcpStream::connect(server.address).await.unwrap();
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    server.client().await.describe(describe()).await.unwrap();
+    server.shutdown.drain();
+    tokio::time::timeout(Duration::from_secs(10), &mut server.running)
+        .await
+        .expect("held up")
+        .unwrap()
+        .unwrap();
+    assert!(is_closed(&mut silent).await);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_used_gives_way_to_another() {
+    let (_, server) = serving(|options| options.max_connections = 1).await;
+    let unused = Raw::connect(server.address, 65_535).await;
+    server.client().await.describe(describe()).await.unwrap();
+    let _ = unused.connection.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_with_calls_does_not_give_way_and_one_too_many_is_closed() {
+    let (backend, server) = serving(|options| {
+        options.max_connections = 1;
+        options.handshake_timeout = Duration::from_millis(300);
+    })
+    .await;
+    backend.set(Mode::Hangs);
+    let client = server.client().await;
+    let call = tokio::spawn(async move { client.put(put(vec![item("k", "v")])).await });
+    until("the call is in flight", async || backend.inside() == 1).await;
+    let mut other = TcpStream::connect(server.address).await.unwrap();
+    other.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    assert!(is_closed(&mut other).await);
+    backend.set(Mode::Works);
+    call.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_address_has_its_share_of_the_connections() {
+    let (backend, server) = serving(|options| {
+        options.max_connections_per_peer = Some(2);
+        options.handshake_timeout = Duration::from_millis(300);
+    })
+    .await;
+    backend.set(Mode::Hangs);
+    let hostile = Ipv4Addr::new(127, 0, 0, 2);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut raw = Raw::connect_from(hostile, server.address, 65_535).await.unwrap();
+        let call = raw.call("Put", put(vec![item("k", "v")]).into_message()).await;
+        held.push((raw, call));
+    }
+    until("the calls are in flight", async || backend.inside() == 2).await;
+    let third = Raw::connect_from(hostile, server.address, 65_535).await;
+    let refused = match third {
+        Some(raw) => raw.connection.await.unwrap().is_err(),
+        None => true,
+    };
+    assert!(refused, "a third connection from one address was served");
+    server.client().await.describe(describe()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_http2_is_answered_in_words() {
+    let (_, server) = serving(|_| {}).await;
+    for (said, words) in [
+        (&b"GET / HTTP/1.1\r\nhost: prism\r\n\r\n"[..], "speaks HTTP/2 only"),
+        (
+            b"POST /prism.keyvalue.v1.KeyValueService/Put HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc",
+            "HTTP/2 only",
+        ),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "plain text, not TLS"),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains(words), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_its_client_is_not_in_work() {
+    let (_, server) = serving(|options| options.max_in_flight = 2).await;
+    let client = server.client().await;
+    for at in 0..4_u8 {
+        client.put(put(vec![item(vec![at], vec![0; MIB])])).await.unwrap();
+    }
+    let mut raw = Raw::connect(server.address, 0).await;
+    let mut waiting = Vec::new();
+    for _ in 0..10 {
+        waiting.push(raw.begin("Put").await);
+        waiting.push(raw.call("Scan", scan().into_message()).await);
+    }
+    for _ in 0..50 {
+        client.describe(describe()).await.unwrap();
+        client.put(put(vec![item("k", "v")])).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn answers_that_are_not_taken_are_bounded_and_end_with_their_deadline() {
+    let (backend, server) = serving(|options| options.max_buffered_bytes = 64 * MIB).await;
+    let client = server.client().await;
+    client.put(put(vec![item("large", vec![0; MIB])])).await.unwrap();
+    client.put(PutRequest { id: "small".to_owned(), ..put(vec![item("k", "v")]) }).await.unwrap();
+    let before = backend.calls();
+    let mut raw = Raw::connect(server.address, 0).await;
+    let mut calls = Vec::new();
+    for _ in 0..100 {
+        let mut call = raw.begin_with("Get", &[("grpc-timeout", "2S")]).await;
+        call.send(frame(&get().into_message()), true);
+        calls.push(call);
+    }
+    until("answers were made", async || backend.calls() > before).await;
+    let mut other =
+        client.get(prism_contract::keyvalue::request::GetRequest { id: "small".to_owned(), ..get() }).await;
+    assert_eq!(other.as_mut().unwrap().items.len(), 1);
+    for call in calls {
+        match call.status().await {
+            // It waited for room in vain, or until its deadline.
+            Ok((status, 0)) => {
+                let refused =
+                    [Code::DeadlineExceeded, Code::ResourceExhausted].map(|code| (code as i32).to_string());
+                assert!(refused.contains(&status), "status {status}");
+            }
+            Ok((status, bytes)) => panic!("status {status} after {bytes} bytes"),
+            Err(error) => assert_eq!(error.reason(), Some(h2::Reason::CANCEL), "{error}"),
+        }
+    }
+    // A quarter of the process' bytes is a connection's bound: 16 answers of 1 MiB, and some that were in the making.
+    let made = backend.calls() - before - 1;
+    assert!(made <= 24, "{made} answers were made for a client that takes none");
+}
+
+#[tokio::test]
+async fn answers_are_made_again_when_earlier_ones_are_taken() {
+    const SIZE: usize = 100 << 10;
+    // Of these the connection may hold one at a time, and is refused at five.
+    let (_, server) = serving(|options| options.max_buffered_bytes = 2 * MIB).await;
+    let client = server.client().await;
+    client.put(put(vec![item("large", vec![0; SIZE])])).await.unwrap();
+    let calls = futures::future::join_all((0..40).map(|_| client.get(get()))).await;
+    for answer in calls {
+        assert_eq!(answer.unwrap().items[0].value.len(), SIZE);
+    }
+}
+
+#[tokio::test]
+async fn requests_that_are_not_complete_are_bounded() {
+    let (_, server) = serving(|options| options.max_buffered_bytes = 8 * MIB).await;
+    let mut raw = Raw::connect(server.address, 65_535).await;
+    let mut calls = Vec::new();
+    for _ in 0..8 {
+        let mut call = raw.begin("Put").await;
+        // All but the last byte.
+        let message = frame(&put(vec![item("k", vec![0; MIB - 100])]).into_message());
+        call.send(message.slice(..message.len() - 1), false);
+        calls.push(call);
+    }
+    let mut refused = 0;
+    let mut rest = Vec::new();
+    for call in calls {
+        // Those that are let in wait for their last byte; those beyond the bound are answered.
+        match tokio::time::timeout(Duration::from_secs(2), call.answer).await {
+            Ok(answer) => {
+                let answer = answer.unwrap();
+                assert_eq!(
+                    answer.headers()["grpc-status"],
+                    (Code::ResourceExhausted as i32).to_string().as_str()
+                );
+                refused += 1;
+            }
+            Err(_) => rest.push(call.request),
+        }
+    }
+    assert!((6..=7).contains(&refused), "{refused} of 8 were refused, where 2 MiB may be held");
+    server.client().await.put(put(vec![item("k", "v")])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_old_is_replaced_and_its_calls_end() {
+    let (backend, server) = serving(|options| {
+        options.max_connection_age = Some(Duration::from_secs(2));
+        options.max_connection_age_grace = LONG;
+    })
+    .await;
+    backend.set(Mode::Hangs);
+    let mut raw = Raw::connect(server.address, 65_535).await;
+    let call = raw.call("Delete", pb_delete()).await;
+    until("the call is in flight", async || backend.inside() == 1).await;
+    until("the connection takes no more calls", async || raw.requests.clone().ready().await.is_err()).await;
+    backend.set(Mode::Works);
+    assert_eq!(call.status().await.unwrap().0, "0");
+    raw.connection.await.unwrap().unwrap();
+}
+
+fn pb_delete() -> prism_proto::keyvalue::v1::DeleteRequest {
+    let predicate = Some(prism_contract::keyvalue::request::KeyPredicate::MatchAll);
+    prism_contract::keyvalue::request::DeleteRequest { predicate, ..delete() }.into_message()
+}
+
+#[tokio::test]
+async fn scans_that_are_read_by_turns_are_read_to_their_ends() {
+    // A connection may hold 4 MiB, which is what two streams hold that have a message each on its way and another made.
+    let (_, server) = serving(|options| options.max_buffered_bytes = 16 * MIB).await;
+    let client = server.client().await;
+    for at in 0..8_u8 {
+        client.put(put(vec![item(vec![at], vec![at; MIB])])).await.unwrap();
+    }
+    let mut scans: Vec<_> = (0..2).map(|_| client.scan(scan(), Resume::Never)).collect();
+    let mut entries = 0;
+    while !scans.is_empty() {
+        let mut open = Vec::new();
+        for mut messages in scans {
+            if let Some(message) = messages.next().await {
+                entries += message.unwrap().entries.len();
+                open.push(messages);
+            }
+        }
+        scans = open;
+    }
+    assert_eq!(entries, 16);
+}
