@@ -14,11 +14,11 @@ use crate::config::{Database, DatabaseKind, masked_url};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The password cannot be read.
-    #[error("database.postgres.password_file: the file '{}' cannot be read: {why}", path.display())]
+    #[error(
+        "database.postgres.password_file: the file cannot be read: {why}; write the path of a file that holds the password"
+    )]
     Password {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
+        /// What the system said. The path is not kept: it may be the password, put into the wrong place.
         why: std::io::Error,
     },
     /// The database is not one that can be served.
@@ -54,14 +54,13 @@ fn sqlite_options(database: &Database) -> sqlite::Options {
         queue_length: said.queue_length,
         queue_bytes: said.queue_bytes,
         max_batch: said.max_batch,
+        delete_time: said.delete_time,
     }
 }
 
 fn postgres_options(database: &Database) -> Result<postgres::Options, OpenError> {
     let said = &database.postgres;
-    let read = |path: &PathBuf| {
-        std::fs::read_to_string(path).map_err(|why| OpenError::Password { path: path.clone(), why })
-    };
+    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|why| OpenError::Password { why });
     let password = said.password_file.as_ref().map(read).transpose()?;
     Ok(postgres::Options {
         url: database.url.clone().unwrap_or_default(),

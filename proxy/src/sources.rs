@@ -1,8 +1,8 @@
 //! Gathers what a configuration is made of: the file's text, the environment, the flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::config::{Config, Flags, Sources, load};
+use crate::config::{Config, Flags, Sources, load, looks_like_an_address};
 
 /// The variable that names a configuration file where no flag does.
 pub(crate) const CONFIG_VARIABLE: &str = "PRISM_CONFIG";
@@ -12,7 +12,7 @@ pub(crate) fn configuration(file: Option<PathBuf>, flags: Flags) -> Result<Confi
     let file = match file {
         Some(path) => {
             let text = std::fs::read_to_string(&path)
-                .map_err(|why| format!("the file '{}' cannot be read: {why}", path.display()))?;
+                .map_err(|why| format!("{} cannot be read: {why}", shown(&path)))?;
             Some((path, text))
         }
         None => None,
@@ -23,4 +23,13 @@ pub(crate) fn configuration(file: Option<PathBuf>, flags: Flags) -> Result<Confi
     };
     let environment = std::env::vars_os().filter_map(text).collect();
     load(&Sources { file, environment, flags }).map_err(|problems| problems.to_string())
+}
+
+/// A configuration file as a message may name it: the address of a database may have been given in its place.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    if looks_like_an_address(&text) || text.contains(char::is_control) {
+        return "the configuration file, whose name looks like the address of a database,".to_owned();
+    }
+    format!("the file '{text}'")
 }

@@ -7,12 +7,20 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use futures::{StreamExt, stream};
+use prism_contract::keyvalue::request::GetRequest;
 use serde_json::Value;
 use tempfile::TempDir;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 /// `prism` in a folder of its own, without anything of this process' environment that it would read.
 fn prism(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_prism"));
+    prism_by(Command::new(env!("CARGO_BIN_EXE_prism")), folder)
+}
+
+/// The same for a command that runs it.
+fn prism_by(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" {
@@ -35,7 +43,7 @@ struct Serving {
     child: Child,
     address: String,
     started: Value,
-    log: BufReader<std::process::ChildStderr>,
+    log: BufReader<Box<dyn Read>>,
 }
 
 impl Drop for Serving {
@@ -49,7 +57,8 @@ impl Serving {
     fn start(command: &mut Command) -> Self {
         command.env("PRISM_LOGGING_FORMAT", "json");
         let mut child = command.spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let stderr: Box<dyn Read> = Box::new(child.stderr.take().unwrap());
+        let mut log = BufReader::new(stderr);
         let mut line = String::new();
         log.read_line(&mut line).unwrap();
         let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
@@ -71,6 +80,11 @@ impl Serving {
             std::thread::sleep(Duration::from_millis(5));
         }
         panic!("prism did not end");
+    }
+
+    /// Leaves its log without a reader.
+    fn close_log(&mut self) {
+        self.log = BufReader::new(Box::new(std::io::empty()));
     }
 
     /// What it logged until its end.
@@ -115,6 +129,30 @@ fn it_says_where_it_listens_and_what_it_serves_and_a_signal_ends_it_in_good_orde
         let away = health(folder.path(), &serving.address);
         assert_eq!(away.status.code(), Some(1));
         assert!(stderr(&away).contains("cannot be reached"), "{}", stderr(&away));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_open_files_is_raised_to_the_hard_one_and_a_warning_says_if_that_is_too_low() {
+    for (hard, connections, enough) in [(900, 900, false), (2_048, 960, true)] {
+        let folder = TempDir::new().unwrap();
+        let plain = serve(folder.path());
+        // The shell lowers its own limits, and becomes the server.
+        let mut command = prism_by(Command::new("sh"), folder.path());
+        let script = format!("ulimit -Sn 256 && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script]).arg(plain.get_program()).args(plain.get_args());
+        command.env("PRISM_SERVER_MAX_CONNECTIONS", connections.to_string());
+        let mut serving = Serving::start(&mut command);
+        assert_eq!(serving.started["open_files"], hard);
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", serving.child.id())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).map(str::to_owned).collect();
+        assert_eq!(numbers, [hard.to_string(), hard.to_string()]);
+        serving.signal("-TERM");
+        serving.ends();
+        let log = serving.rest_of_log();
+        assert_eq!(log.contains("fewer files may be open"), !enough, "{log}");
     }
 }
 
@@ -205,7 +243,7 @@ fn a_password_file_that_cannot_be_read_is_told() {
     command.env("DATABASE_URL", "postgres://h/d").env("PRISM_DATABASE_POSTGRES_PASSWORD_FILE", "none");
     let output = run(&mut command);
     assert_eq!(output.status.code(), Some(1));
-    let wanted = "database.postgres.password_file: the file 'none' cannot be read";
+    let wanted = "database.postgres.password_file: the file cannot be read";
     assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
 }
 
@@ -218,7 +256,7 @@ fn a_configuration_that_is_not_valid_ends_with_2_and_every_mistake() {
         assert_eq!(output.status.code(), Some(2));
         let said = stderr(&output);
         assert!(said.contains("c.yaml:2:3: 'server.lisen' is not a key"), "{said}");
-        assert!(said.contains("c.yaml:4:10: logging.level: 'loud' is not a level"), "{said}");
+        assert!(said.contains("c.yaml:4:10: logging.level: the value is not a level"), "{said}");
         assert!(output.stdout.is_empty());
     }
     let missing = run(prism(folder.path()).args(["check-config", "--config", "none.yaml"]));
@@ -239,13 +277,290 @@ fn check_config_prints_what_is_in_effect() {
     assert_eq!(String::from_utf8(again.stdout).unwrap(), yaml);
 }
 
-#[test]
-fn listening_beyond_loopback_without_tokens_is_warned_of() {
-    let folder = TempDir::new().unwrap();
-    let mut command = prism(folder.path());
-    command.args(["serve", "--listen", "0.0.0.0:0"]).env("PRISM_DATABASE_TYPE", "memory");
-    let mut serving = Serving::start(&mut command);
+/// What it logged, once it was told to end.
+fn log_of(command: &mut Command) -> String {
+    let mut serving = Serving::start(command);
     serving.signal("-TERM");
     serving.ends();
-    assert!(serving.rest_of_log().contains("whoever reaches this address may read and write everything"));
+    serving.rest_of_log()
+}
+
+fn beyond_loopback(folder: &Path) -> Command {
+    let mut command = prism(folder);
+    command.args(["serve", "--listen", "0.0.0.0:0"]).env("PRISM_DATABASE_TYPE", "memory");
+    command
+}
+
+const ONE_TOKEN: &str = "[{name: a, env: A, permissions: [read]}]";
+
+#[test]
+fn who_may_call_a_server_is_said_at_its_start() {
+    let folder = TempDir::new().unwrap();
+    let refused = run(&mut beyond_loopback(folder.path()));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("write auth.mode: insecure"), "{}", stderr(&refused));
+
+    let log = log_of(beyond_loopback(folder.path()).env("PRISM_AUTH_MODE", "insecure"));
+    assert!(
+        log.contains("WARN") && log.contains("whoever reaches this address may read and write everything"),
+        "{log}"
+    );
+    let log = log_of(beyond_loopback(folder.path()).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret"));
+    assert!(log.contains("WARN") && log.contains("tokens without TLS"), "{log}");
+    let log = log_of(serve(folder.path()).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret"));
+    assert!(!log.contains("WARN") && !log.contains("no token is asked for"), "{log}");
+    let log = log_of(&mut serve(folder.path()));
+    assert!(!log.contains("WARN") && log.contains("every program on this machine"), "{log}");
+}
+
+#[test]
+fn an_insecure_server_asks_for_no_token_and_says_so() {
+    let folder = TempDir::new().unwrap();
+    for (mode, code) in [("insecure", Some(0)), ("required", Some(1)), ("", Some(1))] {
+        let mut command = serve(folder.path());
+        command.env("PRISM_AUTH_MODE", mode).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret");
+        let mut serving = Serving::start(&mut command);
+        let url = format!("http://{}", serving.address);
+        let get = run(prism(folder.path()).args(["get", "--endpoint", &url, "n", "r"]));
+        assert_eq!(get.status.code(), code, "{mode}: {}", stderr(&get));
+        serving.signal("-TERM");
+        serving.ends();
+        let said = serving.rest_of_log().contains("the auth.tokens that are configured do not count");
+        assert_eq!(said, mode == "insecure", "{mode}");
+    }
+}
+
+#[test]
+fn a_file_of_a_secret_that_others_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("token");
+    std::fs::write(&path, "secret").unwrap();
+    for (mode, warned) in [(0o644, true), (0o602, true), (0o640, false), (0o600, false)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let tokens = "[{name: a, file: token, permissions: [read]}]";
+        let log = log_of(serve(folder.path()).env("PRISM_AUTH_TOKENS", tokens));
+        assert_eq!(log.contains("chmod o-rwx"), warned, "{mode:o}: {log}");
+        assert!(!log.contains("secret\""), "{log}");
+    }
+}
+
+#[test]
+fn a_hangup_ends_nothing_and_is_logged() {
+    let folder = TempDir::new().unwrap();
+    let mut serving = Serving::start(&mut serve(folder.path()));
+    for _ in 0..2 {
+        serving.signal("-HUP");
+        let mut line = String::new();
+        while !line.contains("SIGHUP") {
+            line.clear();
+            assert_ne!(serving.log.read_line(&mut line).unwrap(), 0, "it ended");
+        }
+        assert!(line.contains("nothing to reload; restart to change the configuration"), "{line}");
+    }
+    becomes_healthy(folder.path(), &serving.address);
+    serving.signal("-TERM");
+    assert_eq!(serving.ends().code(), Some(0));
+}
+
+#[test]
+fn a_hangup_before_it_listens_ends_nothing_either() {
+    let folder = TempDir::new().unwrap();
+    // A named pipe holds the start up until something is written into it.
+    let pipe = folder.path().join("token");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let tokens = "[{name: a, file: token, permissions: [read]}]";
+    let mut child = serve(folder.path())
+        .env("PRISM_AUTH_TOKENS", tokens)
+        .env("PRISM_LOGGING_FORMAT", "json")
+        .spawn()
+        .unwrap();
+    // Opening it waits until the server has opened it too.
+    let mut token = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    std::io::Write::write_all(&mut token, b"secret").unwrap();
+    drop(token);
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let listens = line.contains("prism is listening") || line.contains("SIGHUP");
+    let _ = child.kill();
+    let status = child.wait().unwrap();
+    assert!(listens, "{status}: {line}");
+}
+
+#[test]
+fn an_empty_variable_of_the_command_line_is_as_if_it_were_not_set() {
+    let folder = TempDir::new().unwrap();
+    let output = run(prism(folder.path()).arg("check-config").env("PRISM_CONFIG", ""));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = run(prism(folder.path()).args(["check-config", "--config", ""]));
+    assert_eq!(output.status.code(), Some(2));
+    let output = run(prism(folder.path()).args(["health", "--timeout", "1"]).env("PRISM_ENDPOINT", " "));
+    assert!(!stderr(&output).contains("is not an address"), "{}", stderr(&output));
+}
+
+#[test]
+fn no_secret_in_a_wrong_place_comes_out_of_the_binary() {
+    let folder = TempDir::new().unwrap();
+    let urls = [
+        "postgres://u:hunter2@h/d",
+        "postgres://u:12/hunter2@127.0.0.1/d",
+        "postgres://u:12?hunter2@127.0.0.1/d",
+        "postgres://u:hunter2/d",
+        "postgres://u:hunter2@127.0.0.1:1/d",
+    ];
+    let places =
+        ["PRISM_CONFIG", "PRISM_DATABASE_PATH", "PRISM_SERVER_LISTEN", "DATABASE_URL", "PRISM_ENDPOINT"];
+    let flags = ["--config", "--listen", "--database"];
+    let files = ["PRISM_SERVER_TLS_CERT", "PRISM_SERVER_TLS_KEY", "PRISM_DATABASE_POSTGRES_PASSWORD_FILE"];
+    let mut outputs = Vec::new();
+    for url in urls {
+        for place in places {
+            for command in
+                [&["check-config"][..], &["serve", "--listen", "127.0.0.1:0"], &["serve", "--help"]]
+            {
+                if command[0] == "serve" && place == "PRISM_ENDPOINT" {
+                    continue;
+                }
+                outputs.push((place, run(prism(folder.path()).args(command).env(place, url))));
+            }
+        }
+        for command in ["health", "get"] {
+            let args = if command == "get" {
+                &["get", "n", "r", "--endpoint", url][..]
+            } else {
+                &["health", "--endpoint", url]
+            };
+            outputs.push((command, run(prism(folder.path()).args(args))));
+        }
+        for flag in flags {
+            outputs.push((flag, run(prism(folder.path()).args(["serve", flag, url]))));
+        }
+    }
+    for place in files {
+        let mut command = serve(folder.path());
+        command
+            .env("PRISM_SERVER_TLS_CERT", "none")
+            .env("PRISM_SERVER_TLS_KEY", "none")
+            .env("DATABASE_URL", "postgres://h/d");
+        outputs.push((place, run(command.env(place, "hunter2"))));
+    }
+    for (place, output) in outputs {
+        let said = format!("{}{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
+        assert!(!said.contains("hunter2"), "{place}: {said}");
+        assert!(!said.is_empty(), "{place}");
+    }
+}
+
+/// A client of a server, on a runtime of its own.
+struct Calls {
+    runtime: tokio::runtime::Runtime,
+    client: prism_wire::client::Client,
+}
+
+impl Calls {
+    fn to(serving: &Serving) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let options = prism_wire::client::Options::new(serving.address.clone());
+        let client = runtime.block_on(prism_wire::client::Client::connect(&options)).unwrap();
+        Self { runtime, client }
+    }
+
+    /// `count` Gets, all answered.
+    fn gets(&self, count: usize) {
+        let get = GetRequest { namespace: "n".repeat(128), id: "i".to_owned(), ..GetRequest::default() };
+        let all = stream::iter(0..count).map(|_| self.client.get(get.clone())).buffer_unordered(64);
+        let all = all.for_each(async |answer| {
+            answer.expect("a call failed");
+        });
+        let bound = async { tokio::time::timeout(Duration::from_mins(2), all).await };
+        self.runtime.block_on(bound).expect("calls wait for the reader of the log");
+    }
+}
+
+fn serve_memory(folder: &Path) -> Command {
+    let mut command = serve(folder);
+    command.env("PRISM_DATABASE_TYPE", "memory");
+    command
+}
+
+/// More calls than a pipe and the log's buffers hold lines of, at 400 bytes each.
+const TOO_MANY: usize = 16_000;
+
+#[test]
+fn a_log_that_is_not_read_stops_no_call_and_keeps_no_process_from_ending() {
+    let folder = TempDir::new().unwrap();
+    let mut serving = Serving::start(&mut serve_memory(folder.path()));
+    Calls::to(&serving).gets(TOO_MANY);
+    serving.signal("-TERM");
+    assert_eq!(serving.ends().code(), Some(0));
+}
+
+#[test]
+fn lines_that_were_dropped_are_reported_once_the_log_is_read_again() {
+    let folder = TempDir::new().unwrap();
+    let mut serving = Serving::start(&mut serve_memory(folder.path()));
+    let calls = Calls::to(&serving);
+    calls.gets(TOO_MANY);
+    let is_call = |line: &Value| line["message"] == "call" && line["status"] == "OK";
+    let (mut logged, mut dropped) = (0, 0);
+    while dropped == 0 && logged < TOO_MANY {
+        let mut line = String::new();
+        serving.log.read_line(&mut line).unwrap();
+        let line: Value = serde_json::from_str(&line).unwrap();
+        logged += usize::from(is_call(&line));
+        dropped = line["left_out"].as_u64().unwrap_or_default();
+    }
+    assert!(dropped > 0, "all {logged} were logged");
+    // What was dropped may hold lines of other things, such as a check.
+    assert!(usize::try_from(dropped).unwrap() + logged >= TOO_MANY, "{dropped} dropped, {logged} logged");
+    calls.gets(1);
+    serving.signal("-TERM");
+    let rest = serving.rest_of_log();
+    assert!(rest.contains("\"status\":\"OK\"") && rest.contains("\"stopped\""), "{rest}");
+    assert_eq!(serving.ends().code(), Some(0));
+}
+
+#[test]
+fn a_log_whose_reader_is_gone_stops_nothing() {
+    let folder = TempDir::new().unwrap();
+    let mut serving = Serving::start(&mut serve_memory(folder.path()));
+    serving.close_log();
+    Calls::to(&serving).gets(1_000);
+    serving.signal("-TERM");
+    assert_eq!(serving.ends().code(), Some(0));
+}
+
+#[test]
+fn a_flood_of_warnings_is_summed_up() {
+    const WATCHES: u64 = 500;
+    let folder = TempDir::new().unwrap();
+    let mut serving = Serving::start(&mut serve_memory(folder.path()));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let url = format!("http://{}", serving.address);
+    runtime.block_on(async {
+        let channel = tonic::transport::Endpoint::new(url).unwrap().connect().await.unwrap();
+        let watches = stream::iter(0..WATCHES).then(|_| {
+            let mut health = HealthClient::new(channel.clone());
+            async move { health.watch(HealthCheckRequest::default()).await }
+        });
+        let refused = watches.collect::<Vec<_>>().await.into_iter().filter(Result::is_err).count();
+        assert_eq!(refused as u64, WATCHES - 8);
+    });
+    serving.signal("-TERM");
+    assert_eq!(serving.ends().code(), Some(0));
+    let log = serving.rest_of_log();
+    let warnings: Vec<Value> =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).filter(is_warning).collect();
+    let (summed, whole): (Vec<_>, Vec<_>) = warnings.iter().partition(|line| line.get("left_out").is_some());
+    let left_out: u64 = summed.iter().map(|line| line["left_out"].as_u64().unwrap()).sum();
+    assert!(whole.len() <= 40 && summed.len() <= 2, "{log}");
+    assert_eq!(whole.len() as u64 + left_out, WATCHES - 8);
+    assert_eq!(summed[0]["method"], "grpc.health.v1.Health/Watch");
+}
+
+fn is_warning(line: &Value) -> bool {
+    line["level"] == "WARN" && line["status"] == "RESOURCE_EXHAUSTED"
 }

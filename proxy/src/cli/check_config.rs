@@ -11,7 +11,7 @@ use crate::sources::{CONFIG_VARIABLE, configuration};
 #[derive(Debug, clap::Args)]
 pub struct CheckConfigArgs {
     /// The file to check; without one, the environment and the defaults.
-    #[arg(long, env = CONFIG_VARIABLE, value_name = "FILE")]
+    #[arg(long, env = CONFIG_VARIABLE, hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Check nothing; print every key instead, with what it does and its default, as a file to start from, or as
     /// the page of the documentation.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prism_wire::client::{ConnectError, Options};
+use prism_wire::client::{CallError, ConnectError, Fault, Options};
 use tonic::Request;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -16,7 +16,13 @@ use super::Failure;
 #[derive(Debug, clap::Args)]
 pub struct HealthArgs {
     /// The server: http://host:port, or https://host:port for TLS.
-    #[arg(long, value_name = "URL", env = "PRISM_ENDPOINT", default_value = "http://127.0.0.1:8980")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PRISM_ENDPOINT",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8980"
+    )]
     endpoint: String,
     /// The certificate authority to trust, as PEM; without it, those that this machine trusts.
     #[arg(long, value_name = "FILE")]
@@ -39,16 +45,30 @@ pub struct HealthArgs {
 }
 
 pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
-    let endpoint = args.options()?.endpoint().map_err(|why| Failure::Usage(why.to_string()))?;
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|why| Failure::Failed(format!("{}: {}", args.endpoint, ConnectError::Unreachable(why))))?;
+    let failed = |why: String, fault: Option<Fault>| {
+        let hint = fault.map(|fault| format!("\n  {}", fault.hint())).unwrap_or_default();
+        Failure::Failed(format!("{}: {why}{hint}", args.endpoint))
+    };
+    let options = args.options()?;
+    let channel = options.channel().await.map_err(|error| match error {
+        ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => failed(error.to_string(), error.fault()),
+        ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
+            Failure::Usage(error.to_string())
+        }
+    })?;
     let mut request = Request::new(HealthCheckRequest { service: args.service.clone() });
     request.set_timeout(args.patience());
-    let answer = HealthClient::new(channel).check(request).await;
-    let refused = |status: tonic::Status| Failure::Failed(format!("{}: {}", args.endpoint, status.message()));
-    let status = answer.map_err(refused)?.into_inner().status();
+    let mut client = HealthClient::new(channel);
+    let answer = tokio::time::timeout(args.patience(), client.check(request)).await.unwrap_or_else(|_| {
+        Err(tonic::Status::deadline_exceeded(format!("no answer within {} s", args.timeout)))
+    });
+    let refused = |status: tonic::Status| {
+        let error = CallError::from(status);
+        let message = error.status().map_or_else(|| error.to_string(), |status| status.message.clone());
+        let fault = Fault::read(&message);
+        failed(message, fault)
+    };
+    let status = options.anonymous().observe(answer).map_err(refused)?.into_inner().status();
     if status != ServingStatus::Serving {
         return Err(Failure::Failed(format!("{}: {}", args.endpoint, status.as_str_name())));
     }

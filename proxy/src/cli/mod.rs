@@ -3,13 +3,19 @@
 //! The exit code is 0 when all went well, 2 for a command line or a configuration that is not valid, and 1 for anything
 //! else.
 
+mod caution;
 mod check_config;
 mod health;
+mod open_files;
 mod serve;
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::client::{self, ClientCommand};
 
@@ -64,12 +70,29 @@ impl Failure {
 
 /// Parses the command line and does what it says.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::Failed(format!("the runtime cannot start: {error}"))),
     };
-    runtime.block_on(run(cli.command))
+    let serves = matches!(cli.command, Command::Serve(_));
+    let code = runtime.block_on(run(cli.command));
+    // A client has said all it had to say; a name that is still being looked up must not hold its end up.
+    if !serves {
+        runtime.shutdown_background();
+    }
+    code
+}
+
+/// An empty variable is as if it were not set, for the command line's own variables as for the configuration's.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| {
+        std::env::var_os(name).is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+    };
+    command
+        .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None) } else { arg })
+        .mut_subcommands(without_empty_variables)
 }
 
 async fn run(command: Command) -> ExitCode {
@@ -85,16 +108,26 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "this is where a command tells why it failed")]
+/// How long the reader of standard error may take over why a command failed.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// Prints why a command failed. A reader that is gone, or that takes nothing, does not keep the process from ending.
 fn report(failure: &Failure) -> ExitCode {
-    eprintln!("prism: {}", failure.message());
+    let text = format!("prism: {}\n", failure.message());
+    let (printed, done) = sync_channel(1);
+    let thread = thread::Builder::new().spawn(move || {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+        let _ = printed.send(());
+    });
+    if thread.is_ok() {
+        let _ = done.recv_timeout(REPORT);
+    }
     failure.exit_code()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

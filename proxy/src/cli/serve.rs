@@ -6,9 +6,9 @@ use std::sync::Arc;
 use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
-use super::Failure;
+use super::{Failure, caution, open_files};
 use crate::backend::{self, Location};
-use crate::config::{Config, Flags, Tls};
+use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::logging;
 use crate::server::{Options, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
@@ -17,7 +17,7 @@ use crate::sources::{CONFIG_VARIABLE, configuration};
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
     /// The configuration file; without one, the environment and the defaults.
-    #[arg(long, env = CONFIG_VARIABLE, value_name = "FILE")]
+    #[arg(long, env = CONFIG_VARIABLE, hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on, such as 127.0.0.1:8980.
     #[arg(long, value_name = "HOST:PORT")]
@@ -28,15 +28,22 @@ pub struct ServeArgs {
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    ignore_hangup();
     let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
         .map_err(Failure::Usage)?;
     let _rest = logging::start(config.logging)
         .map_err(|why| Failure::Failed(format!("the log cannot start: {why}")))?;
+    let (open_files, raised) = open_files::raise();
     let options = options(&config)?;
     let listener = TcpListener::bind(&config.server.listen)
         .await
         .map_err(|why| Failure::Failed(cannot_listen(&config.server.listen, &why)))?;
     let address = listener.local_addr().map_err(|why| Failure::Failed(why.to_string()))?;
+    // A name is known to be beyond loopback only now.
+    let open = config.auth.tokens.is_empty() && config.auth.mode != Some(AuthMode::Insecure);
+    if open && !address.ip().to_canonical().is_loopback() {
+        return Err(Failure::Usage(format!("{address}: {OPEN_BEYOND_LOOPBACK}")));
+    }
     let backend = backend::open(&config.database).await.map_err(|why| Failure::Failed(why.to_string()))?;
     // From here on a signal drains; before, it just ends the process.
     let shutdown = Shutdown::new();
@@ -47,22 +54,30 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         backend = config.database.kind.name(),
         database = %Location(&config.database),
         tokens = options.tokens.len(),
+        open_files,
         version = options.version,
         "prism is listening"
     );
-    if options.tokens.is_empty() && !address.ip().is_loopback() {
-        tracing::warn!(%address, "no auth.tokens are configured: whoever reaches this address may read and write everything");
-    }
+    caution::warn(&config, address);
+    caution::of_open_files(&config, open_files, raised);
     run_server(backend, listener, shutdown, options).await.map_err(|why| Failure::Failed(why.to_string()))
 }
 
 fn options(config: &Config) -> Result<Options, Failure> {
     Ok(Options {
         clock: Arc::new(SystemClock),
-        tokens: config.auth.tokens.clone(),
+        tokens: match config.auth.mode {
+            Some(AuthMode::Insecure) => Vec::new(),
+            Some(AuthMode::Required) | None => config.auth.tokens.clone(),
+        },
         tls: tls(&config.server.tls)?,
         max_in_flight: config.server.max_in_flight,
         max_connections: config.server.max_connections,
+        max_connections_per_peer: config.server.max_connections_per_peer,
+        handshake_timeout: config.server.handshake_timeout,
+        max_connection_age: config.server.max_connection_age,
+        max_connection_age_grace: config.server.max_connection_age_grace,
+        max_buffered_bytes: config.server.max_buffered_bytes as usize,
         drain_timeout: config.server.drain_timeout,
         health_interval: config.health.interval,
         sweep_interval: config.database.sweep_interval,
@@ -79,9 +94,11 @@ fn tls(tls: &Tls) -> Result<Option<TlsPem>, Failure> {
     }))
 }
 
+/// Reads a file. The path is not repeated: a key may have been written in its place.
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path)
-        .map_err(|why| Failure::Usage(format!("{key}: the file '{}' cannot be read: {why}", path.display())))
+    std::fs::read(path).map_err(|why| {
+        Failure::Usage(format!("{key}: the file cannot be read: {why}; write the path of a file of PEM"))
+    })
 }
 
 fn cannot_listen(listen: &str, why: &std::io::Error) -> String {
@@ -106,6 +123,22 @@ async fn on_signals(shutdown: Shutdown) {
     signals.next().await;
     shutdown.abort();
 }
+
+/// From here on SIGHUP, which a terminal sends when it is closed, ends nothing. It means "read the configuration again" to
+/// many servers, so what it does here is logged.
+#[cfg(unix)]
+fn ignore_hangup() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP: nothing to reload; restart to change the configuration");
+        }
+    });
+}
+
+#[cfg(not(unix))]
+fn ignore_hangup() {}
 
 #[cfg(unix)]
 struct Signals {

@@ -18,7 +18,13 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[command(next_help_heading = "Connection")]
 pub(super) struct ConnectArgs {
     /// The server: http://host:port, or https://host:port for TLS
-    #[arg(long, value_name = "URL", env = "PRISM_ENDPOINT", default_value = "http://127.0.0.1:8980")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "PRISM_ENDPOINT",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8980"
+    )]
     endpoint: String,
 
     /// A file that holds the bearer token to send; the variable PRISM_TOKEN may hold the token itself

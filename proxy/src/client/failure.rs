@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::iter::successors;
 
-use prism_wire::client::{CallError, ConnectError};
+use prism_wire::client::{CallError, ConnectError, Fault};
 use prism_wire::status::{Decoded, code_name};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -53,7 +53,10 @@ impl Failure {
             ConnectError::Unreachable(_) if refused(error) => Self::Failed(format!(
                 "no server answers at {endpoint}; start one with 'prism serve', or name another with --endpoint"
             )),
-            ConnectError::Unreachable(_) => Self::Failed(format!("{endpoint}: {error}")),
+            ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
+                let hint = error.fault().map(|fault| format!("\n  {}", fault.hint())).unwrap_or_default();
+                Self::Failed(format!("{endpoint}: {error}{hint}"))
+            }
         }
     }
 
@@ -81,7 +84,10 @@ impl Failure {
         match self {
             Self::Usage(why) | Self::Failed(why) => why.clone(),
             Self::Call(error) => {
-                let hint = error.status().and_then(|status| hint(status.code));
+                let hint = error.status().and_then(|status| match Fault::read(&status.message) {
+                    Some(fault) if status.code == Code::Unavailable => Some(fault.hint()),
+                    Some(_) | None => hint(status.code),
+                });
                 let hint = hint.map(|hint| format!("\n  {hint}"));
                 call_text(error) + &hint.unwrap_or_default()
             }

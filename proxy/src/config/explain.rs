@@ -18,13 +18,14 @@ const INTRODUCTION: &[&str] = &[
     "",
     "What is said nearer wins: a flag (--listen, --database) over the environment, the environment over this file, this \
      file over the defaults. Each key has a variable, PRISM_ and the key's path in capitals: server.listen is \
-     PRISM_SERVER_LISTEN. A key without a value says nothing. A key or a PRISM_ variable that is not known is refused.",
+     PRISM_SERVER_LISTEN. A key without a value says nothing, and neither does an empty variable. A key or a PRISM_ variable that is not known \
+     is refused.",
     "",
     "A duration is a whole number and a unit: 500ms, 10s, 5m, 24h, 7d. A size is one too: 100B, 512KiB, 64MiB.",
 ];
 
-const TOKENS_DOC: &str = "Who may call; without tokens, everybody may do everything. A client sends the header \
-                          `authorization: Bearer TOKEN`. Health and reflection need no token. The variable takes the \
+const TOKENS_DOC: &str = "Who may call; without tokens, everybody who reaches the server may do everything, and `auth.mode` \
+                          says where it may then listen. A client sends the header `authorization: Bearer TOKEN`. Health and reflection need no token. The variable takes the \
                           same list in brackets, such as `[{name: a, env: A_TOKEN, permissions: [read]}]`.";
 const TOKENS_ALLOWED: &str = "a list of tokens, each with a `name` for the log, the secret's place as one of `sha256`, \
                               `file` and `env`, `permissions` of `read` and `write`, and, to hold it to some, `namespaces`";

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 
-use super::node::{Node, Spanned};
-use super::settings::{SETTINGS, Setting, TOKENS, variable};
-use super::{Config, DatabaseKind, tokens};
+use super::names::{is_service_link, unknown_key, unknown_variable};
+use super::node::{Node, Spanned, parse};
+use super::settings::{SETTINGS, Setting, TOKENS, all_paths, variable};
+use super::values::is_loopback;
+use super::{AuthMode, Config, DatabaseKind, tokens};
 
-/// Where a configuration may come from.
-#[derive(Debug, Clone, Default)]
+/// Where a configuration may come from. Not `Debug`: each of them may hold a secret.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// A file's name and its text.
     pub file: Option<(PathBuf, String)>,
@@ -19,8 +21,8 @@ pub struct Sources {
     pub flags: Flags,
 }
 
-/// What can be said on the command line.
-#[derive(Debug, Clone, Default)]
+/// What can be said on the command line. Not `Debug`: a URL with a password may stand where a path should.
+#[derive(Clone, Default)]
 pub struct Flags {
     /// `server.listen`.
     pub listen: Option<String>,
@@ -52,6 +54,8 @@ impl std::error::Error for Problems {}
 
 /// Variables of the command line's other commands, and of tests: they begin alike and are no keys.
 const OTHER_VARIABLES: &[&str] = &["PRISM_CONFIG", "PRISM_ENDPOINT", "PRISM_TOKEN"];
+/// `database.url` by the name that other programs know too.
+const DATABASE_URL: &str = "DATABASE_URL";
 const TEST_VARIABLES: &str = "PRISM_TEST_";
 
 /// The configuration that the sources mean together, or all that is wrong with them.
@@ -60,8 +64,15 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
         config: Config::default(),
         places: BTreeMap::new(),
         problems: Vec::new(),
-        variables: sources.environment.iter().cloned().collect(),
+        variables: sources
+            .environment
+            .iter()
+            .filter(|(name, value)| has_a_say(name, value))
+            .cloned()
+            .collect(),
         secrets: Vec::new(),
+        unread_tokens: false,
+        dropped_at: None,
     };
     if let Some((path, text)) = &sources.file {
         loader.file(&path.display().to_string(), text);
@@ -72,6 +83,14 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
     if loader.problems.is_empty() { Ok(loader.config) } else { Err(Problems(loader.problems)) }
 }
 
+/// Whether a variable says something: an empty one is as if it were not set, and one that Kubernetes sets for a Service
+/// is not meant for Prism.
+fn has_a_say(name: &str, value: &str) -> bool {
+    let prisms = name.starts_with("PRISM_");
+    !((prisms || name == DATABASE_URL) && value.trim().is_empty())
+        && !(prisms && is_service_link(name, value))
+}
+
 struct Loader {
     config: Config,
     /// Who had the last word on each key.
@@ -80,6 +99,10 @@ struct Loader {
     variables: HashMap<String, String>,
     /// Variables that hold a token, as the configuration says.
     secrets: Vec<String>,
+    /// Tokens were given that could not be read, so that there being none says nothing.
+    unread_tokens: bool,
+    /// Where an empty list takes the place of tokens.
+    dropped_at: Option<String>,
 }
 
 impl Loader {
@@ -90,7 +113,7 @@ impl Loader {
     fn file(&mut self, name: &str, text: &str) {
         match parse(text) {
             Ok(document) => self.section(name, "", &document),
-            Err((place, why)) => self.problem(format!("{name}{place}"), why),
+            Err(error) => self.problem(format!("{name}:{}", error.at), not_yaml(&error.why)),
         }
     }
 
@@ -110,7 +133,7 @@ impl Loader {
         let mut sorted: Vec<_> = entries.iter().collect();
         sorted.sort_by_key(|(key, _)| position(&join(path, &key.value)));
         for (key, value) in sorted {
-            let path = join(path, &key.value);
+            let (section, path) = (path, join(path, &key.value));
             if path == TOKENS {
                 self.secrets.extend(variables_of_tokens(&value.value));
                 self.tokens(value, &|at| place(file, at));
@@ -129,8 +152,7 @@ impl Loader {
             {
                 self.section(file, &path, value);
             } else {
-                let (line, column) = (key.referenced.line(), key.referenced.column());
-                self.problem(format!("{file}:{line}:{column}"), unknown_key(&path));
+                self.problem(format!("{file}:{}", key.at), unknown_key(section, &key.value));
             }
         }
     }
@@ -138,9 +160,9 @@ impl Loader {
     fn environment(&mut self) {
         let mut variables: Vec<_> = self.variables.clone().into_iter().collect();
         variables.sort();
-        if let Some(url) = self.variables.get("DATABASE_URL").cloned() {
+        if let Some(url) = self.variables.get(DATABASE_URL).cloned() {
             let setting = SETTINGS.iter().find(|setting| setting.path == "database.url");
-            self.set(setting.expect("database.url is a key"), &url, "DATABASE_URL".to_owned());
+            self.set(setting.expect("database.url is a key"), &url, DATABASE_URL.to_owned());
         }
         for setting in SETTINGS {
             if let Some(text) = self.variables.get(&setting.variable()).cloned() {
@@ -150,20 +172,32 @@ impl Loader {
         let tokens = variable(TOKENS);
         if let Some(text) = self.variables.get(&tokens).cloned() {
             match parse(&text) {
-                Ok(list) => {
-                    self.secrets = variables_of_tokens(&list.value);
-                    self.tokens(&list, &|at| place(&tokens, at));
+                Ok(list) => self.tokens_of_the_environment(&list, &tokens),
+                Err(error) => {
+                    self.unread_tokens = true;
+                    self.problem(format!("{tokens}:{}", error.at), not_yaml(&error.why));
                 }
-                Err((place, why)) => self.problem(format!("{tokens}{place}"), why),
             }
         }
         for (name, _) in variables {
             if name.starts_with("PRISM_") && !self.knows(&name) {
-                let known = all_paths().map(variable).collect::<Vec<_>>();
-                let message = format!("is not a variable of prism{}", did_you_mean(&name, &known));
+                let message = unknown_variable(&name);
                 self.problem(name, message);
             }
         }
+    }
+
+    fn tokens_of_the_environment(&mut self, list: &Spanned<Node>, variable: &str) {
+        let named = variables_of_tokens(&list.value);
+        if !named.is_empty() {
+            self.secrets = named;
+        }
+        if matches!(&list.value, Node::List(elements) if elements.is_empty())
+            && !self.config.auth.tokens.is_empty()
+        {
+            self.dropped_at = Some(variable.to_owned());
+        }
+        self.tokens(list, &|at| place(variable, at));
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -190,18 +224,24 @@ impl Loader {
     fn set(&mut self, setting: &'static Setting, text: &str, place: String) {
         if (setting.set)(&mut self.config, text).is_some() {
             self.places.insert(setting.path, place);
-        } else if setting.path == "database.url" {
-            // It may hold a password.
-            self.problem(place, format!("{} is not {}", setting.path, setting.allowed));
         } else {
-            self.problem(place, format!("{}: '{text}' is not {}", setting.path, setting.allowed));
+            // The value is never repeated: it may be a secret that was meant for another key.
+            let value = if text.trim().is_empty() { "an empty value" } else { "the value" };
+            self.problem(place, format!("{}: {value} is not {}", setting.path, setting.allowed));
         }
     }
 
     fn tokens(&mut self, list: &Spanned<Node>, place: &dyn Fn(&Spanned<Node>) -> String) {
+        if matches!(list.value, Node::Null) {
+            return;
+        }
         match tokens::read(list, &self.variables) {
-            Ok(tokens) => self.config.auth.tokens = tokens,
+            Ok((tokens, files)) => {
+                self.config.auth.tokens = tokens;
+                self.config.auth.token_files = files;
+            }
             Err(mistakes) => {
+                self.unread_tokens = true;
                 for (at, message) in mistakes {
                     self.problem(place(at), format!("{TOKENS}: {message}"));
                 }
@@ -232,6 +272,30 @@ impl Loader {
             let message = "database.type is sqlite and database.url is the address of a Postgres database; set one of them";
             self.problem(self.place("database.type"), message);
         }
+        self.access();
+    }
+
+    /// Who may call: nothing but `auth.mode: insecure` opens a server that others can reach, or drops tokens.
+    fn access(&mut self) {
+        let auth = &self.config.auth;
+        if auth.mode == Some(AuthMode::Insecure) || self.unread_tokens {
+            return;
+        }
+        if let Some(place) = self.dropped_at.take() {
+            let message = "auth.tokens is an empty list in place of tokens that another source gives; leave it out to keep \
+                           them, or write auth.mode: insecure to serve without tokens";
+            return self.problem(place, message);
+        }
+        if !auth.tokens.is_empty() {
+            return;
+        }
+        if auth.mode == Some(AuthMode::Required) {
+            let message = "auth.mode is required and there are no auth.tokens; give some, or write auth.mode: insecure to \
+                           serve everybody";
+            self.problem(self.place("auth.mode"), message);
+        } else if is_loopback(&self.config.server.listen) == Some(false) {
+            self.problem(self.place("server.listen"), OPEN_BEYOND_LOOPBACK);
+        }
     }
 
     fn place(&self, path: &'static str) -> String {
@@ -239,31 +303,21 @@ impl Loader {
     }
 }
 
-/// The tree of a document, or where it stops being one and why.
-fn parse(text: &str) -> Result<Spanned<Node>, (String, String)> {
-    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
-    serde_saphyr::from_str_with_options::<Option<Spanned<Node>>>(text, options)
-        .map(|document| document.unwrap_or_else(nothing))
-        .map_err(|error| {
-            let at = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
-            (at, format!("is not YAML that can be read: {error}"))
-        })
-}
+/// Why a server without tokens does not listen on an address that others can reach.
+pub(crate) const OPEN_BEYOND_LOOPBACK: &str = "server.listen is an address that other machines can reach, and there are no auth.tokens, so whoever reaches it could \
+     read and write everything; give auth.tokens, listen on loopback, or write auth.mode: insecure \
+     (PRISM_AUTH_MODE=insecure)";
 
-fn nothing() -> Spanned<Node> {
-    Spanned::new(Node::Null, serde_saphyr::Location::UNKNOWN, serde_saphyr::Location::UNKNOWN)
+fn not_yaml(why: &str) -> String {
+    format!("is not YAML that can be read: {why}")
 }
 
 fn place(file: &str, at: &Spanned<Node>) -> String {
-    format!("{file}:{}:{}", at.referenced.line(), at.referenced.column())
+    format!("{file}:{}", at.at)
 }
 
 fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-fn all_paths() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.path).chain([TOKENS])
 }
 
 fn position(path: &str) -> usize {
@@ -283,32 +337,4 @@ fn variables_of_tokens(list: &Node) -> Vec<String> {
         }
     }
     variables
-}
-
-fn unknown_key(path: &str) -> String {
-    let depth = path.matches('.').count();
-    let known: Vec<_> = all_paths()
-        .filter_map(|known| {
-            known.match_indices('.').map(|(at, _)| at).chain([known.len()]).nth(depth).map(|at| &known[..at])
-        })
-        .map(str::to_owned)
-        .collect();
-    let section = path.rsplit_once('.').map_or("", |(section, _)| section);
-    let mut siblings: Vec<_> = known
-        .iter()
-        .filter(|known| known.rsplit_once('.').map_or("", |(section, _)| section) == section)
-        .map(|known| known.rsplit('.').next().unwrap_or_default())
-        .collect();
-    siblings.dedup();
-    let within = if section.is_empty() { "the file".to_owned() } else { format!("'{section}'") };
-    format!("'{path}' is not a key{}; {within} holds {}", did_you_mean(path, &known), siblings.join(", "))
-}
-
-/// The nearest name, if one is near enough to be a slip of the finger.
-fn did_you_mean(name: &str, known: &[String]) -> String {
-    let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
-    match nearest {
-        Some((distance, known)) if distance <= 3.max(name.len() / 5) => format!("; did you mean '{known}'?"),
-        _ => String::new(),
-    }
 }

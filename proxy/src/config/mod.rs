@@ -6,6 +6,7 @@
 
 mod explain;
 mod load;
+mod names;
 mod node;
 mod settings;
 mod show;
@@ -16,8 +17,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
 pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
+pub(crate) use self::values::looks_like_an_address;
 pub use self::values::masked_url;
 
 /// Everything that `prism serve` can be told. The default is what an empty file means.
@@ -42,10 +45,20 @@ pub struct Server {
     pub listen: String,
     /// How long calls and streams in flight may take to end after a signal to stop.
     pub drain_timeout: Duration,
-    /// Most calls in flight; one more is answered RESOURCE_EXHAUSTED.
+    /// Most calls in work, of which a namespace and a caller have their share; one more is answered RESOURCE_EXHAUSTED.
     pub max_in_flight: usize,
-    /// Most connections; one more waits to be accepted.
+    /// Most connections.
     pub max_connections: usize,
+    /// Most connections from one address; `None`: half of `max_connections`.
+    pub max_connections_per_peer: Option<usize>,
+    /// How long a new connection may take until it speaks HTTP/2, TLS included.
+    pub handshake_timeout: Duration,
+    /// When a client is asked to make a new connection; `None`: never.
+    pub max_connection_age: Option<Duration>,
+    /// How long calls on such a connection have to end.
+    pub max_connection_age_grace: Duration,
+    /// Most bytes of requests that are not complete and of answers that are not taken.
+    pub max_buffered_bytes: u32,
     /// Encryption.
     pub tls: Tls,
 }
@@ -97,6 +110,8 @@ pub struct Sqlite {
     pub queue_bytes: u32,
     /// Most writes in one transaction.
     pub max_batch: usize,
+    /// How long one Delete by range, prefix or of a whole record may run.
+    pub delete_time: Duration,
 }
 
 /// How a Postgres database is worked. The defaults are the backend's own.
@@ -178,8 +193,21 @@ pub enum LogFormat {
 /// Who may call it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
-    /// Bearer tokens; none: everybody may do everything.
+    /// Whether a caller needs a token; `None`: where `tokens` are given, and beyond loopback the server needs them.
+    pub mode: Option<AuthMode>,
+    /// Bearer tokens.
     pub tokens: Vec<Token>,
+    /// The files that hold tokens, as the configuration names them.
+    pub token_files: Vec<PathBuf>,
+}
+
+/// Whether a caller needs a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Each does, and a server without tokens does not start.
+    Required,
+    /// Nobody does, wherever the server listens and whatever tokens are given.
+    Insecure,
 }
 
 /// How it watches its database.
@@ -197,6 +225,11 @@ impl Default for Server {
             max_in_flight: 4_096,
             // Below the 1,024 files that a process may commonly open, with room for the database's own.
             max_connections: 960,
+            max_connections_per_peer: None,
+            handshake_timeout: Duration::from_secs(5),
+            max_connection_age: None,
+            max_connection_age_grace: Duration::from_secs(30),
+            max_buffered_bytes: 256 << 20,
             tls: Tls::default(),
         }
     }
@@ -227,6 +260,7 @@ impl Default for Sqlite {
             queue_length: options.queue_length,
             queue_bytes: options.queue_bytes,
             max_batch: options.max_batch,
+            delete_time: options.delete_time,
         }
     }
 }

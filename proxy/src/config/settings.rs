@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::values::{self, DatabaseUrl, database_url, masked_url, show_duration, show_size};
-use super::{Config, DatabaseKind, LogFormat, LogLevel};
+use super::{AuthMode, Config, DatabaseKind, LogFormat, LogLevel};
 
 /// The key whose value is a list; it has rules of its own.
 pub(super) const TOKENS: &str = "auth.tokens";
@@ -31,6 +31,11 @@ impl Setting {
     }
 }
 
+/// The paths of all keys.
+pub(super) fn all_paths() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|setting| setting.path).chain([TOKENS])
+}
+
 /// The variable that sets the key at `path`: `PRISM_` and the path in capitals, its points as underscores.
 pub(super) fn variable(path: &str) -> String {
     format!("PRISM_{}", path.to_ascii_uppercase().replace('.', "_"))
@@ -41,15 +46,18 @@ const PERIOD: &str =
     "a duration longer than 0; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
 const TIMEOUT: &str = "a duration longer than 0 and at most 24d, such as 5s";
 const SIZE: &str = "a size from 1 byte to 4095MiB; write a whole number and a unit, such as 64MiB or 512KiB";
+const BUFFER: &str = "a size from 16MiB to 4095MiB";
 const COUNT: &str = "a whole number from 1";
 const FILE: &str = "the path of a file";
+const DATABASE_FILE: &str =
+    "the path of a file; the address of a database goes into database.url or the variable DATABASE_URL";
 
 /// All keys, in the order in which they are shown. `url` stands before `type` and `path`, which have the last word.
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "server.listen",
-        doc: "Where to listen. Port 0 takes a free one, which the log names. Beyond loopback, set \
-              `auth.tokens`, and TLS.",
+        doc: "Where to listen. Port 0 takes a free one, which the log names. Beyond loopback it takes \
+              `auth.tokens`, or `auth.mode` to be insecure; set TLS too.",
         allowed: "an address to listen on; write host:port, such as 127.0.0.1:8980 or [::]:8980",
         set: |config, text| values::address(text).map(|address| config.server.listen = address),
         show: |config| Some(config.server.listen.clone()),
@@ -64,19 +72,68 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "server.max_in_flight",
-        doc: "Most calls in flight. One more is answered RESOURCE_EXHAUSTED at once, with the time to wait \
-              before the next try.",
+        doc: "Most calls in work. One more is answered RESOURCE_EXHAUSTED at once, with the time to wait \
+              before the next try. A namespace, and a caller (a token, or an address without one), has at most four times \
+              as many as are free, so that others find some. A call that waits for its client is not in work; four times as \
+              many may be open in all.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|count| config.server.max_in_flight = count),
         show: |config| Some(config.server.max_in_flight.to_string()),
     },
     Setting {
         path: "server.max_connections",
-        doc: "Most connections. One more waits until another ends. Each takes a file descriptor: raise \
-              `ulimit -n` with it.",
+        doc: "Most connections. One more waits for `server.handshake_timeout`; one that was idle for 10 s, or never \
+              had a call, is closed for it. Each takes a file descriptor, and so do up to 256 that have not begun to \
+              speak HTTP/2: raise `ulimit -n` with it.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|count| config.server.max_connections = count),
         show: |config| Some(config.server.max_connections.to_string()),
+    },
+    Setting {
+        path: "server.max_connections_per_peer",
+        doc: "Most connections from one address. Without it, half of `server.max_connections`. Set both alike where all \
+              clients come through one proxy.",
+        allowed: COUNT,
+        set: |config, text| {
+            values::count(text).map(|count| config.server.max_connections_per_peer = Some(count))
+        },
+        show: |config| config.server.max_connections_per_peer.map(|count| count.to_string()),
+    },
+    Setting {
+        path: "server.handshake_timeout",
+        doc: "How long a new connection may take until it speaks HTTP/2, TLS included. Then it is closed.",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|time| config.server.handshake_timeout = time),
+        show: |config| Some(show_duration(config.server.handshake_timeout)),
+    },
+    Setting {
+        path: "server.max_connection_age",
+        doc: "How old a connection may get, and up to a tenth more: its client is then asked to make a new one, so that \
+              gateways that were added get their part of the calls. Without it, as old as it likes.",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|time| config.server.max_connection_age = Some(time)),
+        show: |config| config.server.max_connection_age.map(show_duration),
+    },
+    Setting {
+        path: "server.max_connection_age_grace",
+        doc: "How long calls on a connection that is too old have to end before they are cut.",
+        allowed: DURATION,
+        set: |config, text| values::duration(text).map(|time| config.server.max_connection_age_grace = time),
+        show: |config| Some(show_duration(config.server.max_connection_age_grace)),
+    },
+    Setting {
+        path: "server.max_buffered_bytes",
+        doc: "Most bytes that are held for clients: parts of requests that are not complete, and answers that were made \
+              and not taken. A connection that holds a sixteenth of them, or a quarter of what is free, waits before its \
+              next read begins; what would go beyond a quarter of all is answered RESOURCE_EXHAUSTED. What is not taken \
+              one second after a call's deadline is dropped.",
+        allowed: BUFFER,
+        set: |config, text| {
+            values::size(text)
+                .filter(|bytes| *bytes >= 16 << 20)
+                .map(|bytes| config.server.max_buffered_bytes = bytes)
+        },
+        show: |config| Some(show_size(config.server.max_buffered_bytes)),
     },
     Setting {
         path: "server.tls.cert",
@@ -106,8 +163,8 @@ pub(super) const SETTINGS: &[Setting] = &[
               by the environment rather than by a file, or put the password into \
               `database.postgres.password_file`. The variable DATABASE_URL says the same, and \
               `PRISM_DATABASE_*` has the last word over it.",
-        allowed: "the address of a database; write postgres://user:password@host/database, or sqlite:path without \
-                  parameters",
+        allowed: "the address of a database; write postgres://user:password@host/database, with / ? # and @ in the \
+                  password as %2F %3F %23 and %40, or sqlite:path without parameters",
         set: set_database_url,
         show: |config| config.database.url.as_deref().map(masked_url),
     },
@@ -122,7 +179,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "database.path",
         doc: "The file of a SQLite database. It is made if it is not there; its folder must be.",
-        allowed: FILE,
+        allowed: DATABASE_FILE,
         set: |config, text| file(text).map(|path| config.database.path = path),
         show: |config| Some(text(&config.database.path)),
     },
@@ -195,6 +252,14 @@ pub(super) const SETTINGS: &[Setting] = &[
         show: |config| Some(config.database.sqlite.max_batch.to_string()),
     },
     Setting {
+        path: "database.sqlite.delete_time",
+        doc: "How long one Delete by range, prefix or of a whole record may run, while all other writes wait. One that takes \
+              longer deletes nothing and is answered DEADLINE_EXCEEDED, with a message that says to split it into ranges.",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|value| config.database.sqlite.delete_time = value),
+        show: |config| Some(show_duration(config.database.sqlite.delete_time)),
+    },
+    Setting {
         path: "database.postgres.password_file",
         doc: "A file that holds the password and nothing else, so that the URL need not. A line break at \
               its end does not count.",
@@ -204,8 +269,9 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.readers",
-        doc: "Connections that read at the same time. Two more are for small Gets that ride together. With the \
-              writers of all gateways together they must fit into the server's `max_connections`.",
+        doc: "Connections that read at the same time. Two more are for batched small Gets, and two more for the health \
+              check and for a long Delete. With the writers of all gateways together they must fit into the server's \
+              `max_connections`.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.readers = value),
         show: |config| Some(config.database.postgres.readers.to_string()),
@@ -306,14 +372,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, text| values::period(text).map(|time| config.health.interval = time),
         show: |config| Some(show_duration(config.health.interval)),
     },
+    Setting {
+        path: "auth.mode",
+        doc: "Whether a caller needs a token. If nothing is written here, it does where `auth.tokens` are given, and \
+              where none are the server listens on loopback only. `required` does not start without tokens. `insecure` \
+              asks nobody for a token, also where some are given, and lets the server listen anywhere: whoever reaches \
+              it may read and write everything.",
+        allowed: "a mode; write required or insecure",
+        set: |config, text| AuthMode::read(text).map(|mode| config.auth.mode = Some(mode)),
+        show: |config| config.auth.mode.map(|mode| mode.name().to_owned()),
+    },
 ];
 
 /// A URL says which backend it is for, so it sets the type as well.
 fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
     match database_url(url)? {
         DatabaseUrl::Sqlite(path) => {
+            config.database.path = file(path)?;
             config.database.kind = DatabaseKind::Sqlite;
-            config.database.path = PathBuf::from(path);
             config.database.url = None;
         }
         DatabaseUrl::Postgres => {
@@ -324,8 +400,11 @@ fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
     Some(())
 }
 
+/// A path, and nothing that looks like the address of a database or like the content of a file.
 fn file(text: &str) -> Option<PathBuf> {
-    (!text.is_empty() && !text.contains('\0')).then(|| PathBuf::from(text))
+    let is_path =
+        !text.trim().is_empty() && !text.contains(char::is_control) && !values::looks_like_an_address(text);
+    is_path.then(|| PathBuf::from(text))
 }
 
 fn text(path: &Path) -> String {

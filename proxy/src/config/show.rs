@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::Config;
+use super::node::is_null;
 use super::settings::{SETTINGS, TOKENS};
 use super::tokens::Token;
 
@@ -58,6 +59,7 @@ pub(super) fn quoted(text: &str) -> String {
     if text.starts_with(|c: char| c.is_ascii_alphanumeric() || "./".contains(c))
         && !text.ends_with(':')
         && text.chars().all(plain)
+        && !is_null(text)
     {
         return text.to_owned();
     }

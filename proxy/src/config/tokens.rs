@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use prism_contract::keyvalue::Namespace;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::names::shown_key;
 use super::node::{Node, Spanned};
 
 /// A caller and what it may do.
@@ -116,36 +118,35 @@ impl fmt::Debug for Digest {
 /// A mistake in a token, and the element it was made in.
 pub(super) type Mistakes<'a> = Vec<(&'a Spanned<Node>, String)>;
 
-/// Reads the list of tokens. Secrets that stand elsewhere are fetched from `variables` and from files.
+/// Reads the list of tokens, and names the files that hold some. Secrets that stand elsewhere are fetched from `variables`
+/// and from files. No message repeats what stands in the list: a secret may stand in any place of it.
 pub(super) fn read<'a>(
     list: &'a Spanned<Node>,
     variables: &HashMap<String, String>,
-) -> Result<Vec<Token>, Mistakes<'a>> {
-    let elements = match &list.value {
-        Node::Null => return Ok(Vec::new()),
-        Node::List(elements) => elements,
-        Node::Scalar(_) | Node::Map(_) => {
-            return Err(vec![(list, format!("is {}; a list of tokens is allowed", list.value.shape()))]);
-        }
+) -> Result<(Vec<Token>, Vec<PathBuf>), Mistakes<'a>> {
+    let Node::List(elements) = &list.value else {
+        return Err(vec![(list, format!("is {}; a list of tokens is allowed", list.value.shape()))]);
     };
-    let (mut tokens, mut mistakes) = (Vec::<Token>::new(), Vec::new());
+    let (mut tokens, mut files, mut mistakes) = (Vec::<Token>::new(), Vec::new(), Vec::new());
     for element in elements {
-        let Some(token) = token(element, variables, &mut mistakes) else { continue };
+        let Some(token) = token(element, variables, &mut files, &mut mistakes) else { continue };
         if tokens.iter().any(|other| other.name == token.name) {
-            mistakes.push((element, format!("the name '{}' stands twice", token.name)));
+            mistakes.push((element, "has the name of another token".to_owned()));
         } else if tokens.iter().any(|other| other.digest == token.digest) {
-            mistakes.push((element, format!("'{}' has the secret of another token", token.name)));
+            mistakes.push((element, "has the secret of another token".to_owned()));
         }
         tokens.push(token);
     }
-    if mistakes.is_empty() { Ok(tokens) } else { Err(mistakes) }
+    if mistakes.is_empty() { Ok((tokens, files)) } else { Err(mistakes) }
 }
 
 fn token<'a>(
     element: &'a Spanned<Node>,
     variables: &HashMap<String, String>,
+    files: &mut Vec<PathBuf>,
     mistakes: &mut Mistakes<'a>,
 ) -> Option<Token> {
+    const NAMES: [&str; 6] = ["name", "sha256", "file", "env", "permissions", "namespaces"];
     const KEYS: &str = "name, sha256, file, env, permissions and namespaces are allowed";
     let Node::Map(entries) = &element.value else {
         let shape = element.value.shape();
@@ -165,10 +166,16 @@ fn token<'a>(
                 let allowed = "write a namespace, or the beginning of some and *, such as orders or orders-*";
                 namespaces = each(value, mistakes, NamespaceRule::read, allowed);
             }
-            unknown => mistakes.push((value, format!("'{unknown}' is not a key of a token; {KEYS}"))),
+            unknown => {
+                let shown = shown_key(unknown, &NAMES);
+                mistakes.push((value, format!("{shown} is not a key of a token; {KEYS}")));
+            }
         }
     }
     let digest = if let [(kind, text, value)] = secrets[..] {
+        if kind == "file" {
+            files.push(PathBuf::from(text));
+        }
         digest(kind, text, variables).map_err(|why| mistakes.push((value, why))).ok()
     } else {
         mistakes.push((element, "needs exactly one of sha256, file and env".to_owned()));
@@ -213,13 +220,14 @@ fn each<'a, T>(
         let Some(text) = text(element, mistakes) else { continue };
         match read(text) {
             Some(one) => all.push(one),
-            None => mistakes.push((element, format!("'{text}' is not allowed here; {allowed}"))),
+            None => mistakes.push((element, format!("the value is not allowed here; {allowed}"))),
         }
     }
     Some(all)
 }
 
-/// The digest of a secret, wherever it stands. No message repeats the secret.
+/// The digest of a secret, wherever it stands. No message repeats the secret, nor the name of a file or a variable that
+/// there is not: it may be the secret itself, put into the wrong place.
 fn digest(kind: &str, text: &str, variables: &HashMap<String, String>) -> Result<Digest, String> {
     let secret = match kind {
         "sha256" => {
@@ -227,12 +235,17 @@ fn digest(kind: &str, text: &str, variables: &HashMap<String, String>) -> Result
                 "sha256 is not 64 hexadecimal digits; it is the SHA-256 of the token".to_owned()
             });
         }
-        "file" => std::fs::read_to_string(text).map_err(|why| format!("'{text}' cannot be read: {why}"))?,
-        _ => variables.get(text).cloned().ok_or_else(|| format!("the variable '{text}' is not set"))?,
+        "file" => std::fs::read_to_string(text).map_err(|why| {
+            format!("the file cannot be read: {why}; write the path of a file that holds the token")
+        })?,
+        _ => variables.get(text).cloned().ok_or_else(|| {
+            "the variable is not set; write the name of a variable that holds the token".to_owned()
+        })?,
     };
     // Whoever wrote the file let it end with a newline.
     match secret.trim() {
-        "" => Err(format!("'{text}' holds an empty token")),
+        "" if kind == "file" => Err("the file holds an empty token".to_owned()),
+        "" => Err("the variable holds an empty token".to_owned()),
         secret => Ok(Digest::of(secret.as_bytes())),
     }
 }

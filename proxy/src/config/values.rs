@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DatabaseKind, LogFormat, LogLevel};
+use super::{AuthMode, DatabaseKind, LogFormat, LogLevel};
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -66,9 +66,33 @@ pub(super) fn address(text: &str) -> Option<String> {
     let ipv6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let known = match ipv6 {
         Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && !host.contains([':', '/', ' ', '[', ']']),
+        // Nothing that a name or an address has not: it is shown in messages.
+        None => !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)),
     };
     known.then(|| text.to_owned())
+}
+
+/// Whether an address that [`address`] took is one of loopback; `None`: a name, which says it when it is looked up.
+pub(super) fn is_loopback(address: &str) -> Option<bool> {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    if host.eq_ignore_ascii_case("localhost") {
+        return Some(true);
+    }
+    let ip: std::net::IpAddr = host.trim_matches(['[', ']']).parse().ok()?;
+    Some(ip.to_canonical().is_loopback())
+}
+
+impl AuthMode {
+    const NAMES: [(&str, Self); 2] = [("required", Self::Required), ("insecure", Self::Insecure)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
 }
 
 impl LogLevel {
@@ -138,7 +162,9 @@ pub(super) fn database_url(url: &str) -> Option<DatabaseUrl<'_>> {
     let (scheme, rest) = url.split_once(':')?;
     let path = rest.strip_prefix("//").unwrap_or(rest);
     match scheme {
-        "postgres" | "postgresql" if rest.len() > 2 && rest.starts_with("//") => Some(DatabaseUrl::Postgres),
+        "postgres" | "postgresql" if rest.len() > 2 && rest.starts_with("//") && !is_torn(path) => {
+            Some(DatabaseUrl::Postgres)
+        }
         // A name in memory, or parameters, would mean something else to another program than to this one.
         "sqlite" if !path.is_empty() && !path.starts_with(':') && !path.contains('?') => {
             Some(DatabaseUrl::Sqlite(path))
@@ -147,21 +173,77 @@ pub(super) fn database_url(url: &str) -> Option<DatabaseUrl<'_>> {
     }
 }
 
-/// A URL without its password, for people to read: `postgres://user:***@host/db`.
+/// Whether what follows a URL's scheme has a user after its host: a `/` or `#` in the password, which was not encoded,
+/// ends the host for every reader, and the rest of the password would be taken for the name of the database.
+fn is_torn(rest: &str) -> bool {
+    let (before_query, _) = rest.split_once('?').unwrap_or((rest, ""));
+    before_query.contains('#') || before_query.split_once('/').is_some_and(|(_, path)| path.contains('@'))
+}
+
+/// Whether a text that should be a path may be the address of a database, and hold its password: a URL, one that lacks
+/// its scheme, or the parameters of libpq. So may the content of a file of PEM.
+pub(crate) fn looks_like_an_address(text: &str) -> bool {
+    const SCHEMES: [&str; 5] = ["postgres", "postgresql", "sqlite", "mysql", "file"];
+    let scheme = text
+        .split_once(':')
+        .is_some_and(|(scheme, _)| SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()));
+    let user = text.split_once(':').is_some_and(|(_, rest)| rest.contains('@'));
+    scheme
+        || user
+        || text.contains("://")
+        || text.contains("-----BEGIN")
+        || text.to_ascii_lowercase().contains("password=")
+}
+
+/// A URL without its password, for people to read: `postgres://user:***@host/db`. Where it cannot be told with certainty
+/// what the password is, all but the scheme is masked.
 pub fn masked_url(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
-    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) => match user.split_once(':') {
-            Some((user, _)) => format!("{user}:***@{host}"),
-            None => format!("{user}@{host}"),
-        },
-        None => authority.to_owned(),
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_name(scheme)) else {
+        return "***".to_owned();
     };
+    match masked_rest(rest) {
+        Some(rest) => format!("{scheme}://{rest}"),
+        None => format!("{scheme}://***"),
+    }
+}
+
+fn masked_rest(rest: &str) -> Option<String> {
+    let (before_query, query) =
+        rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let (authority, database) = before_query.split_once('/').unwrap_or((before_query, ""));
+    let (user, host) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    // An `@` further on may end a password that holds a `/` or a `?`, and so may a port that is no number.
+    let is_whole = is_host(host) && is_name(database) && !query.is_some_and(|query| query.contains('@'));
+    let user = match user.map(|user| user.split_once(':').map_or((user, false), |(user, _)| (user, true))) {
+        Some((user, _)) if !is_name(user) => return None,
+        Some((user, true)) => format!("{user}:***@"),
+        Some((user, false)) => format!("{user}@"),
+        None => String::new(),
+    };
+    let slash = if before_query.contains('/') { "/" } else { "" };
     // A parameter may be a password as well (`password`, `sslpassword`), and none of them says where the database is.
     let query = if query.is_some() { "?***" } else { "" };
-    format!("{scheme}://{authority}{path}{query}")
+    is_whole.then(|| format!("{user}{host}{slash}{database}{query}"))
+}
+
+/// A name of a user, a database or a scheme, as it stands in a URL.
+fn is_name(text: &str) -> bool {
+    text.chars().all(|c| c.is_alphanumeric() || "-._+%".contains(c))
+}
+
+/// A host, or none, and a port, or none.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        Some(_) | None => (text, ""),
+    };
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let known = match address {
+        Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => is_name(host),
+    };
+    known && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -233,6 +315,9 @@ mod tests {
     #[case("postgres://host/db", Some(DatabaseUrl::Postgres))]
     #[case("postgresql://host/db", Some(DatabaseUrl::Postgres))]
     #[case("mysql://host/db", None)]
+    #[case("postgres://u:12/3@host/db", None)]
+    #[case("postgres://u:pa#ss@host/db", None)]
+    #[case("postgres://host/db?user=me@tenant", Some(DatabaseUrl::Postgres))]
     fn the_scheme_of_a_url_names_the_backend(#[case] url: &str, #[case] said: Option<DatabaseUrl<'_>>) {
         assert_eq!(database_url(url), said);
     }
@@ -241,6 +326,18 @@ mod tests {
     #[case("postgres://u:secret@h:5/db?password=secret", "postgres://u:***@h:5/db?***")]
     #[case("postgres://u:se@cret@h/db", "postgres://u:***@h/db")]
     #[case("postgres://h/db", "postgres://h/db")]
+    #[case("postgres://u:secret@[::1]:5432/db", "postgres://u:***@[::1]:5432/db")]
+    #[case("postgres:///db", "postgres:///db")]
+    #[case("postgres://u:se/cret@h/db", "postgres://***")]
+    #[case("postgres://u:se?cret@h/db", "postgres://***")]
+    #[case("postgres://u:se#cret@h/db", "postgres://u:***@h/db")]
+    #[case("postgres://u:12/secret@h/db", "postgres://***")]
+    #[case("postgres://u:12?secret@h/db", "postgres://***")]
+    #[case("postgres://u:secret/db", "postgres://***")]
+    #[case("postgres://u/secret:secret@h", "postgres://***")]
+    #[case("postgres:u:secret@h", "***")]
+    #[case("secret", "***")]
+    #[case("u:secret@h://x", "***")]
     fn a_password_is_masked(#[case] url: &str, #[case] masked: &str) {
         assert_eq!(masked_url(url), masked);
     }

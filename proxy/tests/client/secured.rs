@@ -74,9 +74,11 @@ fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for
     let spoken = describe(&[ca, domain, identity]);
     assert_eq!(spoken.code, 0, "{}", spoken.stderr);
     assert!(spoken.stdout.contains("contract version"), "{}", spoken.stdout);
-    for (missing, parts) in
-        [("ca", [domain, identity]), ("name", [ca, identity]), ("certificate", [ca, domain])]
-    {
+    for (missing, option, parts) in [
+        ("ca", "--tls-ca FILE", [domain, identity]),
+        ("name", "--tls-domain NAME", [ca, identity]),
+        ("certificate", "--tls-cert FILE and --tls-key FILE", [ca, domain]),
+    ] {
         let refused = describe(&parts);
         assert_eq!(
             (refused.code, refused.stdout.as_str()),
@@ -84,8 +86,80 @@ fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for
             "without the {missing}: {}",
             refused.stderr
         );
+        assert!(refused.stderr.contains(option), "without the {missing}: {}", refused.stderr);
+    }
+    // As long as it is a race between the alert and the request, one time proves little.
+    for command in [&["describe"][..], &["health"], &["get", "n", "r"], &["scan", "n"]].repeat(5) {
+        let args = [command, &["--endpoint", &endpoint], ca, domain].concat();
+        let refused = prism.run(&args);
+        assert_eq!(refused.code, 1, "{command:?}");
+        assert!(refused.stderr.contains("certificate"), "{command:?}: {}", refused.stderr);
+        assert!(
+            refused.stderr.contains("--tls-cert FILE and --tls-key FILE"),
+            "{command:?}: {}",
+            refused.stderr
+        );
     }
     let name = describe(&[ca, identity]);
     assert!(name.stderr.contains("certificate not valid for name"), "what is wrong is said: {}", name.stderr);
     assert!(!name.stderr.contains("prism serve"), "a server is there: {}", name.stderr);
+    for command in [&["describe"][..], &["health"]] {
+        let plain = prism.run(&[command, &["--endpoint", prism.endpoint()]].concat());
+        assert_eq!(plain.code, 1);
+        assert!(
+            plain.stderr.contains("the server speaks TLS, and the endpoint is http://"),
+            "{}",
+            plain.stderr
+        );
+        assert!(plain.stderr.contains("write the endpoint as https://host:port"), "{}", plain.stderr);
+    }
+}
+
+#[test]
+fn a_server_without_tls_is_told_from_one_with_it() {
+    let prism = Prism::serve(Backend::Memory);
+    let endpoint = prism.endpoint().replace("http://", "https://");
+    fs::write(
+        prism.path("ca"),
+        KeyPair::generate()
+            .map(|key| CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().pem())
+            .unwrap(),
+    )
+    .unwrap();
+    for command in ["describe", "health"] {
+        let ran = prism.run(&[command, "--endpoint", &endpoint, "--tls-ca", "ca"]);
+        assert_eq!(ran.code, 1);
+        assert!(
+            ran.stderr.contains("the server does not speak TLS, and the endpoint is https://"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stderr.contains("write the endpoint as http://host:port"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_server_that_takes_a_connection_and_says_nothing_is_given_up_with_and_without_tls() {
+    let prism = Prism::serve(Backend::Memory);
+    fs::write(
+        prism.path("ca"),
+        KeyPair::generate()
+            .map(|key| CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().pem())
+            .unwrap(),
+    )
+    .unwrap();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let (http, https) = (format!("http://{address}"), format!("https://{address}"));
+    for args in [
+        &["health", "--timeout", "1", "--endpoint", &http][..],
+        &["health", "--timeout", "1", "--tls-ca", "ca", "--endpoint", &https],
+        &["get", "n", "r", "--timeout", "1s", "--tls-ca", "ca", "--endpoint", &https],
+        &["scan", "n", "--timeout", "1s", "--tls-ca", "ca", "--endpoint", &https],
+    ] {
+        let began = std::time::Instant::now();
+        let ran = prism.run(args);
+        assert_eq!(ran.code, 1, "{args:?}: {}", ran.stderr);
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{args:?} took {:?}", began.elapsed());
+    }
 }

@@ -1,6 +1,6 @@
 //! What is said about mistakes: where they stand, and what is allowed.
 
-use prism_proxy::config::load;
+use prism_proxy::config::{Config, load};
 use rstest::rstest;
 
 use crate::{of_environment, of_file, sources};
@@ -9,34 +9,38 @@ use crate::{of_environment, of_file, sources};
 #[case::an_unknown_key(
     "server:\n  lisen: 127.0.0.1:1\n",
     "c.yaml:2:3",
-    "'server.lisen' is not a key; did you mean 'server.listen'?; 'server' holds listen, drain_timeout, max_in_flight, max_connections, tls"
+    "'server.lisen' is not a key; did you mean 'server.listen'?; 'server' holds listen, drain_timeout, max_in_flight, max_connections, max_connections_per_peer, handshake_timeout, max_connection_age, max_connection_age_grace, max_buffered_bytes, tls"
 )]
 #[case::an_unknown_section("srever:\n  listen: a:1\n", "c.yaml:1:1", "did you mean 'server'?")]
 #[case::a_bad_address(
     "server:\n  listen: here\n",
     "c.yaml:2:11",
-    "server.listen: 'here' is not an address to listen on; write host:port"
+    "server.listen: the value is not an address to listen on; write host:port"
 )]
 #[case::a_bad_duration(
     "server: {drain_timeout: soon}",
     "c.yaml:1:25",
-    "'soon' is not a duration; write a whole number and a unit"
+    "the value is not a duration; write a whole number and a unit"
 )]
 #[case::a_number_without_its_unit(
     "health:\n  interval: 10\n",
     "c.yaml:2:13",
-    "'10' is not a duration longer than 0"
+    "the value is not a duration longer than 0"
 )]
 #[case::no_interval_at_all(
     "health:\n  interval: 0s\n",
     "c.yaml:2:13",
-    "'0s' is not a duration longer than 0"
+    "the value is not a duration longer than 0"
 )]
-#[case::no_calls_at_all("server:\n  max_in_flight: 0\n", "c.yaml:2:18", "'0' is not a whole number from 1")]
+#[case::no_calls_at_all(
+    "server:\n  max_in_flight: 0\n",
+    "c.yaml:2:18",
+    "the value is not a whole number from 1"
+)]
 #[case::a_bad_type(
     "database:\n  type: mysql\n",
     "c.yaml:2:9",
-    "'mysql' is not a kind of database; write sqlite, memory or postgres"
+    "the value is not a kind of database; write sqlite, memory or postgres"
 )]
 #[case::a_bad_level(
     "logging:\n  level: loud\n",
@@ -77,17 +81,17 @@ use crate::{of_environment, of_file, sources};
 #[case::an_unknown_permission(
     "auth:\n  tokens:\n    - name: a\n      env: A\n      permissions: [admin]\n",
     "c.yaml:5:21",
-    "'admin' is not allowed here; write read or write"
+    "the value is not allowed here; write read or write"
 )]
 #[case::a_variable_that_is_not_set(
     "auth:\n  tokens:\n    - {name: a, env: NOT_SET, permissions: [read]}\n",
     "c.yaml:3:22",
-    "the variable 'NOT_SET' is not set"
+    "the variable is not set; write the name of a variable that holds the token"
 )]
 #[case::a_file_that_is_not_there(
     "auth:\n  tokens:\n    - {name: a, file: /no/such, permissions: [read]}\n",
     "c.yaml:3:23",
-    "'/no/such' cannot be read"
+    "the file cannot be read"
 )]
 #[case::an_unknown_key_of_a_token(
     "auth:\n  tokens:\n    - {name: a, env: A, permission: [read]}\n",
@@ -105,6 +109,33 @@ use crate::{of_environment, of_file, sources};
     "c.yaml:3:3",
     "is not YAML that can be read"
 )]
+#[case::an_empty_value(
+    "server:\n  listen: ''\n",
+    "c.yaml:2:11",
+    "server.listen: an empty value is not an address"
+)]
+#[case::a_url_for_a_path(
+    "database:\n  path: postgres://u:p@h/d\n",
+    "c.yaml:2:9",
+    "database.path: the value is not the path of a file; the address of a database goes into database.url"
+)]
+#[case::a_key_for_the_path_of_one(
+    "server:\n  tls:\n    key: |\n      -----BEGIN\n",
+    "c.yaml:4:7",
+    "server.tls.key: the value is not the path of a file"
+)]
+#[case::a_password_that_is_not_encoded(
+    "database:\n  url: postgres://u:12/3@h/d\n",
+    "c.yaml:2:8",
+    "as %2F %3F %23 and %40"
+)]
+#[case::an_unknown_mode("auth:\n  mode: off\n", "c.yaml:2:9", "write required or insecure")]
+#[case::required_without_tokens("auth:\n  mode: required\n", "c.yaml:2:9", "there are no auth.tokens")]
+#[case::open_to_other_machines(
+    "server:\n  listen: 0.0.0.0:1\n",
+    "c.yaml:2:11",
+    "there are no auth.tokens, so whoever reaches it could read and write everything"
+)]
 fn a_mistake_in_the_file_is_told_with_its_place_and_what_is_allowed(
     #[case] file: &str,
     #[case] place: &str,
@@ -119,7 +150,7 @@ fn a_mistake_in_the_file_is_told_with_its_place_and_what_is_allowed(
 fn a_word_is_taken_as_it_is_written_also_where_older_yaml_means_a_truth_by_it() {
     assert_eq!(of_file("logging: {level: off}").unwrap().logging.level.name(), "off");
     let problems = of_file("logging: {level: yes}").unwrap_err();
-    assert!(problems[0].message.contains("'yes' is not a level"), "{problems:?}");
+    assert!(problems[0].message.contains("logging.level: the value is not a level"), "{problems:?}");
 }
 
 #[test]
@@ -153,4 +184,23 @@ fn an_unknown_variable_of_prism_is_refused_and_others_are_not() {
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!(problems[0].place, "PRISM_SERVER_LISTN");
     assert!(problems[0].message.contains("did you mean 'PRISM_SERVER_LISTEN'?"));
+}
+
+#[rstest]
+#[case(&[("PRISM_SERVICE_HOST", "10.0.0.1"), ("PRISM_SERVICE_PORT", "8980"), ("PRISM_SERVICE_PORT_GRPC", "8980")])]
+#[case(&[("PRISM_PORT", "tcp://10.0.0.1:8980"), ("PRISM_PORT_8980_TCP", "tcp://10.0.0.1:8980")])]
+#[case(&[("PRISM_PORT_8980_TCP_PROTO", "tcp"), ("PRISM_PORT_8980_TCP_PORT", "8980"), ("PRISM_PORT_8980_TCP_ADDR", "10.0.0.1")])]
+#[case(&[("PRISM_SERVER_SERVICE_PORT_8980_TCP", "8980"), ("PRISM_DATABASE_PORT", "tcp://[fd00::1]:5432")])]
+fn what_kubernetes_sets_for_a_service_stops_nothing(#[case] links: &[(&str, &str)]) {
+    assert_eq!(of_environment(links), Ok(Config::default()));
+}
+
+#[test]
+fn a_variable_that_is_only_named_like_a_service_link_is_refused() {
+    for (name, value) in
+        [("PRISM_PORT", "8980"), ("PRISM_SERVER_PORT", "8980"), ("PRISM_SERVICE_HOST", "prism.example")]
+    {
+        let problems = of_environment(&[(name, value)]).unwrap_err();
+        assert_eq!((problems.len(), problems[0].place.as_str()), (1, name), "{problems:?}");
+    }
 }

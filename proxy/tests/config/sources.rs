@@ -4,28 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prism_proxy::config::{Config, DatabaseKind, Digest, LogFormat, Sources, load};
+use prism_proxy::config::{AuthMode, Config, DatabaseKind, Digest, Flags, LogFormat, Sources, load};
 use rstest::rstest;
 
-use crate::{of_environment, of_file, sources};
-
-fn example() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/config/prism.yaml");
-    std::fs::read_to_string(path).unwrap()
-}
-
-/// The paths of all keys of a YAML document that has a key on each line, commented ones left out.
-fn keys(yaml: &str) -> Vec<String> {
-    let mut path: Vec<&str> = Vec::new();
-    let mut keys = Vec::new();
-    for line in yaml.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        let Some((key, _)) = line.trim_start().split_once(':') else { continue };
-        path.truncate((line.len() - line.trim_start().len()) / 2);
-        path.push(key);
-        keys.push(path.join("."));
-    }
-    keys
-}
+use crate::{example, keys, of_environment, of_file, paths, sources, variable};
 
 #[test]
 fn the_example_names_every_key_at_its_default() {
@@ -71,7 +53,7 @@ fn an_empty_file_and_no_file_mean_the_defaults() {
 #[test]
 fn what_check_config_prints_is_a_file_that_means_the_same() {
     let config =
-        of_file("server: {listen: '[::]:1'}\ndatabase: {path: 'a b''s.db', sweep_interval: 90s}\n").unwrap();
+        of_file("server: {listen: '[::]:1'}\nauth: {mode: insecure}\ndatabase: {path: 'a b''s.db', sweep_interval: 90s}\n").unwrap();
     assert_eq!(of_file(&config.to_yaml()), Ok(config));
 }
 
@@ -89,7 +71,7 @@ fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
 }
 
 #[rstest]
-#[case("PRISM_SERVER_LISTEN", "0.0.0.0:1", |c: &Config| c.server.listen == "0.0.0.0:1")]
+#[case("PRISM_SERVER_LISTEN", "localhost:1", |c: &Config| c.server.listen == "localhost:1")]
 #[case("PRISM_SERVER_DRAIN_TIMEOUT", "0s", |c: &Config| c.server.drain_timeout.is_zero())]
 #[case("PRISM_SERVER_MAX_IN_FLIGHT", "9", |c: &Config| c.server.max_in_flight == 9)]
 #[case("PRISM_SERVER_MAX_CONNECTIONS", "9", |c: &Config| c.server.max_connections == 9)]
@@ -101,6 +83,7 @@ fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
 #[case("PRISM_LOGGING_LEVEL", "debug", |c: &Config| c.logging.level.name() == "debug")]
 #[case("PRISM_LOGGING_FORMAT", "json", |c: &Config| c.logging.format == LogFormat::Json)]
 #[case("PRISM_HEALTH_INTERVAL", "250ms", |c: &Config| c.health.interval.as_millis() == 250)]
+#[case("PRISM_AUTH_MODE", "insecure", |c: &Config| c.auth.mode == Some(AuthMode::Insecure))]
 #[case(
     "PRISM_AUTH_TOKENS",
     "[{name: a, sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b, permissions: [read]}]",
@@ -146,4 +129,64 @@ fn the_flag_for_a_database_serves_that_file_whatever_else_is_said() {
     sources.flags.database = Some("x.db".to_owned());
     let database = load(&sources).unwrap().database;
     assert_eq!((database.kind, database.path.as_path()), (DatabaseKind::Sqlite, Path::new("x.db")));
+}
+
+/// A file that sets keys of every kind to something that is not the default.
+const FULL: &str = "server: {listen: 'localhost:7', drain_timeout: 7s, max_in_flight: 7, tls: {cert: c, key: k}}\n\
+                    database: {type: memory, path: p, sqlite: {queue_bytes: 7B}, postgres: {password_file: f}}\n\
+                    logging: {level: debug, format: json}\nhealth: {interval: 7s}\n\
+                    auth: {mode: required, tokens: [{name: a, sha256: \
+                    2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b, permissions: [read]}]}\n";
+
+#[test]
+fn an_empty_variable_says_nothing_whichever_it_is() {
+    let (file, wanted) = (FULL, of_file(FULL).unwrap());
+    let variables: Vec<_> =
+        paths().iter().map(|path| variable(path)).chain(["DATABASE_URL".to_owned()]).collect();
+    for variable in &variables {
+        for empty in ["", " ", "\t\n"] {
+            let config = load(&sources(file, &[(variable, empty)])).map_err(|problems| problems.to_string());
+            assert_eq!(config.as_ref(), Ok(&wanted), "{variable}={empty:?}");
+        }
+    }
+    let all: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(load(&sources(file, &all)).unwrap(), wanted);
+    for nothing in ["~", "null", "# a comment"] {
+        assert_eq!(load(&sources(file, &[("PRISM_AUTH_TOKENS", nothing)])).unwrap(), wanted, "{nothing}");
+    }
+}
+
+#[test]
+fn an_empty_flag_is_a_mistake() {
+    for flags in [
+        Flags { listen: Some(String::new()), database: None },
+        Flags { listen: None, database: Some(" ".to_owned()) },
+    ] {
+        let problems = load(&Sources { flags, ..Sources::default() }).unwrap_err();
+        assert!(problems.0[0].message.contains("an empty value is not"), "{problems}");
+    }
+}
+
+#[test]
+fn a_scalar_is_taken_as_it_is_written_whatever_the_key() {
+    let yaml = "database: {path: 1.10}\nserver: {tls: {cert: 0x1f, key: 010}}\nauth:\n  tokens:\n  - name: 1_0\n    env: A\n    \
+                permissions: [read]\n    namespaces: [1.10, 010, 1e3, 0x1f, 1_0, 'null', yes]\n";
+    let config = load(&sources(yaml, &[("A", "secret")])).unwrap();
+    assert_eq!(config.database.path, Path::new("1.10"));
+    assert_eq!(
+        [config.server.tls.cert, config.server.tls.key],
+        ["0x1f", "010"].map(|path| Some(PathBuf::from(path)))
+    );
+    let token = &config.auth.tokens[0];
+    assert_eq!(token.name, "1_0");
+    let rules: Vec<_> = token.namespaces.iter().flatten().map(ToString::to_string).collect();
+    assert_eq!(rules, ["1.10", "010", "1e3", "0x1f", "1_0", "null", "yes"]);
+    let problems = of_file("server: {max_in_flight: 0x10}").unwrap_err();
+    assert!(problems[0].message.contains("the value is not a whole number from 1"), "{problems:?}");
+}
+
+#[test]
+fn what_yaml_takes_for_nothing_is_shown_in_quotes() {
+    let config = of_file("database: {path: 'null'}").unwrap();
+    assert_eq!(of_file(&config.to_yaml()), Ok(config));
 }

@@ -37,7 +37,7 @@ fn two_tokens_of_one_name_or_one_secret_are_refused() {
     let token =
         |name: &str, variable: &str| format!("{{name: {name}, env: {variable}, permissions: [read]}}");
     for (second, message) in
-        [(token("a", "B"), "the name 'a' stands twice"), (token("b", "A"), "the secret of another")]
+        [(token("a", "B"), "has the name of another"), (token("b", "A"), "the secret of another")]
     {
         let tokens = format!("[{}, {second}]", token("a", "A"));
         let problems = of_environment(&[("A", "1"), ("B", "2"), ("PRISM_AUTH_TOKENS", &tokens)]).unwrap_err();
@@ -59,4 +59,40 @@ fn no_secret_is_ever_shown() {
     }
     let problems = of_environment(&[("DATABASE_URL", "mysql://user:hunter2@h/d")]).unwrap_err();
     assert!(!format!("{problems:?}").contains("hunter2"));
+}
+
+const TOKENS: &str = "auth:\n  tokens:\n  - {name: a, env: A, permissions: [read]}\n";
+
+#[test]
+fn an_empty_list_drops_the_tokens_of_another_source_only_where_the_mode_is_insecure() {
+    let empty = ("PRISM_AUTH_TOKENS", "[]");
+    let problems = load(&sources(TOKENS, &[("A", "1"), empty])).unwrap_err().0;
+    assert_eq!((problems.len(), problems[0].place.as_str()), (1, "PRISM_AUTH_TOKENS"), "{problems:?}");
+    assert!(
+        problems[0].message.contains("write auth.mode: insecure to serve without tokens"),
+        "{problems:?}"
+    );
+    let insecure = ("PRISM_AUTH_MODE", "insecure");
+    assert_eq!(load(&sources(TOKENS, &[("A", "1"), empty, insecure])).unwrap().auth.tokens, []);
+    // An empty list that drops nothing is what the example file says.
+    let token = ("PRISM_AUTH_TOKENS", "[{name: a, env: A, permissions: [read]}]");
+    assert_eq!(load(&sources("auth: {tokens: []}", &[("A", "1"), token])).unwrap().auth.tokens.len(), 1);
+    assert_eq!(load(&sources("auth: {tokens: []}", &[empty])).unwrap().auth.tokens, []);
+}
+
+#[test]
+fn a_server_without_tokens_listens_beyond_loopback_only_where_the_mode_is_insecure() {
+    let listen = |address: &str, mode: &str| {
+        of_environment(&[("PRISM_SERVER_LISTEN", address), ("PRISM_AUTH_MODE", mode)])
+    };
+    for address in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "[::ffff:127.0.0.1]:1"] {
+        assert!(listen(address, "").is_ok(), "{address}");
+    }
+    for address in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "[::ffff:10.0.0.1]:1"] {
+        let problems = listen(address, "").unwrap_err();
+        assert!(problems[0].message.contains("write auth.mode: insecure"), "{address}: {problems:?}");
+        assert!(listen(address, "insecure").is_ok(), "{address}");
+        let tokens = sources(TOKENS, &[("A", "1"), ("PRISM_SERVER_LISTEN", address)]);
+        assert!(load(&tokens).is_ok(), "{address}");
+    }
 }

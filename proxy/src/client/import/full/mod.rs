@@ -70,7 +70,8 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
 }
 
 fn config(args: &ImportArgs) -> Result<Config, Failure> {
-    let file = args.config.clone().or_else(|| std::env::var_os(CONFIG_VARIABLE).map(Into::into));
+    let named = std::env::var_os(CONFIG_VARIABLE).filter(|name| !name.to_string_lossy().trim().is_empty());
+    let file = args.config.clone().or_else(|| named.map(Into::into));
     let flags = Flags { listen: None, database: args.database.clone() };
     let config = configuration(file, flags).map_err(Failure::Usage)?;
     match config.database.kind {

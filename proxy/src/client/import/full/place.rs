@@ -168,6 +168,7 @@ impl Places<'_> {
             | Error::PreconditionFailed(_)
             | Error::Unauthenticated
             | Error::PermissionDenied(_)
+            | Error::DeleteTooLarge
             | Error::Unimplemented(_)
             | Error::Internal(_) => return Err(Trouble::Database(error)),
         };
