@@ -36,7 +36,7 @@ pub use clock::ManualClock;
 pub use context::{Ctx, DeleteCall, GetCall, PutCall, Reply, ScanCall, Stop, item, items};
 pub use harness::{Abilities, Ability, Budget, Harness, Instance, Mode, OpenError, Restart};
 pub use in_process::{EdgeStore, InProcess};
-pub use raw::{RawCalls, RawMessages};
+pub use raw::{RawCalls, RawMessages, RawRequest, RawResponse};
 pub use status::{Failure, StatusCode};
 pub use store::Store;
 pub use transcript::{Divergence, Outcome, Request, Step, Transcript};

@@ -1,6 +1,7 @@
 //! Running cases: one fresh store each, a bound on its time, and a verdict that is never silent.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -153,12 +154,22 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     format!("a panic: {}", text.unwrap_or("without words"))
 }
 
-/// A namespace no other case, run or machine is likely to use, so that a server need not be empty.
+/// What the names of all namespaces begin with that this process makes: `conformance-`, the time and the process's id, so
+/// that neither another run nor another machine is likely to use one. A server need not be empty, and what a run has left
+/// there can be told from everything else.
+pub fn namespace_prefix() -> &'static str {
+    static PREFIX: OnceLock<String> = OnceLock::new();
+    PREFIX.get_or_init(|| {
+        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        format!("conformance-{nanos:x}-{:x}-", std::process::id())
+    })
+}
+
+/// A namespace that no other case uses, with whatever suffix: none begins with another one.
 pub(crate) fn fresh_namespace() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    format!("conformance-{nanos:x}-{:x}-{count:x}", std::process::id())
+    // The last dash keeps case 1 with suffix "2" apart from case 12.
+    format!("{}{:x}-", namespace_prefix(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 #[cfg(test)]
@@ -175,6 +186,16 @@ mod tests {
     });
     const WITHOUT_A_WORD: Case = RESTARTS;
     const ALONE: Case = RESTARTS.needs(&[Need::Alone]);
+
+    #[test]
+    fn no_case_s_namespace_begins_with_that_of_another() {
+        let mut names: Vec<_> = (0..600).map(|_| fresh_namespace()).collect();
+        names.sort();
+        for pair in names.windows(2) {
+            assert!(!pair[1].starts_with(&pair[0]), "{pair:?}");
+            assert!(pair[0].starts_with(namespace_prefix()), "{pair:?}");
+        }
+    }
 
     #[tokio::test]
     async fn only_a_case_that_is_alone_may_disturb_its_server() {

@@ -144,6 +144,7 @@ impl From<Error> for Failure {
             | Error::ResourceExhausted(_)
             | Error::Unavailable { .. }
             | Error::DeadlineExceeded
+            | Error::DeleteTooLarge
             | Error::Unimplemented(_)
             | Error::Internal(_) => {}
         }

@@ -24,7 +24,7 @@ pub(super) const CASES: &[Case] = &[
     case!(
         "limits",
         of_a_bound,
-        "Bounds and prefixes of up to 1,024 bytes are taken, longer ones refused.",
+        "Bounds of up to 1,025 bytes and prefixes of up to 1,024 are taken, longer ones refused.",
         ["ERR-1"]
     ),
     case!(
@@ -113,17 +113,20 @@ async fn of_a_key_in_reads(c: &Ctx) -> Proof {
 }
 
 async fn of_a_bound(c: &Ctx) -> Proof {
-    let long = [b'k'; 1_025];
+    let long = [b'k'; 1_026];
     let most = &long[..1_024];
     c.put_one("k", "v").ok().await?;
     c.put_one(most, "v").ok().await?;
     c.get().prefix(most).ok().await?.has_keys(&[most])?;
     c.get().range(most, "").ok().await?.has_keys(&[most])?;
     c.get().range("", most).ok().await?.has_keys(&["k"])?;
-    c.get().prefix(long).fails(InvalidArgument).await?;
+    c.get().prefix(&long[..1_025]).fails(InvalidArgument).await?;
     c.get().range(long, "").fails(InvalidArgument).await?;
+    c.get().range("", long).fails(InvalidArgument).await?;
     c.scan().on("r").range("", long).fails(InvalidArgument).await?;
-    c.delete().prefix(long).fails(InvalidArgument).await.map(drop)
+    c.delete().range(long, "").fails(InvalidArgument).await?;
+    c.delete().prefix(&long[..1_025]).fails(InvalidArgument).await?;
+    c.get().ok().await?.has_keys(&[&b"k"[..], most])
 }
 
 async fn of_an_id(c: &Ctx) -> Proof {

@@ -20,6 +20,12 @@ pub(super) const CASES: &[Case] = &[
     ),
     case!(
         "predicate",
+        a_range_is_cut_right_behind_the_longest_key,
+        "A range may begin right behind a key of 1,024 bytes, and end with it: bounds have room for one byte more.",
+        ["PRED-1"]
+    ),
+    case!(
+        "predicate",
         a_bound_need_not_be_a_key,
         "A range's bounds need not be keys of the record.",
         ["PRED-1"]
@@ -100,6 +106,25 @@ pub(super) const CASES: &[Case] = &[
         ["PRED-4"]
     ),
 ];
+
+async fn a_range_is_cut_right_behind_the_longest_key(c: &Ctx) -> Proof {
+    for byte in [b'k', 0, 0xFF] {
+        let longest = [byte; 1_024];
+        let (shorter, behind) = (&longest[..1_023], [&longest[..], &[0]].concat());
+        c.delete().all().ok().await?;
+        put_keys(c, &[shorter, &longest]).await?;
+        c.get().range(&behind, "").ok().await?.is_empty()?;
+        c.get().range("", &behind).ok().await?.has_keys(&[shorter, &longest])?;
+        c.get().range(longest, &behind).ok().await?.has_keys(&[&longest])?;
+        let pages = c.get().range("", &behind).page_of(1).pages().await?;
+        for (page, key) in pages.iter().zip([shorter, &longest]) {
+            page.has_keys(&[key])?;
+        }
+        c.delete().range(&behind, "").ok().await?.counts(0)?;
+        c.delete().range("", &behind).ok().await?.counts(2)?;
+    }
+    Ok(())
+}
 
 async fn put_keys(c: &Ctx, keys: &[&[u8]]) -> Proof {
     c.put(items(keys.iter().map(|key| (*key, "v")))).ok().await.map(drop)

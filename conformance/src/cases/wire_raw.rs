@@ -1,8 +1,10 @@
-//! gRPC itself: bytes that are no message, fields nobody knows, deadlines, cancels, slow readers, health and reflection.
+//! gRPC itself: bytes that are no message, requests that are no call, fields nobody knows, deadlines, cancels, slow readers,
+//! health and reflection.
 
 mod bytes;
 mod calls;
 mod health;
+mod http;
 
 use std::time::Duration;
 
@@ -17,9 +19,15 @@ use self::bytes::{
 };
 use self::calls::{
     a_cancel_leaves_a_write_whole_or_absent, a_passed_deadline_leaves_a_write_whole_or_absent,
-    a_slow_reader_bounds_the_server,
+    a_slow_reader_bounds_the_server, answers_that_are_not_taken_bound_the_server,
 };
-use self::health::{health_and_reflection_answer, health_follows_the_database};
+use self::health::{
+    health_and_reflection_answer, health_follows_the_database, reflection_goes_on_after_what_it_does_not_know,
+};
+use self::http::{
+    a_request_that_does_not_end_is_not_done, a_request_that_is_not_one_message_is_refused,
+    what_is_no_post_of_grpc_is_refused,
+};
 use crate::Need::{Ability, Alone, Wire};
 use crate::StatusCode::DeadlineExceeded;
 use crate::case::{Case, Proof, case};
@@ -58,6 +66,21 @@ pub(super) const CASES: &[Case] = &[
         "A method or service that there is not is UNIMPLEMENTED with reason METHOD_NOT_FOUND.",
         ["ERR-3", "ERR-1"]
     ),
+    wire!(
+        a_request_that_is_not_one_message_is_refused,
+        "A request of no message, of two, or of one that is cut short is refused, and nothing is done.",
+        ["ERR-3"]
+    ),
+    wire!(
+        a_request_that_does_not_end_is_not_done,
+        "A write whose request does not end, or breaks off, is not done, however much of it came.",
+        ["ERR-3", "ERR-4"]
+    ),
+    wire!(
+        what_is_no_post_of_grpc_is_refused,
+        "A method of HTTP other than POST is 405, a content type other than gRPC's is 415, and nothing is done.",
+        ["ERR-3"]
+    ),
     wire!(unknown_fields_are_ignored, "Fields that the server does not know change nothing.", ["ERR-5"]),
     wire!(
         a_passed_deadline_leaves_a_write_whole_or_absent,
@@ -76,9 +99,21 @@ pub(super) const CASES: &[Case] = &[
         ["SCAN-3"]
     )
     .needs(&[Wire, Alone]),
+    case!(
+        "wire",
+        answers_that_are_not_taken_bound_the_server,
+        "Many calls on one connection whose answers are not taken do not fill the server's memory.",
+        ["ERR-6"]
+    )
+    .needs(&[Wire, Alone]),
     wire!(
         health_and_reflection_answer,
         "Health says SERVING of the server and of its service, and reflection lists every service.",
+        ["HEALTH-1"]
+    ),
+    wire!(
+        reflection_goes_on_after_what_it_does_not_know,
+        "Reflection describes what errors carry, answers what is missing in words, and goes on with its stream.",
         ["HEALTH-1"]
     ),
     case!(

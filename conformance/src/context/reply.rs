@@ -34,6 +34,11 @@ impl<T> Reply<T> {
         Self { step, value }
     }
 
+    /// What `read` finds in the answer, at the same step.
+    pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Reply<U> {
+        Reply { step: self.step, value: read(self.value) }
+    }
+
     /// The answer itself.
     pub fn into_inner(self) -> T {
         self.value

@@ -94,9 +94,9 @@ impl Refusals {
             }
             Some(KeyPredicate::MatchRange { start, end }) => {
                 self.unless(
-                    start.len() <= 1024 && end.len() <= 1024,
+                    start.len() <= 1025 && end.len() <= 1025,
                     LIMITS,
-                    "a bound of at most 1,024 bytes",
+                    "a bound of at most 1,025 bytes",
                 );
                 let open = start.is_empty() || end.is_empty();
                 self.unless(open || start < end, "PRED-2", "a range that ends before it starts");

@@ -67,6 +67,8 @@ pub(crate) enum Bug {
     EmptyEndSelectsNothing,
     AcceptsAnInvertedRange,
     AcceptsAnEmptyRange,
+    RefusesABoundBehindTheLongestKey,
+    CutsABoundToTheLengthOfAKey,
     PrefixFfWrong,
     EmptyPrefixSelectsNothing,
     MatchKeysInRequestOrder,

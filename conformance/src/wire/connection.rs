@@ -1,6 +1,7 @@
 //! A server as the suite asks it: each call once, without a retry, with a bound on how long an answer may take.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use super::Ledger;
 use super::failure::{failure, malformed};
 use crate::{Failure, StatusCode, Store};
 
@@ -28,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Connection {
     channel: Channel,
     bearer: Option<MetadataValue<Ascii>>,
+    /// Where to note what is written, if the server outlives the run.
+    ledger: Option<Arc<Ledger>>,
 }
 
 impl fmt::Debug for Connection {
@@ -44,8 +48,17 @@ impl Connection {
         if let Some(bearer) = &mut bearer {
             bearer.set_sensitive(true);
         }
-        let channel = options.endpoint()?.connect().await.map_err(ConnectError::Unreachable)?;
-        Ok(Self { channel, bearer })
+        let channel = options.channel().await?;
+        Ok(Self { channel, bearer, ledger: None })
+    }
+
+    /// The same connection, which notes in `ledger` what it writes.
+    pub(super) fn noting(self, ledger: Option<Arc<Ledger>>) -> Self {
+        Self { ledger, ..self }
+    }
+
+    pub(super) fn ledger(&self) -> Option<&Arc<Ledger>> {
+        self.ledger.as_ref()
     }
 
     pub(super) fn channel(&self) -> Channel {
@@ -84,7 +97,15 @@ async fn answer<A: WireResponse>(
 #[async_trait]
 impl Store for Connection {
     async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
-        answer(self.client().put(self.request(request.into_message()))).await
+        let noted = self.ledger().map(|ledger| (ledger, request.namespace.clone(), request.id.clone()));
+        if let Some((ledger, namespace, id)) = &noted {
+            ledger.sends(namespace, id);
+        }
+        let answer = answer(self.client().put(self.request(request.into_message()))).await;
+        if let Some((ledger, namespace, id)) = &noted {
+            ledger.answered(namespace, id, answer.as_ref().err());
+        }
+        answer
     }
 
     async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure> {

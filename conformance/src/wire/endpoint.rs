@@ -12,7 +12,7 @@ use prism_wire::client::Options;
 use tokio::time::timeout;
 
 use super::gateway::Connected;
-use super::{Connection, Gateway, Unreachable, probe};
+use super::{Connection, Gateway, Ledger, Unreachable, probe};
 use crate::run::fresh_namespace;
 use crate::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode, Store};
 
@@ -29,13 +29,15 @@ pub struct Endpoint {
     /// More gateways on the same data.
     others: Vec<String>,
     description: DescribeResponse,
+    /// What the run writes there.
+    ledger: Arc<Ledger>,
 }
 
 impl Endpoint {
     /// Connects, and asks what the server claims.
     pub async fn connect(name: impl Into<String>, options: Options) -> Result<Self, Unreachable> {
         let description = describe(&options).await?;
-        Ok(Self { name: name.into(), options, others: Vec::new(), description })
+        Ok(Self { name: name.into(), options, others: Vec::new(), description, ledger: Arc::default() })
     }
 
     /// The same server, and another gateway on its data, reached with the same credentials. Cases about several gateways
@@ -55,13 +57,18 @@ impl Endpoint {
             );
             return Err(Unreachable::Usage(why));
         }
-        shares(&self.options, &options).await?;
+        shares(&self.options, &options, &self.ledger).await?;
         self.others.push(endpoint);
         Ok(self)
     }
 
     fn addresses(&self) -> Vec<String> {
         std::iter::once(&self.options.endpoint).chain(&self.others).cloned().collect()
+    }
+
+    /// What is written there, as it is written.
+    pub fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger)
     }
 
     /// What the server said of itself.
@@ -85,9 +92,10 @@ async fn describe(options: &Options) -> Result<DescribeResponse, Unreachable> {
 
 /// Whether what is written at one address is read at the other. The record is of a namespace that nothing else uses, and
 /// is deleted again.
-async fn shares(one: &Options, other: &Options) -> Result<(), Unreachable> {
+async fn shares(one: &Options, other: &Options, ledger: &Arc<Ledger>) -> Result<(), Unreachable> {
     let (namespace, id) = (fresh_namespace(), "shared".to_owned());
     let (writer, reader) = (connected(one).await?, connected(other).await?);
+    let writer = writer.noting(Some(Arc::clone(ledger)));
     let failed = |options: &Options, call: &str, failure: &Failure| {
         let Failure { code, message, .. } = failure;
         let address = &options.endpoint;
@@ -145,7 +153,7 @@ impl Harness for Endpoint {
 
     async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
         let gateway = Arc::new(Fixed(self.addresses()));
-        Ok(Box::new(Connected::to(gateway, self.options.clone()).await?))
+        Ok(Box::new(Connected::noting(gateway, self.options.clone(), Some(self.ledger())).await?))
     }
 }
 

@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, try_join_all};
 use prism_contract::keyvalue::Capabilities;
 use prism_wire::client::Options;
 
-use super::Connection;
+use super::{Connection, Ledger};
 use crate::in_process::Details;
 use crate::{Abilities, Failure, Harness, Instance, Mode, OpenError, RawCalls, Restart, StatusCode, Store};
 
@@ -61,13 +61,24 @@ pub trait Gateway: Send + Sync {
 pub(super) struct Connected {
     gateway: Arc<dyn Gateway>,
     options: Options,
+    /// Where to note what is written, if the gateway outlives the run.
+    ledger: Option<Arc<Ledger>>,
     connections: Mutex<Vec<Connection>>,
 }
 
 impl Connected {
     /// Connects to every address of `gateway`, with the credentials of `options`.
     pub(super) async fn to(gateway: Arc<dyn Gateway>, options: Options) -> Result<Self, OpenError> {
-        let connected = Self { gateway, options, connections: Mutex::default() };
+        Self::noting(gateway, options, None).await
+    }
+
+    /// The same, and notes in `ledger` what is written.
+    pub(super) async fn noting(
+        gateway: Arc<dyn Gateway>,
+        options: Options,
+        ledger: Option<Arc<Ledger>>,
+    ) -> Result<Self, OpenError> {
+        let connected = Self { gateway, options, ledger, connections: Mutex::default() };
         connected.reconnect().await?;
         Ok(connected)
     }
@@ -75,11 +86,16 @@ impl Connected {
     async fn reconnect(&self) -> Result<(), OpenError> {
         let connecting = self.gateway.addresses().into_iter().map(|endpoint| {
             let options = Options { endpoint, ..self.options.clone() };
-            async move { Connection::open(&options).await.map_err(OpenError::new) }
+            async move { self.connection(&options).await }
         });
         let new = try_join_all(connecting).await?;
         *self.connections.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
+    }
+
+    async fn connection(&self, options: &Options) -> Result<Connection, OpenError> {
+        let connection = Connection::open(options).await.map_err(OpenError::new)?;
+        Ok(connection.noting(self.ledger.clone()))
     }
 
     fn connections(&self) -> Vec<Connection> {
@@ -104,7 +120,7 @@ impl Instance for Connected {
     async fn connect(&self) -> Result<Arc<dyn Store>, OpenError> {
         let endpoint = self.gateway.addresses().swap_remove(0);
         let options = Options { endpoint, ..self.options.clone() };
-        Ok(Arc::new(Connection::open(&options).await.map_err(OpenError::new)?))
+        Ok(Arc::new(self.connection(&options).await?))
     }
 
     fn tick(&self) -> Duration {

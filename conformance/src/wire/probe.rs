@@ -1,6 +1,7 @@
 //! Why a server cannot be tested, in a sentence that helps.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use prism_wire::client::{ConnectError, Options};
@@ -44,10 +45,16 @@ enum Found {
 /// Why connecting failed.
 pub(super) async fn unconnected(options: &Options, error: &ConnectError) -> Unreachable {
     match error {
-        ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
+        ConnectError::Endpoint(_) => Unreachable::Usage(match in_brackets(&options.endpoint) {
+            Some(url) => format!("{error}. An IPv6 address goes in brackets: {url}"),
+            None => error.to_string(),
+        }),
+        ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
             Unreachable::Usage(error.to_string())
         }
-        ConnectError::Unreachable(_) => Unreachable::Away(explain(options, &error.to_string()).await),
+        ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
+            Unreachable::Away(explain(options, &error.to_string()).await)
+        }
     }
 }
 
@@ -88,7 +95,10 @@ pub(super) async fn undescribed(options: &Options, failure: &Failure) -> Unreach
 async fn explain(options: &Options, otherwise: &str) -> String {
     let Options { endpoint, connect_timeout, .. } = options;
     let Some((host, port, tls)) = target(endpoint) else { return otherwise.to_owned() };
-    match look(&host, port, *connect_timeout).await {
+    let found = look(&host, port, *connect_timeout).await;
+    // As a URL takes it, so that what is told can be pasted.
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    match found {
         Found::Nobody(why) => format!(
             "Nobody listens on {host}:{port} ({why}). Start the server, or let the suite start it with --spawn 'COMMAND'."
         ),
@@ -113,6 +123,16 @@ async fn explain(options: &Options, otherwise: &str) -> String {
     }
 }
 
+/// The URL that was probably meant by an IPv6 address without brackets; `None`: the address is none.
+fn in_brackets(endpoint: &str) -> Option<String> {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+    let rest = rest.trim_end_matches('/');
+    // Of `::1:8980` the last group is the port: `::1` alone would lack one.
+    let (host, port) = rest.rsplit_once(':')?;
+    let (host, port): (Ipv6Addr, u16) = (host.parse().ok()?, port.parse().ok()?);
+    Some(format!("{scheme}://[{host}]:{port}"))
+}
+
 /// Host, port and whether TLS was asked for.
 fn target(endpoint: &str) -> Option<(String, u16, bool)> {
     let with_scheme =
@@ -134,7 +154,7 @@ async fn look(host: &str, port: u16, patience: Duration) -> Found {
     if stream.write_all(asked.as_bytes()).await.is_err() {
         return Found::Other;
     }
-    let mut answer = [0; 128];
+    let mut answer = [0; 512];
     let read = timeout(PATIENCE, stream.read(&mut answer)).await;
     let answer = &answer[..read.map_or(0, |read| read.unwrap_or(0))];
     match answer {

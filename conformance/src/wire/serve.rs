@@ -11,7 +11,10 @@ use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
 use prism_wire::MAX_REQUEST_BYTES;
 use prism_wire::convert::{WireRequest, WireResponse};
+use prism_wire::http::RequestShapeLayer;
 use prism_wire::layer::StatusesLayer;
+use prism_wire::one_message::OneMessage;
+use prism_wire::reflection::Reflection;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
@@ -40,20 +43,19 @@ impl Server {
         let incoming = TcpIncoming::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(OpenError::new)?;
         let address = incoming.local_addr().map_err(OpenError::new)?;
         let (health, health_service) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(prism_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(HEALTH)
-            .build_v1()
-            .map_err(OpenError::new)?;
+        let reflection =
+            Reflection::of(&[prism_proto::FILE_DESCRIPTOR_SET, HEALTH]).map_err(OpenError::new)?;
         let service = KeyValueServiceServer::new(Service(store))
             .max_decoding_message_size(MAX_REQUEST_BYTES)
             .max_encoding_message_size(usize::MAX);
         let (stop, stopping) = oneshot::channel();
         let serving = tonic::transport::Server::builder()
+            .layer(RequestShapeLayer)
             .layer(StatusesLayer)
-            .add_service(service)
+            .add_service(OneMessage::new(service))
             .add_service(health_service)
-            .add_service(reflection)
+            .add_service(reflection.v1())
+            .add_service(reflection.v1alpha())
             .serve_with_incoming_shutdown(incoming.with_nodelay(Some(true)), async {
                 let _ = stopping.await;
             });

@@ -1,7 +1,9 @@
 //! The command `prism-conformance run` against servers of every kind: its exit codes, and the sentences that go with them.
 
+mod leftovers;
 mod servers;
 mod several;
+mod signals;
 mod unreachable;
 mod verdicts;
 

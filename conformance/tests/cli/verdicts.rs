@@ -50,7 +50,7 @@ async fn a_command_line_that_cannot_be_meant_is_refused() {
     for (arguments, why) in [
         (&["run"][..], "--endpoint <URL>"),
         (&["run", "--endpoint", "a", "--spawn", "b"], "cannot be used with"),
-        (&["run", "--endpoint", "ftp://h:1"], "'ftp://h:1' is not an address of a server"),
+        (&["run", "--endpoint", "ftp://h:1"], "'ftp://…' is not the address of a server"),
         (&["run", "--endpoint", "http://h:1", "--skip", "putt"], "'putt' names no case"),
         (&["run", "--endpoint", "http://h:1", "--only", "put", "--only", "putt"], "'putt' names no case"),
         (&["run", "--endpoint", "http://h:1", "--jobs", "0"], "--jobs"),

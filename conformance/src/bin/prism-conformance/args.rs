@@ -11,7 +11,7 @@ use prism_conformance::plan::Profile;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 conformant, 1 not, 2 wrong usage, 3 no server to test, 4 inconclusive or nothing ran."
+    after_help = "Exit codes: 0 conformant, 1 not, 2 wrong usage, 3 no server to test, 4 inconclusive or nothing ran; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -90,6 +90,9 @@ pub(crate) struct TargetArgs {
     /// Leaves the data and logs of spawned servers where they are
     #[arg(long, conflicts_with = "endpoint")]
     pub(crate) keep: bool,
+    /// Deletes at the end, also after Ctrl-C, what was written to the server of --endpoint
+    #[arg(long, conflicts_with = "spawn")]
+    pub(crate) clean: bool,
     /// Certificates (PEM) to trust; without it, those of this machine
     #[arg(long, value_name = "FILE")]
     pub(crate) tls_ca: Option<PathBuf>,

@@ -4,11 +4,13 @@
 
 mod args;
 mod explain;
+mod leftovers;
 mod list;
 mod output;
 mod replay;
 mod run;
 mod selftest;
+mod signals;
 mod target;
 
 use std::process::ExitCode;
@@ -16,6 +18,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use args::{Cli, Command};
+use leftovers::Leftovers;
+use signals::Signals;
 
 /// The run, or the suite itself, came out well.
 const OK: u8 = 0;
@@ -27,8 +31,6 @@ const USAGE: u8 = 2;
 const UNREACHABLE: u8 = 3;
 /// Nothing was shown either way, or nothing ran.
 const NOTHING_RAN: u8 = 4;
-/// Stopped by Ctrl-C, as a shell tells it.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -39,22 +41,43 @@ fn main() -> ExitCode {
             return ExitCode::from(UNREACHABLE);
         }
     };
-    let code = runtime.block_on(async {
-        tokio::select! {
-            code = work(cli.command) => code,
-            // What was started is dropped with the work, and by that stopped and removed.
-            _ = tokio::signal::ctrl_c() => INTERRUPTED,
-        }
-    });
-    ExitCode::from(code)
+    ExitCode::from(runtime.block_on(until_ended(cli.command)))
 }
 
-async fn work(command: Command) -> u8 {
+/// The command's exit code, or that of the signal which ended it.
+async fn until_ended(command: Command) -> u8 {
+    // Before anything is started that would have to be stopped.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            output::complain(format_args!("signals cannot be listened for: {error}"));
+            return UNREACHABLE;
+        }
+    };
+    let leftovers = Leftovers::default();
+    let ending = tokio::select! {
+        code = work(command, &leftovers) => return code,
+        // What was started is dropped with the work or with the runtime, and by that stopped and removed.
+        ending = signals.next() => ending,
+    };
+    tokio::select! {
+        left = leftovers.settle_after_a_signal() => {
+            if let Some(left) = left {
+                output::say(format_args!("\n{left}\n"));
+            }
+        }
+        // A second signal does not wait.
+        _ = signals.next() => {}
+    }
+    ending.code()
+}
+
+async fn work(command: Command, leftovers: &Leftovers) -> u8 {
     match command {
-        Command::Run(args) => run::run(args).await,
+        Command::Run(args) => run::run(args, leftovers).await,
         Command::List(args) => list::list(&args),
         Command::Explain { id } => explain::explain(&id),
-        Command::Replay(args) => replay::replay(args).await,
+        Command::Replay(args) => replay::replay(args, leftovers).await,
         Command::Matrix => selftest::page(),
         Command::Selftest(args) => selftest::selftest(args).await,
     }

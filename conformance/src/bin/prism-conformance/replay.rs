@@ -9,11 +9,12 @@ use prism_conformance::report::{self, Outcome, RunInfo, quoted};
 use prism_conformance::run::Settings;
 
 use crate::args::ReplayArgs;
+use crate::leftovers::Leftovers;
 use crate::output::{complain, program, say};
 use crate::target::Target;
 use crate::{NOT_OK, NOTHING_RAN, OK, UNREACHABLE, USAGE};
 
-pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
+pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     let regression = fs::read_to_string(&args.file).map_err(|error| error.to_string());
     let regression = match regression.and_then(|json| Regression::from_json(&json)) {
         Ok(regression) => regression,
@@ -22,7 +23,7 @@ pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
             return USAGE;
         }
     };
-    let target = match Target::reach(&args.target).await {
+    let target = match Target::reach(&args.target, leftovers).await {
         Ok(target) => target,
         Err(code) => return code,
     };
@@ -39,7 +40,9 @@ pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
     let case = report::case_report(&result, &KnownFailures::default(), line, true);
     let run = RunInfo::before(settings, String::new(), String::new());
     let told = report::Target::of(&*target.harness);
-    match case.outcome {
+    drop(target.harness);
+    let left = leftovers.settle().await;
+    let code = match case.outcome {
         Outcome::Passed | Outcome::UnexpectedPass => {
             say(case.transcript.unwrap_or_default());
             say("\npassed: every answer is the one that the contract gives\n");
@@ -57,5 +60,9 @@ pub(crate) async fn replay(args: Box<ReplayArgs>) -> u8 {
             say(report::failure(&case, &told, &run));
             NOTHING_RAN
         }
+    };
+    if let Some(left) = left {
+        say(format_args!("{left}\n"));
     }
+    code
 }

@@ -11,11 +11,12 @@ use prism_conformance::report::{self, Replay, Report, quoted};
 use prism_conformance::run::{Options, Settings, suite_with_progress};
 
 use crate::args::RunArgs;
+use crate::leftovers::Leftovers;
 use crate::output::{Meter, complain, program, say};
 use crate::target::Target;
 use crate::{NOTHING_RAN, USAGE, args};
 
-pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
+pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
     let options = match options(&args) {
         Ok(options) => options,
         Err((code, why)) => {
@@ -27,7 +28,7 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
         complain(why);
         return USAGE;
     }
-    let target = match Target::reach(&args.target).await {
+    let target = match Target::reach(&args.target, leftovers).await {
         Ok(target) => target,
         Err(code) => return code,
     };
@@ -37,13 +38,18 @@ pub(crate) async fn run(args: Box<RunArgs>) -> u8 {
     let options = Options { replay, details: target.details, ..options };
     let mut meter = Meter::new(args.trace);
     let harness = Arc::clone(&target.harness);
-    let report = suite_with_progress(harness, &options, |case, at| meter.tell(case, at)).await;
+    let mut report = suite_with_progress(harness, &options, |case, at| meter.tell(case, at)).await;
     meter.end();
     // Stops what was started before the last line says that all is over.
     drop(target.harness);
+    let left = leftovers.settle().await;
     let summary = report::summary(&report);
     let (before, last) = summary.trim_end().rsplit_once('\n').unwrap_or(("", &summary));
     say(format_args!("{before}\n"));
+    if let Some(left) = left {
+        say(format_args!("{left}\n"));
+        report.target.details.push(("what is left".to_owned(), left));
+    }
     let written = write_all(&args, &report);
     say(format_args!("{last}\n"));
     if written { report.exit_code } else { USAGE }

@@ -10,6 +10,7 @@ use prism_conformance::wire::{Endpoint, Options, Spawn, Unreachable};
 use prism_contract::keyvalue::request::DescribeResponse;
 
 use crate::args::TargetArgs;
+use crate::leftovers::Leftovers;
 use crate::{UNREACHABLE, USAGE, output};
 
 /// A server that answered, and how to name it.
@@ -22,9 +23,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Connects to the server, or starts it. A failure is told, and answered as an exit code.
-    pub(crate) async fn reach(args: &TargetArgs) -> Result<Self, u8> {
-        match open(args).await {
+    /// Connects to the server, or starts it. What is written to one that outlives the run is noted in `leftovers`. A failure is told, and answered as an exit code.
+    pub(crate) async fn reach(args: &TargetArgs, leftovers: &Leftovers) -> Result<Self, u8> {
+        match open(args, leftovers).await {
             Ok(target) => Ok(target),
             Err(error) => {
                 output::complain(&error);
@@ -37,7 +38,7 @@ impl Target {
     }
 }
 
-async fn open(args: &TargetArgs) -> Result<Target, Unreachable> {
+async fn open(args: &TargetArgs, leftovers: &Leftovers) -> Result<Target, Unreachable> {
     let options = options(args)?;
     if let Some(command) = &args.spawn {
         let name = command.split_whitespace().next().unwrap_or("server");
@@ -48,7 +49,8 @@ async fn open(args: &TargetArgs) -> Result<Target, Unreachable> {
     }
     let name = options.endpoint.split("://").last().unwrap_or_default().trim_end_matches('/').to_owned();
     let address = options.endpoint.clone();
-    let mut endpoint = Endpoint::connect(name, options).await?;
+    let mut endpoint = Endpoint::connect(name, options.clone()).await?;
+    leftovers.are_in(endpoint.ledger(), options, args.clean);
     for other in args.endpoint.iter().skip(1) {
         endpoint = endpoint.and(other.clone()).await?;
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::join_all;
 use prism_contract::keyvalue::request::{ScanRequest, SelectionInput};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{PROMPT, PUT, call, said, text};
+use super::{METHODS, PROMPT, PUT, call, said, text};
 use crate::StatusCode::DeadlineExceeded;
 use crate::case::Proof;
 use crate::{Ctx, Failure, Outcome, Reply, Request, StatusCode, Stop};
@@ -113,6 +115,56 @@ pub(super) async fn a_slow_reader_bounds_the_server(c: &Ctx) -> Proof {
         "the stream did not show a late write: the server either reads one snapshot, which the contract allows, or all of \
          it ahead, which it does not; run with --spawn, which sees the server's memory",
     )
+}
+
+/// How many Gets of how many bytes leave their answers where they are.
+const UNTAKEN: u64 = 64;
+const ANSWER: usize = 2 << 20;
+
+pub(super) async fn answers_that_are_not_taken_bound_the_server(c: &Ctx) -> Proof {
+    // With its key and what a page counts for the rest, an answer of two of them is just within the largest page.
+    let value = vec![b'v'; ANSWER / 2 - 1_000];
+    for key in ["a", "b"] {
+        c.put_one(key, value.clone()).ok().await?;
+    }
+    let before = c.instance().resident_bytes();
+    let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
+    let request: Bytes = [text(1, c.namespace("")), text(2, "r")].concat().into();
+    // A call is answered once its headers are there. Its message stays where it is, and so, once the connection's window is
+    // full, do all that follow; a server may as well refuse some, or let them wait for their deadline.
+    let deadline = Some(Duration::from_secs(4));
+    let calls = (0..UNTAKEN).map(|_| raw.call(METHODS[1], request.clone(), deadline));
+    let (calls, grown) = tokio::join!(timeout(PROMPT, join_all(calls)), async {
+        match before {
+            Some(before) => Some(settled(c, before).await),
+            None => None,
+        }
+    });
+    let words =
+        format!("call Get of {} MiB {UNTAKEN} times at once, and read none of the answers", ANSWER >> 20);
+    let step = c.record(Request::Raw(words), Outcome::Done);
+    let answered = calls.is_ok();
+    Reply::at(step, ()).expect(
+        answered,
+        format!("each call is answered or ends within {PROMPT:?}"),
+        "some hang",
+    )?;
+    if let Some(grown) = grown {
+        let all = UNTAKEN * ANSWER as u64;
+        let (limit, said) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
+        Reply::at(step, ()).expect(
+            grown < limit,
+            format!(
+                "the server's memory grows by less than {} while {} are not taken",
+                said(limit),
+                said(all)
+            ),
+            format!("it grew by {}", said(grown)),
+        )?;
+    }
+    drop(calls);
+    c.put_one("c", "v").on("other").ok().await?;
+    c.get().on("other").ok().await?.holds(&[("c", "v")])
 }
 
 fn unread(c: &Ctx, failure: &Failure) -> Stop {

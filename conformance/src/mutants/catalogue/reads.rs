@@ -52,6 +52,18 @@ pub(super) const MUTANTS: &[Mutant] = &[
         predicates::ranges
     ),
     mutant!(
+        RefusesABoundBehindTheLongestKey,
+        ["PRED-1"],
+        "A range's bound may be no longer than a key.",
+        predicates::longest_bounds
+    ),
+    mutant!(
+        CutsABoundToTheLengthOfAKey,
+        ["PRED-1"],
+        "A range's bound that is longer than a key is cut to the length of one.",
+        predicates::longest_bounds
+    ),
+    mutant!(
         AcceptsAnInvertedRange,
         ["PRED-2"],
         "A range whose start lies past its end is turned around.",

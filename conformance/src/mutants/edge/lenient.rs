@@ -58,7 +58,7 @@ impl Flaw {
         if self.has(Bug::RefusesALimitAboveTheMaximum) && get.selection.item_limit > Limits::V1.page_items {
             return Err(Error::invalid("selection.item_limit", "is above the maximum"));
         }
-        get.predicate = self.lenient_predicate(get.predicate);
+        get.predicate = self.lenient_predicate(get.predicate)?;
         get.selection = self.lenient_selection(get.selection);
         Ok(get)
     }
@@ -75,7 +75,7 @@ impl Flaw {
         if self.has(Bug::UnclaimedIsIgnored) {
             delete = DeleteRequest { preconditions: Vec::new(), item_priority_token: 0, ..delete };
         }
-        delete.predicate = self.lenient_predicate(delete.predicate);
+        delete.predicate = self.lenient_predicate(delete.predicate)?;
         self.lenient_preconditions(&mut delete.preconditions);
         Ok(delete)
     }
@@ -86,13 +86,28 @@ impl Flaw {
         if self.has(Bug::ScanForgetsLimit) {
             scan.limit = 0;
         }
-        scan.predicate = self.lenient_predicate(scan.predicate);
+        scan.predicate = self.lenient_predicate(scan.predicate)?;
         scan.selection = self.lenient_selection(scan.selection);
         Ok(scan)
     }
 
-    fn lenient_predicate(self, said: Option<KeyPredicate>) -> Option<KeyPredicate> {
-        match said {
+    fn lenient_predicate(self, said: Option<KeyPredicate>) -> Result<Option<KeyPredicate>, Error> {
+        let most = Limits::V1.key_bytes as usize;
+        Ok(match said {
+            Some(KeyPredicate::MatchRange { start, end })
+                if self.has(Bug::RefusesABoundBehindTheLongestKey) && start.len().max(end.len()) > most =>
+            {
+                return Err(Error::invalid("predicate.match_range", "has a bound that is too long"));
+            }
+            // A bound longer than that is refused behind this edge.
+            Some(KeyPredicate::MatchRange { mut start, mut end })
+                if self.has(Bug::CutsABoundToTheLengthOfAKey)
+                    && start.len().max(end.len()) <= Limits::BOUND_BYTES =>
+            {
+                start.truncate(most);
+                end.truncate(most);
+                Some(KeyPredicate::MatchRange { start, end })
+            }
             Some(KeyPredicate::Unset) if self.has(Bug::UnsetPredicateMeansAll) => {
                 Some(KeyPredicate::MatchAll)
             }
@@ -108,7 +123,7 @@ impl Flaw {
                 Some(KeyPredicate::MatchRange { start, end })
             }
             said => said,
-        }
+        })
     }
 
     fn lenient_selection(self, mut said: SelectionInput) -> SelectionInput {

@@ -19,6 +19,7 @@ pub const WIRE_ONLY: &[WireOnly] = &[
         reason: "A deadline or a cancel ends the call before the store; what a store leaves behind is DUR-2.",
     },
     WireOnly { rule: "ERR-5", reason: "Unknown fields are dropped when the message is decoded." },
+    WireOnly { rule: "ERR-6", reason: "An answer waits for its client after the store made it." },
     WireOnly {
         rule: "HEALTH-1",
         reason: "Health and reflection are services of their own beside the store.",

@@ -16,6 +16,16 @@ pub(in crate::mutants) async fn ranges(c: &Ctx) -> Proof {
     Ok(())
 }
 
+/// Ranges that begin right behind the longest key, and that end with it.
+pub(in crate::mutants) async fn longest_bounds(c: &Ctx) -> Proof {
+    let longest = [b'k'; 1_024];
+    let behind = [&longest[..], &[0]].concat();
+    c.put_one(longest, "v").sent().await?;
+    c.get().range(&behind, "").sent().await?;
+    c.get().range("", &behind).sent().await?;
+    Ok(())
+}
+
 /// Ranges that hold nothing.
 pub(in crate::mutants) async fn impossible_ranges(c: &Ctx) -> Proof {
     c.put(items(KEYS.map(|key| (key, "v")))).sent().await?;
