@@ -7,8 +7,8 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
-# release, or dev for a build in a hurry.
-ARG PROFILE=release
+# dist, or dev for a quick build.
+ARG PROFILE=dist
 # Dependencies first, from the manifests alone: a change of the source does not build them again. Each crate is empty until
 # then, and what a manifest says of files that are not there yet is left out.
 COPY Cargo.toml Cargo.lock ./
@@ -44,7 +44,8 @@ LABEL org.opencontainers.image.title="prism" \
 COPY --from=build /image/etc /etc
 COPY --from=build /image/usr /usr
 COPY --from=build --chown=65532:65532 /image/var/lib/prism /var/lib/prism
-# Loopback in a container is nobody else's.
+# Loopback in a container is nobody else's. Beyond it the gateway needs auth.tokens, or PRISM_AUTH_MODE=insecure from
+# whoever runs it; the image does not say so itself, since tokens would then not count.
 ENV PRISM_SERVER_LISTEN=0.0.0.0:8980
 USER 65532:65532
 # The embedded database is ./prism.db.

@@ -4,7 +4,7 @@
 #
 #   .ci/compose.sh PRISM_CONFORMANCE     the path of the suite's command
 #
-# Needs an engine (.ci/engine.sh). PRISM_BUILD_PROFILE is the profile to build with; without it, release.
+# Needs an engine (.ci/engine.sh). PRISM_BUILD_PROFILE is the profile to build with; without it, dist.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 cd "$ROOT"
@@ -82,13 +82,13 @@ prove() {
 }
 
 docker build --quiet --tag "$PRISM_TEST_IMAGE" --build-arg "RUST_IMAGE=$PRISM_RUST_IMAGE" \
-  --build-arg "RUNTIME_IMAGE=$PRISM_RUNTIME_IMAGE" --build-arg "PROFILE=${PRISM_BUILD_PROFILE:-release}" .
+  --build-arg "RUNTIME_IMAGE=$PRISM_RUNTIME_IMAGE" --build-arg "PROFILE=${PRISM_BUILD_PROFILE:-dist}" .
 echo "image $PRISM_TEST_IMAGE: $(docker image inspect --format '{{.Size}}' "$PRISM_TEST_IMAGE") bytes, of which $(
   docker image inspect --format '{{.Size}}' "$PRISM_RUNTIME_IMAGE") are $PRISM_RUNTIME_IMAGE"
 
 echo "-- the embedded database"
 docker run --detach --name "$alone" --read-only --cap-drop ALL --security-opt no-new-privileges \
-  --publish "127.0.0.1:$PRISM_TEST_PORT:8980" "$PRISM_TEST_IMAGE" >/dev/null
+  --env PRISM_AUTH_MODE=insecure --publish "127.0.0.1:$PRISM_TEST_PORT:8980" "$PRISM_TEST_IMAGE" >/dev/null
 prove "$alone"
 docker rm --force --volumes "$alone" >/dev/null
 

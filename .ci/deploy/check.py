@@ -7,11 +7,14 @@
 - A manifest holds no key twice, is what the schemas of Kubernetes allow, unknown fields refused, and fits together: names,
   ports, probes, selectors, volumes.
 - A configuration, also one in a ConfigMap, passes `prism check-config`.
+- A service config for clients holds no key twice; that it agrees with the schema is for the tests of prism-proxy, and that gRPC
+  accepts it for .ci/foreign.
 - The SQL of the roles runs on a throwaway cluster, and leaves the gateway's role with the rights it needs and no more.
 
 What a machine lacks the tools for is said, at the end and by name; nothing else is left out.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -113,6 +116,15 @@ def manifests(prism, path):
     assert grace > pause + 10, "the pod is killed before server.drain_timeout is over"
 
 
+def service_config(path):
+    def once(pairs):
+        keys = [key for key, _ in pairs]
+        assert len(keys) == len(set(keys)), f"{path.name}: a key stands twice in {keys}"
+        return dict(pairs)
+
+    assert json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)["methodConfig"]
+
+
 def roles(path):
     """Runs the SQL as a superuser on a cluster of its own, and then asks as the roles that it made."""
     with Postgres() as server:
@@ -150,6 +162,8 @@ def main():
             manifests(prism, path)
         elif path.suffix == ".yaml":
             check_config(prism, path)
+        elif path.suffix == ".json":
+            service_config(path)
         elif path.suffix == ".sql":
             if not programs():
                 lacking.append(f"{path.name}: there are no programs of PostgreSQL here")

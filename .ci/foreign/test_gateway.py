@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 import unittest
+from concurrent import futures
+from pathlib import Path
 
 import grpc
 from google.protobuf import descriptor_pool, message_factory
@@ -22,6 +24,7 @@ from grpc_status import rpc_status
 
 SERVICE = "prism.keyvalue.v1.KeyValueService"
 PRISM = None
+SERVICE_CONFIG = Path(__file__).resolve().parent.parent.parent / "docs/deploy/service-config.json"
 
 
 class Server:
@@ -256,6 +259,81 @@ class Gateway(Case):
         other.execute("ROLLBACK")
         self.put([(b"k", b"w")])
         self.assertEqual(self.get().items[0].value, b"w")
+
+
+class Retries(unittest.TestCase):
+    """The service config of docs/deploy: a server of the test's own refuses calls, and counts them."""
+
+    def attempts(self, method, code, pushback=None):
+        """How often a call reaches a server that refuses it twice with `code`, and the code that the caller sees at last."""
+        seen = []
+
+        def refuse(request, context):
+            seen.append(time.monotonic())
+            if len(seen) <= 2:
+                if pushback is not None:
+                    context.set_trailing_metadata((("grpc-retry-pushback-ms", str(pushback)),))
+                context.abort(code, "refused by the test")
+            return b""
+
+        def refuse_stream(request, context):
+            yield refuse(request, context)
+
+        if method == "Scan":
+            handler = grpc.unary_stream_rpc_method_handler(refuse_stream)
+        else:
+            handler = grpc.unary_unary_rpc_method_handler(refuse)
+        server = grpc.server(futures.ThreadPoolExecutor(4))
+        server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(SERVICE, {method: handler})])
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self.addCleanup(lambda: server.stop(None).wait())
+        options = [("grpc.service_config", SERVICE_CONFIG.read_text(encoding="utf-8"))]
+        with grpc.insecure_channel("127.0.0.1:%d" % port, options=options) as channel:
+            kind = channel.unary_stream if method == "Scan" else channel.unary_unary
+            call = kind("/%s/%s" % (SERVICE, method))
+            try:
+                list(call(b"")) if method == "Scan" else call(b"")
+                answer = grpc.StatusCode.OK
+            except grpc.RpcError as error:
+                answer = error.code()
+        return seen, answer
+
+    def test_a_call_that_did_nothing_is_repeated_whichever_it_is(self):
+        for method in ["Get", "Describe", "Scan", "Put", "Delete"]:
+            with self.subTest(method=method):
+                seen, answer = self.attempts(method, grpc.StatusCode.RESOURCE_EXHAUSTED)
+                self.assertEqual((len(seen), answer), (3, grpc.StatusCode.OK))
+
+    def test_a_call_that_may_have_taken_effect_is_repeated_only_if_that_changes_nothing(self):
+        away = grpc.StatusCode.UNAVAILABLE
+        for method, attempts, wanted in [
+            ("Get", 3, grpc.StatusCode.OK),
+            ("Describe", 3, grpc.StatusCode.OK),
+            ("Scan", 3, grpc.StatusCode.OK),
+            ("Put", 1, away),
+            ("Delete", 1, away),
+        ]:
+            with self.subTest(method=method):
+                seen, answer = self.attempts(method, away)
+                self.assertEqual((len(seen), answer), (attempts, wanted))
+
+    def test_the_server_says_how_long_to_wait(self):
+        seen, answer = self.attempts("Get", grpc.StatusCode.UNAVAILABLE, pushback=700)
+        self.assertEqual((len(seen), answer), (3, grpc.StatusCode.OK))
+        for earlier, later in zip(seen, seen[1:]):
+            self.assertGreaterEqual(later - earlier, 0.7)
+
+    def test_the_gateway_itself_is_called_through_it(self):
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(folder)
+            self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
+            options = [("grpc.service_config", SERVICE_CONFIG.read_text(encoding="utf-8"))]
+            with grpc.insecure_channel(server.address, options=options) as channel:
+                client = Client(channel)
+                client.call("Put", namespace="n", id="r", items=[{"key": b"k", "value": b"v"}])
+                self.assertEqual(client.call("Get", namespace="n", id="r").items[0].value, b"v")
+            server.stop()
 
 
 class BadDatabases(unittest.TestCase):

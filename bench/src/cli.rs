@@ -98,7 +98,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Ctrl-C or SIGTERM: what was started goes as it does at any other end.
+/// Ctrl-C, SIGTERM or SIGHUP: what was started goes as it does at any other end.
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) =
@@ -106,10 +106,27 @@ async fn interrupted() {
     else {
         return std::future::pending().await;
     };
+    // A measurement that `nohup` started outlives its terminal.
+    let hang_up = if hang_up_is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
+    let hang_up = async {
+        match hang_up {
+            Some(mut hang_up) => hang_up.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hang_up => {}
     }
+}
+
+/// Whether this process was started to ignore SIGHUP, as Linux tells it; elsewhere it is taken for no.
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal 1 is the lowest bit.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Says the table, and writes what is asked for besides.
