@@ -152,7 +152,14 @@ async fn open(mut stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(Transp
     if byte[0].is_ascii_uppercase() && byte[0] != PREFACE[0] {
         return Err(refuse(&mut stream, TLS_ONLY).await);
     }
-    let mut stream = tls.accept(stream).await?;
+    let mut stream = match tls.accept(stream).into_fallible().await {
+        Ok(stream) => stream,
+        Err((error, mut stream)) => {
+            // The alert that says why was sent.
+            let _ = close(&mut stream).await;
+            return Err(Ended::Failed(error));
+        }
+    };
     let first = preface(&mut stream, ONLY_HTTP2).await?;
     Ok((Transport::Tls(Box::new(stream)), first))
 }
@@ -184,18 +191,23 @@ async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: &'stati
     );
     let written = async {
         stream.write_all(answer.as_bytes()).await?;
-        stream.shutdown().await?;
-        // What the client still sends is read, since closing on unread bytes would take the answer with it.
-        let mut rest = [0; 4_096];
-        for _ in 0..64 {
-            if stream.read(&mut rest).await? == 0 {
-                break;
-            }
-        }
-        Ok::<_, io::Error>(())
+        close(stream).await
     };
     match written.await {
         Ok(()) => Ended::Foreign(why),
         Err(error) => Ended::Failed(error),
     }
+}
+
+/// Closes a stream in order. Up to 256 KiB that the client still sends are read and dropped: closing a socket with unread bytes
+/// resets the connection, and the reset can overtake the last answer.
+async fn close(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut rest = [0; 4_096];
+    for _ in 0..64 {
+        if stream.read(&mut rest).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,8 @@ use prism_conformance::wire::{Endpoint, Unreachable};
 use prism_proxy::server::TlsPem;
 use prism_wire::client::{Client, Options};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::{Mode, Server, Steered, describe};
 
@@ -100,4 +102,19 @@ async fn the_suite_says_what_a_server_with_tls_wants() {
     }
     let why = untestable(format!("https://{address}"), Some(authority.pem())).await;
     assert!(why.contains("certificate not valid for name") && why.contains("--tls-domain"), "{why}");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_speak_tls_reads_the_alert_and_not_a_reset() {
+    let authority = Authority::new();
+    let server = served_by(&authority, None).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    // More than the handshake reads before it gives up.
+    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    said.resize(64 << 10, 0);
+    stream.write_all(&said).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("the connection was reset");
+    // An alert of TLS, of two bytes: fatal, and why.
+    assert_eq!((answer[0], answer.len(), answer[5]), (0x15, 7, 2), "{answer:?}");
 }
