@@ -26,10 +26,14 @@ const FACTS: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_
      extract(epoch FROM pg_postmaster_start_time())::text, pid, extract(epoch FROM backend_start)::text \
      FROM pg_stat_get_activity(pg_backend_pid())";
 
-/// Ends a server process, and waits up to 3 s until it has ended, since one that waits for its disk ends only after that: parameters as [`FACTS`] names a process. No row where
-/// there is no such process any more.
+/// Ends a server process, and waits up to 3 s until it has ended, since one that waits for its disk ends only after that:
+/// parameters as [`FACTS`] names a process. No row where there is no such process any more. False where it did not end, and
+/// also where it ended by itself just before it was told to.
 const TERMINATE: &str = "SELECT pg_terminate_backend(pid, 3000) FROM pg_stat_get_activity($1) \
      WHERE extract(epoch FROM backend_start)::text = $2";
+
+/// Whether a server process is there: one row, or none.
+const IS_THERE: &str = "SELECT true FROM pg_stat_get_activity($1) WHERE extract(epoch FROM backend_start)::text = $2";
 
 /// How sessions are opened. Clones are the same.
 #[derive(Clone)]
@@ -175,9 +179,10 @@ impl Connector {
         let _turn = self.0.ending.lock().await;
         let orphans = self.state().orphans.clone();
         for process in orphans {
-            let terminate = sqlx::query(TERMINATE).bind(process.pid).bind(process.since.clone());
-            let rows = session.rows(terminate).await?;
-            if !rows.first().map_or(Ok(true), |row| row.try_get(0))? {
+            let of_process = |text| sqlx::query(text).bind(process.pid).bind(process.since.clone());
+            let rows = session.rows(of_process(TERMINATE)).await?;
+            let ended = rows.first().map_or(Ok(true), |row| row.try_get(0))?;
+            if !ended && !session.rows(of_process(IS_THERE)).await?.is_empty() {
                 return Err(still_running());
             }
             let mut state = self.state();

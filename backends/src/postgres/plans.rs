@@ -9,6 +9,7 @@ use super::session::Session;
 use super::sweep::{BURY_EXPIRED, DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, FORGOTTEN};
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use super::{Options, open};
+use crate::ride::ROWS as ROWS_OF_A_SPAN;
 
 /// A session as the backend has it, on an empty table: where statistics would speak for reading it whole.
 async fn session(test: &str) -> Option<(Schema, Session)> {
@@ -65,6 +66,52 @@ async fn every_span_of_riders_is_a_walk_along_the_primary_key() {
     let plan = plan(&mut session, page_sql::ride(), 5).await;
     let once = plan.iter().any(|line| line.starts_with("InitPlan"));
     assert!(once && !plan.iter().any(|line| line.starts_with("SubPlan")), "{plan:#?}");
+}
+
+/// The rows that the index scans of an analyzed plan met, live or dead, and whether a step of the plan was not run at all.
+fn walked(plan: &[String]) -> (usize, bool) {
+    let number = |line: &str, before: &str| -> usize {
+        let digits = line.split_once(before).map_or("0", |(_, rest)| rest);
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        digits[..end].parse().unwrap()
+    };
+    let rows = plan.iter().map(|line| match line.contains("Index Scan") && !line.contains("never executed") {
+        true => number(line, "rows=") * number(line, "loops="),
+        false => number(line, "Rows Removed by Filter: "),
+    });
+    (rows.sum(), plan.iter().any(|line| line.contains("never executed")))
+}
+
+#[tokio::test]
+async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one() {
+    let test = "a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    const ROWS: usize = 5_000;
+    for (id, deleted_at) in [("dead", "1"), ("live", "NULL")] {
+        session
+            .run(format!(
+                "INSERT INTO prism_items SELECT 'n', '{id}', convert_to(lpad(i::text, 8, '0'), 'UTF8'), '', 0, \
+                 nextval('prism_versions'), 1, 1, 1, NULL, {deleted_at}, 'v' FROM generate_series(1, {ROWS}) AS i"
+            ))
+            .await
+            .unwrap();
+    }
+    session.run(format!("PREPARE planned AS {}", page_sql::ride())).await.unwrap();
+    let mut analyzed = async |id: &str| {
+        let explain = format!(
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE planned \
+             (ARRAY['n'::bytea], ARRAY['{id}'::bytea], ARRAY[''::bytea], ARRAY['\\xff'::bytea], ARRAY[2])"
+        );
+        let rows = session.rows(sqlx::query(AssertSqlSafe(explain)).persistent(false)).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect();
+        let (rows, skipped) = walked(&plan);
+        assert!(rows > ROWS_OF_A_SPAN, "{plan:#?}");
+        (rows, skipped)
+    };
+    let (rows, skipped) = analyzed("dead").await;
+    assert!(rows < 1_000 && !skipped, "{rows} rows of a dead record");
+    let (rows, skipped) = analyzed("live").await;
+    assert!(rows <= ROWS_OF_A_SPAN + 1 && skipped, "{rows} rows of a live record");
 }
 
 #[tokio::test]

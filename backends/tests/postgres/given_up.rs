@@ -86,6 +86,21 @@ async fn a_write_that_is_on_its_way_when_the_database_seems_silent_never_arrives
     assert_eq!(value(&store, "k").await, "two");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_given_up_at_any_moment_lets_the_next_one_be_done() {
+    const ROUNDS: u32 = 1_000;
+    let place = place!("a_write_that_is_given_up_at_any_moment_lets_the_next_one_be_done");
+    let store = place.open().await;
+    for round in 0..ROUNDS {
+        // Up to 1.2 ms later, in an order without a pattern: while it is sent, done, committed and answered.
+        let moment = Duration::from_micros(u64::from(round) * 1_597 % 1_200);
+        let _ = timeout(moment, store.put(put("k", "given up"))).await;
+        let value_of = format!("{round}");
+        store.put(put("k", value_of.clone())).await.unwrap_or_else(|error| panic!("after {moment:?}: {error:?}"));
+        assert_eq!(value(&store, "k").await, value_of, "after {moment:?}");
+    }
+}
+
 /// Fills a record by the database itself.
 async fn fill(place: &Place, rows: usize) {
     place

@@ -39,12 +39,3 @@ async fn every_page_beside_dead_rows_is_whole() {
     let place = place!("every_page_beside_dead_rows_is_whole");
     rides::every_page_beside_dead_rows_is_whole(place.open().await).await;
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_neighbour_is_answered_beside_callers_of_dead_records() {
-    let place = place!("a_neighbour_is_answered_beside_callers_of_dead_records");
-    let mut options = place.options();
-    options.read_wait = std::time::Duration::from_mins(1);
-    let store = prism_backends::Postgres::open(options).await.unwrap();
-    rides::a_neighbour_is_answered_beside_callers_of_dead_records(store).await;
-}
