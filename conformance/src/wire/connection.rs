@@ -48,7 +48,7 @@ impl Connection {
         if let Some(bearer) = &mut bearer {
             bearer.set_sensitive(true);
         }
-        let channel = options.channel().await?;
+        let (channel, _) = options.channel().await?;
         Ok(Self { channel, bearer, ledger: None })
     }
 

@@ -50,7 +50,7 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
         Failure::Failed(format!("{}: {why}{hint}", args.endpoint))
     };
     let options = args.options()?;
-    let channel = options.channel().await.map_err(|error| match error {
+    let (channel, diagnosis) = options.channel().await.map_err(|error| match error {
         ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => failed(error.to_string(), error.fault()),
         ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
             Failure::Usage(error.to_string())
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
         let fault = Fault::read(&message);
         failed(message, fault)
     };
-    let status = options.anonymous().observe(answer).map_err(refused)?.into_inner().status();
+    let status = diagnosis.observe(answer).map_err(refused)?.into_inner().status();
     if status != ServingStatus::Serving {
         return Err(Failure::Failed(format!("{}: {}", args.endpoint, status.as_str_name())));
     }

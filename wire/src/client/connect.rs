@@ -6,7 +6,7 @@ use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{self, Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
-use super::anonymous::Anonymous;
+use super::diagnosis::Diagnosis;
 use super::fault::{Fault, reasons};
 use super::socket;
 
@@ -95,25 +95,22 @@ impl Options {
         }
     }
 
-    /// Connects, within `connect_timeout`.
-    pub async fn channel(&self) -> Result<Channel, ConnectError> {
+    /// Connects, within `connect_timeout`. The second part explains the answers to calls whose connection broke.
+    pub async fn channel(&self) -> Result<(Channel, Diagnosis), ConnectError> {
         let endpoint = self.endpoint()?;
         let plain = endpoint.uri().scheme_str() != Some("https");
-        let connector = socket::connector(plain, self.connect_timeout, self.connect_timeout + FIRST_WORD);
+        let diagnosis = Diagnosis::new(!plain && self.identity.is_none());
+        let first_word = self.connect_timeout + FIRST_WORD;
+        let connector = socket::connector(plain, self.connect_timeout, first_word, diagnosis.clone());
         // The endpoint bounds each connection that the channel makes, also later ones; this bounds what comes before it.
         match tokio::time::timeout(self.connect_timeout, endpoint.connect_with_connector(connector)).await {
-            Ok(Ok(channel)) => Ok(channel),
+            Ok(Ok(channel)) => Ok((channel, diagnosis)),
             Ok(Err(error)) if reasons(&error).contains("deadline has elapsed") => {
                 Err(ConnectError::TimedOut(self.connect_timeout))
             }
             Ok(Err(error)) => Err(ConnectError::Unreachable(error)),
             Err(_) => Err(ConnectError::TimedOut(self.connect_timeout)),
         }
-    }
-
-    /// What to make of a connection that breaks before the first answer.
-    pub fn anonymous(&self) -> Anonymous {
-        Anonymous::new(self.endpoint.starts_with("https://") && self.identity.is_none())
     }
 
     /// The endpoint as a message may show it where it is not an address: of `http://user:password@host` the scheme alone.

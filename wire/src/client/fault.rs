@@ -37,7 +37,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::SpeaksTls,
         Self::SpeaksPlain,
         Self::SpeaksHttp1,

@@ -1,7 +1,7 @@
 //! A client that speaks the contract's types.
 
-mod anonymous;
 mod connect;
+mod diagnosis;
 mod fault;
 mod probe;
 mod scan;
@@ -20,8 +20,8 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Response, Status, TimeoutExpired};
 
-pub use self::anonymous::Anonymous;
 pub use self::connect::{ConnectError, Options};
+pub use self::diagnosis::Diagnosis;
 pub use self::fault::Fault;
 pub use self::scan::{Messages, Resume};
 use crate::convert::{Unreadable, WireRequest, WireResponse};
@@ -83,23 +83,22 @@ pub struct Client {
     channel: Channel,
     bearer: Option<MetadataValue<Ascii>>,
     timeout: Option<Duration>,
-    anonymous: Anonymous,
+    diagnosis: Diagnosis,
 }
 
 impl Client {
     /// Connects as `options` say.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
         let bearer = options.bearer()?;
-        let channel = options.channel().await?;
-        let anonymous = options.anonymous();
-        Ok(Self { bearer, timeout: options.timeout, anonymous, ..Self::from_channel(channel) })
+        let (channel, diagnosis) = options.channel().await?;
+        Ok(Self { bearer, timeout: options.timeout, diagnosis, ..Self::from_channel(channel) })
     }
 
     /// A client on a channel that somebody else set up; it sends no credentials and no deadline. Answers of any size
     /// are read: what bounds a page is the server.
     pub fn from_channel(channel: Channel) -> Self {
         let inner = KeyValueServiceClient::new(channel.clone()).max_decoding_message_size(usize::MAX);
-        Self { inner, channel, bearer: None, timeout: None, anonymous: Anonymous::default() }
+        Self { inner, channel, bearer: None, timeout: None, diagnosis: Diagnosis::default() }
     }
 
     /// The same connection with another deadline for each call; `None`: the server's own.

@@ -30,7 +30,7 @@ impl Client {
             };
             tokio::select! {
                 biased;
-                answer = &mut call => return self.anonymous.observe(answer),
+                answer = &mut call => return self.diagnosis.observe(answer),
                 () = probe => {}
             }
         }

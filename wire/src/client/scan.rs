@@ -112,8 +112,15 @@ impl Scan {
             .status()
             .filter(|status| matches!(status.code, Code::Unavailable | Code::DeadlineExceeded))?;
         let Resume::UpTo(most) = self.resume else { return None };
-        if let Some(Fault::WantsCertificate | Fault::RefusesCertificate | Fault::EndsUnanswered) =
-            Fault::read(&status.message)
+        // These do not pass by themselves.
+        if let Some(
+            Fault::SpeaksTls
+            | Fault::SpeaksPlain
+            | Fault::SpeaksHttp1
+            | Fault::WantsCertificate
+            | Fault::RefusesCertificate
+            | Fault::EndsUnanswered,
+        ) = Fault::read(&status.message)
         {
             return None;
         }

@@ -14,21 +14,25 @@ use tokio::time::{Sleep, sleep};
 use tonic::codegen::http::Uri;
 use tower::{BoxError, Service, ServiceExt};
 
+use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 
 /// Connects to the host of a URI; what comes back is read as HTTP/2 if `plain`, and otherwise as TLS. Each of its
-/// addresses has a share of `connect_timeout`, and a server that takes the connection `patience` to say its first word.
+/// addresses has a share of `connect_timeout`, and a server that takes the connection `patience` to say its first
+/// word. What the first bytes tell is noted in `diagnosis`.
 pub(super) fn connector(
     plain: bool,
     connect_timeout: Duration,
     patience: Duration,
+    diagnosis: Diagnosis,
 ) -> impl Service<Uri, Response = TokioIo<Socket>, Error = BoxError, Future: Send> + Send + 'static {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.map_err(BoxError::from).map_response(move |stream| {
-        let unheard = Some(Unheard { plain, until: Box::pin(sleep(patience)) });
+        let diagnosis = diagnosis.clone();
+        let unheard = Some(Unheard { plain, until: Box::pin(sleep(patience)), diagnosis });
         TokioIo::new(Socket { stream: stream.into_inner(), unheard })
     })
 }
@@ -43,6 +47,7 @@ pub(super) struct Socket {
 struct Unheard {
     plain: bool,
     until: Pin<Box<Sleep>>,
+    diagnosis: Diagnosis,
 }
 
 impl Unheard {
@@ -67,12 +72,14 @@ impl AsyncRead for Socket {
         match Pin::new(stream).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
                 let verdict = waiting.judge(&buf.filled()[before..]);
+                waiting.diagnosis.began(verdict.err());
                 *unheard = None;
                 Poll::Ready(verdict.map_err(io::Error::other))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
                 ready!(waiting.until.as_mut().poll(cx));
+                waiting.diagnosis.began(Some(Fault::Silent));
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Fault::Silent)))
             }
         }
