@@ -1,8 +1,6 @@
 //! A bounded number of connections, given to the namespaces in turn (round robin): one that asks for much does not keep the
 //! others waiting behind it, and the last free connection is kept for a namespace that has none.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,7 +26,8 @@ pub(crate) struct Slots(Arc<Inner>);
 
 struct Inner {
     waiting: Waiting<Namespace, Slot>,
-    taken: Mutex<HashMap<Namespace, usize>>,
+    /// The namespaces that have taken some, and how many: no more than there are slots, so a search of them is short.
+    taken: Mutex<Vec<(Namespace, usize)>>,
     /// How many are taken, all together; changed under the lock of `taken`.
     total: AtomicUsize,
     count: usize,
@@ -88,19 +87,19 @@ impl Slots {
 
 impl Inner {
     /// Whether `namespace` may have one more. The last that is free goes to a namespace that has none.
-    fn may_have(&self, taken: &HashMap<Namespace, usize>, namespace: &Namespace) -> bool {
+    fn may_have(&self, taken: &[(Namespace, usize)], namespace: &Namespace) -> bool {
         match self.count - self.total.load(Ordering::Relaxed) {
             0 => false,
-            1 => self.count == 1 || !taken.contains_key(namespace),
+            1 => self.count == 1 || taken.iter().all(|(other, _)| other != namespace),
             _ => true,
         }
     }
 
-    fn add(&self, taken: &mut HashMap<Namespace, usize>, namespace: &Namespace) {
+    fn add(&self, taken: &mut Vec<(Namespace, usize)>, namespace: &Namespace) {
         self.total.fetch_add(1, Ordering::Relaxed);
-        match taken.get_mut(namespace) {
-            Some(count) => *count += 1,
-            None => drop(taken.insert(namespace.clone(), 1)),
+        match taken.iter_mut().find(|(other, _)| other == namespace) {
+            Some((_, count)) => *count += 1,
+            None => taken.push((namespace.clone(), 1)),
         }
     }
 
@@ -129,7 +128,7 @@ impl Inner {
     }
 
     /// A std mutex: nothing awaits while it is held.
-    fn taken(&self) -> MutexGuard<'_, HashMap<Namespace, usize>> {
+    fn taken(&self) -> MutexGuard<'_, Vec<(Namespace, usize)>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -139,14 +138,16 @@ impl Drop for Slot {
         {
             let mut taken = self.inner.taken();
             self.inner.total.fetch_sub(1, Ordering::Relaxed);
-            if let Entry::Occupied(mut entry) = taken.entry(self.namespace.clone()) {
-                *entry.get_mut() -= 1;
-                if *entry.get() == 0 {
-                    entry.remove();
+            if let Some(at) = taken.iter().position(|(namespace, _)| *namespace == self.namespace) {
+                taken[at].1 -= 1;
+                if taken[at].1 == 0 {
+                    taken.swap_remove(at);
                 }
             }
         }
-        self.inner.hand_out();
+        if !self.inner.waiting.is_empty() {
+            self.inner.hand_out();
+        }
         self.inner.given_back.notify_waiters();
     }
 }

@@ -33,7 +33,8 @@ const TERMINATE: &str = "SELECT pg_terminate_backend(pid, 3000) FROM pg_stat_get
      WHERE extract(epoch FROM backend_start)::text = $2";
 
 /// Whether a server process is there: one row, or none.
-const IS_THERE: &str = "SELECT true FROM pg_stat_get_activity($1) WHERE extract(epoch FROM backend_start)::text = $2";
+const IS_THERE: &str =
+    "SELECT true FROM pg_stat_get_activity($1) WHERE extract(epoch FROM backend_start)::text = $2";
 
 /// How sessions are opened. Clones are the same.
 #[derive(Clone)]

@@ -75,10 +75,11 @@ fn walked(plan: &[String]) -> (usize, bool) {
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
         digits[..end].parse().unwrap()
     };
-    let rows = plan.iter().map(|line| match line.contains("Index Scan") && !line.contains("never executed") {
-        true => number(line, "rows=") * number(line, "loops="),
-        false => number(line, "Rows Removed by Filter: "),
-    });
+    let rows =
+        plan.iter().map(|line| match line.contains("Index Scan") && !line.contains("never executed") {
+            true => number(line, "rows=") * number(line, "loops="),
+            false => number(line, "Rows Removed by Filter: "),
+        });
     (rows.sum(), plan.iter().any(|line| line.contains("never executed")))
 }
 

@@ -6,25 +6,23 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
+use pin_project_lite::pin_project;
 use prism_contract::keyvalue::Error;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::buffers::{Account, Full, Held, Reserved};
-use super::connection::Connection;
-use super::methods;
+use super::buffers::{Account, Full, Held, Reserved, SMALL};
+use super::call::Call;
 use super::panics::trailers;
 use super::shed::RETRY_AFTER;
 
 /// The largest piece of an answer that is handed to HTTP/2 at a time, which takes a piece whole however small its window is.
 const PIECE: usize = 16 << 10;
-/// Answers up to this size are not counted: as many as there can be streams take little.
-const SMALL: usize = 256;
 
 fn full() -> Status {
     status(&Error::ResourceExhausted(RETRY_AFTER))
@@ -53,30 +51,58 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, S::Error>>;
+    type Future = Either<Counting<S::Future>, BoxFuture<'static, Result<Response<Body>, S::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
-            return Box::pin(self.0.call(request));
+        let call = Call::of(&request);
+        let Some(connection) = call.connection() else {
+            return Either::Left(Counting { answer: self.0.call(request), counted: None });
         };
         let account = Arc::clone(connection.account());
-        let method = methods::at(request.uri().path());
-        let reads = method.is_some_and(methods::Method::reads);
-        if !reads {
-            let answer = self.0.call(request);
-            let room = if method.is_some() { Room::Unneeded } else { Room::Bounded };
-            return Box::pin(async move { Ok(count(answer.await?, account, room)) });
-        }
-        let streams = method.is_some_and(|method| method.streams);
-        let mut inner = self.0.clone();
-        Box::pin(async move {
-            let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
-            let room = Room::Reserved { room, again: streams };
-            Ok(count(inner.call(request).await?, account, room))
+        let (reserved, again) = match call.method() {
+            Some(method) if method.reads() => (Some(account.reserve_at_once()), method.streams),
+            Some(_) | None => (None, false),
+        };
+        let room = match reserved {
+            None if call.method().is_some() => Room::Unneeded,
+            None => Room::Bounded,
+            Some(Ok(room)) => Room::Reserved { room, again },
+            Some(Err(Full)) => {
+                let mut inner = self.0.clone();
+                return Either::Right(Box::pin(async move {
+                    let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
+                    let room = Room::Reserved { room, again };
+                    Ok(count(inner.call(request).await?, account, room))
+                }));
+            }
+        };
+        Either::Left(Counting { answer: self.0.call(request), counted: Some((account, room)) })
+    }
+}
+
+pin_project! {
+    /// The answer to a call, whose bytes will be counted.
+    pub(super) struct Counting<F> {
+        #[pin]
+        answer: F,
+        // `None`: they will not, or are already.
+        counted: Option<(Arc<Account>, Room)>,
+    }
+}
+
+impl<F: Future<Output = Result<Response<Body>, E>>, E> Future for Counting<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(cx));
+        Poll::Ready(match this.counted.take() {
+            Some((account, room)) => answer.map(|answer| count(answer, account, room)),
+            None => answer,
         })
     }
 }
@@ -148,16 +174,18 @@ impl Answer {
             }
             room if size <= SMALL => {
                 self.room = room;
-                return Some(bytes);
+                Ok(None)
             }
             Room::Bounded => {
                 self.room = Room::Bounded;
-                self.account.hold(size)
+                self.account.hold(size).map(Some)
             }
-            Room::Unneeded | Room::Wanted | Room::Waiting(_) => Ok(self.account.hold_always(size)),
+            Room::Unneeded | Room::Wanted | Room::Waiting(_) => Ok(Some(self.account.hold_always(size))),
         };
-        let held = held.ok()?;
-        Some(if size <= SMALL { bytes } else { held.keep(bytes) })
+        Some(match held.ok()? {
+            Some(held) => held.keep(bytes),
+            None => bytes,
+        })
     }
 }
 

@@ -12,8 +12,7 @@ use prism_wire::status::status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::call_log::Call;
-use super::methods;
+use super::call::Call;
 use crate::config::{Digest, Permission, Token};
 
 /// Refuses what the tokens do not allow. Without any token everything is allowed.
@@ -66,14 +65,13 @@ impl<S> Auth<S> {
             return Ok(());
         }
         // Health and reflection tell nothing that needs a token, and neither does a method that there is not.
-        let Some(method) = methods::at(request.uri().path()) else { return Ok(()) };
+        let call = Call::of(request);
+        let Some(method) = call.method() else { return Ok(()) };
         if !method.options.require_auth {
             return Ok(());
         }
         let token = self.caller(request.headers()).ok_or(Error::Unauthenticated)?;
-        if let Some(call) = request.extensions().get::<Call>() {
-            call.made_by(&token.name);
-        }
+        call.made_by(&token.name);
         let lacks = |required: &&String| !holds(token, required);
         if let Some(missing) = method.options.required_permissions.iter().find(lacks) {
             return Err(Error::PermissionDenied(missing.clone()));

@@ -23,6 +23,8 @@ const WAIT: Duration = Duration::from_millis(250);
 const WAITS_IN_VAIN: u32 = 8;
 /// What an answer is expected to weigh before the connection has had one: the contract's largest page.
 const LARGEST_PAGE: usize = 2 << 20;
+/// Answers up to this size are not counted: as many as there can be streams take little.
+pub(super) const SMALL: usize = 256;
 /// A connection whose client has taken no answer for this long is cut where the process has no bytes left.
 const STALLED: Duration = Duration::from_secs(5);
 
@@ -158,8 +160,8 @@ impl Account {
     pub(super) async fn reserve(self: &Arc<Self>) -> Result<Reserved, Full> {
         let mut granted = {
             let mut state = lock(&self.state);
-            if state.waiting.is_empty() && state.has_room(WAITS.of(&self.buffers)) {
-                return Ok(self.grant(&mut state));
+            if let Some(reserved) = self.grant_at_once(&mut state) {
+                return Ok(reserved);
             }
             let (grant, granted) = oneshot::channel();
             state.waiting.push_back(grant);
@@ -182,6 +184,11 @@ impl Account {
         Err(Full)
     }
 
+    /// The same where nothing is to be waited for.
+    pub(super) fn reserve_at_once(self: &Arc<Self>) -> Result<Reserved, Full> {
+        self.grant_at_once(&mut lock(&self.state)).ok_or(Full)
+    }
+
     /// Room for a page of a stream whose pages before were taken, unless it is to be refused.
     pub(super) fn reserve_now(self: &Arc<Self>) -> Result<Reserved, Full> {
         let mut state = lock(&self.state);
@@ -190,7 +197,8 @@ impl Account {
 
     /// Holds bytes that came in, or were made without a reservation.
     pub(super) fn hold(self: &Arc<Self>, bytes: usize) -> Result<Held, Full> {
-        self.hold_instead(0, bytes)
+        let held = self.try_hold(&mut lock(&self.state), bytes);
+        self.make_room(held, bytes)
     }
 
     /// Holds the answer to a write, which was done: it has some KiB, and is held however little room there is.
@@ -200,18 +208,15 @@ impl Account {
         Held { account: Arc::clone(self), bytes }
     }
 
-    fn hold_instead(self: &Arc<Self>, reserved: usize, bytes: usize) -> Result<Held, Full> {
-        let held = self.try_hold(reserved, bytes);
+    /// Makes room for the next time where there was none. Not under the lock of the state, since it looks at all connections.
+    fn make_room(&self, held: Result<Held, Full>, bytes: usize) -> Result<Held, Full> {
         if held.is_err() && self.buffers.free() < bytes {
-            // Without the lock, since it looks at all connections.
             self.buffers.cut_stalled();
         }
         held
     }
 
-    fn try_hold(self: &Arc<Self>, reserved: usize, bytes: usize) -> Result<Held, Full> {
-        let mut state = lock(&self.state);
-        state.reserved -= reserved;
+    fn try_hold(self: &Arc<Self>, state: &mut State, bytes: usize) -> Result<Held, Full> {
         // One page may be larger than a connection's part of all, but not than half of what is free.
         let all = if state.held == 0 { usize::MAX } else { self.buffers.most / REFUSED.of_all };
         if state.held.saturating_add(bytes) > all.min(self.buffers.free() / REFUSED.of_free) {
@@ -223,6 +228,11 @@ impl Account {
         }
         state.held += bytes;
         Ok(Held { account: Arc::clone(self), bytes })
+    }
+
+    fn grant_at_once(self: &Arc<Self>, state: &mut State) -> Option<Reserved> {
+        let at_once = state.waiting.is_empty() && state.has_room(WAITS.of(&self.buffers));
+        at_once.then(|| self.grant(state))
     }
 
     fn grant(self: &Arc<Self>, state: &mut State) -> Reserved {
@@ -264,16 +274,20 @@ impl Drop for Account {
 }
 
 impl Reserved {
-    /// The answer was made, and weighs so much.
-    pub(super) fn made(mut self, bytes: usize) -> Result<Held, Full> {
+    /// The answer was made, and weighs so much. `None`: so little that it is not counted.
+    pub(super) fn made(mut self, bytes: usize) -> Result<Option<Held>, Full> {
         let account = Arc::clone(&self.account);
-        {
+        let (held, waiting) = {
             let mut state = lock(&account.state);
             state.expected = bytes.max(state.expected / 2);
+            state.reserved -= std::mem::take(&mut self.bytes);
+            let held = (bytes > SMALL).then(|| account.try_hold(&mut state, bytes));
+            (held, !state.waiting.is_empty())
+        };
+        let held = held.map(|held| account.make_room(held, bytes)).transpose();
+        if waiting {
+            account.wake();
         }
-        let reserved = std::mem::take(&mut self.bytes);
-        let held = account.hold_instead(reserved, bytes);
-        account.wake();
         held
     }
 }

@@ -2,17 +2,16 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use prism_contract::keyvalue::Namespace;
 use prism_proto::common::ErrorReason;
@@ -22,9 +21,8 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::connection::Connection;
+use super::call::Call;
 use super::health::{self, Outcomes};
-use super::methods;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,22 +49,6 @@ impl<S> Layer<S> for CallLogLayer {
 pub(super) struct CallLog<S> {
     outcomes: Arc<Outcomes>,
     inner: S,
-}
-
-/// What the layers within learn about a call, for its line.
-#[derive(Clone, Default)]
-pub(super) struct Call(Arc<OnceLock<String>>);
-
-impl Call {
-    /// Whose token it carried.
-    pub(super) fn made_by(&self, name: &str) {
-        let _ = self.0.set(name.to_owned());
-    }
-
-    /// Whose token it carried, if that is known yet.
-    pub(super) fn caller(&self) -> Option<&str> {
-        self.0.get().map(String::as_str)
-    }
 }
 
 impl<S, B> Service<Request<Body>> for CallLog<S>
@@ -106,12 +88,12 @@ macro_rules! log {
             tracing::event!(
                 tracing::Level::$level,
                 request_id = line.request_id.to_str().unwrap_or_default(),
-                method = line.method,
+                method = line.method(),
                 $($more)*
                 duration_ms = milliseconds(line.started),
-                peer = line.peer.map(tracing::field::display),
+                peer = line.call.peer().map(tracing::field::display),
                 namespace = line.notes.namespace().map(Namespace::as_str),
-                caller = line.call.0.get(),
+                caller = line.call.caller(),
                 "call"
             );
         }
@@ -138,9 +120,8 @@ macro_rules! failed {
 /// The line of one call, written when the call has ended or was given up.
 struct Line {
     request_id: HeaderValue,
-    method: String,
-    peer: Option<SocketAddr>,
-    own: bool,
+    /// The method's name where it is not one of Prism's own.
+    foreign: Option<String>,
     started: Instant,
     call: Call,
     notes: CallNotes,
@@ -150,15 +131,11 @@ struct Line {
 
 impl Line {
     fn of(request: &mut Request<Body>, outcomes: Arc<Outcomes>) -> Self {
-        let (call, notes) = (Call::default(), CallNotes::default());
-        request.extensions_mut().insert(call.clone());
+        let (call, notes) = (Call::of(request), CallNotes::default());
         request.extensions_mut().insert(notes.clone());
-        let own = methods::at(request.uri().path()).is_some();
         Self {
             request_id: request_id(request.headers()),
-            method: method(own, request.uri().path()),
-            peer: peer(request.extensions()),
-            own,
+            foreign: if call.method().is_some() { None } else { Some(foreign(request.uri().path())) },
             started: Instant::now(),
             call,
             notes,
@@ -182,8 +159,8 @@ impl Line {
         if std::mem::replace(&mut self.written, true) {
             return;
         }
-        if self.own {
-            self.outcomes.record(health::Call::of(&self.method), status.code(), || self.tenant());
+        if let Some(method) = self.call.method() {
+            self.outcomes.record(health::Call::of(method.name), status.code(), || self.tenant());
         }
         // A panic on the way to the log is not the call's.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.log(status)));
@@ -191,8 +168,13 @@ impl Line {
 
     /// Whose call it was, where callers have no names by the namespace.
     fn tenant(&self) -> u64 {
-        let caller = self.call.0.get().map(String::as_str);
-        health::tenant(caller.or(self.notes.namespace().map(Namespace::as_str)).unwrap_or_default())
+        health::tenant(
+            self.call.caller().or(self.notes.namespace().map(Namespace::as_str)).unwrap_or_default(),
+        )
+    }
+
+    fn method(&self) -> &str {
+        self.foreign.as_deref().or(self.call.method().map(|method| method.name)).unwrap_or_default()
     }
 
     fn log(&self, status: &Status) {
@@ -202,8 +184,8 @@ impl Line {
                 failed!(self, status, WARN);
             }
             // Health is asked every second, and a watch of it ends because its client goes: that is no news.
-            Code::Ok if !self.own => log!(self, DEBUG, status = "OK",),
-            Code::Cancelled if !self.own => failed!(self, status, DEBUG),
+            Code::Ok if self.foreign.is_some() => log!(self, DEBUG, status = "OK",),
+            Code::Cancelled if self.foreign.is_some() => failed!(self, status, DEBUG),
             Code::Ok => log!(self, INFO, status = "OK",),
             Code::Cancelled
             | Code::InvalidArgument
@@ -252,19 +234,14 @@ fn new_id() -> HeaderValue {
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
-/// The name of a method. A path that is none of ours may hold anything; only gRPC's own services are named.
-fn method(own: bool, path: &str) -> String {
+/// The name of a method that is not one of Prism's own. Such a path may hold anything; only gRPC's own services are named.
+fn foreign(path: &str) -> String {
     let plain = |c: u8| c.is_ascii_alphanumeric() || b"/._".contains(&c);
-    if own || (path.starts_with("/grpc.") && path.len() <= 100 && path.bytes().all(plain)) {
+    if path.starts_with("/grpc.") && path.len() <= 100 && path.bytes().all(plain) {
         path.trim_start_matches('/').to_owned()
     } else {
         "unknown".to_owned()
     }
-}
-
-/// Where a call comes from.
-pub(super) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
-    extensions.get::<Arc<Connection>>().map(|connection| connection.peer())
 }
 
 /// A body that writes the line when it ends.

@@ -13,6 +13,8 @@ use crate::config::Permission;
 /// A method of Prism's own.
 #[derive(Debug)]
 pub(super) struct Method {
+    /// Such as `prism.keyvalue.v1.KeyValueService/Put`.
+    pub(super) name: &'static str,
     /// What the schema says of it.
     pub(super) options: &'static MethodOptions,
     /// Whether it answers a stream.
@@ -31,8 +33,8 @@ impl Method {
 pub(super) fn at(path: &str) -> Option<&'static Method> {
     static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
         let streams = streams();
-        let method = |(name, options): (&str, &'static MethodOptions)| {
-            (format!("/{name}"), Method { options, streams: streams.contains(&name.to_owned()) })
+        let method = |(name, options): (&'static str, &'static MethodOptions)| {
+            (format!("/{name}"), Method { name, options, streams: streams.contains(&name.to_owned()) })
         };
         options::all_methods().map(method).collect()
     });

@@ -3,12 +3,14 @@
 //! `run` is all there is to it: the command line and the tests call the same one. A call passes, from outside to inside:
 //! what gRPC is ([`prism_wire::http`]), the log, the table of statuses ([`prism_wire::layer`]), a net under panics, the bounds on
 //! calls that need no token, its deadline, its credentials, the bound on open calls and its right to a slot
-//! ([`prism_wire::slots`]), the bound on answers, and then the service. Each is a module of that name here. `incoming` accepts
-//! connections, `connection` knows how many there are, `serve` serves each; what is answered together is sent together (`gather`).
+//! ([`prism_wire::slots`]), the bound on answers, and then the service. Each is a module of that name here; `call` is what they share of one call. `incoming`
+//! accepts connections, `connection` knows how many there are, `serve` serves each; what is answered together is sent together
+//! (`gather`).
 
 mod answers;
 mod auth;
 mod buffers;
+mod call;
 mod call_log;
 mod connection;
 mod deadline;

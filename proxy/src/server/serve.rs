@@ -164,8 +164,8 @@ where
     fn call(&self, request: Request<Incoming>) -> S::Future {
         let account = Arc::clone(self.connection.account());
         let mut request = request.map(|body| Body::new(Arriving::new(body, account)));
-        request.extensions_mut().insert(self.streams.begin());
-        request.extensions_mut().insert(Arc::clone(&self.connection));
+        let call = self.streams.begin(request.uri().path());
+        request.extensions_mut().insert(call);
         // Each layer is ready at any time: those that refuse answer.
         self.service.clone().call(request)
     }

@@ -1,7 +1,5 @@
 //! Sheds load: gives each call its right to a slot, and refuses those of a connection that has too many open.
 
-use std::net::IpAddr;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,9 +11,7 @@ use prism_wire::status::status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::call_log::Call;
-use super::connection::Connection;
-use super::methods;
+use super::call::Call;
 
 /// How long a refused client is asked to wait.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -58,16 +54,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let connection = request.extensions().get::<Arc<Connection>>();
-        if connection.is_some_and(|connection| connection.streams.are_too_many()) {
+        let call = Call::of(&request);
+        if call.connection().is_some_and(|connection| connection.streams.are_too_many()) {
             return Either::Left(ready(Ok(status(&Error::ResourceExhausted(RETRY_AFTER)).into_http())));
         }
-        if methods::at(request.uri().path()).is_some() {
-            let address: Option<IpAddr> = connection.map(|connection| connection.peer().ip());
-            let name = request.extensions().get::<Call>().and_then(Call::caller);
-            let admission = match name {
+        if call.method().is_some() {
+            let admission = match call.caller() {
                 Some(name) => self.slots.admission(name),
-                None => self.slots.admission(address),
+                None => self.slots.admission(call.peer().map(|peer| peer.ip())),
             };
             request.extensions_mut().insert(admission);
         }

@@ -19,7 +19,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::call_log::peer;
+use super::call::Call;
 use super::panics::trailers;
 
 /// Streams of a kind (health is watched, reflection is asked) that are open at once.
@@ -82,7 +82,7 @@ where
             path if path.starts_with("/grpc.reflection.") => Some(&self.bounds.reflections),
             _ => None,
         };
-        let place = match streams.map(|streams| streams.take(peer(request.extensions()))) {
+        let place = match streams.map(|streams| streams.take(Call::of(&request).peer())) {
             None => None,
             Some(Some(place)) => Some(place),
             Some(None) => return Either::Right(Box::pin(async { Ok(refusal().into_http()) })),

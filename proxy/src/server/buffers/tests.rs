@@ -11,8 +11,8 @@ fn account(buffers: &Arc<Buffers>) -> (Arc<Account>, CancellationToken) {
     (buffers.account(cut.clone()), cut)
 }
 
-/// An answer of `bytes` that was made and is not taken.
-fn answer(account: &Arc<Account>, bytes: usize) -> Held {
+/// An answer of `bytes` that was made and is not taken; `None`: it is too small to be counted.
+fn answer(account: &Arc<Account>, bytes: usize) -> Option<Held> {
     let reserved = account.reserve().now_or_never().expect("no room at once").expect("refused");
     reserved.made(bytes).expect("no room for what was made")
 }
@@ -76,7 +76,9 @@ async fn however_many_connections_take_nothing_a_new_one_is_answered() {
         }
     }
     let (account, _) = account(&buffers);
-    assert!(account.reserve().await.unwrap_or_else(|_| panic!("refused")).made(100).is_ok());
+    let reserved = account.reserve().await.unwrap_or_else(|_| panic!("refused"));
+    // A small page: what is free is less than two of the others'.
+    assert_eq!(reserved.made(10 << 10).map(|held| held.map(|held| held.bytes)), Ok(Some(10 << 10)));
 }
 
 #[tokio::test(start_paused = true)]

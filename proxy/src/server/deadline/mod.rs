@@ -15,8 +15,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use self::timed::Timed;
-use super::methods;
-use super::stream::StreamEnd;
+use super::call::Call;
 
 /// How much sooner than its client a call is given up: a tenth of the client's time, and at most this. The framework
 /// watches the client's time as well and answers without details, and so does the client; the server's answer has to
@@ -52,7 +51,8 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let Some(method) = methods::at(request.uri().path()) else {
+        let known = Call::of(&request);
+        let Some(method) = known.method() else {
             return Box::pin(self.0.call(request));
         };
         let client = of_the_client(request.headers()).map(|time| time.saturating_sub(MARGIN.min(time / 10)));
@@ -60,13 +60,10 @@ where
             return Box::pin(self.0.call(request));
         };
         let deadline = Instant::now() + time;
-        let end = request.extensions().get::<StreamEnd>().cloned();
         let answer = self.0.call(request);
         Box::pin(async move {
             let answer = timeout_at(deadline, answer).await;
-            if let Some(end) = end {
-                end.answered(deadline);
-            }
+            known.answered(deadline);
             match answer {
                 Ok(Ok(response)) if method.streams => Ok(response.map(|body| Timed::body(body, deadline))),
                 Ok(answer) => answer,
