@@ -335,6 +335,7 @@ mod tests {
     #[case("postgres://u:12?secret@h/db", "postgres://***")]
     #[case("postgres://u:secret/db", "postgres://***")]
     #[case("postgres://u/secret:secret@h", "postgres://***")]
+    #[case("postgres://se@cret:x@h/db", "postgres://***")]
     #[case("postgres:u:secret@h", "***")]
     #[case("secret", "***")]
     #[case("u:secret@h://x", "***")]
