@@ -165,6 +165,25 @@ async fn a_call_that_waits_for_its_client_is_not_in_work() {
 }
 
 #[tokio::test]
+async fn a_connection_with_too_many_open_calls_is_refused_more_and_others_are_not() {
+    // Of 4,096 streams: an eighth of those that are free.
+    const OPEN: usize = 456;
+    let (_, server) = serving(|options| options.max_in_flight = 1).await;
+    let client = server.client().await;
+    let mut raw = Raw::connect(server.address, 1 << 20).await;
+    let mut open = Vec::new();
+    for _ in 0..OPEN {
+        open.push(raw.begin("Put").await);
+    }
+    let refused = raw.begin("Put").await.status().await.unwrap();
+    assert_eq!(refused, ((Code::ResourceExhausted as i32).to_string(), 0));
+    client.put(put(vec![item("k", "v")])).await.unwrap();
+    let mut last = open.pop().unwrap();
+    last.send(frame(&put(vec![item("l", "v")]).into_message()), true);
+    assert_eq!(last.status().await.unwrap().0, "0");
+}
+
+#[tokio::test]
 async fn answers_that_are_not_taken_are_bounded_and_end_with_their_deadline() {
     let (backend, server) = serving(|options| options.max_buffered_bytes = 64 * MIB).await;
     let client = server.client().await;
