@@ -280,6 +280,23 @@ async fn a_connection_that_is_old_is_replaced_and_its_calls_end() {
     raw.connection.await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn a_call_on_an_old_connection_has_the_grace_and_no_longer() {
+    let (backend, server) = serving(|options| {
+        options.max_connection_age = Some(Duration::from_millis(100));
+        options.max_connection_age_grace = Duration::from_millis(100);
+    })
+    .await;
+    backend.set(Mode::Hangs);
+    let mut raw = Raw::connect(server.address, 65_535).await;
+    let call = raw.call("Scan", scan().into_message()).await;
+    // A Scan may take 30 s.
+    let ended = tokio::time::timeout(Duration::from_secs(10), raw.connection).await;
+    assert!(ended.is_ok(), "the connection outlives its grace");
+    let error = call.status().await.expect_err("the call was answered");
+    assert!(error.is_io() || error.is_go_away() || error.reason().is_some(), "{error:?}");
+}
+
 fn pb_delete() -> prism_proto::keyvalue::v1::DeleteRequest {
     let predicate = Some(prism_contract::keyvalue::request::KeyPredicate::MatchAll);
     prism_contract::keyvalue::request::DeleteRequest { predicate, ..delete() }.into_message()
