@@ -265,7 +265,7 @@ impl Seen {
         let of_all = streak.several
             || !(recent(self.several_at)
                 || recent(self.success_at) && kind.tenant.load(Ordering::Relaxed) != streak.tenant);
-        self.failing = streak.calls >= ENOUGH && now - streak.first >= span && of_all;
+        self.failing = streak.calls >= ENOUGH && streak.last - streak.first >= span && of_all;
         self.failing
     }
 }
