@@ -103,7 +103,10 @@ fn tokens_that_cannot_be_read_are_told_and_not_that_there_are_none() {
     let of = |variable: &str| load(&sources("", &[("PRISM_AUTH_TOKENS", variable), open])).unwrap_err().0;
     for (tokens, place) in [("[", "PRISM_AUTH_TOKENS:2:1"), ("[{name: a}]", "PRISM_AUTH_TOKENS:1:2")] {
         let problems = of(tokens);
-        assert!(problems.iter().all(|problem| problem.place.starts_with("PRISM_AUTH_TOKENS")), "{problems:?}");
+        assert!(
+            problems.iter().all(|problem| problem.place.starts_with("PRISM_AUTH_TOKENS")),
+            "{problems:?}"
+        );
         assert!(problems.iter().any(|problem| problem.place == place), "{problems:?}");
     }
 }

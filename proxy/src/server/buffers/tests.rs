@@ -44,6 +44,17 @@ async fn a_read_waits_until_earlier_answers_are_taken_in_order() {
     third.await.expect("the third was refused");
 }
 
+#[tokio::test]
+async fn a_page_that_is_smaller_than_expected_lets_the_next_one_begin_at_once() {
+    let (account, _) = account(&Buffers::new(64 * MIB));
+    let reserved = [account.reserve_at_once(), account.reserve_at_once()];
+    let mut waiting = Box::pin(account.reserve());
+    assert!((&mut waiting).now_or_never().is_none(), "a sixteenth has room for 2 pages of 2 MiB");
+    let [first, _second] = reserved.map(|reserved| reserved.expect("no room at once"));
+    let _held = first.made(10 << 10).expect("no room for what was made");
+    waiting.now_or_never().expect("it waits although there is room").expect("refused");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_is_given_some_more_and_then_refused() {
     let (account, cut) = account(&Buffers::new(64 * MIB));
