@@ -75,11 +75,13 @@ fn walked(plan: &[String]) -> (usize, bool) {
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
         digits[..end].parse().unwrap()
     };
-    let rows =
-        plan.iter().map(|line| match line.contains("Index Scan") && !line.contains("never executed") {
-            true => number(line, "rows=") * number(line, "loops="),
-            false => number(line, "Rows Removed by Filter: "),
-        });
+    let rows = plan.iter().map(|line| {
+        if line.contains("Index Scan") && !line.contains("never executed") {
+            number(line, "rows=") * number(line, "loops=")
+        } else {
+            number(line, "Rows Removed by Filter: ")
+        }
+    });
     (rows.sum(), plan.iter().any(|line| line.contains("never executed")))
 }
 
@@ -87,12 +89,11 @@ fn walked(plan: &[String]) -> (usize, bool) {
 async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one() {
     let test = "a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one";
     let Some((_schema, mut session)) = session(test).await else { return };
-    const ROWS: usize = 5_000;
     for (id, deleted_at) in [("dead", "1"), ("live", "NULL")] {
         session
             .run(format!(
                 "INSERT INTO prism_items SELECT 'n', '{id}', convert_to(lpad(i::text, 8, '0'), 'UTF8'), '', 0, \
-                 nextval('prism_versions'), 1, 1, 1, NULL, {deleted_at}, 'v' FROM generate_series(1, {ROWS}) AS i"
+                 nextval('prism_versions'), 1, 1, 1, NULL, {deleted_at}, 'v' FROM generate_series(1, 5000) AS i"
             ))
             .await
             .unwrap();
