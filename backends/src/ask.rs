@@ -1,7 +1,8 @@
 //! What a page's statement asks of a database, worked out from a Get or a Scan once for all databases.
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Direction, Get, Key, Position, Predicate, Scan, Selection, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Direction, Get, Key, Position, Predicate, Scan, Selection};
 
 use crate::span::{Span, keys_beyond, successor};
 

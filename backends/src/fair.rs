@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use prism_contract::keyvalue::{Error, Namespace};
+use prism_contract::{Error, Namespace};
 use tokio::sync::{Notify, oneshot};
 
 use crate::queue::{closed, shed};
@@ -283,7 +283,7 @@ impl<T> Line<T> {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::keyvalue::Code;
+    use prism_contract::Code;
 
     use super::*;
 

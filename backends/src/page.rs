@@ -1,6 +1,6 @@
 //! Filling a page: what still fits, and whether more follows.
 
-use prism_contract::keyvalue::PageSize;
+use prism_contract::PageSize;
 
 /// A page that is being filled, in order.
 pub(crate) struct Filling<T> {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Item, NewItem, Predicate};
+use prism_contract::Error;
+use prism_contract::keyvalue::{Item, NewItem, Predicate};
 use tokio::sync::mpsc;
 
 use crate::batch::{Write, Written};

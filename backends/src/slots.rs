@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Namespace};
+use prism_contract::{Error, Namespace};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::timeout;
 
@@ -155,7 +155,7 @@ impl Drop for Slot {
 #[cfg(test)]
 mod tests {
     use futures::{FutureExt, pin_mut, poll};
-    use prism_contract::keyvalue::Code;
+    use prism_contract::Code;
 
     use super::*;
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use prism_contract::Lifecycle;
 use std::fs;
 use std::time::Duration;
 
@@ -37,11 +38,11 @@ async fn everything_is_there_after_a_restart_expiry_and_tokens_included() {
     let place = Place::new();
     let store = place.open().await;
     store.put(Put { token: 7, expires_at: Some(at(2_000)), ..put("a", "1") }).await.unwrap();
-    let before = store.get(get(Predicate::All)).await.unwrap();
+    let before = store.get(&get(Predicate::All)).await.unwrap();
     store.close().await;
     let store = place.open().await;
-    assert_eq!(store.get(get(Predicate::All)).await.unwrap(), before);
-    assert!(store.get(Get { now: at(2_000), ..get(Predicate::All) }).await.unwrap().items.is_empty());
+    assert_eq!(store.get(&get(Predicate::All)).await.unwrap(), before);
+    assert!(store.get(&Get { now: at(2_000), ..get(Predicate::All) }).await.unwrap().items.is_empty());
     let late = store.put(Put { token: 7, ..put("a", "2") }).await.unwrap();
     assert_eq!(late, [PutResult { applied: false, version: before.items[0].version }]);
 }
@@ -107,7 +108,7 @@ async fn what_was_answered_is_in_the_files_a_crash_would_leave() {
         fs::copy(place.folder.path().join(&name), crashed.folder.path().join(&name)).unwrap();
     }
     let recovered = crashed.open().await;
-    let page = recovered.get(get(Predicate::All)).await.unwrap();
+    let page = recovered.get(&get(Predicate::All)).await.unwrap();
     assert_eq!((page.items.len(), page.items[0].version, page.items[0].priority_token), (1, version, 3));
     let superseded = recovered.put(Put { token: 9, ..put("gone", "2") }).await.unwrap();
     assert_eq!(superseded, [PutResult { applied: false, version: 0 }]);
@@ -142,7 +143,7 @@ async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
     timeout(Duration::from_mins(1), folded).await.expect("the log was not folded to its end");
     for n in 0..4 {
         let named = Predicate::keys([key(vec![n])]).unwrap();
-        let page = store.get(get(named)).await.unwrap();
+        let page = store.get(&get(named)).await.unwrap();
         assert!(page.items[0].value.iter().all(|byte| *byte == filling));
     }
 }

@@ -2,12 +2,13 @@
 
 mod common;
 
+use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use common::{Place, delete, get, key, put, record};
 use futures::{join, pin_mut, poll};
 use prism_backends::Sqlite;
-use prism_contract::keyvalue::{Code, Delete, Error, KeyValueBackend, Predicate, Put};
+use prism_contract::keyvalue::{Delete, KeyValueBackend, Predicate, Put};
 use sqlx::{ConnectOptions, Executor, Row};
 use tokio::time::timeout;
 
@@ -63,7 +64,7 @@ async fn a_delete_that_has_the_time_is_done_whole() {
     let (deleted, beside) = join!(store.delete(delete(Predicate::All)), store.put(elsewhere()));
     assert_eq!(deleted.unwrap(), 300_000);
     beside.unwrap();
-    assert!(store.get(get(Predicate::All)).await.unwrap().items.is_empty());
+    assert!(store.get(&get(Predicate::All)).await.unwrap().items.is_empty());
     assert_eq!(live(&place).await, 1);
 }
 
@@ -100,5 +101,5 @@ async fn a_delete_that_nobody_waits_for_any_more_is_stopped_and_taken_back() {
     let next = timeout(Duration::from_mins(1), store.put(elsewhere())).await;
     next.expect("the Delete was not stopped").unwrap();
     let named = get(Predicate::keys([key("a")]).unwrap());
-    assert_eq!(store.get(named).await.unwrap().items.len(), 1);
+    assert_eq!(store.get(&named).await.unwrap().items.len(), 1);
 }

@@ -2,6 +2,7 @@
 
 mod common;
 
+use prism_contract::{Code, Lifecycle};
 use std::fs;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use common::{Place, get, put};
 use futures::future::join_all;
 use prism_backends::Sqlite;
 use prism_backends::sqlite::{OpenError, Options, SCHEMA_VERSION};
-use prism_contract::keyvalue::{Code, KeyValueBackend, Predicate};
+use prism_contract::keyvalue::{KeyValueBackend, Predicate};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use tokio::time::timeout;
 
@@ -174,8 +175,8 @@ async fn serves(store: &Sqlite) -> bool {
     // The write comes first: nothing but its own look can know.
     let answers = [
         store.put(put("a", "1")).await.map(drop),
-        store.get(get(Predicate::All)).await.map(drop),
-        store.scan(common::scan(Predicate::All)).await.map(drop),
+        store.get(&get(Predicate::All)).await.map(drop),
+        store.scan(&common::scan(Predicate::All)).await.map(drop),
         store.check().await,
         store.put(put("a", "2")).await.map(drop),
     ];

@@ -2,10 +2,11 @@
 
 mod common;
 
+use prism_contract::{Lifecycle, PageSize};
 use std::collections::BTreeSet;
 
 use common::{Place, get, item, put_items, record, scan};
-use prism_contract::keyvalue::{Direction, Item, KeyValueBackend, PageSize, Predicate, Selection};
+use prism_contract::keyvalue::{Direction, Item, KeyValueBackend, Predicate, Selection};
 
 /// How many items the record has.
 const ITEMS: usize = 60;
@@ -47,7 +48,7 @@ async fn values_of_every_size_are_on_their_pages() {
         ] {
             let mut asked = get(Predicate::All);
             asked.selection = page(limit, direction);
-            let read = store.get(asked).await.unwrap();
+            let read = store.get(&asked).await.unwrap();
             let many = if limit == 0 { ITEMS } else { limit as usize };
             assert_eq!(read.more, many < ITEMS);
             match direction {
@@ -56,7 +57,7 @@ async fn values_of_every_size_are_on_their_pages() {
             }
             let mut asked = scan(Predicate::All);
             asked.selection = page(limit, direction);
-            let read = store.scan(asked).await.unwrap();
+            let read = store.scan(&asked).await.unwrap();
             assert_eq!(read.more, many < ITEMS);
             assert!(read.entries.iter().all(|entry| entry.id == record("r")));
             seen.extend(read.entries.iter().map(|entry| entry.item.value.len()));

@@ -2,6 +2,7 @@
 
 mod common;
 
+use prism_contract::{Error, Lifecycle, Namespace};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use common::sequences::{RETENTION, Step, Timed, sequences, timed, write};
 use common::{Place, at};
 use futures::future::join_all;
 use prism_backends::Sqlite;
-use prism_contract::keyvalue::{Error, Get, KeyValueBackend, Memory, Namespace, Predicate, Scan, Selection};
+use prism_contract::keyvalue::{Get, KeyValueBackend, Memory, Predicate, Scan, Selection};
 use proptest::prelude::*;
 
 /// Two answers of the same kind, errors by what they tell a client.
@@ -27,10 +28,10 @@ fn same<T: PartialEq + std::fmt::Debug>(ours: Result<T, Error>, theirs: Result<T
 /// Every page of each Get; those of one moment wait together.
 async fn get_all(ours: &Sqlite, theirs: &Memory, mut gets: Vec<Get>) {
     while !gets.is_empty() {
-        let answers = join_all(gets.iter().map(|get| ours.get(get.clone()))).await;
+        let answers = join_all(gets.iter().map(|get| ours.get(get))).await;
         let mut next = Vec::new();
         for (get, answer) in gets.into_iter().zip(answers) {
-            let page = theirs.get(get.clone()).await.unwrap();
+            let page = theirs.get(&get).await.unwrap();
             same(answer, Ok(page.clone()));
             if page.more {
                 next.push(Get { after: page.items.last().map(|item| item.key.clone()), ..get });
@@ -42,8 +43,8 @@ async fn get_all(ours: &Sqlite, theirs: &Memory, mut gets: Vec<Get>) {
 
 async fn scan_all(ours: &Sqlite, theirs: &Memory, mut scan: Scan) {
     loop {
-        let page = theirs.scan(scan.clone()).await.unwrap();
-        same(ours.scan(scan.clone()).await, Ok(page.clone()));
+        let page = theirs.scan(&scan).await.unwrap();
+        same(ours.scan(&scan).await, Ok(page.clone()));
         if !page.more {
             return;
         }

@@ -2,11 +2,12 @@
 
 mod common;
 
+use prism_contract::{Lifecycle, Swept};
 use std::time::Duration;
 
 use common::{Place, at, get, item, key, put, put_items};
 use prism_backends::Sqlite;
-use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult, Swept};
+use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
 use sqlx::{Executor, Row};
 
 /// A store that remembers tokens for 1,000 microseconds, one millisecond.
@@ -37,7 +38,7 @@ async fn an_expired_item_is_dropped_and_a_live_one_stays() {
     assert_eq!(store.sweep(at(1_499)).await.unwrap(), swept(0, 0, false));
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
     assert_eq!(stored(&place).await, (2, 2));
-    let page = store.get(Get { now: at(1_500), ..get(Predicate::All) }).await.unwrap();
+    let page = store.get(&Get { now: at(1_500), ..get(Predicate::All) }).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }
 
@@ -51,7 +52,7 @@ async fn an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention
     let late = Put { token: 5, now: at(2_499), ..put("a", "late") };
     assert_eq!(store.put(late).await.unwrap(), [PutResult { applied: false, version: 0 }]);
     // A clock that is behind sees no item without its value.
-    assert!(store.get(Get { now: at(1_400), ..get(Predicate::All) }).await.unwrap().items.is_empty());
+    assert!(store.get(&Get { now: at(1_400), ..get(Predicate::All) }).await.unwrap().items.is_empty());
     assert_eq!(store.sweep(at(2_499)).await.unwrap(), swept(0, 0, false));
     assert_eq!(store.sweep(at(2_500)).await.unwrap(), swept(0, 1, false));
     assert_eq!(stored(&place).await, (0, 0));

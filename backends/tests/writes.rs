@@ -2,6 +2,7 @@
 
 mod common;
 
+use prism_contract::{Code, Error, Lifecycle};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,11 @@ use common::{Place, delete, get, item, key, precondition, put, put_items};
 use futures::future::join_all;
 use futures::{join, pin_mut, poll};
 use prism_backends::Sqlite;
-use prism_contract::keyvalue::{Code, Error, KeyValueBackend, Precondition, Predicate, Put, PutResult};
+use prism_contract::keyvalue::{KeyValueBackend, Precondition, Predicate, Put, PutResult};
 use sqlx::Executor;
 
 async fn version(store: &Sqlite, name: &'static str) -> i64 {
-    let page = store.get(get(Predicate::keys([key(name)]).unwrap())).await.unwrap();
+    let page = store.get(&get(Predicate::keys([key(name)]).unwrap())).await.unwrap();
     page.items.first().map_or(0, |item| item.version)
 }
 
@@ -33,9 +34,9 @@ async fn a_failed_precondition_fails_only_its_own_request() {
         join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
     assert_eq!(first.unwrap(), [PutResult { applied: true, version: 1 }]);
     let Err(Error::PreconditionFailed(failures)) = second else { panic!("{second:?}") };
-    assert_eq!((failures[0].key.clone(), failures[0].current_version), (key("a"), 1));
+    assert_eq!((&failures[0].key[..], failures[0].current_version), (&b"a"[..], 1));
     assert_eq!(third.unwrap(), [PutResult { applied: true, version: 2 }]);
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let values: Vec<_> = page.items.iter().map(|item| &item.value[..]).collect();
     assert_eq!(values, [b"1", b"2"]);
 }
@@ -52,7 +53,7 @@ async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
     assert!(first.unwrap()[0].applied);
     assert_eq!(code(&bad), Some(Code::Internal));
     assert!(third.unwrap()[0].applied);
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let keys: Vec<_> = page.items.iter().map(|item| item.key.clone()).collect();
     assert_eq!(keys, [key("a"), key("c")]);
 }
@@ -64,7 +65,7 @@ async fn a_key_that_waits_twice_is_written_by_each_in_order() {
     let (first, second) = join!(store.put(put("a", "1")), store.put(put("a", "2")));
     assert_eq!(first.unwrap(), [PutResult { applied: true, version: 1 }]);
     assert_eq!(second.unwrap(), [PutResult { applied: true, version: 2 }]);
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     assert_eq!((page.items[0].value.as_ref(), page.items[0].version), (&b"2"[..], 2));
 }
 
@@ -81,7 +82,7 @@ async fn puts_of_more_items_than_a_statement_has_room_for_ride_together() {
         versions.extend(answer.unwrap().into_iter().map(|result| result.version));
     }
     assert!(versions.iter().copied().eq(1..=600));
-    let whole = store.scan(common::scan(Predicate::All)).await.unwrap();
+    let whole = store.scan(&common::scan(Predicate::All)).await.unwrap();
     assert!(whole.entries.iter().map(|entry| entry.item.version).eq(1..=600));
 }
 
@@ -136,7 +137,7 @@ async fn a_lock_held_too_long_makes_writes_and_the_check_unavailable_until_it_is
     stranger.execute("BEGIN IMMEDIATE").await.unwrap();
     assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Unavailable));
     assert_eq!(code(&store.check().await), Some(Code::Unavailable));
-    assert!(store.get(get(Predicate::All)).await.is_ok(), "reads do not need the lock");
+    assert!(store.get(&get(Predicate::All)).await.is_ok(), "reads do not need the lock");
     stranger.execute("ROLLBACK").await.unwrap();
     store.check().await.unwrap();
     assert_eq!(store.put(put("a", "1")).await.unwrap(), [PutResult { applied: true, version: 1 }]);
@@ -185,7 +186,7 @@ async fn a_write_given_up_while_another_process_holds_the_lock_is_not_applied() 
         stranger.execute("ROLLBACK").await.unwrap();
         store.put(write([b'l', round])).await.unwrap();
     }
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let names: Vec<_> = page.items.iter().map(|item| item.key.as_bytes()[0]).collect();
     assert_eq!(names, b"kkkkllll");
 }
@@ -196,7 +197,7 @@ async fn a_read_that_fails_is_never_an_empty_answer() {
     let store = place.open().await;
     store.put(put("a", "1")).await.unwrap();
     place.stranger().await.execute("DROP TABLE items").await.unwrap();
-    assert_eq!(code(&store.get(get(Predicate::All)).await), Some(Code::Internal));
+    assert_eq!(code(&store.get(&get(Predicate::All)).await), Some(Code::Internal));
     assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Internal));
 }
 
@@ -207,7 +208,7 @@ async fn a_closed_backend_finishes_what_waits_and_is_unavailable_from_then_on() 
     let (written, ()) = join!(store.put(put("a", "1")), store.close());
     written.unwrap();
     assert_eq!(code(&store.put(put("b", "1")).await), Some(Code::Unavailable));
-    assert_eq!(code(&store.get(get(Predicate::All)).await), Some(Code::Unavailable));
+    assert_eq!(code(&store.get(&get(Predicate::All)).await), Some(Code::Unavailable));
     assert_eq!(code(&store.check().await), Some(Code::Unavailable));
     assert_eq!(version(&place.open().await, "a").await, 1);
 }
@@ -229,7 +230,7 @@ async fn concurrent_increments_by_compare_and_retry_add_up_through_two_stores_on
     for caller in join_all(callers).await {
         caller.unwrap();
     }
-    let page = stores[0].get(get(Predicate::All)).await.unwrap();
+    let page = stores[0].get(&get(Predicate::All)).await.unwrap();
     assert_eq!(number(&page.items[0].value), CALLERS as u64 * EACH);
     // Each raised it (VER-1), by more than one where the other store had drawn versions in between.
     assert!(page.items[0].version >= i64::try_from(CALLERS as u64 * EACH).unwrap());
@@ -241,7 +242,7 @@ fn number(value: &Bytes) -> u64 {
 
 /// Adds one to the counter if nobody was faster.
 async fn increment(store: &Sqlite) -> bool {
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));
     let preconditions = vec![Precondition::new(key("counter"), version).unwrap()];
     let next = put("counter", (count + 1).to_string());
@@ -261,7 +262,7 @@ async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
         let range = Predicate::range(Bytes::from_static(b"0"), Bytes::from_static(b"2")).unwrap();
         let (written, deleted) = join!(stores[0].put(many), stores[1].delete(delete(range)));
         written.unwrap();
-        let left = stores[0].get(get(Predicate::All)).await.unwrap().items.len() as u64;
+        let left = stores[0].get(&get(Predicate::All)).await.unwrap().items.len() as u64;
         let deleted = deleted.unwrap();
         assert!(
             matches!((left, deleted), (0, 20) | (20, 0 | 20)),
@@ -280,7 +281,7 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
     let mut left = large.into_iter().rev();
     let mut ask = get(Predicate::All);
     loop {
-        let page = store.get(ask.clone()).await.unwrap();
+        let page = store.get(&ask.clone()).await.unwrap();
         for found in &page.items {
             let expected = left.next().unwrap();
             assert!(found.key == expected.key && found.value == expected.value);
@@ -311,11 +312,11 @@ async fn many_items_are_written_read_and_deleted_in_every_size_of_statement() {
             results.iter().map(|result| (result.applied, result.version)).eq(versions.map(|v| (true, v)))
         );
         let keys = Predicate::keys(names.iter().map(|name| key(name.clone()))).unwrap();
-        let page = store.get(get(keys.clone())).await.unwrap();
+        let page = store.get(&get(keys.clone())).await.unwrap();
         assert!(page.items.iter().all(|item| item.key.as_bytes() == item.value));
         assert!(page.items.iter().zip(&results).all(|(item, result)| item.version == result.version));
         assert_eq!((page.items.len(), page.more), (count, false));
         assert_eq!(store.delete(delete(keys)).await.unwrap(), count as u64);
-        assert!(store.get(get(Predicate::All)).await.unwrap().items.is_empty());
+        assert!(store.get(&get(Predicate::All)).await.unwrap().items.is_empty());
     }
 }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use prism_backends::{Sqlite, sqlite};
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{GetRequest, ItemInput, KeyPredicate, PutRequest};
-use prism_contract::keyvalue::{Edge, KeyValueBackend, Memory, Timestamp};
+use prism_contract::keyvalue::{Edge, KeyValueBackend, Memory};
 use prism_proxy::server::{Options, Shutdown, run};
 use prism_wire::client::{self, Client};
 use tokio::net::TcpListener;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use prism_contract::keyvalue::Timestamp;
+use prism_contract::Timestamp;
 
 /// A clock that only [`ManualClock::advance`] moves.
 #[derive(Debug)]

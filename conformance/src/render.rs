@@ -8,11 +8,12 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest,
     ScanRequest, SelectionInput, Ttl,
 };
-use prism_contract::keyvalue::{Entry, Item, PutResult, Timestamp};
+use prism_contract::keyvalue::{Entry, Item, PutResult};
 
 use crate::{Divergence, Failure, Outcome, Request, Step, Transcript};
 
@@ -88,7 +89,7 @@ impl<'a> Names<'a> {
                 Outcome::Failed(failure),
             ) => {
                 for failed in &failure.failed_preconditions {
-                    self.learn_version(namespace, id, failed.key.as_bytes(), failed.current_version);
+                    self.learn_version(namespace, id, &failed.key, failed.current_version);
                 }
             }
             _ => {}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Code, Error, FieldViolation, PreconditionFailure};
+use prism_contract::{Code, Error, FieldViolation, PreconditionFailure};
 use serde::{Deserialize, Serialize};
 
 /// Every status of gRPC; a server under test may answer one that the contract does not know.

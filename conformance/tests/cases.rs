@@ -1,5 +1,6 @@
 //! The example cases, held against the reference backend: with every claim, and with none.
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +8,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prism_conformance::run::{Obstacle, Settings, Verdict, run_case};
 use prism_conformance::{Ability, Harness, InProcess, Kind, Need, OpenError, cases};
+use prism_contract::keyvalue::requirements;
 use prism_contract::keyvalue::{
-    Capabilities, Capability, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put,
-    PutResult, Scan, Swept, Timestamp,
+    Capabilities, Capability, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
-use prism_contract::requirements;
 
 /// The reference backend under other claims, and one that a restart does not empty.
 struct Under(Capabilities, Arc<Memory>);
 
 #[async_trait]
+impl Lifecycle for Under {
+    async fn check(&self) -> Result<(), Error> {
+        self.1.check().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.1.sweep(now).await
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Under {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         self.0
     }
 
@@ -26,7 +39,7 @@ impl KeyValueBackend for Under {
         self.1.put(put).await
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         self.1.get(get).await
     }
 
@@ -34,16 +47,8 @@ impl KeyValueBackend for Under {
         self.1.delete(delete).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.1.scan(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        self.1.check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.1.sweep(now).await
     }
 }
 

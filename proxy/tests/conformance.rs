@@ -1,6 +1,7 @@
 //! The suite against the gateway itself, through real sockets: the same `run` that the command line calls, over each
 //! backend it can serve.
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +13,7 @@ use prism_backends::{Postgres, Sqlite, postgres, sqlite};
 use prism_conformance::wire::{Gateway, Served};
 use prism_conformance::{Abilities, Ability, Failure, OpenError, Restart};
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-    Swept, Timestamp,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_proxy::server::{Options, RunError, Shutdown, run};
 use prism_testkit::{Backend, LazySchema, left_out};
@@ -266,27 +266,7 @@ impl<B: KeyValueBackend> Switched for Cuttable<B> {
 }
 
 #[async_trait]
-impl<B: KeyValueBackend> KeyValueBackend for Cuttable<B> {
-    fn capabilities(&self) -> Capabilities {
-        self.backend.capabilities()
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        self.reach()?.put(put).await
-    }
-
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        self.reach()?.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.reach()?.delete(delete).await
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
-        self.reach()?.scan(scan).await
-    }
-
+impl<B: KeyValueBackend> Lifecycle for Cuttable<B> {
     async fn check(&self) -> Result<(), Error> {
         self.reach()?.check().await
     }
@@ -297,5 +277,28 @@ impl<B: KeyValueBackend> KeyValueBackend for Cuttable<B> {
 
     async fn close(&self) {
         self.backend.close().await;
+    }
+}
+
+#[async_trait]
+impl<B: KeyValueBackend> KeyValueBackend for Cuttable<B> {
+    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
+        self.backend.capabilities(namespace)
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.reach()?.put(put).await
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        self.reach()?.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.reach()?.delete(delete).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        self.reach()?.scan(scan).await
     }
 }

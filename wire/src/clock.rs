@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prism_contract::keyvalue::Timestamp;
+use prism_contract::Timestamp;
 
 /// Tells the time that a request happens at.
 pub trait Clock: Send + Sync + 'static {

@@ -7,7 +7,8 @@ use futures::{Stream, stream};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
 };
-use prism_contract::keyvalue::{Edge, Error, KeyValueBackend, Namespace, ScanCursor};
+use prism_contract::keyvalue::{Edge, KeyValueBackend, ScanCursor};
+use prism_contract::{Error, Namespace};
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
 use tonic::{Request, Response, Status};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 
 /// How long a refused client is asked to wait.
 const RETRY_AFTER: Duration = Duration::from_millis(100);

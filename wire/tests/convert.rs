@@ -1,11 +1,12 @@
 //! Messages become requests and answers and come back the same.
 
 use bytes::Bytes;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, DescribeResponse, GetRequest, GetResponse, KeyPredicate, PutRequest,
     ScanRequest, ScanResponse,
 };
-use prism_contract::keyvalue::{Capabilities, Capability, Entry, Item, Key, Limits, RecordId, Timestamp};
+use prism_contract::keyvalue::{Capabilities, Capability, Entry, Item, Key, Limits, RecordId};
 use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_predicate::Predicate;

@@ -10,10 +10,11 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::StreamExt;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, KeyPredicate, ScanRequest, SelectionInput,
 };
-use prism_contract::keyvalue::{Capabilities, Edge, Limits, Memory, PutResult, Timestamp};
+use prism_contract::keyvalue::{Capabilities, Edge, Limits, Memory, PutResult};
 use prism_wire::MAX_REQUEST_BYTES;
 use prism_wire::client::{Client, Options, Resume};
 use prism_wire::clock::SystemClock;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Capability, Code, Error, FieldViolation, Key, PreconditionFailure};
+use prism_contract::{Code, Error, FieldViolation, PreconditionFailure};
 use prism_proto::common::ErrorReason;
 use prism_wire::status::{Decoded, framework, grpc_code, status};
 use rstest::rstest;
@@ -14,7 +14,7 @@ fn decoded(error: &Error) -> Decoded {
 }
 
 fn failure(key: impl Into<Bytes>, current_version: i64) -> PreconditionFailure {
-    PreconditionFailure { key: Key::new(key).unwrap(), current_version }
+    PreconditionFailure { key: key.into(), current_version }
 }
 
 /// What clients bound: the length of the header that the details become.
@@ -31,7 +31,7 @@ fn details_header(status: &Status) -> usize {
 #[case(Error::unavailable("disk I/O error"), 14)]
 #[case(Error::DeadlineExceeded, 4)]
 #[case(Error::DeleteTooLarge, 4)]
-#[case(Error::Unimplemented(Capability::Expiry), 12)]
+#[case(Error::Unimplemented("EXPIRY"), 12)]
 #[case(Error::internal("SELECT secret"), 13)]
 fn every_error_has_its_code_its_reason_and_the_domain(#[case] error: Error, #[case] number: i32) {
     let decoded = decoded(&error);

@@ -1,7 +1,8 @@
 //! Deciding one write after the other against the rows as the batch has made them.
 
 use prism_contract::keyvalue::row::{self, DeleteOutcome, PutOutcome, Row};
-use prism_contract::keyvalue::{Delete, Error, PreconditionFailure, Predicate, Put, PutResult, Timestamp};
+use prism_contract::keyvalue::{Delete, Predicate, Put, PutResult};
+use prism_contract::{Error, PreconditionFailure, Timestamp};
 
 use super::{Change, Overlay, Write, Written};
 
@@ -39,8 +40,10 @@ impl<'a> Overlay<'a> {
         let failures: Vec<_> = said
             .filter_map(|(precondition, &slot)| {
                 let current_version = row::current_version(self.slots[slot].row.as_ref(), now);
-                (!precondition.holds(current_version))
-                    .then(|| PreconditionFailure { key: precondition.key.clone(), current_version })
+                (!precondition.holds(current_version)).then(|| PreconditionFailure {
+                    key: precondition.key.clone().into_bytes(),
+                    current_version,
+                })
             })
             .collect();
         if failures.is_empty() { Ok(()) } else { Err(Error::PreconditionFailed(failures)) }

@@ -11,7 +11,8 @@ mod tests;
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Delete, Namespace, Precondition, Predicate, Put, PutResult};
+use prism_contract::Namespace;
+use prism_contract::keyvalue::{Delete, Precondition, Predicate, Put, PutResult};
 
 pub(crate) use decide::Decision;
 pub(crate) use overlay::{Change, Overlay, Pending, Place};

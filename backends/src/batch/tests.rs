@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use prism_contract::keyvalue::row::Row;
-use prism_contract::keyvalue::{
-    Delete, Error, Key, Namespace, NewItem, Precondition, Predicate, Put, PutResult, RecordId, Timestamp,
-};
+use prism_contract::keyvalue::{Delete, Key, NewItem, Precondition, Predicate, Put, PutResult, RecordId};
+use prism_contract::{Error, Namespace, Timestamp};
 
 use super::{Change, Decision, Overlay, Write, Written};
 
@@ -73,7 +72,7 @@ fn a_write_sees_those_before_it_and_one_that_fails_leaves_no_trace() {
 
     assert_eq!(answer(&mut overlay, 0).unwrap(), applied(8));
     let Err(Error::PreconditionFailed(failures)) = answer(&mut overlay, 1) else { panic!("it must fail") };
-    assert_eq!((failures[0].key.as_bytes(), failures[0].current_version), (&b"a"[..], 8));
+    assert_eq!((&failures[0].key[..], failures[0].current_version), (&b"a"[..], 8));
     assert_eq!(answer(&mut overlay, 2).unwrap(), applied(9));
 
     let changed: Vec<_> = overlay.take_changes().iter().map(|pending| pending.place.key).collect();

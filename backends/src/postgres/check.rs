@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use sqlx::Row;
 use tokio::sync::Mutex;
 

@@ -1,8 +1,9 @@
 //! From Postgres' rows to the contract's types. What does not decode was not written by Prism: the store is damaged.
 
 use bytes::Bytes;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::row::Row as KeyRow;
-use prism_contract::keyvalue::{Item, Key, RecordId, Timestamp};
+use prism_contract::keyvalue::{Item, Key, RecordId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 
 /// What became of a transaction that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,13 +36,13 @@ mod transaction;
 mod write_sql;
 mod writer;
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan, Swept,
-    Timestamp,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -97,33 +97,7 @@ impl Postgres {
 }
 
 #[async_trait]
-impl KeyValueBackend for Postgres {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        match self.queue.write(Write::Put(put)).await? {
-            Written::Put(results) => Ok(results),
-            Written::Deleted(_) => Err(Error::internal("a Put was answered as a Delete")),
-        }
-    }
-
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        self.readers.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        match self.queue.write(Write::Delete(delete)).await? {
-            Written::Deleted(count) => Ok(count),
-            Written::Put(_) => Err(Error::internal("a Delete was answered as a Put")),
-        }
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
-        self.readers.scan(&scan).await
-    }
-
+impl Lifecycle for Postgres {
     /// Asks the database, on a session that neither reads nor writes wait for.
     async fn check(&self) -> Result<(), Error> {
         self.check.run().await
@@ -145,5 +119,34 @@ impl KeyValueBackend for Postgres {
             let _ = writers.await;
         }
         self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl KeyValueBackend for Postgres {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        match self.queue.write(Write::Put(put)).await? {
+            Written::Put(results) => Ok(results),
+            Written::Deleted(_) => Err(Error::internal("a Put was answered as a Delete")),
+        }
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        self.readers.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        match self.queue.write(Write::Delete(delete)).await? {
+            Written::Deleted(count) => Ok(count),
+            Written::Put(_) => Err(Error::internal("a Delete was answered as a Put")),
+        }
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        self.readers.scan(scan).await
     }
 }

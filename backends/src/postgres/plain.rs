@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Put, PutResult, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Put, PutResult};
 use sqlx::Row;
 
 use super::locks::Locks;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Get, ItemPage, Namespace};
+use prism_contract::keyvalue::{Get, ItemPage};
+use prism_contract::{Error, Namespace};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -47,10 +48,10 @@ impl Readers {
     }
 
     /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
-    pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         match self.line.ride(get, &self.lender.slots).await? {
             Rode::Arrived(page) => Ok(page),
-            Rode::Alone(get) => self.get_alone(&get).await,
+            Rode::Alone => self.get_alone(get).await,
         }
     }
 

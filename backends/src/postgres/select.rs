@@ -1,6 +1,7 @@
 //! Reading a page: one SELECT, which is one moment (LIN-3).
 
-use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Namespace, Scan, Selection};
+use prism_contract::keyvalue::{Entry, EntryPage, Get, Item, ItemPage, Scan, Selection};
+use prism_contract::{Error, Namespace};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 

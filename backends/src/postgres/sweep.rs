@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Swept, Timestamp};
+use prism_contract::{Swept, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 

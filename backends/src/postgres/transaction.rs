@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use prism_contract::keyvalue::Delete;
 use prism_contract::keyvalue::row::Row as KeyRow;
-use prism_contract::keyvalue::{Delete, Error, Timestamp};
+use prism_contract::{Error, Timestamp};
 use sqlx::Row;
 
 use super::decode::key_row;

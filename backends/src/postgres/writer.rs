@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Delete, Error, Predicate, Swept, Timestamp};
+use prism_contract::keyvalue::{Delete, Predicate};
+use prism_contract::{Error, Swept, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Options;

@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Get};
+use prism_contract::Error;
+use prism_contract::keyvalue::Get;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -43,12 +44,11 @@ impl Line {
 
     /// Waits for a batched read, and for its answer; sheds the request if too many wait, or if it waits too long. A Get that no
     /// batched read is for, or that is the only read, with all of `slots` free, is to be read alone.
-    pub(crate) async fn ride(&self, get: Get, slots: &Slots) -> Result<Rode, Error> {
-        if !may_ride(&get) || (slots.is_idle() && self.is_idle()) {
-            return Ok(Rode::Alone(get));
+    pub(crate) async fn ride(&self, get: &Get, slots: &Slots) -> Result<Rode, Error> {
+        if !may_ride(get) || (slots.is_idle() && self.is_idle()) {
+            return Ok(Rode::Alone);
         }
-        let namespace = get.namespace.clone();
-        let answered = self.riders.enter(&namespace, get, 0)?;
+        let answered = self.riders.enter(&get.namespace, get.clone(), 0)?;
         timeout(self.wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
     }
 

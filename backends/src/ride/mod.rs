@@ -7,7 +7,8 @@
 mod conductor;
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Direction, Error, Get, Item, ItemPage, Limits, Predicate};
+use prism_contract::Error;
+use prism_contract::keyvalue::{Direction, Get, Item, ItemPage, Limits, Predicate};
 
 pub(crate) use conductor::{Carrier, Line};
 
@@ -24,7 +25,7 @@ pub(crate) enum Rode {
     /// Its page.
     Arrived(ItemPage),
     /// It is to be read by a statement of its own.
-    Alone(Get),
+    Alone,
 }
 
 /// Most rows that a span is answered with; one more tells that it is longer.
@@ -184,8 +185,7 @@ fn arrived(rider: Rider, filling: Filling<Item>, more: bool) {
 }
 
 fn alone(rider: Rider) {
-    let Job { request, answer, .. } = rider;
-    let _ = answer.send(Ok(Rode::Alone(request)));
+    rider.answer(Ok(Rode::Alone));
 }
 
 /// What lies above every key.

@@ -1,7 +1,8 @@
 //! From SQLite's rows to the contract's types. What does not decode was not written by Prism: the store is damaged.
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Item, Key, RecordId, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Item, Key, RecordId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use prism_contract::keyvalue::Namespace;
+use prism_contract::Namespace;
 use tokio::time::{Instant, sleep_until};
 
 use crate::queue::Job;

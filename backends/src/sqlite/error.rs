@@ -1,6 +1,6 @@
 //! The one place where a driver's error becomes the contract's.
 
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 
 /// SQLite's primary result codes that mean something here. <https://www.sqlite.org/rescode.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ mod tests {
     use std::borrow::Cow;
     use std::fmt;
 
-    use prism_contract::keyvalue::Code as Status;
+    use prism_contract::Code as Status;
     use sqlx::error::{DatabaseError, ErrorKind};
 
     use super::*;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 
 /// The database file, its log and the index of the log, as they were when they were opened.
 pub(super) struct Files {

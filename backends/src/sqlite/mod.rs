@@ -30,12 +30,12 @@ mod sweep;
 mod transaction;
 mod writer;
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan, Swept,
-    Timestamp,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
@@ -124,35 +124,7 @@ impl Sqlite {
 }
 
 #[async_trait]
-impl KeyValueBackend for Sqlite {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        match self.queue.write(Write::Put(put)).await? {
-            Written::Put(results) => Ok(results),
-            Written::Deleted(_) => Err(Error::internal("a Put was answered as a Delete")),
-        }
-    }
-
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        self.files.check()?;
-        self.readers.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        match self.queue.write(Write::Delete(delete)).await? {
-            Written::Deleted(count) => Ok(count),
-            Written::Put(_) => Err(Error::internal("a Delete was answered as a Put")),
-        }
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
-        self.files.check()?;
-        self.readers.scan(&scan).await
-    }
-
+impl Lifecycle for Sqlite {
     /// Looks whether the path still names the file that was opened, reads a row on a connection beside those that are lent, and
     /// judges by the last write. Only where that was long ago, or failed, is a transaction made to see. Busy is not away: neither
     /// waits behind what others read or write.
@@ -183,12 +155,44 @@ impl KeyValueBackend for Sqlite {
     }
 }
 
+#[async_trait]
+impl KeyValueBackend for Sqlite {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        match self.queue.write(Write::Put(put)).await? {
+            Written::Put(results) => Ok(results),
+            Written::Deleted(_) => Err(Error::internal("a Put was answered as a Delete")),
+        }
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        self.files.check()?;
+        self.readers.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        match self.queue.write(Write::Delete(delete)).await? {
+            Written::Deleted(count) => Ok(count),
+            Written::Put(_) => Err(Error::internal("a Delete was answered as a Put")),
+        }
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        self.files.check()?;
+        self.readers.scan(scan).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use futures::{pin_mut, poll};
-    use prism_contract::keyvalue::{Code, Key, Namespace, NewItem, RecordId};
+    use prism_contract::keyvalue::{Key, NewItem, RecordId};
+    use prism_contract::{Code, Namespace};
     use sqlx::Executor;
     use tokio::time::timeout;
 

@@ -30,7 +30,7 @@ pub struct Options {
     /// Most writes that ride in one transaction; at least 1. Default: 512.
     pub max_batch: usize,
     /// How long the statements of a Delete by range, prefix or of a whole record may run, while all other writes wait; one that
-    /// takes longer is refused ([`Error::DeleteTooLarge`](prism_contract::keyvalue::Error::DeleteTooLarge)), and nothing is
+    /// takes longer is refused ([`Error::DeleteTooLarge`](prism_contract::Error::DeleteTooLarge)), and nothing is
     /// deleted. At least 1 ms. Default: 1 s.
     pub delete_time: Duration,
 }

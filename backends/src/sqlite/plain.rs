@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{NewItem, Put, PutResult, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{NewItem, Put, PutResult};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 

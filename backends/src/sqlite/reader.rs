@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Error, Get, ItemPage, Namespace};
+use prism_contract::keyvalue::{Get, ItemPage};
+use prism_contract::{Error, Namespace};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -104,10 +105,10 @@ impl Readers {
     }
 
     /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
-    pub(super) async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         match self.line.ride(get, &self.pool.slots).await? {
             Rode::Arrived(page) => Ok(page),
-            Rode::Alone(get) => self.get_alone(&get).await,
+            Rode::Alone => self.get_alone(get).await,
         }
     }
 
@@ -316,7 +317,8 @@ mod tests {
     use std::path::Path;
 
     use futures::{StreamExt, pin_mut, poll};
-    use prism_contract::keyvalue::{Predicate, RecordId, Selection, Timestamp};
+    use prism_contract::Timestamp;
+    use prism_contract::keyvalue::{Predicate, RecordId, Selection};
     use tempfile::NamedTempFile;
     use tokio::time::timeout;
 
@@ -382,7 +384,7 @@ mod tests {
             after: None,
             now: Timestamp::EPOCH,
         };
-        assert_eq!(opened.readers.get(get).await.unwrap(), ItemPage::default());
+        assert_eq!(opened.readers.get(&get).await.unwrap(), ItemPage::default());
         held.give_back();
     }
 

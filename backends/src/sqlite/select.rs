@@ -1,7 +1,8 @@
 //! Reading a page: one SELECT, whose rows are taken until the page is full.
 
 use futures::TryStreamExt;
-use prism_contract::keyvalue::{Entry, EntryPage, Error, Get, Item, ItemPage, Namespace, Scan, Selection};
+use prism_contract::keyvalue::{Entry, EntryPage, Get, Item, ItemPage, Scan, Selection};
+use prism_contract::{Error, Namespace};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, ValueRef};
 
@@ -178,7 +179,8 @@ fn statement(ask: &Ask<'_>, values: Values) -> Query {
 mod tests {
     use std::path::Path;
 
-    use prism_contract::keyvalue::{PageSize, Predicate, RecordId, Timestamp};
+    use prism_contract::keyvalue::{Predicate, RecordId};
+    use prism_contract::{PageSize, Timestamp};
     use sqlx::AssertSqlSafe;
 
     use super::super::open::open;

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use prism_backends::Sqlite;
 use prism_backends::sqlite::Options;
 use prism_contract::keyvalue::{
-    Delete, Get, Key, Namespace, NewItem, Precondition, Predicate, Put, RecordId, Scan, Selection, Timestamp,
+    Delete, Get, Key, NewItem, Precondition, Predicate, Put, RecordId, Scan, Selection,
 };
+use prism_contract::{Namespace, Timestamp};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;

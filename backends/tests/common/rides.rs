@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use bytes::Bytes;
 use futures::future::join_all;
 use futures::join;
-use prism_contract::keyvalue::{
-    Delete, Error, Get, Item, KeyValueBackend, Namespace, PageSize, Predicate, Put, Selection,
-};
+use prism_contract::keyvalue::{Delete, Get, Item, KeyValueBackend, Predicate, Put, Selection};
+use prism_contract::{Error, Namespace, PageSize};
 
 use super::{at, delete, get, item, key, put_items, record};
 
@@ -51,7 +50,7 @@ pub(crate) async fn every_page_is_whole(store: impl KeyValueBackend) {
             }
         }
     }
-    let pages = join_all(gets.iter().map(|(get, ..)| store.get(get.clone()))).await;
+    let pages = join_all(gets.iter().map(|(get, ..)| store.get(get))).await;
     for ((get, expected, more), page) in gets.into_iter().zip(pages) {
         let page = page.unwrap();
         assert_eq!((keys(&page.items), page.more), (numbers(expected), more), "{get:?}");
@@ -76,7 +75,8 @@ pub(crate) async fn every_predicate_rides(store: impl KeyValueBackend) {
         (Predicate::range(Bytes::from("001"), Bytes::from("003")).unwrap(), numbers(1..3)),
     ];
     let gets = asked.iter().map(|(predicate, _)| Get { id: record(&id(100)), ..get(predicate.clone()) });
-    let pages = join_all(gets.map(|get| store.get(get))).await;
+    let gets: Vec<_> = gets.collect();
+    let pages = join_all(gets.iter().map(|get| store.get(get))).await;
     for ((predicate, expected), page) in asked.into_iter().zip(pages) {
         assert_eq!(keys(&page.unwrap().items), expected, "{predicate:?}");
     }
@@ -91,7 +91,7 @@ pub(crate) async fn a_rider_that_fails_fails_alone(
     damage(id(2).as_bytes(), b"001").await;
     let gets = SIZES.map(|size| Get { id: record(&id(size)), ..get(Predicate::All) });
     // Twice, because the first of all is read by itself.
-    let pages = join_all(gets.iter().chain(&gets).map(|get| store.get(get.clone()))).await;
+    let pages = join_all(gets.iter().chain(&gets).map(|get| store.get(get))).await;
     for (size, page) in SIZES.into_iter().cycle().zip(pages) {
         match page {
             Ok(page) => assert_eq!(page.items.len(), size),
@@ -104,8 +104,8 @@ pub(crate) async fn a_rider_that_fails_fails_alone(
 pub(crate) async fn nobody_arrives_empty(store: impl KeyValueBackend, destroy: impl AsyncFnOnce()) {
     fill(&store).await;
     destroy().await;
-    let gets = SIZES.map(|size| store.get(Get { id: record(&id(size)), ..get(Predicate::All) }));
-    for answer in join_all(gets).await {
+    let gets = SIZES.map(|size| Get { id: record(&id(size)), ..get(Predicate::All) });
+    for answer in join_all(gets.iter().map(|get| store.get(get))).await {
         assert!(matches!(answer, Err(Error::Internal(_))), "{answer:?}");
     }
 }
@@ -142,7 +142,7 @@ pub(crate) async fn every_page_beside_dead_rows_is_whole(store: impl KeyValueBac
             gets.push((get, names, live > items as usize));
         }
     }
-    let pages = join_all(gets.iter().map(|(get, ..)| store.get(get.clone()))).await;
+    let pages = join_all(gets.iter().map(|(get, ..)| store.get(get))).await;
     for ((get, expected, more), page) in gets.into_iter().zip(pages) {
         let page = page.unwrap();
         assert_eq!((keys(&page.items), page.more), (expected, more), "{get:?}");
@@ -179,7 +179,7 @@ pub(crate) async fn a_neighbour_is_answered_beside_callers_of_dead_records(store
         let callers = (0..32).map(async |caller| {
             let id = record(if caller % 2 == 0 { "tombstones" } else { "expired" });
             while !done.load(Ordering::Relaxed) {
-                let page = store.get(Get { id: id.clone(), now, ..get(Predicate::All) }).await.unwrap();
+                let page = store.get(&Get { id: id.clone(), now, ..get(Predicate::All) }).await.unwrap();
                 assert_eq!((page.items.len(), page.more), (0, false));
                 theirs.fetch_add(1, Ordering::Relaxed);
             }
@@ -188,7 +188,7 @@ pub(crate) async fn a_neighbour_is_answered_beside_callers_of_dead_records(store
     };
     let neighbour = async || {
         let asked = Get { namespace: neighbours.clone(), now, ..get(Predicate::All) };
-        assert_eq!(store.get(asked).await.unwrap().items.len(), 2);
+        assert_eq!(store.get(&asked).await.unwrap().items.len(), 2);
     };
     let second = async {
         // Answered by the batched read that the first group leaves free, which the second group then takes.

@@ -4,9 +4,10 @@
 
 use bytes::Bytes;
 use prism_contract::keyvalue::{
-    Delete, Direction, Error, Get, Key, KeyValueBackend, Namespace, NewItem, PageSize, Precondition,
-    Predicate, Put, PutResult, RecordId, Scan, Selection, Timestamp,
+    Delete, Direction, Get, Key, KeyValueBackend, NewItem, Precondition, Predicate, Put, PutResult, RecordId,
+    Scan, Selection,
 };
+use prism_contract::{Error, Namespace, PageSize, Timestamp};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -1,13 +1,14 @@
 //! The same random operations to SQLite and Postgres at once; every answer must be equal, versions by their order.
 
+use prism_contract::{Error, Lifecycle, Namespace};
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::{Postgres, Sqlite};
 use prism_contract::keyvalue::{
-    Delete, EntryPage, Error, Expected, Get, ItemPage, Key, KeyValueBackend, Namespace, Precondition,
-    Predicate, Put, RecordId, Scan, Selection,
+    Delete, EntryPage, Expected, Get, ItemPage, Key, KeyValueBackend, Precondition, Predicate, Put, RecordId,
+    Scan, Selection,
 };
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -53,8 +54,8 @@ impl Pair {
     /// Every page of each Get; those of one moment wait together.
     async fn gets(&mut self, mut gets: Vec<Get>) {
         while !gets.is_empty() {
-            let ours = join_all(gets.iter().map(|get| self.postgres.get(get.clone()))).await;
-            let theirs = join_all(gets.iter().map(|get| self.sqlite.get(get.clone()))).await;
+            let ours = join_all(gets.iter().map(|get| self.postgres.get(get))).await;
+            let theirs = join_all(gets.iter().map(|get| self.sqlite.get(get))).await;
             let mut next = Vec::new();
             for ((get, ours), theirs) in gets.into_iter().zip(ours).zip(theirs) {
                 let theirs = theirs.unwrap();
@@ -77,8 +78,8 @@ impl Pair {
     async fn scan(&mut self, mut scan: Scan) {
         loop {
             let (ours, theirs) = (
-                self.postgres.scan(scan.clone()).await.unwrap(),
-                self.sqlite.scan(scan.clone()).await.unwrap(),
+                self.postgres.scan(&scan).await.unwrap(),
+                self.sqlite.scan(&scan).await.unwrap(),
             );
             let mut expected = theirs.clone();
             for entry in &mut expected.entries {
@@ -144,7 +145,9 @@ impl Pair {
             (Ok(ours), Ok(theirs)) => assert_eq!(ours, theirs, "{write:?}"),
             (Err(Error::PreconditionFailed(ours)), Err(Error::PreconditionFailed(mut theirs))) => {
                 for failure in &mut theirs {
-                    failure.current_version = self.versions.of(&spot(&failure.key), failure.current_version);
+                    failure.current_version = self
+                        .versions
+                        .of(&spot(&Key::new(failure.key.clone()).unwrap()), failure.current_version);
                 }
                 assert_eq!(ours, theirs, "{write:?}");
             }

@@ -1,12 +1,13 @@
 //! A name that leads to another server: nothing is read from a standby, nothing that was answered is lost from sight, and the
 //! gateway works again by itself as soon as the name leads to a server that takes writes (LIN-1, DUR-1, HEALTH-1).
 
+use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::{OpenError, Options};
-use prism_contract::keyvalue::{Code, Error, KeyValueBackend, Predicate, PutResult};
+use prism_contract::keyvalue::{KeyValueBackend, Predicate, PutResult};
 use prism_testkit::{Backend, Cuttable, Private, lacks, skips};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::time::{Instant, timeout};
@@ -72,7 +73,7 @@ fn code<T>(answer: Result<T, Error>) -> Result<T, Code> {
 
 /// The value of the only item.
 async fn read(store: &Postgres) -> Result<String, Code> {
-    let page = code(store.get(get(Predicate::All)).await)?;
+    let page = code(store.get(&get(Predicate::All)).await)?;
     Ok(page.items.iter().map(|item| String::from_utf8_lossy(&item.value).into_owned()).collect())
 }
 

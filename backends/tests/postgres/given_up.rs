@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use futures::{pin_mut, poll};
 use prism_backends::Postgres;
-use prism_contract::keyvalue::{Code, Delete, Get, KeyValueBackend, Predicate, Put};
+use prism_contract::Code;
+use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put};
 use prism_testkit::Cuttable;
 use sqlx::{Executor, Row};
 use tokio::time::{Instant, timeout};
@@ -15,7 +16,7 @@ use crate::common::{delete, get, item, put, put_items, record};
 use crate::place::{Place, place};
 
 async fn value(store: &Postgres, key: &str) -> String {
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let found = page.items.iter().find(|item| item.key.as_bytes() == key.as_bytes());
     found.map(|item| String::from_utf8_lossy(&item.value).into_owned()).unwrap_or_default()
 }
@@ -171,7 +172,7 @@ async fn a_delete_that_takes_long_goes_alone_and_is_done() {
     assert_eq!(deleted.unwrap(), 60_000);
     same.unwrap();
     others.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
-    let left = store.get(Get { ..get(Predicate::All) }).await.unwrap().items;
+    let left = store.get(&Get { ..get(Predicate::All) }).await.unwrap().items;
     assert_eq!(left.iter().map(|item| item.key.to_vec()).collect::<Vec<_>>(), [b"later"]);
 }
 

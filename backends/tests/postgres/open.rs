@@ -1,11 +1,12 @@
 //! Opening a database: made once however many come at once, and refused with a sentence that helps.
 
+use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::{OpenError, Options, SCHEMA_VERSION};
-use prism_contract::keyvalue::{Code, Error, KeyValueBackend, Predicate, PutResult};
+use prism_contract::keyvalue::{KeyValueBackend, Predicate, PutResult};
 use sqlx::{Executor, Row};
 
 use crate::common::{get, put};
@@ -133,7 +134,7 @@ async fn a_closed_backend_finishes_what_waits_and_is_unavailable_from_then_on() 
     assert!(matches!(written.unwrap()[..], [PutResult { applied: true, .. }]));
     let code = |error: Error| error.code();
     assert_eq!(store.put(put("b", "1")).await.map_err(code), Err(Code::Unavailable));
-    assert_eq!(store.get(get(Predicate::All)).await.map_err(code), Err(Code::Unavailable));
+    assert_eq!(store.get(&get(Predicate::All)).await.map_err(code), Err(Code::Unavailable));
     assert_eq!(store.check().await.map_err(code), Err(Code::Unavailable));
-    assert_eq!(place.open().await.get(get(Predicate::All)).await.unwrap().items.len(), 1);
+    assert_eq!(place.open().await.get(&get(Predicate::All)).await.unwrap().items.len(), 1);
 }

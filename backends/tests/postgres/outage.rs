@@ -1,12 +1,13 @@
 //! A database that goes away and comes back: never an empty answer, nothing that was answered is lost, and no restart of the
 //! gateway is needed (ERR-1, DUR-1, HEALTH-1).
 
+use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::Options;
-use prism_contract::keyvalue::{Code, Error, Get, KeyValueBackend, Predicate, Put, PutResult};
+use prism_contract::keyvalue::{Get, KeyValueBackend, Predicate, Put, PutResult};
 use prism_testkit::{Backend, Cuttable, Private, skips};
 use sqlx::Executor;
 use tokio::time::timeout;
@@ -24,12 +25,12 @@ async fn a_database_that_cannot_be_reached_is_unavailable_and_well_again_when_it
     let relay = Cuttable::before(place.url()).await.unwrap();
     let store = Postgres::open(Options::new(relay.url())).await.unwrap();
     let written = store.put(put("a", "1")).await.unwrap();
-    assert_eq!(store.get(get(Predicate::All)).await.unwrap().items.len(), 1);
+    assert_eq!(store.get(&get(Predicate::All)).await.unwrap().items.len(), 1);
 
     relay.cut().await.unwrap();
     // Twice: once on the connections that broke, once on those that cannot be made.
     for _ in 0..2 {
-        assert_eq!(code(store.get(get(Predicate::All)).await), Err(Code::Unavailable));
+        assert_eq!(code(store.get(&get(Predicate::All)).await), Err(Code::Unavailable));
         assert_eq!(code(store.put(put("b", "1")).await), Err(Code::Unavailable));
         assert_eq!(code(store.check().await), Err(Code::Unavailable));
         assert_eq!(code(store.sweep(at(1)).await), Err(Code::Unavailable));
@@ -37,7 +38,7 @@ async fn a_database_that_cannot_be_reached_is_unavailable_and_well_again_when_it
 
     relay.restore().await.unwrap();
     assert_eq!(code(store.check().await), Ok(()));
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     assert_eq!(page.items[0].version, written[0].version);
     assert!(store.put(put("b", "1")).await.unwrap()[0].applied);
 }
@@ -48,13 +49,14 @@ async fn a_read_does_not_notice_that_its_connection_broke_while_nobody_used_it()
     let relay = Cuttable::before(place.url()).await.unwrap();
     let store = Postgres::open(Options::new(relay.url())).await.unwrap();
     store.put(put("a", "1")).await.unwrap();
+    let all = get(Predicate::All);
     // Several connections, idle afterwards.
-    for answer in join_all((0..4).map(|_| store.get(get(Predicate::All)))).await {
+    for answer in join_all((0..4).map(|_| store.get(&all))).await {
         assert_eq!(answer.unwrap().items.len(), 1);
     }
     relay.cut().await.unwrap();
     relay.restore().await.unwrap();
-    for answer in join_all((0..4).map(|_| store.get(get(Predicate::All)))).await {
+    for answer in join_all((0..4).map(|_| store.get(&all))).await {
         assert_eq!(answer.unwrap().items.len(), 1);
     }
 }
@@ -105,7 +107,7 @@ async fn a_database_that_says_nothing_is_unavailable_before_a_method_ends() {
     let store = Postgres::open(options).await.unwrap();
     store.put(put("a", "1")).await.unwrap();
     relay.delay(Duration::from_mins(5));
-    assert_eq!(code(store.get(get(Predicate::All)).await), Err(Code::Unavailable));
+    assert_eq!(code(store.get(&get(Predicate::All)).await), Err(Code::Unavailable));
     assert_eq!(code(store.put(put("a", "2")).await), Err(Code::Unavailable));
 }
 
@@ -131,7 +133,7 @@ async fn what_was_answered_is_there_after_the_server_stopped_and_after_it_was_ki
         server.start().await.unwrap();
         while store.check().await.is_err() {}
         for (id, versions) in answered {
-            let page = store.get(Get { id: record(&id), ..get(Predicate::All) }).await.unwrap();
+            let page = store.get(&Get { id: record(&id), ..get(Predicate::All) }).await.unwrap();
             let found = page.items.iter().map(|item| item.version).max().unwrap_or(0);
             let answered = versions.last().copied().unwrap_or(0);
             // The write that was under way may have taken effect.
@@ -170,6 +172,6 @@ async fn answered(store: &Postgres, id: String) -> (String, Vec<i64>) {
 
 /// The highest version of any item, which tells how much was written.
 async fn written(store: &Postgres) -> i64 {
-    let page = store.scan(crate::common::scan(Predicate::All)).await.unwrap();
+    let page = store.scan(&crate::common::scan(Predicate::All)).await.unwrap();
     page.entries.iter().map(|entry| entry.item.version).max().unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::{OpenError, Options};
+use prism_contract::Lifecycle;
 use prism_contract::keyvalue::{KeyValueBackend, Predicate, Put};
 use prism_testkit::{Backend, Database, PoolMode, Pooler, lacks, skips};
 
@@ -28,7 +29,8 @@ async fn through_a_pooler_in_session_mode_everything_works_without_any_setting()
     let puts = (0..50).map(|n| store.put(Put { id: record(&format!("r{n}")), ..put("a", "1") }));
     join_all(puts).await.into_iter().collect::<Result<Vec<_>, _>>().unwrap();
     store.put(put("a", "1")).await.unwrap();
-    let reads = join_all((0..30).map(|_| store.get(get(Predicate::All)))).await;
+    let all = get(Predicate::All);
+    let reads = join_all((0..30).map(|_| store.get(&all))).await;
     assert!(reads.into_iter().all(|page| page.unwrap().items.len() == 1));
     assert_eq!(store.delete(delete(Predicate::All)).await.unwrap(), 1);
     store.check().await.unwrap();

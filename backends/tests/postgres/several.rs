@@ -6,7 +6,8 @@ use bytes::Bytes;
 use futures::future::join_all;
 use futures::join;
 use prism_backends::Postgres;
-use prism_contract::keyvalue::{Delete, Error, KeyValueBackend, Precondition, Predicate, Put, PutResult};
+use prism_contract::Error;
+use prism_contract::keyvalue::{Delete, KeyValueBackend, Precondition, Predicate, Put, PutResult};
 
 use crate::common::{delete, get, item, key, put, put_items};
 use crate::place::{Place, place};
@@ -65,7 +66,7 @@ async fn concurrent_increments_by_compare_and_retry_add_up_through_three_stores(
     for caller in join_all(callers).await {
         caller.unwrap();
     }
-    let page = stores[0].get(get(Predicate::All)).await.unwrap();
+    let page = stores[0].get(&get(Predicate::All)).await.unwrap();
     assert_eq!(number(&page.items[0].value), CALLERS as u64 * EACH);
 }
 
@@ -75,7 +76,7 @@ fn number(value: &Bytes) -> u64 {
 
 /// Adds one to the counter if nobody was faster.
 async fn increment(store: &Postgres) -> bool {
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));
     let preconditions = vec![Precondition::new(key("counter"), version).unwrap()];
     let next = put("counter", (count + 1).to_string());
@@ -115,7 +116,7 @@ async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
         let range = Predicate::range(Bytes::from_static(b"0"), Bytes::from_static(b"2")).unwrap();
         let (written, deleted) = join!(one.put(many), other.delete(delete(range)));
         written.unwrap();
-        let left = one.get(get(Predicate::All)).await.unwrap().items.len();
+        let left = one.get(&get(Predicate::All)).await.unwrap().items.len();
         let deleted = deleted.unwrap();
         assert!(
             matches!((left, deleted), (0, 20) | (20, 10)),
@@ -138,7 +139,7 @@ async fn puts_of_the_same_items_in_opposite_orders_never_deadlock() {
         for answer in [first, second, third] {
             assert!(answer.unwrap().iter().all(|result| result.applied));
         }
-        let page = stores[0].get(get(Predicate::All)).await.unwrap();
+        let page = stores[0].get(&get(Predicate::All)).await.unwrap();
         let values: std::collections::BTreeSet<_> =
             page.items.iter().map(|item| item.value.clone()).collect();
         assert_eq!(values.len(), 1, "one Put came last, whole");

@@ -1,11 +1,12 @@
 //! A Postgres that lets few connections in: requests wait for a session that comes free, and checks are not in their way.
 
+use prism_contract::{Code, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::Options;
-use prism_contract::keyvalue::{Code, KeyValueBackend, Predicate, Put};
+use prism_contract::keyvalue::{KeyValueBackend, Predicate, Put};
 use prism_testkit::{Backend, Private, skips};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::{Instant, timeout};
@@ -27,9 +28,9 @@ async fn with_too_few_slots_requests_wait_for_a_session_that_comes_free() {
     let url = few(server.url());
     let store = Postgres::open(Options::new(&url)).await.unwrap();
     for round in 0..5 {
-        let reads = (0..40).map(|_| async { store.get(get(Predicate::All)).await.map(drop) });
+        let reads = (0..40).map(|_| async { store.get(&get(Predicate::All)).await.map(drop) });
         let scans =
-            (0..20).map(|_| async { store.scan(crate::common::scan(Predicate::All)).await.map(drop) });
+            (0..20).map(|_| async { store.scan(&crate::common::scan(Predicate::All)).await.map(drop) });
         let writes = (0..40).map(|n| {
             let put = Put { id: record(&format!("r{n}")), ..put("a", "1") };
             async { store.put(put).await.map(drop) }
@@ -47,7 +48,7 @@ async fn with_too_few_slots_requests_wait_for_a_session_that_comes_free() {
         .await
         .unwrap();
     let begun = Instant::now();
-    while let Ok(_page) = store.get(get(Predicate::All)).await {}
+    while let Ok(_page) = store.get(&get(Predicate::All)).await {}
     let error = store.put(put("a", "1")).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
     assert!(error.retry_after().is_some() && begun.elapsed() < Duration::from_secs(1), "{error:?}");
@@ -74,7 +75,7 @@ async fn a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_be
     stranger.execute("LOCK TABLE prism_items").await.unwrap();
     let busy = async {
         let reads =
-            (0..20).map(|_| async { store.scan(crate::common::scan(Predicate::All)).await.map(drop) });
+            (0..20).map(|_| async { store.scan(&crate::common::scan(Predicate::All)).await.map(drop) });
         let writes = (0..20).map(|_| async { store.put(put("a", "2")).await.map(drop) });
         futures::join!(join_all(reads), join_all(writes))
     };

@@ -1,10 +1,11 @@
 //! Sweeping drops what is dead, in bounded steps, and nothing that is live (TTL-5), and gateways do not fight over it.
 
+use prism_contract::{Lifecycle, Swept};
 use std::time::Duration;
 
 use futures::join;
 use prism_backends::Postgres;
-use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult, Swept};
+use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
 use sqlx::{Executor, Row};
 
 use crate::common::{at, delete, get, item, key, precondition, put, put_items};
@@ -38,7 +39,7 @@ async fn an_expired_item_is_dropped_and_a_live_one_stays() {
     assert_eq!(store.sweep(at(1_499)).await.unwrap(), swept(0, 0, false));
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
     assert_eq!(stored(&place).await, (2, 2));
-    let page = store.get(Get { now: at(1_500), ..get(Predicate::All) }).await.unwrap();
+    let page = store.get(&Get { now: at(1_500), ..get(Predicate::All) }).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }
 
@@ -52,7 +53,7 @@ async fn an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention
     let late = Put { token: 5, now: at(2_499), ..put("a", "late") };
     assert_eq!(store.put(late).await.unwrap(), [PutResult { applied: false, version: 0 }]);
     // A clock that is behind sees no item without its value.
-    assert!(store.get(Get { now: at(1_400), ..get(Predicate::All) }).await.unwrap().items.is_empty());
+    assert!(store.get(&Get { now: at(1_400), ..get(Predicate::All) }).await.unwrap().items.is_empty());
     assert_eq!(store.sweep(at(2_499)).await.unwrap(), swept(0, 0, false));
     assert_eq!(store.sweep(at(2_500)).await.unwrap(), swept(0, 1, false));
     assert_eq!(stored(&place).await, (0, 0));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use futures::{join, pin_mut, poll};
 use prism_backends::Postgres;
-use prism_contract::keyvalue::{Code, Error, KeyValueBackend, Predicate, Put, PutResult};
+use prism_contract::keyvalue::{KeyValueBackend, Predicate, Put, PutResult};
+use prism_contract::{Code, Error};
 use sqlx::Executor;
 
 use crate::common::{delete, get, item, key, precondition, put, put_items, record};
@@ -16,7 +17,7 @@ fn code<T>(answer: &Result<T, Error>) -> Option<Code> {
 }
 
 async fn keys(store: &Postgres) -> Vec<Vec<u8>> {
-    store.get(get(Predicate::All)).await.unwrap().items.iter().map(|item| item.key.to_vec()).collect()
+    store.get(&get(Predicate::All)).await.unwrap().items.iter().map(|item| item.key.to_vec()).collect()
 }
 
 // These run on one thread, where requests polled in turn are queued before a writer sees any of them.
@@ -30,7 +31,7 @@ async fn a_failed_precondition_fails_only_its_own_request() {
         join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
     let first = first.unwrap();
     let Err(Error::PreconditionFailed(failures)) = second else { panic!("{second:?}") };
-    assert_eq!((failures[0].key.clone(), failures[0].current_version), (key("a"), first[0].version));
+    assert_eq!((&failures[0].key[..], failures[0].current_version), (&b"a"[..], first[0].version));
     assert!(third.unwrap()[0].applied);
     assert_eq!(keys(&store).await, [b"a", b"b"]);
 }
@@ -159,7 +160,7 @@ async fn a_put_that_its_token_does_not_let_through_rides_with_others_and_names_t
     for applied in [before, newer, after] {
         assert!(applied.unwrap()[0].applied);
     }
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     let values: Vec<_> = page.items.iter().map(|item| (&item.key[..], item.priority_token)).collect();
     assert_eq!(values, [(&b"a"[..], 0), (b"newer", 6), (b"seen", 5), (b"z", 0)]);
 }
@@ -171,7 +172,7 @@ async fn a_key_that_waits_twice_is_written_once_by_each() {
     let (first, second) = join!(store.put(put("a", "1")), store.put(put("a", "2")));
     let versions = [first.unwrap()[0].version, second.unwrap()[0].version];
     assert!(versions[0] < versions[1], "{versions:?}");
-    let page = store.get(get(Predicate::All)).await.unwrap();
+    let page = store.get(&get(Predicate::All)).await.unwrap();
     assert_eq!((page.items[0].value.as_ref(), page.items[0].version), (&b"2"[..], versions[1]));
 }
 
@@ -185,7 +186,7 @@ async fn writes_of_many_records_ride_together() {
         let answer = answer.unwrap();
         assert!(answer.len() == 2 && answer.iter().all(|result| result.applied));
     }
-    let whole = store.scan(crate::common::scan(Predicate::All)).await.unwrap();
+    let whole = store.scan(&crate::common::scan(Predicate::All)).await.unwrap();
     assert_eq!((whole.entries.len(), whole.more), (600, false));
 }
 
@@ -198,11 +199,11 @@ async fn many_items_are_written_read_and_deleted_in_one_request() {
         let items = names.iter().map(|name| item(name.clone(), name.clone())).collect();
         store.put(put_items(items)).await.unwrap();
         let keys = Predicate::keys(names.iter().map(|name| key(name.clone()))).unwrap();
-        let page = store.get(get(keys.clone())).await.unwrap();
+        let page = store.get(&get(keys.clone())).await.unwrap();
         assert!(page.items.iter().all(|item| item.key.as_bytes() == item.value));
         assert_eq!((page.items.len(), page.more), (count, false));
         assert_eq!(store.delete(delete(keys)).await.unwrap(), count as u64);
-        assert!(store.get(get(Predicate::All)).await.unwrap().items.is_empty());
+        assert!(store.get(&get(Predicate::All)).await.unwrap().items.is_empty());
     }
 }
 
@@ -231,7 +232,7 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
     let mut left = large.into_iter();
     let mut ask = prism_contract::keyvalue::Get { id, ..get(Predicate::All) };
     loop {
-        let page = store.get(ask.clone()).await.unwrap();
+        let page = store.get(&ask.clone()).await.unwrap();
         for found in &page.items {
             let expected = left.next().unwrap();
             assert!(found.key == expected.key && found.value == expected.value);
@@ -250,6 +251,6 @@ async fn a_read_that_fails_is_never_an_empty_answer() {
     let store = place.open().await;
     store.put(put("a", "1")).await.unwrap();
     place.run("DROP TABLE prism_items").await;
-    assert_eq!(code(&store.get(get(Predicate::All)).await), Some(Code::Internal));
+    assert_eq!(code(&store.get(&get(Predicate::All)).await), Some(Code::Internal));
     assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Internal));
 }

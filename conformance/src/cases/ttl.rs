@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::Timestamp;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::Ttl;
 
 use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, lapse, untouched};

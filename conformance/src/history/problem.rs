@@ -94,7 +94,7 @@ fn keys_of(operation: &Operation) -> Vec<Bytes> {
     };
     keys.extend(operation.outcome.iter().flat_map(items_of).map(|item| item.key.clone().into_bytes()));
     if let Some(Outcome::Failed(failure)) = &operation.outcome {
-        keys.extend(failure.failed_preconditions.iter().map(|failed| failed.key.clone().into_bytes()));
+        keys.extend(failure.failed_preconditions.iter().map(|failed| failed.key.clone()));
     }
     keys
 }

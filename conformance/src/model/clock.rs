@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use prism_contract::keyvalue::Timestamp;
+use prism_contract::Timestamp;
 
 use crate::Request;
 

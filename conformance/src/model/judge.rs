@@ -107,7 +107,7 @@ fn preconditions_fail(failing: &[(Bytes, i64)], outcome: &Outcome) -> Judged {
     match outcome {
         Outcome::Failed(failure) if failure.code == StatusCode::FailedPrecondition => {
             let answered = failure.failed_preconditions.iter();
-            let answered = answered.map(|failed| (failed.key.clone().into_bytes(), failed.current_version));
+            let answered = answered.map(|failed| (failed.key.clone(), failed.current_version));
             same(&rules, &expected, &answered.collect(), say)
         }
         Outcome::Failed(_)

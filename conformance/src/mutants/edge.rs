@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use prism_contract::keyvalue::Edge;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,
 };
-use prism_contract::keyvalue::{Edge, Error, Timestamp};
+use prism_contract::{Error, Timestamp};
 
 use super::flawed::{Disk, Flawed};
 use super::{Bug, Flaw};

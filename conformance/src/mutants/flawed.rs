@@ -10,13 +10,13 @@ mod reopen;
 mod rules;
 mod write;
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Capability, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
-    Swept, Timestamp,
+    Capabilities, Capability, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
 
 pub(super) use disk::Disk;
@@ -43,8 +43,22 @@ impl Flawed {
 }
 
 #[async_trait]
+impl Lifecycle for Flawed {
+    async fn check(&self) -> Result<(), Error> {
+        self.reach().await.map(drop)
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        let mut state = self.reach().await?;
+        Ok(state.sweep(self.flaw, now))
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Flawed {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         if self.flaw.has(Bug::ClaimsReverseWithoutIt) {
             return Capabilities::ALL.without(Capability::Reverse);
         }
@@ -58,7 +72,7 @@ impl KeyValueBackend for Flawed {
         self.write_items(put).await
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         self.read_record(get).await
     }
 
@@ -66,16 +80,7 @@ impl KeyValueBackend for Flawed {
         self.remove_items(delete).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.read_namespace(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        self.reach().await.map(drop)
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let mut state = self.reach().await?;
-        Ok(state.sweep(self.flaw, now))
     }
 }

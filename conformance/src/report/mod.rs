@@ -15,7 +15,8 @@ mod verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use prism_contract::{Level, requirements};
+use prism_contract::Level;
+use prism_contract::keyvalue::requirements;
 use serde::Serialize;
 
 use crate::run::Settings;
@@ -133,7 +134,7 @@ impl RunInfo {
             elapsed_ms: 0,
             reproduce,
             suite_version: env!("CARGO_PKG_VERSION"),
-            contract_version: prism_contract::CONTRACT_VERSION,
+            contract_version: prism_contract::keyvalue::CONTRACT_VERSION,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the cases of a run say about each rule of the contract.
 
-use prism_contract::{Requirement, Scope, requirements};
+use prism_contract::keyvalue::requirements;
+use prism_contract::{Requirement, Scope};
 use serde::Serialize;
 
 use super::{CaseReport, Outcome, Target, count, level_name};
@@ -116,7 +117,7 @@ fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleV
     if let Some(reason) = &rule.untestable {
         return (RuleVerdict::Untestable, Some(reason.clone()));
     }
-    if let Some(claim) = rule.capability.filter(|claim| !target.claims.contains(&claim.name())) {
+    if let Some(claim) = rule.capability.as_deref().filter(|claim| !target.claims.contains(claim)) {
         return (RuleVerdict::NotApplicable, Some(format!("{claim} is not claimed; the opposite case runs")));
     }
     if left_out > 0 {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use prism_contract::requirements;
+use prism_contract::keyvalue::requirements;
 
 use super::{CaseReport, Outcome, Report, RuleVerdict, RunInfo, Target, count, level_name};
 

@@ -5,7 +5,8 @@
 use std::error::Error;
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Key, PreconditionFailure};
+use prism_contract::PreconditionFailure;
+use prism_contract::keyvalue::Key;
 use prism_proto::common::{FailedPrecondition, FailedPreconditions};
 use prism_wire::status::{Decoded, PreconditionViolation};
 use prost::Message;
@@ -90,7 +91,9 @@ fn listed(said: &PreconditionViolation) -> Result<PreconditionFailure, String> {
     let key = unescaped(&said.subject).and_then(|key| Key::new(key).ok());
     let version = said.description.strip_prefix("current version ").and_then(|text| text.parse().ok());
     match (key, version) {
-        (Some(key), Some(current_version)) => Ok(PreconditionFailure { key, current_version }),
+        (Some(key), Some(current_version)) => {
+            Ok(PreconditionFailure { key: key.into_bytes(), current_version })
+        }
         (None, _) => Err(format!("have a subject that is no escaped key: '{}'", said.subject)),
         (Some(_), None) => Err(format!("do not say 'current version N': '{}'", said.description)),
     }
@@ -120,7 +123,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
 
 fn typed(said: &FailedPrecondition) -> Result<PreconditionFailure, String> {
     let key = Key::new(said.key.clone()).map_err(|why| format!("name a key that {why}"))?;
-    Ok(PreconditionFailure { key, current_version: said.current_version })
+    Ok(PreconditionFailure { key: key.into_bytes(), current_version: said.current_version })
 }
 
 /// The status that says this.
@@ -152,7 +155,7 @@ pub(super) fn status(failure: &Failure) -> Status {
         let failed = failure.failed_preconditions.iter();
         let all = failed.clone().map(|failed| {
             let version = format!("current version {}", failed.current_version);
-            violation(failed.key.as_bytes().escape_ascii().to_string(), version)
+            violation(failed.key.escape_ascii().to_string(), version)
         });
         let (listed, whole) = in_room(all, |words| violation(MORE.to_owned(), words));
         push(
@@ -160,7 +163,7 @@ pub(super) fn status(failure: &Failure) -> Status {
             pb::PreconditionFailure { violations: listed }.encode_to_vec(),
         );
         let typed = failed.map(|failed| FailedPrecondition {
-            key: failed.key.clone().into_bytes(),
+            key: failed.key.clone(),
             current_version: failed.current_version,
         });
         if whole {
@@ -202,7 +205,7 @@ fn duration(span: Duration) -> prost_types::Duration {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::keyvalue::FieldViolation;
+    use prism_contract::FieldViolation;
 
     use super::*;
 
@@ -221,8 +224,8 @@ mod tests {
                     description: "is empty".to_owned(),
                 }],
                 failed_preconditions: vec![
-                    PreconditionFailure { key: key(b"\xff\0"), current_version: 3 },
-                    PreconditionFailure { key: key(b"a"), current_version: 0 },
+                    PreconditionFailure { key: key(b"\xff\0").into_bytes(), current_version: 3 },
+                    PreconditionFailure { key: key(b"a").into_bytes(), current_version: 0 },
                 ],
                 retry_after: Some(Duration::from_millis(1_500)),
                 ..Failure::new(code, "words")
@@ -233,10 +236,8 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_short_and_read_as_far_as_it_goes() {
-        let failed = (b'A'..=b'Z').map(|n| PreconditionFailure {
-            key: Key::new(vec![n; 900]).expect("a key"),
-            current_version: n.into(),
-        });
+        let failed = (b'A'..=b'Z')
+            .map(|n| PreconditionFailure { key: vec![n; 900].into(), current_version: n.into() });
         let failed: Vec<_> = failed.collect();
         let mut said = Failure::new(StatusCode::FailedPrecondition, "words");
         said.failed_preconditions.clone_from(&failed);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 use prism_conformance::wire::Server;
 use prism_conformance::{EdgeStore, Failure, ManualClock, Store};
-use prism_contract::CONTRACT_VERSION;
+use prism_contract::keyvalue::CONTRACT_VERSION;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,

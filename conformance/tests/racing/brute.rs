@@ -144,7 +144,7 @@ fn guarded(record: &Record, conditions: &[PreconditionInput], outcome: Option<&O
     match outcome {
         Some(Outcome::Failed(failure)) if failure.code == StatusCode::FailedPrecondition => {
             let named = failure.failed_preconditions.iter();
-            let named: Vec<_> = named.map(|f| (f.key.clone().into_bytes(), f.current_version)).collect();
+            let named: Vec<_> = named.map(|f| (f.key.clone(), f.current_version)).collect();
             (!failing.is_empty() && named == failing).then_some(false)
         }
         Some(_) => failing.is_empty().then_some(true),

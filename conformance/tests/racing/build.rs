@@ -9,7 +9,8 @@ use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, KeyPredicate, PreconditionInput, PutRequest,
     PutResponse,
 };
-use prism_contract::keyvalue::{Item, Key, PreconditionFailure, PutResult, Timestamp};
+use prism_contract::keyvalue::{Item, Key, PutResult};
+use prism_contract::{PreconditionFailure, Timestamp};
 
 pub(crate) fn put<const N: usize>(pairs: [(&str, &str); N]) -> PutRequest {
     PutRequest { namespace: "n".to_owned(), id: "r".to_owned(), items: items(pairs), ..PutRequest::default() }
@@ -62,7 +63,7 @@ pub(crate) fn refused(failed: &[(&str, i64)]) -> Outcome {
     failure.failed_preconditions = failed
         .iter()
         .map(|(key, version)| PreconditionFailure {
-            key: Key::new(key.as_bytes().to_vec()).unwrap(),
+            key: key.as_bytes().to_vec().into(),
             current_version: *version,
         })
         .collect();

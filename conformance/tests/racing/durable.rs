@@ -1,10 +1,11 @@
 //! A store in memory with a journal that outlives it, kept as it should be or not.
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 
 /// What a crash takes.
@@ -68,8 +69,21 @@ async fn pause() {
 }
 
 #[async_trait]
+impl Lifecycle for Journaled {
+    async fn check(&self) -> Result<(), Error> {
+        self.inner.check().await
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+        Ok(Swept::default())
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Journaled {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         Capabilities::ALL
     }
 
@@ -97,15 +111,11 @@ impl KeyValueBackend for Journaled {
         Ok(count)
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         self.inner.get(get).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.inner.scan(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        self.inner.check().await
     }
 }

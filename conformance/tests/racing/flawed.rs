@@ -1,13 +1,14 @@
 //! Stores that keep every rule until two clients meet.
 
+use prism_contract::{Error, Lifecycle, Namespace, PreconditionFailure, Swept, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Expected, Get, ItemPage, KeyValueBackend, Memory, Precondition,
-    PreconditionFailure, Predicate, Put, PutResult, Scan, Selection, Swept, Timestamp,
+    Capabilities, Delete, EntryPage, Expected, Get, ItemPage, KeyValueBackend, Memory, Precondition,
+    Predicate, Put, PutResult, Scan, Selection,
 };
 
 /// What a store does wrong, and only under concurrency.
@@ -69,7 +70,7 @@ impl Flawed {
                 Expected::At(version) => current_version == version.get(),
             };
             if !holds {
-                failures.push(PreconditionFailure { key: key.clone(), current_version });
+                failures.push(PreconditionFailure { key: key.clone().into_bytes(), current_version });
             }
         }
         if failures.is_empty() { Ok(()) } else { Err(Error::PreconditionFailed(failures)) }
@@ -81,7 +82,7 @@ impl Flawed {
         let (namespace, id, now) = (put.namespace.clone(), put.id.clone(), put.now);
         let page = self
             .inner
-            .get(Get { namespace, id, predicate, selection: Selection::default(), after: None, now })
+            .get(&Get { namespace, id, predicate, selection: Selection::default(), after: None, now })
             .await?;
         Ok(page.items.first().map_or((0, 0), |item| (item.version, item.priority_token)))
     }
@@ -95,8 +96,21 @@ async fn pause() {
 }
 
 #[async_trait]
+impl Lifecycle for Flawed {
+    async fn check(&self) -> Result<(), Error> {
+        self.inner.check().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.inner.sweep(now).await
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Flawed {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         Capabilities::ALL
     }
 
@@ -168,7 +182,7 @@ impl KeyValueBackend for Flawed {
         }
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         match self.flaw {
             Flaw::StaleReads => {
                 let what = format!("{:?}{:?}{:?}", get.id, get.predicate, get.after);
@@ -178,13 +192,13 @@ impl KeyValueBackend for Flawed {
                 Ok(last.filter(|_| is_stale).unwrap_or(page))
             }
             Flaw::TornGets => {
-                let whole = self.inner.get(get.clone()).await?;
+                let whole = self.inner.get(get).await?;
                 let mut torn = ItemPage { items: Vec::new(), more: whole.more };
                 for item in whole.items {
                     pause().await;
                     let predicate = Predicate::keys([item.key.clone()]).expect("one key");
                     torn.items
-                        .extend(self.inner.get(Get { predicate, after: None, ..get.clone() }).await?.items);
+                        .extend(self.inner.get(&Get { predicate, after: None, ..get.clone() }).await?.items);
                 }
                 Ok(torn)
             }
@@ -192,7 +206,7 @@ impl KeyValueBackend for Flawed {
                 let Some(after) = get.after.clone() else { return self.inner.get(get).await };
                 // Where the last page ended is taken for a number of items, which others have changed since.
                 let all = Get { after: None, selection: Selection::default(), ..get.clone() };
-                let items = self.inner.get(all).await?.items;
+                let items = self.inner.get(&all).await?.items;
                 let offset =
                     usize::from((after.first().copied().unwrap_or(b'a') - b'a') / 2 * 2 + 1).min(items.len());
                 let size = 2.min(items.len() - offset);
@@ -217,7 +231,7 @@ impl KeyValueBackend for Flawed {
                     (delete.namespace.clone(), delete.id.clone(), delete.predicate.clone(), delete.now);
                 let get = Get { namespace, id, predicate, selection: Selection::default(), after: None, now };
                 let mut count = 0;
-                for item in self.inner.get(get).await?.items {
+                for item in self.inner.get(&get).await?.items {
                     let predicate = Predicate::keys([item.key]).expect("one key");
                     count += self.inner.delete(Delete { predicate, ..delete.clone() }).await?;
                     pause().await;
@@ -228,7 +242,7 @@ impl KeyValueBackend for Flawed {
                 let (namespace, id, predicate, now) =
                     (delete.namespace.clone(), delete.id.clone(), delete.predicate.clone(), delete.now);
                 let get = Get { namespace, id, predicate, selection: Selection::default(), after: None, now };
-                let count = self.inner.get(get).await?.items.len() as u64;
+                let count = self.inner.get(&get).await?.items.len() as u64;
                 self.due.lock().unwrap().push_back(delete);
                 Ok(count)
             }
@@ -244,15 +258,7 @@ impl KeyValueBackend for Flawed {
         }
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.inner.scan(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        self.inner.check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.inner.sweep(now).await
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +16,7 @@ use prism_contract::keyvalue::request::{
     PutResponse, ScanRequest, ScanResponse,
 };
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-    Swept, Timestamp,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 
 /// The reference backend in a place that outlives it, with one change to what it is asked or answers.
@@ -30,8 +30,21 @@ pub(crate) struct Shared<F> {
 pub(crate) type Fault = fn(Put) -> Put;
 
 #[async_trait]
+impl Lifecycle for Shared<Fault> {
+    async fn check(&self) -> Result<(), Error> {
+        self.memory.check().await
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        self.memory.sweep(now).await
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Shared<Fault> {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         self.claims
     }
 
@@ -39,7 +52,7 @@ impl KeyValueBackend for Shared<Fault> {
         self.memory.put((self.fault)(put)).await
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         self.memory.get(get).await
     }
 
@@ -47,16 +60,8 @@ impl KeyValueBackend for Shared<Fault> {
         self.memory.delete(delete).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.memory.scan(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        self.memory.check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.memory.sweep(now).await
     }
 }
 

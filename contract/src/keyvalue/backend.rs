@@ -1,19 +1,11 @@
 //! The trait a storage backend implements.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use super::{Capabilities, Delete, EntryPage, Error, Get, ItemPage, Put, PutResult, Scan, Timestamp};
-
-/// What a sweep removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Swept {
-    /// Expired items whose value was dropped.
-    pub expired: u64,
-    /// Tombstones past their retention that were forgotten.
-    pub tombstones: u64,
-    /// Whether the sweep stopped at its bound and there is more to do.
-    pub more: bool,
-}
+use super::{Capabilities, Delete, EntryPage, Get, ItemPage, Put, PutResult, Scan};
+use crate::{Error, Lifecycle, Namespace};
 
 /// A store of `namespace → id → sorted items`.
 ///
@@ -32,32 +24,43 @@ pub struct Swept {
 /// [`Error::PreconditionFailed`], [`Error::Unavailable`], [`Error::ResourceExhausted`], [`Error::DeadlineExceeded`],
 /// [`Error::DeleteTooLarge`] and [`Error::Internal`]. A backend need not answer [`Error::Unimplemented`]: what it does not claim never reaches it.
 #[async_trait]
-pub trait KeyValueBackend: Send + Sync + 'static {
-    /// What this backend claims beyond the core. Fixed for its lifetime.
-    fn capabilities(&self) -> Capabilities;
+pub trait KeyValueBackend: Lifecycle {
+    /// The capabilities beyond the core in a namespace (CAP-1). Fixed for as long as the namespace is served by this backend.
+    fn capabilities(&self, namespace: &Namespace) -> Capabilities;
 
     /// Writes items; one result per item, in request order (PUT, VER, TOK, TTL and COND rules).
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error>;
 
     /// Reads one page of a record (ORD, PRED and PAGE rules).
-    async fn get(&self, get: Get) -> Result<ItemPage, Error>;
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error>;
 
     /// Removes items; answers how many live ones it removed (DEL, TOK and COND rules).
     async fn delete(&self, delete: Delete) -> Result<u64, Error>;
 
     /// Reads one page of a namespace or a record (ORD, PRED and PAGE rules).
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error>;
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error>;
+}
 
-    /// Whether the store answers, asked cheaply; health follows it (HEALTH-1).
-    async fn check(&self) -> Result<(), Error>;
-
-    /// Drops a bounded amount of what is expired or forgotten at `now`, and nothing that is live (TTL-5). A backend that
-    /// keeps nothing dead has nothing to do.
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let _ = now;
-        Ok(Swept::default())
+/// A shared backend is the same backend.
+#[async_trait]
+impl<B: KeyValueBackend + ?Sized> KeyValueBackend for Arc<B> {
+    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
+        (**self).capabilities(namespace)
     }
 
-    /// Lets go of the store; requests after this may fail with [`Error::Unavailable`].
-    async fn close(&self) {}
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        (**self).put(put).await
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        (**self).get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        (**self).delete(delete).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        (**self).scan(scan).await
+    }
 }

@@ -6,12 +6,12 @@ use super::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,
 };
-use super::validate::Checks;
 use super::{
-    Capability, Delete, Direction, Error, Get, KeyValueBackend, Limits, Namespace, Put, Scan, Selection,
-    Timestamp, TokenScope,
+    CONTRACT_VERSION, Capability, Delete, Direction, Get, KeyValueBackend, Limits, Put, Scan, Selection,
+    TokenScope,
 };
-use crate::CONTRACT_VERSION;
+use crate::common::Checks;
+use crate::{Error, Namespace, Timestamp};
 
 /// Stands before a backend and refuses what the contract refuses, in this order: a request that is not valid, then a
 /// capability the backend does not claim. What passes reaches the backend as a valid operation.
@@ -42,28 +42,27 @@ impl<B: KeyValueBackend + ?Sized> Edge<B> {
     /// Writes items.
     pub async fn put(&self, now: Timestamp, request: PutRequest) -> Result<PutResponse, Error> {
         let put = valid_put(now, request)?;
-        self.require(Capability::ConditionalWrites, !put.preconditions.is_empty())?;
-        self.require(Capability::PriorityTokens, put.token > 0)?;
-        self.require(Capability::Expiry, put.expires_at.is_some())?;
+        self.require(&put.namespace, Capability::ConditionalWrites, !put.preconditions.is_empty())?;
+        self.require(&put.namespace, Capability::PriorityTokens, put.token > 0)?;
+        self.require(&put.namespace, Capability::Expiry, put.expires_at.is_some())?;
         Ok(PutResponse { results: self.backend.put(put).await? })
     }
 
     /// Reads a page of a record.
     pub async fn get(&self, now: Timestamp, request: GetRequest) -> Result<GetResponse, Error> {
         let (get, scope) = valid_get(now, request)?;
-        self.require(Capability::Reverse, get.selection.direction == Direction::Reverse)?;
-        let id = get.id.clone();
-        let page = self.backend.get(get).await?;
+        self.require(&get.namespace, Capability::Reverse, get.selection.direction == Direction::Reverse)?;
+        let page = self.backend.get(&get).await?;
         let last = page.items.last().filter(|_| page.more);
-        let next_page_token = last.map(|item| scope.seal(&id, &item.key)).unwrap_or_default();
+        let next_page_token = last.map(|item| scope.seal(&get.id, &item.key)).unwrap_or_default();
         Ok(GetResponse { items: page.items, next_page_token })
     }
 
     /// Removes items.
     pub async fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<DeleteResponse, Error> {
         let delete = valid_delete(now, request)?;
-        self.require(Capability::ConditionalWrites, !delete.preconditions.is_empty())?;
-        self.require(Capability::PriorityTokens, delete.token > 0)?;
+        self.require(&delete.namespace, Capability::ConditionalWrites, !delete.preconditions.is_empty())?;
+        self.require(&delete.namespace, Capability::PriorityTokens, delete.token > 0)?;
         Ok(DeleteResponse { deleted_count: self.backend.delete(delete).await? })
     }
 
@@ -71,8 +70,8 @@ impl<B: KeyValueBackend + ?Sized> Edge<B> {
     pub fn scan(&self, request: ScanRequest) -> Result<ScanCursor<B>, Error> {
         let limit = request.limit;
         let (scan, scope) = valid_scan(request)?;
-        self.require(Capability::Reverse, scan.selection.direction == Direction::Reverse)?;
-        self.require(Capability::NamespaceScan, scan.id.is_none())?;
+        self.require(&scan.namespace, Capability::Reverse, scan.selection.direction == Direction::Reverse)?;
+        self.require(&scan.namespace, Capability::NamespaceScan, scan.id.is_none())?;
         Ok(ScanCursor {
             backend: Arc::clone(&self.backend),
             scope,
@@ -84,19 +83,19 @@ impl<B: KeyValueBackend + ?Sized> Edge<B> {
     /// Says what the server offers.
     pub fn describe(&self, request: &DescribeRequest) -> Result<DescribeResponse, Error> {
         let mut checks = Checks::default();
-        checks.at("namespace", Namespace::new(&request.namespace));
-        checks.finish()?;
+        let namespace = checks.at("namespace", Namespace::new(&request.namespace));
+        let namespace = checks.finish_with(namespace)?;
         Ok(DescribeResponse {
             server_version: self.server_version.to_string(),
             contract_version: CONTRACT_VERSION.to_owned(),
-            capabilities: self.backend.capabilities(),
+            capabilities: self.backend.capabilities(&namespace),
             limits: Limits::V1,
         })
     }
 
-    fn require(&self, capability: Capability, asked: bool) -> Result<(), Error> {
-        if asked && !self.backend.capabilities().contains(capability) {
-            return Err(Error::Unimplemented(capability));
+    fn require(&self, namespace: &Namespace, capability: Capability, asked: bool) -> Result<(), Error> {
+        if asked && !self.backend.capabilities(namespace).contains(capability) {
+            return Err(Error::Unimplemented(capability.name()));
         }
         Ok(())
     }
@@ -119,7 +118,7 @@ impl<B: KeyValueBackend + ?Sized> ScanCursor<B> {
         if let Some(remaining) = self.remaining {
             scan.selection.page = scan.selection.page.at_most(remaining);
         }
-        let page = self.backend.scan(scan.clone()).await?;
+        let page = self.backend.scan(&scan).await?;
         let last = page.entries.last().filter(|_| page.more);
         let resume_token = last.map(|entry| self.scope.seal(&entry.id, &entry.item.key));
         if let Some(remaining) = &mut self.remaining {

@@ -5,7 +5,8 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
-use super::{Invalid, Limits, Timestamp};
+use super::Limits;
+use crate::{Invalid, Timestamp};
 
 /// An item's key: 1–1,024 opaque bytes, ordered as unsigned bytes (RT-3, ORD-1).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

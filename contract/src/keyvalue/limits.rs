@@ -1,5 +1,7 @@
 //! The limits of the contract: checked at the edge, published by `Describe`.
 
+use crate::PageSize;
+
 /// The limits a server publishes. All sizes are bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -20,8 +22,6 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Longest namespace, in bytes.
-    pub const NAMESPACE_BYTES: usize = 128;
     /// Longest content type, in bytes.
     pub const CONTENT_TYPE_BYTES: usize = 127;
     /// Longest start and end of a `match_range`: that of the key right above the longest key, which is the longest key
@@ -39,7 +39,7 @@ impl Limits {
         value_bytes: 1 << 20,
         put_items: 1_000,
         put_bytes: 4 << 20,
-        page_items: 1_000,
-        page_bytes: 2 << 20,
+        page_items: PageSize::MAX_ITEMS,
+        page_bytes: PageSize::MAX_BYTES,
     };
 }

@@ -10,10 +10,10 @@ use bytes::Bytes;
 
 use super::row::{self, DeleteOutcome, PutOutcome, Row};
 use super::{
-    Capabilities, Delete, Direction, Entry, EntryPage, Error, Get, Item, ItemPage, Key, KeyValueBackend,
-    Namespace, NewItem, Position, Precondition, PreconditionFailure, Predicate, Put, PutResult, RecordId,
-    Scan, Selection, Swept, Timestamp,
+    Capabilities, Delete, Direction, Entry, EntryPage, Get, Item, ItemPage, Key, KeyValueBackend, NewItem,
+    Position, Precondition, Predicate, Put, PutResult, RecordId, Scan, Selection,
 };
+use crate::{Error, Lifecycle, Namespace, PreconditionFailure, Swept, Timestamp};
 
 /// A store in memory that keeps every rule a process can keep alone. One lock guards everything, so every operation
 /// takes effect in one moment; it is the backend to compare others with, not one to be fast.
@@ -58,8 +58,43 @@ impl Memory {
 }
 
 #[async_trait]
+impl Lifecycle for Memory {
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        for records in self.state().namespaces.values_mut() {
+            for record in records.values_mut() {
+                record.retain(|_, stored| {
+                    if stored.row.is_forgotten(now, self.retention) {
+                        match stored.row.deleted_at {
+                            Some(_) => swept.tombstones += 1,
+                            None => swept.expired += 1,
+                        }
+                        return false;
+                    }
+                    // An expired item becomes a tombstone, so that no clock that is behind sees it again.
+                    if let (None, Some(since)) = (stored.row.deleted_at, stored.row.dead_since(now)) {
+                        swept.expired += 1;
+                        let row = Row { expires_at: None, deleted_at: Some(since), ..stored.row };
+                        *stored = Stored::dead(row);
+                    }
+                    true
+                });
+            }
+            records.retain(|_, record| !record.is_empty());
+        }
+        Ok(swept)
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Memory {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         Capabilities::ALL
     }
 
@@ -91,7 +126,7 @@ impl KeyValueBackend for Memory {
         Ok(results)
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         let state = self.state();
         let Some(record) = state.record(&get.namespace, &get.id) else {
             return Ok(ItemPage::default());
@@ -143,7 +178,7 @@ impl KeyValueBackend for Memory {
         Ok(removed)
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         let state = self.state();
         let Some(records) = state.namespaces.get(&scan.namespace) else {
             return Ok(EntryPage::default());
@@ -163,36 +198,6 @@ impl KeyValueBackend for Memory {
             }
         }
         Ok(page)
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let mut swept = Swept::default();
-        for records in self.state().namespaces.values_mut() {
-            for record in records.values_mut() {
-                record.retain(|_, stored| {
-                    if stored.row.is_forgotten(now, self.retention) {
-                        match stored.row.deleted_at {
-                            Some(_) => swept.tombstones += 1,
-                            None => swept.expired += 1,
-                        }
-                        return false;
-                    }
-                    // An expired item becomes a tombstone, so that no clock that is behind sees it again.
-                    if let (None, Some(since)) = (stored.row.deleted_at, stored.row.dead_since(now)) {
-                        swept.expired += 1;
-                        let row = Row { expires_at: None, deleted_at: Some(since), ..stored.row };
-                        *stored = Stored::dead(row);
-                    }
-                    true
-                });
-            }
-            records.retain(|_, record| !record.is_empty());
-        }
-        Ok(swept)
     }
 }
 
@@ -218,8 +223,10 @@ impl State {
             .filter_map(|precondition| {
                 let stored = record.and_then(|record| record.get(&precondition.key));
                 let current_version = row::current_version(stored.map(|stored| &stored.row), now);
-                (!precondition.holds(current_version))
-                    .then(|| PreconditionFailure { key: precondition.key.clone(), current_version })
+                (!precondition.holds(current_version)).then(|| PreconditionFailure {
+                    key: precondition.key.clone().into_bytes(),
+                    current_version,
+                })
             })
             .collect();
         if failures.is_empty() { Ok(()) } else { Err(Error::PreconditionFailed(failures)) }
@@ -311,7 +318,7 @@ mod tests {
         assert_eq!(store.sweep(at(100)).await.unwrap().expired, 1);
         let (predicate, selection) = (Predicate::All, Selection::default());
         let get = Get { namespace, id, predicate, selection, after: None, now: at(99) };
-        assert_eq!(store.get(get).await.unwrap(), ItemPage::default());
+        assert_eq!(store.get(&get).await.unwrap(), ItemPage::default());
         let late = store.put(Put { now: at(101), ..put }).await.unwrap();
         assert_eq!(late, [PutResult { applied: false, version: 0 }]);
     }

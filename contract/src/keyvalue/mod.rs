@@ -7,33 +7,33 @@
 mod backend;
 mod capability;
 mod edge;
-mod error;
 mod item;
 mod limits;
 mod memory;
-mod names;
 mod operation;
 mod page_token;
 mod precondition;
 mod predicate;
+mod record_id;
 pub mod request;
+mod requirements;
 pub mod row;
 mod selection;
-mod time;
 mod validate;
 
-pub use backend::{KeyValueBackend, Swept};
+pub use backend::KeyValueBackend;
 pub use capability::{Capabilities, Capability};
 pub use edge::{Edge, ScanCursor};
-pub use error::{Cause, Code, Error, FieldViolation, PreconditionFailure};
 pub use item::{Item, Key, NewItem};
 pub use limits::Limits;
 pub use memory::Memory;
-pub use names::{Namespace, RecordId};
 pub use operation::{Delete, Entry, EntryPage, Get, ItemPage, Position, Put, PutResult, Scan};
 pub use page_token::TokenScope;
 pub use precondition::{Expected, Precondition};
 pub use predicate::{Bounds, Predicate};
-pub use selection::{Direction, PageSize, Selection};
-pub use time::Timestamp;
-pub use validate::Invalid;
+pub use record_id::RecordId;
+pub use requirements::requirements;
+pub use selection::{Direction, Selection};
+
+/// The version of the written contract that this module states, as `Describe` publishes it.
+pub const CONTRACT_VERSION: &str = "1.0";

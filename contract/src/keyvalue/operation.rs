@@ -1,6 +1,7 @@
 //! What a backend is asked and what it answers, valid once built.
 
-use super::{Item, Key, Namespace, NewItem, Precondition, Predicate, RecordId, Selection, Timestamp};
+use super::{Item, Key, NewItem, Precondition, Predicate, RecordId, Selection};
+use crate::{Namespace, Timestamp};
 
 /// Write items of one record, in one moment or not at all (PUT-3).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,22 +1,14 @@
-//! Page tokens: where a page ended, sealed to the request it belongs to (PAGE-4, PAGE-6).
-//!
-//! A token is `version, tag, position`. The tag is a keyless hash of the position and of everything the token is bound
-//! to, so a token of another request, or a damaged one, does not open. It needs no state and no secret: it works after a
-//! restart and at another gateway. It gives no rights either, so forging one gains nothing.
-
-use std::hash::Hasher;
+//! What KeyValue's page tokens are bound to, and the position that they hold.
 
 use bytes::Bytes;
-use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{Direction, Invalid, Key, Namespace, Position, Predicate, RecordId};
-
-const VERSION: u8 = 1;
-const TAG: usize = 16;
+use super::{Direction, Key, Position, Predicate, RecordId};
+use crate::common::Seal;
+use crate::{Invalid, Namespace};
 
 /// What a page token is bound to: method, namespace, id, predicate and direction, but no limits.
 #[derive(Clone)]
-pub struct TokenScope(SipHasher13);
+pub struct TokenScope(Seal);
 
 impl TokenScope {
     /// The scope of a Get.
@@ -41,48 +33,26 @@ impl TokenScope {
         predicate: &Predicate,
         direction: Direction,
     ) -> Self {
-        let mut hash = SipHasher13::new();
-        hash.write_u8(method);
-        hash.write_u8(match direction {
-            Direction::Forward => b'f',
-            Direction::Reverse => b'r',
-        });
-        write_field(&mut hash, namespace.as_str().as_bytes());
-        write_field(&mut hash, id.map_or("", RecordId::as_str).as_bytes());
-        match predicate {
-            Predicate::All => hash.write_u8(b'a'),
-            Predicate::Keys(keys) => {
-                hash.write_u8(b'k');
-                for key in keys {
-                    write_field(&mut hash, key);
-                }
-            }
-            Predicate::Range { start, end } => {
-                hash.write_u8(b'r');
-                write_field(&mut hash, start);
-                write_field(&mut hash, end);
-            }
-            Predicate::Prefix(prefix) => {
-                hash.write_u8(b'p');
-                write_field(&mut hash, prefix);
-            }
-        }
-        Self(hash)
+        let seal = Seal::of_method(method)
+            .kind(match direction {
+                Direction::Forward => b'f',
+                Direction::Reverse => b'r',
+            })
+            .field(namespace.as_str().as_bytes())
+            .field(id.map_or("", RecordId::as_str).as_bytes());
+        Self(match predicate {
+            Predicate::All => seal.kind(b'a'),
+            Predicate::Keys(keys) => keys.iter().fold(seal.kind(b'k'), |seal, key| seal.field(key)),
+            Predicate::Range { start, end } => seal.kind(b'r').field(start).field(end),
+            Predicate::Prefix(prefix) => seal.kind(b'p').field(prefix),
+        })
     }
 
     /// The token of a page that ended with `key` of record `id`.
     pub fn seal(&self, id: &RecordId, key: &Key) -> Bytes {
         let id = id.as_str().as_bytes();
-        let mut token = Vec::with_capacity(1 + TAG + 2 + id.len() + key.len());
-        token.push(VERSION);
-        token.extend([0; TAG]);
         let id_len = u16::try_from(id.len()).expect("an id is at most 512 bytes");
-        token.extend(id_len.to_le_bytes());
-        token.extend(id);
-        token.extend(key.as_bytes());
-        let tag = self.tag(&token[1 + TAG..]);
-        token[1..=TAG].copy_from_slice(&tag);
-        token.into()
+        self.0.seal(&[&id_len.to_le_bytes(), id, key])
     }
 
     /// Where the page that `token` was given for ended; `None` for an empty token: the first page.
@@ -90,39 +60,22 @@ impl TokenScope {
         if token.is_empty() {
             return Ok(None);
         }
-        self.position(token).map(Some).ok_or_else(|| {
+        self.0.open(token).and_then(position).map(Some).ok_or_else(|| {
             Invalid::new(
                 "is not a token of this method, namespace, id, predicate and direction; \
                  pass the token of the page before, unchanged",
             )
         })
     }
-
-    fn position(&self, token: &[u8]) -> Option<Position> {
-        let (&version, rest) = token.split_first()?;
-        let (tag, sealed) = rest.split_at_checked(TAG)?;
-        if version != VERSION || tag != self.tag(sealed) {
-            return None;
-        }
-        let (id_len, rest) = sealed.split_first_chunk::<2>()?;
-        let (id, key) = rest.split_at_checked(usize::from(u16::from_le_bytes(*id_len)))?;
-        Some(Position {
-            id: RecordId::new(std::str::from_utf8(id).ok()?).ok()?,
-            key: Key::new(Bytes::copy_from_slice(key)).ok()?,
-        })
-    }
-
-    fn tag(&self, sealed: &[u8]) -> [u8; TAG] {
-        let mut hash = self.0;
-        write_field(&mut hash, sealed);
-        hash.finish128().as_bytes()
-    }
 }
 
-/// Length first, so that no two lists of fields hash the same bytes.
-fn write_field(hash: &mut SipHasher13, bytes: &[u8]) {
-    hash.write(&(bytes.len() as u64).to_le_bytes());
-    hash.write(bytes);
+fn position(sealed: &[u8]) -> Option<Position> {
+    let (id_len, rest) = sealed.split_first_chunk::<2>()?;
+    let (id, key) = rest.split_at_checked(usize::from(u16::from_le_bytes(*id_len)))?;
+    Some(Position {
+        id: RecordId::new(std::str::from_utf8(id).ok()?).ok()?,
+        key: Key::new(Bytes::copy_from_slice(key)).ok()?,
+    })
 }
 
 #[cfg(test)]

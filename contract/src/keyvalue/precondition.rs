@@ -2,7 +2,8 @@
 
 use std::num::NonZeroI64;
 
-use super::{Invalid, Key};
+use super::Key;
+use crate::Invalid;
 
 /// What a precondition expects of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 
-use super::{Invalid, Key, Limits};
+use super::{Key, Limits};
+use crate::Invalid;
 
 /// A choice of keys, valid once built.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::Timestamp;
+use crate::Timestamp;
 
 /// How long a tombstone is kept unless configured otherwise (TOK-4).
 pub const DEFAULT_RETENTION: Duration = Duration::from_hours(24);

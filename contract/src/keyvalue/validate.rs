@@ -1,83 +1,14 @@
-//! Why a request is refused: every violation is found and said, none stops the search.
+//! The checks of KeyValue's requests.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::time::Duration;
 
 use super::request::{ItemInput, KeyPredicate, PreconditionInput, Ttl};
-use super::{
-    Error, FieldViolation, Key, Limits, Namespace, NewItem, Precondition, Predicate, RecordId, Timestamp,
-};
-
-/// What was wrong with a value and what is allowed. Never repeats a value's or a key's bytes (ERR-2).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalid(String);
-
-impl Invalid {
-    /// A refusal; `why` says what was wrong and what is allowed.
-    pub fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
-    }
-
-    /// A length outside `min..=max` bytes.
-    pub(crate) fn length(len: usize, min: usize, max: usize) -> Self {
-        Self(format!("is {len} bytes; {min} to {max} are allowed"))
-    }
-
-    /// The words.
-    pub fn into_string(self) -> String {
-        self.0
-    }
-}
-
-impl fmt::Display for Invalid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Invalid {}
-
-/// Most violations that one answer lists: they travel in HTTP/2 headers, which clients bound.
-const LISTED: usize = 20;
-
-/// The violations found so far.
-#[derive(Default)]
-pub(super) struct Checks {
-    violations: Vec<FieldViolation>,
-    unlisted: usize,
-}
+use super::{Key, Limits, NewItem, Precondition, Predicate, RecordId};
+use crate::common::Checks;
+use crate::{Invalid, Namespace, Timestamp};
 
 impl Checks {
-    /// The value, or `None` and a violation of `field`.
-    pub(super) fn at<T>(&mut self, field: impl fmt::Display, checked: Result<T, Invalid>) -> Option<T> {
-        checked.map_err(|why| self.refuse(field, why.into_string())).ok()
-    }
-
-    fn refuse(&mut self, field: impl fmt::Display, description: impl Into<String>) {
-        if self.violations.len() < LISTED {
-            let (field, description) = (field.to_string(), description.into());
-            self.violations.push(FieldViolation { field, description });
-        } else {
-            self.unlisted += 1;
-        }
-    }
-
-    /// Nothing was wrong, or all that was.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
-        if self.unlisted > 0 {
-            let description = format!("{} more violations are not listed", self.unlisted);
-            self.violations.push(FieldViolation { field: "...".to_owned(), description });
-        }
-        if self.violations.is_empty() { Ok(()) } else { Err(Error::InvalidArgument(self.violations)) }
-    }
-
-    /// What was checked, or all that was wrong.
-    pub(super) fn finish_with<T>(self, checked: Option<T>) -> Result<T, Error> {
-        self.finish()?;
-        checked.ok_or_else(|| Error::internal("a check failed without a violation"))
-    }
-
     pub(super) fn record(&mut self, namespace: &str, id: &str) -> Option<(Namespace, RecordId)> {
         let namespace = self.at("namespace", Namespace::new(namespace));
         let id = self.at("id", RecordId::new(id));

@@ -1,5 +1,6 @@
 //! A backend of one's own: the core of the contract over a sorted map, and nothing beyond it.
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, Entry, EntryPage, Error, Get, Item, ItemPage, Key, KeyValueBackend, Namespace, Put,
-    PutResult, RecordId, Scan, Selection,
+    Capabilities, Delete, Entry, EntryPage, Get, Item, ItemPage, Key, KeyValueBackend, Put, PutResult,
+    RecordId, Scan, Selection,
 };
 
 /// One sorted map under one lock. Nothing survives the process.
@@ -29,8 +30,21 @@ impl Shelf {
 }
 
 #[async_trait]
+impl Lifecycle for Shelf {
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+        Ok(Swept::default())
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Shelf {
-    fn capabilities(&self) -> Capabilities {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
         Capabilities::NONE
     }
 
@@ -60,8 +74,8 @@ impl KeyValueBackend for Shelf {
         Ok(results)
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        Ok(self.state().page(&get, 0))
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        Ok(self.state().page(get, 0))
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {
@@ -72,20 +86,15 @@ impl KeyValueBackend for Shelf {
         Ok(u64::try_from(before - record.len()).unwrap_or(u64::MAX))
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         // A Scan without an id is the claim NAMESPACE_SCAN: a store that does not make it is never asked.
-        let Some(id) = scan.id else { return Ok(EntryPage::default()) };
-        let (namespace, predicate, selection, now) =
-            (scan.namespace, scan.predicate, scan.selection, scan.now);
-        let after = scan.after.map(|at| at.key);
+        let Some(id) = &scan.id else { return Ok(EntryPage::default()) };
+        let Scan { namespace, predicate, selection, now, .. } = scan.clone();
+        let after = scan.after.as_ref().map(|at| at.key.clone());
         let get = Get { namespace, id: id.clone(), predicate, selection, after, now };
         let ItemPage { items, more } = self.state().page(&get, id.as_str().len());
         let entries = items.into_iter().map(|item| Entry { id: id.clone(), item }).collect();
         Ok(EntryPage { entries, more })
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        Ok(())
     }
 }
 

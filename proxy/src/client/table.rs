@@ -80,7 +80,8 @@ fn cells(id: &str, item: &Item) -> [String; COLUMNS] {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::keyvalue::{Key, Timestamp};
+    use prism_contract::Timestamp;
+    use prism_contract::keyvalue::Key;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Invalid, Timestamp};
+use prism_contract::{Invalid, Timestamp};
 
 const MICROS: i64 = 1_000_000;
 

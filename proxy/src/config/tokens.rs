@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use prism_contract::keyvalue::Namespace;
+use prism_contract::Namespace;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 

@@ -10,7 +10,7 @@ use futures::future::{BoxFuture, Either};
 use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use pin_project_lite::pin_project;
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;

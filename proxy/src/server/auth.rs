@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures::future::{Either, Ready, ready};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use prism_wire::server::NamespaceGuard;
 use prism_wire::status::status;
 use tonic::body::Body;

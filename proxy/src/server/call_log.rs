@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
-use prism_contract::keyvalue::Namespace;
+use prism_contract::Namespace;
 use prism_proto::common::ErrorReason;
 use prism_wire::server::CallNotes;
 use prism_wire::status::{Decoded, code_name, framework};

@@ -62,6 +62,7 @@ impl Gather {
 
 #[cfg(test)]
 mod tests {
+    use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
     use std::io;
     use std::pin::Pin;
     use std::sync::Arc;
@@ -74,8 +75,7 @@ mod tests {
     use futures::stream::{self, StreamExt};
     use prism_contract::keyvalue::request::GetRequest;
     use prism_contract::keyvalue::{
-        Capabilities, Delete, Edge, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult,
-        Scan,
+        Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
     };
     use prism_wire::client::{Client, Options};
     use prism_wire::clock::SystemClock;
@@ -146,16 +146,29 @@ mod tests {
     }
 
     #[async_trait]
+    impl Lifecycle for Together {
+        async fn check(&self) -> Result<(), Error> {
+            self.memory.check().await
+        }
+
+        async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+            Ok(Swept::default())
+        }
+
+        async fn close(&self) {}
+    }
+
+    #[async_trait]
     impl KeyValueBackend for Together {
-        fn capabilities(&self) -> Capabilities {
-            self.memory.capabilities()
+        fn capabilities(&self, namespace: &Namespace) -> Capabilities {
+            self.memory.capabilities(namespace)
         }
 
         async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
             self.memory.put(put).await
         }
 
-        async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+        async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
             self.all.wait().await;
             self.memory.get(get).await
         }
@@ -164,12 +177,8 @@ mod tests {
             self.memory.delete(delete).await
         }
 
-        async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+        async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
             self.memory.scan(scan).await
-        }
-
-        async fn check(&self) -> Result<(), Error> {
-            self.memory.check().await
         }
     }
 

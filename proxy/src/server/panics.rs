@@ -9,7 +9,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::{Either, Ready, ready};
 use http::{Request, Response};
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use prism_wire::slots::Slots;
 use prism_wire::status::status;
 use tonic::body::Body;

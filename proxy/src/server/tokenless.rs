@@ -13,7 +13,7 @@ use futures::future::{BoxFuture, Either};
 use futures::task::AtomicWaker;
 use http::{Request, Response};
 use http_body::{Frame, SizeHint};
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;

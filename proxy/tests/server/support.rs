@@ -1,5 +1,6 @@
 //! A backend that a test can steer, a server over it, and clients of it.
 
+use prism_contract::{Error, Lifecycle, Namespace, Timestamp};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,8 +11,7 @@ use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, ItemInput, PutRequest, ScanRequest,
 };
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-    Timestamp,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_proxy::server::{Options, RunError, Shutdown, run};
 use prism_wire::client::{CallError, Client};
@@ -104,31 +104,7 @@ impl Steered {
 }
 
 #[async_trait::async_trait]
-impl KeyValueBackend for Steered {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        self.pass_write().await?;
-        self.memory.put(put).await
-    }
-
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
-        self.pass().await?;
-        self.memory.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.pass_write().await?;
-        self.memory.delete(delete).await
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
-        self.pass().await?;
-        self.memory.scan(scan).await
-    }
-
+impl Lifecycle for Steered {
     async fn check(&self) -> Result<(), Error> {
         let mode = *self.mode.borrow();
         match mode {
@@ -139,13 +115,40 @@ impl KeyValueBackend for Steered {
         }
     }
 
-    async fn sweep(&self, now: Timestamp) -> Result<prism_contract::keyvalue::Swept, Error> {
+    async fn sweep(&self, now: Timestamp) -> Result<prism_contract::Swept, Error> {
         self.swept.lock().unwrap().push(now);
         self.memory.sweep(now).await
     }
 
     async fn close(&self) {
         self.closed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait::async_trait]
+impl KeyValueBackend for Steered {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.pass_write().await?;
+        self.memory.put(put).await
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        self.pass().await?;
+        self.memory.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.pass_write().await?;
+        self.memory.delete(delete).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        self.pass().await?;
+        self.memory.scan(scan).await
     }
 }
 

@@ -1,11 +1,10 @@
 //! Answers: what a server says back.
 
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
     DeleteResponse, DescribeResponse, GetResponse, PutResponse, ScanResponse,
 };
-use prism_contract::keyvalue::{
-    Capabilities, Capability, Entry, Item, Key, Limits, PutResult, RecordId, Timestamp,
-};
+use prism_contract::keyvalue::{Capabilities, Capability, Entry, Item, Key, Limits, PutResult, RecordId};
 use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 

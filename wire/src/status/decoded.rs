@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use prism_contract::keyvalue::FieldViolation;
+use prism_contract::FieldViolation;
 use prism_proto::common::{FailedPrecondition, FailedPreconditions};
 use prost::Message;
 use tonic::{Code, Status};

@@ -3,7 +3,7 @@
 mod decoded;
 mod details;
 
-use prism_contract::keyvalue::{Code, Error, FieldViolation, PreconditionFailure};
+use prism_contract::{Code, Error, FieldViolation, PreconditionFailure};
 use prism_proto::common::{ErrorReason, FailedPrecondition, FailedPreconditions};
 use tonic::Status;
 use tonic_types::pb;
@@ -118,7 +118,7 @@ fn precondition_violation(item: &Item<'_, PreconditionFailure>) -> pb::precondit
 
 fn typed(failures: &[PreconditionFailure]) -> FailedPreconditions {
     let preconditions = failures.iter().map(|failure| FailedPrecondition {
-        key: failure.key.clone().into_bytes(),
+        key: failure.key.clone(),
         current_version: failure.current_version,
     });
     FailedPreconditions { preconditions: preconditions.collect() }

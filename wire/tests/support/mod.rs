@@ -1,13 +1,13 @@
 //! A server of the wire on a port of its own, over a backend that a test can watch and steer.
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prism_contract::keyvalue::request::{ItemInput, PutRequest};
 use prism_contract::keyvalue::{
-    Capabilities, Delete, Edge, EntryPage, Error, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult,
-    Scan, Timestamp,
+    Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_wire::client::{Client, Options};
 use prism_wire::clock::ManualClock;
@@ -28,16 +28,29 @@ pub(crate) struct Watched {
 }
 
 #[async_trait::async_trait]
+impl Lifecycle for Watched {
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+        Ok(Swept::default())
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait::async_trait]
 impl KeyValueBackend for Watched {
-    fn capabilities(&self) -> Capabilities {
-        self.memory.capabilities()
+    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
+        self.memory.capabilities(namespace)
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         self.memory.put(put).await
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         self.memory.get(get).await
     }
 
@@ -45,16 +58,12 @@ impl KeyValueBackend for Watched {
         self.memory.delete(delete).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         let number = self.scans.fetch_add(1, Ordering::SeqCst);
         if self.unavailable_at.contains(&number) {
             return Err(Error::unavailable("told to"));
         }
         self.memory.scan(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        Ok(())
     }
 }
 

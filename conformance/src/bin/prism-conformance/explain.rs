@@ -2,7 +2,8 @@
 
 use prism_conformance::mutants::{KillMatrix, Mutant, mutants};
 use prism_conformance::{Case, cases};
-use prism_contract::{Level, Requirement, Scope, requirements};
+use prism_contract::keyvalue::requirements;
+use prism_contract::{Level, Requirement, Scope};
 
 use crate::list::needs;
 use crate::output::{complain, say};
@@ -33,7 +34,7 @@ fn of_case(case: &Case) -> String {
 
 fn of_rule(rule: &Requirement) -> String {
     let mut text = format!("{} ({}, {})\n  {}\n", rule.id, rule.area, level(rule), rule.text);
-    if let Some(claim) = rule.capability {
+    if let Some(claim) = &rule.capability {
         text += &format!("  It speaks only of servers that claim {claim}.\n");
     }
     match rule.scope {

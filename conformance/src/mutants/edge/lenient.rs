@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use prism_contract::Error;
 use prism_contract::keyvalue::request::{
     DeleteRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest, ScanRequest,
     SelectionInput, Ttl,
 };
-use prism_contract::keyvalue::{Capability, Error, Limits, PutResult};
+use prism_contract::keyvalue::{Capability, Limits, PutResult};
 
 use crate::mutants::{Bug, Flaw};
 
@@ -148,7 +149,7 @@ impl Flaw {
     /// Refuses a capability that is not claimed; the contract's edge does so after it checked the request (ERR-1).
     fn unclaimed_first(self, asked: bool, capability: Capability) -> Result<(), Error> {
         if self.has(Bug::ChecksCapabilityBeforeValidity) && asked {
-            return Err(Error::Unimplemented(capability));
+            return Err(Error::Unimplemented(capability.name()));
         }
         Ok(())
     }

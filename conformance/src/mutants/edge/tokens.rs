@@ -4,8 +4,9 @@
 //! the same.
 
 use bytes::Bytes;
+use prism_contract::Namespace;
 use prism_contract::keyvalue::request::{GetRequest, GetResponse, KeyPredicate, ScanRequest, ScanResponse};
-use prism_contract::keyvalue::{Direction, Key, Namespace, Predicate, RecordId, TokenScope};
+use prism_contract::keyvalue::{Direction, Key, Predicate, RecordId, TokenScope};
 
 use super::FlawedStore;
 use crate::mutants::{Bug, Flaw};

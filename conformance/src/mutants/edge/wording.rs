@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{GetRequest, GetResponse, KeyPredicate, PutRequest};
-use prism_contract::keyvalue::{Error, Item, Key, Timestamp};
+use prism_contract::keyvalue::{Item, Key};
+use prism_contract::{Error, Timestamp};
 
 use crate::mutants::{Bug, Flaw};
 use crate::{Failure, StatusCode};

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Error, Key, Timestamp};
+use prism_contract::keyvalue::Key;
+use prism_contract::{Error, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::Flawed;

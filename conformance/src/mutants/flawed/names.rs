@@ -1,6 +1,7 @@
 //! Where things are kept and which keys are chosen: the rules about names, order and predicates.
 
-use prism_contract::keyvalue::{Namespace, Predicate, RecordId};
+use prism_contract::Namespace;
+use prism_contract::keyvalue::{Predicate, RecordId};
 
 use super::disk::Place;
 use crate::mutants::{Bug, Flaw};

@@ -1,9 +1,9 @@
 //! Get and Scan: live items, in order, cut into pages.
 
 use prism_contract::keyvalue::{
-    Direction, Entry, EntryPage, Error, Get, Item, ItemPage, Position, Predicate, RecordId, Scan, Selection,
-    Timestamp,
+    Direction, Entry, EntryPage, Get, Item, ItemPage, Position, Predicate, RecordId, Scan, Selection,
 };
+use prism_contract::{Error, Timestamp};
 
 use super::Flawed;
 use super::disk::{Cell, Place, Record, State};
@@ -19,7 +19,7 @@ struct Row {
 
 impl Flawed {
     /// Reads a page of a record, as of one moment (LIN-3).
-    pub(super) async fn read_record(&self, get: Get) -> Result<ItemPage, Error> {
+    pub(super) async fn read_record(&self, get: &Get) -> Result<ItemPage, Error> {
         let flaw = self.flaw;
         if flaw.has(Bug::AnswersAnOutageAsEmpty) && self.disk.is_away() {
             return Ok(ItemPage::default());
@@ -40,7 +40,7 @@ impl Flawed {
             record = self.remembered_read(&place, record);
         }
         let after = get.after.clone().map(|key| Position { id: get.id.clone(), key });
-        let Get { predicate, selection, now, .. } = &get;
+        let Get { predicate, selection, now, .. } = get;
         let reader = Reader { flaw, is_scan: false, predicate, selection: *selection, now: *now };
         let rows = reader.rows(&get.id, &record);
         let (entries, more) = reader.page(rows, after.as_ref(), &place, &mut state);
@@ -48,10 +48,10 @@ impl Flawed {
     }
 
     /// Reads a page of a namespace or of one of its records, as of one moment.
-    pub(super) async fn read_namespace(&self, scan: Scan) -> Result<EntryPage, Error> {
+    pub(super) async fn read_namespace(&self, scan: &Scan) -> Result<EntryPage, Error> {
         let flaw = self.flaw;
         let mut state = self.reach().await?;
-        let Scan { predicate, selection, now, .. } = &scan;
+        let Scan { predicate, selection, now, .. } = scan;
         let reader = Reader { flaw, is_scan: true, predicate, selection: *selection, now: *now };
         let mut rows = Vec::new();
         for (place, record) in &state.records {

@@ -1,6 +1,6 @@
 //! What a restart, a crash and a sweep leave of the data: all of it.
 
-use prism_contract::keyvalue::{Swept, Timestamp};
+use prism_contract::{Swept, Timestamp};
 
 use super::Disk;
 use super::disk::{Cell, Record, State};

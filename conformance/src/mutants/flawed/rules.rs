@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use prism_contract::keyvalue::{Key, NewItem, Put, PutResult, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Key, NewItem, Put, PutResult};
 
 use super::disk::{Cell, Record};
 use crate::mutants::{Bug, Flaw};

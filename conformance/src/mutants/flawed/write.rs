@@ -1,8 +1,7 @@
 //! Put and Delete: one moment each, guarded by preconditions.
 
-use prism_contract::keyvalue::{
-    Delete, Error, Expected, Key, Precondition, PreconditionFailure, Predicate, Put, PutResult, Timestamp,
-};
+use prism_contract::keyvalue::{Delete, Expected, Key, Precondition, Predicate, Put, PutResult};
+use prism_contract::{Error, PreconditionFailure, Timestamp};
 
 use super::Flawed;
 use super::disk::Record;
@@ -135,7 +134,7 @@ impl Flaw {
             if !holds {
                 let current_version =
                     if self.has(Bug::FailedPreconditionWithoutVersions) { 0 } else { current };
-                failed.push(PreconditionFailure { key: key.clone(), current_version });
+                failed.push(PreconditionFailure { key: key.clone().into_bytes(), current_version });
             }
         }
         if self.has(Bug::AnyPreconditionSuffices) && failed.len() < preconditions.len() {

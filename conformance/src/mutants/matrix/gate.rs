@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use prism_contract::{Level, Requirement, requirements};
+use prism_contract::keyvalue::requirements;
+use prism_contract::{Level, Requirement};
 
 use super::{Matrix, Row, WIRE_ONLY};
 use crate::Case;

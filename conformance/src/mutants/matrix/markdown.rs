@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use prism_contract::{Requirement, requirements};
+use prism_contract::Requirement;
+use prism_contract::keyvalue::requirements;
 
 use super::{KillMatrix, WIRE_ONLY};
 use crate::mutants::{Mutant, mutants};

@@ -14,7 +14,7 @@ pub(super) fn section() -> Section {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::requirements;
+    use prism_contract::keyvalue::requirements;
 
     use super::*;
     use crate::report::html::escape::with_code;

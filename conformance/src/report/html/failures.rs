@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use prism_contract::requirements;
+use prism_contract::keyvalue::requirements;
 
 use super::super::{Attachment, CaseReport, Outcome, Report, level_name};
 use super::escape::with_code;

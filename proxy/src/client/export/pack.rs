@@ -40,7 +40,8 @@ impl Packer {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::keyvalue::{Key, Timestamp};
+    use prism_contract::Timestamp;
+    use prism_contract::keyvalue::Key;
 
     use super::*;
     use crate::client::jsonl::{self, Line};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use prism_contract::keyvalue::Namespace;
+use prism_contract::Namespace;
 use prism_wire::clock::SystemClock;
 use tokio::sync::mpsc;
 

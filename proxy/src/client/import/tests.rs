@@ -5,8 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{PutRequest, ScanRequest, Ttl};
-use prism_contract::keyvalue::{Edge, Memory, Timestamp};
+use prism_contract::keyvalue::{Edge, Memory};
 use prism_wire::client::CallError;
 use prism_wire::clock::ManualClock;
 use proptest::prelude::*;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::NewItem;
 use prism_contract::keyvalue::request::{ItemInput, PutRequest, Ttl};
-use prism_contract::keyvalue::{NewItem, Timestamp};
 use prism_wire::client::{CallError, Client};
 use prism_wire::clock::Clock;
 use tonic::Code;

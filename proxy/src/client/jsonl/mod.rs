@@ -16,7 +16,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use prism_contract::keyvalue::{NewItem, RecordId, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{NewItem, RecordId};
 
 pub(super) use self::compression::name as compression_name;
 pub(super) use self::read::{parse, parse_full, too_long};

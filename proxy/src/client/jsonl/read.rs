@@ -8,7 +8,8 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use prism_contract::keyvalue::{Key, Limits, NewItem, RecordId, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Key, Limits, NewItem, RecordId};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 

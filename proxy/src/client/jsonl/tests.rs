@@ -1,7 +1,8 @@
 //! The format's own promises: what is written reads as the same, and what is not allowed is refused in words.
 
 use bytes::Bytes;
-use prism_contract::keyvalue::{Entry, Item, Key, NewItem, RecordId, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Entry, Item, Key, NewItem, RecordId};
 use proptest::prelude::*;
 use rstest::rstest;
 

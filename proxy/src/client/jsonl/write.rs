@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use prism_contract::keyvalue::{Entry, Item, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Entry, Item};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 

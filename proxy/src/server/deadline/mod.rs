@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use prism_wire::status::status;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use prism_contract::keyvalue::{Error, KeyValueBackend};
+use prism_contract::Error;
+use prism_contract::keyvalue::KeyValueBackend;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;

@@ -1,5 +1,6 @@
 //! Health beside a backend whose checks are scripted, and calls whose outcomes are, in time that does not pass by itself.
 
+use prism_contract::{Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,27 +34,7 @@ impl Drop for Inside {
 }
 
 #[async_trait::async_trait]
-impl KeyValueBackend for Scripted {
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::ALL
-    }
-
-    async fn put(&self, _: Put) -> Result<Vec<PutResult>, Error> {
-        unreachable!("only checks are asked")
-    }
-
-    async fn get(&self, _: Get) -> Result<ItemPage, Error> {
-        unreachable!("only checks are asked")
-    }
-
-    async fn delete(&self, _: Delete) -> Result<u64, Error> {
-        unreachable!("only checks are asked")
-    }
-
-    async fn scan(&self, _: Scan) -> Result<EntryPage, Error> {
-        unreachable!("only checks are asked")
-    }
-
+impl Lifecycle for Scripted {
     async fn check(&self) -> Result<(), Error> {
         self.checks.fetch_add(1, Ordering::SeqCst);
         self.inside.fetch_add(1, Ordering::SeqCst);
@@ -64,6 +45,35 @@ impl KeyValueBackend for Scripted {
             Script::Fails => Err(Error::unavailable("as the test asked")),
             Script::Hangs => std::future::pending().await,
         }
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+        Ok(Swept::default())
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait::async_trait]
+impl KeyValueBackend for Scripted {
+    fn capabilities(&self, _: &Namespace) -> Capabilities {
+        Capabilities::ALL
+    }
+
+    async fn put(&self, _: Put) -> Result<Vec<PutResult>, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn get(&self, _: &Get) -> Result<ItemPage, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn delete(&self, _: Delete) -> Result<u64, Error> {
+        unreachable!("only checks are asked")
+    }
+
+    async fn scan(&self, _: &Scan) -> Result<EntryPage, Error> {
+        unreachable!("only checks are asked")
     }
 }
 

@@ -7,7 +7,8 @@
 //! until it hardly has to.
 
 use futures::future::join_all;
-use prism_contract::keyvalue::{Entry, Error};
+use prism_contract::Error;
+use prism_contract::keyvalue::Entry;
 
 use super::place::{Places, Trouble};
 

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use prism_contract::keyvalue::{
-    Entry, Error, Get, Item, KeyValueBackend, Namespace, NewItem, Precondition, Predicate, Put, PutResult,
-    Selection, Timestamp,
+    Entry, Get, Item, KeyValueBackend, NewItem, Precondition, Predicate, Put, PutResult, Selection,
 };
+use prism_contract::{Error, Namespace, Timestamp};
 
 use crate::client::bytes::escape;
 use crate::client::import::patience::Patience;
@@ -151,7 +151,7 @@ impl Places<'_> {
                 after: None,
                 now,
             };
-            match self.backend.get(get).await {
+            match self.backend.get(&get).await {
                 Ok(page) => return Ok(page.items.into_iter().next()),
                 Err(error) => self.wait(&mut patience, error).await?,
             }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use prism_contract::keyvalue::Error;
+use prism_contract::Error;
 use serde_json::json;
 
 use super::progress::FullProgress;

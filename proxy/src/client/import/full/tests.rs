@@ -1,5 +1,6 @@
 //! A full import's promises: everything but the version comes out as it was, and the versions in their order.
 
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, Entry, EntryPage, Error, Get, ItemPage, Key, KeyValueBackend, Memory, Namespace,
-    NewItem, Predicate, Put, PutResult, RecordId, Scan, Selection, Timestamp,
+    Capabilities, Delete, Entry, EntryPage, Get, ItemPage, Key, KeyValueBackend, Memory, NewItem, Predicate,
+    Put, PutResult, RecordId, Scan, Selection,
 };
 use proptest::prelude::*;
 
@@ -25,9 +26,22 @@ struct Store {
 }
 
 #[async_trait]
+impl Lifecycle for Store {
+    async fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+        Ok(Swept::default())
+    }
+
+    async fn close(&self) {}
+}
+
+#[async_trait]
 impl KeyValueBackend for Store {
-    fn capabilities(&self) -> Capabilities {
-        self.memory.capabilities()
+    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
+        self.memory.capabilities(namespace)
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
@@ -38,7 +52,7 @@ impl KeyValueBackend for Store {
         if number % 7 == 3 { Err(Error::unavailable("told to")) } else { done }
     }
 
-    async fn get(&self, get: Get) -> Result<ItemPage, Error> {
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         self.memory.get(get).await
     }
 
@@ -46,12 +60,8 @@ impl KeyValueBackend for Store {
         self.memory.delete(delete).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<EntryPage, Error> {
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.memory.scan(scan).await
-    }
-
-    async fn check(&self) -> Result<(), Error> {
-        Ok(())
     }
 }
 
@@ -90,7 +100,7 @@ async fn content(store: &dyn KeyValueBackend, now: i64) -> Vec<Entry> {
         after: None,
         now: at(now),
     };
-    let page = store.scan(scan).await.unwrap();
+    let page = store.scan(&scan).await.unwrap();
     assert!(!page.more, "a test holds no more than a page");
     page.entries
 }

@@ -1,6 +1,7 @@
 //! Reading a line of a full export: one item, and everything that the server said of it.
 
-use prism_contract::keyvalue::{Entry, Item, Timestamp};
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::{Entry, Item};
 
 use super::{RawItem, item_at, raw};
 use crate::client::time;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::Invalid;
+use crate::Invalid;
 
 /// A moment: microseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999 that a protobuf Timestamp can say.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Capability, Key};
+use bytes::Bytes;
 
 /// The statuses of the contract's table, by their gRPC names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ pub struct FieldViolation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreconditionFailure {
     /// The key it names.
-    pub key: Key,
+    pub key: Bytes,
     /// The key's current version; 0: absent.
     pub current_version: i64,
 }
@@ -118,8 +118,8 @@ pub enum Error {
     /// A Delete covers more items than the store can delete in the time that one has. Nothing was deleted (DEL-5), and the
     /// same Delete would end alike, so there is no delay after which to retry: it is to be split into ranges.
     DeleteTooLarge,
-    /// The backend does not claim this capability (CAP-1).
-    Unimplemented(Capability),
+    /// The backend does not claim this capability, which is named (CAP-1).
+    Unimplemented(&'static str),
     /// A bug, or a store that is damaged.
     Internal(Cause),
 }

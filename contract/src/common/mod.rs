@@ -1,0 +1,21 @@
+//! What all abstractions share. The types are public at the root of the crate.
+
+mod error;
+mod lifecycle;
+mod namespace;
+mod page_size;
+mod page_token;
+mod rules;
+mod time;
+mod violations;
+
+pub use self::error::{Cause, Code, Error, FieldViolation, PreconditionFailure};
+pub use self::lifecycle::{Lifecycle, Swept};
+pub use self::namespace::Namespace;
+pub use self::page_size::PageSize;
+pub(crate) use self::page_token::Seal;
+pub(crate) use self::rules::parse as parse_requirements;
+pub use self::rules::{Level, Requirement, Scope};
+pub use self::time::Timestamp;
+pub(crate) use self::violations::Checks;
+pub use self::violations::Invalid;

@@ -1,0 +1,57 @@
+//! The name of a namespace, the unit of access, of policy and of fairness.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Invalid;
+
+/// A namespace: 1–128 bytes of `[a-z0-9._-]`, starting with a letter or digit. Compared byte by byte (RT-4).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(Arc<str>);
+
+impl Namespace {
+    /// Longest namespace, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Checks a namespace.
+    pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
+        let text = text.as_ref();
+        if text.is_empty() || text.len() > Self::MAX_BYTES {
+            return Err(Invalid::length(text.len(), 1, Self::MAX_BYTES));
+        }
+        let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+        if !starts_well || !text.bytes().all(allowed) {
+            return Err(Invalid::new(
+                "must be of a-z, 0-9, '.', '_' and '-', and start with a letter or digit",
+            ));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The namespace as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Namespace({})", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_is_1_to_128_lowercase_bytes_that_start_with_a_letter_or_digit() {
+        for good in ["a", "0", "a.b_c-d", &"x".repeat(128)] {
+            assert_eq!(Namespace::new(good).map(|n| n.as_str().to_owned()), Ok(good.to_owned()));
+        }
+        for bad in ["", ".a", "_a", "-a", "A", "a b", "a/b", "é", "a\0", &"x".repeat(129)] {
+            assert!(Namespace::new(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+}

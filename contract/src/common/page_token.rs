@@ -1,0 +1,66 @@
+//! Page tokens: where a page ended, sealed to the request it belongs to (PAGE-4, PAGE-6).
+//!
+//! A token is `version, tag, position`. The tag is a keyless hash of the position and of everything the token is bound
+//! to, so a token of another request, or a damaged one, does not open. It needs no state and no secret: it works after a
+//! restart and at another gateway. It gives no rights either, so forging one gains nothing.
+
+use std::hash::Hasher;
+
+use bytes::Bytes;
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+const VERSION: u8 = 1;
+const TAG: usize = 16;
+
+/// What a page token is bound to. Two scopes are the same if they were built by the same calls.
+#[derive(Clone)]
+pub(crate) struct Seal(SipHasher13);
+
+impl Seal {
+    /// The scope of a method, named by a byte of its own.
+    pub(crate) fn of_method(method: u8) -> Self {
+        Self(SipHasher13::new()).kind(method)
+    }
+
+    /// Binds to one of a few kinds.
+    pub(crate) fn kind(mut self, kind: u8) -> Self {
+        self.0.write_u8(kind);
+        self
+    }
+
+    /// Binds to a field's bytes.
+    pub(crate) fn field(mut self, bytes: &[u8]) -> Self {
+        write_field(&mut self.0, bytes);
+        self
+    }
+
+    /// The token of a page that ended at a position.
+    pub(crate) fn seal(&self, position: &[&[u8]]) -> Bytes {
+        let mut token = Vec::with_capacity(1 + TAG + position.iter().map(|part| part.len()).sum::<usize>());
+        token.push(VERSION);
+        token.extend([0; TAG]);
+        position.iter().for_each(|part| token.extend_from_slice(part));
+        let tag = self.tag(&token[1 + TAG..]);
+        token[1..=TAG].copy_from_slice(&tag);
+        token.into()
+    }
+
+    /// The position of the page that `token` was given for; `None` if it is not a token of this scope.
+    pub(crate) fn open<'a>(&self, token: &'a [u8]) -> Option<&'a [u8]> {
+        let (&version, rest) = token.split_first()?;
+        let (tag, sealed) = rest.split_at_checked(TAG)?;
+        (version == VERSION && tag == self.tag(sealed)).then_some(sealed)
+    }
+
+    fn tag(&self, sealed: &[u8]) -> [u8; TAG] {
+        let mut hash = self.0;
+        write_field(&mut hash, sealed);
+        hash.finish128().as_bytes()
+    }
+}
+
+/// Length first, so that no two lists of fields hash the same bytes.
+fn write_field(hash: &mut SipHasher13, bytes: &[u8]) {
+    hash.write(&(bytes.len() as u64).to_le_bytes());
+    hash.write(bytes);
+}
