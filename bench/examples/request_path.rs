@@ -13,7 +13,8 @@ use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{GetRequest, ItemInput, KeyPredicate, PutRequest};
 use prism_contract::keyvalue::{Edge, KeyValueBackend, Memory};
 use prism_proxy::server::{Options, Shutdown, run};
-use prism_wire::client::{self, Client};
+use prism_wire::channel;
+use prism_wire::keyvalue::Client;
 use tokio::net::TcpListener;
 
 /// How many requests wait together.
@@ -101,7 +102,7 @@ async fn over_grpc(rounds: usize, puts: bool) {
     let shutdown = Shutdown::new();
     let server =
         tokio::spawn(run(Arc::new(Memory::default()), listener, shutdown.clone(), Options::default()));
-    let client = Client::connect(&client::Options::new(endpoint)).await;
+    let client = Client::connect(&channel::Options::new(endpoint)).await;
     let client = client.expect("the gateway answers");
     let rounds_of_puts = if puts { rounds } else { RECORDS / TOGETHER };
     for round in 0..rounds_of_puts {

@@ -12,8 +12,8 @@ use prism_conformance::{Harness, OpenError, cases};
 use prism_contract::keyvalue::{Edge, Memory};
 use prism_proto::keyvalue::v1::key_value_service_server::KeyValueServiceServer;
 use prism_wire::clock::SystemClock;
+use prism_wire::keyvalue::Service;
 use prism_wire::layer::StatusesLayer;
-use prism_wire::server::Service;
 use tokio::task::AbortHandle;
 use tonic::transport::server::TcpIncoming;
 

@@ -14,7 +14,8 @@ use prism_contract::keyvalue::request::{
 use prism_contract::keyvalue::{KeyValueBackend, Memory};
 use prism_proxy::server::{Options, RunError, Shutdown, TlsPem, run};
 use prism_testkit::{Backend, LazySchema, skips};
-use prism_wire::client::{self, Client, Resume};
+use prism_wire::channel;
+use prism_wire::keyvalue::{Client, Resume};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rstest::rstest;
 use serde_json::Value;
@@ -74,12 +75,12 @@ impl Place {
         }
     }
 
-    fn client_options(&self, address: &str) -> client::Options {
-        let Some((cert, _)) = &self.tls else { return client::Options::new(format!("http://{address}")) };
-        client::Options {
+    fn client_options(&self, address: &str) -> channel::Options {
+        let Some((cert, _)) = &self.tls else { return channel::Options::new(format!("http://{address}")) };
+        channel::Options {
             ca: Some(cert.clone().into_bytes()),
             server_name: Some("localhost".to_owned()),
-            ..client::Options::new(format!("https://{address}"))
+            ..channel::Options::new(format!("https://{address}"))
         }
     }
 
@@ -161,7 +162,7 @@ impl Drop for Running {
 }
 
 struct Server {
-    options: client::Options,
+    options: channel::Options,
     running: Running,
 }
 

@@ -457,14 +457,14 @@ fn no_secret_in_a_wrong_place_comes_out_of_the_binary() {
 /// A client of a server, on a runtime of its own.
 struct Calls {
     runtime: tokio::runtime::Runtime,
-    client: prism_wire::client::Client,
+    client: prism_wire::keyvalue::Client,
 }
 
 impl Calls {
     fn to(serving: &Serving) -> Self {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let options = prism_wire::client::Options::new(serving.address.clone());
-        let client = runtime.block_on(prism_wire::client::Client::connect(&options)).unwrap();
+        let options = prism_wire::channel::Options::new(serving.address.clone());
+        let client = runtime.block_on(prism_wire::keyvalue::Client::connect(&options)).unwrap();
         Self { runtime, client }
     }
 

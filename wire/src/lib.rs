@@ -1,23 +1,27 @@
-//! The KeyValue contract over gRPC: what a server and a client of Prism share.
+//! The contract over gRPC: what a server and a client of Prism share.
 //!
-//! - [`convert`]: protobuf messages to the contract's requests and answers, and back, without copying a value.
+//! Of every abstraction:
+//! - [`message`]: requests and answers as protobuf messages, without copying a value.
 //! - [`status`]: the contract's error to a gRPC status with its details, and a status back to what it says.
-//! - [`server`]: the gRPC service over an [`Edge`](prism_contract::keyvalue::Edge).
+//! - [`call`]: who may make a call, whether it is let in, and what the log learns of it.
 //! - [`slots`]: a bound on the calls in work, fair between namespaces and callers.
 //! - [`http`]: lets nothing but gRPC requests through (ERR-3).
 //! - [`layer`]: makes the framework's own failures follow the contract's table of statuses (ERR-1).
 //! - [`one_message`]: lets a handler see only requests of one whole message (ERR-3).
 //! - [`reflection`]: describes what a server serves (HEALTH-1).
-//! - [`client`]: a client that speaks the contract's types.
+//! - [`channel`]: a client's connection to a server.
+//!
+//! Of one abstraction: its conversions, its service and its client, in a module of its name: [`keyvalue`].
 
-pub mod client;
+pub mod call;
+pub mod channel;
 pub mod clock;
-pub mod convert;
 pub mod http;
+pub mod keyvalue;
 pub mod layer;
+pub mod message;
 pub mod one_message;
 pub mod reflection;
-pub mod server;
 pub mod slots;
 pub mod status;
 

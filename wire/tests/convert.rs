@@ -10,7 +10,7 @@ use prism_contract::keyvalue::{Capabilities, Capability, Entry, Item, Key, Limit
 use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_predicate::Predicate;
-use prism_wire::convert::{WireRequest, WireResponse};
+use prism_wire::message::{WireRequest, WireResponse};
 use rstest::rstest;
 
 fn put_message() -> pb::PutRequest {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use prism_contract::keyvalue::request::DescribeRequest;
-use prism_wire::client::{Client, Options};
+use prism_wire::channel::Options;
+use prism_wire::keyvalue::Client;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;

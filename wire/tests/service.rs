@@ -16,11 +16,12 @@ use prism_contract::keyvalue::request::{
 };
 use prism_contract::keyvalue::{Capabilities, Edge, Limits, Memory, PutResult};
 use prism_wire::MAX_REQUEST_BYTES;
-use prism_wire::client::{Client, Options, Resume};
+use prism_wire::channel::Options;
 use prism_wire::clock::SystemClock;
-use prism_wire::convert::WireRequest;
+use prism_wire::keyvalue::Service;
+use prism_wire::keyvalue::{Client, Resume};
 use prism_wire::layer::StatusesLayer;
-use prism_wire::server::Service;
+use prism_wire::message::WireRequest;
 use prism_wire::status::Decoded;
 use prost::Message;
 use support::{Watched, put, serve};

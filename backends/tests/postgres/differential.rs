@@ -77,10 +77,8 @@ impl Pair {
 
     async fn scan(&mut self, mut scan: Scan) {
         loop {
-            let (ours, theirs) = (
-                self.postgres.scan(&scan).await.unwrap(),
-                self.sqlite.scan(&scan).await.unwrap(),
-            );
+            let (ours, theirs) =
+                (self.postgres.scan(&scan).await.unwrap(), self.sqlite.scan(&scan).await.unwrap());
             let mut expected = theirs.clone();
             for entry in &mut expected.entries {
                 let spot = (scan.namespace.clone(), entry.id.clone(), entry.item.key.clone());

@@ -11,9 +11,8 @@ use prism_contract::keyvalue::request::{
     PutResponse, ScanRequest, ScanResponse,
 };
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
-use prism_wire::client::{ConnectError, Options};
-use prism_wire::convert::{WireRequest, WireResponse};
-use tonic::metadata::{Ascii, MetadataValue};
+use prism_wire::channel::{self, ConnectError, Options};
+use prism_wire::message::{WireRequest, WireResponse};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
@@ -28,28 +27,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection to a server.
 #[derive(Clone)]
 pub struct Connection {
-    channel: Channel,
-    bearer: Option<MetadataValue<Ascii>>,
+    connection: channel::Connection,
     /// Where to note what is written, if the server outlives the run.
     ledger: Option<Arc<Ledger>>,
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("bearer", &self.bearer.is_some()).finish_non_exhaustive()
+        f.debug_struct("Connection").field("connection", &self.connection).finish_non_exhaustive()
     }
 }
 
 impl Connection {
     /// Connects.
     pub async fn open(options: &Options) -> Result<Self, ConnectError> {
-        let bearer = options.token.as_ref().map(|token| format!("Bearer {token}").parse()).transpose();
-        let mut bearer: Option<MetadataValue<Ascii>> = bearer.map_err(|_| ConnectError::Token)?;
-        if let Some(bearer) = &mut bearer {
-            bearer.set_sensitive(true);
-        }
-        let (channel, _) = options.channel().await?;
-        Ok(Self { channel, bearer, ledger: None })
+        Ok(Self { connection: channel::Connection::open(options).await?, ledger: None })
     }
 
     /// The same connection, which notes in `ledger` what it writes.
@@ -62,15 +54,11 @@ impl Connection {
     }
 
     pub(super) fn channel(&self) -> Channel {
-        self.channel.clone()
+        self.connection.channel()
     }
 
     pub(super) fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        if let Some(bearer) = &self.bearer {
-            request.metadata_mut().insert("authorization", bearer.clone());
-        }
-        request
+        self.connection.request(message)
     }
 
     fn client(&self) -> KeyValueServiceClient<Channel> {

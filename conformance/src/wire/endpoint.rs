@@ -8,7 +8,7 @@ use prism_contract::keyvalue::Capabilities;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, DescribeResponse, GetRequest, ItemInput, KeyPredicate, PutRequest,
 };
-use prism_wire::client::Options;
+use prism_wire::channel::Options;
 use tokio::time::timeout;
 
 use super::gateway::Connected;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::{BoxFuture, try_join_all};
 use prism_contract::keyvalue::Capabilities;
-use prism_wire::client::Options;
+use prism_wire::channel::Options;
 
 use super::{Connection, Ledger};
 use crate::in_process::Details;

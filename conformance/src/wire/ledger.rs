@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use prism_contract::keyvalue::request::{DeleteRequest, GetRequest, KeyPredicate, SelectionInput};
-use prism_wire::client::Options;
+use prism_wire::channel::Options;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Connection;

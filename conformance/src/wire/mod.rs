@@ -22,7 +22,7 @@ pub use connection::Connection;
 pub use endpoint::Endpoint;
 pub use gateway::{Gateway, Served};
 pub use ledger::{Ledger, Leftover};
-pub use prism_wire::client::Options;
+pub use prism_wire::channel::Options;
 pub use probe::Unreachable;
 pub use serve::Server;
 pub use socket::OverGrpc;

@@ -10,9 +10,9 @@ use prism_contract::keyvalue::request::{
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
 use prism_wire::MAX_REQUEST_BYTES;
-use prism_wire::convert::{WireRequest, WireResponse};
 use prism_wire::http::RequestShapeLayer;
 use prism_wire::layer::StatusesLayer;
+use prism_wire::message::{WireRequest, WireResponse};
 use prism_wire::one_message::OneMessage;
 use prism_wire::reflection::Reflection;
 use tokio::sync::oneshot;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use prism_contract::keyvalue::Capabilities;
 use prism_contract::keyvalue::request::{DescribeRequest, DescribeResponse};
-use prism_wire::client::Options;
+use prism_wire::channel::Options;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;

@@ -4,8 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use prism_wire::client::{CallError, ConnectError, Fault, Options};
-use tonic::Request;
+use prism_wire::channel::{CallError, ConnectError, Connection, Fault, Options};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -50,15 +49,14 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
         Failure::Failed(format!("{}: {why}{hint}", args.endpoint))
     };
     let options = args.options()?;
-    let (channel, diagnosis) = options.channel().await.map_err(|error| match error {
+    let connection = Connection::open(&options).await.map_err(|error| match error {
         ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => failed(error.to_string(), error.fault()),
         ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
             Failure::Usage(error.to_string())
         }
     })?;
-    let mut request = Request::new(HealthCheckRequest { service: args.service.clone() });
-    request.set_timeout(args.patience());
-    let mut client = HealthClient::new(channel);
+    let request = connection.request(HealthCheckRequest { service: args.service.clone() });
+    let mut client = HealthClient::new(connection.channel());
     let answer = tokio::time::timeout(args.patience(), client.check(request)).await.unwrap_or_else(|_| {
         Err(tonic::Status::deadline_exceeded(format!("no answer within {} s", args.timeout)))
     });
@@ -68,7 +66,7 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
         let fault = Fault::read(&message);
         failed(message, fault)
     };
-    let status = diagnosis.observe(answer).map_err(refused)?.into_inner().status();
+    let status = connection.observe(answer).map_err(refused)?.into_inner().status();
     if status != ServingStatus::Serving {
         return Err(Failure::Failed(format!("{}: {}", args.endpoint, status.as_str_name())));
     }
@@ -92,6 +90,7 @@ impl HealthArgs {
             identity,
             server_name: self.tls_domain.clone(),
             connect_timeout: self.patience(),
+            timeout: Some(self.patience()),
             ..Options::new(&self.endpoint)
         })
     }

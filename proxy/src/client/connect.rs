@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use prism_wire::client::{Client, Options};
+use prism_wire::channel::Options;
+use prism_wire::keyvalue::Client;
 
 use super::failure::Failure;
 use super::time;

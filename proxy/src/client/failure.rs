@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::iter::successors;
 
-use prism_wire::client::{CallError, ConnectError, Fault};
+use prism_wire::channel::{CallError, ConnectError, Fault};
 use prism_wire::status::{Decoded, code_name};
 use serde_json::{Value, json};
 use tonic::Code;

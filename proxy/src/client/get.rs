@@ -4,7 +4,7 @@ use bytes::Bytes;
 use clap::Args;
 use prism_contract::keyvalue::request::{GetRequest, KeyPredicate, SelectionInput};
 use prism_contract::keyvalue::{Item, Limits};
-use prism_wire::client::Client;
+use prism_wire::keyvalue::Client;
 
 use super::bytes::escape;
 use super::connect::ConnectArgs;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use clap::Args;
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{KeyPredicate, ScanRequest, ScanResponse, SelectionInput};
-use prism_wire::client::{Client, Messages, Resume};
+use prism_wire::keyvalue::{Client, Messages, Resume};
 
 use super::connect::ConnectArgs;
 use super::failure::Failure;

@@ -7,7 +7,7 @@ use futures::future::{Either, Ready, ready};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response};
 use prism_contract::Error;
-use prism_wire::server::NamespaceGuard;
+use prism_wire::call::NamespaceGuard;
 use prism_wire::status::status;
 use tonic::body::Body;
 use tower::{Layer, Service};

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::{Frame, SizeHint};
 use prism_contract::Namespace;
 use prism_proto::common::ErrorReason;
-use prism_wire::server::CallNotes;
+use prism_wire::call::CallNotes;
 use prism_wire::status::{Decoded, code_name, framework};
 use tonic::body::Body;
 use tonic::{Code, Status};

@@ -77,9 +77,10 @@ mod tests {
     use prism_contract::keyvalue::{
         Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
     };
-    use prism_wire::client::{Client, Options};
+    use prism_wire::channel::Options;
     use prism_wire::clock::SystemClock;
-    use prism_wire::server::Service;
+    use prism_wire::keyvalue::Client;
+    use prism_wire::keyvalue::Service;
     use rcgen::generate_simple_self_signed;
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::net::{TcpListener, TcpStream};

@@ -3,7 +3,8 @@
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 use prism_proxy::config::{Digest, NamespaceRule, Permission, Token};
-use prism_wire::client::{CallError, Client, Resume};
+use prism_wire::channel::CallError;
+use prism_wire::keyvalue::{Client, Resume};
 use rstest::rstest;
 use tonic::Code;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{PutRequest, Ttl};
-use prism_wire::client::{Client, ConnectError, Resume};
+use prism_wire::channel::ConnectError;
+use prism_wire::keyvalue::{Client, Resume};
 use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;

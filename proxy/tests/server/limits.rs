@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{ScanRequest, SelectionInput};
-use prism_wire::client::Resume;
+use prism_wire::keyvalue::Resume;
 use tonic::Code;
 
 use crate::support::{Mode, Server, Steered, get, item, put, refusal, scan, until};

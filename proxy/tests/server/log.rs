@@ -11,7 +11,7 @@ use prism_contract::keyvalue::request::{
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use prism_proxy::config::{Digest, Permission, Token};
-use prism_wire::client::Resume;
+use prism_wire::keyvalue::Resume;
 use serde_json::Value;
 use tonic::Request;
 use tonic_health::pb::HealthCheckRequest;

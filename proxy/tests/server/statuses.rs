@@ -8,7 +8,7 @@ use http::uri::PathAndQuery;
 use prism_contract::keyvalue::request::{
     DescribeRequest, GetRequest, KeyPredicate, PreconditionInput, PutRequest, Ttl,
 };
-use prism_wire::client::Resume;
+use prism_wire::keyvalue::Resume;
 use prism_wire::status::Decoded;
 use rstest::rstest;
 use tonic::client::Grpc;

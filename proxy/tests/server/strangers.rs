@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::PutRequest;
-use prism_wire::client::Resume;
-use prism_wire::convert::WireRequest;
+use prism_wire::keyvalue::Resume;
+use prism_wire::message::WireRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;

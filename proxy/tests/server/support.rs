@@ -14,8 +14,9 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_proxy::server::{Options, RunError, Shutdown, run};
-use prism_wire::client::{CallError, Client};
+use prism_wire::channel::CallError;
 use prism_wire::clock::ManualClock;
+use prism_wire::keyvalue::Client;
 use prism_wire::status::Decoded;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -183,8 +184,8 @@ impl Server {
         Self { address, shutdown, clock, running }
     }
 
-    pub(crate) fn options(&self) -> prism_wire::client::Options {
-        prism_wire::client::Options::new(self.address.to_string())
+    pub(crate) fn options(&self) -> prism_wire::channel::Options {
+        prism_wire::channel::Options::new(self.address.to_string())
     }
 
     pub(crate) async fn channel(&self) -> Channel {
@@ -196,7 +197,7 @@ impl Server {
     }
 
     pub(crate) async fn client_with_token(&self, token: &str) -> Client {
-        let options = prism_wire::client::Options { token: Some(token.to_owned()), ..self.options() };
+        let options = prism_wire::channel::Options { token: Some(token.to_owned()), ..self.options() };
         Client::connect(&options).await.unwrap()
     }
 }

@@ -2,7 +2,8 @@
 
 use prism_conformance::wire::{Endpoint, Unreachable};
 use prism_proxy::server::TlsPem;
-use prism_wire::client::{Client, Options};
+use prism_wire::channel::Options;
+use prism_wire::keyvalue::Client;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

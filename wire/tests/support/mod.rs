@@ -9,10 +9,11 @@ use prism_contract::keyvalue::request::{ItemInput, PutRequest};
 use prism_contract::keyvalue::{
     Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
-use prism_wire::client::{Client, Options};
+use prism_wire::channel::Options;
 use prism_wire::clock::ManualClock;
+use prism_wire::keyvalue::Client;
+use prism_wire::keyvalue::Service;
 use prism_wire::layer::StatusesLayer;
-use prism_wire::server::Service;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 

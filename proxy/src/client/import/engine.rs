@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use prism_wire::client::CallError;
+use prism_wire::channel::CallError;
 use prism_wire::clock::Clock;
 use tokio::sync::mpsc::Receiver;
 

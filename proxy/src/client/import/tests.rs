@@ -8,7 +8,7 @@ use std::time::Duration;
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{PutRequest, ScanRequest, Ttl};
 use prism_contract::keyvalue::{Edge, Memory};
-use prism_wire::client::CallError;
+use prism_wire::channel::CallError;
 use prism_wire::clock::ManualClock;
 use proptest::prelude::*;
 use tokio::sync::mpsc;

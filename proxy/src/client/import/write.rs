@@ -5,8 +5,9 @@ use std::time::Duration;
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::NewItem;
 use prism_contract::keyvalue::request::{ItemInput, PutRequest, Ttl};
-use prism_wire::client::{CallError, Client};
+use prism_wire::channel::CallError;
 use prism_wire::clock::Clock;
+use prism_wire::keyvalue::Client;
 use tonic::Code;
 
 use super::patience::Patience;

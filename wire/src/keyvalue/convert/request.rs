@@ -8,7 +8,7 @@ use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_predicate::Predicate;
 
-use super::WireRequest;
+use crate::message::WireRequest;
 
 impl WireRequest for PutRequest {
     type Message = pb::PutRequest;

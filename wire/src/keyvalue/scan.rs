@@ -10,8 +10,9 @@ use prism_contract::keyvalue::request::{ScanRequest, ScanResponse};
 use prism_proto::keyvalue::v1 as pb;
 use tonic::{Code, Streaming};
 
-use super::{CallError, Client, Fault};
-use crate::convert::{Unreadable, WireResponse};
+use super::client::Client;
+use crate::channel::{CallError, Fault};
+use crate::message::{Unreadable, WireResponse};
 
 /// What to do when a stream is cut by UNAVAILABLE or DEADLINE_EXCEEDED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +89,7 @@ impl Scan {
         let stream = if let Some(open) = &mut self.open {
             open
         } else {
-            let request = self.client.request(self.request.clone());
-            let mut client = self.client.inner.clone();
-            self.open.insert(self.client.probed(client.scan(request)).await?.into_inner())
+            self.open.insert(self.client.open_scan(self.request.clone()).await?)
         };
         let message = stream.message().await?;
         Ok(message.map(ScanResponse::from_message).transpose()?)

@@ -1,66 +1,28 @@
-//! The gRPC service: decodes a request, asks the edge, encodes its answer, and nothing else.
+//! The gRPC service of KeyValue: decodes a request, asks the edge, encodes its answer, and nothing else.
 
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures::{Stream, stream};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
 };
 use prism_contract::keyvalue::{Edge, KeyValueBackend, ScanCursor};
-use prism_contract::{Error, Namespace};
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
 use tonic::{Request, Response, Status};
 
 use crate::MAX_REQUEST_BYTES;
+use crate::call::{CallNotes, admit, answer, refuse};
 use crate::clock::Clock;
-use crate::convert::{WireRequest, WireResponse};
+use crate::message::{WireRequest, WireResponse};
 use crate::one_message::OneMessage;
 use crate::slots::{Admission, Slot};
-use crate::status::status;
 
 /// A service over `edge` that reads `clock` once per request, and once per message of a Scan.
 pub struct Service<B: ?Sized, C> {
     edge: Edge<B>,
     clock: Arc<C>,
-}
-
-/// What one call learned that its status does not tell, for the log. Put one into a request's extensions, keep a clone,
-/// and read it when the call is over.
-#[derive(Clone, Default)]
-pub struct CallNotes(Arc<Notes>);
-
-#[derive(Default)]
-struct Notes {
-    namespace: OnceLock<Namespace>,
-    error: OnceLock<Error>,
-}
-
-impl CallNotes {
-    /// The namespace that the request named, if it is a valid one.
-    pub fn namespace(&self) -> Option<&Namespace> {
-        self.0.namespace.get()
-    }
-
-    /// Why the call failed, with the cause that a client is not told (ERR-2).
-    pub fn error(&self) -> Option<&Error> {
-        self.0.error.get()
-    }
-}
-
-/// What a caller may do where, decided before the request was decoded. Put one into a request's extensions; a call
-/// without one may name any namespace.
-#[derive(Clone)]
-pub struct NamespaceGuard(Arc<Allows>);
-
-type Allows = dyn Fn(&str) -> Result<(), Error> + Send + Sync;
-
-impl NamespaceGuard {
-    /// A guard that answers for each namespace whether the call may go on.
-    pub fn new(allows: impl Fn(&str) -> Result<(), Error> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(allows))
-    }
 }
 
 impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
@@ -77,35 +39,6 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
             .max_encoding_message_size(usize::MAX);
         OneMessage::new(server)
     }
-}
-
-/// Reads what the layers around the service left in the request, asks whether the namespace is allowed, and takes a slot. The
-/// request has been read by now.
-fn admit<T>(request: &Request<T>, namespace: &str) -> Result<(CallNotes, Option<Slot>), Status> {
-    let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
-    if let Ok(namespace) = Namespace::new(namespace) {
-        let _ = notes.0.namespace.set(namespace);
-    }
-    if let Some(guard) = request.extensions().get::<NamespaceGuard>() {
-        (guard.0)(namespace).map_err(|error| refuse(&notes, error))?;
-    }
-    let admission = request.extensions().get::<Admission>();
-    let slot = admission.map(|admission| admission.enter(namespace)).transpose();
-    let slot = slot.map_err(|error| refuse(&notes, error))?;
-    Ok((notes, slot))
-}
-
-fn refuse(notes: &CallNotes, error: Error) -> Status {
-    let status = status(&error);
-    let _ = notes.0.error.set(error);
-    status
-}
-
-fn answer<A: WireResponse>(
-    notes: &CallNotes,
-    answer: Result<A, Error>,
-) -> Result<Response<A::Message>, Status> {
-    answer.map(|answer| Response::new(answer.into_message())).map_err(|error| refuse(notes, error))
 }
 
 #[tonic::async_trait]

@@ -18,7 +18,7 @@ use super::{LOST, by_contract};
 /// connecting succeeds, and the alert that says why ends the connection and not a call; what can be seen is that the connection
 /// broke before anything was answered.
 #[derive(Debug, Clone, Default)]
-pub struct Diagnosis(Arc<Known>);
+pub(super) struct Diagnosis(Arc<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -42,7 +42,7 @@ impl Diagnosis {
     }
 
     /// The answer to a call; where its connection broke, with the reason if it is known.
-    pub fn observe<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
+    pub(super) fn observe<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
         match answer {
             // Only a status that was made here has a source.
             Err(status) if status.source().is_some() => {

@@ -96,7 +96,7 @@ impl Options {
     }
 
     /// Connects, within `connect_timeout`. The second part explains the answers to calls whose connection broke.
-    pub async fn channel(&self) -> Result<(Channel, Diagnosis), ConnectError> {
+    pub(super) async fn channel(&self) -> Result<(Channel, Diagnosis), ConnectError> {
         let endpoint = self.endpoint()?;
         let plain = endpoint.uri().scheme_str() != Some("https");
         let diagnosis = Diagnosis::new(!plain && self.identity.is_none());

@@ -1,10 +1,7 @@
-//! Protobuf messages to the contract's requests and answers, and back. Byte strings move; none is copied.
+//! Requests and answers of the contract as protobuf messages. Byte strings move; none is copied.
 //!
-//! A request converts whatever it says: the [`Edge`](prism_contract::keyvalue::Edge) is what refuses. An answer comes
-//! from a server that may be wrong, so reading one can fail.
-
-mod request;
-mod response;
+//! A request converts whatever it says: the edge is what refuses. An answer comes from a server that may be wrong, so reading one
+//! can fail.
 
 /// A request of the contract, as the message that carries it.
 pub trait WireRequest: Sized {
@@ -48,7 +45,7 @@ impl Unreadable {
         Self { field, why: why.to_string() }
     }
 
-    fn missing(field: &'static str) -> Self {
+    pub(crate) fn missing(field: &'static str) -> Self {
         Self::new(field, "is missing")
     }
 }

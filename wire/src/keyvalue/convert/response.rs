@@ -8,7 +8,7 @@ use prism_contract::keyvalue::{Capabilities, Capability, Entry, Item, Key, Limit
 use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 
-use super::{Unreadable, WireResponse};
+use crate::message::{Unreadable, WireResponse};
 
 impl WireResponse for PutResponse {
     type Message = pb::PutResponse;

@@ -1,30 +1,23 @@
-//! A client that speaks the contract's types.
+//! A client's connection to a server: how it is made, kept and explained.
 
 mod connect;
 mod diagnosis;
 mod fault;
 mod probe;
-mod scan;
 mod socket;
 
 use std::error::Error;
 use std::iter::successors;
 use std::time::Duration;
 
-use prism_contract::keyvalue::request::{
-    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
-    PutResponse, ScanRequest,
-};
-use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Code, Request, Response, Status, TimeoutExpired};
+use tonic::{Code, Request, Status, TimeoutExpired};
 
 pub use self::connect::{ConnectError, Options};
-pub use self::diagnosis::Diagnosis;
+use self::diagnosis::Diagnosis;
 pub use self::fault::Fault;
-pub use self::scan::{Messages, Resume};
-use crate::convert::{Unreadable, WireRequest, WireResponse};
+use crate::message::Unreadable;
 use crate::status::Decoded;
 
 /// Why a call failed.
@@ -76,29 +69,26 @@ impl CallError {
     }
 }
 
-/// A connection to one server. Clones share it.
+/// A connection to one server, and how calls are made on it. Clones share the connection.
 #[derive(Debug, Clone)]
-pub struct Client {
-    inner: KeyValueServiceClient<Channel>,
+pub struct Connection {
     channel: Channel,
     bearer: Option<MetadataValue<Ascii>>,
     timeout: Option<Duration>,
     diagnosis: Diagnosis,
 }
 
-impl Client {
+impl Connection {
     /// Connects as `options` say.
-    pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
+    pub async fn open(options: &Options) -> Result<Self, ConnectError> {
         let bearer = options.bearer()?;
         let (channel, diagnosis) = options.channel().await?;
-        Ok(Self { bearer, timeout: options.timeout, diagnosis, ..Self::from_channel(channel) })
+        Ok(Self { channel, bearer, timeout: options.timeout, diagnosis })
     }
 
-    /// A client on a channel that somebody else set up; it sends no credentials and no deadline. Answers of any size
-    /// are read: what bounds a page is the server.
+    /// A connection on a channel that was set up elsewhere; calls on it carry no credentials and no deadline.
     pub fn from_channel(channel: Channel) -> Self {
-        let inner = KeyValueServiceClient::new(channel.clone()).max_decoding_message_size(usize::MAX);
-        Self { inner, channel, bearer: None, timeout: None, diagnosis: Diagnosis::default() }
+        Self { channel, bearer: None, timeout: None, diagnosis: Diagnosis::default() }
     }
 
     /// The same connection with another deadline for each call; `None`: the server's own.
@@ -107,41 +97,19 @@ impl Client {
         Self { timeout, ..self }
     }
 
-    /// Writes items.
-    pub async fn put(&self, request: PutRequest) -> Result<PutResponse, CallError> {
-        let request = self.request(request);
-        let mut client = self.inner.clone();
-        read(self.probed(client.put(request)).await)
+    /// The answer to a call that was made on the channel; where its connection broke, with the reason if it is known.
+    pub fn observe<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
+        self.diagnosis.observe(answer)
     }
 
-    /// Reads a page of a record.
-    pub async fn get(&self, request: GetRequest) -> Result<GetResponse, CallError> {
-        let request = self.request(request);
-        let mut client = self.inner.clone();
-        read(self.probed(client.get(request)).await)
+    /// The channel, for a generated client.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
     }
 
-    /// Removes items.
-    pub async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, CallError> {
-        let request = self.request(request);
-        let mut client = self.inner.clone();
-        read(self.probed(client.delete(request)).await)
-    }
-
-    /// Reads a namespace or a record as a stream of messages. Nothing is sent before the stream is polled.
-    pub fn scan(&self, request: ScanRequest, resume: Resume) -> Messages {
-        Messages::new(self.clone(), request, resume)
-    }
-
-    /// Asks what the server offers.
-    pub async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, CallError> {
-        let request = self.request(request);
-        let mut client = self.inner.clone();
-        read(self.probed(client.describe(request)).await)
-    }
-
-    fn request<R: WireRequest>(&self, request: R) -> Request<R::Message> {
-        let mut request = Request::new(request.into_message());
+    /// A request that carries the credentials and the deadline.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
         if let Some(bearer) = &self.bearer {
             request.metadata_mut().insert("authorization", bearer.clone());
         }
@@ -150,8 +118,4 @@ impl Client {
         }
         request
     }
-}
-
-fn read<A: WireResponse>(answer: Result<Response<A::Message>, Status>) -> Result<A, CallError> {
-    Ok(A::from_message(answer?.into_inner())?)
 }

@@ -8,12 +8,12 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::Client;
+use super::Connection;
 
 /// How long an answer may take to begin before the connection is looked at.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Client {
+impl Connection {
     /// Waits for the answer to `call`, and now and then makes the channel look at its connection.
     ///
     /// A call can be handed to a connection in the very moment in which it breaks. It then lies in the queue of a
@@ -21,7 +21,7 @@ impl Client {
     /// before the next call: without one, the first would wait for ever, with no connection whose silence could be
     /// noticed. The next call is a question that servers answer cheaply; it makes the channel drop a dead connection, with
     /// what lies in its queue, and what is answered to it does not matter.
-    pub(super) async fn probed<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    pub(crate) async fn probed<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let mut call = pin!(call);
         loop {
             let probe = async {
@@ -30,7 +30,7 @@ impl Client {
             };
             tokio::select! {
                 biased;
-                answer = &mut call => return self.diagnosis.observe(answer),
+                answer = &mut call => return self.observe(answer),
                 () = probe => {}
             }
         }
