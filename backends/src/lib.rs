@@ -3,6 +3,7 @@
 //! Under load, waiting writes ride together in one transaction (group commit); a lone write leaves at once, without a timer.
 //! What does not depend on a database lives here: the bounded queue (`queue`), what a batch of writes makes of the rows it
 //! touches (`batch`), what a page asks (`ask`, `span`) and when it is full (`page`). Each database has a module with its SQL.
+//! [`wrap`] holds backends around other backends.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod ask;
@@ -22,6 +23,8 @@ mod ride;
 mod slots;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod span;
+
+pub mod wrap;
 
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -3,8 +3,10 @@
 use std::num::NonZero;
 use std::sync::Arc;
 
+use prism_backends::wrap::Route;
 use prism_backends::{Postgres, Sqlite, postgres, sqlite};
 use prism_conformance::{InProcess, OpenError};
+use prism_contract::keyvalue::{KeyValueBackend, Memory};
 use prism_testkit::{Backend, LazySchema, left_out};
 use tempfile::TempDir;
 
@@ -24,7 +26,14 @@ prism_conformance::conformance!(
         .with_gateways(NonZero::new(2).expect("2 is not 0"))
         .with_details(provider)
         .leaving_out(left_out(Backend::Postgres)),
+    InProcess::new("route", open_route),
 );
+
+/// Two stores behind one, of which each has every other namespace.
+async fn open_route() -> Result<Route, OpenError> {
+    let stores = [(); 2].map(|()| Arc::new(Memory::default()) as Arc<dyn KeyValueBackend>);
+    Ok(Route::new(stores.into(), |namespace| namespace.as_str().bytes().map(usize::from).sum::<usize>() % 2))
+}
 
 async fn open_sqlite(folder: Arc<TempDir>) -> Result<Sqlite, OpenError> {
     Sqlite::open(sqlite::Options::new(folder.path().join("prism.db"))).await.map_err(OpenError::new)

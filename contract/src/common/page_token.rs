@@ -39,7 +39,9 @@ impl Seal {
         let mut token = Vec::with_capacity(1 + TAG + position.iter().map(|part| part.len()).sum::<usize>());
         token.push(VERSION);
         token.extend([0; TAG]);
-        position.iter().for_each(|part| token.extend_from_slice(part));
+        for part in position {
+            token.extend_from_slice(part);
+        }
         let tag = self.tag(&token[1 + TAG..]);
         token[1..=TAG].copy_from_slice(&tag);
         token.into()

@@ -185,7 +185,7 @@ impl KeyValueBackend for Memory {
         };
         let mut page = EntryPage::default();
         let mut bytes = 0;
-        for (id, record) in records_from(records, &scan) {
+        for (id, record) in records_from(records, scan) {
             let after = scan.after.as_ref().filter(|at| at.id == *id).map(|at| &at.key);
             for item in live_items(record, &scan.predicate, &scan.selection, after, scan.now) {
                 let entry = Entry { id: id.clone(), item };

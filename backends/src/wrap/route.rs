@@ -1,0 +1,79 @@
+//! A backend that has one of several others do the work, by the namespace.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use prism_contract::keyvalue::{
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
+};
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+
+/// Several backends as one: a namespace is in one of them, whole.
+pub struct Route {
+    backends: Vec<Arc<dyn KeyValueBackend>>,
+    choose: Box<dyn Fn(&Namespace) -> usize + Send + Sync>,
+}
+
+impl Route {
+    /// A router to `backends`. `choose` gives the index of a namespace's backend, and always the same one; a namespace with an
+    /// index that there is not is UNAVAILABLE.
+    pub fn new(
+        backends: Vec<Arc<dyn KeyValueBackend>>,
+        choose: impl Fn(&Namespace) -> usize + Send + Sync + 'static,
+    ) -> Self {
+        Self { backends, choose: Box::new(choose) }
+    }
+
+    fn of(&self, namespace: &Namespace) -> Result<&dyn KeyValueBackend, Error> {
+        let backend = self.backends.get((self.choose)(namespace)).map(|backend| &**backend);
+        backend.ok_or_else(|| Error::unavailable("no backend is configured for this namespace"))
+    }
+}
+
+#[async_trait]
+impl Lifecycle for Route {
+    /// Whether all of them answer.
+    async fn check(&self) -> Result<(), Error> {
+        join_all(self.backends.iter().map(Lifecycle::check)).await.into_iter().collect()
+    }
+
+    /// Sweeps all of them, also if one fails; the first failure is answered.
+    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        let mut all = Swept::default();
+        for swept in join_all(self.backends.iter().map(|backend| backend.sweep(now))).await {
+            let Swept { expired, tombstones, more } = swept?;
+            all.expired += expired;
+            all.tombstones += tombstones;
+            all.more |= more;
+        }
+        Ok(all)
+    }
+
+    async fn close(&self) {
+        join_all(self.backends.iter().map(Lifecycle::close)).await;
+    }
+}
+
+#[async_trait]
+impl KeyValueBackend for Route {
+    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
+        self.of(namespace).map_or(Capabilities::NONE, |backend| backend.capabilities(namespace))
+    }
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        self.of(&put.namespace)?.put(put).await
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        self.of(&get.namespace)?.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        self.of(&delete.namespace)?.delete(delete).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        self.of(&scan.namespace)?.scan(scan).await
+    }
+}
