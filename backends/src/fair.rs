@@ -22,12 +22,12 @@ pub(crate) struct Job<Q, A> {
 }
 
 impl<Q, A> Job<Q, A> {
-    /// Whether nobody waits for the answer any more.
+    /// Whether the caller has stopped waiting for the answer.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.answer.is_closed()
     }
 
-    /// The request, and what ends when nobody waits for the answer any more.
+    /// The request, and what ends when the caller stops waiting for the answer.
     #[cfg(feature = "sqlite")]
     pub(crate) fn watched(&mut self) -> (&Q, impl Future<Output = ()> + '_) {
         (&self.request, self.answer.closed())
@@ -38,7 +38,7 @@ impl<Q, A> Job<Q, A> {
         self.room.bytes
     }
 
-    /// Answers it. Whoever has stopped waiting does not hear of it.
+    /// Answers it. The answer is dropped if the caller has stopped waiting.
     pub(crate) fn answer(self, answer: Result<A, Error>) {
         let _ = self.answer.send(answer);
     }
@@ -149,7 +149,7 @@ impl<Q, A> Waiting<Q, A> {
         self.line().count == 0
     }
 
-    /// Whether nothing is let in any more.
+    /// Whether the queue is closed.
     pub(crate) fn is_closed(&self) -> bool {
         self.line().closed
     }

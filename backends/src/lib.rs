@@ -1,24 +1,24 @@
 //! Prism's SQL backends, one feature each: `sqlite` and `postgres` (both on by default).
 //!
-//! Under load, waiting writes ride together in one transaction (group commit); a lone write leaves at once, without a timer.
+//! Under load, waiting writes are read together in one transaction (group commit); a lone write leaves at once, without a timer.
 //! What does not depend on a database lives here: the bounded queue (`queue`), what a batch of writes makes of the rows it
-//! touches (`batch`), what a page asks (`ask`, `span`) and when it is full (`page`). Each database has a module with its SQL.
+//! touches (`batch`), what a page asks (`query`, `span`) and when it is full (`page`). Each database has a module with its SQL.
 //! [`wrap`] holds backends around other backends.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod ask;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod batch;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod damage;
+mod batched_read;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod corrupt_row;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod fair;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod page;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod queue;
+mod page_query;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod ride;
+mod queue;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod slots;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -10,15 +10,15 @@ use tokio::sync::mpsc;
 use crate::batch::{Write, Written};
 use crate::fair::{self, Waiting};
 
-/// How long a client is told to wait when load is shed.
+/// The retry delay sent to a client when load is shed.
 pub(crate) const SHED_FOR: Duration = Duration::from_millis(50);
 
 /// Most keys that one batch looks at, give or take one request: it bounds a batch's memory and the time its neighbours wait.
 const BATCH_KEYS: usize = 4_096;
 /// Most bytes that one batch carries, give or take one request.
 const BATCH_BYTES: usize = 8 << 20;
-/// Most errands that wait.
-const ERRANDS: usize = 64;
+/// Most commands that wait.
+const COMMANDS: usize = 64;
 
 /// A write that waits, and where its answer goes.
 pub(crate) type Job = fair::Job<Write, Written>;
@@ -26,21 +26,21 @@ pub(crate) type Job = fair::Job<Write, Written>;
 /// The end of the queue that requests come in by.
 pub(crate) struct Queue<E> {
     writes: Arc<Waiting<Write, Written>>,
-    errands: mpsc::Sender<E>,
+    commands: mpsc::Sender<E>,
 }
 
 /// What to do next.
 pub(crate) enum Turn<E> {
     /// These writes, together. Never empty.
     Batch(Vec<Job>),
-    /// This errand of the backend's own.
-    Errand(E),
+    /// This command of the backend's own.
+    Command(E),
 }
 
 /// The end of the queue that the writer takes from.
 pub(crate) struct Intake<E> {
     writes: Arc<Waiting<Write, Written>>,
-    errands: mpsc::Receiver<E>,
+    commands: mpsc::Receiver<E>,
     max_batch: usize,
     /// Whether the last batch had more than one write.
     crowded: bool,
@@ -49,10 +49,10 @@ pub(crate) struct Intake<E> {
 /// A queue of at most `length` requests that weigh at most `bytes` together, taken up to `max_batch` at a time.
 pub(crate) fn queue<E>(length: usize, bytes: u32, max_batch: usize) -> (Queue<E>, Intake<E>) {
     let writes = Arc::new(Waiting::new(length, bytes as usize));
-    let (sender, receiver) = mpsc::channel(ERRANDS);
+    let (sender, receiver) = mpsc::channel(COMMANDS);
     (
-        Queue { writes: Arc::clone(&writes), errands: sender },
-        Intake { writes, errands: receiver, max_batch, crowded: false },
+        Queue { writes: Arc::clone(&writes), commands: sender },
+        Intake { writes, commands: receiver, max_batch, crowded: false },
     )
 }
 
@@ -65,17 +65,17 @@ impl<E> Queue<E> {
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Queues an errand; a full queue sheds it at once.
-    pub(crate) fn try_errand(&self, errand: E) -> Result<(), Error> {
-        self.errands.try_send(errand).map_err(|refused| match refused {
+    /// Queues an command; a full queue sheds it at once.
+    pub(crate) fn try_command(&self, command: E) -> Result<(), Error> {
+        self.commands.try_send(command).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => shed(),
             mpsc::error::TrySendError::Closed(_) => closed(),
         })
     }
 
-    /// Queues an errand, waiting for a place; answers whether the writer is still there.
-    pub(crate) async fn errand(&self, errand: E) -> bool {
-        self.errands.send(errand).await.is_ok()
+    /// Queues an command, waiting for a place; answers whether the writer is still there.
+    pub(crate) async fn command(&self, command: E) -> bool {
+        self.commands.send(command).await.is_ok()
     }
 }
 
@@ -87,17 +87,17 @@ impl<E> Drop for Queue<E> {
 
 impl<E> Intake<E> {
     /// Waits for something to do; `None` once nothing can come any more. Errands come first: they are few, and each is asked
-    /// for by somebody who waits for the one before.
+    /// for by a caller that waits for the one before.
     pub(crate) async fn next(&mut self) -> Option<Turn<E>> {
         loop {
-            if let Ok(errand) = self.errands.try_recv() {
-                return Some(Turn::Errand(errand));
+            if let Ok(command) = self.commands.try_recv() {
+                return Some(Turn::Command(command));
             }
             // Asked first: what comes in between is seen.
             let closed = self.writes.is_closed();
             if !self.writes.is_empty() {
-                // Those who were answered together get a turn to ask again, so that they ride with this batch and not the
-                // next. Who writes alone waits for nobody.
+                // Those who were answered together get a turn to ask again, so that they are read with this batch and not the
+                // next. A lone writer waits for no one else.
                 if self.crowded {
                     tokio::task::yield_now().await;
                 }
@@ -109,7 +109,7 @@ impl<E> Intake<E> {
                 return None;
             } else {
                 tokio::select! {
-                    errand = self.errands.recv() => return errand.map(Turn::Errand),
+                    command = self.commands.recv() => return command.map(Turn::Command),
                     () = self.writes.changed() => {}
                 }
             }
@@ -141,7 +141,7 @@ impl<E> Intake<E> {
     /// Lets nothing in any more; what waits can still be taken.
     pub(crate) fn close(&mut self) {
         self.writes.close();
-        self.errands.close();
+        self.commands.close();
     }
 }
 

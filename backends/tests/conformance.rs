@@ -1,4 +1,4 @@
-//! The suite against SQLite and Postgres in process: each case has a file, or a schema, of its own.
+//! The suite against SQLite and Postgres in process: each case has its own file or schema.
 
 use std::num::NonZero;
 use std::sync::Arc;

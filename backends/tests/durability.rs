@@ -101,7 +101,7 @@ async fn what_was_answered_is_in_the_files_a_crash_would_leave() {
     let version = put_version(&store, Put { token: 3, ..put("a", "1") }).await;
     let named = Predicate::keys([key("gone")]).unwrap();
     store.delete(Delete { token: 9, ..delete(named) }).await.unwrap();
-    // What a killed process leaves: the file and its log as they are, with nothing folded and nothing closed.
+    // What a killed process leaves: the file and its log as they are, with nothing checkpointed and nothing closed.
     let crashed = Place::new();
     for suffix in ["", "-wal"] {
         let name = format!("prism.db{suffix}");
@@ -123,7 +123,7 @@ async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
     let mut filling = 0;
     // A connection that has not read yet knows of no log.
     stranger.execute("SELECT last FROM versions").await.unwrap();
-    let folded = async {
+    let checkpointed = async {
         // The second time is as good as the first.
         for _ in 0..2 {
             while log(&mut stranger).await < 8_000 {
@@ -140,7 +140,7 @@ async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
             }
         }
     };
-    timeout(Duration::from_mins(1), folded).await.expect("the log was not folded to its end");
+    timeout(Duration::from_mins(1), checkpointed).await.expect("the log was not folded to its end");
     for n in 0..4 {
         let named = Predicate::keys([key(vec![n])]).unwrap();
         let page = store.get(&get(named)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Deletes of more items than there is time for: refused whole, stopped when nobody waits, and not in the way of others (DEL-5).
+//! Deletes of more items than there is time for: refused whole, stopped when no caller waits, and not in the way of others (DEL-5).
 
 mod common;
 

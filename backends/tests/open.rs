@@ -1,4 +1,4 @@
-//! What can be opened, and what is said of what cannot.
+//! What can be opened, and the errors for what cannot.
 
 mod common;
 

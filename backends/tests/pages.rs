@@ -1,4 +1,4 @@
-//! Pages of SQLite whose values are small, large, or both: many rows come in haste, and a large value among them with care.
+//! Pages of SQLite whose values are small, large, or both: many rows come with prefetch, and a large value among them with care.
 
 mod common;
 
@@ -38,7 +38,7 @@ async fn values_of_every_size_are_on_their_pages() {
     let page =
         |items, direction| Selection { page: PageSize::new(items, 0), direction, ..Selection::default() };
     let mut seen = BTreeSet::new();
-    // More often than a large value is remembered, so that haste is tried again.
+    // More often than a large value is remembered, so that prefetch is tried again.
     for _ in 0..40 {
         for (limit, direction) in [
             (0, Direction::Forward),

@@ -1,4 +1,4 @@
-//! Writes that ride together: each answered for itself, none lost, none in the way of another.
+//! Writes that are read together: each answered for itself, none lost, none in the way of another.
 
 mod common;
 
@@ -157,7 +157,7 @@ async fn a_write_given_up_while_another_process_holds_the_lock_is_not_applied() 
     options.busy_timeout = Duration::from_mins(1);
     let store = Sqlite::open(options).await.unwrap();
     let mut stranger = place.stranger().await;
-    // Plain Puts, of which the first draws versions that those after it have in stock; then Puts that are decided in memory.
+    // Plain Puts, of which the first draws versions that those after it have in reserved range; then Puts that are decided in memory.
     for (round, token) in [(0_u8, 0), (1, 0), (2, 1), (3, 1)] {
         let write = |name: [u8; 2]| Put { token, ..put(name.to_vec(), "1") };
         stranger.execute("BEGIN IMMEDIATE").await.unwrap();
@@ -240,7 +240,7 @@ fn number(value: &Bytes) -> u64 {
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 
-/// Adds one to the counter if nobody was faster.
+/// Adds one to the counter if no other writer was faster.
 async fn increment(store: &Sqlite) -> bool {
     let page = store.get(&get(Predicate::All)).await.unwrap();
     let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));
@@ -279,9 +279,9 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
         (0..4_u8).map(|n| item(vec![0xFF; 1_024 - usize::from(n)], vec![n; (1 << 20) - 2_048])).collect();
     store.put(put_items(large.clone())).await.unwrap();
     let mut left = large.into_iter().rev();
-    let mut ask = get(Predicate::All);
+    let mut query = get(Predicate::All);
     loop {
-        let page = store.get(&ask.clone()).await.unwrap();
+        let page = store.get(&query.clone()).await.unwrap();
         for found in &page.items {
             let expected = left.next().unwrap();
             assert!(found.key == expected.key && found.value == expected.value);
@@ -289,7 +289,7 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
         if !page.more {
             break;
         }
-        ask.after = page.items.last().map(|item| item.key.clone());
+        query.after = page.items.last().map(|item| item.key.clone());
     }
     assert!(left.next().is_none());
 }

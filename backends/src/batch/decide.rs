@@ -10,7 +10,7 @@ use super::{Change, Overlay, Write, Written};
 pub(crate) enum Decision<'a> {
     /// It is decided; its changes are pending.
     Answer(Written),
-    /// The store must do this one itself: it speaks of keys that nobody has named. The changes pending come first.
+    /// The store must do this one itself: its predicate is not a list of keys. The changes pending come first.
     ByStore(&'a Delete),
 }
 

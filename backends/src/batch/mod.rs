@@ -59,7 +59,7 @@ impl Write {
         keys + self.preconditions().len()
     }
 
-    /// Whether it is a Delete of keys that nobody has named: how many they are, the store finds out when it deletes them.
+    /// Whether it is a Delete by a predicate other than keys: how many there are is known only when they are deleted.
     #[cfg(feature = "sqlite")]
     pub(crate) fn has_no_bound(&self) -> bool {
         match self {

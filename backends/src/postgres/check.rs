@@ -8,7 +8,7 @@ use prism_contract::Error;
 use sqlx::Row;
 use tokio::sync::Mutex;
 
-use super::error::{Fate, fate, is_broken, is_full, is_read_only, takes_no_writes, translate};
+use super::error::{TxFailure, is_broken, is_full, is_read_only, takes_no_writes, translate, tx_failure};
 use super::pool::{Pool, Use};
 use super::session::Session;
 
@@ -35,7 +35,7 @@ impl Check {
                 Err(error) if is_full(&error) && self.pool.live() > 0 && !self.is_away() => return Ok(()),
                 Err(error) => return Err(translate(error)),
             };
-            let answer = self.ask(&mut session).await;
+            let answer = self.query(&mut session).await;
             match answer {
                 Err(error) if is_broken(&error) || is_read_only(&error) => {
                     session.give_up();
@@ -53,14 +53,14 @@ impl Check {
     }
 
     /// After an outage it changes something, because only a change that is committed shows that the disk is back.
-    async fn ask(&self, session: &mut Session) -> Result<(), sqlx::Error> {
+    async fn query(&self, session: &mut Session) -> Result<(), sqlx::Error> {
         let read_only = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'";
         if session.row(sqlx::query(read_only)).await?.try_get(0)? {
             return Err(takes_no_writes());
         }
         if self.is_away() {
             let touched = session.run("UPDATE prism_schema SET version = version").await;
-            let away = touched.as_ref().is_err_and(|error| fate(error) == Fate::Away);
+            let away = touched.as_ref().is_err_and(|error| tx_failure(error) == TxFailure::Unavailable);
             self.away.store(away, Ordering::Relaxed);
             touched?;
         }

@@ -45,7 +45,7 @@ struct Shared {
     settings: String,
     connect_timeout: Duration,
     /// Longest wait for one statement.
-    patience: Duration,
+    time_limit: Duration,
     /// A session that was opened in an earlier generation is given up.
     generation: AtomicU64,
     state: Mutex<State>,
@@ -90,7 +90,7 @@ impl Connector {
             options: connect.disable_statement_logging().extra_float_digits(None),
             settings,
             connect_timeout: options.connect_timeout,
-            patience: options.statement_timeout.saturating_add(GRACE),
+            time_limit: options.statement_timeout.saturating_add(GRACE),
             generation: AtomicU64::new(0),
             state: Mutex::default(),
             orphaned: AtomicUsize::new(0),
@@ -163,7 +163,7 @@ impl Connector {
             state.live.insert(process.clone());
             Registration { connector: self.clone(), process, generation, writing: false }
         };
-        Ok(Some(Session::new(connection, registration, self.0.patience)))
+        Ok(Some(Session::new(connection, registration, self.0.time_limit)))
     }
 
     /// How many sessions are open.

@@ -7,12 +7,12 @@ use prism_contract::keyvalue::{Item, Key, RecordId};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use crate::damage::Damage;
+use crate::corrupt_row::CorruptRow;
 
 /// An item, in the order of a page's columns.
 pub(super) fn item(row: &PgRow) -> Result<Item, sqlx::Error> {
     Ok(Item {
-        key: Key::new(bytes(row, 0)?).map_err(Damage::because)?,
+        key: Key::new(bytes(row, 0)?).map_err(CorruptRow::because)?,
         content_type: text(row, 1)?.to_owned(),
         compression: row.try_get(2)?,
         version: row.try_get(3)?,
@@ -26,7 +26,7 @@ pub(super) fn item(row: &PgRow) -> Result<Item, sqlx::Error> {
 
 /// The record's id, in the column after an item's.
 pub(super) fn record_id(row: &PgRow) -> Result<RecordId, sqlx::Error> {
-    RecordId::new(text(row, 9)?).map_err(Damage::because)
+    RecordId::new(text(row, 9)?).map_err(CorruptRow::because)
 }
 
 /// What is known of a key, in the columns after its number.
@@ -47,14 +47,14 @@ fn bytes(row: &PgRow, column: usize) -> Result<Bytes, sqlx::Error> {
 
 /// Text that is kept as bytes.
 fn text(row: &PgRow, column: usize) -> Result<&str, sqlx::Error> {
-    std::str::from_utf8(row.try_get(column)?).map_err(Damage::because)
+    std::str::from_utf8(row.try_get(column)?).map_err(CorruptRow::because)
 }
 
 fn moment(row: &PgRow, column: usize) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_micros(row.try_get(column)?).map_err(Damage::because)
+    Timestamp::from_micros(row.try_get(column)?).map_err(CorruptRow::because)
 }
 
 fn optional_moment(row: &PgRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
     let micros: Option<i64> = row.try_get(column)?;
-    micros.map(Timestamp::from_micros).transpose().map_err(Damage::because)
+    micros.map(Timestamp::from_micros).transpose().map_err(CorruptRow::because)
 }

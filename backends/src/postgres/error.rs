@@ -7,50 +7,50 @@ use prism_contract::Error;
 
 /// What became of a transaction that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TxFailure {
     /// Postgres gave it up because of another one's; nothing was written, and the same may succeed at once.
-    Collided,
+    Conflict,
     /// It waited too long for a lock; nothing was written.
-    Blocked,
-    /// The database is away or in trouble; where the connection broke, nobody knows whether it was written.
-    Away,
+    LockTimeout,
+    /// The database is away or in trouble; where the connection broke, whether it was written is not known.
+    Unavailable,
     /// Postgres refused it; nothing was written, and it would refuse it again.
-    Refused,
+    Rejected,
 }
 
 /// What a driver's error says of its transaction. SQLSTATE classes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-pub(super) fn fate(error: &sqlx::Error) -> Fate {
+pub(super) fn tx_failure(error: &sqlx::Error) -> TxFailure {
     if let Some(state) = sqlstate(error) {
         return match state.as_str() {
             // serialization_failure, deadlock_detected.
-            "40001" | "40P01" => Fate::Collided,
+            "40001" | "40P01" => TxFailure::Conflict,
             // lock_not_available: lock_timeout has passed.
-            "55P03" => Fate::Blocked,
+            "55P03" => TxFailure::LockTimeout,
             // query_canceled: statement_timeout has passed. read_only_sql_transaction: a standby, or set so by an operator.
             // idle_in_transaction_session_timeout. insufficient_privilege. invalid_catalog_name: the database is gone.
-            "57014" | "25006" | "25P03" | "42501" | "3D000" => Fate::Away,
+            "57014" | "25006" | "25P03" | "42501" | "3D000" => TxFailure::Unavailable,
             _ => match &state[..2] {
                 // Connections, authorization, resources (disk, memory, connections), an operator's hand, the system.
-                "08" | "28" | "53" | "57" | "58" => Fate::Away,
-                _ => Fate::Refused,
+                "08" | "28" | "53" | "57" | "58" => TxFailure::Unavailable,
+                _ => TxFailure::Rejected,
             },
         };
     }
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::WorkerCrashed | sqlx::Error::PoolClosed => {
-            Fate::Away
+            TxFailure::Unavailable
         }
         // The driver's enum is open: what is not known is not tried again.
-        _ => Fate::Refused,
+        _ => TxFailure::Rejected,
     }
 }
 
-/// What a client is told of a driver's error. What may pass by itself or by an operator's hand is an outage; what Postgres
+/// The error that a client gets for a driver's error. What may pass by itself or by an operator's hand is an outage; what Postgres
 /// refuses, damage and everything unknown is internal, which tells clients not to try again.
 pub(super) fn translate(error: sqlx::Error) -> Error {
-    match fate(&error) {
-        Fate::Collided | Fate::Blocked | Fate::Away => Error::unavailable(error),
-        Fate::Refused => Error::internal(error),
+    match tx_failure(&error) {
+        TxFailure::Conflict | TxFailure::LockTimeout | TxFailure::Unavailable => Error::unavailable(error),
+        TxFailure::Rejected => Error::internal(error),
     }
 }
 

@@ -26,12 +26,12 @@ impl Locks {
         self.hash(&[namespace.as_bytes(), id.as_bytes()])
     }
 
-    /// The lock of whoever sweeps. No record has it: a record's namespace is not empty.
+    /// The lock of a sweep. No record has it: a record's namespace is not empty.
     pub(super) fn of_sweep(self) -> i64 {
         self.hash(&[b"", b"sweep"])
     }
 
-    /// The locks of these records, each once, in the order in which everybody takes them: so nobody ever waits for somebody
+    /// The locks of these records, each once, in the order in which every process takes them, so that no two processes ever wait for each other
     /// who waits for him (LIN-5).
     pub(super) fn of_all<'a>(self, records: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<i64> {
         let mut locks: Vec<_> = records.map(|(namespace, id)| self.of(namespace, id)).collect();

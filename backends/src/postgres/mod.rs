@@ -1,9 +1,9 @@
 //! The Postgres backend: one table, writers that commit in groups, and readers. Any number of gateways may share a
 //! database.
 //!
-//! - Each record is guarded by an advisory lock of its own, held until the transaction ends (`locks`). Puts that need
+//! - Each record is guarded by its own advisory lock, held until the transaction ends (`locks`). Puts that need
 //!   nothing read first share it; conditional writes, Deletes and sweeps hold it alone (LIN-1, LIN-4, COND-3).
-//! - `plain` does a batch of such Puts in one statement and one round trip; `transaction` locks, loads, decides and writes
+//! - `unconditional` does a batch of such Puts in one statement and one round trip; `transaction` locks, loads, decides and writes
 //!   any other batch.
 //! - Versions come from one sequence, drawn only under the record's lock: so they rise in the order of the writes, through
 //!   whichever gateway these come (VER-1).
@@ -20,7 +20,6 @@ mod open;
 mod open_error;
 mod options;
 mod page_sql;
-mod plain;
 #[cfg(test)]
 mod plans;
 mod pool;
@@ -33,6 +32,7 @@ mod session;
 mod settings;
 mod sweep;
 mod transaction;
+mod unconditional;
 mod write_sql;
 mod writer;
 
@@ -52,7 +52,7 @@ use crate::queue::{Queue, closed, queue};
 use check::Check;
 use pool::{Pool, Use};
 use reader::Readers;
-use writer::{Errand, Writers};
+use writer::{Command, Writers};
 
 pub use open_error::OpenError;
 pub use options::Options;
@@ -63,7 +63,7 @@ pub use settings::Settings;
 ///
 /// Dropping it abandons what is queued; [`close`](KeyValueBackend::close) finishes it first.
 pub struct Postgres {
-    queue: Queue<Errand>,
+    queue: Queue<Command>,
     readers: Readers,
     check: Check,
     pool: Arc<Pool>,
@@ -91,7 +91,7 @@ impl Postgres {
     /// What the database itself says of the settings that durability rests on (DUR-4), asked of a connection that writes.
     pub async fn settings(&self) -> Result<Settings, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_errand(Errand::Settings { answer })?;
+        self.queue.try_command(Command::Settings { answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 }
@@ -105,14 +105,14 @@ impl Lifecycle for Postgres {
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_errand(Errand::Sweep { now, answer })?;
+        self.queue.try_command(Command::Sweep { now, answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Finishes the writes that wait, then closes every connection.
     async fn close(&self) {
         self.readers.close().await;
-        self.queue.errand(Errand::Close).await;
+        self.queue.command(Command::Close).await;
         let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writers) = writers {
             // If they panicked, there is nothing left to close.

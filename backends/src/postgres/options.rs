@@ -14,7 +14,7 @@ pub struct Options {
     pub url: String,
     /// The password, if it is said apart from the URL. `Debug` hides it.
     pub password: Option<String>,
-    /// How many connections read at the same time, beside two for small Gets that ride together; at least 1. Default: 8.
+    /// How many connections read at the same time, beside two for small Gets that are read together; at least 1. Default: 8.
     pub readers: usize,
     /// How many connections write at the same time, each a batch; at least 1. Default: 2.
     pub writers: usize,
@@ -36,7 +36,7 @@ pub struct Options {
     /// How many bytes of keys, values and content types may wait to be written; what goes beyond is shed. At least 1.
     /// Default: 64 MiB.
     pub queue_bytes: u32,
-    /// Most writes that ride in one transaction; at least 1. Default: 256.
+    /// Most writes that batched read in one transaction; at least 1. Default: 256.
     pub max_batch: usize,
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use prism_contract::keyvalue::Item;
 
-use crate::ride::ROWS;
+use crate::batched_read::ROWS;
 
 /// What is live, with the moment in parameter 3.
 pub(super) const LIVE: &str = "i.deleted_at IS NULL AND (i.expires_at IS NULL OR i.expires_at > $3)";
@@ -65,7 +65,7 @@ const WALKED: usize = 256;
 ///
 /// A dead row is answered where its span has more than [`WALKED`] rows, so the statement walks no further than that. The count
 /// is an `InitPlan`, which Postgres runs at the first dead row of a span: a span without dead rows costs nothing more.
-pub(super) fn ride() -> &'static str {
+pub(super) fn batched_read() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let columns = COLUMNS.map(|column| format!("i.{column}")).join(", ");
         let in_span = "i.namespace = wanted.namespace AND i.id = wanted.id AND i.key >= wanted.first \

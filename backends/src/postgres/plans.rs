@@ -6,10 +6,10 @@ use prism_testkit::{Backend, Schema, skips};
 
 use super::page_sql::{self, Keys, Of, PageShape, Values};
 use super::session::Session;
-use super::sweep::{BURY_EXPIRED, DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, FORGOTTEN};
+use super::sweep::{DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, EXPIRED_TO_TOMBSTONES, FORGOTTEN};
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use super::{Options, open};
-use crate::ride::ROWS as ROWS_OF_A_SPAN;
+use crate::batched_read::ROWS as ROWS_OF_A_SPAN;
 
 /// A session as the backend has it, on an empty table: where statistics would speak for reading it whole.
 async fn session(test: &str) -> Option<(Schema, Session)> {
@@ -56,14 +56,14 @@ async fn every_span_of_riders_is_a_walk_along_the_primary_key() {
     };
     let span = "(namespace = wanted.namespace) AND (id = wanted.id) AND (key >= wanted.first) AND (key < wanted.beyond)";
     // The first counts the rows of a span that has a dead one; Postgres numbers the columns of the span as parameters.
-    let searched = searches(&mut session, page_sql::ride()).await;
+    let searched = searches(&mut session, page_sql::batched_read()).await;
     let count = "((namespace = $1) AND (id = $2) AND (key >= $3) AND (key < $4))";
     assert!(
         searched == [count.to_owned(), format!("({span})")]
             || searched == [(); 2].map(|()| format!("({span})")),
         "{searched:?}"
     );
-    let plan = plan(&mut session, page_sql::ride(), 5).await;
+    let plan = plan(&mut session, page_sql::batched_read(), 5).await;
     let once = plan.iter().any(|line| line.starts_with("InitPlan"));
     assert!(once && !plan.iter().any(|line| line.starts_with("SubPlan")), "{plan:#?}");
 }
@@ -98,7 +98,7 @@ async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_liv
             .await
             .unwrap();
     }
-    session.run(format!("PREPARE planned AS {}", page_sql::ride())).await.unwrap();
+    session.run(format!("PREPARE planned AS {}", page_sql::batched_read())).await.unwrap();
     let mut analyzed = async |id: &str| {
         let explain = format!(
             "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE planned \
@@ -166,17 +166,17 @@ async fn every_write_finds_its_rows_by_the_primary_key() {
         (write_sql::count_span(true), counted_cut),
         (LOOK_UP, of("wanted")),
         (REMOVE, of("gone")),
-        (write_sql::bury(false), span.clone()),
-        (write_sql::bury(true), cut.clone()),
-        (write_sql::remove_untold(false), span),
-        (write_sql::remove_untold(true), cut),
+        (write_sql::insert_tombstones(false), span.clone()),
+        (write_sql::insert_tombstones(true), cut.clone()),
+        (write_sql::delete_without_tombstone(false), span),
+        (write_sql::delete_without_tombstone(true), cut),
         (DROP_EXPIRED, of("at")),
-        (BURY_EXPIRED, of("at")),
+        (EXPIRED_TO_TOMBSTONES, of("at")),
         (DROP_FORGOTTEN, of("at")),
     ] {
         assert_eq!(searches(&mut session, statement).await, [search], "{statement}");
     }
-    for statement in [UPSERT, write_sql::put_plain()] {
+    for statement in [UPSERT, write_sql::put_unconditional()] {
         assert_eq!(searches(&mut session, statement).await, [""; 0], "{statement}");
     }
 }

@@ -152,7 +152,7 @@ impl Pool {
     }
 
     /// The next session that comes back, if one does in time.
-    async fn next(&self, patience: Duration) -> Option<Session> {
+    async fn next(&self, time_limit: Duration) -> Option<Session> {
         let (sender, mut receiver) = oneshot::channel();
         {
             let mut resting = self.resting();
@@ -162,7 +162,7 @@ impl Pool {
             resting.waiting.retain(|waiting| !waiting.is_closed());
             resting.waiting.push_back(sender);
         }
-        let session = if let Ok(session) = timeout(patience, &mut receiver).await {
+        let session = if let Ok(session) = timeout(time_limit, &mut receiver).await {
             session.ok()
         } else {
             // One may have come at the last moment.

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 /// How often the questions are asked.
 const ROUNDS: usize = 3;
 
-/// Whether these two connections, which nobody else uses, do not keep a server connection each.
+/// Whether these two connections, which only this session uses, do not keep a server connection each.
 pub(super) async fn is_shared(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool, sqlx::Error> {
     let (first, again, second) =
         (process(one, "").await?, process(one, "").await?, process(other, "").await?);

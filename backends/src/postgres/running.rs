@@ -41,7 +41,7 @@ pub(super) struct Batch {
 impl Running {
     /// Begins with `jobs`, without those that another batch holds back; `None` if these are all.
     pub(super) fn begin(&self, mut jobs: Vec<Job>, long: bool) -> Option<Begun<'_>> {
-        // Nobody waits for these, so they are not begun.
+        // No caller waits for these, so they are not begun.
         jobs.retain(|job| !job.is_abandoned());
         let mut surplus = Vec::new();
         let begun = {
@@ -103,7 +103,7 @@ impl Drop for Begun<'_> {
 }
 
 impl Batch {
-    /// Comes back once nobody waits for any of these writes any more.
+    /// Completes once no caller waits for any of these writes any more.
     pub(super) async fn abandoned(&self) {
         loop {
             let _ = tokio::time::timeout(LOOK_EVERY, self.wanted.notified()).await;

@@ -15,7 +15,7 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_i
 #[expect(clippy::cast_possible_wrap, reason = "there are a handful of migrations")]
 pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// The lock of whoever migrates, in whichever schema: `Prsm` in ASCII.
+/// The lock of a migration, in any schema: `Prsm` in ASCII.
 const MIGRATION_LOCK: i64 = 0x5072_736d;
 
 /// Why a schema is not one to work with.

@@ -10,12 +10,12 @@ use super::error::translate;
 use super::page_sql::{self, Of, PageShape, Values};
 use super::reader::Readers;
 use super::session::{Query, Session};
-use crate::ask::{Ask, Keys, Place};
-use crate::damage::Damage;
+use crate::batched_read::{BatchedRead, SpanOfGet};
+use crate::corrupt_row::CorruptRow;
 use crate::page::{Filling, Fit};
-use crate::ride::{Ride, Seat};
+use crate::page_query::{Keys, PageQuery, Place};
 
-/// The column of a rider's number, after those of an item.
+/// The column of a pending Get's number, after those of an item.
 const NUMBER: usize = 9;
 
 /// The column of whether a batched read's row is live.
@@ -25,16 +25,16 @@ const LIVE: usize = 10;
 const SENT_WHOLE: i64 = 16;
 
 impl Readers {
-    /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
+    /// One page of a record (PAGE, ORD and PRED rules), by a separate statement.
     pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
-        let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
-        let (items, more) = self.page(&get.namespace, &ask, decode::item, Item::weight).await?;
+        let Some(query) = PageQuery::get(get) else { return Ok(ItemPage::default()) };
+        let (items, more) = self.page(&get.namespace, &query, decode::item, Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
     /// One page of a namespace, or of one record of it.
     pub(super) async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        let Some(ask) = Ask::scan(scan) else { return Ok(EntryPage::default()) };
+        let Some(query) = PageQuery::scan(scan) else { return Ok(EntryPage::default()) };
         let decode = |row: &PgRow| {
             let id = match &scan.id {
                 Some(id) => id.clone(),
@@ -42,7 +42,7 @@ impl Readers {
             };
             Ok(Entry { id, item: decode::item(row)? })
         };
-        let (entries, more) = self.page(&scan.namespace, &ask, decode, Entry::weight).await?;
+        let (entries, more) = self.page(&scan.namespace, &query, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
     }
 
@@ -50,12 +50,12 @@ impl Readers {
     async fn page<T>(
         &self,
         namespace: &Namespace,
-        ask: &Ask<'_>,
+        query: &PageQuery<'_>,
         decode: impl Fn(&PgRow) -> Result<T, sqlx::Error>,
         weigh: impl Fn(&T) -> usize,
     ) -> Result<(Vec<T>, bool), Error> {
-        let rows = self.rows(namespace, || statement(ask)).await?;
-        let mut filling = Filling::new(ask.selection.page);
+        let rows = self.rows(namespace, || statement(query)).await?;
+        let mut filling = Filling::new(query.selection.page);
         for row in &rows {
             let found = decode(row).map_err(translate)?;
             let weight = weigh(&found);
@@ -66,10 +66,10 @@ impl Readers {
         Ok((filling.into_taken(), false))
     }
 
-    /// The rows of a statement that reads; on another connection, if the first had broken while nobody used it.
+    /// The rows of a statement that reads; on another connection, if the first broke while it was idle.
     async fn rows(&self, namespace: &Namespace, statement: impl Fn() -> Query) -> Result<Vec<PgRow>, Error> {
         loop {
-            let mut lease = self.lend(namespace).await?;
+            let mut lease = self.acquire(namespace).await?;
             match lease.session()?.rows(statement()).await {
                 Ok(rows) => {
                     lease.give_back();
@@ -86,21 +86,21 @@ impl Readers {
 }
 
 impl Session {
-    /// Reads for riders, in one statement.
-    pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), sqlx::Error> {
-        let query = sqlx::query(page_sql::ride())
-            .bind(column(ride, |_, get| get.namespace.as_str().as_bytes()))
-            .bind(column(ride, |_, get| get.id.as_str().as_bytes()))
-            .bind(column(ride, |seat, _| seat.start.as_ref()))
-            .bind(column(ride, |seat, _| seat.end.as_ref()))
-            .bind(column(ride, |_, get| get.now.as_micros()));
+    /// Reads for pending Gets, in one statement.
+    pub(super) async fn read(&mut self, batched_read: &mut BatchedRead) -> Result<(), sqlx::Error> {
+        let query = sqlx::query(page_sql::batched_read())
+            .bind(column(batched_read, |_, get| get.namespace.as_str().as_bytes()))
+            .bind(column(batched_read, |_, get| get.id.as_str().as_bytes()))
+            .bind(column(batched_read, |span, _| span.start.as_ref()))
+            .bind(column(batched_read, |span, _| span.end.as_ref()))
+            .bind(column(batched_read, |_, get| get.now.as_micros()));
         self.each(query, |row| {
             let number: i64 = row.try_get(NUMBER)?;
-            let seat = usize::try_from(number - 1).map_err(Damage::because)?;
+            let span = usize::try_from(number - 1).map_err(CorruptRow::because)?;
             if row.try_get(LIVE)? {
-                ride.offer(seat, decode::item(row).map_err(translate));
+                batched_read.offer(span, decode::item(row).map_err(translate));
             } else {
-                ride.leave_out(seat);
+                batched_read.leave_out(span);
             }
             Ok(())
         })
@@ -108,9 +108,9 @@ impl Session {
     }
 }
 
-/// A column of what riders ask for: a row for each seat.
-fn column<'a, T>(ride: &'a Ride, of: impl Fn(&'a Seat, &'a Get) -> T) -> Vec<T> {
-    ride.seats().map(|(seat, get)| of(seat, get)).collect()
+/// A column of what pending Gets ask for: a row for each span.
+fn column<'a, T>(batched_read: &'a BatchedRead, of: impl Fn(&'a SpanOfGet, &'a Get) -> T) -> Vec<T> {
+    batched_read.spans().map(|(span, get)| of(span, get)).collect()
 }
 
 /// How values are answered.
@@ -125,39 +125,39 @@ fn values(selection: &Selection, rows: i64) -> Values {
 }
 
 /// The statement that reads a page.
-fn statement(ask: &Ask<'_>) -> Query {
+fn statement(page: &PageQuery<'_>) -> Query {
     // No more rows than keys that were named.
-    let rows = match (&ask.keys, &ask.place) {
+    let rows = match (&page.keys, &page.place) {
         (Keys::Named(keys), Place::Record(_)) => {
-            ask.rows().min(i64::try_from(keys.len()).unwrap_or(i64::MAX))
+            page.rows().min(i64::try_from(keys.len()).unwrap_or(i64::MAX))
         }
-        _ => ask.rows(),
+        _ => page.rows(),
     };
-    let (of, id, from) = match &ask.place {
+    let (of, id, from) = match &page.place {
         Place::Record(id) => (Of::Record, *id, None),
         Place::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
     };
-    let keys = match &ask.keys {
+    let keys = match &page.keys {
         Keys::Span(span) if span.end.is_some() => page_sql::Keys::Between,
         Keys::Span(_) => page_sql::Keys::From,
         Keys::Named(_) => page_sql::Keys::Named,
     };
-    let values = values(ask.selection, rows);
-    let shape = PageShape { of, keys, reverse: ask.is_reverse(), values };
-    let query = sqlx::query(shape.text()).bind(ask.namespace).bind(id).bind(ask.now.as_micros()).bind(rows);
+    let values = values(page.selection, rows);
+    let shape = PageShape { of, keys, reverse: page.is_reverse(), values };
+    let query = sqlx::query(shape.text()).bind(page.namespace).bind(id).bind(page.now.as_micros()).bind(rows);
     let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
-    let query = match &ask.keys {
+    let query = match &page.keys {
         Keys::Span(span) => {
             let query = query.bind(span.start.as_ref());
             span.end.iter().fold(query, |query, end| query.bind(end.as_ref()))
         }
         Keys::Named(keys) => {
             let keys = keys.iter().map(|key| key.as_bytes());
-            query.bind(if ask.is_reverse() { keys.rev().collect::<Vec<_>>() } else { keys.collect() })
+            query.bind(if page.is_reverse() { keys.rev().collect::<Vec<_>>() } else { keys.collect() })
         }
     };
     match values {
-        Values::Within => query.bind(i64::try_from(ask.selection.page.bytes()).unwrap_or(i64::MAX)),
+        Values::Within => query.bind(i64::try_from(page.selection.page.bytes()).unwrap_or(i64::MAX)),
         Values::None | Values::All => query,
     }
 }

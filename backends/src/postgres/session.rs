@@ -18,37 +18,37 @@ const RESTED: Duration = Duration::from_secs(1);
 /// How long a connection that has rested has to answer. A new one is soon made, and a request waits meanwhile.
 const AWAKENING: Duration = Duration::from_secs(1);
 
-/// A connection that is lent to one request at a time. No wait for it is without end: a server that is silent is away.
+/// A connection that is acquired to one request at a time. No wait for it is without end: a server that is silent is away.
 pub(super) struct Session {
     connection: PgConnection,
     registration: Registration,
-    patience: Duration,
+    time_limit: Duration,
     used: Instant,
     /// Whether a statement ended in a way that leaves the connection unfit for another one.
     broken: bool,
 }
 
 impl Session {
-    pub(super) fn new(connection: PgConnection, registration: Registration, patience: Duration) -> Self {
-        Self { connection, registration, patience, used: Instant::now(), broken: false }
+    pub(super) fn new(connection: PgConnection, registration: Registration, time_limit: Duration) -> Self {
+        Self { connection, registration, time_limit, used: Instant::now(), broken: false }
     }
 
     /// Runs statements without parameters.
     pub(super) async fn run(&mut self, text: impl Into<String>) -> Result<(), sqlx::Error> {
         let text = sqlx::raw_sql(AssertSqlSafe(text.into()));
-        let ran = timeout(self.patience, self.connection.execute(text)).await;
+        let ran = timeout(self.time_limit, self.connection.execute(text)).await;
         self.ended(ran.unwrap_or_else(|_| Err(silence()))).map(drop)
     }
 
     /// Runs a statement, and answers how many rows it changed.
     pub(super) async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
-        let ran = timeout(self.patience, query.execute(&mut self.connection)).await;
+        let ran = timeout(self.time_limit, query.execute(&mut self.connection)).await;
         self.ended(ran.unwrap_or_else(|_| Err(silence()))).map(|done: PgQueryResult| done.rows_affected())
     }
 
     /// Runs a statement, and answers its rows.
     pub(super) async fn rows(&mut self, query: Query) -> Result<Vec<PgRow>, sqlx::Error> {
-        let ran = timeout(self.patience, query.fetch_all(&mut self.connection)).await;
+        let ran = timeout(self.time_limit, query.fetch_all(&mut self.connection)).await;
         self.ended(ran.unwrap_or_else(|_| Err(silence())))
     }
 
@@ -65,7 +65,7 @@ impl Session {
             }
             Ok(())
         };
-        let taken = timeout(self.patience, taking).await;
+        let taken = timeout(self.time_limit, taking).await;
         self.ended(taken.unwrap_or_else(|_| Err(silence())))
     }
 
@@ -76,12 +76,12 @@ impl Session {
 
     /// Waits until what was left unfinished on the connection has ended.
     pub(super) async fn settle(&mut self) -> Result<(), sqlx::Error> {
-        self.ping(self.patience).await
+        self.ping(self.time_limit).await
     }
 
     /// Whether the connection answers: one that has rested is asked.
     pub(super) async fn is_awake(&mut self) -> bool {
-        self.used.elapsed() < RESTED || self.ping(AWAKENING.min(self.patience)).await.is_ok()
+        self.used.elapsed() < RESTED || self.ping(AWAKENING.min(self.time_limit)).await.is_ok()
     }
 
     /// Whether the session may be used once more: it is whole, and with the server that is meant.
@@ -108,14 +108,14 @@ impl Session {
 
     /// Says goodbye.
     pub(super) async fn close(self) {
-        let Self { connection, registration, patience, .. } = self;
+        let Self { connection, registration, time_limit, .. } = self;
         // Whatever was to be kept has been committed.
-        let _ = timeout(patience, connection.close()).await;
+        let _ = timeout(time_limit, connection.close()).await;
         drop(registration);
     }
 
-    async fn ping(&mut self, patience: Duration) -> Result<(), sqlx::Error> {
-        let answered = timeout(patience, self.connection.ping()).await;
+    async fn ping(&mut self, time_limit: Duration) -> Result<(), sqlx::Error> {
+        let answered = timeout(time_limit, self.connection.ping()).await;
         self.ended(answered.unwrap_or_else(|_| Err(silence())))
     }
 

@@ -1,4 +1,4 @@
-//! What the database says of its own settings (DUR-4).
+//! The database's settings as it reports them (DUR-4).
 
 use std::fmt;
 

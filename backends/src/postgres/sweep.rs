@@ -1,7 +1,7 @@
 //! Sweeping: dropping what is expired or forgotten, a bounded amount at a time.
 //!
 //! Gateways take turns: one that finds another sweeping does nothing. A row is dropped only under its record's lock, and a
-//! record that somebody writes is left for the next time, so a sweep never waits and is never waited for long.
+//! record that is being written is left for the next time, so a sweep never waits and is never waited for long.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub(super) const DROP_EXPIRED: &str = concat!(
 
 /// Of these places, expired items whose token must be remembered become tombstones, dead since they expired. That changes
 /// nothing for a clock at or past the sweep's, and a clock that is behind sees no item without its value.
-pub(super) const BURY_EXPIRED: &str = concat!(
+pub(super) const EXPIRED_TO_TOMBSTONES: &str = concat!(
     "UPDATE prism_items AS i SET deleted_at = i.expires_at, expires_at = NULL, content_type = '', compression = 0, \
      value = '' FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) AS at (namespace, id, key) WHERE ",
     at_places!(),
@@ -101,7 +101,7 @@ async fn swept(
 
     let mut swept = Swept::default();
     if !expired.is_empty() {
-        for statement in [DROP_EXPIRED, BURY_EXPIRED] {
+        for statement in [DROP_EXPIRED, EXPIRED_TO_TOMBSTONES] {
             swept.expired += session.execute(at(statement, &expired).bind(now).bind(forgotten)).await?;
         }
     }
@@ -126,8 +126,8 @@ impl Place {
     }
 
     fn of(row: &PgRow) -> Result<Self, sqlx::Error> {
-        use crate::damage::Damage;
-        let text = |column| String::from_utf8(row.try_get(column)?).map_err(Damage::because);
+        use crate::corrupt_row::CorruptRow;
+        let text = |column| String::from_utf8(row.try_get(column)?).map_err(CorruptRow::because);
         Ok(Self { namespace: text(0)?, id: text(1)?, key: row.try_get(2)? })
     }
 }

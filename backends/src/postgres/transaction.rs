@@ -12,15 +12,15 @@ use super::locks::Locks;
 use super::session::Session;
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
-use crate::damage::Damage;
+use crate::corrupt_row::CorruptRow;
 
 /// So many rows are deleted within a second, unless the database is in trouble.
 const MANY: i64 = 10_000;
 
 /// Does `writes` in order in one transaction: an answer for each once it is committed, or an error that means none of them
-/// (but see [`Fate::Away`](super::error::Fate::Away)).
+/// (but see [`TxFailure::Unavailable`](super::error::Fate::Away)).
 ///
-/// It holds the exclusive locks of all its records, and loads their rows by a statement of its own after that, which sees
+/// It holds the exclusive locks of all its records, and loads their rows by a separate statement after that, which sees
 /// what the last holder of each lock wrote (LIN-1).
 /// With `longest`, each of its statements may take so long and no longer.
 pub(super) async fn commit(
@@ -32,7 +32,7 @@ pub(super) async fn commit(
 ) -> Result<Vec<Result<Written, Error>>, sqlx::Error> {
     let answers = match session.run(write_sql::begin_locked(&locks.of_writes(writes), longest)).await {
         Ok(()) => apply(session, writes, retention).await,
-        // The transaction has begun all the same, and failed at a lock.
+        // The transaction has begun nevertheless, and failed at a lock.
         Err(error) => Err(error),
     };
     end(session, answers).await
@@ -86,11 +86,11 @@ async fn load(session: &mut Session, overlay: &mut Overlay<'_>) -> Result<(), sq
         .bind(column(&places, |place| place.namespace.as_bytes()))
         .bind(column(&places, |place| place.id.as_bytes()))
         .bind(column(&places, |place| place.key))
-        .bind(i64::try_from(needed).map_err(Damage::because)?);
+        .bind(i64::try_from(needed).map_err(CorruptRow::because)?);
     let mut versions = Vec::with_capacity(needed);
     for row in session.rows(query).await? {
         let number: i64 = row.try_get(0)?;
-        match usize::try_from(number).map_err(Damage::because)?.checked_sub(1) {
+        match usize::try_from(number).map_err(CorruptRow::because)?.checked_sub(1) {
             None => versions.push(row.try_get(1)?),
             Some(slot) => overlay.know(slot, key_row(&row)?),
         }
@@ -183,8 +183,8 @@ async fn delete_span(session: &mut Session, delete: &Delete) -> Result<u64, sqlx
     let ends = bounds.end.is_some();
     let statements = [
         // First those that must leave a tombstone, then the others, which only a Delete without a token has.
-        Some(write_sql::bury(ends)),
-        (delete.token == 0).then(|| write_sql::remove_untold(ends)),
+        Some(write_sql::insert_tombstones(ends)),
+        (delete.token == 0).then(|| write_sql::delete_without_tombstone(ends)),
     ];
     let mut count = 0;
     for statement in statements.into_iter().flatten() {

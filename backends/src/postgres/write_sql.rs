@@ -8,7 +8,7 @@ use super::connector::millis;
 use super::page_sql::LIVE;
 
 /// Begins a transaction and takes the exclusive lock of each record, given as the elements of an array. The locks are taken
-/// one after the other in the array's order, which is the same for everybody. With `longest`, no statement of the
+/// one after the other in the array's order, which is the same in every process. With `longest`, no statement of the
 /// transaction may take longer.
 pub(super) fn begin_locked(records: &[i64], longest: Option<Duration>) -> String {
     use std::fmt::Write;
@@ -24,7 +24,7 @@ pub(super) fn begin_locked(records: &[i64], longest: Option<Duration>) -> String
     text
 }
 
-/// Locks those records that nobody else has locked, and answers for each whether it did: parameter records.
+/// Locks those records that no other session has locked, and answers for each whether it did: parameter records.
 pub(super) const TRY_LOCKS: &str =
     "SELECT pg_try_advisory_xact_lock(record) FROM unnest($1::bigint[]) AS record";
 
@@ -60,7 +60,7 @@ pub(super) const REMOVE: &str = "DELETE FROM prism_items AS i USING unnest($1::b
 /// - What stands in the table is seen as it is once the row's own lock is held, however old the statement's snapshot is:
 ///   that is how ON CONFLICT works under READ COMMITTED.
 /// - An item that its token does not let through is left out of the answer, which is otherwise in the order of the items.
-pub(super) fn put_plain() -> &'static str {
+pub(super) fn put_unconditional() -> &'static str {
     static TEXT: LazyLock<String> = LazyLock::new(|| {
         let now = "excluded.updated_at";
         let live = format!("(i.deleted_at IS NULL AND (i.expires_at IS NULL OR i.expires_at > {now}))");
@@ -94,7 +94,7 @@ pub(super) fn put_plain() -> &'static str {
 
 /// Turns a span's live items into tombstones where a token must be remembered (TOK-4): parameters namespace, id, now, token,
 /// start and, if it has one, end.
-pub(super) fn bury(ends: bool) -> &'static str {
+pub(super) fn insert_tombstones(ends: bool) -> &'static str {
     static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
         [false, true].map(|ends| {
             format!(
@@ -108,8 +108,8 @@ pub(super) fn bury(ends: bool) -> &'static str {
     &TEXT[usize::from(ends)]
 }
 
-/// Removes a span's live items that never saw a token: parameters as for [`bury`].
-pub(super) fn remove_untold(ends: bool) -> &'static str {
+/// Removes a span's live items that never saw a token: parameters as for [`insert_tombstones`].
+pub(super) fn delete_without_tombstone(ends: bool) -> &'static str {
     static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
         [false, true].map(|ends| {
             format!(

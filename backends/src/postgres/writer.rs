@@ -11,15 +11,15 @@ use prism_contract::{Error, Swept, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Options;
-use super::error::{Fate, fate, is_broken, is_read_only, is_timeout, translate};
+use super::error::{TxFailure, is_broken, is_read_only, is_timeout, translate, tx_failure};
 use super::locks::Locks;
-use super::plain::Plain;
 use super::pool::{Pool, Use};
 use super::running::{Batch, Running};
 use super::session::Session;
 use super::settings::Settings;
 use super::sweep::sweep;
 use super::transaction::{commit, covers_many};
+use super::unconditional::Unconditional;
 use crate::batch::{Write, Written, whole_micros};
 use crate::queue::{Intake, Job, Turn, shed};
 
@@ -41,12 +41,12 @@ impl Tries {
     /// Whether a transaction that ended with `error` is to be tried once more.
     fn again(&mut self, error: &sqlx::Error) -> bool {
         self.0 += 1;
-        fate(error) == Fate::Collided && self.0 < Self::MOST
+        tx_failure(error) == TxFailure::Conflict && self.0 < Self::MOST
     }
 }
 
 /// What a writer does besides writes.
-pub(super) enum Errand {
+pub(super) enum Command {
     /// Drop some of what is expired or forgotten at `now`.
     Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
     /// Ask the database for its settings.
@@ -100,13 +100,13 @@ impl Writers {
     }
 
     /// Works until the queue ends.
-    pub(super) async fn run(self, mut intake: Intake<Errand>) {
+    pub(super) async fn run(self, mut intake: Intake<Command>) {
         let writers = Arc::new(self);
-        // Nobody closes this semaphore.
+        // This semaphore is never closed.
         while let Ok(free) = Arc::clone(&writers.free).acquire_owned().await {
             let Some(turn) = intake.next().await else { break };
-            if matches!(turn, Turn::Errand(Errand::Close)) {
-                // What still waits is taken before the end is told.
+            if matches!(turn, Turn::Command(Command::Close)) {
+                // What still waits is taken before the end is reported.
                 intake.close();
                 continue;
             }
@@ -116,23 +116,23 @@ impl Writers {
                 drop(free);
             });
         }
-        // Whoever still works gives its permit back when it is done.
+        // A writer at work returns its permit when it is done.
         let _all = writers.free.acquire_many(writers.count).await;
         let _long =
             writers.long_waiting.acquire_many(u32::try_from(LONG_WAITING + 1).unwrap_or(u32::MAX)).await;
     }
 
-    async fn turn(self: &Arc<Self>, turn: Turn<Errand>) {
+    async fn turn(self: &Arc<Self>, turn: Turn<Command>) {
         match turn {
             Turn::Batch(jobs) => self.batch(jobs, false).await,
-            Turn::Errand(Errand::Sweep { now, answer }) => {
+            Turn::Command(Command::Sweep { now, answer }) => {
                 let _ = answer.send(self.sweep(now).await);
             }
-            Turn::Errand(Errand::Settings { answer }) => {
+            Turn::Command(Command::Settings { answer }) => {
                 let _ = answer.send(self.settings().await);
             }
             // It was for all writers, and they have been told.
-            Turn::Errand(Errand::Close) => {}
+            Turn::Command(Command::Close) => {}
         }
     }
 
@@ -155,7 +155,7 @@ impl Writers {
         }
     }
 
-    /// What becomes of a batch. Once nobody waits for it any more it is given up: its session goes, and with it the server
+    /// What becomes of a batch. Once no caller waits for it any more it is cancelled: its session goes, and with it the server
     /// process, before another write begins.
     async fn outcomes(self: &Arc<Self>, batch: &Batch) -> Outcomes {
         let jobs: Vec<&Job> = batch.jobs.iter().collect();
@@ -175,14 +175,14 @@ impl Writers {
         }
     }
 
-    /// A Delete that takes long, in a transaction of its own and beside the writers, one at a time.
+    /// A Delete that takes long, in a separate transaction and beside the writers, one at a time.
     fn go_alone(self: &Arc<Self>, job: Job) {
         let Ok(place) = Arc::clone(&self.long_waiting).try_acquire_owned() else {
             return job.answer(Err(shed()));
         };
         let writers = Arc::clone(self);
         tokio::spawn(async move {
-            // Nobody closes this semaphore.
+            // This semaphore is never closed.
             let turn = writers.long.acquire().await;
             if !job.is_abandoned() {
                 // The compiler cannot see through a future that spawns itself.
@@ -217,9 +217,9 @@ impl Writers {
             Err(error) if longest.is_some() && is_timeout(&error) => return Err(error),
             Err(error) => error,
         };
-        let alone = match fate(&error) {
-            Fate::Refused | Fate::Blocked | Fate::Collided => writes.len() > 1,
-            Fate::Away => false,
+        let alone = match tx_failure(&error) {
+            TxFailure::Rejected | TxFailure::LockTimeout | TxFailure::Conflict => writes.len() > 1,
+            TxFailure::Unavailable => false,
         };
         if alone {
             return Ok(self.alone(jobs, longest).await);
@@ -255,8 +255,8 @@ impl Writers {
         jobs.iter().map(|_| Some(Err(error.clone()))).collect()
     }
 
-    /// Each write in a transaction of its own. A lock that does not come is waited for once for each record, and for few
-    /// records, since everybody else waits meanwhile.
+    /// Each write in a separate transaction. A lock that does not come is waited for once for each record, and for few
+    /// records, since all other writes wait meanwhile.
     async fn alone(&self, jobs: &[&Job], longest: Option<Duration>) -> Outcomes {
         let mut outcomes: Outcomes = Vec::with_capacity(jobs.len());
         let mut blocked = HashSet::new();
@@ -278,7 +278,7 @@ impl Writers {
                 outcomes.push(None);
                 continue;
             }
-            if matches!(&answer, Err(error) if fate(error) == Fate::Blocked) {
+            if matches!(&answer, Err(error) if tx_failure(error) == TxFailure::LockTimeout) {
                 blocked.insert(record);
             }
             outcomes.push(Some(
@@ -292,8 +292,10 @@ impl Writers {
 
     /// The fast way if there is one, and the slow way for what it leaves.
     async fn together(&self, writes: &[&Write], longest: Option<Duration>) -> Result<Answers, sqlx::Error> {
-        let Some(plain) = Plain::of(writes, self.locks) else { return self.slowly(writes, longest).await };
-        let done = self.quickly(&plain).await?;
+        let Some(unconditional) = Unconditional::of(writes, self.locks) else {
+            return self.slowly(writes, longest).await;
+        };
+        let done = self.quickly(&unconditional).await?;
         let left: Vec<&Write> =
             writes.iter().zip(&done).filter_map(|(write, done)| done.is_none().then_some(*write)).collect();
         let mut slow = match left.as_slice() {
@@ -313,11 +315,11 @@ impl Writers {
     }
 
     /// Puts that need nothing read first; again if they lost against another transaction.
-    async fn quickly(&self, plain: &Plain<'_>) -> Result<Vec<Option<Written>>, sqlx::Error> {
+    async fn quickly(&self, unconditional: &Unconditional<'_>) -> Result<Vec<Option<Written>>, sqlx::Error> {
         let retention = self.retention;
         let mut tries = Tries::default();
         loop {
-            match self.with(async |session| plain.commit(session, retention).await).await {
+            match self.with(async |session| unconditional.commit(session, retention).await).await {
                 Err(error) if tries.again(&error) => {}
                 ended => return ended,
             }
@@ -369,13 +371,13 @@ impl Writers {
             }
             Err(error) => Err(error),
         };
-        let away = matches!(&done, Err(error) if fate(error) == Fate::Away);
+        let away = matches!(&done, Err(error) if tx_failure(error) == TxFailure::Unavailable);
         self.away.store(away, Ordering::Relaxed);
         done
     }
 }
 
-/// A Delete that speaks of keys nobody has named: how much it does is known only when it is done.
+/// A Delete by a predicate other than keys: how many items it deletes is known only when it is done.
 fn span_delete(write: &Write) -> Option<&Delete> {
     match write {
         Write::Delete(delete) => match &delete.predicate {

@@ -1,4 +1,4 @@
-//! Takes a batch of plain Puts back where it waited for another process's lock and a caller went away meanwhile: such a batch begins
+//! Takes a batch of unconditional Puts back where it waited for another process's lock and a caller went away meanwhile: such a batch begins
 //! and commits in one statement, so only SQLite's commit hook comes between the wait and the commit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -6,17 +6,17 @@ use prism_contract::keyvalue::{Item, Key, RecordId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::damage::Damage;
+use crate::corrupt_row::CorruptRow;
 
 /// A time that is always there.
 pub(super) fn moment(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_micros(row.try_get(column)?).map_err(Damage::because)
+    Timestamp::from_micros(row.try_get(column)?).map_err(CorruptRow::because)
 }
 
 /// A time that may be NULL.
 pub(super) fn optional_moment(row: &SqliteRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
     let micros: Option<i64> = row.try_get(column)?;
-    micros.map(Timestamp::from_micros).transpose().map_err(Damage::because)
+    micros.map(Timestamp::from_micros).transpose().map_err(CorruptRow::because)
 }
 
 /// The column of an item's value, where its row begins with the item.
@@ -25,7 +25,7 @@ pub(super) const VALUE: usize = 8;
 /// An item, in the order of [`super::sql::ITEM_COLUMNS`] and the value, from the column `first` on.
 pub(super) fn item(row: &SqliteRow, first: usize) -> Result<Item, sqlx::Error> {
     Ok(Item {
-        key: Key::new(row.try_get::<Vec<u8>, _>(first)?).map_err(Damage::because)?,
+        key: Key::new(row.try_get::<Vec<u8>, _>(first)?).map_err(CorruptRow::because)?,
         content_type: row.try_get(first + 1)?,
         compression: row.try_get(first + 2)?,
         version: row.try_get(first + 3)?,
@@ -40,6 +40,6 @@ pub(super) fn item(row: &SqliteRow, first: usize) -> Result<Item, sqlx::Error> {
 /// The record's id, in the column after an item's.
 pub(super) fn record_id(row: &SqliteRow) -> Result<RecordId, sqlx::Error> {
     let bytes: &[u8] = row.try_get(9)?;
-    let text = std::str::from_utf8(bytes).map_err(Damage::because)?;
-    RecordId::new(text).map_err(Damage::because)
+    let text = std::str::from_utf8(bytes).map_err(CorruptRow::because)?;
+    RecordId::new(text).map_err(CorruptRow::because)
 }

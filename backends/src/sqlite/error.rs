@@ -9,7 +9,7 @@ pub(super) enum Code {
     Locked,
     NoMemory,
     ReadOnly,
-    /// The statement was stopped: its time was over, or nobody waited for it.
+    /// The statement was stopped: its time was over, or no caller waited for it.
     Interrupted,
     InputOutput,
     Full,
@@ -38,9 +38,9 @@ pub(super) fn code(error: &sqlx::Error) -> Option<Code> {
     })
 }
 
-/// What a client is told of a driver's error. What may pass by itself or by an operator's hand, and left the data as it
+/// The error that a client gets for a driver's error. What may pass by itself or by an operator's hand, and left the data as it
 /// was, is an outage: a lock held too long, a disk that is full, failing or gone, a file that became read-only. Damage and
-/// everything unknown is internal, which tells clients not to try again. A statement is stopped only where nobody waits for it
+/// everything unknown is internal, which tells clients not to try again. A statement is stopped only where no caller waits for it
 /// any more; where its own time was over, the writer and the batched reads say what that means.
 pub(super) fn translate(error: sqlx::Error) -> Error {
     if let Some(code) = code(&error) {

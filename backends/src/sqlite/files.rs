@@ -110,7 +110,7 @@ fn file_id(path: &Path) -> std::io::Result<FileId> {
 }
 
 /// Makes the database file if there is none, for this process's user alone; SQLite gives the files beside it the same mode.
-/// SQLite itself would make it for everybody to read. A failure is SQLite's to report.
+/// SQLite itself would make it readable by every user. A failure is SQLite's to report.
 #[cfg(unix)]
 pub(super) fn make(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt;

@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 /// How many steps of SQLite's machine come between two looks at the clock: a fraction of a millisecond.
 const STEPS: i32 = 10_000;
 
-/// Interrupts the statement that runs on the writer's connection once its time is over or nobody waits for it. An interrupted
+/// Interrupts the statement that runs on the writer's connection once its time is over or no caller waits for it. An interrupted
 /// statement fails, and its transaction is rolled back.
 #[derive(Clone)]
 pub(super) struct Limit(Arc<State>);
@@ -52,7 +52,7 @@ impl Limit {
         self.0.until.store(0, Ordering::Relaxed);
     }
 
-    /// Nobody waits for the transaction any more, until [`begin`](Self::begin).
+    /// No caller waits for the transaction any more, until [`begin`](Self::begin).
     pub(super) fn stop(&self) {
         self.0.stopped.store(true, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Limit {
         self.0.stopped.store(false, Ordering::Relaxed);
     }
 
-    /// Whether nobody waits for the transaction any more.
+    /// Whether no caller waits for the transaction any more.
     pub(super) fn is_stopped(&self) -> bool {
         self.0.stopped.load(Ordering::Relaxed)
     }

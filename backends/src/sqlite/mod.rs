@@ -3,31 +3,31 @@
 //! - The file is in WAL mode with `synchronous=FULL`: an answered write has reached the disk (DUR-1, DUR-4). Several
 //!   processes may share a file on one machine; each write holds SQLite's write lock while it reads what it decides on.
 //! - `writer` drains the queue into one transaction; `transaction` loads, decides and writes a batch in few statements;
-//!   `plain` has those that need nothing read first done by one text; `fold` brings the log back into the file meanwhile.
-//! - `reader` lends out connections; `select` answers each page from one statement, which is one moment (LIN-3).
+//!   `unconditional` has those that need nothing read first done by one text; `checkpoint` brings the log back into the file meanwhile.
+//! - `reader` acquires out connections; `select` answers each page from one statement, which is one moment (LIN-3).
 
 mod callers;
+mod checkpoint;
 mod decode;
 mod deletes;
 mod error;
 mod files;
-mod fold;
 mod limit;
 mod open;
 mod open_error;
 mod options;
 mod outcome;
-mod plain;
 #[cfg(test)]
 mod plans;
 mod reader;
+mod reserved_versions;
 mod schema;
 mod select;
 mod settings;
 mod sql;
-mod stock;
 mod sweep;
 mod transaction;
+mod unconditional;
 mod writer;
 
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
@@ -46,7 +46,7 @@ use files::Files;
 use open::Opened;
 use outcome::{Outcome, Verdict};
 use reader::Readers;
-use writer::{Errand, Writer};
+use writer::{Command, Writer};
 
 pub use open_error::OpenError;
 pub use options::Options;
@@ -57,7 +57,7 @@ pub use settings::Settings;
 ///
 /// Dropping it abandons what is queued; [`close`](KeyValueBackend::close) finishes it first.
 pub struct Sqlite {
-    queue: Queue<Errand>,
+    queue: Queue<Command>,
     readers: Readers,
     files: Arc<Files>,
     outcome: Arc<Outcome>,
@@ -86,7 +86,7 @@ impl Sqlite {
     /// writes.
     pub async fn settings(&self) -> Result<Settings, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_errand(Errand::Settings { answer })?;
+        self.queue.try_command(Command::Settings { answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -102,7 +102,7 @@ impl Sqlite {
             return known;
         }
         let (answer, answered) = oneshot::channel();
-        match self.queue.try_errand(Errand::Probe { answer, one }) {
+        match self.queue.try_command(Command::Probe { answer, one }) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(closed())),
             // Busy is not away.
             Err(Error::ResourceExhausted(_)) if !self.outcome.is_away() => Ok(()),
@@ -125,7 +125,7 @@ impl Sqlite {
 
 #[async_trait]
 impl Lifecycle for Sqlite {
-    /// Looks whether the path still names the file that was opened, reads a row on a connection beside those that are lent, and
+    /// Looks whether the path still names the file that was opened, reads a row on a connection beside those that are acquired, and
     /// judges by the last write. Only where that was long ago, or failed, is a transaction made to see. Busy is not away: neither
     /// waits behind what others read or write.
     async fn check(&self) -> Result<(), Error> {
@@ -138,15 +138,15 @@ impl Lifecycle for Sqlite {
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
         let (answer, answered) = oneshot::channel();
-        self.queue.try_errand(Errand::Sweep { now, answer })?;
+        self.queue.try_command(Command::Sweep { now, answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Finishes the writes that wait, then closes every connection. The last process to close a file also folds its log
+    /// Finishes the writes that wait, then closes every connection. The last process to close a file also checkpoints its log
     /// into it.
     async fn close(&self) {
         self.readers.close().await;
-        self.queue.errand(Errand::Close).await;
+        self.queue.command(Command::Close).await;
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // A writer that panicked has nothing left to close.
@@ -238,7 +238,7 @@ mod tests {
     }
 
     /// A store whose writer does not work.
-    async fn stuck(options: &Options) -> (Sqlite, Intake<Errand>) {
+    async fn stuck(options: &Options) -> (Sqlite, Intake<Command>) {
         let opened = open::open(options).await.unwrap();
         let mut store = Sqlite::start(opened, options);
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
@@ -256,7 +256,7 @@ mod tests {
             pin_mut!(check);
             assert!(poll!(check).is_pending());
         }
-        assert!(matches!(intake.next().await, Some(Turn::Errand(Errand::Probe { .. }))));
+        assert!(matches!(intake.next().await, Some(Turn::Command(Command::Probe { .. }))));
         let more = intake.next();
         pin_mut!(more);
         assert!(poll!(more).is_pending(), "another check waits in the queue");

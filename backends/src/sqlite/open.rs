@@ -76,15 +76,15 @@ fn refuse_others(path: &Path, found: Found) -> Result<(), OpenError> {
     }
 }
 
-/// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch reads before it locks, and whoever
-/// already reads is told at once that another has the lock, whatever the busy timeout, because two such could wait for each
+/// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch reads before it locks, and a connection
+/// that already reads is told at once that another has the lock, whatever the busy timeout, because two such could wait for each
 /// other for ever. So the waiting is done here.
-async fn log_ahead(writer: &mut SqliteConnection, patience: Duration) -> Result<String, sqlx::Error> {
+async fn log_ahead(writer: &mut SqliteConnection, time_limit: Duration) -> Result<String, sqlx::Error> {
     let mode = text(writer, "PRAGMA journal_mode").await?;
     if mode == "wal" {
         return Ok(mode);
     }
-    let deadline = Instant::now() + patience;
+    let deadline = Instant::now() + time_limit;
     loop {
         match text(writer, "PRAGMA journal_mode = WAL").await {
             Err(error) if code(&error) == Some(Code::Busy) && Instant::now() < deadline => {
@@ -113,7 +113,7 @@ fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         // Each commit syncs the log before it is answered (DUR-1, DUR-4); on macOS only this pragma reaches the disk.
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "ON")
-        // Where the log has grown to 64 MiB although it is folded meanwhile (see `fold`), a commit folds it. It shrinks back
+        // Where the log has grown to 64 MiB although it is checkpointed meanwhile (see `checkpoint`), a commit checkpoints it. It shrinks back
         // to that after a huge transaction.
         .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "67108864")

@@ -48,7 +48,7 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody else holds the database's lock.
+    /// Another process holds the database's lock.
     #[error(
         "cannot open '{}': another process holds its lock; end that process, or let it finish, and try again",
         path.display()

@@ -59,7 +59,7 @@ async fn every_span_of_riders_is_a_search_of_the_primary_key_without_a_sort() {
     let mut connection = database().await;
     let search = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key>? AND key<?)";
     for spans in [1, 64] {
-        let plan = plan(&mut connection, sql::ride(spans)).await;
+        let plan = plan(&mut connection, sql::batched_read(spans)).await;
         assert_eq!(plan.iter().filter(|line| *line == search).count(), spans, "{plan:?}");
         assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE") || line.contains("SCAN items")));
     }
@@ -76,10 +76,10 @@ async fn every_write_finds_its_rows_by_the_primary_key() {
         (sql::lookup(256), place),
         (sql::remove(1), place),
         (sql::remove(256), place),
-        (sql::bury(false), from),
-        (sql::bury(true), between),
-        (sql::remove_untold(false), from),
-        (sql::remove_untold(true), between),
+        (sql::insert_tombstones(false), from),
+        (sql::insert_tombstones(true), between),
+        (sql::delete_without_tombstone(false), from),
+        (sql::delete_without_tombstone(true), between),
     ];
     for (statement, search) in statements {
         let plan = plan(&mut connection, statement).await;
@@ -95,7 +95,7 @@ async fn plain_puts_read_nothing_but_the_counter() {
         let drawing = sql::put_drawing(size, 1);
         let (_, insert) = drawing.split_once("; ").unwrap();
         let mut plan_of = async |text| plan(&mut connection, text).await;
-        let plan = [plan_of(insert).await, plan_of(&sql::put_in_stock(size, 1)).await].concat();
+        let plan = [plan_of(insert).await, plan_of(&sql::put_reserved(size, 1)).await].concat();
         assert!(!plan.iter().any(|line| line.contains(" items") || line.contains("TEMP B-TREE")), "{plan:?}");
     }
 }

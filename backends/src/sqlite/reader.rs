@@ -1,4 +1,4 @@
-//! The connections that read: lent out one request at a time, or to many small Gets that ride together.
+//! The read connections: one request acquires one at a time, and batched reads have connections reserved for them.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +14,8 @@ use super::Options;
 use super::error::{Code, code, translate};
 use super::files::Files;
 use super::settings::number;
+use crate::batched_read::{BatchQueue, BatchReader, BatchedRead, ReadOutcome};
 use crate::queue::closed;
-use crate::ride::{Carrier, Line, Ride, Rode};
 use crate::slots::{Right, Slots};
 
 /// How many steps of SQLite's machine come between two looks at whether a statement is still wanted: some 20 microseconds.
@@ -27,35 +27,35 @@ fn looks(spans: usize) -> i64 {
     i64::try_from(spans).map_or(i64::MAX, |spans| spans.saturating_add(4))
 }
 
-/// How many rows come before they are taken, where all of them are small: the more, the seldomer who reads them is woken.
+/// Row prefetch depth for small rows: a deeper buffer means fewer wake-ups of the reading task.
 const AHEAD: usize = 128;
 
-/// How many pages are not tried in haste after one that had a large value.
+/// Pages that are read without prefetch after one that had a large value.
 const SLOW_PAGES: usize = 16;
 
 /// A bounded number of connections, and a bounded number of requests that wait for them.
 pub(super) struct Readers {
     pool: Arc<Pool>,
-    line: Line,
-    /// One permit: for the check, which has a connection beside those that are lent.
+    batches: BatchQueue,
+    /// One permit: the check has a connection that requests do not acquire.
     checks: Arc<Semaphore>,
     wait: Duration,
-    /// How many pages are still not tried in haste.
+    /// Pages that are still to be read without prefetch.
     slow: AtomicUsize,
 }
 
 /// The connections.
 struct Pool {
     /// For rows of which each may have 1 MiB.
-    careful: Shelf,
-    /// For rows that are all small, and for rides, which keep the rows that they ask for: [`AHEAD`] of them.
-    hasty: Shelf,
-    /// One for each connection that may be lent.
+    full: IdlePool,
+    /// For rows that are all small, and for batched reads, which keep the rows that they ask for: [`AHEAD`] of them.
+    prefetching: IdlePool,
+    /// One for each connection that may be acquired.
     slots: Slots,
 }
 
 /// Connections of one kind that rest, and how further ones are opened.
-struct Shelf {
+struct IdlePool {
     connect: SqliteConnectOptions,
     files: Arc<Files>,
     idle: Arc<Mutex<Vec<Reader>>>,
@@ -69,13 +69,13 @@ struct Reader {
 
 /// What stops a statement.
 struct Control {
-    /// Nobody waits for it any more.
+    /// No caller waits for it any more.
     stop: AtomicBool,
     /// How many more times it is found running and may go on.
     looks: AtomicI64,
 }
 
-/// A connection on loan. Dropped early, it stops its statement; see [`Lease::give_back`].
+/// An acquired connection. Dropped early, it stops its statement; see [`Lease::give_back`].
 pub(super) struct Lease {
     idle: Arc<Mutex<Vec<Reader>>>,
     reader: Option<Reader>,
@@ -91,53 +91,53 @@ impl Readers {
     ) -> Result<Self, sqlx::Error> {
         let first = Reader::open(&connect).await?;
         let slots = Slots::new(options.readers, options.waiting_reads);
-        let hasty = Shelf::new(connect.clone().row_buffer_size(AHEAD), Arc::clone(&files), vec![]);
-        let careful = Shelf::new(connect, files, vec![first]);
-        let pool = Arc::new(Pool { careful, hasty, slots });
-        let line = Line::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
+        let prefetching = IdlePool::new(connect.clone().row_buffer_size(AHEAD), Arc::clone(&files), vec![]);
+        let full = IdlePool::new(connect, files, vec![first]);
+        let pool = Arc::new(Pool { full, prefetching, slots });
+        let batches = BatchQueue::new(Arc::clone(&pool), options.waiting_reads, options.read_wait);
         Ok(Self {
             pool,
-            line,
+            batches,
             checks: Arc::new(Semaphore::new(1)),
             wait: options.read_wait,
             slow: AtomicUsize::new(0),
         })
     }
 
-    /// A page of a record. Alone it is read at once; beside others it rides with them if it may.
+    /// A page of a record: read at once where it is the only read, and otherwise as part of a batched read if it can be.
     pub(super) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        match self.line.ride(get, &self.pool.slots).await? {
-            Rode::Arrived(page) => Ok(page),
-            Rode::Alone => self.get_alone(get).await,
+        match self.batches.read(get, &self.pool.slots).await? {
+            ReadOutcome::Page(page) => Ok(page),
+            ReadOutcome::Alone => self.get_alone(get).await,
         }
     }
 
-    /// Whether a page is worth a try in haste: its values are probably small.
-    pub(super) fn is_haste_worth_it(&self) -> bool {
+    /// Whether a page is worth a try with prefetch: its values are probably small.
+    pub(super) fn is_prefetch_worthwhile(&self) -> bool {
         self.slow.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
     }
 
-    /// Lends a connection that is careful, or hasty; sheds the request if too many wait, or if it waits too long.
-    pub(super) async fn lend(&self, namespace: &Namespace, haste: bool) -> Result<Lease, Error> {
+    /// Lends a connection that is careful, or prefetching; sheds the request if too many wait, or if it waits too long.
+    pub(super) async fn acquire(&self, namespace: &Namespace, prefetch: bool) -> Result<Lease, Error> {
         let slot = self.pool.slots.take(namespace, self.wait).await?;
-        let shelf = if haste { &self.pool.hasty } else { &self.pool.careful };
-        shelf.lease(Right::Slot(slot)).await
+        let pool = if prefetch { &self.pool.prefetching } else { &self.pool.full };
+        pool.lease(Right::Slot(slot)).await
     }
 
-    /// Gives a careful connection for a hasty one, whose statement met a large value.
+    /// Gives a careful connection for a prefetching one, whose statement met a large value.
     pub(super) async fn slow_down(&self, lease: &mut Lease) -> Result<(), Error> {
         self.slow.store(SLOW_PAGES, Ordering::Relaxed);
-        lease.lay_down();
-        let careful = &self.pool.careful;
-        lease.reader = Some(careful.take().await?);
-        lease.idle = Arc::clone(&careful.idle);
+        lease.return_running();
+        let full = &self.pool.full;
+        lease.reader = Some(full.take().await?);
+        lease.idle = Arc::clone(&full.idle);
         Ok(())
     }
 
-    /// Whether the database answers a read, on a connection beside those that are lent.
+    /// Whether the database answers a read, on a connection beside those that are acquired.
     pub(super) async fn check(&self) -> Result<(), Error> {
         let permit = Arc::clone(&self.checks).acquire_owned().await.map_err(|_| closed())?;
-        let mut lease = self.pool.careful.lease(Right::Permit(permit)).await?;
+        let mut lease = self.pool.full.lease(Right::Permit(permit)).await?;
         match number(lease.connection()?, "SELECT last FROM versions").await {
             Ok(_) => {
                 lease.give_back();
@@ -153,24 +153,28 @@ impl Readers {
     /// Waits for what is being read, then closes every connection.
     pub(super) async fn close(&self) {
         self.checks.close();
-        self.line.close().await;
+        self.batches.close().await;
         self.pool.close().await;
     }
 }
 
-impl Carrier for Pool {
-    async fn carry(&self, mut ride: Ride, right: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.hasty.lease(Right::Permit(right)).await else { return ride.get_off() };
-        match lease.read(&mut ride).await {
+impl BatchReader for Pool {
+    async fn read_batch(&self, mut batched_read: BatchedRead, right: OwnedSemaphorePermit) {
+        let Ok(mut lease) = self.prefetching.lease(Right::Permit(right)).await else {
+            return batched_read.read_alone();
+        };
+        match lease.read(&mut batched_read).await {
             Ok(()) => {
-                // First, so that whoever asks again meets a connection that is free.
+                // First, so that the callers' next requests find a free connection.
                 lease.give_back();
-                ride.arrive();
+                batched_read.finish();
             }
-            Err(error) if code(&error) == Some(Code::Interrupted) => lease.read_one_by_one(ride).await,
+            Err(error) if code(&error) == Some(Code::Interrupted) => {
+                lease.read_one_by_one(batched_read).await
+            }
             Err(_) => {
                 lease.discard();
-                ride.get_off();
+                batched_read.read_alone();
             }
         }
     }
@@ -179,17 +183,17 @@ impl Carrier for Pool {
 impl Pool {
     async fn close(&self) {
         self.slots.close().await;
-        self.careful.close().await;
-        self.hasty.close().await;
+        self.full.close().await;
+        self.prefetching.close().await;
     }
 }
 
-impl Shelf {
+impl IdlePool {
     fn new(connect: SqliteConnectOptions, files: Arc<Files>, idle: Vec<Reader>) -> Self {
         Self { connect, files, idle: Arc::new(Mutex::new(idle)) }
     }
 
-    /// A connection for whoever has the right to one.
+    /// A connection for the holder of a permit.
     async fn lease(&self, right: Right) -> Result<Lease, Error> {
         let reader = self.take().await?;
         Ok(Lease { idle: Arc::clone(&self.idle), reader: Some(reader), _right: right })
@@ -266,16 +270,16 @@ impl Lease {
 
     /// A batched read was interrupted. Gets that were read whole by then are answered; each of the others is read by a statement
     /// of the same bound, and one that goes beyond it as well is read alone, on a connection that its namespace waits for.
-    async fn read_one_by_one(mut self, ride: Ride) {
-        let mut left = ride.interrupted().into_iter();
-        for mut ride in left.by_ref() {
-            match self.read(&mut ride).await {
-                Ok(()) => ride.arrive(),
-                Err(error) if code(&error) == Some(Code::Interrupted) => ride.get_off(),
+    async fn read_one_by_one(mut self, batched_read: BatchedRead) {
+        let mut left = batched_read.interrupted().into_iter();
+        for mut batched_read in left.by_ref() {
+            match self.read(&mut batched_read).await {
+                Ok(()) => batched_read.finish(),
+                Err(error) if code(&error) == Some(Code::Interrupted) => batched_read.read_alone(),
                 Err(_) => {
                     self.discard();
-                    ride.get_off();
-                    return left.for_each(Ride::get_off);
+                    batched_read.read_alone();
+                    return left.for_each(BatchedRead::read_alone);
                 }
             }
         }
@@ -289,9 +293,9 @@ impl Lease {
         }
     }
 
-    /// Gives a connection back whose statement may still run: it is told to stop, so that whoever comes next does not wait for
+    /// Gives a connection back whose statement may still run: it is stopped, so that the next request does not wait for
     /// it (ERR-4).
-    fn lay_down(&mut self) {
+    fn return_running(&mut self) {
         if let Some(reader) = self.reader.take() {
             reader.control.stop.store(true, Ordering::Relaxed);
             lock(&self.idle).push(reader);
@@ -308,7 +312,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.lay_down();
+        self.return_running();
     }
 }
 
@@ -348,12 +352,12 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.waiting_reads) = (1, 1);
         let readers = readers(&options).await;
-        let served = readers.lend(&namespace(), false).await.unwrap();
+        let served = readers.acquire(&namespace(), false).await.unwrap();
         let name = namespace();
-        let waiting = readers.lend(&name, false);
+        let waiting = readers.acquire(&name, false);
         pin_mut!(waiting);
         assert!(poll!(&mut waiting).is_pending());
-        assert!(matches!(readers.lend(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
+        assert!(matches!(readers.acquire(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
         served.give_back();
         waiting.await.unwrap().give_back();
     }
@@ -363,10 +367,10 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.read_wait) = (1, Duration::ZERO);
         let readers = readers(&options).await;
-        let served = readers.lend(&namespace(), false).await.unwrap();
-        assert!(matches!(readers.lend(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
+        let served = readers.acquire(&namespace(), false).await.unwrap();
+        assert!(matches!(readers.acquire(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
         served.give_back();
-        readers.lend(&namespace(), false).await.unwrap().give_back();
+        readers.acquire(&namespace(), false).await.unwrap().give_back();
     }
 
     #[tokio::test]
@@ -375,7 +379,7 @@ mod tests {
         let mut options = Options::new(folder.path().join("prism.db"));
         options.readers = 1;
         let opened = super::super::open::open(&options).await.unwrap();
-        let held = opened.readers.lend(&namespace(), false).await.unwrap();
+        let held = opened.readers.acquire(&namespace(), false).await.unwrap();
         let get = Get {
             namespace: namespace(),
             id: RecordId::new("r").unwrap(),
@@ -393,13 +397,13 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         options.readers = 1;
         let readers = readers(&options).await;
-        let mut lease = readers.lend(&namespace(), false).await.unwrap();
+        let mut lease = readers.acquire(&namespace(), false).await.unwrap();
         {
             let mut rows = sqlx::query(ENDLESS).fetch(lease.connection().unwrap());
             assert!(poll!(rows.next()).is_pending());
         }
         drop(lease);
-        let next = timeout(Duration::from_mins(1), readers.lend(&namespace(), false)).await;
+        let next = timeout(Duration::from_mins(1), readers.acquire(&namespace(), false)).await;
         let mut lease = next.expect("the statement was not stopped").unwrap();
         assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
         lease.give_back();
@@ -410,12 +414,12 @@ mod tests {
         let mut options = Options::new(Path::new("unused"));
         options.readers = 1;
         let readers = readers(&options).await;
-        let mut lease = readers.lend(&namespace(), false).await.unwrap();
+        let mut lease = readers.acquire(&namespace(), false).await.unwrap();
         let read = sqlx::query(ENDLESS).fetch_optional(lease.bounded(64).unwrap());
         let read = timeout(Duration::from_mins(1), read).await.expect("the statement was not interrupted");
         assert_eq!(read.err().and_then(|error| code(&error)), Some(Code::Interrupted));
         lease.give_back();
-        let mut lease = readers.lend(&namespace(), false).await.unwrap();
+        let mut lease = readers.acquire(&namespace(), false).await.unwrap();
         assert_eq!(number(lease.connection().unwrap(), "SELECT 1").await.unwrap(), 1);
         lease.give_back();
     }
@@ -426,7 +430,7 @@ mod tests {
         let mut options = Options::new(folder.path().join("prism.db"));
         (options.readers, options.read_wait) = (1, Duration::ZERO);
         let opened = super::super::open::open(&options).await.unwrap();
-        let held = opened.readers.lend(&namespace(), false).await.unwrap();
+        let held = opened.readers.acquire(&namespace(), false).await.unwrap();
         opened.readers.check().await.unwrap();
         held.give_back();
         opened.readers.close().await;

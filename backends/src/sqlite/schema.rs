@@ -27,7 +27,7 @@ pub(super) enum Found {
     Prism { version: i64 },
     /// Prism's, at a version this crate does not know.
     Newer { version: i64 },
-    /// Somebody else's.
+    /// Another application's.
     Foreign,
 }
 

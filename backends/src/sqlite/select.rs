@@ -10,28 +10,28 @@ use super::decode;
 use super::error::translate;
 use super::reader::{Lease, Readers};
 use super::sql::{self, Of, PageShape, Values};
-use crate::ask::{Ask, Keys, Place};
-use crate::damage::Damage;
+use crate::batched_read::BatchedRead;
+use crate::corrupt_row::CorruptRow;
 use crate::page::{Filling, Fit};
-use crate::ride::Ride;
+use crate::page_query::{Keys, PageQuery, Place};
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
-/// Up to this many rows are read with care: haste would gain nothing.
+/// Up to this many rows are read with care: prefetch would gain nothing.
 const FEW: usize = 16;
 
 impl Readers {
-    /// One page of a record (PAGE, ORD and PRED rules), by a statement of its own.
+    /// One page of a record (PAGE, ORD and PRED rules), by a separate statement.
     pub(super) async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
-        let Some(ask) = Ask::get(get) else { return Ok(ItemPage::default()) };
+        let Some(query) = PageQuery::get(get) else { return Ok(ItemPage::default()) };
         let decode = |row: &SqliteRow| decode::item(row, 0);
-        let (items, more) = self.fill(&get.namespace, &ask, &get.selection, decode, Item::weight).await?;
+        let (items, more) = self.fill(&get.namespace, &query, &get.selection, decode, Item::weight).await?;
         Ok(ItemPage { items, more })
     }
 
     /// One page of a namespace, or of one record of it.
     pub(super) async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        let Some(ask) = Ask::scan(scan) else { return Ok(EntryPage::default()) };
+        let Some(query) = PageQuery::scan(scan) else { return Ok(EntryPage::default()) };
         let decode = |row: &SqliteRow| {
             let id = match &scan.id {
                 Some(id) => id.clone(),
@@ -40,30 +40,30 @@ impl Readers {
             Ok(Entry { id, item: decode::item(row, 0)? })
         };
         let (entries, more) =
-            self.fill(&scan.namespace, &ask, &scan.selection, decode, Entry::weight).await?;
+            self.fill(&scan.namespace, &query, &scan.selection, decode, Entry::weight).await?;
         Ok(EntryPage { entries, more })
     }
 
     /// Takes rows until the page is full; answers them and whether there are more. Where many rows are asked for they come in
-    /// haste, which a large value among them ends: then the page is read again with care.
+    /// prefetch, which a large value among them ends: then the page is read again with care.
     async fn fill<T>(
         &self,
         namespace: &Namespace,
-        ask: &Ask<'_>,
+        query: &PageQuery<'_>,
         selection: &Selection,
         decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
         weigh: impl Fn(&T) -> usize,
     ) -> Result<(Vec<T>, bool), Error> {
         let values = match selection.keys_only {
             true => Values::None,
-            false if most_rows(ask) > FEW && self.is_haste_worth_it() => Values::Small,
+            false if most_rows(query) > FEW && self.is_prefetch_worthwhile() => Values::Small,
             false => Values::All,
         };
-        let mut lease = self.lend(namespace, values != Values::All).await?;
-        let mut filled = lease.fill(statement(ask, values), selection, &decode, &weigh).await;
+        let mut lease = self.acquire(namespace, values != Values::All).await?;
+        let mut filled = lease.fill(statement(query, values), selection, &decode, &weigh).await;
         if let Ok(None) = filled {
             self.slow_down(&mut lease).await?;
-            filled = lease.fill(statement(ask, Values::All), selection, &decode, &weigh).await;
+            filled = lease.fill(statement(query, Values::All), selection, &decode, &weigh).await;
         }
         match filled {
             Ok(Some(Page { taken, more, ended })) => {
@@ -72,7 +72,7 @@ impl Readers {
                 }
                 Ok((taken, more))
             }
-            Ok(None) => Err(translate(Damage::because("a value is NULL"))),
+            Ok(None) => Err(translate(CorruptRow::because("a value is NULL"))),
             Err(error) => {
                 lease.discard();
                 Err(error)
@@ -119,54 +119,54 @@ impl Lease {
         Ok(Some(Page { taken: filling.into_taken(), more: false, ended: true }))
     }
 
-    /// Reads for riders, in one statement; interrupted if it passes over many dead rows.
-    pub(super) async fn read(&mut self, ride: &mut Ride) -> Result<(), sqlx::Error> {
-        let spans = ride.seats().len();
-        let seats = ride.seats();
-        let mut query = sqlx::query(sql::ride(seats.len()));
-        for (seat, get) in seats {
+    /// Reads for pending Gets, in one statement; interrupted if it passes over many dead rows.
+    pub(super) async fn read(&mut self, batched_read: &mut BatchedRead) -> Result<(), sqlx::Error> {
+        let spans = batched_read.spans();
+        let count = spans.len();
+        let mut query = sqlx::query(sql::batched_read(count));
+        for (span, get) in spans {
             query = query
                 .bind(get.namespace.as_str().as_bytes())
                 .bind(get.id.as_str().as_bytes())
-                .bind(seat.start.as_ref())
-                .bind(seat.end.as_ref())
+                .bind(span.start.as_ref())
+                .bind(span.end.as_ref())
                 .bind(get.now.as_micros());
         }
-        let mut rows = query.fetch(self.bounded(spans)?);
+        let mut rows = query.fetch(self.bounded(count)?);
         while let Some(row) = rows.try_next().await? {
-            let seat: i64 = row.try_get(0)?;
-            let seat = usize::try_from(seat).map_err(Damage::because)?;
-            ride.offer(seat, decode::item(&row, 1).map_err(translate));
+            let span: i64 = row.try_get(0)?;
+            let span = usize::try_from(span).map_err(CorruptRow::because)?;
+            batched_read.offer(span, decode::item(&row, 1).map_err(translate));
         }
         Ok(())
     }
 }
 
 /// How many rows a page has at most.
-fn most_rows(ask: &Ask<'_>) -> usize {
-    let named = match &ask.keys {
+fn most_rows(query: &PageQuery<'_>) -> usize {
+    let named = match &query.keys {
         Keys::Span(_) => usize::MAX,
         Keys::Named(keys) => keys.len(),
     };
-    named.min(ask.selection.page.items())
+    named.min(query.selection.page.items())
 }
 
 /// The statement that reads a page.
-fn statement(ask: &Ask<'_>, values: Values) -> Query {
-    let (of, id, from) = match &ask.place {
+fn statement(page: &PageQuery<'_>, values: Values) -> Query {
+    let (of, id, from) = match &page.place {
         Place::Record(id) => (Of::Record, *id, None),
         Place::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
     };
-    let keys = match &ask.keys {
+    let keys = match &page.keys {
         Keys::Span(span) if span.end.is_some() => sql::Keys::Between,
         Keys::Span(_) => sql::Keys::From,
         Keys::Named(keys) => sql::Keys::named(keys.len()),
     };
-    let shape = PageShape { of, keys, reverse: ask.is_reverse(), values };
+    let shape = PageShape { of, keys, reverse: page.is_reverse(), values };
     let query =
-        sqlx::query(shape.text()).bind(ask.namespace).bind(id).bind(ask.now.as_micros()).bind(ask.rows());
+        sqlx::query(shape.text()).bind(page.namespace).bind(id).bind(page.now.as_micros()).bind(page.rows());
     let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
-    match &ask.keys {
+    match &page.keys {
         Keys::Span(span) => {
             let query = query.bind(span.start.as_ref());
             span.end.iter().fold(query, |query, end| query.bind(end.as_ref()))
@@ -221,9 +221,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(&folder.path().join("prism.db")).await;
         assert_eq!(readers.get_alone(&first(40)).await.unwrap().items.len(), 40);
-        assert!(readers.is_haste_worth_it());
+        assert!(readers.is_prefetch_worthwhile());
         assert_eq!(readers.get_alone(&first(41)).await.unwrap().items.len(), 41);
-        let slow = std::iter::repeat_with(|| readers.is_haste_worth_it()).take_while(|haste| !haste);
+        let slow =
+            std::iter::repeat_with(|| readers.is_prefetch_worthwhile()).take_while(|prefetch| !prefetch);
         assert_eq!(slow.take(100).count(), 16);
         readers.close().await;
     }

@@ -1,4 +1,4 @@
-//! What the database says of its own settings (DUR-4).
+//! The database's settings as it reports them (DUR-4).
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Settings {
     pub schema_version: i64,
     /// How changes are logged; `wal` is expected.
     pub journal_mode: String,
-    /// How hard the disk is told to keep them: `OFF`, `NORMAL`, `FULL` or `EXTRA`.
+    /// How strictly SQLite syncs them to disk: `OFF`, `NORMAL`, `FULL` or `EXTRA`.
     pub synchronous: &'static str,
 }
 

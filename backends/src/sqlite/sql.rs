@@ -1,13 +1,13 @@
 //! The text of every statement, in few fixed shapes, so that each is prepared once per connection.
 //!
 //! Statements over many rows come in [`SIZES`]; a list that falls between two sizes is padded. SQLite takes a parameter that
-//! nobody bound for NULL, and every statement here passes over rows of NULLs, so padding costs no binding.
+//! that is not bound for NULL, and every statement here passes over rows of NULLs, so padding costs no binding.
 
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use crate::ride::{ROWS, SPANS};
+use crate::batched_read::{ROWS, SPANS};
 
 /// How many rows the statements over many rows speak of.
 pub(super) const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
@@ -69,7 +69,7 @@ pub(super) fn upsert(rows: usize) -> &'static str {
 
 /// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`], and draws
 /// versions from the counter, which it answers; the items have the first of them. Parameters: how many versions to draw, where
-/// the counter must stand for what is in stock to be good, the version before that (NULLs where nothing is in stock), then
+/// the counter must stand for what is in reserved range to be good, the version before that (NULLs where nothing is in reserved range), then
 /// eight an item. The retention is in microseconds; it is part of the text because a list that is padded can have nothing
 /// bound after it.
 pub(super) fn put_drawing(size: usize, retention: i64) -> String {
@@ -79,7 +79,7 @@ pub(super) fn put_drawing(size: usize, retention: i64) -> String {
 
 /// The same with versions that were drawn before, or nothing at all if the counter has moved since. Parameters: the version
 /// before that of the first item, where the counter must stand, then eight an item.
-pub(super) fn put_in_stock(size: usize, retention: i64) -> String {
+pub(super) fn put_reserved(size: usize, retention: i64) -> String {
     let rows = put_rows(size, "before", "stock CROSS JOIN ", retention);
     format!("WITH stock (before) AS (SELECT ? FROM versions WHERE last = ?) {rows}")
 }
@@ -124,7 +124,7 @@ const LIVE: &str = "deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?
 
 /// Turns a span's live items into tombstones where a token must be remembered (TOK-4): parameters namespace, id, now, token,
 /// start and, if it has one, end.
-pub(super) fn bury(ends: bool) -> &'static str {
+pub(super) fn insert_tombstones(ends: bool) -> &'static str {
     static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
         [false, true].map(|ends| {
             format!(
@@ -138,8 +138,8 @@ pub(super) fn bury(ends: bool) -> &'static str {
     &TEXT[usize::from(ends)]
 }
 
-/// Removes a span's live items that never saw a token: parameters as for [`bury`].
-pub(super) fn remove_untold(ends: bool) -> &'static str {
+/// Removes a span's live items that never saw a token: parameters as for [`insert_tombstones`].
+pub(super) fn delete_without_tombstone(ends: bool) -> &'static str {
     static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
         [false, true].map(|ends| format!("DELETE FROM items WHERE {} AND {LIVE} AND token = 0", span(ends)))
     });
@@ -159,7 +159,7 @@ const _: () = assert!(SPANS <= MOST_ROWS);
 
 /// Reads spans of several records, each up to one row more than [`ROWS`], with the number of the span before the columns of
 /// an item; parameters namespace, id, start, end and moment of each. The order is that of the spans, and of each one's keys.
-pub(super) fn ride(spans: usize) -> &'static str {
+pub(super) fn batched_read(spans: usize) -> &'static str {
     static TEXT: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
             let arms = (0..size).map(|number| {

@@ -24,7 +24,7 @@ const DROP_EXPIRED: &str =
 
 /// Expired items whose token must be remembered become tombstones, dead since they expired. That changes nothing for a
 /// clock at or past the sweep's, and a clock that is behind sees no item without its value.
-const BURY_EXPIRED: &str = concat!(
+const EXPIRED_TO_TOMBSTONES: &str = concat!(
     "UPDATE items SET deleted_at = expires_at, expires_at = NULL, content_type = '', compression = 0, value = x'' \
      WHERE token > 0 AND ",
     first_expired!()
@@ -40,14 +40,15 @@ const IS_MORE: &str = "SELECT EXISTS (SELECT 1 FROM items WHERE expires_at IS NO
 
 /// Every statement of a sweep.
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 4] = [DROP_EXPIRED, BURY_EXPIRED, DROP_TOMBSTONES, IS_MORE];
+pub(super) const STATEMENTS: [&str; 4] = [DROP_EXPIRED, EXPIRED_TO_TOMBSTONES, DROP_TOMBSTONES, IS_MORE];
 
 impl Transaction {
     /// Drops a bounded amount of what is dead at `now`, and nothing that is live (TTL-5).
     pub(super) async fn sweep(&mut self, now: Timestamp, retention: Duration) -> Result<Swept, sqlx::Error> {
         let forgotten = now.saturating_sub(retention);
         let mut affected = [0; 3];
-        for (statement, count) in [DROP_EXPIRED, BURY_EXPIRED, DROP_TOMBSTONES].into_iter().zip(&mut affected)
+        for (statement, count) in
+            [DROP_EXPIRED, EXPIRED_TO_TOMBSTONES, DROP_TOMBSTONES].into_iter().zip(&mut affected)
         {
             let query = sqlx::query(statement).bind(now.as_micros()).bind(forgotten.as_micros()).bind(BOUND);
             *count = query.execute(&mut self.connection).await?.rows_affected();

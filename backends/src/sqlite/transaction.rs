@@ -10,10 +10,10 @@ use sqlx::{Row, SqliteConnection};
 
 use super::decode::{moment, optional_moment};
 use super::limit::Limit;
+use super::reserved_versions::{Drawn, ReservedVersions};
 use super::sql;
-use super::stock::{Drawn, Stock};
 use crate::batch::{Change, Decision, Overlay, Pending, Place, Write, Written};
-use crate::damage::Damage;
+use crate::corrupt_row::CorruptRow;
 
 /// A transaction that holds SQLite's write lock: what it reads stays so until it ends, whichever process asks (LIN-1).
 pub(super) struct Transaction {
@@ -59,21 +59,21 @@ impl Transaction {
         Ok(())
     }
 
-    /// Does `writes` in order, with versions from the stock as far as it goes; the answers, and what was drawn, hold once the
+    /// Does `writes` in order, with versions from the reserved range as far as it goes; the answers, and what was drawn, hold once the
     /// transaction is committed. An error means all of them. From the first Delete on whose work has no bound, the statements may
     /// run for `time` together; the limit is to be disarmed afterwards.
     pub(super) async fn apply(
         &mut self,
         writes: &[&Write],
         retention: Duration,
-        stock: &mut Stock,
+        reserved_versions: &mut ReservedVersions,
         (limit, time): (&Limit, Duration),
     ) -> Result<(Vec<Result<Written, Error>>, Drawn), sqlx::Error> {
         let mut answers = Vec::with_capacity(writes.len());
         let mut overlay = Overlay::new(writes, retention);
         let last = self.load(&mut overlay).await?;
-        let before = stock.before(last);
-        stock.take_out();
+        let before = reserved_versions.before(last);
+        reserved_versions.take_out();
         overlay.continue_after(before);
         for number in 0..writes.len() {
             answers.push(match overlay.decide(number) {
@@ -95,7 +95,7 @@ impl Transaction {
         let mut drawn =
             Drawn { given: overlay.last_version() - before, before: overlay.last_version(), last };
         if drawn.before > last {
-            drawn.last = drawn.before + stock.ahead();
+            drawn.last = drawn.before + reserved_versions.ahead();
             let counted = sqlx::query("UPDATE versions SET last = ?").bind(drawn.last);
             counted.execute(&mut self.connection).await?;
         }
@@ -113,7 +113,7 @@ impl Transaction {
             }
             for row in query.fetch_all(&mut self.connection).await? {
                 let within: i64 = row.try_get(0)?;
-                let slot = chunk * sql::MOST_ROWS + usize::try_from(within).map_err(Damage::because)?;
+                let slot = chunk * sql::MOST_ROWS + usize::try_from(within).map_err(CorruptRow::because)?;
                 overlay.know(slot, key_row(&row)?);
             }
         }
@@ -147,8 +147,8 @@ impl Transaction {
         let bounds = delete.predicate.bounds();
         let statements = [
             // First those that must leave a tombstone, then the others, which only a Delete without a token has.
-            Some(sql::bury(bounds.end.is_some())),
-            (delete.token == 0).then(|| sql::remove_untold(bounds.end.is_some())),
+            Some(sql::insert_tombstones(bounds.end.is_some())),
+            (delete.token == 0).then(|| sql::delete_without_tombstone(bounds.end.is_some())),
         ];
         let mut count = 0;
         for statement in statements.into_iter().flatten() {

@@ -10,16 +10,16 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::callers::Callers;
+use super::checkpoint::Checkpointing;
 use super::deletes::LargeDeletes;
 use super::error::{self, translate};
 use super::files::Files;
-use super::fold::Folding;
 use super::limit::Limit;
 use super::outcome::Outcome;
-use super::plain::{Plain, Texts};
+use super::reserved_versions::{Held, ReservedVersions};
 use super::settings::Settings;
-use super::stock::{Held, Stock};
 use super::transaction::Transaction;
+use super::unconditional::{Texts, Unconditional};
 use crate::batch::{Write, Written, whole_micros};
 use crate::queue::{Intake, Job, Turn};
 
@@ -29,7 +29,7 @@ const SHARED_DELETES: Duration = Duration::from_millis(20);
 const ROWS_OF_A_PAGE: u64 = 16;
 
 /// What the writer does besides writes.
-pub(super) enum Errand {
+pub(super) enum Command {
     /// See whether a transaction can be had. There is one of these at a time, by the permit.
     Probe { answer: oneshot::Sender<Result<(), Error>>, one: OwnedSemaphorePermit },
     /// Drop some of what is expired or forgotten at `now`.
@@ -46,9 +46,9 @@ pub(super) struct Writer {
     connect: SqliteConnectOptions,
     retention: Duration,
     delete_time: Duration,
-    plain: Texts,
-    stock: Stock,
-    folding: Folding,
+    unconditional: Texts,
+    reserved_versions: ReservedVersions,
+    checkpointing: Checkpointing,
     files: Arc<Files>,
     outcome: Arc<Outcome>,
     limit: Limit,
@@ -78,15 +78,15 @@ impl Writer {
         outcome: Arc<Outcome>,
     ) -> Self {
         let retention = whole_micros(options.retention);
-        let (plain, folding) = (Texts::new(retention), Folding::new(connect.clone()));
+        let (unconditional, checkpointing) = (Texts::new(retention), Checkpointing::new(connect.clone()));
         Self {
             connection: Some(connection),
             connect,
             retention,
             delete_time: options.delete_time,
-            plain,
-            stock: Stock::default(),
-            folding,
+            unconditional,
+            reserved_versions: ReservedVersions::default(),
+            checkpointing,
             files,
             outcome,
             limit: Limit::new(),
@@ -96,7 +96,7 @@ impl Writer {
     }
 
     /// Works until the queue ends.
-    pub(super) async fn run(mut self, mut intake: Intake<Errand>) {
+    pub(super) async fn run(mut self, mut intake: Intake<Command>) {
         if let Some(connection) = &mut self.connection
             && attach(&self.limit, &self.callers, connection).await.is_err()
         {
@@ -117,27 +117,27 @@ impl Writer {
             };
             match turn {
                 Some(Turn::Batch(jobs)) => self.batch(jobs).await,
-                Some(Turn::Errand(errand)) => self.errand(errand, &mut intake).await,
+                Some(Turn::Command(command)) => self.command(command, &mut intake).await,
                 None => break,
             }
         }
         while !self.deletes.is_empty() {
             self.delete_alone().await;
         }
-        self.folding.close().await;
+        self.checkpointing.close().await;
         if let Some(mut connection) = self.connection {
-            let put_back = put_back(self.stock, &mut connection).await;
+            let put_back = put_back(self.reserved_versions, &mut connection).await;
             if let Err(error) = put_back.and(connection.close().await) {
                 tracing::warn!(%error, "the database was not closed cleanly; it recovers when it is next opened");
             }
         }
     }
 
-    async fn errand(&mut self, errand: Errand, intake: &mut Intake<Errand>) {
-        match errand {
+    async fn command(&mut self, command: Command, intake: &mut Intake<Command>) {
+        match command {
             // A check that was given up leaves nothing to do.
-            Errand::Probe { answer, .. } if answer.is_closed() => {}
-            Errand::Probe { answer, one } => {
+            Command::Probe { answer, .. } if answer.is_closed() => {}
+            Command::Probe { answer, one } => {
                 // Writes that wait show it as well, and need not wait for it.
                 let jobs = intake.gather();
                 let shown = if jobs.is_empty() {
@@ -153,13 +153,13 @@ impl Writer {
                 drop(one);
                 let _ = answer.send(shown);
             }
-            Errand::Sweep { now, answer } => {
+            Command::Sweep { now, answer } => {
                 let _ = answer.send(self.sweep(now).await);
             }
-            Errand::Settings { answer } => {
+            Command::Settings { answer } => {
                 let _ = answer.send(self.settings().await);
             }
-            Errand::Close => intake.close(),
+            Command::Close => intake.close(),
         }
     }
 
@@ -195,7 +195,7 @@ impl Writer {
             }
         }
         if let Some(connection) = &mut self.connection {
-            self.folding.go_on(connection).await;
+            self.checkpointing.go_on(connection).await;
         }
     }
 
@@ -218,11 +218,11 @@ impl Writer {
             Ok(Written::Deleted(count)) => usize::try_from(count / ROWS_OF_A_PAGE).unwrap_or(usize::MAX),
             Ok(Written::Put(_)) | Err(_) => 0,
         };
-        self.folding.wrote(job.request.keys().saturating_add(deleted), job.weight());
+        self.checkpointing.wrote(job.request.keys().saturating_add(deleted), job.weight());
         job.answer(answer);
     }
 
-    /// Does a large Delete in a transaction alone, within its time; it is stopped and taken back when nobody waits for it.
+    /// Does a large Delete in a transaction alone, within its time; it is stopped and rolled back when no caller waits for it.
     async fn delete_alone(&mut self) {
         let Some(mut job) = self.deletes.take() else { return };
         if let Err(error) = self.files.check() {
@@ -259,7 +259,7 @@ impl Writer {
             Err(Failure::Error(error)) => job.answer(Err(error)),
         }
         if let Some(connection) = &mut self.connection {
-            self.folding.go_on(connection).await;
+            self.checkpointing.go_on(connection).await;
         }
         self.deletes.took(began.elapsed());
     }
@@ -274,7 +274,7 @@ impl Writer {
     ) -> Result<Vec<Result<Written, Error>>, Failure> {
         let connection = self.connected().await?;
         let watched = self.callers.watch(std::mem::take(jobs));
-        let done = self.commit_plain(&watched, connection).await;
+        let done = self.commit_unconditional(&watched, connection).await;
         let (left, refused) = self.callers.release(watched);
         *jobs = left;
         if let Some(done) = done
@@ -296,7 +296,8 @@ impl Writer {
         time: Duration,
     ) -> Result<Vec<Result<Written, Error>>, Failure> {
         let retention = self.retention;
-        let done = transaction.apply(writes, retention, &mut self.stock, (&self.limit, time)).await;
+        let done =
+            transaction.apply(writes, retention, &mut self.reserved_versions, (&self.limit, time)).await;
         // Before the COMMIT, which must not be reported as interrupted.
         self.limit.disarm();
         let interrupted = match &done {
@@ -313,22 +314,23 @@ impl Writer {
             });
         }
         let (answers, drawn) = self.end(transaction, done).await?;
-        self.stock.put_back(drawn);
+        self.reserved_versions.put_back(drawn);
         Ok(answers)
     }
 
-    /// `None` if they are not plain Puts, and nothing was done.
-    async fn commit_plain(
+    /// `None` if they are not unconditional Puts, and nothing was done.
+    async fn commit_unconditional(
         &mut self,
         jobs: &[Job],
         mut connection: SqliteConnection,
     ) -> Option<Result<Vec<Written>, sqlx::Error>> {
         let writes: Vec<&Write> = jobs.iter().map(|job| &job.request).collect();
-        let Some(plain) = Plain::of(&writes) else {
+        let Some(unconditional) = Unconditional::of(&writes) else {
             self.connection = Some(connection);
             return None;
         };
-        let done = plain.commit(&mut connection, &self.plain, &mut self.stock).await;
+        let done =
+            unconditional.commit(&mut connection, &self.unconditional, &mut self.reserved_versions).await;
         self.connection = match &done {
             Ok(_) => Some(connection),
             Err(_) => Transaction::of(connection).roll_back().await,
@@ -360,7 +362,7 @@ impl Writer {
         Ok(settings)
     }
 
-    /// The connection, taken out: whoever finds it whole afterwards puts it back. A new one is opened only to the same file.
+    /// The connection, taken out: its user puts it back if it is whole afterwards. A new one is opened only to the same file.
     async fn connected(&mut self) -> Result<SqliteConnection, Error> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
@@ -439,9 +441,12 @@ async fn attach(
     callers.attach(connection).await
 }
 
-/// Puts back the versions that were drawn and not given, if nobody has drawn since.
-async fn put_back(stock: Stock, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let Some(Held { before, last }) = stock.left() else { return Ok(()) };
+/// Returns the versions that were drawn and not given, if no process has drawn since.
+async fn put_back(
+    reserved_versions: ReservedVersions,
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    let Some(Held { before, last }) = reserved_versions.left() else { return Ok(()) };
     let query = sqlx::query("UPDATE versions SET last = ? WHERE last = ?").bind(before).bind(last);
     query.execute(connection).await.map(drop)
 }

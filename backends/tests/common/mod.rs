@@ -1,8 +1,8 @@
-//! What the tests of the backends share: SQLite in a folder of its own, and requests in short words.
+//! What the tests of the backends share: SQLite in a temporary folder, and short constructors of requests.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
-pub(crate) mod rides;
+pub(crate) mod batched_reads;
 pub(crate) mod sequences;
 
 use std::path::PathBuf;

@@ -48,9 +48,9 @@ impl Pair {
 
     /// Waits until the standby has all that the primary has.
     async fn caught_up(&self) {
-        let written: String = ask(&self.primary, "SELECT pg_current_wal_lsn()::text").await;
+        let written: String = query(&self.primary, "SELECT pg_current_wal_lsn()::text").await;
         let replayed = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn");
-        while !ask::<bool>(&self.standby, &replayed).await {}
+        while !query::<bool>(&self.standby, &replayed).await {}
     }
 }
 
@@ -59,7 +59,7 @@ async fn run(server: &Private, statement: &str) {
     stranger.execute(sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))).await.unwrap();
 }
 
-async fn ask<T>(server: &Private, question: &str) -> T
+async fn query<T>(server: &Private, question: &str) -> T
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
@@ -155,7 +155,7 @@ async fn sessions_of_two_servers_are_never_used_side_by_side() {
         let reads = join_all((0..20).map(|_| read(&store))).await;
         assert!(reads.iter().all(|read| *read == Ok("four".to_owned())), "{reads:?}");
     }
-    let value: String = ask(&pair.standby, "SELECT convert_from(value, 'UTF8') FROM prism_items").await;
+    let value: String = query(&pair.standby, "SELECT convert_from(value, 'UTF8') FROM prism_items").await;
     assert_eq!(value, "four", "the server that the name leads to has it");
 }
 
@@ -174,7 +174,7 @@ async fn what_was_answered_is_read_from_the_standby_that_took_over() {
     pair.lead_to(&pair.standby).await;
     assert_eq!(soon("a Get", async || read(&store).await).await, "two");
     soon("a Put", async || write(&store, "three").await).await;
-    // The old primary comes back, and nobody asks it.
+    // The old primary comes back, and is not asked.
     pair.primary.start().await.unwrap();
     let reads = join_all((0..20).map(|_| read(&store))).await;
     assert!(reads.iter().all(|read| *read == Ok("three".to_owned())), "{reads:?}");
@@ -193,7 +193,7 @@ async fn a_server_that_is_closed_for_writes_serves_nothing_until_it_is_open_agai
         // A session that is read-only itself may still run this.
         run(&server, &format!("ALTER SYSTEM SET default_transaction_read_only = {value}")).await;
         run(&server, "SELECT pg_reload_conf()").await;
-        while ask::<String>(&server, "SHOW default_transaction_read_only").await != value {}
+        while query::<String>(&server, "SHOW default_transaction_read_only").await != value {}
     };
     let store = Postgres::open(Options::new(server.url())).await.unwrap();
     write(&store, "one").await.unwrap();

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod batched_reads;
 mod differential;
 mod failover;
 mod given_up;
@@ -11,7 +12,6 @@ mod open;
 mod outage;
 mod place;
 mod pooler;
-mod rides;
 mod several;
 mod slots;
 mod sweep;

@@ -119,8 +119,8 @@ async fn the_password_can_be_said_apart_from_the_url() {
 async fn the_database_says_that_its_settings_are_the_durable_ones() {
     let place = place!("the_database_says_that_its_settings_are_the_durable_ones");
     // Whatever the database's default is: a commit that is acknowledged is on disk.
-    let hasty = format!("{}&options[synchronous_commit]=off", place.url());
-    let settings = Postgres::open(Options::new(hasty)).await.unwrap().settings().await.unwrap();
+    let prefetching = format!("{}&options[synchronous_commit]=off", place.url());
+    let settings = Postgres::open(Options::new(prefetching)).await.unwrap().settings().await.unwrap();
     assert!(settings.are_durable(), "{settings}");
     assert_eq!(settings.synchronous_commit, "on");
     assert_eq!(settings.schema_version, SCHEMA_VERSION);

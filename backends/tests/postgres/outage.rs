@@ -69,7 +69,7 @@ async fn an_outage_that_one_writer_met_fails_no_write_of_another_one() {
     at_once_by_two_writers(&place, &store).await;
     relay.cut().await.unwrap();
     relay.restore().await.unwrap();
-    // Both connections are broken, and nobody has noticed yet.
+    // Both connections are broken, which has not been noticed yet.
     let met = code(store.put(put("a", "1")).await.map(drop));
     assert!(matches!(met, Ok(()) | Err(Code::Unavailable)), "{met:?}");
     at_once_by_two_writers(&place, &store).await;

@@ -74,7 +74,7 @@ fn number(value: &Bytes) -> u64 {
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 
-/// Adds one to the counter if nobody was faster.
+/// Adds one to the counter if no other writer was faster.
 async fn increment(store: &Postgres) -> bool {
     let page = store.get(&get(Predicate::All)).await.unwrap();
     let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));

@@ -1,4 +1,4 @@
-//! Writes that ride together: each answered for itself, none lost, none in the way of another.
+//! Writes that are read together: each answered for itself, none lost, none in the way of another.
 
 use std::time::Duration;
 
@@ -230,9 +230,9 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
     let id = record(&"é".repeat(256));
     store.put(Put { id: id.clone(), ..put_items(large.clone()) }).await.unwrap();
     let mut left = large.into_iter();
-    let mut ask = prism_contract::keyvalue::Get { id, ..get(Predicate::All) };
+    let mut query = prism_contract::keyvalue::Get { id, ..get(Predicate::All) };
     loop {
-        let page = store.get(&ask.clone()).await.unwrap();
+        let page = store.get(&query.clone()).await.unwrap();
         for found in &page.items {
             let expected = left.next().unwrap();
             assert!(found.key == expected.key && found.value == expected.value);
@@ -240,7 +240,7 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
         if !page.more {
             break;
         }
-        ask.after = page.items.last().map(|item| item.key.clone());
+        query.after = page.items.last().map(|item| item.key.clone());
     }
     assert!(left.next().is_none());
 }

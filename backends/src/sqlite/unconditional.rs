@@ -1,4 +1,4 @@
-//! The fast path: Puts that need nothing read first. Where their versions are in stock, their transaction is one statement;
+//! The fast path: Puts that need nothing read first. Where their versions are in reserved range, their transaction is one statement;
 //! else it is one text, which draws some. Either way the connection's thread is asked once.
 
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use prism_contract::keyvalue::{NewItem, Put, PutResult};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
+use super::reserved_versions::{Drawn, Held, ReservedVersions};
 use super::sql::{self, MOST_ROWS, SIZES};
-use super::stock::{Drawn, Held, Stock};
 use crate::batch::{Write, Written, subtractable_micros};
 
 /// The texts, by size.
 pub(super) struct Texts {
-    in_stock: [Arc<str>; SIZES.len()],
+    reserved: [Arc<str>; SIZES.len()],
     /// Also by whether a text begins the transaction and ends it.
     drawing: [[Arc<str>; 4]; SIZES.len()],
 }
@@ -25,7 +25,7 @@ impl Texts {
     pub(super) fn new(retention: Duration) -> Self {
         let retention = subtractable_micros(retention);
         Self {
-            in_stock: SIZES.map(|size| Arc::from(sql::put_in_stock(size, retention))),
+            reserved: SIZES.map(|size| Arc::from(sql::put_reserved(size, retention))),
             drawing: SIZES.map(|size| {
                 let puts = sql::put_drawing(size, retention);
                 [("", ""), ("", "; COMMIT"), ("BEGIN IMMEDIATE; ", ""), ("BEGIN IMMEDIATE; ", "; COMMIT")]
@@ -34,8 +34,8 @@ impl Texts {
         }
     }
 
-    fn in_stock(&self, rows: usize) -> Arc<str> {
-        Arc::clone(&self.in_stock[sql::with_room_for(rows)])
+    fn reserved(&self, rows: usize) -> Arc<str> {
+        Arc::clone(&self.reserved[sql::with_room_for(rows)])
     }
 
     fn drawing(&self, rows: usize, begins: bool, ends: bool) -> Arc<str> {
@@ -46,28 +46,28 @@ impl Texts {
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
 /// Puts that need nothing read first.
-pub(super) struct Plain<'a> {
+pub(super) struct Unconditional<'a> {
     puts: Vec<&'a Put>,
     /// Their items, in the order in which they are written, each with its Put.
     items: Vec<(&'a Put, &'a NewItem)>,
 }
 
-impl<'a> Plain<'a> {
+impl<'a> Unconditional<'a> {
     /// `writes`, if they are such Puts: without preconditions, and without a token, so that each of their items is written,
     /// whatever stood there (TOK-1).
     pub(super) fn of(writes: &[&'a Write]) -> Option<Self> {
-        let mut plain =
+        let mut unconditional =
             Self { puts: Vec::with_capacity(writes.len()), items: Vec::with_capacity(writes.len()) };
         for write in writes {
             match write {
                 Write::Put(put) if put.token == 0 && put.preconditions.is_empty() => {
-                    plain.puts.push(put);
-                    plain.items.extend(put.items.iter().map(|item| (put, item)));
+                    unconditional.puts.push(put);
+                    unconditional.items.extend(put.items.iter().map(|item| (put, item)));
                 }
                 Write::Put(_) | Write::Delete(_) => return None,
             }
         }
-        (!plain.items.is_empty()).then_some(plain)
+        (!unconditional.items.is_empty()).then_some(unconditional)
     }
 
     /// Begins, writes and commits; an answer for each write. After an error the transaction may still be open.
@@ -75,11 +75,11 @@ impl<'a> Plain<'a> {
         &self,
         connection: &mut SqliteConnection,
         texts: &Texts,
-        stock: &mut Stock,
+        reserved_versions: &mut ReservedVersions,
     ) -> Result<Vec<Written>, sqlx::Error> {
-        let versions = match self.commit_in_stock(connection, texts, stock).await? {
+        let versions = match self.commit_reserved(connection, texts, reserved_versions).await? {
             Some(versions) => versions,
-            None => self.commit_drawing(connection, texts, stock).await?,
+            None => self.commit_drawing(connection, texts, reserved_versions).await?,
         };
         let mut results = versions.into_iter().map(|version| PutResult { applied: true, version });
         let answers = self.puts.iter().map(|put| results.by_ref().take(put.items.len()).collect());
@@ -87,36 +87,38 @@ impl<'a> Plain<'a> {
     }
 
     /// Writes with versions that were drawn before, in a statement that is its own transaction. `None`: there were too few, or
-    /// somebody else has drawn since, and nothing was written.
-    async fn commit_in_stock(
+    /// another process has drawn since, and nothing was written.
+    async fn commit_reserved(
         &self,
         connection: &mut SqliteConnection,
         texts: &Texts,
-        stock: &mut Stock,
+        reserved_versions: &mut ReservedVersions,
     ) -> Result<Option<Vec<i64>>, sqlx::Error> {
         let count = count(&self.items);
-        let Some(Held { before, last }) = stock.with(count).filter(|_| self.items.len() <= MOST_ROWS) else {
+        let Some(Held { before, last }) =
+            reserved_versions.with(count).filter(|_| self.items.len() <= MOST_ROWS)
+        else {
             return Ok(None);
         };
-        stock.take_out();
-        let text = texts.in_stock(self.items.len());
+        reserved_versions.take_out();
+        let text = texts.reserved(self.items.len());
         let query = bind(sqlx::query(AssertSqlSafe(text)).bind(before).bind(last), &self.items);
         if query.execute(connection).await?.rows_affected() == 0 {
             return Ok(None);
         }
-        stock.put_back(Drawn { given: count, before: before + count, last });
+        reserved_versions.put_back(Drawn { given: count, before: before + count, last });
         Ok(Some((before + 1..=before + count).collect()))
     }
 
-    /// Writes with what is in stock, and with versions that are drawn, some of them for those who come next.
+    /// Writes with what is in reserved range, and with versions that are drawn, some of them for those who come next.
     async fn commit_drawing(
         &self,
         connection: &mut SqliteConnection,
         texts: &Texts,
-        stock: &mut Stock,
+        reserved_versions: &mut ReservedVersions,
     ) -> Result<Vec<i64>, sqlx::Error> {
-        let mut held = stock.left();
-        stock.take_out();
+        let mut held = reserved_versions.left();
+        reserved_versions.take_out();
         let mut versions = Vec::with_capacity(self.items.len());
         let mut left = (0, 0);
         let mut chunks = self.items.chunks(MOST_ROWS).peekable();
@@ -124,14 +126,14 @@ impl<'a> Plain<'a> {
             let ends = chunks.peek().is_none();
             let text = texts.drawing(chunk.len(), versions.is_empty(), ends);
             let count = count(chunk);
-            let drawn = if ends { count + stock.ahead() } else { count };
+            let drawn = if ends { count + reserved_versions.ahead() } else { count };
             let held = held.take();
             let query = sqlx::query(AssertSqlSafe(text))
                 .bind(drawn)
                 .bind(held.map(|held| held.last))
                 .bind(held.map(|held| held.before));
             let query = bind(query, chunk);
-            // All rows, though there is one: whoever asks for one stops the text at it, before it commits.
+            // All rows, though there is one: fetching one row would stop the statements at it, before they commit.
             let rows = query.fetch_all(&mut *connection).await?;
             let last: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
             let before = last - drawn;
@@ -139,7 +141,7 @@ impl<'a> Plain<'a> {
             left = (before + count, last);
         }
         let (before, last) = left;
-        stock.put_back(Drawn { given: count(&self.items), before, last });
+        reserved_versions.put_back(Drawn { given: count(&self.items), before, last });
         Ok(versions)
     }
 }

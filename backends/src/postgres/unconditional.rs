@@ -14,7 +14,7 @@ use super::write_sql;
 use crate::batch::{Place, Write, Written, subtractable_micros};
 
 /// The items of Puts that one statement can do, in the order in which it touches rows.
-pub(super) struct Plain<'a> {
+pub(super) struct Unconditional<'a> {
     locks: Vec<i64>,
     lines: Vec<Line<'a>>,
     sizes: Vec<usize>,
@@ -28,7 +28,7 @@ struct Line<'a> {
     item: usize,
 }
 
-impl<'a> Plain<'a> {
+impl<'a> Unconditional<'a> {
     /// `writes` as one statement, if they can be: Puts without preconditions, none of whose keys is written twice. A Put of
     /// several items that carries a token is not among them: if only some items took effect, the answer would have to name
     /// the others' versions as of that very moment (PUT-3).
@@ -59,14 +59,14 @@ impl<'a> Plain<'a> {
     }
 
     /// Runs the statement. An answer for each write; `None` for one whose token did not let it through, which is to be asked
-    /// again the slow way. An error means that none took effect (but see [`Fate::Away`](super::error::Fate::Away)).
+    /// again the slow way. An error means that none took effect (but see [`TxFailure::Unavailable`](super::error::Fate::Away)).
     pub(super) async fn commit(
         &self,
         session: &mut Session,
         retention: Duration,
     ) -> Result<Vec<Option<Written>>, sqlx::Error> {
         let lines = &self.lines;
-        let query = sqlx::query(write_sql::put_plain())
+        let query = sqlx::query(write_sql::put_unconditional())
             .bind(self.locks.as_slice())
             .bind(column(lines, |line| line.place.namespace.as_bytes()))
             .bind(column(lines, |line| line.place.id.as_bytes()))

@@ -1,4 +1,4 @@
-//! Gets that are asked at once, and so ride together, whichever the database.
+//! Gets that are asked at once, and so are read together, whichever the database.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -10,7 +10,7 @@ use prism_contract::{Error, Namespace, PageSize};
 
 use super::{at, delete, get, item, key, put_items, record};
 
-/// Around the most rows that ride, and far above.
+/// Around the most rows that batched read, and far above.
 const SIZES: [usize; 8] = [0, 1, 2, 15, 16, 17, 18, 100];
 
 fn id(size: usize) -> String {
@@ -85,10 +85,10 @@ pub(crate) async fn every_predicate_rides(store: impl KeyValueBackend) {
 /// What a record answers that is read beside those of [`every_page_is_whole`], after something was done to it.
 pub(crate) async fn a_rider_that_fails_fails_alone(
     store: impl KeyValueBackend,
-    damage: impl AsyncFnOnce(&[u8], &[u8]),
+    corrupt_row: impl AsyncFnOnce(&[u8], &[u8]),
 ) {
     fill(&store).await;
-    damage(id(2).as_bytes(), b"001").await;
+    corrupt_row(id(2).as_bytes(), b"001").await;
     let gets = SIZES.map(|size| Get { id: record(&id(size)), ..get(Predicate::All) });
     // Twice, because the first of all is read by itself.
     let pages = join_all(gets.iter().chain(&gets).map(|get| store.get(get))).await;
@@ -100,7 +100,7 @@ pub(crate) async fn a_rider_that_fails_fails_alone(
     }
 }
 
-/// What is read once the store cannot answer: nobody is told that there is nothing.
+/// What is read once the store cannot answer: no read is answered as empty.
 pub(crate) async fn nobody_arrives_empty(store: impl KeyValueBackend, destroy: impl AsyncFnOnce()) {
     fill(&store).await;
     destroy().await;
@@ -150,7 +150,7 @@ pub(crate) async fn every_page_beside_dead_rows_is_whole(store: impl KeyValueBac
 }
 
 /// Whose keys are all dead: tombstones, or items that are expired at the moment of [`dead`].
-async fn bury(store: &impl KeyValueBackend, id: &str, expired: bool) {
+async fn insert_tombstones(store: &impl KeyValueBackend, id: &str, expired: bool) {
     let names = |round: usize| (0..1_000).map(move |number| format!("{round:03}{number:03}"));
     for round in 0..100 {
         if expired {
@@ -171,8 +171,8 @@ pub(crate) async fn a_neighbour_is_answered_beside_callers_of_dead_records(store
     let neighbours = Namespace::new("neighbour").unwrap();
     let few = Put { namespace: neighbours.clone(), ..put_items(vec![item("a", "1"), item("b", "2")]) };
     store.put(few).await.unwrap();
-    bury(&store, "tombstones", false).await;
-    bury(&store, "expired", true).await;
+    insert_tombstones(&store, "tombstones", false).await;
+    insert_tombstones(&store, "expired", true).await;
     let now = at(2_000);
     let (done, theirs) = (AtomicBool::new(false), AtomicUsize::new(0));
     let group = async || {

@@ -1,7 +1,7 @@
 //! Versions that were drawn from the database's counter ahead of the writes that they are for, so that a write changes no row
 //! but its items'.
 //!
-//! They are good for as long as the counter stands where drawing them left it: then nobody, in whatever process, has drawn
+//! They are good for as long as the counter stands where drawing them left it: then no process has drawn
 //! since, and each is higher than any version that was given to an item (VER-1). Who finds the counter elsewhere draws anew.
 //! What is left is put back when the store is closed; where its process is killed, nothing ever has those versions (VER-2).
 
@@ -10,7 +10,7 @@ const MOST: i64 = 1_024;
 
 /// The versions that a writer has drawn.
 #[derive(Debug, Default)]
-pub(super) struct Stock {
+pub(super) struct ReservedVersions {
     held: Option<Held>,
     /// How many versions were given to items: it draws no more ahead, so that the numbers of a small store stay small.
     given: i64,
@@ -36,7 +36,7 @@ pub(super) struct Drawn {
     pub(super) last: i64,
 }
 
-impl Stock {
+impl ReservedVersions {
     /// Versions for `count` items, if there are as many.
     pub(super) fn with(&self, count: i64) -> Option<Held> {
         self.held.filter(|held| held.last - held.before >= count)
@@ -66,7 +66,7 @@ impl Stock {
         self.given = self.given.saturating_add(given);
     }
 
-    /// A transaction begins: until it is committed, nobody knows which of the versions are still to be given.
+    /// A transaction begins: until it is committed, it is not known which of the versions are still to be given.
     pub(super) fn take_out(&mut self) {
         self.held = None;
     }
@@ -78,23 +78,23 @@ mod tests {
 
     #[test]
     fn a_stock_gives_what_it_has_and_only_where_the_counter_stands_as_it_left_it() {
-        let mut stock = Stock::default();
-        assert_eq!((stock.with(1), stock.before(7)), (None, 7));
-        stock.put_back(Drawn { given: 3, before: 10, last: 14 });
-        assert_eq!(stock.with(4), Some(Held { before: 10, last: 14 }));
-        assert_eq!((stock.with(5), stock.left()), (None, stock.with(4)));
-        assert_eq!((stock.before(14), stock.before(15)), (10, 15));
-        stock.take_out();
-        assert_eq!((stock.with(1), stock.before(14)), (None, 14));
+        let mut reserved_versions = ReservedVersions::default();
+        assert_eq!((reserved_versions.with(1), reserved_versions.before(7)), (None, 7));
+        reserved_versions.put_back(Drawn { given: 3, before: 10, last: 14 });
+        assert_eq!(reserved_versions.with(4), Some(Held { before: 10, last: 14 }));
+        assert_eq!((reserved_versions.with(5), reserved_versions.left()), (None, reserved_versions.with(4)));
+        assert_eq!((reserved_versions.before(14), reserved_versions.before(15)), (10, 15));
+        reserved_versions.take_out();
+        assert_eq!((reserved_versions.with(1), reserved_versions.before(14)), (None, 14));
     }
 
     #[test]
     fn no_more_is_drawn_ahead_than_was_given() {
-        let mut stock = Stock::default();
-        assert_eq!(stock.ahead(), 0);
-        stock.put_back(Drawn { given: 3, before: 3, last: 3 });
-        assert_eq!(stock.ahead(), 3);
-        stock.put_back(Drawn { given: i64::MAX, before: 3, last: 3 });
-        assert_eq!(stock.ahead(), MOST);
+        let mut reserved_versions = ReservedVersions::default();
+        assert_eq!(reserved_versions.ahead(), 0);
+        reserved_versions.put_back(Drawn { given: 3, before: 3, last: 3 });
+        assert_eq!(reserved_versions.ahead(), 3);
+        reserved_versions.put_back(Drawn { given: i64::MAX, before: 3, last: 3 });
+        assert_eq!(reserved_versions.ahead(), MOST);
     }
 }

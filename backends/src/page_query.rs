@@ -7,7 +7,7 @@ use prism_contract::keyvalue::{Direction, Get, Key, Position, Predicate, Scan, S
 use crate::span::{Span, keys_beyond, successor};
 
 /// A page to read.
-pub(crate) struct Ask<'a> {
+pub(crate) struct PageQuery<'a> {
     pub(crate) namespace: &'a [u8],
     pub(crate) place: Place<'a>,
     pub(crate) keys: Keys<'a>,
@@ -31,7 +31,7 @@ pub(crate) enum Keys<'a> {
     Named(Vec<&'a Key>),
 }
 
-impl<'a> Ask<'a> {
+impl<'a> PageQuery<'a> {
     /// A page of a record; `None` where no key is left to read.
     pub(crate) fn get(get: &'a Get) -> Option<Self> {
         let Get { namespace, id, predicate, selection, after, now } = get;
