@@ -96,7 +96,7 @@ pub struct Database {
 /// How a SQLite database is worked. The defaults are the backend's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sqlite {
-    /// Connections that read at the same time, beside two for small Gets that ride together.
+    /// Connections that read at the same time, beside two for batched reads of small Gets.
     pub readers: usize,
     /// Reads that may wait for a connection.
     pub waiting_reads: usize,
@@ -119,7 +119,7 @@ pub struct Sqlite {
 pub struct Postgres {
     /// A file that holds the password, instead of the URL.
     pub password_file: Option<PathBuf>,
-    /// Connections that read at the same time, beside two for small Gets that ride together.
+    /// Connections that read at the same time, beside two for batched reads of small Gets.
     pub readers: usize,
     /// Connections that write at the same time.
     pub writers: usize,

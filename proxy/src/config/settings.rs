@@ -201,8 +201,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.sqlite.readers",
-        doc: "Connections that read at the same time, each with a thread of its own. Two more are for small Gets that \
-              ride together.",
+        doc: "Connections that read at the same time, each with its own thread. Two more are reserved for batched reads of small \
+              Gets.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.readers = value),
         show: |config| Some(config.database.sqlite.readers.to_string()),
@@ -246,7 +246,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.sqlite.max_batch",
-        doc: "Most writes that ride in one transaction.",
+        doc: "Most writes in one transaction.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.max_batch = value),
         show: |config| Some(config.database.sqlite.max_batch.to_string()),
@@ -342,7 +342,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.max_batch",
-        doc: "Most writes that ride in one transaction.",
+        doc: "Most writes in one transaction.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.max_batch = value),
         show: |config| Some(config.database.postgres.max_batch.to_string()),
