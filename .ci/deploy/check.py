@@ -131,7 +131,7 @@ def roles(path):
         psql = [server.programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
         environment = os.environ | server.environment()
         run([*psql, "-d", "postgres", "-f", path], env=environment)
-        migrations = sorted((ROOT / "migrations/postgres").glob("*.sql"))
+        migrations = sorted((ROOT / "migrations/postgres").glob("*/*.sql"))
         assert migrations, "there are no migrations"
         for migration in migrations:
             run([*psql, "-U", "prism_owner", "-d", "prism", "-f", migration], env=environment)

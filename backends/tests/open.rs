@@ -6,7 +6,7 @@ use prism_contract::{Code, Lifecycle};
 use std::fs;
 use std::time::Duration;
 
-use common::{Place, get, put};
+use common::{Place, databases, get, put};
 use futures::future::join_all;
 use prism_backends::Sqlite;
 use prism_backends::sqlite::{OpenError, Options, SCHEMA_VERSION};
@@ -274,4 +274,11 @@ async fn a_new_database_is_for_its_owner_alone() {
         let file = place.folder.path().join(format!("prism.db{suffix}"));
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{suffix}");
     }
+}
+
+#[tokio::test]
+async fn a_database_of_an_earlier_version_is_whole_and_works() {
+    let place = Place::new();
+    std::fs::write(place.path(), databases::SQLITE).unwrap();
+    databases::is_whole_and_works(place.open().await).await;
 }

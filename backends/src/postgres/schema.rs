@@ -9,7 +9,7 @@ use super::locks::Locks;
 use super::session::Session;
 
 /// The migrations in order; the first takes an empty schema to version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/0001_items.sql")];
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/postgres/keyvalue/0001_items.sql")];
 
 /// The schema version this crate works with: the number of its migrations.
 #[expect(clippy::cast_possible_wrap, reason = "there are a handful of migrations")]

@@ -12,7 +12,7 @@ use super::settings::number;
 const APPLICATION_ID: i64 = 0x5072_736d;
 
 /// The migrations in order; the first takes an empty file to version 1.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_items.sql")];
+const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/keyvalue/0001_items.sql")];
 
 /// The schema version this crate works with: the number of its migrations.
 #[expect(clippy::cast_possible_wrap, reason = "there are a handful of migrations")]

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 pub(crate) mod batched_reads;
+pub(crate) mod databases;
 pub(crate) mod sequences;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@ use prism_backends::postgres::{OpenError, Options, SCHEMA_VERSION};
 use prism_contract::keyvalue::{KeyValueBackend, Predicate, PutResult};
 use sqlx::{Executor, Row};
 
-use crate::common::{get, put};
+use crate::common::{databases, get, put};
 use crate::place::place;
 
 async fn refusal(options: Options) -> OpenError {
@@ -137,4 +137,11 @@ async fn a_closed_backend_finishes_what_waits_and_is_unavailable_from_then_on() 
     assert_eq!(store.get(&get(Predicate::All)).await.map_err(code), Err(Code::Unavailable));
     assert_eq!(store.check().await.map_err(code), Err(Code::Unavailable));
     assert_eq!(place.open().await.get(&get(Predicate::All)).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_of_an_earlier_version_is_whole_and_works() {
+    let place = place!("a_database_of_an_earlier_version_is_whole_and_works");
+    place.run(databases::POSTGRES).await;
+    databases::is_whole_and_works(place.open().await).await;
 }
