@@ -14,7 +14,7 @@ async fn every_page_that_is_read_beside_others_is_whole() {
 #[tokio::test]
 async fn every_predicate_is_read_beside_others() {
     let place = Place::new();
-    batched_reads::every_predicate_rides(place.open().await).await;
+    batched_reads::every_predicate_is_batched(place.open().await).await;
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn a_read_that_meets_a_damaged_item_fails_alone() {
         let done = place.stranger().await.execute(damaged.bind(key.to_vec())).await.unwrap();
         assert_eq!(done.rows_affected(), 1);
     };
-    batched_reads::a_rider_that_fails_fails_alone(place.open().await, corrupt_row).await;
+    batched_reads::a_get_that_fails_fails_alone(place.open().await, corrupt_row).await;
 }
 
 #[tokio::test]

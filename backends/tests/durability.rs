@@ -116,7 +116,7 @@ async fn what_was_answered_is_in_the_files_a_crash_would_leave() {
 }
 
 #[tokio::test]
-async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
+async fn the_log_is_checkpointed_and_starts_again_while_writes_go_on() {
     let place = Place::new();
     let store = place.open().await;
     let mut stranger = place.stranger().await;
@@ -149,7 +149,7 @@ async fn the_log_is_folded_and_begun_anew_while_writes_go_on() {
 }
 
 #[tokio::test]
-async fn closing_folds_the_log_into_the_file() {
+async fn closing_checkpoints_the_log_into_the_file() {
     let place = Place::new();
     let store = place.open().await;
     store.put(put("a", "1")).await.unwrap();

@@ -279,6 +279,6 @@ async fn a_new_database_is_for_its_owner_alone() {
 #[tokio::test]
 async fn a_database_of_an_earlier_version_is_whole_and_works() {
     let place = Place::new();
-    std::fs::write(place.path(), databases::SQLITE).unwrap();
+    fs::write(place.path(), databases::SQLITE).unwrap();
     databases::is_whole_and_works(place.open().await).await;
 }

@@ -21,11 +21,7 @@ const CONCURRENT_BATCHES: u32 = 2;
 /// A store that reads for pending Gets.
 pub(crate) trait BatchReader: Send + Sync + 'static {
     /// Reads for the pending Gets, answers all of them, and returns the permit.
-    fn read_batch(
-        &self,
-        batched_read: BatchedRead,
-        right: OwnedSemaphorePermit,
-    ) -> impl Future<Output = ()> + Send;
+    fn read_batch(&self, batch: BatchedRead, right: OwnedSemaphorePermit) -> impl Future<Output = ()> + Send;
 }
 
 /// The queue of pending Gets, and its dispatcher.

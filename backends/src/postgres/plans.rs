@@ -49,8 +49,9 @@ async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_span_of_riders_is_a_walk_along_the_primary_key() {
-    let Some((_schema, mut session)) = session("every_span_of_riders_is_a_walk_along_the_primary_key").await
+async fn every_span_of_a_batched_read_is_a_walk_along_the_primary_key() {
+    let Some((_schema, mut session)) =
+        session("every_span_of_a_batched_read_is_a_walk_along_the_primary_key").await
     else {
         return;
     };

@@ -69,18 +69,18 @@ impl Readers {
 }
 
 impl BatchReader for Sessions {
-    async fn read_batch(&self, mut batched_read: BatchedRead, right: OwnedSemaphorePermit) {
-        let Ok(mut lease) = self.lease(Right::Permit(right)).await else { return batched_read.read_alone() };
-        let Ok(session) = lease.session() else { return batched_read.read_alone() };
-        match session.read(&mut batched_read).await {
+    async fn read_batch(&self, mut batch: BatchedRead, right: OwnedSemaphorePermit) {
+        let Ok(mut lease) = self.lease(Right::Permit(right)).await else { return batch.read_alone() };
+        let Ok(session) = lease.session() else { return batch.read_alone() };
+        match session.read(&mut batch).await {
             Ok(()) => {
                 // First, so that the callers' next requests find a free connection.
                 lease.give_back();
-                batched_read.finish();
+                batch.finish();
             }
             Err(error) => {
                 lease.failed(&error);
-                batched_read.read_alone();
+                batch.read_alone();
             }
         }
     }

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_while_the_log_was_folded_is_folded_by_the_writer() {
+    async fn what_was_written_during_a_checkpoint_is_checkpointed_by_the_writer() {
         let folder = tempfile::tempdir().unwrap();
         let opened = open::open(&Options::new(folder.path().join("prism.db"))).await.unwrap();
         let (mut writer, mut checkpointing) = (opened.writer, Checkpointing::new(opened.connect));

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_and_the_unknown_are_internal() {
+    fn corrupt_rows_and_the_unknown_are_internal() {
         // SQLITE_ERROR, _CORRUPT, _TOOBIG, _CONSTRAINT, _MISMATCH, _MISUSE, _NOTADB; then a code that does not exist.
         for code in [1, 11, 18, 19, 20, 21, 26, 99] {
             assert_eq!(status(code), Status::Internal, "{code}");

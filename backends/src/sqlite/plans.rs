@@ -36,7 +36,7 @@ async fn every_page_is_one_search_of_the_primary_key_without_a_sort() {
 }
 
 #[tokio::test]
-async fn a_page_in_haste_brings_no_large_value() {
+async fn a_prefetched_page_brings_no_large_value() {
     let mut connection = database().await;
     let row = |key, bytes| format!("(x'6e', x'72', x'{key}', '', 0, 1, 0, 0, 0, zeroblob({bytes}))");
     let rows = [row("61", sql::SMALL), row("62", sql::SMALL + 1)].join(", ");
@@ -55,7 +55,7 @@ async fn a_page_in_haste_brings_no_large_value() {
 }
 
 #[tokio::test]
-async fn every_span_of_riders_is_a_search_of_the_primary_key_without_a_sort() {
+async fn every_span_of_a_batched_read_is_a_search_of_the_primary_key_without_a_sort() {
     let mut connection = database().await;
     let search = "SEARCH items USING PRIMARY KEY (namespace=? AND id=? AND key>? AND key<?)";
     for spans in [1, 64] {
@@ -89,7 +89,7 @@ async fn every_write_finds_its_rows_by_the_primary_key() {
 }
 
 #[tokio::test]
-async fn plain_puts_read_nothing_but_the_counter() {
+async fn unconditional_puts_read_nothing_but_the_counter() {
     let mut connection = database().await;
     for size in [1, 256] {
         let drawing = sql::put_drawing(size, 1);

@@ -159,22 +159,22 @@ impl Readers {
 }
 
 impl BatchReader for Pool {
-    async fn read_batch(&self, mut batched_read: BatchedRead, right: OwnedSemaphorePermit) {
+    async fn read_batch(&self, mut batch: BatchedRead, right: OwnedSemaphorePermit) {
         let Ok(mut lease) = self.prefetching.lease(Right::Permit(right)).await else {
-            return batched_read.read_alone();
+            return batch.read_alone();
         };
-        match lease.read(&mut batched_read).await {
+        match lease.read(&mut batch).await {
             Ok(()) => {
                 // First, so that the callers' next requests find a free connection.
                 lease.give_back();
-                batched_read.finish();
+                batch.finish();
             }
             Err(error) if code(&error) == Some(Code::Interrupted) => {
-                lease.read_one_by_one(batched_read).await
+                lease.read_one_by_one(batch).await;
             }
             Err(_) => {
                 lease.discard();
-                batched_read.read_alone();
+                batch.read_alone();
             }
         }
     }
@@ -270,15 +270,15 @@ impl Lease {
 
     /// A batched read was interrupted. Gets that were read whole by then are answered; each of the others is read by a statement
     /// of the same bound, and one that goes beyond it as well is read alone, on a connection that its namespace waits for.
-    async fn read_one_by_one(mut self, batched_read: BatchedRead) {
-        let mut left = batched_read.interrupted().into_iter();
-        for mut batched_read in left.by_ref() {
-            match self.read(&mut batched_read).await {
-                Ok(()) => batched_read.finish(),
-                Err(error) if code(&error) == Some(Code::Interrupted) => batched_read.read_alone(),
+    async fn read_one_by_one(mut self, batch: BatchedRead) {
+        let mut left = batch.interrupted().into_iter();
+        for mut batch in left.by_ref() {
+            match self.read(&mut batch).await {
+                Ok(()) => batch.finish(),
+                Err(error) if code(&error) == Some(Code::Interrupted) => batch.read_alone(),
                 Err(_) => {
                     self.discard();
-                    batched_read.read_alone();
+                    batch.read_alone();
                     return left.for_each(BatchedRead::read_alone);
                 }
             }

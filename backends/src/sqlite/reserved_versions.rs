@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stock_gives_what_it_has_and_only_where_the_counter_stands_as_it_left_it() {
+    fn a_reserved_range_gives_what_it_has_and_only_where_the_counter_stands_as_it_left_it() {
         let mut reserved_versions = ReservedVersions::default();
         assert_eq!((reserved_versions.with(1), reserved_versions.before(7)), (None, 7));
         reserved_versions.put_back(Drawn { given: 3, before: 10, last: 14 });

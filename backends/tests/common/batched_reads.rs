@@ -58,7 +58,7 @@ pub(crate) async fn every_page_is_whole(store: impl KeyValueBackend) {
 }
 
 /// Ranges, prefixes and named keys of one record at once.
-pub(crate) async fn every_predicate_rides(store: impl KeyValueBackend) {
+pub(crate) async fn every_predicate_is_batched(store: impl KeyValueBackend) {
     fill(&store).await;
     let named =
         |names: &[usize]| Predicate::keys(numbers(names.iter().copied()).into_iter().map(key)).unwrap();
@@ -83,7 +83,7 @@ pub(crate) async fn every_predicate_rides(store: impl KeyValueBackend) {
 }
 
 /// What a record answers that is read beside those of [`every_page_is_whole`], after something was done to it.
-pub(crate) async fn a_rider_that_fails_fails_alone(
+pub(crate) async fn a_get_that_fails_fails_alone(
     store: impl KeyValueBackend,
     corrupt_row: impl AsyncFnOnce(&[u8], &[u8]),
 ) {

@@ -14,7 +14,7 @@ async fn every_page_that_is_read_beside_others_is_whole() {
 #[tokio::test]
 async fn every_predicate_is_read_beside_others() {
     let place = place!("every_predicate_is_read_beside_others");
-    batched_reads::every_predicate_rides(place.open().await).await;
+    batched_reads::every_predicate_is_batched(place.open().await).await;
 }
 
 #[tokio::test]
@@ -25,14 +25,14 @@ async fn a_read_that_meets_a_damaged_item_fails_alone() {
         let damaged = damaged.bind(id.to_vec()).bind(key.to_vec()).bind(i64::MIN);
         assert_eq!(place.stranger().await.execute(damaged).await.unwrap().rows_affected(), 1);
     };
-    batched_reads::a_rider_that_fails_fails_alone(place.open().await, corrupt_row).await;
+    batched_reads::a_get_that_fails_fails_alone(place.open().await, corrupt_row).await;
 }
 
 #[tokio::test]
 async fn a_statement_that_fails_leaves_nobody_with_an_empty_answer() {
     let place = place!("a_statement_that_fails_leaves_nobody_with_an_empty_answer");
     batched_reads::nobody_arrives_empty(place.open().await, async || {
-        place.run("DROP TABLE prism_items").await
+        place.run("DROP TABLE prism_items").await;
     })
     .await;
 }
