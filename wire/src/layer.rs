@@ -3,19 +3,19 @@
 //! Every status of Prism's own carries details. One that carries none comes from the framework: a message too large, or
 //! bytes that are not protobuf, or a method that there is not. Those are the client's mistakes, and this says so.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::TryFutureExt;
 use futures::future::MapOk;
 use http::{HeaderMap, HeaderName, Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Frame;
 use prism_proto::common::ErrorReason;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use crate::MAX_REQUEST_BYTES;
+use crate::body::{Filtered, FrameFilter};
 use crate::one_message::BROKEN;
 use crate::status::{foreign, framework};
 
@@ -23,6 +23,9 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 /// Sent beside the UNIMPLEMENTED of a compressed request that the server does not read.
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// A body whose trailers follow the table.
+pub type Normalized<B> = Filtered<B, NormalizeTrailers>;
 
 /// Puts [`Statuses`] around a service.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,9 +47,9 @@ impl<S, I, O> Service<Request<I>> for Statuses<S>
 where
     S: Service<Request<I>, Response = Response<O>>,
 {
-    type Response = Response<Tabled<O>>;
+    type Response = Response<Normalized<O>>;
     type Error = S::Error;
-    type Future = MapOk<S::Future, fn(Response<O>) -> Response<Tabled<O>>>;
+    type Future = MapOk<S::Future, fn(Response<O>) -> Response<Normalized<O>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(cx)
@@ -55,43 +58,33 @@ where
     fn call(&mut self, request: Request<I>) -> Self::Future {
         self.0.call(request).map_ok(|mut response| {
             // A status in the headers: the request never reached its handler, or the handler refused it.
-            amend(response.headers_mut(), of_a_request);
-            response.map(Tabled)
+            normalize(response.headers_mut(), of_a_request);
+            response.map(|body| Filtered::new(body, NormalizeTrailers))
         })
     }
 }
 
-/// A body whose trailers follow the table.
+/// Makes trailers follow the table.
 #[derive(Debug)]
-pub struct Tabled<B>(B);
+pub struct NormalizeTrailers;
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Tabled<B> {
-    type Data = Bytes;
-    type Error = B::Error;
+impl<E> FrameFilter<E> for NormalizeTrailers {
+    type Error = E;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.0).poll_frame(cx).map_ok(|mut frame| {
-            if let Some(trailers) = frame.trailers_mut() {
-                amend(trailers, of_an_answer);
-            }
-            frame
+    fn frame(&mut self, frame: Option<Result<Frame<Bytes>, E>>, _: bool) -> Option<Result<Frame<Bytes>, E>> {
+        frame.map(|frame| {
+            frame.map(|mut frame| {
+                if let Some(trailers) = frame.trailers_mut() {
+                    normalize(trailers, of_an_answer);
+                }
+                frame
+            })
         })
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
     }
 }
 
 /// Replaces a failure without details; leaves all other headers alone.
-fn amend(headers: &mut HeaderMap, table: fn(&Status, &HeaderMap) -> Status) {
+fn normalize(headers: &mut HeaderMap, table: fn(&Status, &HeaderMap) -> Status) {
     // Most calls succeed, and reading a whole status costs more than all else here.
     if headers.get(&STATUS).is_none_or(|code| code == "0") || headers.contains_key(&DETAILS) {
         return;

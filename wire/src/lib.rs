@@ -5,6 +5,7 @@
 //! - [`status`]: the contract's error to a gRPC status with its details, and a status back to what it says.
 //! - [`call`]: who may make a call, whether it is let in, and what the log learns of it.
 //! - [`slots`]: a bound on the calls in work, fair between namespaces and callers.
+//! - [`body`]: a body that sees, changes or refuses what another body yields.
 //! - [`http`]: lets nothing but gRPC requests through (ERR-3).
 //! - [`layer`]: makes the framework's own failures follow the contract's table of statuses (ERR-1).
 //! - [`one_message`]: lets a handler see only requests of one whole message (ERR-3).
@@ -13,6 +14,7 @@
 //!
 //! Of one abstraction: its conversions, its service and its client, in a module of its name: [`keyvalue`].
 
+pub mod body;
 pub mod call;
 pub mod channel;
 pub mod clock;

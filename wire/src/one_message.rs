@@ -5,17 +5,17 @@
 //! reaches no handler. Counting looks at five bytes of each message and allocates nothing.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Frame;
 use prism_proto::common::ErrorReason;
 use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
+use crate::body::{Filtered, FrameFilter};
 use crate::status::framework;
 
 /// The length of what stands before each message: a flag, and the message's length in four bytes.
@@ -54,20 +54,16 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        self.0.call(request.map(|body| Counted { body, count: Count::default() }))
+        self.0.call(request.map(|body| Filtered::new(body, Count::default())))
     }
 }
 
 /// A request's body, counted as it is read.
-#[derive(Debug)]
-pub struct Counted<B> {
-    body: B,
-    count: Count,
-}
+pub type Counted<B> = Filtered<B, Count>;
 
 /// How far into its one message a request is.
 #[derive(Debug, Default)]
-struct Count {
+pub struct Count {
     prefix: [u8; PREFIX],
     /// How many bytes of the prefix came.
     prefixed: usize,
@@ -111,34 +107,27 @@ fn malformed(message: &str) -> Status {
     framework(Code::InvalidArgument, ErrorReason::MalformedMessage, message)
 }
 
-impl<B> Body for Counted<B>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Data = Bytes;
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Count {
     type Error = Status;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Self { body, count } = &mut *self;
-        Pin::new(&mut *body).poll_frame(cx).map(|frame| match frame {
+    const SEES_END: bool = true;
+
+    fn frame(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, E>>,
+        is_end: bool,
+    ) -> Option<Result<Frame<Bytes>, Status>> {
+        match frame {
             Some(Ok(frame)) => Some(match frame.data_ref() {
-                Some(data) => count.add(data).map(|()| frame),
+                Some(data) => self.add(data).map(|()| frame),
                 // The trailers of a request are its end.
-                None => count.end().map(|()| frame),
+                None => self.end().map(|()| frame),
             }),
             Some(Err(error)) => Some(Err(broken(error.into()))),
             // A stream that its client resets without an error is read to its end as well: only END_STREAM ends a request.
-            None if !body.is_end_stream() => Some(Err(off())),
-            None => count.end().err().map(Err),
-        })
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+            None if !is_end => Some(Err(off())),
+            None => self.end().err().map(Err),
+        }
     }
 }
 
@@ -158,7 +147,9 @@ fn off() -> Status {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::pin::Pin;
 
+    use http_body::Body;
     use rstest::rstest;
 
     use super::*;
@@ -194,7 +185,7 @@ mod tests {
     }
 
     async fn read_of(chunks: Chunks) -> (usize, Option<Status>) {
-        let mut body = Counted { body: chunks, count: Count::default() };
+        let mut body = Filtered::new(chunks, Count::default());
         let mut bytes = 0;
         loop {
             match std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {

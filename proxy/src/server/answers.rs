@@ -11,10 +11,11 @@ use http::{Request, Response};
 use http_body::{Body as _, Frame};
 use pin_project_lite::pin_project;
 use prism_contract::Error;
+use prism_wire::body::FrameFilter;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Service;
 
 use super::buffers::{Account, Full, Held, Reserved, SMALL};
 use super::call::Call;
@@ -29,19 +30,8 @@ fn full() -> Status {
 }
 
 /// Begins a read when its connection has room for the answer, and counts the bytes of all answers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AnswersLayer;
-
-impl<S> Layer<S> for AnswersLayer {
-    type Service = Answers<S>;
-
-    fn layer(&self, inner: S) -> Answers<S> {
-        Answers(inner)
-    }
-}
-
 #[derive(Debug, Clone)]
-pub(super) struct Answers<S>(S);
+pub(super) struct Answers<S>(pub(super) S);
 
 impl<S> Service<Request<Body>> for Answers<S>
 where
@@ -229,54 +219,45 @@ impl http_body::Body for Answer {
     }
 }
 
-/// A request's body, counted while it is not complete.
-pub(super) struct Arriving<B> {
-    body: B,
+/// Counts a request's bytes while it is not complete.
+pub(super) struct Arriving {
     account: Arc<Account>,
     held: Option<Held>,
 }
 
-impl<B> Arriving<B> {
-    pub(super) fn new(body: B, account: Arc<Account>) -> Self {
-        Self { body, account, held: None }
+impl Arriving {
+    pub(super) fn new(account: Arc<Account>) -> Self {
+        Self { account, held: None }
+    }
+
+    fn hold(&mut self, bytes: usize) -> Result<(), Full> {
+        let held = self.account.hold(bytes)?;
+        match &mut self.held {
+            Some(all) => all.add(held),
+            None => self.held = Some(held),
+        }
+        Ok(())
     }
 }
 
-impl<B> http_body::Body for Arriving<B>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    type Data = Bytes;
+impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Arriving {
     type Error = Status;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = &mut *self;
-        let polled = ready!(Pin::new(&mut this.body).poll_frame(cx));
-        let Some(frame) = polled.transpose().map_err(|error| Status::from_error(error.into()))? else {
-            return Poll::Ready(None);
+    fn frame(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, E>>,
+        is_end: bool,
+    ) -> Option<Result<Frame<Bytes>, Status>> {
+        let frame = match frame? {
+            Ok(frame) => frame,
+            Err(error) => return Some(Err(Status::from_error(error.into()))),
         };
-        let complete = this.body.is_end_stream();
         if let Some(data) = frame.data_ref()
-            && !(complete && this.held.is_none())
+            && !(is_end && self.held.is_none())
+            && self.hold(data.len()).is_err()
         {
-            let held = this.account.hold(data.len()).map_err(|_| full())?;
-            match &mut this.held {
-                Some(all) => all.add(held),
-                None => this.held = Some(held),
-            }
+            return Some(Err(full()));
         }
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
+        Some(Ok(frame))
     }
 }

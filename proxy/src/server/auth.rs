@@ -10,27 +10,16 @@ use prism_contract::Error;
 use prism_wire::call::NamespaceGuard;
 use prism_wire::status::status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Service;
+use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 use crate::config::{Digest, Permission, Token};
 
 /// Refuses what the tokens do not allow. Without any token everything is allowed.
-#[derive(Clone)]
-pub(super) struct AuthLayer(Arc<[Arc<Token>]>);
-
-impl AuthLayer {
-    pub(super) fn new(tokens: Vec<Token>) -> Self {
-        Self(tokens.into_iter().map(Arc::new).collect())
-    }
-}
-
-impl<S> Layer<S> for AuthLayer {
-    type Service = Auth<S>;
-
-    fn layer(&self, inner: S) -> Auth<S> {
-        Auth { tokens: Arc::clone(&self.0), inner }
-    }
+pub(super) fn layer<S>(tokens: Vec<Token>) -> LayerFn<impl Fn(S) -> Auth<S> + Clone> {
+    let tokens: Arc<[_]> = tokens.into_iter().map(Arc::new).collect();
+    layer_fn(move |inner| Auth { tokens: Arc::clone(&tokens), inner })
 }
 
 #[derive(Clone)]

@@ -3,7 +3,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
@@ -12,14 +11,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body::Frame;
 use prism_contract::Namespace;
 use prism_proto::common::ErrorReason;
+use prism_wire::body::{Filtered, FrameFilter};
 use prism_wire::call::CallNotes;
 use prism_wire::status::{Decoded, code_name, framework};
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tower::{Layer, Service};
+use tower::Service;
+use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 use super::health::{self, Outcomes};
@@ -28,21 +29,8 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Logs each call when it has ended, and records its outcome for health.
-#[derive(Clone)]
-pub(super) struct CallLogLayer(Arc<Outcomes>);
-
-impl CallLogLayer {
-    pub(super) fn new(outcomes: Arc<Outcomes>) -> Self {
-        Self(outcomes)
-    }
-}
-
-impl<S> Layer<S> for CallLogLayer {
-    type Service = CallLog<S>;
-
-    fn layer(&self, inner: S) -> CallLog<S> {
-        CallLog { outcomes: Arc::clone(&self.0), inner }
-    }
+pub(super) fn layer<S>(outcomes: Arc<Outcomes>) -> LayerFn<impl Fn(S) -> CallLog<S> + Clone> {
+    layer_fn(move |inner| CallLog { outcomes: Arc::clone(&outcomes), inner })
 }
 
 #[derive(Clone)]
@@ -74,7 +62,7 @@ where
             response.headers_mut().insert(REQUEST_ID, line.request_id.clone());
             // A status in the headers: there is no more to come.
             line.end(response.headers());
-            Ok(response.map(|body| Body::new(Logged { body, line })))
+            Ok(response.map(|body| Body::new(Filtered::new(body, line))))
         })
     }
 }
@@ -244,38 +232,24 @@ fn foreign(path: &str) -> String {
     }
 }
 
-/// A body that writes the line when it ends.
-struct Logged<B> {
-    body: B,
-    line: Line,
-}
-
-impl<B: http_body::Body<Data = Bytes, Error = Status> + Unpin> http_body::Body for Logged<B> {
-    type Data = Bytes;
+/// The line is written when the answer's body ends.
+impl FrameFilter<Status> for Line {
     type Error = Status;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
+    fn frame(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, Status>>,
+        _: bool,
+    ) -> Option<Result<Frame<Bytes>, Status>> {
+        match &frame {
+            Some(Ok(frame)) => {
                 if let Some(trailers) = frame.trailers_ref() {
-                    self.line.end(trailers);
+                    self.end(trailers);
                 }
             }
-            Poll::Ready(Some(Err(status))) => self.line.write(status),
-            Poll::Ready(None) | Poll::Pending => {}
+            Some(Err(status)) => self.write(status),
+            None => {}
         }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        frame
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     use tower::ServiceBuilder;
 
     use super::super::io::Io;
-    use super::super::shed::ShedLayer;
+    use super::super::shed;
     use super::*;
 
     /// A stream that counts how often it is written to, and whether it takes several buffers at once.
@@ -202,7 +202,7 @@ mod tests {
         let (client, server) = if tls { secured(client) } else { (client, Server::builder()) };
         let slots = Slots::new(100);
         let backend = Together { memory: Memory::default(), all: Barrier::new(calls) };
-        let layer = ServiceBuilder::new().layer(ShedLayer::new(&slots));
+        let layer = ServiceBuilder::new().layer(shed::layer(&slots));
         let counted = Arc::clone(&written);
         let server = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();

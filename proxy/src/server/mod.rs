@@ -43,6 +43,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 use tower::ServiceBuilder;
+use tower::layer::layer_fn;
 
 use self::buffers::Buffers;
 use self::connection::Table;
@@ -149,14 +150,14 @@ pub async fn run(
         .prepare();
     let service = ServiceBuilder::new()
         .layer(RequestShapeLayer)
-        .layer(call_log::CallLogLayer::new(health.outcomes()))
+        .layer(call_log::layer(health.outcomes()))
         .layer(StatusesLayer)
-        .layer(panics::PanicsLayer)
-        .layer(tokenless::TokenlessLayer::new())
-        .layer(deadline::DeadlineLayer)
-        .layer(auth::AuthLayer::new(options.tokens))
-        .layer(shed::ShedLayer::new(&slots))
-        .layer(answers::AnswersLayer)
+        .layer(layer_fn(panics::Panics))
+        .layer(tokenless::layer())
+        .layer(layer_fn(deadline::Deadline))
+        .layer(auth::layer(options.tokens))
+        .layer(shed::layer(&slots))
+        .layer(layer_fn(answers::Answers))
         .service(routes);
 
     let most_streams = options.max_in_flight.saturating_mul(OPEN_PER_SLOT).max(OPEN_AT_LEAST);

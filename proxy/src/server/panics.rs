@@ -13,22 +13,11 @@ use prism_contract::Error;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Service;
 
 /// Puts the net under a service and under the bodies that it answers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PanicsLayer;
-
-impl<S> Layer<S> for PanicsLayer {
-    type Service = Panics<S>;
-
-    fn layer(&self, inner: S) -> Panics<S> {
-        Panics(inner)
-    }
-}
-
 #[derive(Debug, Clone)]
-pub(super) struct Panics<S>(S);
+pub(super) struct Panics<S>(pub(super) S);
 
 impl<S> Service<Request<Body>> for Panics<S>
 where

@@ -11,6 +11,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prism_wire::body::Filtered;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
@@ -163,7 +164,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> S::Future {
         let account = Arc::clone(self.connection.account());
-        let mut request = request.map(|body| Body::new(Arriving::new(body, account)));
+        let mut request = request.map(|body| Body::new(Filtered::new(body, Arriving::new(account))));
         let call = self.streams.begin(request.uri().path());
         request.extensions_mut().insert(call);
         // Each layer is ready at any time: those that refuse answer.

@@ -9,7 +9,8 @@ use prism_contract::Error;
 use prism_wire::slots::Slots;
 use prism_wire::status::status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Service;
+use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 
@@ -18,21 +19,9 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Bounds the calls in work ([`Slots`]), which health and reflection are not, since they must answer a server that is busy; and the
 /// streams that a connection has open.
-#[derive(Clone)]
-pub(super) struct ShedLayer(Slots);
-
-impl ShedLayer {
-    pub(super) fn new(slots: &Slots) -> Self {
-        Self(slots.clone())
-    }
-}
-
-impl<S> Layer<S> for ShedLayer {
-    type Service = Shed<S>;
-
-    fn layer(&self, inner: S) -> Shed<S> {
-        Shed { slots: self.0.clone(), inner }
-    }
+pub(super) fn layer<S>(slots: &Slots) -> LayerFn<impl Fn(S) -> Shed<S> + Clone + use<S>> {
+    let slots = slots.clone();
+    layer_fn(move |inner| Shed { slots: slots.clone(), inner })
 }
 
 #[derive(Clone)]

@@ -17,7 +17,8 @@ use prism_contract::Error;
 use prism_wire::status::status;
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Service;
+use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 use super::panics::trailers;
@@ -32,30 +33,28 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Refuses streams beyond the bounds, and calls whose request does not come in time.
+pub(super) fn layer<S>() -> LayerFn<impl Fn(S) -> Tokenless<S> + Clone> {
+    let bounds = Bounds::new();
+    layer_fn(move |inner| Tokenless { bounds: bounds.clone(), inner })
+}
+
+/// The streams that are open.
 #[derive(Clone)]
-pub(super) struct TokenlessLayer {
+struct Bounds {
     watches: Streams,
     reflections: Streams,
 }
 
-impl TokenlessLayer {
-    pub(super) fn new() -> Self {
+impl Bounds {
+    fn new() -> Self {
         let streams = || Streams::at_most(MOST_STREAMS, MOST_OF_A_CONNECTION);
         Self { watches: streams(), reflections: streams() }
     }
 }
 
-impl<S> Layer<S> for TokenlessLayer {
-    type Service = Tokenless<S>;
-
-    fn layer(&self, inner: S) -> Tokenless<S> {
-        Tokenless { bounds: self.clone(), inner }
-    }
-}
-
 #[derive(Clone)]
 pub(super) struct Tokenless<S> {
-    bounds: TokenlessLayer,
+    bounds: Bounds,
     inner: S,
 }
 
@@ -301,16 +300,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_does_not_come_is_given_up_and_its_place_is_free_again() {
         let never = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, ()>>());
-        let layer = TokenlessLayer::new();
+        let bounds = Bounds::new();
         for path in ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/no.such/Method"] {
             let mut request = Request::new(Body::empty());
             *request.uri_mut() = path.parse().unwrap();
             let begun = tokio::time::Instant::now();
-            let answer = layer.layer(never).call(request).await.unwrap();
+            let answer = Tokenless { bounds: bounds.clone(), inner: never }.call(request).await.unwrap();
             let code = Status::from_header_map(answer.headers()).unwrap().code();
             assert_eq!(code, Code::DeadlineExceeded, "{path}");
             assert!(begun.elapsed() < Duration::from_secs(6), "{path}");
         }
-        assert_eq!(layer.watches.lock().count, 0);
+        assert_eq!(bounds.watches.lock().count, 0);
     }
 }

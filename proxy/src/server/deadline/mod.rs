@@ -12,7 +12,7 @@ use prism_wire::status::status;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::Service;
 
 use self::timed::Timed;
 use super::call::Call;
@@ -23,19 +23,8 @@ use super::call::Call;
 const MARGIN: Duration = Duration::from_millis(50);
 
 /// Gives each of Prism's calls its deadline. A stream has one for all its messages.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DeadlineLayer;
-
-impl<S> Layer<S> for DeadlineLayer {
-    type Service = Deadline<S>;
-
-    fn layer(&self, inner: S) -> Deadline<S> {
-        Deadline(inner)
-    }
-}
-
 #[derive(Debug, Clone)]
-pub(super) struct Deadline<S>(S);
+pub(super) struct Deadline<S>(pub(super) S);
 
 impl<S> Service<Request<Body>> for Deadline<S>
 where
