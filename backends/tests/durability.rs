@@ -2,12 +2,12 @@
 
 mod common;
 
-use prism_contract::Lifecycle;
 use std::fs;
 use std::time::Duration;
 
 use common::{Place, at, delete, get, item, key, put, put_items};
 use prism_backends::Sqlite;
+use prism_contract::Lifecycle;
 use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
 use sqlx::{Executor, Row, SqliteConnection};
 use tokio::time::timeout;

@@ -2,13 +2,13 @@
 
 mod common;
 
-use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use common::{Place, delete, get, key, put, record};
 use futures::{join, pin_mut, poll};
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{Delete, KeyValueBackend, Predicate, Put};
+use prism_contract::{Code, Error, Lifecycle};
 use sqlx::{ConnectOptions, Executor, Row};
 use tokio::time::timeout;
 

@@ -2,7 +2,6 @@
 
 mod common;
 
-use prism_contract::{Code, Lifecycle};
 use std::fs;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use futures::future::join_all;
 use prism_backends::Sqlite;
 use prism_backends::sqlite::{OpenError, Options, SCHEMA_VERSION};
 use prism_contract::keyvalue::{KeyValueBackend, Predicate};
+use prism_contract::{Code, Lifecycle};
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use tokio::time::timeout;
 

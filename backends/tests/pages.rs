@@ -2,11 +2,11 @@
 
 mod common;
 
-use prism_contract::{Lifecycle, PageSize};
 use std::collections::BTreeSet;
 
 use common::{Place, get, item, put_items, record, scan};
 use prism_contract::keyvalue::{Direction, Item, KeyValueBackend, Predicate, Selection};
+use prism_contract::{Lifecycle, PageSize};
 
 /// How many items the record has.
 const ITEMS: usize = 60;

@@ -2,7 +2,6 @@
 
 mod common;
 
-use prism_contract::{Error, Lifecycle, Namespace};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use common::{Place, at};
 use futures::future::join_all;
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{Get, KeyValueBackend, Memory, Predicate, Scan, Selection};
+use prism_contract::{Error, Lifecycle, Namespace};
 use proptest::prelude::*;
 
 /// Two answers of the same kind, errors by what they tell a client.

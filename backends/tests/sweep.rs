@@ -2,12 +2,12 @@
 
 mod common;
 
-use prism_contract::{Lifecycle, Swept};
 use std::time::Duration;
 
 use common::{Place, at, get, item, key, put, put_items};
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
+use prism_contract::{Lifecycle, Swept};
 use sqlx::{Executor, Row};
 
 /// A store that remembers tokens for 1,000 microseconds, one millisecond.

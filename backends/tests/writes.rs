@@ -2,7 +2,6 @@
 
 mod common;
 
-use prism_contract::{Code, Error, Lifecycle};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use futures::future::join_all;
 use futures::{join, pin_mut, poll};
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{KeyValueBackend, Precondition, Predicate, Put, PutResult};
+use prism_contract::{Code, Error, Lifecycle};
 use sqlx::Executor;
 
 async fn version(store: &Sqlite, name: &'static str) -> i64 {

@@ -1,6 +1,5 @@
 //! The example cases, held against the reference backend: with every claim, and with none.
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use prism_contract::keyvalue::requirements;
 use prism_contract::keyvalue::{
     Capabilities, Capability, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 /// The reference backend under other claims, and one that a restart does not empty.
 struct Under(Capabilities, Arc<Memory>);

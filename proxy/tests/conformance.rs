@@ -1,7 +1,6 @@
 //! The suite against the gateway itself, through real sockets: the same `run` that the command line calls, over each
 //! backend it can serve.
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +14,7 @@ use prism_conformance::{Abilities, Ability, Failure, OpenError, Restart};
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use prism_proxy::server::{Options, RunError, Shutdown, run};
 use prism_testkit::{Backend, LazySchema, left_out};
 use prism_wire::clock::{Clock, ManualClock};

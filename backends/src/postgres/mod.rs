@@ -36,7 +36,6 @@ mod unconditional;
 mod write_sql;
 mod writer;
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,6 +43,7 @@ use async_trait::async_trait;
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

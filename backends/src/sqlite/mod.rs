@@ -30,13 +30,13 @@ mod transaction;
 mod unconditional;
 mod writer;
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 

@@ -1,6 +1,5 @@
 //! The same random operations to SQLite and Postgres at once; every answer must be equal, versions by their order.
 
-use prism_contract::{Error, Lifecycle, Namespace};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use prism_contract::keyvalue::{
     Delete, EntryPage, Expected, Get, ItemPage, Key, KeyValueBackend, Precondition, Predicate, Put, RecordId,
     Scan, Selection,
 };
+use prism_contract::{Error, Lifecycle, Namespace};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 

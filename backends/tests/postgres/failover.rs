@@ -1,13 +1,13 @@
 //! A name that leads to another server: nothing is read from a standby, nothing that was answered is lost from sight, and the
 //! gateway works again by itself as soon as the name leads to a server that takes writes (LIN-1, DUR-1, HEALTH-1).
 
-use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::{OpenError, Options};
 use prism_contract::keyvalue::{KeyValueBackend, Predicate, PutResult};
+use prism_contract::{Code, Error, Lifecycle};
 use prism_testkit::{Backend, Cuttable, Private, lacks, skips};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 use tokio::time::{Instant, timeout};

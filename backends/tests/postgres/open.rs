@@ -1,12 +1,12 @@
 //! Opening a database: made once however many come at once, and refused with a sentence that helps.
 
-use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::{OpenError, Options, SCHEMA_VERSION};
 use prism_contract::keyvalue::{KeyValueBackend, Predicate, PutResult};
+use prism_contract::{Code, Error, Lifecycle};
 use sqlx::{Executor, Row};
 
 use crate::common::{databases, get, put};

@@ -1,13 +1,13 @@
 //! A database that goes away and comes back: never an empty answer, nothing that was answered is lost, and no restart of the
 //! gateway is needed (ERR-1, DUR-1, HEALTH-1).
 
-use prism_contract::{Code, Error, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::Options;
 use prism_contract::keyvalue::{Get, KeyValueBackend, Predicate, Put, PutResult};
+use prism_contract::{Code, Error, Lifecycle};
 use prism_testkit::{Backend, Cuttable, Private, skips};
 use sqlx::Executor;
 use tokio::time::timeout;

@@ -1,12 +1,12 @@
 //! A Postgres that lets few connections in: requests wait for a session that comes free, and checks are not in their way.
 
-use prism_contract::{Code, Lifecycle};
 use std::time::Duration;
 
 use futures::future::join_all;
 use prism_backends::Postgres;
 use prism_backends::postgres::Options;
 use prism_contract::keyvalue::{KeyValueBackend, Predicate, Put};
+use prism_contract::{Code, Lifecycle};
 use prism_testkit::{Backend, Private, skips};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::{Instant, timeout};

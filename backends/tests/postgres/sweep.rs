@@ -1,11 +1,11 @@
 //! Sweeping drops what is dead, in bounded steps, and nothing that is live (TTL-5), and gateways do not fight over it.
 
-use prism_contract::{Lifecycle, Swept};
 use std::time::Duration;
 
 use futures::join;
 use prism_backends::Postgres;
 use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
+use prism_contract::{Lifecycle, Swept};
 use sqlx::{Executor, Row};
 
 use crate::common::{at, delete, get, item, key, precondition, put, put_items};

@@ -10,7 +10,6 @@ mod reopen;
 mod rules;
 mod write;
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -18,6 +17,7 @@ use async_trait::async_trait;
 use prism_contract::keyvalue::{
     Capabilities, Capability, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 pub(super) use disk::Disk;
 

@@ -1,11 +1,11 @@
 //! The harness of a mutant: in this process, able to do everything that can be done to a store.
 
-use prism_contract::Lifecycle;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prism_contract::Lifecycle;
 use prism_contract::keyvalue::Capabilities;
 
 use super::edge::FlawedStore;

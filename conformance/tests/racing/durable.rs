@@ -1,12 +1,12 @@
 //! A store in memory with a journal that outlives it, kept as it should be or not.
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 /// What a crash takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Stores that keep every rule until two clients meet.
 
-use prism_contract::{Error, Lifecycle, Namespace, PreconditionFailure, Swept, Timestamp};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +9,7 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Expected, Get, ItemPage, KeyValueBackend, Memory, Precondition,
     Predicate, Put, PutResult, Scan, Selection,
 };
+use prism_contract::{Error, Lifecycle, Namespace, PreconditionFailure, Swept, Timestamp};
 
 /// What a store does wrong, and only under concurrency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use prism_contract::keyvalue::request::{
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 /// The reference backend in a place that outlives it, with one change to what it is asked or answers.
 pub(crate) struct Shared<F> {

@@ -1,6 +1,5 @@
 //! A backend of one's own: the core of the contract over a sorted map, and nothing beyond it.
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +10,7 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, Entry, EntryPage, Get, Item, ItemPage, Key, KeyValueBackend, Put, PutResult,
     RecordId, Scan, Selection,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 /// One sorted map under one lock. Nothing survives the process.
 #[derive(Default)]

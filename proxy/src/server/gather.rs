@@ -62,7 +62,6 @@ impl Gather {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
     use std::io;
     use std::pin::Pin;
     use std::sync::Arc;
@@ -77,6 +76,7 @@ mod tests {
     use prism_contract::keyvalue::{
         Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
     };
+    use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
     use prism_wire::channel::Options;
     use prism_wire::clock::SystemClock;
     use prism_wire::keyvalue::Client;

@@ -32,6 +32,7 @@ mod tokenless;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prism_contract::Lifecycle;
 use prism_contract::keyvalue::{Edge, KeyValueBackend};
 use prism_wire::clock::{Clock, SystemClock};
 use prism_wire::http::RequestShapeLayer;
@@ -135,8 +136,9 @@ pub async fn run(
     options: Options,
 ) -> Result<(), RunError> {
     let tls = options.tls.as_ref().map(TlsPem::acceptor).transpose()?;
-    let (health, health_service) = health::watch(Arc::clone(&backend), options.health_interval).await;
-    let sweeper = sweeper::start(Arc::clone(&backend), Arc::clone(&options.clock), options.sweep_interval);
+    let store: Arc<dyn Lifecycle> = Arc::clone(&backend) as _;
+    let (health, health_service) = health::watch(Arc::clone(&store), options.health_interval).await;
+    let sweeper = sweeper::start(Arc::clone(&store), Arc::clone(&options.clock), options.sweep_interval);
 
     let clock = Arc::clone(&options.clock);
     let edge = Edge::new(Arc::clone(&backend), options.version.as_str());

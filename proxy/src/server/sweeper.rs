@@ -5,21 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use prism_contract::keyvalue::KeyValueBackend;
+use prism_contract::Lifecycle;
 use prism_wire::clock::Clock;
 use tokio::task::JoinHandle;
 
-/// Sweeps `backend` every `interval` until aborted.
-pub(super) fn start(
-    backend: Arc<dyn KeyValueBackend>,
-    clock: Arc<dyn Clock>,
-    interval: Duration,
-) -> JoinHandle<()> {
+/// Sweeps `store` every `interval` until aborted.
+pub(super) fn start(store: Arc<dyn Lifecycle>, clock: Arc<dyn Clock>, interval: Duration) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(interval).await;
             // Requests that wait get their turn between two parts of a sweep.
-            while sweep(&*backend, &*clock).await {
+            while sweep(&*store, &*clock).await {
                 tokio::task::yield_now().await;
             }
         }
@@ -27,8 +23,8 @@ pub(super) fn start(
 }
 
 /// Sweeps once; whether there is more to do at once. A sweep that fails is tried again next time.
-async fn sweep(backend: &dyn KeyValueBackend, clock: &dyn Clock) -> bool {
-    match AssertUnwindSafe(backend.sweep(clock.now())).catch_unwind().await {
+async fn sweep(store: &dyn Lifecycle, clock: &dyn Clock) -> bool {
+    match AssertUnwindSafe(store.sweep(clock.now())).catch_unwind().await {
         Ok(Ok(swept)) => {
             tracing::debug!(expired = swept.expired, tombstones = swept.tombstones, "swept");
             swept.more

@@ -1,6 +1,5 @@
 //! A backend that a test can steer, a server over it, and clients of it.
 
-use prism_contract::{Error, Lifecycle, Namespace, Timestamp};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +12,7 @@ use prism_contract::keyvalue::request::{
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Timestamp};
 use prism_proxy::server::{Options, RunError, Shutdown, run};
 use prism_wire::channel::CallError;
 use prism_wire::clock::ManualClock;

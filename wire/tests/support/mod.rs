@@ -1,6 +1,5 @@
 //! A server of the wire on a port of its own, over a backend that a test can watch and steer.
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +8,7 @@ use prism_contract::keyvalue::request::{ItemInput, PutRequest};
 use prism_contract::keyvalue::{
     Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use prism_wire::channel::Options;
 use prism_wire::clock::ManualClock;
 use prism_wire::keyvalue::Client;

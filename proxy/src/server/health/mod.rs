@@ -9,8 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use prism_contract::Error;
-use prism_contract::keyvalue::KeyValueBackend;
+use prism_contract::{Error, Lifecycle};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -35,7 +34,7 @@ pub(super) struct Health {
 /// Watches `backend`: checks it every `interval`, and at once when a call found it away. It comes back when the first check
 /// is done, or after one interval, so that a server that is asked from then on never says what it does not know.
 pub(super) async fn watch(
-    backend: Arc<dyn KeyValueBackend>,
+    backend: Arc<dyn Lifecycle>,
     interval: Duration,
 ) -> (Health, HealthServer<impl HealthApi>) {
     let (said, heard) = watch::channel(Said { status: ServingStatus::NotServing, last: false });
@@ -66,7 +65,7 @@ pub(super) async fn watch(
 
 /// What the task that watches has.
 struct Watch {
-    backend: Arc<dyn KeyValueBackend>,
+    backend: Arc<dyn Lifecycle>,
     interval: Duration,
     health: Health,
     judge: Judge,

@@ -1,10 +1,9 @@
 //! Health beside a backend whose checks are scripted, and calls whose outcomes are, in time that does not pass by itself.
 
-use prism_contract::{Lifecycle, Namespace, Swept, Timestamp};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use prism_contract::keyvalue::{Capabilities, Delete, EntryPage, Get, ItemPage, Put, PutResult, Scan};
+use prism_contract::{Swept, Timestamp};
 use tonic::Code;
 
 use super::*;
@@ -54,29 +53,6 @@ impl Lifecycle for Scripted {
     async fn close(&self) {}
 }
 
-#[async_trait::async_trait]
-impl KeyValueBackend for Scripted {
-    fn capabilities(&self, _: &Namespace) -> Capabilities {
-        Capabilities::ALL
-    }
-
-    async fn put(&self, _: Put) -> Result<Vec<PutResult>, Error> {
-        unreachable!("only checks are asked")
-    }
-
-    async fn get(&self, _: &Get) -> Result<ItemPage, Error> {
-        unreachable!("only checks are asked")
-    }
-
-    async fn delete(&self, _: Delete) -> Result<u64, Error> {
-        unreachable!("only checks are asked")
-    }
-
-    async fn scan(&self, _: &Scan) -> Result<EntryPage, Error> {
-        unreachable!("only checks are asked")
-    }
-}
-
 struct Bench {
     backend: Arc<Scripted>,
     health: Health,
@@ -89,7 +65,7 @@ impl Bench {
             checks: AtomicUsize::new(0),
             inside: Arc::default(),
         });
-        let (health, _) = watch(Arc::clone(&backend) as Arc<dyn KeyValueBackend>, INTERVAL).await;
+        let (health, _) = watch(Arc::clone(&backend) as Arc<dyn Lifecycle>, INTERVAL).await;
         let bench = Self { backend, health };
         assert!(bench.is_serving());
         bench

@@ -1,6 +1,5 @@
 //! A full import's promises: everything but the version comes out as it was, and the versions in their order.
 
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,6 +10,7 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, Entry, EntryPage, Get, ItemPage, Key, KeyValueBackend, Memory, NewItem, Predicate,
     Put, PutResult, RecordId, Scan, Selection,
 };
+use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use proptest::prelude::*;
 
 use super::order::Restore;
