@@ -86,7 +86,7 @@ pub(super) fn explore(
             order.pop();
             continue;
         };
-        let Some(state) = here.state.after(&problem.steps[step].deed) else { continue };
+        let Some(state) = here.state.after(&problem.steps[step].call) else { continue };
         let placed = here.placed.with(step);
         if !tried.insert((placed, state.clone())) {
             continue;

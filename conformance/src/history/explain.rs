@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::check::{Found, Limits, Placed, explore, search};
-use super::model::{Answer, At, Deed, State};
+use super::model::{Answer, At, Call, State};
 use super::problem::Problem;
 use super::{History, Operation, Violation};
 use crate::render::{Names, bytes};
@@ -93,24 +93,24 @@ impl Words {
                 placed.contains(at) || other.ended.is_none_or(|ended| ended >= problem.steps[step].called)
             })
         };
-        let mut allowed: Vec<(Deed, String)> = Vec::new();
+        let mut allowed: Vec<(Call, String)> = Vec::new();
         let mut others = problem.clone();
         others.steps[step].ended = None;
         explore(&others, limits, |placed, state, _| {
             if !placed.contains(step) && ended_before(placed) {
-                let deed = state.answer(&problem.steps[step].deed);
-                if !allowed.iter().any(|(known, _)| *known == deed) {
-                    let text = self.allowed(&problem, &deed, state);
-                    allowed.push((deed, text));
+                let call = state.answer(&problem.steps[step].call);
+                if !allowed.iter().any(|(known, _)| *known == call) {
+                    let text = self.allowed(&problem, &call, state);
+                    allowed.push((call, text));
                 }
             }
             false
         });
         let mut tried = problem.clone();
         let mut texts = BTreeSet::new();
-        for (deed, text) in allowed {
-            let vague = is_vague(&deed);
-            tried.steps[step].deed = deed;
+        for (call, text) in allowed {
+            let vague = is_vague(&call);
+            tried.steps[step].call = call;
             if vague || matches!(search(&tried, limits), Found::Order(_)) {
                 texts.insert(text);
             }
@@ -123,12 +123,12 @@ impl Words {
         if text.is_empty() { "an answer that an order of the operations explains".to_owned() } else { text }
     }
 
-    fn allowed(&self, problem: &Problem, deed: &Deed, state: &State) -> String {
+    fn allowed(&self, problem: &Problem, call: &Call, state: &State) -> String {
         let at = |(key, version): &At| {
             format!("{} {}", bytes(&problem.keys[*key]), self.version(&problem.keys[*key], *version))
         };
-        match deed {
-            Deed::Read { items, .. } => list(items.iter().map(|seen| {
+        match call {
+            Call::Read { items, .. } => list(items.iter().map(|seen| {
                 let (key, value) = (&problem.keys[seen.key], &problem.values[seen.value as usize]);
                 let version = match seen.version {
                     0 => "of a version not seen yet".to_owned(),
@@ -136,11 +136,11 @@ impl Words {
                 };
                 format!("{}={} {version}{}", bytes(key), bytes(value), token(seen.token))
             })),
-            Deed::Put { answer: Answer::Refused(failed), .. }
-            | Deed::Delete { answer: Answer::Refused(failed), .. } => {
+            Call::Put { answer: Answer::Refused(failed), .. }
+            | Call::Delete { answer: Answer::Refused(failed), .. } => {
                 format!("FAILED_PRECONDITION with {}", list(failed.iter().map(at)))
             }
-            Deed::Put { items, .. } => {
+            Call::Put { items, .. } => {
                 let above = |&(key, _): &(usize, u32)| {
                     let least = state.next_version(key) - 1;
                     let key = &problem.keys[key];
@@ -151,8 +151,8 @@ impl Words {
                 };
                 format!("OK with versions of {}", list(items.iter().map(above)))
             }
-            Deed::Delete { answer: Answer::Done(count), .. } => format!("deleted {count}"),
-            Deed::Delete { answer: Answer::Unknown, .. } => "OK".to_owned(),
+            Call::Delete { answer: Answer::Done(count), .. } => format!("deleted {count}"),
+            Call::Delete { answer: Answer::Unknown, .. } => "OK".to_owned(),
         }
     }
 
@@ -188,10 +188,10 @@ impl Words {
     }
 }
 
-fn is_vague(deed: &Deed) -> bool {
-    match deed {
-        Deed::Read { items, .. } => items.iter().any(|seen| seen.version == 0),
-        Deed::Put { .. } | Deed::Delete { .. } => false,
+fn is_vague(call: &Call) -> bool {
+    match call {
+        Call::Read { items, .. } => items.iter().any(|seen| seen.version == 0),
+        Call::Put { .. } | Call::Delete { .. } => false,
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) type At = (Key, i64);
 
 /// An operation together with its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum Call {
     Put {
         items: Vec<(Key, u32)>,
         token: i64,
@@ -28,7 +28,7 @@ pub(super) enum Deed {
     /// `more`: the answer ends before the record does.
     Read {
         keys: Vec<Key>,
-        items: Vec<Seen>,
+        items: Vec<Observed>,
         more: bool,
     },
 }
@@ -45,7 +45,7 @@ pub(super) enum Answer<T> {
 
 /// An item as a read saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     pub(super) key: Key,
     pub(super) value: u32,
     pub(super) version: i64,
@@ -78,25 +78,25 @@ impl State {
         Self(vec![Cell::default(); keys])
     }
 
-    /// The record after `deed`; `None`: at this moment the deed cannot have answered what it did.
-    pub(super) fn after(&self, deed: &Deed) -> Option<Self> {
+    /// The record after `call`; `None`: at this moment the call cannot have answered what it did.
+    pub(super) fn after(&self, call: &Call) -> Option<Self> {
         let mut next = self.clone();
-        let explained = match deed {
-            Deed::Read { keys, items, more } => next.shows(keys, items, *more),
-            Deed::Put { conditions, answer: Answer::Refused(failed), .. }
-            | Deed::Delete { conditions, answer: Answer::Refused(failed), .. } => {
+        let explained = match call {
+            Call::Read { keys, items, more } => next.shows(keys, items, *more),
+            Call::Put { conditions, answer: Answer::Refused(failed), .. }
+            | Call::Delete { conditions, answer: Answer::Refused(failed), .. } => {
                 next.refuses(conditions, failed)
             }
-            Deed::Put { items, token, conditions, answer: Answer::Done(results) } => {
+            Call::Put { items, token, conditions, answer: Answer::Done(results) } => {
                 next.allows(conditions) && next.puts(items, *token, results)
             }
-            Deed::Put { items, token, conditions, answer: Answer::Unknown } => {
+            Call::Put { items, token, conditions, answer: Answer::Unknown } => {
                 next.allows(conditions) && next.puts_unseen(items, *token)
             }
-            Deed::Delete { keys, named, token, conditions, answer: Answer::Done(count) } => {
+            Call::Delete { keys, named, token, conditions, answer: Answer::Done(count) } => {
                 next.allows(conditions) && next.deletes(keys, *named, *token) == *count
             }
-            Deed::Delete { keys, named, token, conditions, answer: Answer::Unknown } => {
+            Call::Delete { keys, named, token, conditions, answer: Answer::Unknown } => {
                 next.allows(conditions) && {
                     next.deletes(keys, *named, *token);
                     true
@@ -106,23 +106,23 @@ impl State {
         explained.then_some(next)
     }
 
-    /// What `deed` would answer at this moment. A Put's new versions are the store's to choose: its answer is
+    /// What `call` would answer at this moment. A Put's new versions are the store's to choose: its answer is
     /// [`Answer::Unknown`].
-    pub(super) fn answer(&self, deed: &Deed) -> Deed {
-        let mut deed = deed.clone();
-        match &mut deed {
-            Deed::Read { keys, items, .. } => {
+    pub(super) fn answer(&self, call: &Call) -> Call {
+        let mut call = call.clone();
+        match &mut call {
+            Call::Read { keys, items, .. } => {
                 let seen = |key: &Key| {
                     let Cell { live, token, .. } = &self.0[*key];
-                    live.map(|Live { value, version }| Seen { key: *key, value, version, token: *token })
+                    live.map(|Live { value, version }| Observed { key: *key, value, version, token: *token })
                 };
                 *items = keys.iter().filter_map(seen).collect();
             }
-            Deed::Put { conditions, answer, .. } => {
+            Call::Put { conditions, answer, .. } => {
                 let failed = self.failures(conditions);
                 *answer = if failed.is_empty() { Answer::Unknown } else { Answer::Refused(failed) };
             }
-            Deed::Delete { conditions, answer, keys, named, token } => {
+            Call::Delete { conditions, answer, keys, named, token } => {
                 let failed = self.failures(conditions);
                 *answer = if failed.is_empty() {
                     Answer::Done(self.clone().deletes(keys, *named, *token))
@@ -131,7 +131,7 @@ impl State {
                 };
             }
         }
-        deed
+        call
     }
 
     /// The lowest version that a write of `key` may get.
@@ -147,7 +147,7 @@ impl State {
             .collect()
     }
 
-    fn shows(&mut self, keys: &[Key], items: &[Seen], more: bool) -> bool {
+    fn shows(&mut self, keys: &[Key], items: &[Observed], more: bool) -> bool {
         let mut items = items.iter();
         for &key in keys {
             if more && items.len() == 0 {
@@ -155,7 +155,8 @@ impl State {
             }
             let cell = &mut self.0[key];
             let Some(live) = cell.live else { continue };
-            let same = |seen: &Seen| seen.key == key && seen.value == live.value && seen.token == cell.token;
+            let same =
+                |seen: &Observed| seen.key == key && seen.value == live.value && seen.token == cell.token;
             let Some(seen) = items.next().filter(|seen| same(seen)) else { return false };
             if seen.version == 0 || !cell.is_at(seen.version) {
                 return false;

@@ -7,7 +7,7 @@ use prism_contract::keyvalue::request::{KeyPredicate, PreconditionInput};
 use prism_contract::keyvalue::{Entry, Item};
 
 use super::check::Placed;
-use super::model::{Answer, At, Deed, Key, Seen};
+use super::model::{Answer, At, Call, Key, Observed};
 use super::{History, Operation};
 use crate::{Failure, Outcome, Request, StatusCode};
 
@@ -29,7 +29,7 @@ pub(super) struct Step {
     pub(super) called: u64,
     /// `None`: it may take effect at any time from its call on, or never.
     pub(super) ended: Option<u64>,
-    pub(super) deed: Deed,
+    pub(super) call: Call,
 }
 
 impl Problem {
@@ -38,9 +38,9 @@ impl Problem {
         let mut numbers = Numbers { keys: keys.into_iter().collect(), values: HashMap::new() };
         let mut steps: Vec<Step> = Vec::new();
         for (at, operation) in history.operations.iter().enumerate() {
-            let Some((deed, certain)) = numbers.deed(operation) else { continue };
+            let Some((call, certain)) = numbers.call(operation) else { continue };
             let ended = operation.returned.filter(|_| certain);
-            steps.push(Step { operation: at, called: operation.called, ended, deed });
+            steps.push(Step { operation: at, called: operation.called, ended, call });
         }
         steps.sort_by_key(|step| step.called);
         let mut values = vec![Bytes::new(); numbers.values.len()];
@@ -154,7 +154,7 @@ struct Numbers {
 
 impl Numbers {
     /// What was done and answered, and whether it must have happened; `None`: it bears on nothing.
-    fn deed(&mut self, operation: &Operation) -> Option<(Deed, bool)> {
+    fn call(&mut self, operation: &Operation) -> Option<(Call, bool)> {
         match &operation.request {
             Request::Put(put) => {
                 let (answer, certain) = self.answer(operation.outcome.as_ref(), |outcome| match outcome {
@@ -166,7 +166,7 @@ impl Numbers {
                 let items = put.items.iter().map(|item| (self.key(&item.key), self.value(&item.value)));
                 let items = items.collect();
                 let (token, conditions) = (put.item_priority_token, self.conditions(&put.preconditions));
-                Some((Deed::Put { items, token, conditions, answer }, certain))
+                Some((Call::Put { items, token, conditions, answer }, certain))
             }
             Request::Delete(delete) => {
                 let (answer, certain) = self.answer(operation.outcome.as_ref(), |outcome| match outcome {
@@ -177,7 +177,7 @@ impl Numbers {
                 let named = matches!(delete.predicate, Some(KeyPredicate::MatchKeys(_)));
                 let (token, conditions) =
                     (delete.item_priority_token, self.conditions(&delete.preconditions));
-                Some((Deed::Delete { keys, named, token, conditions, answer }, certain))
+                Some((Call::Delete { keys, named, token, conditions, answer }, certain))
             }
             Request::Get(get) if get.page_token.is_empty() => match &operation.outcome {
                 Some(outcome @ Outcome::Get(answer)) => {
@@ -222,18 +222,18 @@ impl Numbers {
         }
     }
 
-    fn read(&mut self, chosen: Option<&KeyPredicate>, reverse: bool, outcome: &Outcome, more: bool) -> Deed {
+    fn read(&mut self, chosen: Option<&KeyPredicate>, reverse: bool, outcome: &Outcome, more: bool) -> Call {
         let mut keys = self.chosen(chosen);
         if reverse {
             keys.reverse();
         }
-        let items = items_of(outcome).into_iter().map(|item| Seen {
+        let items = items_of(outcome).into_iter().map(|item| Observed {
             key: self.key(&item.key),
             value: self.value(&item.value),
             version: item.version,
             token: item.priority_token,
         });
-        Deed::Read { items: items.collect(), keys, more }
+        Call::Read { items: items.collect(), keys, more }
     }
 
     fn conditions(&self, said: &[PreconditionInput]) -> Vec<At> {

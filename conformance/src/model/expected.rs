@@ -144,7 +144,7 @@ pub(super) struct Rest {
     pub(super) most_items: usize,
     pub(super) most_bytes: usize,
     /// What is known of all keys of the places that are read, to name the rule that a wrong answer breaks.
-    pub(super) strangers: Vec<(String, Bytes, Stranger)>,
+    pub(super) excluded: Vec<(String, Bytes, ExclusionReason)>,
 }
 
 /// How a Scan ends.
@@ -166,7 +166,7 @@ pub(super) struct Entry {
 
 /// Why a key that the store may know must not be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stranger {
+pub(super) enum ExclusionReason {
     /// The predicate does not choose it.
     NotChosen,
     /// It was answered on an earlier page.

@@ -7,7 +7,7 @@ use prism_contract::keyvalue::request::{GetResponse, PutResponse, ScanResponse};
 use prism_contract::keyvalue::{Item, PutResult};
 
 use super::clock::Clock;
-use super::expected::{Ending, Entry, Expected, Rest, Stranger, Why, Written};
+use super::expected::{Ending, Entry, ExclusionReason, Expected, Rest, Why, Written};
 use crate::render::bytes;
 use crate::{Failure, Outcome, StatusCode};
 
@@ -230,13 +230,13 @@ fn entry(rest: &Rest, at: usize, id: Option<&str>, item: &Item, clock: &mut Cloc
 /// The rules that speak against answering this key at this place.
 fn misplaced(rest: &Rest, at: usize, id: Option<&str>, key: &Bytes) -> &'static [&'static str] {
     let is = |of: &str, this: &Bytes| this == key && id.is_none_or(|id| id == of);
-    let stranger = rest.strangers.iter().find(|(of, this, _)| is(of, this)).map(|(.., why)| *why);
-    match (rest.entries.iter().position(|entry| is(&entry.id, &entry.key)), stranger) {
+    let excluded = rest.excluded.iter().find(|(of, this, _)| is(of, this)).map(|(.., why)| *why);
+    match (rest.entries.iter().position(|entry| is(&entry.id, &entry.key)), excluded) {
         (Some(later), _) if later > at => &["ORD-1", "ORD-2", "PAGE-1", "PAGE-2", "RT-6"],
-        (Some(_), _) | (None, Some(Stranger::Passed)) => &["PAGE-1", "PAGE-2", "ORD-1"],
-        (None, Some(Stranger::NotChosen)) => &["PRED-1", "PRED-3", "PRED-4"],
-        (None, Some(Stranger::Expired)) => &["TTL-1"],
-        (None, Some(Stranger::Gone)) => &["DEL-1", "TOK-5"],
+        (Some(_), _) | (None, Some(ExclusionReason::Passed)) => &["PAGE-1", "PAGE-2", "ORD-1"],
+        (None, Some(ExclusionReason::NotChosen)) => &["PRED-1", "PRED-3", "PRED-4"],
+        (None, Some(ExclusionReason::Expired)) => &["TTL-1"],
+        (None, Some(ExclusionReason::Gone)) => &["DEL-1", "TOK-5"],
         (None, None) => &["ISO-1", "RT-4", "RT-3"],
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{GetRequest, KeyPredicate, ScanRequest, SelectionInput};
 
-use super::expected::{Ending, Entry, Event, Expectation, Expected, Rest, Stranger};
+use super::expected::{Ending, Entry, Event, ExclusionReason, Expectation, Expected, Rest};
 use super::pages::{Position, Scope};
 use super::{Model, refuse};
 
@@ -66,7 +66,7 @@ impl Model {
         if rest.entries.len() > rest.most_items.saturating_mul(pages) {
             events.push(Event::Cut);
         }
-        let expired = rest.strangers.iter().filter(|(.., why)| *why == Stranger::Expired);
+        let expired = rest.excluded.iter().filter(|(.., why)| *why == ExclusionReason::Expired);
         events.extend(expired.map(|_| Event::Expired));
         events
     }
@@ -81,7 +81,7 @@ impl Model {
         after: Option<&Position>,
     ) -> Rest {
         let now = self.clock.now();
-        let (mut entries, mut strangers) = (Vec::new(), Vec::new());
+        let (mut entries, mut excluded) = (Vec::new(), Vec::new());
         let places =
             self.records.iter().filter(|((ns, of), _)| ns == namespace && id.is_none_or(|id| id == of));
         for ((_, id), key, known) in
@@ -92,10 +92,10 @@ impl Model {
                 .is_some_and(|after| if selection.reverse { position >= *after } else { position <= *after });
             let (id, key) = position;
             match known.live(now) {
-                _ if !chooses(predicate, &key) => strangers.push((id, key, Stranger::NotChosen)),
-                None if known.is_expired(now) => strangers.push((id, key, Stranger::Expired)),
-                None => strangers.push((id, key, Stranger::Gone)),
-                Some(_) if passed => strangers.push((id, key, Stranger::Passed)),
+                _ if !chooses(predicate, &key) => excluded.push((id, key, ExclusionReason::NotChosen)),
+                None if known.is_expired(now) => excluded.push((id, key, ExclusionReason::Expired)),
+                None => excluded.push((id, key, ExclusionReason::Gone)),
+                Some(_) if passed => excluded.push((id, key, ExclusionReason::Passed)),
                 Some(item) => {
                     entries.push(Entry { id, key, item: item.clone(), highest: known.highest });
                 }
@@ -109,7 +109,7 @@ impl Model {
             keys_only: selection.keys_only,
             most_items: clamped(selection.item_limit, PAGE_ITEMS),
             most_bytes: clamped(selection.page_size_bytes, PAGE_BYTES),
-            strangers,
+            excluded,
         }
     }
 }

@@ -6,19 +6,19 @@ use prism_contract::keyvalue::requirements;
 use prism_contract::{Level, Requirement, Scope};
 
 use crate::list::needs;
-use crate::output::{complain, say};
+use crate::output::{eprint, print};
 use crate::{OK, USAGE};
 
 pub(crate) fn explain(id: &str) -> u8 {
     let rule = requirements().iter().find(|rule| rule.id.eq_ignore_ascii_case(id));
     if let Some(case) = cases::by_id(id) {
-        say(of_case(case));
+        print(of_case(case));
     } else if let Some(rule) = rule {
-        say(of_rule(rule));
+        print(of_rule(rule));
     } else if let Some(mutant) = mutants().find(|mutant| mutant.name == id) {
-        say(of_mutant(mutant));
+        print(of_mutant(mutant));
     } else {
-        complain(format_args!("'{id}' is no case, rule or mutant; `list` and `matrix` show what there is"));
+        eprint(format_args!("'{id}' is no case, rule or mutant; `list` and `matrix` show what there is"));
         return USAGE;
     }
     OK

@@ -6,7 +6,7 @@ use std::time::Duration;
 use prism_conformance::wire::{Ledger, Options};
 use tokio::time::Instant;
 
-use crate::output::complain;
+use crate::output::eprint;
 
 /// How long deleting may take after a run.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -54,7 +54,7 @@ impl Leftovers {
         let outcome = ledger.clean(&options, Instant::now() + patience).await;
         let after = ledger.leftover();
         if let Err(why) = &outcome {
-            complain(format_args!("--clean: not everything could be deleted: {why}"));
+            eprint(format_args!("--clean: not everything could be deleted: {why}"));
         }
         Some(match (outcome, after.beyond) {
             (Ok(()), 0) => format!(

@@ -4,7 +4,7 @@ use prism_conformance::plan::Glob;
 use prism_conformance::{Case, Need, cases};
 
 use crate::args::ListArgs;
-use crate::output::{complain, say};
+use crate::output::{eprint, print};
 use crate::{OK, USAGE};
 
 pub(crate) fn list(args: &ListArgs) -> u8 {
@@ -12,11 +12,11 @@ pub(crate) fn list(args: &ListArgs) -> u8 {
     let chosen: Vec<_> =
         cases::all().filter(|case| globs.is_empty() || globs.iter().any(|glob| glob.names(case))).collect();
     if chosen.is_empty() {
-        complain("no case, group or rule has such a name");
+        eprint("no case, group or rule has such a name");
         return USAGE;
     }
     for case in &chosen {
-        say(format_args!(
+        print(format_args!(
             "{}\n    {}\n    proves {}{}\n",
             case.id,
             case.title,
@@ -24,7 +24,7 @@ pub(crate) fn list(args: &ListArgs) -> u8 {
             needs(case)
         ));
     }
-    say(format_args!("{} cases\n", chosen.len()));
+    print(format_args!("{} cases\n", chosen.len()));
     OK
 }
 

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::complain(format_args!("no runtime: {error}"));
+            output::eprint(format_args!("no runtime: {error}"));
             return ExitCode::from(UNREACHABLE);
         }
     };
@@ -50,7 +50,7 @@ async fn until_ended(command: Command) -> u8 {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            output::complain(format_args!("signals cannot be listened for: {error}"));
+            output::eprint(format_args!("signals cannot be listened for: {error}"));
             return UNREACHABLE;
         }
     };
@@ -63,7 +63,7 @@ async fn until_ended(command: Command) -> u8 {
     tokio::select! {
         left = leftovers.settle_after_a_signal() => {
             if let Some(left) = left {
-                output::say(format_args!("\n{left}\n"));
+                output::print(format_args!("\n{left}\n"));
             }
         }
         // A second signal does not wait.

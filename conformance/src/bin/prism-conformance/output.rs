@@ -7,13 +7,13 @@ use prism_conformance::report::{CaseReport, quoted};
 use prism_conformance::run::Progress;
 
 /// Writes to standard output.
-pub(crate) fn say(text: impl fmt::Display) {
+pub(crate) fn print(text: impl fmt::Display) {
     let _ = write!(io::stdout(), "{text}");
     let _ = io::stdout().flush();
 }
 
 /// Writes a line to standard error.
-pub(crate) fn complain(text: impl fmt::Display) {
+pub(crate) fn eprint(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
@@ -44,22 +44,22 @@ impl Meter {
         if self.terminal && !self.trace {
             // Failures stay on the screen, all else is overwritten.
             if case.outcome.is_fault() {
-                say(format_args!("\r\x1b[K{line}\n"));
+                print(format_args!("\r\x1b[K{line}\n"));
             }
             let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-            say(format_args!("\r\x1b[K[{done}/{of}{failed}] {}", case.id));
+            print(format_args!("\r\x1b[K[{done}/{of}{failed}] {}", case.id));
         } else {
-            say(format_args!("{line}\n"));
+            print(format_args!("{line}\n"));
         }
         if self.trace {
             for line in case.transcript.iter().flat_map(|transcript| transcript.lines()) {
-                say(format_args!("    {line}\n"));
+                print(format_args!("    {line}\n"));
             }
         }
     }
 
     /// Leaves the line that changes.
     pub(crate) fn end(&self) {
-        say(if self.terminal && !self.trace { "\r\x1b[K" } else { "\n" });
+        print(if self.terminal && !self.trace { "\r\x1b[K" } else { "\n" });
     }
 }

@@ -10,7 +10,7 @@ use prism_conformance::run::Settings;
 
 use crate::args::ReplayArgs;
 use crate::leftovers::Leftovers;
-use crate::output::{complain, program, say};
+use crate::output::{eprint, print, program};
 use crate::target::Target;
 use crate::{NOT_OK, NOTHING_RAN, OK, UNREACHABLE, USAGE};
 
@@ -19,7 +19,7 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     let regression = match regression.and_then(|json| Regression::from_json(&json)) {
         Ok(regression) => regression,
         Err(why) => {
-            complain(format_args!("{}: {why}", args.file.display()));
+            eprint(format_args!("{}: {why}", args.file.display()));
             return USAGE;
         }
     };
@@ -28,7 +28,7 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
         Err(code) => return code,
     };
     let settings = Settings::of(Budget::Quick, regression.seed);
-    say(format_args!(
+    print(format_args!(
         "{} operations, found by {}: {}\n\n",
         regression.operations.len(),
         regression.case,
@@ -44,25 +44,25 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     let left = leftovers.settle().await;
     let code = match case.outcome {
         Outcome::Passed | Outcome::UnexpectedPass => {
-            say(case.transcript.unwrap_or_default());
-            say("\npassed: every answer is the one that the contract gives\n");
+            print(case.transcript.unwrap_or_default());
+            print("\npassed: every answer is the one that the contract gives\n");
             OK
         }
         Outcome::Failed | Outcome::KnownFailure => {
-            say(report::failure(&case, &told, &run));
+            print(report::failure(&case, &told, &run));
             NOT_OK
         }
         Outcome::Broken => {
-            say(report::failure(&case, &told, &run));
+            print(report::failure(&case, &told, &run));
             UNREACHABLE
         }
         Outcome::Inconclusive | Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
-            say(report::failure(&case, &told, &run));
+            print(report::failure(&case, &told, &run));
             NOTHING_RAN
         }
     };
     if let Some(left) = left {
-        say(format_args!("{left}\n"));
+        print(format_args!("{left}\n"));
     }
     code
 }

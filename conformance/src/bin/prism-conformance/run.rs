@@ -12,7 +12,7 @@ use prism_conformance::run::{Options, Settings, suite_with_progress};
 
 use crate::args::RunArgs;
 use crate::leftovers::Leftovers;
-use crate::output::{Meter, complain, program, say};
+use crate::output::{Meter, eprint, print, program};
 use crate::target::Target;
 use crate::{NOTHING_RAN, USAGE, args};
 
@@ -20,19 +20,19 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
     let options = match options(&args) {
         Ok(options) => options,
         Err((code, why)) => {
-            complain(why);
+            eprint(why);
             return code;
         }
     };
     if let Err(why) = reports_can_be_written(&args) {
-        complain(why);
+        eprint(why);
         return USAGE;
     }
     let target = match Target::reach(&args.target, leftovers).await {
         Ok(target) => target,
         Err(code) => return code,
     };
-    say(heading(&target, &options));
+    print(heading(&target, &options));
     let replay =
         Replay::Command { program: program(), target: target.arguments.clone(), selection: selection(&args) };
     let options = Options { replay, details: target.details, ..options };
@@ -45,13 +45,13 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
     let left = leftovers.settle().await;
     let summary = report::summary(&report);
     let (before, last) = summary.trim_end().rsplit_once('\n').unwrap_or(("", &summary));
-    say(format_args!("{before}\n"));
+    print(format_args!("{before}\n"));
     if let Some(left) = left {
-        say(format_args!("{left}\n"));
+        print(format_args!("{left}\n"));
         report.target.details.push(("what is left".to_owned(), left));
     }
     let written = write_all(&args, &report);
-    say(format_args!("{last}\n"));
+    print(format_args!("{last}\n"));
     if written { report.exit_code } else { USAGE }
 }
 
@@ -154,9 +154,9 @@ fn write_all(args: &RunArgs, report: &Report) -> bool {
     for (flag, path, text) in reports(args) {
         let Some(path) = path else { continue };
         match fs::write(path, text(report)) {
-            Ok(()) => say(format_args!("wrote {}\n", path.display())),
+            Ok(()) => print(format_args!("wrote {}\n", path.display())),
             Err(error) => {
-                complain(format_args!("{flag}: {} cannot be written: {error}", path.display()));
+                eprint(format_args!("{flag}: {} cannot be written: {error}", path.display()));
                 all = false;
             }
         }

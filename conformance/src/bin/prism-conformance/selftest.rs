@@ -12,12 +12,12 @@ use prism_conformance::wire::OverGrpc;
 use prism_conformance::{Harness, cases};
 
 use crate::args::SelftestArgs;
-use crate::output::{complain, say};
+use crate::output::{eprint, print};
 use crate::{NOT_OK, OK, USAGE};
 
 /// Prints the recorded matrix, as the book has it.
 pub(crate) fn page() -> u8 {
-    say(matrix_markdown(KillMatrix::recorded()));
+    print(matrix_markdown(KillMatrix::recorded()));
     OK
 }
 
@@ -38,11 +38,11 @@ pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
         let started = Instant::now();
         let matrix = matrix(&all, &selftest, chosen).await;
         if matrix.rows.is_empty() {
-            complain("no mutant has such a name; `matrix` shows them");
+            eprint("no mutant has such a name; `matrix` shows them");
             return USAGE;
         }
         missed += tell(mode, &matrix);
-        say(format_args!("{mode}: {:.1} s\n\n", started.elapsed().as_secs_f64()));
+        print(format_args!("{mode}: {:.1} s\n\n", started.elapsed().as_secs_f64()));
     }
     if missed == 0 { OK } else { NOT_OK }
 }
@@ -62,14 +62,14 @@ fn tell(mode: &str, matrix: &Matrix) -> usize {
         };
         let more = row.failed.len().saturating_sub(1);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        say(format_args!("{name:40} {breaks:24} {caught}{more}\n"));
+        print(format_args!("{name:40} {breaks:24} {caught}{more}\n"));
     }
     let problems = gate(matrix);
     for problem in &problems {
-        say(format_args!("problem: {problem}\n"));
+        print(format_args!("problem: {problem}\n"));
     }
     let caught = matrix.rows.iter().filter(|row| row.kills().next().is_some()).count();
-    say(format_args!(
+    print(format_args!(
         "{mode}: {caught} of {} mutants caught, {} problems\n",
         matrix.rows.len(),
         problems.len()

@@ -28,7 +28,7 @@ impl Target {
         match open(args, leftovers).await {
             Ok(target) => Ok(target),
             Err(error) => {
-                output::complain(&error);
+                output::eprint(&error);
                 Err(match error {
                     Unreachable::Usage(_) => USAGE,
                     Unreachable::Away(_) => UNREACHABLE,

@@ -120,32 +120,32 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "A token at a deleted item starts from the first.",
         pages::with_writes_between
     ),
-    mutant!(AcceptsATokenOfAnotherMethod, ["PAGE-4"], "A Scan takes the token of a Get.", pages::strangers),
+    mutant!(AcceptsATokenOfAnotherMethod, ["PAGE-4"], "A Scan takes the token of a Get.", pages::excluded),
     mutant!(
         AcceptsATokenOfAnotherNamespace,
         ["PAGE-4"],
         "A token of another namespace is taken.",
-        pages::strangers
+        pages::excluded
     ),
-    mutant!(AcceptsATokenOfAnotherId, ["PAGE-4"], "A token of another id is taken.", pages::strangers),
+    mutant!(AcceptsATokenOfAnotherId, ["PAGE-4"], "A token of another id is taken.", pages::excluded),
     mutant!(
         AcceptsATokenOfAnotherPredicate,
         ["PAGE-4"],
         "A token of another predicate is taken.",
-        pages::strangers
+        pages::excluded
     ),
     mutant!(
         AcceptsATokenOfAnotherDirection,
         ["PAGE-4"],
         "A token of the other direction is taken.",
-        pages::strangers
+        pages::excluded
     ),
-    mutant!(AcceptsAGarbageToken, ["PAGE-4"], "A malformed token starts from the first.", pages::strangers),
+    mutant!(AcceptsAGarbageToken, ["PAGE-4"], "A malformed token starts from the first.", pages::excluded),
     mutant!(
         BindsTokensToTheItemLimit,
         ["PAGE-4"],
         "A token is refused where item_limit is another.",
-        pages::strangers
+        pages::excluded
     ),
     mutant!(TokenOnTheLastPage, ["PAGE-5"], "A last page that is full has a token.", pages::sizes),
     mutant!(

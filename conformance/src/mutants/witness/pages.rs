@@ -40,7 +40,7 @@ pub(in crate::mutants) async fn with_writes_between(c: &Ctx) -> Proof {
 }
 
 /// Tokens brought to other requests than their own.
-pub(in crate::mutants) async fn strangers(c: &Ctx) -> Proof {
+pub(in crate::mutants) async fn excluded(c: &Ctx) -> Proof {
     five(c).await?;
     let token = c.get().page_of(2).ok().await?.next_page_token.clone();
     c.get().page(&token).on("other").sent().await?;

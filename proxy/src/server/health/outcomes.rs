@@ -181,12 +181,12 @@ pub(super) enum Verdict {
 /// Comes to a verdict after each check.
 pub(super) struct Judge {
     span: Duration,
-    reads: Seen,
-    writes: Seen,
+    reads: Observed,
+    writes: Observed,
 }
 
 /// What was seen of a kind at earlier looks.
-struct Seen {
+struct Observed {
     several_at: Option<Instant>,
     success_at: Option<Instant>,
     /// Whether its failures make health red.
@@ -201,8 +201,8 @@ const QUIET: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(1)];
 impl Judge {
     /// A judge of checks that are `interval` apart.
     pub(super) fn new(interval: Duration) -> Self {
-        let seen = || Seen { several_at: None, success_at: None, failing: false, quiet: QUIET[0] };
-        Self { span: interval.min(MOST_SPAN), reads: seen(), writes: seen() }
+        let observed = || Observed { several_at: None, success_at: None, failing: false, quiet: QUIET[0] };
+        Self { span: interval.min(MOST_SPAN), reads: observed(), writes: observed() }
     }
 
     /// What to do when a check begins: only calls that end after it count against it.
@@ -234,7 +234,7 @@ impl Judge {
     }
 }
 
-impl Seen {
+impl Observed {
     /// Takes over what happened since the last look: whether a call succeeded.
     fn look(&mut self, kind: &Kind, now: Instant) -> bool {
         let succeeded = kind.succeeded.swap(false, Ordering::Relaxed);
