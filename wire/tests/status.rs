@@ -163,8 +163,9 @@ fn a_failure_of_the_framework_carries_a_reason_of_the_table() {
 }
 
 #[test]
-fn every_code_of_the_contract_bears_its_grpc_name() {
-    for code in [Code::InvalidArgument, Code::FailedPrecondition, Code::Unauthenticated, Code::Internal] {
-        assert_eq!(prism_wire::status::code_name(grpc_code(code)), code.name());
+fn every_code_has_its_grpc_number_and_name() {
+    for (code, name) in Code::ALL {
+        assert_eq!(i32::from(grpc_code(code)), code.number());
+        assert_eq!(prism_wire::status::code_name(grpc_code(code)), name);
     }
 }

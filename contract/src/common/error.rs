@@ -6,51 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// The statuses of the contract's table, by their gRPC names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// The request breaks a rule; repeating it will not help.
-    InvalidArgument,
-    /// A precondition does not hold.
-    FailedPrecondition,
-    /// No credentials, or unknown ones.
-    Unauthenticated,
-    /// Known credentials without the permission.
-    PermissionDenied,
-    /// Load was shed; repeat later.
-    ResourceExhausted,
-    /// The store is away; repeat later.
-    Unavailable,
-    /// Time ran out; a write may or may not have taken effect, unless the error says more.
-    DeadlineExceeded,
-    /// The backend does not claim it.
-    Unimplemented,
-    /// A bug.
-    Internal,
-}
-
-impl Code {
-    /// The status' name, as gRPC writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidArgument => "INVALID_ARGUMENT",
-            Self::FailedPrecondition => "FAILED_PRECONDITION",
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::PermissionDenied => "PERMISSION_DENIED",
-            Self::ResourceExhausted => "RESOURCE_EXHAUSTED",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
-            Self::Unimplemented => "UNIMPLEMENTED",
-            Self::Internal => "INTERNAL",
-        }
-    }
-}
-
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::Code;
 
 /// One thing wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]

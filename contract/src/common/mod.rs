@@ -1,5 +1,6 @@
 //! What all abstractions share. The types are public at the root of the crate.
 
+mod code;
 mod error;
 mod lifecycle;
 mod namespace;
@@ -9,7 +10,8 @@ mod rules;
 mod time;
 mod violations;
 
-pub use self::error::{Cause, Code, Error, FieldViolation, PreconditionFailure};
+pub use self::code::Code;
+pub use self::error::{Cause, Error, FieldViolation, PreconditionFailure};
 pub use self::lifecycle::{Lifecycle, Swept};
 pub use self::namespace::Namespace;
 pub use self::page_size::PageSize;

@@ -55,42 +55,14 @@ pub fn framework(code: tonic::Code, reason: ErrorReason, message: impl Into<Stri
     Details::new(code, message.into(), name.strip_prefix("ERROR_REASON_").unwrap_or(name)).into_status()
 }
 
-/// The status code by its number on the wire.
-pub const fn grpc_code(code: Code) -> tonic::Code {
-    match code {
-        Code::InvalidArgument => tonic::Code::InvalidArgument,
-        Code::FailedPrecondition => tonic::Code::FailedPrecondition,
-        Code::Unauthenticated => tonic::Code::Unauthenticated,
-        Code::PermissionDenied => tonic::Code::PermissionDenied,
-        Code::ResourceExhausted => tonic::Code::ResourceExhausted,
-        Code::Unavailable => tonic::Code::Unavailable,
-        Code::DeadlineExceeded => tonic::Code::DeadlineExceeded,
-        Code::Unimplemented => tonic::Code::Unimplemented,
-        Code::Internal => tonic::Code::Internal,
-    }
+/// The framework's code for one of the contract's.
+pub fn grpc_code(code: Code) -> tonic::Code {
+    tonic::Code::from_i32(code.number())
 }
 
 /// The name of a code, as gRPC writes it: `INVALID_ARGUMENT`.
-pub const fn code_name(code: tonic::Code) -> &'static str {
-    match code {
-        tonic::Code::Ok => "OK",
-        tonic::Code::Cancelled => "CANCELLED",
-        tonic::Code::Unknown => "UNKNOWN",
-        tonic::Code::InvalidArgument => "INVALID_ARGUMENT",
-        tonic::Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        tonic::Code::NotFound => "NOT_FOUND",
-        tonic::Code::AlreadyExists => "ALREADY_EXISTS",
-        tonic::Code::PermissionDenied => "PERMISSION_DENIED",
-        tonic::Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        tonic::Code::FailedPrecondition => "FAILED_PRECONDITION",
-        tonic::Code::Aborted => "ABORTED",
-        tonic::Code::OutOfRange => "OUT_OF_RANGE",
-        tonic::Code::Unimplemented => "UNIMPLEMENTED",
-        tonic::Code::Internal => "INTERNAL",
-        tonic::Code::Unavailable => "UNAVAILABLE",
-        tonic::Code::DataLoss => "DATA_LOSS",
-        tonic::Code::Unauthenticated => "UNAUTHENTICATED",
-    }
+pub fn code_name(code: tonic::Code) -> &'static str {
+    Code::from_number(code.into()).name()
 }
 
 /// A status of a service that is not ours, and so has no details: its code's name is the reason.
