@@ -33,7 +33,7 @@ pub(crate) struct Queue<E> {
 pub(crate) enum Turn<E> {
     /// These writes, together. Never empty.
     Batch(Vec<Job>),
-    /// This command of the backend's own.
+    /// A command of the backend.
     Command(E),
 }
 
@@ -65,7 +65,7 @@ impl<E> Queue<E> {
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Queues an command; a full queue sheds it at once.
+    /// Queues a command; a full queue sheds it at once.
     pub(crate) fn try_command(&self, command: E) -> Result<(), Error> {
         self.commands.try_send(command).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => shed(),
@@ -73,7 +73,7 @@ impl<E> Queue<E> {
         })
     }
 
-    /// Queues an command, waiting for a place; answers whether the writer is still there.
+    /// Queues a command, waiting for a place; answers whether the writer is still there.
     pub(crate) async fn command(&self, command: E) -> bool {
         self.commands.send(command).await.is_ok()
     }

@@ -1,4 +1,4 @@
-//! Pages of SQLite whose values are small, large, or both: many rows come with prefetch, and a large value among them with care.
+//! Pages of SQLite whose values are small, large, or both: small rows are prefetched, and a large value among them is read without prefetch.
 
 mod common;
 

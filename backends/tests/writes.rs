@@ -157,7 +157,7 @@ async fn a_write_given_up_while_another_process_holds_the_lock_is_not_applied() 
     options.busy_timeout = Duration::from_mins(1);
     let store = Sqlite::open(options).await.unwrap();
     let mut stranger = place.stranger().await;
-    // Plain Puts, of which the first draws versions that those after it have in reserved range; then Puts that are decided in memory.
+    // Plain Puts, of which the first reserves versions for those after it; then Puts that are decided in memory.
     for (round, token) in [(0_u8, 0), (1, 0), (2, 1), (3, 1)] {
         let write = |name: [u8; 2]| Put { token, ..put(name.to_vec(), "1") };
         stranger.execute("BEGIN IMMEDIATE").await.unwrap();

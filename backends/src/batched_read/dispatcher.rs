@@ -42,8 +42,8 @@ impl BatchQueue {
         Self { pending, batched_reads, dispatcher: Mutex::new(Some(dispatcher)), wait }
     }
 
-    /// Waits for a batched read, and for its answer; sheds the request if too many wait, or if it waits too long. A Get that no
-    /// batched read is for, or that is the only read, with all of `slots` free, is to be read alone.
+    /// Waits for a batched read, and for its answer; sheds the request if too many wait, or if it waits too long. A Get that cannot
+    /// be batched, or that is the only read, with all of `slots` free, is to be read alone.
     pub(crate) async fn read(&self, get: &Get, slots: &Slots) -> Result<ReadOutcome, Error> {
         if !is_batchable(get) || (slots.is_idle() && self.is_idle()) {
             return Ok(ReadOutcome::Alone);

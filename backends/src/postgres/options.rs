@@ -36,7 +36,7 @@ pub struct Options {
     /// How many bytes of keys, values and content types may wait to be written; what goes beyond is shed. At least 1.
     /// Default: 64 MiB.
     pub queue_bytes: u32,
-    /// Most writes that batched read in one transaction; at least 1. Default: 256.
+    /// Most writes in one transaction; at least 1. Default: 256.
     pub max_batch: usize,
 }
 

@@ -15,7 +15,7 @@ use crate::corrupt_row::CorruptRow;
 use crate::page::{Filling, Fit};
 use crate::page_query::{Keys, PageQuery, Place};
 
-/// The column of a pending Get's number, after those of an item.
+/// The column of a span's number, after those of an item.
 const NUMBER: usize = 9;
 
 /// The column of whether a batched read's row is live.

@@ -18,7 +18,7 @@ const RESTED: Duration = Duration::from_secs(1);
 /// How long a connection that has rested has to answer. A new one is soon made, and a request waits meanwhile.
 const AWAKENING: Duration = Duration::from_secs(1);
 
-/// A connection that is acquired to one request at a time. No wait for it is without end: a server that is silent is away.
+/// A connection that one request at a time has acquired. No wait for it is without end: a server that is silent is away.
 pub(super) struct Session {
     connection: PgConnection,
     registration: Registration,

@@ -1,8 +1,8 @@
-//! Folding the log into the file while writes go on.
+//! WAL checkpoints while writes go on.
 //!
-//! SQLite would do it within a commit, and every waiting write would wait for thousands of pages. So a connection of
-//! its own checkpoints what there is, again and again while the writer adds to it, and the writer checkpoints the few pages that are
-//! left: only once nothing is left does SQLite begin the log anew.
+//! SQLite would checkpoint within a commit, and every waiting write would wait for thousands of pages. So a separate connection
+//! checkpoints what there is, again and again while the writer adds to it, and the writer checkpoints the few pages that are left:
+//! only once nothing is left does SQLite start the log again.
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};

@@ -4,7 +4,7 @@
 //!   processes may share a file on one machine; each write holds SQLite's write lock while it reads what it decides on.
 //! - `writer` drains the queue into one transaction; `transaction` loads, decides and writes a batch in few statements;
 //!   `unconditional` has those that need nothing read first done by one text; `checkpoint` brings the log back into the file meanwhile.
-//! - `reader` acquires out connections; `select` answers each page from one statement, which is one moment (LIN-3).
+//! - `reader` has the read connections; `select` answers each page from one statement, which is one moment (LIN-3).
 
 mod callers;
 mod checkpoint;
@@ -125,7 +125,7 @@ impl Sqlite {
 
 #[async_trait]
 impl Lifecycle for Sqlite {
-    /// Looks whether the path still names the file that was opened, reads a row on a connection beside those that are acquired, and
+    /// Looks whether the path still names the file that was opened, reads a row on a connection that requests do not acquire, and
     /// judges by the last write. Only where that was long ago, or failed, is a transaction made to see. Busy is not away: neither
     /// waits behind what others read or write.
     async fn check(&self) -> Result<(), Error> {

@@ -10,7 +10,7 @@ use prism_contract::keyvalue::row::DEFAULT_RETENTION;
 pub struct Options {
     /// The database file. It is made if there is none; its directory must exist.
     pub path: PathBuf,
-    /// How many connections read at the same time, each with a thread of its own, beside two for batched reads of small Gets that
+    /// How many connections read at the same time, each with its own thread, beside two for batched reads of small Gets that
     /// together; at least 1. Default: 4.
     pub readers: usize,
     /// How many reads may wait for a connection; one more is shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
@@ -27,7 +27,7 @@ pub struct Options {
     /// How many bytes of keys, values and content types may wait to be written; what goes beyond is shed. At least 1.
     /// Default: 64 MiB.
     pub queue_bytes: u32,
-    /// Most writes that batched read in one transaction; at least 1. Default: 512.
+    /// Most writes in one transaction; at least 1. Default: 512.
     pub max_batch: usize,
     /// How long the statements of a Delete by range, prefix or of a whole record may run, while all other writes wait; one that
     /// takes longer is refused ([`Error::DeleteTooLarge`](prism_contract::Error::DeleteTooLarge)), and nothing is

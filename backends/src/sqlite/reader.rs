@@ -117,14 +117,14 @@ impl Readers {
         self.slow.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
     }
 
-    /// Lends a connection that is careful, or prefetching; sheds the request if too many wait, or if it waits too long.
+    /// Acquires a connection that prefetches little, or much; sheds the request if too many wait, or if it waits too long.
     pub(super) async fn acquire(&self, namespace: &Namespace, prefetch: bool) -> Result<Lease, Error> {
         let slot = self.pool.slots.take(namespace, self.wait).await?;
         let pool = if prefetch { &self.pool.prefetching } else { &self.pool.full };
         pool.lease(Right::Slot(slot)).await
     }
 
-    /// Gives a careful connection for a prefetching one, whose statement met a large value.
+    /// Exchanges a connection that prefetches much, whose statement met a large value, for one that prefetches little.
     pub(super) async fn slow_down(&self, lease: &mut Lease) -> Result<(), Error> {
         self.slow.store(SLOW_PAGES, Ordering::Relaxed);
         lease.return_running();
@@ -134,7 +134,7 @@ impl Readers {
         Ok(())
     }
 
-    /// Whether the database answers a read, on a connection beside those that are acquired.
+    /// Whether the database answers a read, on a connection that requests do not acquire.
     pub(super) async fn check(&self) -> Result<(), Error> {
         let permit = Arc::clone(&self.checks).acquire_owned().await.map_err(|_| closed())?;
         let mut lease = self.pool.full.lease(Right::Permit(permit)).await?;

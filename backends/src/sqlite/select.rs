@@ -17,7 +17,7 @@ use crate::page_query::{Keys, PageQuery, Place};
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
-/// Up to this many rows are read with care: prefetch would gain nothing.
+/// Up to this many rows are read without prefetch, which would gain nothing.
 const FEW: usize = 16;
 
 impl Readers {
@@ -45,7 +45,7 @@ impl Readers {
     }
 
     /// Takes rows until the page is full; answers them and whether there are more. Where many rows are asked for they come in
-    /// prefetch, which a large value among them ends: then the page is read again with care.
+    /// prefetch, which a large value among them ends: then the page is read again without it.
     async fn fill<T>(
         &self,
         namespace: &Namespace,

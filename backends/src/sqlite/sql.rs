@@ -69,7 +69,7 @@ pub(super) fn upsert(rows: usize) -> &'static str {
 
 /// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`], and draws
 /// versions from the counter, which it answers; the items have the first of them. Parameters: how many versions to draw, where
-/// the counter must stand for what is in reserved range to be good, the version before that (NULLs where nothing is in reserved range), then
+/// the counter must stand for the reserved range to be valid, the version before that (NULLs where nothing is reserved), then
 /// eight an item. The retention is in microseconds; it is part of the text because a list that is padded can have nothing
 /// bound after it.
 pub(super) fn put_drawing(size: usize, retention: i64) -> String {

@@ -1,4 +1,4 @@
-//! The fast path: Puts that need nothing read first. Where their versions are in reserved range, their transaction is one statement;
+//! The fast path: Puts that need nothing read first. Where their versions are reserved, their transaction is one statement;
 //! else it is one text, which draws some. Either way the connection's thread is asked once.
 
 use std::sync::Arc;
@@ -110,7 +110,7 @@ impl<'a> Unconditional<'a> {
         Ok(Some((before + 1..=before + count).collect()))
     }
 
-    /// Writes with what is in reserved range, and with versions that are drawn, some of them for those who come next.
+    /// Writes with the reserved versions, and with versions that are drawn, some of them for those who come next.
     async fn commit_drawing(
         &self,
         connection: &mut SqliteConnection,

@@ -10,7 +10,7 @@ use prism_contract::{Error, Namespace, PageSize};
 
 use super::{at, delete, get, item, key, put_items, record};
 
-/// Around the most rows that batched read, and far above.
+/// Around the most rows of a span in a batched read, and far above.
 const SIZES: [usize; 8] = [0, 1, 2, 15, 16, 17, 18, 100];
 
 fn id(size: usize) -> String {

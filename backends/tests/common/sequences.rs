@@ -34,9 +34,9 @@ impl Write {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Writes that wait together, and so batched read in one transaction.
+    /// Writes that wait together, and so share one transaction.
     Writes(Vec<Write>),
-    /// Gets that wait together, and so batched read in one statement.
+    /// Gets that wait together, and so are read by one statement.
     Gets(Vec<Get>),
     Scan(Scan),
     Sweep,
