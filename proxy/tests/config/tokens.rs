@@ -101,7 +101,7 @@ fn a_server_without_tokens_listens_beyond_loopback_only_where_the_mode_is_insecu
 fn tokens_that_cannot_be_read_are_told_and_not_that_there_are_none() {
     let open = ("PRISM_SERVER_LISTEN", "0.0.0.0:1");
     let of = |variable: &str| load(&sources("", &[("PRISM_AUTH_TOKENS", variable), open])).unwrap_err().0;
-    for (tokens, place) in [("[", "PRISM_AUTH_TOKENS:2:1"), ("[{name: a}]", "PRISM_AUTH_TOKENS:1:2")] {
+    for (tokens, place) in [("[", "PRISM_AUTH_TOKENS:1:1"), ("[{name: a}]", "PRISM_AUTH_TOKENS:1:2")] {
         let problems = of(tokens);
         assert!(
             problems.iter().all(|problem| problem.place.starts_with("PRISM_AUTH_TOKENS")),
