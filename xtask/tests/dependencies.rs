@@ -1,5 +1,7 @@
 //! What someone who writes a backend has to build: read from the listing of `cargo tree`.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The names of everything that `package` needs with its default features.
@@ -30,4 +32,40 @@ fn the_listing_would_show_them() {
     for present in ["tonic", "prost", "sqlx"] {
         assert!(needs.iter().any(|name| name == present), "{present} is not in {needs:?}");
     }
+}
+
+/// The files of a folder whose code refers to a module of an abstraction, and how many files there are.
+fn refers_to_an_abstraction(folder: &str, except: &str) -> (Vec<PathBuf>, usize) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+    let (mut folders, mut found, mut count) = (vec![root.join(folder)], Vec::new(), 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of the workspace") {
+            let path = entry.expect("an entry").path();
+            if path.ends_with(except) {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                count += 1;
+                let text = fs::read_to_string(&path).expect("a source file");
+                let code = |line: &str| line.split("//").next().unwrap_or_default().contains("keyvalue::");
+                if text.lines().any(code) {
+                    found.push(path);
+                }
+            }
+        }
+    }
+    (found, count)
+}
+
+#[test]
+fn what_all_abstractions_share_refers_to_none_of_them() {
+    for (folder, except) in [("contract/src/common", "nothing"), ("wire/src", "wire/src/keyvalue")] {
+        let (found, count) = refers_to_an_abstraction(folder, except);
+        assert!(count > 5, "{folder} has {count} files");
+        assert!(found.is_empty(), "{found:?}");
+    }
+    let (found, _) = refers_to_an_abstraction("wire/src/keyvalue", "nothing");
+    assert!(!found.is_empty(), "the search finds nothing where there is something");
 }
