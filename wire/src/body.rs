@@ -14,11 +14,12 @@ pub trait FrameFilter<E>: Unpin {
     /// Whether the filter has to see the end of the body (`None`). The body then never reports its end ahead.
     const SEES_END: bool = false;
 
-    /// Takes what the body yielded, and returns what is yielded in its place. `is_end` is what the body reports after it.
+    /// Takes what the body yielded, and returns what is yielded in its place. `is_end` asks the body whether this was
+    /// its last.
     fn frame(
         &mut self,
         frame: Option<Result<Frame<Bytes>, E>>,
-        is_end: bool,
+        is_end: impl FnOnce() -> bool,
     ) -> Option<Result<Frame<Bytes>, Self::Error>>;
 }
 
@@ -50,7 +51,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, F::Error>>> {
         let Self { body, filter } = &mut *self;
         let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-        Poll::Ready(filter.frame(frame, body.is_end_stream()))
+        Poll::Ready(filter.frame(frame, || body.is_end_stream()))
     }
 
     fn is_end_stream(&self) -> bool {

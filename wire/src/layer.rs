@@ -71,7 +71,11 @@ pub struct NormalizeTrailers;
 impl<E> FrameFilter<E> for NormalizeTrailers {
     type Error = E;
 
-    fn frame(&mut self, frame: Option<Result<Frame<Bytes>, E>>, _: bool) -> Option<Result<Frame<Bytes>, E>> {
+    fn frame(
+        &mut self,
+        frame: Option<Result<Frame<Bytes>, E>>,
+        _: impl FnOnce() -> bool,
+    ) -> Option<Result<Frame<Bytes>, E>> {
         frame.map(|frame| {
             frame.map(|mut frame| {
                 if let Some(trailers) = frame.trailers_mut() {

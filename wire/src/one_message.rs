@@ -115,7 +115,7 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Count
     fn frame(
         &mut self,
         frame: Option<Result<Frame<Bytes>, E>>,
-        is_end: bool,
+        is_end: impl FnOnce() -> bool,
     ) -> Option<Result<Frame<Bytes>, Status>> {
         match frame {
             Some(Ok(frame)) => Some(match frame.data_ref() {
@@ -125,7 +125,7 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Count
             }),
             Some(Err(error)) => Some(Err(broken(error.into()))),
             // A stream that its client resets without an error is read to its end as well: only END_STREAM ends a request.
-            None if !is_end => Some(Err(off())),
+            None if !is_end() => Some(Err(off())),
             None => self.end().err().map(Err),
         }
     }

@@ -19,19 +19,19 @@ pub(crate) struct Seal(SipHasher13);
 impl Seal {
     /// The scope of a method, named by a byte of its own.
     pub(crate) fn of_method(method: u8) -> Self {
-        Self(SipHasher13::new()).kind(method)
+        let mut seal = Self(SipHasher13::new());
+        seal.kind(method);
+        seal
     }
 
     /// Binds to one of a few kinds.
-    pub(crate) fn kind(mut self, kind: u8) -> Self {
+    pub(crate) fn kind(&mut self, kind: u8) {
         self.0.write_u8(kind);
-        self
     }
 
     /// Binds to a field's bytes.
-    pub(crate) fn field(mut self, bytes: &[u8]) -> Self {
+    pub(crate) fn field(&mut self, bytes: &[u8]) {
         write_field(&mut self.0, bytes);
-        self
     }
 
     /// The token of a page that ended at a position.

@@ -33,19 +33,32 @@ impl TokenScope {
         predicate: &Predicate,
         direction: Direction,
     ) -> Self {
-        let seal = Seal::of_method(method)
-            .kind(match direction {
-                Direction::Forward => b'f',
-                Direction::Reverse => b'r',
-            })
-            .field(namespace.as_str().as_bytes())
-            .field(id.map_or("", RecordId::as_str).as_bytes());
-        Self(match predicate {
+        let mut seal = Seal::of_method(method);
+        seal.kind(match direction {
+            Direction::Forward => b'f',
+            Direction::Reverse => b'r',
+        });
+        seal.field(namespace.as_str().as_bytes());
+        seal.field(id.map_or("", RecordId::as_str).as_bytes());
+        match predicate {
             Predicate::All => seal.kind(b'a'),
-            Predicate::Keys(keys) => keys.iter().fold(seal.kind(b'k'), |seal, key| seal.field(key)),
-            Predicate::Range { start, end } => seal.kind(b'r').field(start).field(end),
-            Predicate::Prefix(prefix) => seal.kind(b'p').field(prefix),
-        })
+            Predicate::Keys(keys) => {
+                seal.kind(b'k');
+                for key in keys {
+                    seal.field(key);
+                }
+            }
+            Predicate::Range { start, end } => {
+                seal.kind(b'r');
+                seal.field(start);
+                seal.field(end);
+            }
+            Predicate::Prefix(prefix) => {
+                seal.kind(b'p');
+                seal.field(prefix);
+            }
+        }
+        Self(seal)
     }
 
     /// The token of a page that ended with `key` of record `id`.

@@ -246,14 +246,14 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Arriv
     fn frame(
         &mut self,
         frame: Option<Result<Frame<Bytes>, E>>,
-        is_end: bool,
+        is_end: impl FnOnce() -> bool,
     ) -> Option<Result<Frame<Bytes>, Status>> {
         let frame = match frame? {
             Ok(frame) => frame,
             Err(error) => return Some(Err(Status::from_error(error.into()))),
         };
         if let Some(data) = frame.data_ref()
-            && !(is_end && self.held.is_none())
+            && !(self.held.is_none() && is_end())
             && self.hold(data.len()).is_err()
         {
             return Some(Err(full()));

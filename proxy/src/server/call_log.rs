@@ -239,7 +239,7 @@ impl FrameFilter<Status> for Line {
     fn frame(
         &mut self,
         frame: Option<Result<Frame<Bytes>, Status>>,
-        _: bool,
+        _: impl FnOnce() -> bool,
     ) -> Option<Result<Frame<Bytes>, Status>> {
         match &frame {
             Some(Ok(frame)) => {
