@@ -283,8 +283,8 @@ async fn a_connection_that_is_old_is_replaced_and_its_calls_end() {
 #[tokio::test]
 async fn a_call_on_an_old_connection_has_the_grace_and_no_longer() {
     let (backend, server) = serving(|options| {
-        options.max_connection_age = Some(Duration::from_millis(100));
-        options.max_connection_age_grace = Duration::from_millis(100);
+        options.max_connection_age = Some(Duration::from_secs(2));
+        options.max_connection_age_grace = Duration::from_millis(200);
     })
     .await;
     backend.set(Mode::Hangs);
