@@ -61,7 +61,7 @@ pub use settings::Settings;
 
 /// A KeyValue store in a Postgres database. It claims every capability.
 ///
-/// Dropping it abandons what is queued; [`close`](KeyValueBackend::close) finishes it first.
+/// Dropping it abandons what is queued; [`close`](Lifecycle::close) finishes it first.
 pub struct Postgres {
     queue: Queue<Command>,
     readers: Readers,

@@ -55,7 +55,7 @@ pub use settings::Settings;
 
 /// A KeyValue store in one SQLite file. It claims every capability.
 ///
-/// Dropping it abandons what is queued; [`close`](KeyValueBackend::close) finishes it first.
+/// Dropping it abandons what is queued; [`close`](Lifecycle::close) finishes it first.
 pub struct Sqlite {
     queue: Queue<Command>,
     readers: Readers,
