@@ -7,8 +7,8 @@ ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
-# dist, or dev for a quick build.
-ARG PROFILE=dist
+# release, or dev for a quick build.
+ARG PROFILE=release
 # Dependencies first, from the manifests alone: a change of the source does not build them again. Each crate is empty until
 # then, and what a manifest says of files that are not there yet is left out.
 COPY Cargo.toml Cargo.lock ./

@@ -4,7 +4,7 @@
 #
 #   .ci/compose.sh PRISM_CONFORMANCE     the path of the suite's command
 #
-# Needs an engine (.ci/engine.sh). PRISM_BUILD_PROFILE is the profile to build with; without it, dist.
+# Needs an engine (.ci/engine.sh). PRISM_BUILD_PROFILE is the profile to build with; without it, release.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 cd "$ROOT"
@@ -82,7 +82,7 @@ prove() {
 }
 
 docker build --quiet --tag "$PRISM_TEST_IMAGE" --build-arg "RUST_IMAGE=$PRISM_RUST_IMAGE" \
-  --build-arg "RUNTIME_IMAGE=$PRISM_RUNTIME_IMAGE" --build-arg "PROFILE=${PRISM_BUILD_PROFILE:-dist}" .
+  --build-arg "RUNTIME_IMAGE=$PRISM_RUNTIME_IMAGE" --build-arg "PROFILE=${PRISM_BUILD_PROFILE:-release}" .
 echo "image $PRISM_TEST_IMAGE: $(docker image inspect --format '{{.Size}}' "$PRISM_TEST_IMAGE") bytes, of which $(
   docker image inspect --format '{{.Size}}' "$PRISM_RUNTIME_IMAGE") are $PRISM_RUNTIME_IMAGE"
 

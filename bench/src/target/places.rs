@@ -30,7 +30,7 @@ impl Places {
         // A server has a folder of its own to work in.
         let Ok(prism) = prism.canonicalize() else {
             return Err(Failure::Usage(format!(
-                "there is no gateway at '{}'; build it (cargo build --profile dist -p prism-proxy) or name it with --prism PATH",
+                "there is no gateway at '{}'; build it (cargo build --release -p prism-proxy) or name it with --prism PATH",
                 prism.display()
             )));
         };
