@@ -77,8 +77,8 @@ fn refuse_others(path: &Path, found: Found) -> Result<(), OpenError> {
 }
 
 /// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch reads before it locks, and a connection
-/// that already reads is told at once that another has the lock, whatever the busy timeout, because two such could wait for each
-/// other for ever. So the waiting is done here.
+/// that already reads gets SQLITE_BUSY at once, whatever the busy timeout, because two such connections could wait for each other
+/// for ever. So the retries are here.
 async fn log_ahead(writer: &mut SqliteConnection, time_limit: Duration) -> Result<String, sqlx::Error> {
     let mode = text(writer, "PRAGMA journal_mode").await?;
     if mode == "wal" {

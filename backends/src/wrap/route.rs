@@ -77,3 +77,63 @@ impl KeyValueBackend for Route {
         self.of(&scan.namespace)?.scan(scan).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::Code;
+    use prism_contract::keyvalue::{Memory, NewItem, Predicate, RecordId, Selection};
+
+    use super::*;
+
+    fn namespace(name: &str) -> Namespace {
+        Namespace::new(name).unwrap()
+    }
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(micros).unwrap()
+    }
+
+    /// A Put of one item that expires at 10.
+    fn put(name: &str) -> Put {
+        let key = prism_contract::keyvalue::Key::new("k").unwrap();
+        let item = NewItem { key, value: "v".into(), content_type: String::new(), compression: 0 };
+        Put {
+            namespace: namespace(name),
+            id: RecordId::new("r").unwrap(),
+            items: vec![item],
+            token: 0,
+            expires_at: Some(at(10)),
+            preconditions: vec![],
+            now: at(1),
+        }
+    }
+
+    async fn count(backend: &dyn KeyValueBackend, name: &str) -> usize {
+        let (predicate, selection) = (Predicate::All, Selection::default());
+        let id = RecordId::new("r").unwrap();
+        let get = Get { namespace: namespace(name), id, predicate, selection, after: None, now: at(2) };
+        backend.get(&get).await.unwrap().items.len()
+    }
+
+    #[tokio::test]
+    async fn a_namespace_is_in_its_own_backend_alone_and_a_sweep_reaches_all_of_them() {
+        let stores = [(); 2].map(|()| Arc::new(Memory::default()));
+        let backends = stores.clone().map(|store| store as Arc<dyn KeyValueBackend>);
+        let route = Route::new(backends.into(), |namespace| match namespace.as_str() {
+            "first" => 0,
+            "second" => 1,
+            _ => 2,
+        });
+        for name in ["first", "second"] {
+            route.put(put(name)).await.unwrap();
+        }
+        for (store, [own, other]) in stores.iter().zip([["first", "second"], ["second", "first"]]) {
+            assert_eq!((count(&**store, own).await, count(&**store, other).await), (1, 0));
+        }
+        let error = route.put(put("third")).await.unwrap_err();
+        assert_eq!(error.code(), Code::Unavailable);
+        assert_eq!(route.capabilities(&namespace("first")), Capabilities::ALL);
+        assert_eq!(route.sweep(at(10)).await.unwrap().expired, 2);
+        route.check().await.unwrap();
+    }
+}

@@ -17,7 +17,7 @@ const TAG: usize = 16;
 pub(crate) struct Seal(SipHasher13);
 
 impl Seal {
-    /// The scope of a method, named by a byte of its own.
+    /// The scope of a method, which a unique byte identifies.
     pub(crate) fn of_method(method: u8) -> Self {
         let mut seal = Self(SipHasher13::new());
         seal.kind(method);

@@ -53,21 +53,19 @@ where
             return Either::Left(Counting { answer: self.0.call(request), counted: None });
         };
         let account = Arc::clone(connection.account());
-        let (reserved, again) = match call.method() {
-            Some(method) if method.reads() => (Some(account.reserve_at_once()), method.streams),
-            Some(_) | None => (None, false),
-        };
-        let room = match reserved {
-            None if call.method().is_some() => Room::Unneeded,
+        let room = match call.method() {
             None => Room::Bounded,
-            Some(Ok(room)) => Room::Reserved { room, again },
-            Some(Err(Full)) => {
-                let mut inner = self.0.clone();
-                return Either::Right(Box::pin(async move {
-                    let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
-                    let room = Room::Reserved { room, again };
-                    Ok(count(inner.call(request).await?, account, room))
-                }));
+            Some(method) if !method.reads() => Room::Unneeded,
+            Some(method) => {
+                let again = method.streams;
+                let Ok(room) = account.reserve_at_once() else {
+                    let mut inner = self.0.clone();
+                    return Either::Right(Box::pin(async move {
+                        let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
+                        Ok(count(inner.call(request).await?, account, Room::Reserved { room, again }))
+                    }));
+                };
+                Room::Reserved { room, again }
             }
         };
         Either::Left(Counting { answer: self.0.call(request), counted: Some((account, room)) })

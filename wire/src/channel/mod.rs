@@ -37,7 +37,7 @@ impl From<Status> for CallError {
     }
 }
 
-/// What is said of a connection that broke for a reason that is not known.
+/// The message for a connection that broke for an unknown reason.
 const LOST: &str = "the connection to the server was lost";
 
 /// A status that no server sent, but that was made here of a broken connection or a passed deadline, by the code that the

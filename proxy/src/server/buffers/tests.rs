@@ -99,10 +99,10 @@ async fn where_no_bytes_are_left_the_stalled_connection_that_holds_most_is_cut()
     let _large = large.hold(4 * MIB).unwrap();
     let _small = small.hold(2 * MIB).unwrap();
     let (other, _) = account(&buffers);
-    assert!(other.hold(3 * MIB).is_err());
+    assert_eq!(other.hold(3 * MIB).err(), Some(Full));
     assert!(!cut_large.is_cancelled(), "it has only just been given its answer");
     tokio::time::advance(STALLED).await;
-    assert!(other.hold(3 * MIB).is_err());
+    assert_eq!(other.hold(3 * MIB).err(), Some(Full));
     assert!(cut_large.is_cancelled() && !cut_small.is_cancelled());
 }
 
