@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use prism_backends::wrap::Route;
 use prism_backends::{Postgres, Sqlite, postgres, sqlite};
-use prism_conformance::{InProcess, OpenError};
+use prism_conformance::OpenError;
+use prism_conformance::keyvalue::InProcess;
 use prism_contract::keyvalue::{KeyValueBackend, Memory};
 use prism_testkit::{Backend, LazySchema, left_out};
 use tempfile::TempDir;

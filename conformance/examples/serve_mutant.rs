@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prism_conformance::mutants::{mutant_by_name, mutants};
+use prism_conformance::keyvalue::KeyValue;
+use prism_conformance::keyvalue::mutants::{harness, mutant_by_name, mutants};
 use prism_conformance::wire::Server;
 use prism_conformance::{Instance, ManualClock};
 
@@ -22,8 +23,8 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let clock: Arc<ManualClock> = Arc::default();
-    let instance = mutant.harness().open_at(Arc::clone(&clock));
-    let server = match Server::start(instance.store()).await {
+    let instance = harness(mutant).open_at(Arc::clone(&clock));
+    let server = match Server::start::<KeyValue>(instance.store()).await {
         Ok(server) => server,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prism_conformance::keyvalue::{InProcess, KeyValue, Need, cases};
 use prism_conformance::run::{Obstacle, Settings, Verdict, run_case};
-use prism_conformance::{Ability, Harness, InProcess, Kind, Need, OpenError, cases};
+use prism_conformance::{Ability, Harness, Kind, OpenError};
 use prism_contract::keyvalue::requirements;
 use prism_contract::keyvalue::{
     Capabilities, Capability, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
@@ -53,7 +54,7 @@ impl KeyValueBackend for Under {
 }
 
 /// Runs the examples and answers what went wrong, and what was skipped for want of an ability.
-async fn run_all(harness: &dyn Harness) -> (Vec<String>, Vec<&'static str>) {
+async fn run_all(harness: &dyn Harness<KeyValue>) -> (Vec<String>, Vec<&'static str>) {
     let (mut wrong, mut unable) = (Vec::new(), Vec::new());
     for case in cases::all().filter(|case| case.kind == Kind::Example) {
         let result = run_case(harness, case, Settings::default()).await;

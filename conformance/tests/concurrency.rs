@@ -7,13 +7,14 @@ mod racing {
 
 use std::sync::Mutex;
 
+use prism_conformance::keyvalue::{InProcess, KeyValue, cases};
 use prism_conformance::run::{CaseResult, Settings, Verdict, run_case};
-use prism_conformance::{Budget, Harness, InProcess, Kind, OpenError, cases};
+use prism_conformance::{Budget, Harness, Kind, OpenError};
 use prism_contract::keyvalue::{KeyValueBackend, Memory};
 use racing::durable::{Forgets, Journaled};
 use racing::flawed::{Flaw, Flawed};
 
-fn harness<B: KeyValueBackend>(open: impl Fn() -> B + Send + Sync + 'static) -> impl Harness {
+fn harness<B: KeyValueBackend>(open: impl Fn() -> B + Send + Sync + 'static) -> impl Harness<KeyValue> {
     InProcess::new("store", move || {
         let store = open();
         async { Ok::<_, OpenError>(store) }
@@ -21,7 +22,7 @@ fn harness<B: KeyValueBackend>(open: impl Fn() -> B + Send + Sync + 'static) -> 
 }
 
 /// What the case shows of a store with this flaw. It ends where it finds the fault; the budget is for unlucky machines.
-async fn result(flaw: Flaw, case: &str) -> CaseResult {
+async fn result(flaw: Flaw, case: &str) -> CaseResult<KeyValue> {
     let case = cases::by_id(case).expect("a case of the suite");
     let settings = Settings { budget: Budget::Soak, ..Settings::default() };
     run_case(&harness(move || Flawed::new(flaw)), case, settings).await

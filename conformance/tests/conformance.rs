@@ -7,8 +7,9 @@ prism_conformance::conformance!("memory" => || async { Ok(Memory::default()) });
 
 #[cfg(feature = "cli")]
 fn main() -> std::process::ExitCode {
+    use prism_conformance::keyvalue::InProcess;
+    use prism_conformance::trial::Suite;
     use prism_conformance::wire::OverGrpc;
-    use prism_conformance::{InProcess, trial::Suite};
 
     let memory = || InProcess::new("memory", || async { Ok(Memory::default()) });
     let suite = Suite::of_test(env!("CARGO_PKG_NAME"), env!("CARGO_CRATE_NAME")).needing("cli");

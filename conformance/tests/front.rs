@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use prism_conformance::mutants::sound;
+use prism_conformance::keyvalue::mutants::sound;
+use prism_conformance::keyvalue::{KeyValue, cases};
 use prism_conformance::run::{Settings, Verdict, run_case};
 use prism_conformance::wire::{Gateway, OverGrpc, Served};
-use prism_conformance::{Harness, OpenError, cases};
+use prism_conformance::{Harness, OpenError};
 use prism_contract::keyvalue::{Edge, Memory};
 use prism_proto::keyvalue::v1::key_value_service_server::KeyValueServiceServer;
 use prism_wire::clock::SystemClock;
@@ -51,7 +52,7 @@ impl Gateway for Bare {
     async fn advance(&self, _: Duration) {}
 }
 
-async fn verdict(harness: &dyn Harness, case: &str) -> Verdict {
+async fn verdict(harness: &dyn Harness<KeyValue>, case: &str) -> Verdict {
     let case = cases::by_id(case).expect("a case of the suite");
     run_case(harness, case, Settings::default()).await.verdict
 }

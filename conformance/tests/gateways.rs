@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use prism_conformance::keyvalue::{EdgeStore, KeyValue, Store, cases};
 use prism_conformance::run::{Settings, Verdict, run_case};
-use prism_conformance::{
-    Abilities, Ability, Budget, EdgeStore, Harness, Instance, ManualClock, OpenError, Store, cases,
-};
+use prism_conformance::{Abilities, Ability, Budget, Harness, Instance, ManualClock, OpenError};
 use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
 
 /// Two gateways on one backend, or on two that should have been one.
@@ -17,7 +16,7 @@ struct Gateways(fn() -> [Arc<dyn KeyValueBackend>; 2]);
 struct Open(Vec<Arc<dyn Store>>);
 
 #[async_trait]
-impl Harness for Gateways {
+impl Harness<KeyValue> for Gateways {
     fn name(&self) -> &'static str {
         "gateways"
     }
@@ -30,7 +29,7 @@ impl Harness for Gateways {
         Abilities::NONE.with(Ability::Gateways)
     }
 
-    async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
+    async fn open(&self) -> Result<Box<dyn Instance<KeyValue>>, OpenError> {
         let clock = Arc::new(ManualClock::default());
         let store = |backend| Arc::new(EdgeStore::new(backend, Arc::clone(&clock))) as Arc<dyn Store>;
         Ok(Box::new(Open((self.0)().map(store).into())))
@@ -38,7 +37,7 @@ impl Harness for Gateways {
 }
 
 #[async_trait]
-impl Instance for Open {
+impl Instance<KeyValue> for Open {
     fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.0[0])
     }

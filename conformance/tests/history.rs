@@ -6,8 +6,10 @@ mod racing {
 
 use std::time::Duration;
 
-use prism_conformance::history::{History, Limits, Operation, Verdict, html};
-use prism_conformance::{Failure, Outcome, Request, StatusCode};
+use prism_conformance::keyvalue::history::{History, Operation, Verdict};
+use prism_conformance::keyvalue::{Outcome, Request};
+use prism_conformance::linearizability::{Limits, html};
+use prism_conformance::{Failure, StatusCode};
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 use racing::build::{conditions, delete, deleted, done, get, lost, put, read, refused, written};
 

@@ -8,8 +8,10 @@ mod racing {
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prism_conformance::history::{History, Limits, Verdict};
-use prism_conformance::{EdgeStore, ManualClock, Outcome, Request, Store};
+use prism_conformance::ManualClock;
+use prism_conformance::keyvalue::history::{History, Verdict};
+use prism_conformance::keyvalue::{EdgeStore, Outcome, Request, Response, Store};
+use prism_conformance::linearizability::Limits;
 use prism_contract::keyvalue::Memory;
 use prism_contract::keyvalue::request::{DeleteRequest, KeyPredicate, PutRequest};
 use proptest::prelude::*;
@@ -62,13 +64,13 @@ async fn play(moves: &[Move]) -> History {
         let one = &moves[number];
         let request = request(one, number, version);
         let outcome = match request.clone() {
-            Request::Put(put) => store.put(put).await.map(Outcome::Put),
-            Request::Get(get) => store.get(get).await.map(Outcome::Get),
-            Request::Delete(delete) => store.delete(delete).await.map(Outcome::Delete),
+            Request::Put(put) => store.put(put).await.map(Response::Put),
+            Request::Get(get) => store.get(get).await.map(Response::Get),
+            Request::Delete(delete) => store.delete(delete).await.map(Response::Delete),
             other => unreachable!("{other:?}"),
         };
-        let outcome = outcome.unwrap_or_else(Outcome::Failed);
-        if let Outcome::Put(answer) = &outcome {
+        let outcome: Outcome = outcome.into();
+        if let Outcome::Answered(Response::Put(answer)) = &outcome {
             version = answer.results[0].version;
         }
         let client = one.client;
@@ -112,15 +114,23 @@ fn spoil(history: &mut History, at: usize, how: usize) {
     let (size, number) = (history.operations.len(), i64::try_from(how).unwrap());
     let operation = &mut history.operations[at % size];
     match &mut operation.outcome {
-        Some(Outcome::Put(answer)) if how.is_multiple_of(3) => answer.results[0].version += number - 3,
-        Some(Outcome::Put(answer)) => answer.results[0].applied = !answer.results[0].applied,
-        Some(Outcome::Delete(answer)) => answer.deleted_count = (answer.deleted_count + 1) % 3,
-        Some(Outcome::Get(answer)) if how.is_multiple_of(3) && !answer.items.is_empty() => {
+        Some(Outcome::Answered(Response::Put(answer))) if how.is_multiple_of(3) => {
+            answer.results[0].version += number - 3;
+        }
+        Some(Outcome::Answered(Response::Put(answer))) => {
+            answer.results[0].applied = !answer.results[0].applied;
+        }
+        Some(Outcome::Answered(Response::Delete(answer))) => {
+            answer.deleted_count = (answer.deleted_count + 1) % 3;
+        }
+        Some(Outcome::Answered(Response::Get(answer)))
+            if how.is_multiple_of(3) && !answer.items.is_empty() =>
+        {
             answer.items.pop();
         }
-        Some(Outcome::Get(answer)) => {
+        Some(Outcome::Answered(Response::Get(answer))) => {
             let read = others.iter().filter_map(|other| match other {
-                Outcome::Get(read) => Some(read.clone()),
+                Outcome::Answered(Response::Get(read)) => Some(read.clone()),
                 _ => None,
             });
             let reads: Vec<_> = read.collect();
@@ -136,7 +146,7 @@ fn spoil(history: &mut History, at: usize, how: usize) {
                 _ => written([number]),
             }
         }
-        Some(Outcome::Scan(_) | Outcome::Describe(_) | Outcome::Done) | None => {}
+        Some(Outcome::Answered(Response::Scan(_) | Response::Describe(_)) | Outcome::Done) | None => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! The text form of operations: what is written can be read back, and it reads as it should.
 
-use prism_conformance::op::{Op, parse_all};
-use prism_conformance::property::{Mix, Weights, operations};
+use prism_conformance::keyvalue::op::{Op, parse_all};
+use prism_conformance::keyvalue::property::{Mix, Weights, operations};
 use proptest::prelude::*;
 
 const EVERYTHING: Mix = Mix {

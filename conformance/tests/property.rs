@@ -6,10 +6,11 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use prism_conformance::model::Event;
-use prism_conformance::property::{self, Mix, Regression, Weights};
+use prism_conformance::keyvalue::model::Event;
+use prism_conformance::keyvalue::property::{Mix, Regression, Weights};
+use prism_conformance::keyvalue::{KeyValue, cases, property};
 use prism_conformance::run::{CaseResult, Settings, Verdict, run_case};
-use prism_conformance::{Harness, Kind, cases};
+use prism_conformance::{Harness, Kind};
 use prism_contract::keyvalue::{Capabilities, Capability, Put};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -17,7 +18,7 @@ use support::{RunningClock, claiming, ctx, faulty, memory};
 
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/regressions");
 
-fn explained(result: &CaseResult) -> String {
+fn explained(result: &CaseResult<KeyValue>) -> String {
     let divergence = match &result.verdict {
         Verdict::Failed(divergence) => Some(divergence),
         Verdict::Passed | Verdict::Inconclusive(_) | Verdict::Broken(_) | Verdict::Skipped(_) => None,
@@ -25,7 +26,7 @@ fn explained(result: &CaseResult) -> String {
     format!("{}: {:?}\n{}", result.case.id, result.verdict, result.transcript.render(divergence))
 }
 
-async fn all_pass(harness: &dyn Harness) {
+async fn all_pass(harness: &dyn Harness<KeyValue>) {
     for case in cases::all().filter(|case| case.kind == Kind::Property) {
         let result = run_case(harness, case, Settings::default()).await;
         assert!(matches!(result.verdict, Verdict::Passed | Verdict::Skipped(_)), "{}", explained(&result));
@@ -109,10 +110,10 @@ async fn a_fault_is_found_shrunk_and_replayed() {
     assert_eq!(divergence.step, Some(regression.operations.len() - 1), "it ends where it diverges");
     assert!(divergence.expected.contains("TOK-1"), "it names the rule: {}", divergence.expected);
 
-    let replayed = property::replay(&harness, &regression, Settings::default()).await;
+    let replayed = prism_conformance::property::replay(&harness, &regression, Settings::default()).await;
     assert!(matches!(replayed.verdict, Verdict::Failed(_)), "{}", explained(&replayed));
     assert_eq!(replayed.case.id, regression.case);
-    let sound = property::replay(&memory(), &regression, Settings::default()).await;
+    let sound = prism_conformance::property::replay(&memory(), &regression, Settings::default()).await;
     assert_eq!(sound.verdict, Verdict::Passed);
 }
 

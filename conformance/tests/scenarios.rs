@@ -6,8 +6,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use prism_conformance::keyvalue::{Ctx, cases, op, property, scenario};
 use prism_conformance::run::{Settings, Verdict, run_case};
-use prism_conformance::{Ctx, Harness, Kind, cases, op, property, scenario};
+use prism_conformance::{Harness, Kind};
 use support::{RunningClock, ctx, memory};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");

@@ -2,25 +2,18 @@
 
 use std::path::Path;
 
-use prism_conformance::mutants::{
-    Depth, KillMatrix, Problem, Selftest, gate, likely_causes, matrix, matrix_markdown, mutants, witness,
+use prism_conformance::Abstraction;
+use prism_conformance::keyvalue::mutants::{kill_matrix, mutants};
+use prism_conformance::keyvalue::{Case, KeyValue, cases};
+use prism_conformance::mutation::{
+    Depth, KillMatrix, Problem, Selftest, gate, likely_causes, matrix, matrix_markdown,
 };
-use prism_conformance::{Case, cases};
 
 /// The variable that has the full matrix run, and what it shows written into the tree.
 const WRITE: &str = "PRISM_WRITE_MATRIX";
 
 fn all_cases() -> Vec<&'static Case> {
     cases::all().collect()
-}
-
-#[tokio::test]
-async fn every_mutant_has_a_witness_that_tells_it_from_a_sound_store() {
-    let mut problems = Vec::new();
-    for mutant in mutants() {
-        problems.extend(witness(mutant).await.err());
-    }
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,7 +31,7 @@ async fn every_mutant_is_caught_by_a_case_that_cites_a_rule_it_breaks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mutant_is_caught_through_a_socket_too() {
     let over_grpc = Selftest {
-        reach: |mutant| std::sync::Arc::new(prism_conformance::wire::OverGrpc::new(mutant)),
+        reach: |mutant| std::sync::Arc::new(prism_conformance::wire::OverGrpc::of(mutant)),
         ..Selftest::default()
     };
     let matrix = matrix(&all_cases(), &over_grpc, |_| true).await;
@@ -49,7 +42,7 @@ async fn every_mutant_is_caught_through_a_socket_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_cases_every_mutant_survives() {
-    let matrix = matrix(&[], &Selftest::default(), |_| true).await;
+    let matrix = matrix::<KeyValue>(&[], &Selftest::default(), |_| true).await;
     let survivors =
         gate(&matrix).into_iter().filter(|problem| matches!(problem, Problem::Survives(_))).count();
     assert_eq!(survivors, matrix.rows.len());
@@ -60,18 +53,16 @@ async fn without_cases_every_mutant_survives() {
 async fn a_mutant_caught_only_by_cases_of_other_rules_is_a_problem() {
     let other: Vec<_> = cases::by_id("round_trip::every_byte_comes_back").into_iter().collect();
     let matrix = matrix(&other, &Selftest::default(), |mutant| mutant.name == "StaleReadAfterWrite").await;
-    let chance = |problem: &Problem| matches!(problem, Problem::CaughtByChance(..));
+    let chance = |problem: &Problem<KeyValue>| matches!(problem, Problem::CaughtByChance(..));
     assert_eq!(gate(&matrix).iter().filter(|problem| chance(problem)).count(), 1);
 }
 
 #[test]
 fn what_fails_on_a_mutant_names_that_mutant_as_a_likeliest_cause() {
     for mutant in mutants() {
-        let failed: Vec<_> = cases::all()
-            .map(|case| case.id)
-            .filter(|case| KillMatrix::recorded().fails(mutant.name, case))
-            .collect();
-        let causes = likely_causes(&failed);
+        let failed: Vec<_> =
+            cases::all().map(|case| case.id).filter(|case| kill_matrix().fails(mutant.name, case)).collect();
+        let causes = likely_causes(KeyValue::CONTRACT, &failed);
         let best = causes.first().map_or(0.0, |(_, likeness)| *likeness);
         let named = causes
             .iter()
@@ -86,14 +77,14 @@ fn what_fails_on_a_mutant_names_that_mutant_as_a_likeliest_cause() {
 
 #[test]
 fn the_recorded_matrix_knows_every_case_and_every_mutant() {
-    let stale = KillMatrix::recorded().stale();
+    let stale = kill_matrix().stale::<KeyValue>();
     assert!(stale.is_empty(), "run this test with {WRITE}=1:\n{}", stale.join("\n"));
 }
 
 #[test]
 fn the_page_of_the_book_is_the_recorded_matrix() {
     let page = std::fs::read_to_string(root().join("../docs/conformance-matrix.md")).unwrap_or_default();
-    assert!(page == matrix_markdown(KillMatrix::recorded()), "run this test with {WRITE}=1, twice");
+    assert!(page == matrix_markdown::<KeyValue>(kill_matrix()), "run this test with {WRITE}=1, twice");
 }
 
 fn root() -> &'static Path {
@@ -102,6 +93,6 @@ fn root() -> &'static Path {
 
 fn write(matrix: &KillMatrix) {
     std::fs::write(root().join("kill-matrix.json"), matrix.to_json()).expect("the data can be written");
-    std::fs::write(root().join("../docs/conformance-matrix.md"), matrix_markdown(matrix))
+    std::fs::write(root().join("../docs/conformance-matrix.md"), matrix_markdown::<KeyValue>(matrix))
         .expect("the page can be written");
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use prism_backends::{Postgres, Sqlite, postgres, sqlite};
-use prism_conformance::wire::{Gateway, Served};
+use prism_conformance::keyvalue::wire::Served;
+use prism_conformance::wire::Gateway;
 use prism_conformance::{Abilities, Ability, Failure, OpenError, Restart};
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,

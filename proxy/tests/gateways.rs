@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::join_all;
+use prism_conformance::keyvalue::wire::Served;
+use prism_conformance::keyvalue::{Need, Store, cases};
 use prism_conformance::run::{Settings, Verdict, run_case};
-use prism_conformance::wire::{Connection, Gateway, Options, Served};
-use prism_conformance::{Abilities, Ability, Budget, Need, OpenError, Store, cases};
+use prism_conformance::wire::{Connection, Gateway, Options};
+use prism_conformance::{Abilities, Ability, Budget, OpenError};
 use prism_contract::keyvalue::Key;
 use prism_contract::keyvalue::request::{
     DeleteRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest, ScanRequest,

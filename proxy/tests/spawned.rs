@@ -4,9 +4,10 @@
 use std::num::NonZero;
 use std::sync::Arc;
 
+use prism_conformance::keyvalue::wire::Spawn;
 use prism_conformance::report::summary;
 use prism_conformance::run::{self, suite};
-use prism_conformance::wire::{Options, Spawn};
+use prism_conformance::wire::Options;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_binary_passes_the_suite_and_no_case_disturbs_another() {

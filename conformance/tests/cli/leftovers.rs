@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use prism_conformance::Failure;
+use prism_conformance::keyvalue::{KeyValue, Store};
 use prism_conformance::wire::Server;
-use prism_conformance::{Failure, Store};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, ItemInput,
     PutRequest, PutResponse, ScanRequest, ScanResponse,
@@ -113,7 +114,7 @@ fn told(out: &str, verb: &str) -> (usize, usize, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_tells_what_it_leaves_in_the_server_by_names_that_are_its_own() {
     let store = Watched::new();
-    let server = Server::start(Arc::<Watched>::clone(&store)).await.unwrap();
+    let server = Server::start::<KeyValue>(Arc::<Watched>::clone(&store)).await.unwrap();
     let report = tempfile::tempdir().unwrap();
     let json = report.path().join("report.json");
     let more = ["--only", "put", "--json", json.to_str().unwrap()];
@@ -138,7 +139,7 @@ async fn with_clean_a_run_deletes_what_it_wrote_and_nothing_else() {
     for namespace in foreign {
         store.write(namespace).await;
     }
-    let server = Server::start(Arc::<Watched>::clone(&store)).await.unwrap();
+    let server = Server::start::<KeyValue>(Arc::<Watched>::clone(&store)).await.unwrap();
     let answer = run_at(server.address(), &["--clean"]).await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.out, answer.err);
     let (records, ..) = told(&answer.out, "deleted ");
@@ -160,7 +161,7 @@ async fn with_clean_a_run_deletes_what_it_wrote_and_nothing_else() {
 async fn a_run_that_is_ended_by_a_signal_cleans_too_and_tells_it() {
     for (clean, verb) in [(true, "deleted "), (false, "left ")] {
         let store = Watched::new();
-        let server = Server::start(Arc::<Watched>::clone(&store)).await.unwrap();
+        let server = Server::start::<KeyValue>(Arc::<Watched>::clone(&store)).await.unwrap();
         let mut puts = store.puts.subscribe();
         let mut command = Command::new(env!("CARGO_BIN_EXE_prism-conformance"));
         let endpoint = format!("http://{}", server.address());

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
+use prism_conformance::keyvalue::{EdgeStore, KeyValue, Store};
 use prism_conformance::wire::Server;
-use prism_conformance::{EdgeStore, Failure, ManualClock, Store};
+use prism_conformance::{Failure, ManualClock};
 use prism_contract::keyvalue::CONTRACT_VERSION;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 
 /// Serves `store` until the answer is dropped.
 pub(crate) async fn serve(store: impl Store + 'static) -> Server {
-    Server::start(Arc::new(store)).await.expect("a port is free")
+    Server::start::<KeyValue>(Arc::new(store)).await.expect("a port is free")
 }
 
 /// The reference backend by the clock of this machine.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prism_conformance::keyvalue::KeyValue;
 use prism_conformance::wire::Server;
 
 use crate::servers::{Sound, serve};
@@ -21,8 +22,8 @@ fn url(server: &Server) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn gateways_on_the_same_data_are_tested_together_and_the_output_counts_the_operations() {
     let store = Arc::new(Sound::new());
-    let one = Server::start(Arc::<Sound>::clone(&store)).await.unwrap();
-    let other = Server::start(store).await.unwrap();
+    let one = Server::start::<KeyValue>(Arc::<Sound>::clone(&store)).await.unwrap();
+    let other = Server::start::<KeyValue>(store).await.unwrap();
     let (one, other) = (url(&one), url(&other));
     let answer = run_at_both(&one, &other).await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.out, answer.err);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use prism_conformance::history::{History, Operation};
-use prism_conformance::{Outcome, Request, StatusCode};
+use prism_conformance::StatusCode;
+use prism_conformance::keyvalue::history::{History, Operation};
+use prism_conformance::keyvalue::{Outcome, Request, Response};
 use prism_contract::keyvalue::request::{KeyPredicate, PreconditionInput};
 
 /// Live items: value and version.
@@ -31,8 +32,10 @@ pub(crate) fn is_linearizable(history: &History) -> bool {
 
 fn versions(outcome: &Outcome) -> Vec<i64> {
     match outcome {
-        Outcome::Put(answer) => answer.results.iter().map(|result| result.version).collect(),
-        Outcome::Get(answer) => answer.items.iter().map(|item| item.version).collect(),
+        Outcome::Answered(Response::Put(answer)) => {
+            answer.results.iter().map(|result| result.version).collect()
+        }
+        Outcome::Answered(Response::Get(answer)) => answer.items.iter().map(|item| item.version).collect(),
         Outcome::Failed(failure) => failure.failed_preconditions.iter().map(|f| f.current_version).collect(),
         _ => Vec::new(),
     }
@@ -61,7 +64,7 @@ fn place(operations: &[Operation], placed: &mut Vec<bool>, record: &Record, seen
 /// Every record that the operation, as it was answered, can lead to.
 fn steps(operation: &Operation, record: &Record, seen: &BTreeSet<i64>) -> Vec<Record> {
     match (&operation.request, &operation.outcome) {
-        (Request::Get(get), Some(Outcome::Get(answer))) => {
+        (Request::Get(get), Some(Outcome::Answered(Response::Get(answer)))) => {
             let live = record.items.iter().filter(|(key, _)| chosen(get.predicate.as_ref(), key));
             let live: Vec<_> = live
                 .map(|(key, (value, version))| {
@@ -89,7 +92,7 @@ fn steps(operation: &Operation, record: &Record, seen: &BTreeSet<i64>) -> Vec<Re
             for (at, item) in put.items.iter().enumerate() {
                 let token = put.item_priority_token;
                 let result = match outcome {
-                    Some(Outcome::Put(answer)) => answer.results.get(at).copied(),
+                    Some(Outcome::Answered(Response::Put(answer))) => answer.results.get(at).copied(),
                     _ => None,
                 };
                 next = next
@@ -125,7 +128,9 @@ fn steps(operation: &Operation, record: &Record, seen: &BTreeSet<i64>) -> Vec<Re
                 }
             }
             match outcome {
-                Some(Outcome::Delete(answer)) if answer.deleted_count != removed => Vec::new(),
+                Some(Outcome::Answered(Response::Delete(answer))) if answer.deleted_count != removed => {
+                    Vec::new()
+                }
                 _ => vec![next],
             }
         }

@@ -3,8 +3,9 @@
 #![allow(dead_code, reason = "each test file uses some of it")]
 
 use bytes::Bytes;
-use prism_conformance::history::Operation;
-use prism_conformance::{Failure, Outcome, Request, StatusCode, items};
+use prism_conformance::keyvalue::history::Operation;
+use prism_conformance::keyvalue::{Outcome, Request, Response, items};
+use prism_conformance::{Failure, StatusCode};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, KeyPredicate, PreconditionInput, PutRequest,
     PutResponse,
@@ -36,7 +37,7 @@ pub(crate) fn conditions(of: &[(&str, i64)]) -> Vec<PreconditionInput> {
 
 pub(crate) fn written<const N: usize>(versions: [i64; N]) -> Outcome {
     let results = versions.map(|version| PutResult { applied: true, version }).to_vec();
-    Outcome::Put(PutResponse { results })
+    Outcome::Answered(Response::Put(PutResponse { results }))
 }
 
 pub(crate) fn read<const N: usize>(items: [(&str, &str, i64); N]) -> Outcome {
@@ -51,11 +52,11 @@ pub(crate) fn read<const N: usize>(items: [(&str, &str, i64); N]) -> Outcome {
         updated_at: Timestamp::EPOCH,
         expires_at: None,
     });
-    Outcome::Get(GetResponse { items: items.to_vec(), next_page_token: Bytes::new() })
+    Outcome::Answered(Response::Get(GetResponse { items: items.to_vec(), next_page_token: Bytes::new() }))
 }
 
 pub(crate) fn deleted(deleted_count: u64) -> Outcome {
-    Outcome::Delete(DeleteResponse { deleted_count })
+    Outcome::Answered(Response::Delete(DeleteResponse { deleted_count }))
 }
 
 pub(crate) fn refused(failed: &[(&str, i64)]) -> Outcome {

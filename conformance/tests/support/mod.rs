@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use prism_conformance::{
-    Abilities, Ability, Budget, Ctx, Failure, Harness, InProcess, Instance, Mode, OpenError, Restart, Store,
-};
+use prism_conformance::keyvalue::{Ctx, InProcess, KeyValue, Store};
+use prism_conformance::{Abilities, Ability, Budget, Failure, Harness, Instance, Mode, OpenError, Restart};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,
@@ -97,7 +96,7 @@ fn flawed(name: &str, claims: Capabilities, fault: Fault) -> MemoryHarness {
 }
 
 /// A view of a fresh store of `harness`.
-pub(crate) async fn ctx(harness: &dyn Harness) -> Ctx {
+pub(crate) async fn ctx(harness: &dyn Harness<KeyValue>) -> Ctx {
     let instance = harness.open().await.unwrap();
     Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
         .offering(harness.claims(), harness.abilities())
@@ -113,7 +112,7 @@ impl RunningClock {
 }
 
 #[async_trait]
-impl Harness for RunningClock {
+impl Harness<KeyValue> for RunningClock {
     fn name(&self) -> &'static str {
         "running"
     }
@@ -126,15 +125,15 @@ impl Harness for RunningClock {
         self.0.abilities().without(Ability::ManualClock)
     }
 
-    async fn open(&self) -> Result<Box<dyn Instance>, OpenError> {
+    async fn open(&self) -> Result<Box<dyn Instance<KeyValue>>, OpenError> {
         Ok(Box::new(Running(Arc::from(self.0.open().await?))))
     }
 }
 
-struct Running(Arc<dyn Instance>);
+struct Running(Arc<dyn Instance<KeyValue>>);
 
 #[async_trait]
-impl Instance for Running {
+impl Instance<KeyValue> for Running {
     fn store(&self) -> Arc<dyn Store> {
         Arc::new(Moving { store: self.0.store(), instance: Arc::clone(&self.0) })
     }
@@ -159,7 +158,7 @@ impl Instance for Running {
 /// A store before whose every answer time passes.
 struct Moving {
     store: Arc<dyn Store>,
-    instance: Arc<dyn Instance>,
+    instance: Arc<dyn Instance<KeyValue>>,
 }
 
 impl Moving {

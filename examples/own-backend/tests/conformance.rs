@@ -1,7 +1,7 @@
 //! Holds the shelf against the whole contract.
 
 use own_backend::Shelf;
-use prism_conformance::InProcess;
+use prism_conformance::keyvalue::InProcess;
 use prism_contract::keyvalue::Capabilities;
 
 prism_conformance::conformance!(

@@ -1,6 +1,7 @@
 //! TLS: who is trusted, on both sides.
 
-use prism_conformance::wire::{Endpoint, Unreachable};
+use prism_conformance::keyvalue::wire::Endpoint;
+use prism_conformance::wire::Unreachable;
 use prism_proxy::server::TlsPem;
 use prism_wire::channel::Options;
 use prism_wire::keyvalue::Client;

@@ -1,7 +1,8 @@
 //! `explain`: a case or a rule, with what proves it and what it catches.
 
-use prism_conformance::mutants::{KillMatrix, Mutant, mutants};
-use prism_conformance::{Case, cases};
+use prism_conformance::keyvalue::mutants::{kill_matrix, mutants};
+use prism_conformance::keyvalue::{Case, cases};
+use prism_conformance::mutation::Mutant;
 use prism_contract::keyvalue::requirements;
 use prism_contract::{Level, Requirement, Scope};
 
@@ -29,7 +30,7 @@ fn of_case(case: &Case) -> String {
     for rule in requirements().iter().filter(|rule| case.proves.contains(&rule.id.as_str())) {
         text += &format!("  {} ({}): {}\n", rule.id, level(rule), rule.text);
     }
-    text + &catches(|mutant| KillMatrix::recorded().fails(mutant.name, case.id), "catches these seeded bugs")
+    text + &catches(|mutant| kill_matrix().fails(mutant.name, case.id), "catches these seeded bugs")
 }
 
 fn of_rule(rule: &Requirement) -> String {
@@ -54,7 +55,7 @@ fn of_rule(rule: &Requirement) -> String {
 fn of_mutant(mutant: &Mutant) -> String {
     let mut text =
         format!("{}\n  {}\n  breaks {}\n\ncaught by\n", mutant.name, mutant.says, mutant.breaks.join(", "));
-    for case in cases::all().filter(|case| KillMatrix::recorded().fails(mutant.name, case.id)) {
+    for case in cases::all().filter(|case| kill_matrix().fails(mutant.name, case.id)) {
         text += &format!("  {}\n", case.id);
     }
     text

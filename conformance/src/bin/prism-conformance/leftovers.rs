@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use prism_conformance::keyvalue::KeyValue;
 use prism_conformance::wire::{Ledger, Options};
 use tokio::time::Instant;
 
@@ -51,7 +52,7 @@ impl Leftovers {
         if !clean {
             return Some(format!("left {before} in the server; with --clean a run deletes what it wrote"));
         }
-        let outcome = ledger.clean(&options, Instant::now() + patience).await;
+        let outcome = ledger.clean::<KeyValue>(&options, Instant::now() + patience).await;
         let after = ledger.leftover();
         if let Err(why) = &outcome {
             eprint(format_args!("--clean: not everything could be deleted: {why}"));

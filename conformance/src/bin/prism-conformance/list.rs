@@ -1,7 +1,7 @@
 //! `list`: the cases, by group.
 
+use prism_conformance::keyvalue::{Case, Need, cases};
 use prism_conformance::plan::Glob;
-use prism_conformance::{Case, Need, cases};
 
 use crate::args::ListArgs;
 use crate::output::{eprint, print};

@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use prism_conformance::Budget;
+use prism_conformance::keyvalue::KeyValue;
+use prism_conformance::keyvalue::property::Regression;
 use prism_conformance::known::KnownFailures;
-use prism_conformance::property::{self, Regression};
 use prism_conformance::report::{self, Outcome, RunInfo, quoted};
 use prism_conformance::run::Settings;
+use prism_conformance::{Abstraction, Budget};
 
 use crate::args::ReplayArgs;
 use crate::leftovers::Leftovers;
@@ -34,11 +35,11 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
         regression.case,
         regression.note
     ));
-    let result = property::replay(&*target.harness, &regression, settings).await;
+    let result = prism_conformance::property::replay(&*target.harness, &regression, settings).await;
     let file = quoted(&args.file.display().to_string());
     let line = format!("{} replay {file} {}", program(), target.arguments);
     let case = report::case_report(&result, &KnownFailures::default(), line, true);
-    let run = RunInfo::before(settings, String::new(), String::new());
+    let run = RunInfo::before(KeyValue::CONTRACT, settings, String::new(), String::new());
     let told = report::Target::of(&*target.harness);
     drop(target.harness);
     let left = leftovers.settle().await;

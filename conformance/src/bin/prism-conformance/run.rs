@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use prism_conformance::cases;
+use prism_conformance::keyvalue::{KeyValue, cases};
 use prism_conformance::known::KnownFailures;
 use prism_conformance::plan::{Glob, Selection};
 use prism_conformance::report::{self, Replay, Report, quoted};
@@ -80,7 +80,7 @@ fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
     let globs = |patterns: &[String]| patterns.iter().map(Glob::new).collect();
     let (only, skip) = (globs(&args.only), globs(&args.skip));
     let selection = Selection { only, skip, profile: args.profile.into() };
-    if let Some(idle) = selection.idle().next() {
+    if let Some(idle) = selection.idle::<KeyValue>().next() {
         let why =
             format!("'{idle}' names no case, group or rule; `prism-conformance list` shows what there is");
         let runs = cases::all().any(|case| selection.only.iter().any(|glob| glob.names(case)));

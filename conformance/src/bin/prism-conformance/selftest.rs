@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use prism_conformance::mutants::{
-    Depth, KillMatrix, Matrix, Mutant, MutantHarness, Selftest, gate, matrix, matrix_markdown,
-};
+use prism_conformance::Harness;
+use prism_conformance::keyvalue::mutants::kill_matrix;
+use prism_conformance::keyvalue::{KeyValue, cases};
+use prism_conformance::mutation::{Depth, Matrix, Mutant, Selftest, gate, matrix, matrix_markdown};
 use prism_conformance::plan::Glob;
 use prism_conformance::run::Settings;
 use prism_conformance::wire::OverGrpc;
-use prism_conformance::{Harness, cases};
 
 use crate::args::SelftestArgs;
 use crate::output::{eprint, print};
@@ -17,7 +17,7 @@ use crate::{NOT_OK, OK, USAGE};
 
 /// Prints the recorded matrix, as the book has it.
 pub(crate) fn page() -> u8 {
-    print(matrix_markdown(KillMatrix::recorded()));
+    print(matrix_markdown::<KeyValue>(kill_matrix()));
     OK
 }
 
@@ -47,12 +47,12 @@ pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
     if missed == 0 { OK } else { NOT_OK }
 }
 
-fn over_grpc(mutant: MutantHarness) -> Arc<dyn Harness> {
-    Arc::new(OverGrpc::new(mutant))
+fn over_grpc(mutant: Arc<dyn Harness<KeyValue>>) -> Arc<dyn Harness<KeyValue>> {
+    Arc::new(OverGrpc::of(mutant))
 }
 
 /// Prints a matrix and what is wrong with it; how much is.
-fn tell(mode: &str, matrix: &Matrix) -> usize {
+fn tell(mode: &str, matrix: &Matrix<KeyValue>) -> usize {
     for row in &matrix.rows {
         let (name, breaks) = (row.mutant.name, row.mutant.breaks.join(", "));
         let caught = match (row.kills().next(), row.failed.first()) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prism_conformance::Harness;
+use prism_conformance::keyvalue::KeyValue;
 use prism_conformance::report::quoted;
 use prism_conformance::wire::{Endpoint, Options, Spawn, Unreachable};
 use prism_contract::keyvalue::request::DescribeResponse;
@@ -15,7 +16,7 @@ use crate::{UNREACHABLE, USAGE, output};
 
 /// A server that answered, and how to name it.
 pub(crate) struct Target {
-    pub(crate) harness: Arc<dyn Harness>,
+    pub(crate) harness: Arc<dyn Harness<KeyValue>>,
     /// More to say about it in a report.
     pub(crate) details: Vec<(String, String)>,
     /// The arguments that name it again.

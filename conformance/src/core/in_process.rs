@@ -1,0 +1,247 @@
+//! Backends in this process, by a manual clock.
+
+use std::future::Future;
+use std::num::NonZero;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use prism_contract::Lifecycle;
+
+use super::{
+    Abilities, Ability, Abstraction, Case, Failure, Harness, Instance, ManualClock, Need, OpenError, Restart,
+};
+
+type Opened<B> = Pin<Box<dyn Future<Output = Result<B, OpenError>> + Send>>;
+type Open<S, B> = Arc<dyn Fn(Arc<S>) -> Opened<B> + Send + Sync>;
+/// Asks a backend whether its database's settings are the durable ones, and what they are.
+type Settings<B> = Arc<dyn Fn(Arc<B>) -> Opened<(bool, String)> + Send + Sync>;
+/// Says more about the target.
+pub(crate) type Details =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send>> + Send + Sync>;
+
+/// How a backend is opened in this process, and how its clients see it.
+pub struct Opener<A: Abstraction, S, B> {
+    /// Makes a fresh place for data, whose drop cleans up.
+    pub place: Arc<dyn Fn() -> Result<S, OpenError> + Send + Sync>,
+    /// Opens a backend in a place.
+    pub open: Open<S, B>,
+    /// A backend as its clients see it, by a clock.
+    pub store: fn(Arc<B>, Arc<ManualClock>) -> Arc<A::Store>,
+}
+
+impl<A: Abstraction, S, B> Clone for Opener<A, S, B> {
+    fn clone(&self) -> Self {
+        Self { place: Arc::clone(&self.place), open: Arc::clone(&self.open), store: self.store }
+    }
+}
+
+/// The harness of a backend that opens in this process.
+pub struct InProcess<A: Abstraction, S, B> {
+    name: String,
+    claims: A::Capabilities,
+    reopens: bool,
+    opener: Opener<A, S, B>,
+    settings: Option<Settings<B>>,
+    gateways: usize,
+    left_out: Option<String>,
+    details: Option<Details>,
+}
+
+impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
+    /// A backend that is opened so, claims this and keeps nothing between two openings.
+    pub fn opened(name: impl Into<String>, claims: A::Capabilities, opener: Opener<A, S, B>) -> Self {
+        Self {
+            name: name.into(),
+            claims,
+            reopens: false,
+            opener,
+            settings: None,
+            gateways: 1,
+            left_out: None,
+            details: None,
+        }
+    }
+
+    /// The same backend, which finds in its place after a restart or a crash what it had there before.
+    #[must_use]
+    pub fn reopening(mut self) -> Self {
+        self.reopens = true;
+        self
+    }
+
+    /// The same backend with these claims.
+    #[must_use]
+    pub fn claiming(mut self, claims: A::Capabilities) -> Self {
+        self.claims = claims;
+        self
+    }
+
+    /// The same backend, none of whose cases runs, for this reason if there is one (see [`Harness::left_out`]).
+    #[must_use]
+    pub fn leaving_out(mut self, reason: Option<String>) -> Self {
+        self.left_out = reason;
+        self
+    }
+
+    /// The same backend, with more to say about it in reports (see [`Harness::details`]).
+    #[must_use]
+    pub fn with_details<F, O>(mut self, details: F) -> Self
+    where
+        F: Fn() -> O + Send + Sync + 'static,
+        O: Future<Output = Vec<(String, String)>> + Send + 'static,
+    {
+        self.details = Some(Arc::new(move || Box::pin(details())));
+        self
+    }
+
+    /// The same backend, opened so often at once in one place for the cases about several gateways on one database (LIN-1,
+    /// PAGE-6).
+    #[must_use]
+    pub fn with_gateways(mut self, gateways: NonZero<usize>) -> Self {
+        self.gateways = gateways.get();
+        self
+    }
+
+    /// The same backend, whose database is asked by `settings` whether its own settings are the durable ones, and what
+    /// they are in words (DUR-4).
+    #[must_use]
+    pub fn with_settings<F, O>(mut self, settings: F) -> Self
+    where
+        F: Fn(Arc<B>) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<(bool, String), OpenError>> + Send + 'static,
+    {
+        self.settings = Some(Arc::new(move |backend| Box::pin(settings(backend))));
+        self
+    }
+}
+
+#[async_trait]
+impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Harness<A> for InProcess<A, S, B> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn claims(&self) -> A::Capabilities {
+        self.claims
+    }
+
+    fn abilities(&self) -> Abilities {
+        let always = Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep);
+        let always = if self.settings.is_some() { always.with(Ability::Settings) } else { always };
+        let always = if self.gateways > 1 { always.with(Ability::Gateways) } else { always };
+        if self.reopens { always.with(Ability::Restart).with(Ability::Crash) } else { always }
+    }
+
+    fn left_out(&self) -> Option<String> {
+        self.left_out.clone()
+    }
+
+    async fn details(&self) -> Vec<(String, String)> {
+        match &self.details {
+            Some(details) => details().await,
+            None => Vec::new(),
+        }
+    }
+
+    async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {
+        self.open_with(1).await
+    }
+
+    async fn open_for(&self, case: &Case<A>) -> Result<Box<dyn Instance<A>>, OpenError> {
+        let several = case.needs.contains(&Need::Ability(Ability::Gateways));
+        self.open_with(if several { self.gateways } else { 1 }).await
+    }
+}
+
+impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
+    async fn open_with(&self, gateways: usize) -> Result<Box<dyn Instance<A>>, OpenError> {
+        let (place, opener) = (Arc::new((self.opener.place)()?), self.opener.clone());
+        let backends = Mutex::new(open_all(&opener.open, &place, gateways).await?);
+        Ok(Box::new(Opening {
+            clock: Arc::default(),
+            backends,
+            place,
+            opener,
+            settings: self.settings.clone(),
+        }))
+    }
+}
+
+/// One after the other, since the first may have to set the place up.
+async fn open_all<S, B>(
+    open: &Open<S, B>,
+    place: &Arc<S>,
+    gateways: usize,
+) -> Result<Vec<Arc<B>>, OpenError> {
+    let mut backends = Vec::with_capacity(gateways);
+    for _ in 0..gateways {
+        backends.push(Arc::new(open(Arc::clone(place)).await?));
+    }
+    Ok(backends)
+}
+
+/// Backends opened in one place. A crash drops them without closing them.
+struct Opening<A: Abstraction, S, B> {
+    clock: Arc<ManualClock>,
+    // Dropped before the place they live in. Empty only while a restart is under way.
+    backends: Mutex<Vec<Arc<B>>>,
+    place: Arc<S>,
+    opener: Opener<A, S, B>,
+    settings: Option<Settings<B>>,
+}
+
+impl<A: Abstraction, S, B> Opening<A, S, B> {
+    fn backends(&self) -> MutexGuard<'_, Vec<Arc<B>>> {
+        self.backends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn backend(&self) -> Arc<B> {
+        let backends = self.backends();
+        Arc::clone(backends.first().expect("a backend is open except while a restart is under way"))
+    }
+}
+
+#[async_trait]
+impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Instance<A> for Opening<A, S, B> {
+    fn store(&self) -> Arc<A::Store> {
+        (self.opener.store)(self.backend(), Arc::clone(&self.clock))
+    }
+
+    fn gateways(&self) -> Vec<Arc<A::Store>> {
+        let gateway = |backend: &Arc<B>| (self.opener.store)(Arc::clone(backend), Arc::clone(&self.clock));
+        self.backends().iter().map(gateway).collect()
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    async fn sweep(&self) -> Result<(), Failure> {
+        let backend = self.backend();
+        while backend.sweep(self.clock.now()).await?.more {}
+        Ok(())
+    }
+
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        let old = std::mem::take(&mut *self.backends());
+        let gateways = old.len();
+        if how == Restart::Clean {
+            for backend in &old {
+                backend.close().await;
+            }
+        }
+        drop(old);
+        let new = open_all(&self.opener.open, &self.place, gateways).await?;
+        *self.backends() = new;
+        Ok(())
+    }
+
+    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
+        match &self.settings {
+            Some(ask) => ask(self.backend()).await,
+            None => Err(OpenError::new("this harness was not told how to ask for the database's settings")),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A history as a page that can be read in a browser: a lane per client, time downwards, and where it stops making sense.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use minijinja::{Value, context};
+
+use super::{History, Linearizable, Operation, Verdict, Violation, explain};
+use crate::core::bytes;
+use crate::core::report::templates;
+
+/// Draws `history`; of a violation, the part of the history that shows it. The page needs nothing but itself, and no
+/// script.
+pub fn html<A: Linearizable>(history: &History<A>, verdict: &Verdict<A>) -> String {
+    let (history, violation) = match verdict {
+        Verdict::Linearizable | Verdict::Inconclusive(_) => (history, None),
+        Verdict::Violation(violation) => (&violation.history, Some(&**violation)),
+    };
+    let (title, why) = match verdict {
+        Verdict::Linearizable => {
+            let why = "Every answer is explained by some order of the operations.";
+            ("An order explains this history", why)
+        }
+        Verdict::Inconclusive(why) => ("Nothing is shown either way", why.as_str()),
+        Verdict::Violation(violation) if violation.order.is_empty() => {
+            ("This answer breaks the contract", "")
+        }
+        Verdict::Violation(_) => ("No order explains this history", ""),
+    };
+    let drawing = Drawing::new(history, violation);
+    let object = history.operations.first().and_then(Operation::object).map_or("", |(_, id)| id);
+    let page = templates().get_template("history").expect("the page is a template");
+    let page = page.render(context! {
+        title,
+        why,
+        style => Value::from_safe_string(include_str!("history.css").to_owned()),
+        object => bytes(object.as_bytes()),
+        clients => drawing.clients.clone(),
+        operations => (0..history.operations.len()).map(|at| drawing.operation(at)).collect::<Vec<_>>(),
+        end => drawing.end(),
+        order => violation.map(|violation| violation.order.clone()).unwrap_or_default(),
+        culprit => violation.map(|violation| violation.culprit),
+        expected => violation.map(|violation| &violation.expected),
+        actual => violation.map(|violation| &violation.actual),
+    });
+    page.expect("the page is made of what its template names")
+}
+
+struct Drawing<'a, A: Linearizable> {
+    history: &'a History<A>,
+    violation: Option<&'a Violation<A>>,
+    /// What each operation asked, and the lines of its answer.
+    said: Vec<(String, Vec<String>)>,
+    /// Each operation's place in the order that explains the others.
+    places: BTreeMap<usize, usize>,
+    /// The row of each moment: calls and answers take a row each, so that short and long operations can both be read.
+    rows: BTreeMap<u64, usize>,
+    clients: Vec<usize>,
+}
+
+impl<'a, A: Linearizable> Drawing<'a, A> {
+    fn new(history: &'a History<A>, violation: Option<&'a Violation<A>>) -> Self {
+        let (transcript, steps) = explain::transcript(history);
+        let mut lines = A::lines(&transcript);
+        let said = history.operations.iter().zip(steps).map(|(operation, step)| {
+            let (asked, answer) = lines[step].take().unwrap_or_default();
+            // The page is about one object, so its name need not be said again.
+            let id = operation.object().map(|(_, id)| bytes(id.as_bytes())).unwrap_or_default();
+            let asked = asked.replacen(&format!(" $ns {id}"), "", 1);
+            let answer = answer.iter().filter_map(|line| A::brief(line));
+            let answer = answer.map(|line| line.strip_prefix(&format!("{id} ")).unwrap_or(line).to_owned());
+            (asked, answer.collect())
+        });
+        let said = said.collect();
+        let moments = history.operations.iter();
+        let mut moments: Vec<u64> =
+            moments.flat_map(|operation| [Some(operation.called), operation.returned]).flatten().collect();
+        moments.sort_unstable();
+        moments.dedup();
+        let mut clients: Vec<usize> = history.operations.iter().map(|operation| operation.client).collect();
+        clients.sort_unstable();
+        clients.dedup();
+        let order = violation.map_or(&[][..], |violation| &violation.order);
+        Self {
+            history,
+            violation,
+            said,
+            places: order.iter().enumerate().map(|(place, &at)| (at, place + 1)).collect(),
+            // Row 1 names the clients.
+            rows: moments.into_iter().enumerate().map(|(row, moment)| (moment, row + 2)).collect(),
+            clients,
+        }
+    }
+
+    /// The row below the last.
+    fn end(&self) -> usize {
+        self.rows.len() + 2
+    }
+
+    fn operation(&self, at: usize) -> Value {
+        let operation = &self.history.operations[at];
+        let is_culprit = self.violation.is_some_and(|violation| violation.culprit == at);
+        let last = operation.returned.and_then(|returned| self.rows.get(&returned).copied());
+        let place = self.places.get(&at);
+        let class = match (is_culprit, operation.returned, place) {
+            (true, _, _) => " culprit",
+            (false, None, _) => " open",
+            (false, Some(_), Some(_)) => " placed",
+            (false, Some(_), None) => "",
+        };
+        let (asked, answer) = &self.said[at];
+        let (verb, rest) = asked.split_once(' ').unwrap_or((asked, ""));
+        context! {
+            client => operation.client,
+            class,
+            column => self.clients.iter().position(|client| *client == operation.client).unwrap_or(0) + 1,
+            first => self.rows.get(&operation.called).copied().unwrap_or(2),
+            end => last.map_or(self.end(), |last| last + 1),
+            place => if is_culprit { Some("✗".to_owned()) } else { place.map(usize::to_string) },
+            asked => context! { whole => asked, verb, rest },
+            answer => operation.returned.map(|_| answer.join(", ")),
+            details => self.details(at),
+        }
+    }
+
+    /// Everything about an operation, for those who look closer.
+    fn details(&self, at: usize) -> String {
+        let operation = &self.history.operations[at];
+        let (asked, answer) = &self.said[at];
+        let called = micros(operation.called);
+        let mut text = format!("client {}\n{asked}\n", operation.client);
+        for line in answer {
+            let _ = writeln!(text, "    {line}");
+        }
+        match operation.returned {
+            Some(returned) => {
+                let took = micros(returned.saturating_sub(operation.called));
+                let _ = write!(text, "called {called}, answered {} (after {took})", micros(returned));
+            }
+            None => {
+                let _ =
+                    write!(text, "called {called}, no answer yet: it may have taken effect, or may still");
+            }
+        }
+        if let Some(violation) = self.violation.filter(|violation| violation.culprit == at) {
+            let _ = write!(text, "\nexpected: {}\nactual:   {}", violation.expected, violation.actual);
+        }
+        text
+    }
+}
+
+/// Nanoseconds as microseconds with one decimal.
+fn micros(nanos: u64) -> String {
+    format!("{}.{} µs", nanos / 1_000, nanos % 1_000 / 100)
+}

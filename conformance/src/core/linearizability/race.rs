@@ -1,0 +1,92 @@
+//! Clients that really run at the same time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::try_join_all;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, spawn_blocking};
+
+use super::{Client, Recorder};
+use crate::core::Abstraction;
+
+/// Longest that a client waits for the others before a round; without them it goes ahead.
+const GATHERING: Duration = Duration::from_millis(50);
+
+/// Runs `clients` clients at the same time, spread over `stores`, and answers what each of them made of it.
+///
+/// Each has a thread of its own, on every kind of runtime: a store that never waits overlaps with nobody on one thread.
+/// Must be awaited on a tokio runtime. A client's panic is passed on.
+pub async fn race<A, W, F, T>(
+    recorder: &Arc<Recorder<A>>,
+    stores: &[Arc<A::Store>],
+    clients: usize,
+    work: W,
+) -> Vec<T>
+where
+    A: Abstraction,
+    W: Fn(Client<A>) -> F + Send + Sync + 'static,
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    // When the race is dropped, its clients end after what they are at.
+    let mut stop = StopOnDrop(Some(recorder));
+    let (work, start) = (Arc::new(work), Arc::new(Turnstile::new(clients)));
+    let threads = (0..clients).zip(stores.iter().cycle()).map(|(number, store)| {
+        let client = recorder.client(number, Arc::clone(store));
+        let (work, start, runtime) = (Arc::clone(&work), Arc::clone(&start), Handle::current());
+        spawn_blocking(move || {
+            start.pass(0);
+            runtime.block_on(work(client))
+        })
+    });
+    match try_join_all(threads).await {
+        Ok(results) => {
+            stop.0 = None;
+            results
+        }
+        Err(error) => pass_on(error),
+    }
+}
+
+fn pass_on<T>(error: JoinError) -> T {
+    std::panic::resume_unwind(error.into_panic())
+}
+
+/// Where clients wait for each other before every round, so that the round's operations meet.
+#[derive(Debug)]
+pub(crate) struct Turnstile {
+    clients: usize,
+    arrived: AtomicUsize,
+}
+
+impl Turnstile {
+    /// For so many clients.
+    pub(crate) const fn new(clients: usize) -> Self {
+        Self { clients, arrived: AtomicUsize::new(0) }
+    }
+
+    /// Returns when every client has come so often, or has been waited for long enough. Blocks the client's own thread:
+    /// a wake-up through the runtime would spread the clients out again.
+    pub(crate) fn pass(&self, round: usize) {
+        self.arrived.fetch_add(1, Ordering::SeqCst);
+        let started = Instant::now();
+        while self.arrived.load(Ordering::SeqCst) < self.clients * (round + 1)
+            && started.elapsed() < GATHERING
+        {
+            std::thread::yield_now();
+        }
+    }
+}
+
+struct StopOnDrop<'a, A: Abstraction>(Option<&'a Recorder<A>>);
+
+impl<A: Abstraction> Drop for StopOnDrop<'_, A> {
+    fn drop(&mut self) {
+        if let Some(recorder) = self.0 {
+            recorder.stop();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! What the suite of every abstraction shares: cases and how they run, harnesses and servers, transcripts, reports,
+//! histories and their search, mutants and the matrix of what catches them.
+//!
+//! Nothing here names an abstraction, and nothing calls up into one: what differs is passed down as an [`Abstraction`].
+//! A test reads the imports of this folder.
+
+mod abstraction;
+mod case;
+mod clock;
+mod context;
+mod failure;
+mod harness;
+mod in_process;
+pub mod known;
+pub mod linearizability;
+pub mod mutation;
+pub mod plan;
+pub mod property;
+mod raw;
+mod reply;
+pub mod report;
+pub mod run;
+mod suite;
+mod transcript;
+pub mod trial;
+#[cfg(feature = "cli")]
+pub mod wire;
+
+pub use abstraction::{Abstraction, Contract};
+pub use case::{Case, Kind, Need};
+pub(crate) use case::{Proof, case};
+pub use clock::ManualClock;
+pub use context::{Ctx, Stop};
+pub use failure::{Failure, StatusCode};
+pub use harness::{Abilities, Ability, Budget, Harness, Instance, Mode, OpenError, Restart};
+pub use in_process::{InProcess, Opener};
+pub use raw::{RawCalls, RawMessages, RawRequest, RawResponse};
+pub use reply::Reply;
+pub(crate) use reply::{answered, diverged, refused};
+pub(crate) use transcript::bytes;
+pub use transcript::{Action, Divergence, Outcome, Step, Transcript};

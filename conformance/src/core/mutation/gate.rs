@@ -1,0 +1,87 @@
+//! What makes the suite itself fail: a flaw that it does not catch, or catches for no reason.
+
+use std::fmt;
+
+use prism_contract::{Level, Requirement};
+
+use super::{Matrix, Mutant, Row};
+use crate::core::{Abstraction, Case, Contract};
+
+/// Something wrong with the suite.
+pub enum Problem<A: Abstraction> {
+    /// No case fails on this mutant.
+    Survives(&'static Mutant),
+    /// Cases fail on this mutant, but none that proves a rule which it breaks, or random ones alone.
+    CaughtByChance(&'static Mutant, Vec<&'static Case<A>>),
+    /// No mutant breaks this rule.
+    RuleWithoutMutant(&'static Requirement),
+    /// Mutants stand for this rule, but no case that cites it fails on any of them.
+    RuleUnguarded(&'static Requirement),
+    /// A store without a flaw fails this case.
+    FalseAlarm(&'static Case<A>, String),
+}
+
+impl<A: Abstraction> fmt::Display for Problem<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Survives(mutant) => {
+                let (name, rules) = (mutant.name, mutant.breaks.join(", "));
+                write!(f, "{name} survives: {} No case of {rules} fails.", mutant.says)
+            }
+            Self::CaughtByChance(mutant, cases) => {
+                let cases: Vec<_> = cases.iter().map(|case| case.id).collect();
+                let (name, rules) = (mutant.name, mutant.breaks.join(", "));
+                write!(
+                    f,
+                    "{name} breaks {rules}, but is caught only by {}, which cite none",
+                    cases.join(", ")
+                )
+            }
+            Self::RuleWithoutMutant(rule) => write!(f, "{} has no mutant: {}", rule.id, rule.text),
+            Self::RuleUnguarded(rule) => {
+                write!(
+                    f,
+                    "no case of {} catches a mutant that breaks it first of all: {}",
+                    rule.id, rule.text
+                )
+            }
+            Self::FalseAlarm(case, why) => write!(f, "{} fails on a store without a flaw: {why}", case.id),
+        }
+    }
+}
+
+/// Everything that is wrong with the suite, as `matrix` shows it.
+pub fn gate<A: Abstraction>(matrix: &Matrix<A>) -> Vec<Problem<A>> {
+    let alarms = matrix.false_alarms.iter().map(|(case, why)| Problem::FalseAlarm(case, why.clone()));
+    let rules = rules_to_break(A::CONTRACT).filter_map(|rule| of_a_rule(matrix, rule));
+    alarms.chain(matrix.rows.iter().filter_map(of_a_mutant)).chain(rules).collect()
+}
+
+/// A mutant stands for the rule that it names first: each rule needs one, and a case of its own that catches it.
+fn of_a_rule<A: Abstraction>(matrix: &Matrix<A>, rule: &'static Requirement) -> Option<Problem<A>> {
+    let stands_for = |mutant: &Mutant| mutant.breaks[0] == rule.id;
+    if !(A::CONTRACT.mutants)().into_iter().any(stands_for) {
+        return Some(Problem::RuleWithoutMutant(rule));
+    }
+    let mut rows = matrix.rows.iter().filter(|row| stands_for(row.mutant)).peekable();
+    rows.peek()?;
+    let caught = |row: &Row<A>| row.kills().any(|case| case.proves.contains(&rule.id.as_str()));
+    (!rows.any(caught)).then_some(Problem::RuleUnguarded(rule))
+}
+
+fn of_a_mutant<A: Abstraction>(row: &Row<A>) -> Option<Problem<A>> {
+    match (row.failed.is_empty(), row.kills().next()) {
+        (true, _) => Some(Problem::Survives(row.mutant)),
+        (false, None) => Some(Problem::CaughtByChance(row.mutant, row.failed.clone())),
+        (false, Some(_)) => None,
+    }
+}
+
+/// The rules that a store can break.
+fn rules_to_break(contract: Contract) -> impl Iterator<Item = &'static Requirement> {
+    let is_raw = move |rule: &Requirement| contract.wire_only.iter().any(|wire| wire.rule == rule.id);
+    (contract.requirements)()
+        .iter()
+        .filter(|rule| rule.level == Level::Must && rule.untestable.is_none())
+        .filter(move |rule| !is_raw(rule))
+}

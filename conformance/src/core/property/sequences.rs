@@ -1,0 +1,150 @@
+//! A property: sequences of operations from one mix, as many as the budget allows, from a fixed seed and a fresh one.
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use proptest::strategy::Strategy;
+
+use super::hunt::{Found, Hunt, Shrinking, hunt};
+use super::{REGRESSION, Regression, Sequential, Tally};
+use crate::core::{Budget, Ctx, Proof, Stop};
+
+/// How often a property draws, and what must have happened for it to prove anything.
+pub(crate) struct Sequences<A: Sequential> {
+    /// The case's id.
+    pub(crate) case: &'static str,
+    /// How many sequences of each seed on each budget; all but the quick one have a second, fresh seed.
+    pub(crate) count: (u32, u32, u32),
+    /// How often each of these must have happened in a hundred sequences.
+    pub(crate) floors: &'static [(A::Event, u64)],
+}
+
+/// Draws sequences of `operations` and plays them.
+pub(crate) async fn check<A: Sequential>(
+    ctx: &Ctx<A>,
+    property: &Sequences<A>,
+    operations: &(impl Strategy<Value = Vec<A::Op>, Tree: Send> + Sync),
+) -> Proof {
+    let (quick, ci, soak) = property.count;
+    let count = ctx.budget().pick(quick, ci, soak);
+    let seeds = match ctx.budget() {
+        Budget::Quick => vec![ctx.seed()],
+        Budget::Ci | Budget::Soak => vec![ctx.seed(), fresh_seed()],
+    };
+    let drawn = u64::from(count) * seeds.len() as u64;
+    let mut tally = Tally::default();
+    for (nth, seed) in seeds.into_iter().enumerate() {
+        let kind = if nth == 0 { "fixed" } else { "fresh" };
+        ctx.note(format!("{kind} seed {seed}: {count} sequences"));
+        let mut random = random(seed, property.case);
+        match hunt(ctx, &mut random, operations, count, attempt).await? {
+            Hunt::Nothing(happened) => tally.merge(&happened),
+            Hunt::Found(found) => return Err(report(ctx, property.case, seed, *found).await),
+        }
+    }
+    ctx.note(format!("happened: {tally}"));
+    floors(ctx, property, drawn, &tally)
+}
+
+fn floors<A: Sequential>(
+    ctx: &Ctx<A>,
+    property: &Sequences<A>,
+    drawn: u64,
+    tally: &Tally<A::Event>,
+) -> Proof {
+    let possible =
+        property.floors.iter().filter(|(event, _)| A::can_happen(*event, ctx.claims(), ctx.abilities()));
+    for (event, floor) in possible {
+        let (happened, least) = (tally.count(*event), floor * drawn / 100);
+        if happened < least {
+            let why = format!("{event:?} happened {happened} times; under {least} nothing is proved");
+            return Err(Stop::Inconclusive(why));
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::ptr_arg, reason = "an Attempt takes what was drawn, which is a Vec")]
+fn attempt<'a, A: Sequential>(
+    ctx: &'a Ctx<A>,
+    ops: &'a Vec<A::Op>,
+) -> BoxFuture<'a, Result<Tally<A::Event>, Stop>> {
+    async move { A::play(ctx, &whole(ctx, ops)).await }.boxed()
+}
+
+/// What is played: the operations that this store can be asked for, and a look at everything they may have left behind.
+fn whole<A: Sequential>(ctx: &Ctx<A>, ops: &[A::Op]) -> Vec<A::Op> {
+    let mut whole = A::within(ops, ctx.claims(), ctx.abilities());
+    whole.extend(A::reads_of(&whole, ctx.claims()));
+    whole
+}
+
+/// Leaves the shrunk run's transcript and a regression behind.
+async fn report<A: Sequential>(ctx: &Ctx<A>, case: &str, seed: u64, found: Found<A, Vec<A::Op>>) -> Stop {
+    let Found { value, divergence, transcript } = found;
+    let whole = whole(ctx, &value);
+    let mut found = Found { value: whole, divergence, transcript };
+    found.value.truncate(found.transcript.steps.len());
+    let Found { value, divergence, mut transcript } = fewer(ctx, found).await;
+    transcript.notes.push(format!("shrunk to {} operations", value.len()));
+    ctx.show(transcript);
+    let note = format!("expected {}; was {}", divergence.expected, divergence.actual);
+    let regression = Regression { case: case.to_owned(), seed, note, operations: value };
+    ctx.attach(REGRESSION, regression.to_json());
+    Stop::Diverged(divergence)
+}
+
+/// Leaves out, one by one and from the end, every operation and every word that the divergence does not need.
+async fn fewer<A: Sequential>(ctx: &Ctx<A>, mut found: Found<A, Vec<A::Op>>) -> Found<A, Vec<A::Op>> {
+    let mut shrinking = Shrinking::new();
+    let mut smaller = true;
+    while smaller && !shrinking.is_over() {
+        smaller = false;
+        for at in (0..found.value.len()).rev() {
+            if at >= found.value.len() {
+                continue;
+            }
+            let mut shorter = found.value.clone();
+            shorter.remove(at);
+            let plainer = A::plainer(&found.value[at]).into_iter().map(|op| {
+                let mut value = found.value.clone();
+                value[at] = op;
+                value
+            });
+            for value in [shorter].into_iter().chain(plainer) {
+                if let Some((divergence, transcript)) = shrinking.fails(ctx, &value, exactly).await {
+                    found = Found { value, divergence, transcript };
+                    found.value.truncate(found.transcript.steps.len());
+                    smaller = true;
+                    break;
+                }
+            }
+        }
+    }
+    found
+}
+
+#[expect(clippy::ptr_arg, reason = "an Attempt takes what was drawn, which is a Vec")]
+fn exactly<'a, A: Sequential>(
+    ctx: &'a Ctx<A>,
+    ops: &'a Vec<A::Op>,
+) -> BoxFuture<'a, Result<Tally<A::Event>, Stop>> {
+    A::play(ctx, ops).boxed()
+}
+
+/// A seed for proptest from a run's seed and the name of what is drawn.
+pub(crate) fn random(seed: u64, name: &str) -> proptest::test_runner::TestRunner {
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    for (at, byte) in name.bytes().enumerate() {
+        bytes[8 + at % 24] ^= byte.rotate_left(u32::try_from(at / 24).unwrap_or(0));
+    }
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng)
+}
+
+/// A seed that no run had before.
+fn fresh_seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) >> 16
+}

@@ -1,0 +1,181 @@
+//! From the results of cases to a report.
+
+use std::time::Duration;
+
+use super::{
+    Attachment, CaseReport, Outcome, Report, RunInfo, SCHEMA, Target, Verdict, causes, kind_name, level_name,
+    rules,
+};
+use crate::core::known::KnownFailures;
+use crate::core::plan::{Omission, Selection};
+use crate::core::run::{self, CaseResult, Obstacle};
+use crate::core::{Abstraction, Case, Divergence};
+
+fn untold<A: Abstraction>(case: &'static Case<A>, outcome: Outcome, replay: String) -> CaseReport {
+    CaseReport {
+        id: case.id,
+        title: case.title,
+        rules: case.proves,
+        level: level_name(case.level),
+        kind: kind_name(case.kind),
+        outcome,
+        reason: None,
+        expected: None,
+        actual: None,
+        transcript: None,
+        likely_causes: Vec::new(),
+        attachments: Vec::new(),
+        replay,
+        replay_shrunk: None,
+        elapsed_ms: 0,
+    }
+}
+
+/// The report of a case that the run left out.
+pub(crate) fn omitted<A: Abstraction>(case: &'static Case<A>, why: &Omission, replay: String) -> CaseReport {
+    CaseReport { reason: Some(why.reason()), ..untold(case, Outcome::LeftOut, replay) }
+}
+
+/// The report of a case, told by `known` whether its failure is a known one. `trace` keeps every transcript.
+pub fn case_report<A: Abstraction>(
+    result: &CaseResult<A>,
+    known: &KnownFailures,
+    replay: String,
+    trace: bool,
+) -> CaseReport {
+    let mut report = untold(result.case, Outcome::Passed, replay);
+    report.elapsed_ms = millis(result.elapsed);
+    match &result.verdict {
+        run::Verdict::Passed => {}
+        run::Verdict::Failed(divergence) => {
+            // A server's own words are among these, and must not write to a terminal as they like.
+            let (expected, actual) = (one_line(&divergence.expected), one_line(&divergence.actual));
+            let divergence = Divergence { step: divergence.step, expected, actual };
+            report.outcome = Outcome::Failed;
+            report.transcript = Some(result.transcript.render(Some(&divergence)));
+            (report.expected, report.actual) = (Some(divergence.expected), Some(divergence.actual));
+            report.likely_causes = causes::of_case(A::CONTRACT, &report, &[result.case.id]);
+        }
+        run::Verdict::Inconclusive(why) => {
+            (report.outcome, report.reason) = (Outcome::Inconclusive, Some(printable(why)));
+        }
+        run::Verdict::Broken(why) => {
+            (report.outcome, report.reason) = (Outcome::Broken, Some(printable(why)));
+        }
+        run::Verdict::Skipped(obstacle) => {
+            (report.outcome, report.reason) = (skipped(*obstacle), Some(obstacle.reason()));
+        }
+    }
+    let kept = report.outcome == Outcome::Broken || (trace && !report.outcome.is_skipped());
+    if report.transcript.is_none() && kept {
+        let notes = result.transcript.notes.iter().map(|note| format!("note: {note}\n"));
+        report.transcript = Some(notes.fold(result.transcript.render(None), |text, note| text + &note));
+    }
+    hold_against(&mut report, known);
+    if report.outcome.is_fault() || report.outcome == Outcome::Inconclusive {
+        report.attachments = result.attachments.iter().map(attachment).collect();
+    }
+    report
+}
+
+fn attachment((name, content): &(String, String)) -> Attachment {
+    Attachment { name: name.clone(), path: None, content: content.clone() }
+}
+
+/// A failure as it is known to be is no fault; anything else that happens to a known failure is one.
+fn hold_against(report: &mut CaseReport, known: &KnownFailures) {
+    let Some(known) = known.of(report.id) else { return };
+    match report.outcome {
+        Outcome::Failed if known.message.is_within(&report.message()) => {
+            (report.outcome, report.reason) = (Outcome::KnownFailure, Some(known.reason.clone()));
+        }
+        Outcome::Failed => {
+            let message = &known.message;
+            report.reason = Some(format!("known to fail, but with another message: '{message}'"));
+        }
+        Outcome::Passed => {
+            let why = format!("known to fail ({}), and passed: take it off the list", known.reason);
+            (report.outcome, report.reason) = (Outcome::UnexpectedPass, Some(why));
+        }
+        Outcome::KnownFailure
+        | Outcome::UnexpectedPass
+        | Outcome::Inconclusive
+        | Outcome::Broken
+        | Outcome::NotApplicable
+        | Outcome::NotObservable
+        | Outcome::LeftOut => {}
+    }
+}
+
+const fn skipped(obstacle: Obstacle) -> Outcome {
+    match obstacle {
+        Obstacle::NotClaimed(_) | Obstacle::Claimed(_) => Outcome::NotApplicable,
+        Obstacle::Unable(_) | Obstacle::NotOnTheWire => Outcome::NotObservable,
+    }
+}
+
+/// Text without what a terminal obeys; lines stay lines.
+fn printable(text: &str) -> String {
+    let shown = |char: char| match char {
+        '\n' | '\t' => char.to_string(),
+        char if char.is_control() => char.escape_default().to_string(),
+        char => char.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
+/// The same in one line.
+fn one_line(text: &str) -> String {
+    printable(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The whole report. `cases` are in the suite's order, those that were left out among them.
+pub(crate) fn report(
+    target: Target,
+    mut run: RunInfo,
+    elapsed: Duration,
+    selection: &Selection,
+    known: &KnownFailures,
+    mut cases: Vec<CaseReport>,
+) -> Report {
+    run.elapsed_ms = millis(elapsed);
+    let likely_causes = causes::name(run.contract, &mut cases);
+    let stale =
+        known.stale(run.contract).map(|known| format!("the known failure of {} names no case", known.case));
+    let problems: Vec<_> = stale.collect();
+    let requirements = rules::judge(run.contract, &target, &cases);
+    let (verdict, sentence) = Verdict::of(&cases, &requirements, selection, &problems);
+    Report {
+        schema: SCHEMA,
+        verdict,
+        exit_code: verdict.exit_code(),
+        sentence,
+        counts: super::Counts::of(&cases),
+        target,
+        run,
+        problems,
+        likely_causes,
+        requirements,
+        cases,
+    }
+}
+
+/// This moment in UTC, as RFC 3339, to the second.
+pub(crate) fn utc_now() -> String {
+    jiff::Timestamp::now().strftime("%FT%TZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_cannot_write_to_the_terminal_as_it_likes() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc\u{7f}ä"), "a\\u{1b}[2Jb\nc\\u{7f}ä");
+        assert_eq!(one_line("a\n→ b\r"), "a\\n→ b\\r");
+    }
+}

@@ -1,0 +1,55 @@
+//! The verdict as a badge for a readme.
+
+use super::{Report, Verdict};
+
+/// Advance widths of Verdana at 11 px, near enough: narrow, common and wide characters.
+fn width(text: &str) -> f64 {
+    let of = |char| match char {
+        'i' | 'l' | 'j' | '.' | ',' | '/' | ' ' => 4.0,
+        'm' | 'w' | 'M' | 'W' => 10.5,
+        _ => 7.0,
+    };
+    text.chars().map(of).sum()
+}
+
+/// A self-contained SVG: `prism conformance`, then the verdict and how many of the rules are proven.
+pub fn badge(report: &Report) -> String {
+    let proven = report.requirements.iter().filter(|rule| rule.verdict == super::RuleVerdict::Proven).count();
+    let (left, right) = (
+        "prism conformance",
+        format!("{} · {proven}/{} rules", report.verdict.label(), report.requirements.len()),
+    );
+    let color = match report.verdict {
+        Verdict::Conformant => "#2e7d32",
+        Verdict::ConformantButForKnownFailures | Verdict::Partial => "#a15c00",
+        Verdict::Incomplete | Verdict::NotConformant => "#b3261e",
+        Verdict::Inconclusive | Verdict::NothingRan => "#5f6368",
+    };
+    let (l, r) = (width(left) + 14.0, width(&right) + 14.0);
+    let (all, left_at, right_at) = (l + r, l / 2.0, l + r / 2.0);
+    format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{all}" height="20" role="img" aria-label="{left}: {right}">
+  <title>{left}: {right}</title>
+  <clipPath id="r"><rect width="{all}" height="20" rx="4"/></clipPath>
+  <g clip-path="url(#r)">
+    <rect width="{l}" height="20" fill="#3c4043"/>
+    <rect x="{l}" width="{r}" height="20" fill="{color}"/>
+  </g>
+  <g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,Geneva,sans-serif" font-size="11">
+    <text x="{left_at}" y="14">{left}</text>
+    <text x="{right_at}" y="14">{right}</text>
+  </g>
+</svg>
+"##
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::core::report::fixture;
+
+    #[test]
+    fn the_badge_is_as_it_was() {
+        insta::assert_snapshot!(super::badge(&fixture::report()));
+    }
+}

@@ -1,0 +1,293 @@
+//! The report as one self-contained page: no network, no font of its own, and no script that it needs.
+
+mod escape;
+mod markdown;
+mod transcript;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, context};
+
+use super::{CaseReport, Outcome, Report, RuleVerdict, Verdict, count, level_name};
+use crate::core::Ability;
+pub(super) use escape::escape;
+
+/// So many failures are shown open; of more, the first few.
+const ALL_OPEN: usize = 8;
+const SOME_OPEN: usize = 3;
+
+/// Rules that a failure shows in full; of more, only their ids.
+const RULES: usize = 4;
+
+/// How many of the slowest cases are shown.
+const SLOWEST: usize = 10;
+
+/// The report as one self-contained HTML page.
+pub fn html(report: &Report) -> String {
+    let page = templates().get_template("page").expect("the page is a template");
+    page.render(view(report)).expect("the page is made of what its template names")
+}
+
+/// The templates of pages. What stands in them is escaped by [`escape()`], which also replaces what could write to a
+/// terminal or turn the direction of text.
+pub(in crate::core) fn templates() -> &'static Environment<'static> {
+    static TEMPLATES: OnceLock<Environment<'static>> = OnceLock::new();
+    TEMPLATES.get_or_init(|| {
+        let mut templates = Environment::new();
+        templates.set_auto_escape_callback(|_| AutoEscape::Html);
+        templates.set_formatter(|out, _, value| match value.as_str() {
+            Some(text) if !value.is_safe() => out.write_str(&escape(text)).map_err(unwritten),
+            Some(text) => out.write_str(text).map_err(unwritten),
+            None if value.is_undefined() || value.is_none() => Ok(()),
+            None => write!(out, "{value}").map_err(unwritten),
+        });
+        templates.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
+        templates.add_filter("with_code", |text: &str| Value::from_safe_string(escape::with_code(text)));
+        templates.add_filter("count", |number: usize, one: &str| count(number, one));
+        for (name, text) in [
+            ("page", include_str!("html/page.jinja")),
+            ("history", include_str!("../linearizability/history.jinja")),
+        ] {
+            templates.add_template(name, text).expect("a template of the suite parses");
+        }
+        templates
+    })
+}
+
+fn unwritten(error: std::fmt::Error) -> Error {
+    Error::new(ErrorKind::WriteFailure, "a page is written to memory").with_source(error)
+}
+
+/// All that the page shows.
+fn view(report: &Report) -> Value {
+    let cases: Vec<Value> = report.cases.iter().map(|case| case_view(case, report)).collect();
+    let which = |which: &dyn Fn(Outcome) -> bool| -> Vec<Value> {
+        let all = report.cases.iter().zip(&cases);
+        all.filter(|(case, _)| which(case.outcome)).map(|(_, view)| view.clone()).collect()
+    };
+    let told = |id: &str, title: &str, cases: Vec<Value>| {
+        let open = if cases.len() > ALL_OPEN { SOME_OPEN } else { cases.len() };
+        context! { id, title, open, cases }
+    };
+    let inconclusive = |outcome| outcome == Outcome::Inconclusive;
+    let known = |outcome| outcome == Outcome::KnownFailure;
+    let (tone, color) = tone(report.verdict);
+    let (sign, headline) = headline(report.verdict);
+    let rest = report.sentence.strip_prefix(headline).and_then(|rest| rest.strip_prefix(": "));
+    let contract = report.run.contract;
+    context! {
+        report => Value::from(Serde(report)),
+        style => Value::from_safe_string(include_str!("html/page.css").to_owned()),
+        script => Value::from_safe_string(include_str!("html/page.js").to_owned()),
+        verdict => context! { label => report.verdict.label(), tone, color, sign, headline },
+        // The sentence without the headline that it may begin with.
+        sentence => rest.unwrap_or(&report.sentence),
+        counted => report.counts.line(),
+        took => span(report.run.elapsed_ms),
+        proven => report.requirements.iter().filter(|rule| rule.verdict == RuleVerdict::Proven).count(),
+        capabilities => (contract.capabilities)(),
+        abilities => Ability::ALL.map(Ability::name),
+        likely_causes => report.likely_causes.iter().map(|cause| cause_view(cause)).collect::<Vec<_>>(),
+        told => vec![
+            told("failures", "Failures", which(&Outcome::is_fault)),
+            told("inconclusive", "Inconclusive", which(&inconclusive)),
+            told("known", "Known failures", which(&known)),
+        ],
+        tally => rule_tally(report),
+        rules => rules(report, &cases),
+        skipped => skipped(report, &cases),
+        slowest => slowest(report, &cases),
+        groups => groups(report, &cases),
+        // The page's own heading says what the contract's first line says.
+        contract => Value::from_safe_string(markdown::html(
+            contract.text.split_once('\n').map_or(contract.text, |(_, rest)| rest),
+        )),
+    }
+}
+
+fn case_view(case: &CaseReport, report: &Report) -> Value {
+    let contract = report.run.contract;
+    let (tone, sign) = look(case.outcome);
+    let (told, others) = case.rules_told(RULES, contract);
+    let told = (contract.requirements)().iter().filter(|rule| told.contains(&rule.id.as_str()));
+    let told =
+        told.map(|rule| context! { id => &rule.id, level => level_name(rule.level), text => &rule.text });
+    let pair = case.expected.as_deref().zip(case.actual.as_deref());
+    let documents = case.attachments.iter().map(|document| {
+        context! {
+            name => &document.name,
+            content => &document.content,
+            path => document.path.as_ref().map(|path| path.display().to_string()),
+            is_page => Path::new(&document.name).extension().is_some_and(|extension| extension == "html"),
+        }
+    });
+    context! {
+        tone,
+        sign,
+        others,
+        label => case.outcome.label(),
+        told => told.collect::<Vec<_>>(),
+        pair => pair.map(|(expected, actual)| transcript::side_by_side(expected, actual)),
+        lines => case.transcript.as_deref().filter(|text| !text.is_empty()).map(transcript::parts),
+        causes => case.likely_causes.iter().map(|cause| cause_view(cause)).collect::<Vec<_>>(),
+        documents => documents.collect::<Vec<_>>(),
+        took => span(case.elapsed_ms),
+        is_skipped => case.outcome.is_skipped(),
+        is_told => !case.outcome.is_skipped() && case.outcome != Outcome::Passed,
+        ..Value::from(Serde(case))
+    }
+}
+
+fn cause_view(cause: &str) -> Value {
+    let (name, says) = cause.split_once(": ").unwrap_or((cause, ""));
+    context! { name, says }
+}
+
+/// How many rules came out how.
+fn rule_tally(report: &Report) -> Vec<Value> {
+    let tag = |verdict: RuleVerdict| {
+        let number = report.requirements.iter().filter(|rule| rule.verdict == verdict).count();
+        context! { number, tone => rule_tone(verdict), label => verdict.label() }
+    };
+    let came_out = |verdict: &RuleVerdict| report.requirements.iter().any(|rule| rule.verdict == *verdict);
+    RuleVerdict::ALL.into_iter().filter(came_out).map(tag).collect()
+}
+
+/// Every rule, with the cases that prove it.
+fn rules(report: &Report, views: &[Value]) -> Vec<Value> {
+    let view = report.requirements.iter().map(|rule| {
+        let about = report.cases.iter().zip(views).filter(|(case, _)| rule.cases.contains(&case.id));
+        let (cases, proofs): (Vec<_>, Vec<_>) = about.map(|(case, view)| (case, view.clone())).unzip();
+        let labels = grouped(cases, |case| case.outcome.label());
+        let tally: Vec<_> = labels.iter().map(|(label, cases)| format!("{} {label}", cases.len())).collect();
+        context! {
+            proofs,
+            tally => tally.join(", "),
+            tone => rule_tone(rule.verdict),
+            label => rule.verdict.label(),
+            ..Value::from(Serde(rule))
+        }
+    });
+    view.collect()
+}
+
+/// What did not run, by the reason.
+fn skipped<'a>(report: &'a Report, views: &[Value]) -> Vec<Value> {
+    let cases = report.cases.iter().zip(views).filter(|(case, _)| case.outcome.is_skipped());
+    let reason = |&(case, _): &(&'a CaseReport, _)| case.reason.as_deref().unwrap_or(case.outcome.label());
+    let reasons = grouped(cases, reason);
+    let view = reasons.into_iter().map(|(reason, cases)| {
+        let label = cases.first().map(|(case, _)| case.outcome.label());
+        context! { reason, label, cases => views_of(&cases) }
+    });
+    view.collect()
+}
+
+/// The cases that took longest, each with its part of the longest in percent.
+fn slowest(report: &Report, views: &[Value]) -> Vec<Value> {
+    let cases = report.cases.iter().zip(views).filter(|(case, _)| !case.outcome.is_skipped());
+    let mut cases: Vec<_> = cases.collect();
+    cases.sort_by_key(|(case, _)| std::cmp::Reverse(case.elapsed_ms));
+    cases.truncate(SLOWEST);
+    let most = cases.first().map_or(1, |(case, _)| case.elapsed_ms.max(1));
+    let view = |(case, view): (&CaseReport, &Value)| {
+        context! { part => case.elapsed_ms * 100 / most, ..view.clone() }
+    };
+    cases.into_iter().map(view).collect()
+}
+
+/// Every case, by group.
+fn groups(report: &Report, views: &[Value]) -> Vec<Value> {
+    let group = |&(case, _): &(&CaseReport, &Value)| case.id.split("::").next().unwrap_or_default();
+    let groups = grouped(report.cases.iter().zip(views), group);
+    let view = groups.into_iter().map(|(name, cases)| {
+        let signs = [("good", "passed"), ("bad", "failed"), ("open", "open"), ("none", "skipped")];
+        let tally = signs.into_iter().filter_map(|(tone, label)| {
+            let number = cases.iter().filter(|(case, _)| look(case.outcome).0 == tone).count();
+            (number > 0).then(|| context! { number, tone, label })
+        });
+        let tally: Vec<_> = tally.collect();
+        context! { name, tally, cases => views_of(&cases) }
+    });
+    view.collect()
+}
+
+fn views_of(cases: &[(&CaseReport, &Value)]) -> Vec<Value> {
+    cases.iter().map(|(_, view)| (*view).clone()).collect()
+}
+
+/// Items with the same key together, in the order in which the keys came first.
+fn grouped<'a, T: 'a>(
+    items: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> &'a str,
+) -> Vec<(&'a str, Vec<T>)> {
+    let mut groups: Vec<(&str, Vec<T>)> = Vec::new();
+    for item in items {
+        let key = key(&item);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, same)) => same.push(item),
+            None => groups.push((key, vec![item])),
+        }
+    }
+    groups
+}
+
+/// The class that colours what came out so, and the colour of the page's icon.
+const fn tone(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Conformant => ("good", "2f7d4f"),
+        Verdict::Incomplete | Verdict::NotConformant => ("bad", "b3261e"),
+        Verdict::ConformantButForKnownFailures
+        | Verdict::Partial
+        | Verdict::Inconclusive
+        | Verdict::NothingRan => ("open", "b58a1b"),
+    }
+}
+
+const fn headline(verdict: Verdict) -> (&'static str, &'static str) {
+    match verdict {
+        Verdict::Conformant => ("✓", "Conformant"),
+        Verdict::ConformantButForKnownFailures => ("✓", "Conformant, but for known failures"),
+        Verdict::Partial => ("✓", "Passed, in part"),
+        Verdict::Incomplete => ("✗", "Incomplete"),
+        Verdict::NotConformant => ("✗", "Not conformant"),
+        Verdict::Inconclusive => ("?", "Inconclusive"),
+        Verdict::NothingRan => ("?", "Nothing ran"),
+    }
+}
+
+const fn rule_tone(verdict: RuleVerdict) -> &'static str {
+    match verdict {
+        RuleVerdict::Proven => "good",
+        RuleVerdict::Failed => "bad",
+        RuleVerdict::KnownFailing
+        | RuleVerdict::Inconclusive
+        | RuleVerdict::ProvenInPart
+        | RuleVerdict::NotRun => "open",
+        RuleVerdict::NotApplicable | RuleVerdict::NotObservable | RuleVerdict::Untestable => "none",
+    }
+}
+
+/// The class and the sign of a case that came out so; the sign tells them apart without colour.
+const fn look(outcome: Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        Outcome::Passed => ("good", "✓"),
+        Outcome::Failed | Outcome::UnexpectedPass | Outcome::Broken => ("bad", "✗"),
+        Outcome::KnownFailure | Outcome::Inconclusive => ("open", "?"),
+        Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => ("none", "–"),
+    }
+}
+
+/// A span of time as people read it.
+fn span(millis: u64) -> String {
+    match millis {
+        0..1_000 => format!("{millis} ms"),
+        1_000..60_000 => format!("{}.{} s", millis / 1_000, millis % 1_000 / 100),
+        60_000.. => format!("{} min {} s", millis / 60_000, millis / 1_000 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests;

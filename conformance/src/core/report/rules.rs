@@ -1,0 +1,147 @@
+//! What the cases of a run say about each rule of the contract.
+
+use prism_contract::{Requirement, Scope};
+use serde::Serialize;
+
+use super::{CaseReport, Contract, Outcome, Target, count, level_name};
+
+/// What a run says about a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleVerdict {
+    /// Every case about it that this target allows has passed.
+    Proven,
+    /// Cases about it have passed, and the run left others out.
+    ProvenInPart,
+    /// A case about it has failed.
+    Failed,
+    /// A case about it has failed as it is known to.
+    KnownFailing,
+    /// A case about it showed nothing either way, or could not run.
+    Inconclusive,
+    /// It speaks of a claim that this target does not make.
+    NotApplicable,
+    /// This target, or the way it is reached, hides it.
+    NotObservable,
+    /// No test from outside can show it.
+    Untestable,
+    /// The run left out every case about it.
+    NotRun,
+}
+
+impl RuleVerdict {
+    /// All of them, the gravest first.
+    pub const ALL: [Self; 9] = [
+        Self::Failed,
+        Self::KnownFailing,
+        Self::Inconclusive,
+        Self::NotRun,
+        Self::ProvenInPart,
+        Self::Proven,
+        Self::NotObservable,
+        Self::NotApplicable,
+        Self::Untestable,
+    ];
+
+    /// In a word or two, for people.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::ProvenInPart => "proven in part",
+            Self::Failed => "failed",
+            Self::KnownFailing => "known to fail",
+            Self::Inconclusive => "inconclusive",
+            Self::NotApplicable => "not applicable",
+            Self::NotObservable => "not observable here",
+            Self::Untestable => "untestable",
+            Self::NotRun => "not run",
+        }
+    }
+}
+
+/// One rule.
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleReport {
+    /// Its id, such as `PUT-3`.
+    pub id: &'static str,
+    /// The heading it stands under.
+    pub area: &'static str,
+    /// `must` or `should`.
+    pub level: &'static str,
+    /// Its own words.
+    pub text: &'static str,
+    /// What the run says about it.
+    pub verdict: RuleVerdict,
+    /// Why, where the verdict alone does not say.
+    pub reason: Option<String>,
+    /// The ids of the cases that prove it.
+    pub cases: Vec<&'static str>,
+}
+
+/// Each rule of the contract, judged by the cases that prove it.
+pub(super) fn judge(contract: Contract, target: &Target, cases: &[CaseReport]) -> Vec<RuleReport> {
+    let judged = (contract.requirements)().iter().map(|rule| {
+        let about: Vec<_> = cases.iter().filter(|case| case.rules.contains(&rule.id.as_str())).collect();
+        let (verdict, reason) = verdict(rule, target, &about);
+        RuleReport {
+            id: &rule.id,
+            area: &rule.area,
+            level: level_name(rule.level),
+            text: &rule.text,
+            verdict,
+            reason,
+            cases: about.iter().map(|case| case.id).collect(),
+        }
+    });
+    judged.collect()
+}
+
+fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleVerdict, Option<String>) {
+    let tally = |outcome: Outcome| about.iter().filter(|case| case.outcome == outcome).count();
+    let first = |outcome: Outcome| about.iter().find(|case| case.outcome == outcome);
+    let named = |outcome: Outcome| first(outcome).map(|case| case.id.to_owned());
+    let why = |outcome: Outcome| first(outcome).and_then(|case| case.reason.clone());
+    let passed = tally(Outcome::Passed) + tally(Outcome::UnexpectedPass);
+    let left_out = tally(Outcome::LeftOut);
+
+    if let Some(case) = named(Outcome::Failed) {
+        return (RuleVerdict::Failed, Some(case));
+    }
+    if let Some(case) = named(Outcome::KnownFailure) {
+        return (RuleVerdict::KnownFailing, Some(case));
+    }
+    if let Some(reason) = why(Outcome::Inconclusive).or_else(|| why(Outcome::Broken)) {
+        return (RuleVerdict::Inconclusive, Some(reason));
+    }
+    if let Some(reason) = &rule.untestable {
+        return (RuleVerdict::Untestable, Some(reason.clone()));
+    }
+    if let Some(claim) = rule.capability.as_deref().filter(|claim| !target.claims.contains(claim)) {
+        return (RuleVerdict::NotApplicable, Some(format!("{claim} is not claimed; the opposite case runs")));
+    }
+    if left_out > 0 {
+        let reason = format!("{} left out", count(left_out, "case"));
+        let verdict = if passed > 0 { RuleVerdict::ProvenInPart } else { RuleVerdict::NotRun };
+        return (verdict, Some(reason));
+    }
+    if passed > 0 {
+        let hidden = tally(Outcome::NotObservable);
+        let reason = why(Outcome::NotObservable);
+        let reason =
+            reason.map(|why| format!("but for {} that cannot run here: {why}", count(hidden, "case")));
+        return (RuleVerdict::Proven, reason);
+    }
+    if rule.scope == Scope::Wire && !target.is_on_the_wire() {
+        return (
+            RuleVerdict::NotObservable,
+            Some("it is about gRPC, and this target is in process".to_owned()),
+        );
+    }
+    if let Some(reason) = why(Outcome::NotObservable) {
+        return (RuleVerdict::NotObservable, Some(reason));
+    }
+    if let Some(reason) = why(Outcome::NotApplicable) {
+        return (RuleVerdict::NotApplicable, Some(reason));
+    }
+    (RuleVerdict::NotRun, Some("no case of the suite is about it".to_owned()))
+}

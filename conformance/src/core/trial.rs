@@ -1,0 +1,211 @@
+//! The suite as tests of `cargo test` and nextest: one trial a case, by libtest-mimic.
+//!
+//! Listing the trials starts nothing: claims and abilities are static, so a case that cannot run is known beforehand and
+//! is shown as ignored, with the reason in brackets.
+
+use std::io;
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+
+use super::known::KnownFailures;
+use super::report::{Outcome, Replay, RunInfo, Target, case_report, failure, utc_now};
+use super::run::{Obstacle, Settings, run_case};
+use super::{Abstraction, Budget, Case, Harness, Kind};
+
+/// The harnesses of one test, and the name of the test.
+pub struct Suite<A: Abstraction> {
+    replay: Replay,
+    harnesses: Vec<Arc<dyn Harness<A>>>,
+}
+
+impl<A: Abstraction> Suite<A> {
+    /// No harness yet, in the test `test` of `package`.
+    pub fn of_test(package: &str, test: &str) -> Self {
+        let (package, test) = (package.to_owned(), test.to_owned());
+        Self { replay: Replay::Cargo { package, test, features: String::new() }, harnesses: Vec::new() }
+    }
+
+    /// The same test, which takes these features of its package: the line that replays a failure names them.
+    #[must_use]
+    pub fn needing(mut self, needed: &str) -> Self {
+        if let Replay::Cargo { features, .. } = &mut self.replay {
+            needed.clone_into(features);
+        }
+        self
+    }
+
+    /// One more harness.
+    #[must_use]
+    pub fn with(mut self, harness: impl Harness<A>) -> Self {
+        self.harnesses.push(Arc::new(harness));
+        self
+    }
+
+    /// Every case for every harness; first those that may take long.
+    ///
+    /// # Panics
+    /// If there is none, or if two harnesses share a name: a test that tests nothing must not pass.
+    pub fn trials(&self, settings: Settings) -> Vec<Trial> {
+        for (at, harness) in self.harnesses.iter().enumerate() {
+            let name = harness.name();
+            assert!(
+                self.harnesses[..at].iter().all(|other| other.name() != name),
+                "two harnesses are named {name}"
+            );
+        }
+        let pairs = self.harnesses.iter().flat_map(|harness| A::cases().map(move |case| (harness, case)));
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_by_key(|(_, case)| !case.may_take_long());
+        let trials: Vec<_> =
+            pairs.into_iter().map(|(harness, case)| self.trial(harness, case, settings)).collect();
+        assert!(!trials.is_empty(), "the conformance suite has no case to run");
+        trials
+    }
+
+    fn trial(&self, harness: &Arc<dyn Harness<A>>, case: &'static Case<A>, settings: Settings) -> Trial {
+        let name = format!("conformance::{}::{}", harness.name(), case.id);
+        let (left_out, obstacle) = (harness.left_out(), case.obstacle(&**harness));
+        let (harness, replay) = (Arc::clone(harness), self.replay.of(harness.name(), case.id, settings));
+        let trial = Trial::ignorable_test(name, move || run(&harness, case, settings, replay));
+        match left_out.or_else(|| obstacle.map(Obstacle::reason)) {
+            Some(reason) => trial.with_ignored_flag(true).with_kind(reason),
+            None => trial,
+        }
+    }
+
+    /// Reads the arguments and the environment, and runs or lists.
+    pub fn main(self) -> ExitCode {
+        match settings(|name| std::env::var(name).ok()) {
+            Ok(settings) => {
+                let mut arguments = Arguments::from_args();
+                arguments.test_threads.get_or_insert_with(threads);
+                libtest_mimic::run(&arguments, self.trials(settings)).exit_code()
+            }
+            Err(error) => {
+                let _ = io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes());
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Cases wait for disks and sockets half of their time, so that there are twice as many at once as there are cores.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get) * 2
+}
+
+/// The settings that the environment asks for.
+fn settings(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
+    let is_ci = variable("CI").is_some_and(|ci| ci == "true" || ci == "1");
+    let budget = match variable("PRISM_CONFORMANCE_BUDGET").as_deref() {
+        None | Some("") if is_ci => Budget::Ci,
+        None | Some("" | "quick") => Budget::Quick,
+        Some("ci") => Budget::Ci,
+        Some("soak") => Budget::Soak,
+        Some(other) => {
+            return Err(format!("PRISM_CONFORMANCE_BUDGET is '{other}'; quick, ci and soak are allowed"));
+        }
+    };
+    let mut settings = Settings::of(budget, Settings::default().seed);
+    if let Some(seed) = variable("PRISM_CONFORMANCE_SEED").filter(|seed| !seed.is_empty()) {
+        settings.seed = seed
+            .parse()
+            .map_err(|_| format!("PRISM_CONFORMANCE_SEED is '{seed}'; a whole number from 0 is allowed"))?;
+    }
+    Ok(settings)
+}
+
+/// Runs one case on a runtime of its own, so that whatever a case leaves running ends with it.
+fn run<A: Abstraction>(
+    harness: &Arc<dyn Harness<A>>,
+    case: &'static Case<A>,
+    settings: Settings,
+    replay: String,
+) -> Result<Completion, Failed> {
+    // What races is to run at the same time; anything else is done by one thread, which others would only have to wake.
+    let workers = if case.kind == Kind::History { 2 } else { 1 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let tested = Arc::clone(harness);
+    let ran = runtime.spawn(async move { run_case(&*tested, case, settings).await });
+    // A case's own panic is its verdict, so this is a panic of the suite, which must not pass as a result.
+    let result = runtime.block_on(ran).expect("running a case does not panic");
+    let mut report = case_report(&result, &KnownFailures::default(), replay, false);
+    report.save_attachments(&std::env::temp_dir().join("prism-conformance").join(harness.name()));
+    match report.outcome {
+        Outcome::Passed => Ok(Completion::Completed),
+        Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
+            Ok(Completion::Ignored { reason: report.reason })
+        }
+        Outcome::Failed
+        | Outcome::KnownFailure
+        | Outcome::UnexpectedPass
+        | Outcome::Inconclusive
+        | Outcome::Broken => {
+            let run = RunInfo::before(A::CONTRACT, settings, utc_now(), String::new());
+            let mut target = Target::of(&**harness);
+            target.details = runtime.block_on(harness.details());
+            Err(failure(&report, &target, &run).into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::keyvalue::{Capabilities, Memory};
+
+    use super::*;
+    use crate::keyvalue::{InProcess, KeyValue, cases};
+
+    fn of(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        settings(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_environment_says_how_much_and_from_which_seed() {
+        let read = |variables| of(variables).map(|settings| (settings.budget, settings.seed));
+        assert_eq!(read(&[]), Ok((Budget::Quick, 1)));
+        assert_eq!(read(&[("CI", "true")]), Ok((Budget::Ci, 1)));
+        assert_eq!(
+            read(&[("CI", "true"), ("PRISM_CONFORMANCE_BUDGET", "quick"), ("PRISM_CONFORMANCE_SEED", "7")]),
+            Ok((Budget::Quick, 7))
+        );
+        for (name, wrong) in [("PRISM_CONFORMANCE_BUDGET", "large"), ("PRISM_CONFORMANCE_SEED", "-1")] {
+            let error = of(&[(name, wrong)]).expect_err(wrong);
+            assert!(error.contains(name) && error.contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn each_case_is_a_trial_and_one_that_cannot_run_is_ignored_with_its_reason() {
+        let harness = InProcess::new("bare", || async { Ok(Memory::default()) }).claiming(Capabilities::NONE);
+        let mut in_order: Vec<_> = cases::all().collect();
+        in_order.sort_by_key(|case| !case.may_take_long());
+        let obstacles: Vec<_> =
+            in_order.iter().map(|case| case.obstacle(&harness).map(Obstacle::reason)).collect();
+        let trials = Suite::of_test("p", "t").with(harness).trials(Settings::default());
+        assert_eq!(trials.len(), cases::all().count());
+        for ((trial, case), reason) in trials.iter().zip(in_order).zip(obstacles) {
+            assert_eq!(trial.name(), format!("conformance::bare::{}", case.id));
+            assert_eq!(trial.has_ignored_flag(), reason.is_some(), "{}", trial.name());
+            assert_eq!(trial.kind(), reason.unwrap_or_default(), "{}", trial.name());
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "no case")]
+    fn a_suite_of_no_harness_does_not_pass() {
+        let _ = Suite::<KeyValue>::of_test("p", "t").trials(Settings::default());
+    }
+
+    #[test]
+    #[should_panic(expected = "two harnesses are named twice")]
+    fn two_harnesses_of_one_name_are_refused() {
+        let twice = || InProcess::new("twice", || async { Ok(Memory::default()) });
+        let _ = Suite::of_test("p", "t").with(twice()).with(twice()).trials(Settings::default());
+    }
+}

@@ -1,0 +1,295 @@
+//! A gRPC status as a [`Failure`], and a failure as a status.
+//!
+//! Reading is strict: a FAILED_PRECONDITION whose two lists of keys disagree is a malformed answer (ERR-1).
+
+use std::error::Error;
+use std::time::Duration;
+
+use prism_contract::PreconditionFailure;
+use prism_proto::common::{FailedPrecondition, FailedPreconditions};
+use prism_wire::status::{Decoded, PreconditionViolation};
+use prost::Message;
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::pb;
+
+use crate::core::{Failure, StatusCode};
+
+/// Stands at the end of a list that was cut short, since headers hold little.
+const MORE: &str = "...";
+/// What a list of details may take, in bytes: clients refuse headers of more than a few KiB.
+const ROOM: usize = 4 << 10;
+
+/// What a status says, with all its details.
+pub(super) fn failure(status: &Status) -> Failure {
+    // The framework of this side calls a deadline that passed here CANCELLED. A server's own status came with headers.
+    if status.code() == Code::Cancelled && status.metadata().is_empty() && status.details().is_empty() {
+        return Failure::new(StatusCode::DeadlineExceeded, "the deadline passed before the server answered");
+    }
+    let decoded = Decoded::from_status(status);
+    let failed = match preconditions(&decoded) {
+        Ok(failed) => failed,
+        Err(why) => return malformed(format!("{} with details that {why}", name(status.code()))),
+    };
+    let text = |text: String| (!text.is_empty()).then_some(text);
+    Failure {
+        code: StatusCode::from_number(status.code().into()),
+        message: message(status),
+        reason: text(decoded.reason),
+        domain: text(decoded.domain),
+        violations: decoded.violations,
+        failed_preconditions: failed,
+        retry_after: decoded.retry_after,
+    }
+}
+
+/// An answer that cannot be read.
+pub(crate) fn malformed(why: impl std::fmt::Display) -> Failure {
+    Failure::new(StatusCode::Unknown, format!("the answer is malformed: {why}"))
+}
+
+fn name(code: Code) -> &'static str {
+    StatusCode::from_number(code.into()).name()
+}
+
+/// The status' words; where it was made on this side, also what lies behind it.
+fn message(status: &Status) -> String {
+    let mut message = status.message().to_owned();
+    let mut source = status.source();
+    while let Some(error) = source {
+        let words = error.to_string();
+        if !message.contains(&words) {
+            message = format!("{message}: {words}");
+        }
+        source = error.source();
+    }
+    message
+}
+
+/// The failing preconditions, which stand in two details: typed, and in the form that every client of gRPC knows. The
+/// typed one may be left out where a trailer has no room for it.
+fn preconditions(decoded: &Decoded) -> Result<Vec<PreconditionFailure>, String> {
+    // A list that was cut short ends with an ellipsis.
+    let listing = decoded.precondition_violations.iter().filter(|said| said.subject != MORE);
+    let listed = listing.map(listed).collect::<Result<Vec<_>, _>>()?;
+    let typed = decoded.failed_preconditions.iter().map(typed).collect::<Result<Vec<_>, _>>()?;
+    if typed.is_empty() || typed == listed {
+        return Ok(listed);
+    }
+    let said = (listed.len(), typed.len());
+    Err(format!(
+        "disagree: PreconditionFailure has {} violations, FailedPreconditions has {}",
+        said.0, said.1
+    ))
+}
+
+fn listed(said: &PreconditionViolation) -> Result<PreconditionFailure, String> {
+    if said.kind != "VERSION" {
+        return Err(format!("have a precondition violation of type '{}' in place of VERSION", said.kind));
+    }
+    let key = unescaped(&said.subject).filter(|key| !key.is_empty());
+    let version = said.description.strip_prefix("current version ").and_then(|text| text.parse().ok());
+    match (key, version) {
+        (Some(key), Some(current_version)) => Ok(PreconditionFailure { key: key.into(), current_version }),
+        (None, _) => Err(format!("have a subject that is no escaped key: '{}'", said.subject)),
+        (Some(_), None) => Err(format!("do not say 'current version N': '{}'", said.description)),
+    }
+}
+
+/// A key as the contract writes it: printable ASCII as it is, `\\`, `\n`, `\r`, `\t`, `\'`, `\"` and `\xNN` for the rest.
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let (mut key, mut rest) = (Vec::with_capacity(text.len()), text.bytes());
+    while let Some(byte) = rest.next() {
+        key.push(match byte {
+            b'\\' => match rest.next()? {
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'x' => {
+                    let digits = [rest.next()?, rest.next()?];
+                    u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+                }
+                quoted @ (b'\\' | b'\'' | b'"') => quoted,
+                _ => return None,
+            },
+            plain => plain,
+        });
+    }
+    Some(key)
+}
+
+fn typed(said: &FailedPrecondition) -> Result<PreconditionFailure, String> {
+    if said.key.is_empty() {
+        return Err("name an empty key".to_owned());
+    }
+    Ok(PreconditionFailure { key: said.key.clone(), current_version: said.current_version })
+}
+
+/// The status that says this.
+pub(crate) fn status(failure: &Failure) -> Status {
+    let mut details = Vec::new();
+    let mut push = |name: &str, value: Vec<u8>| {
+        details.push(Any { type_url: format!("type.googleapis.com/{name}"), value });
+    };
+    if let Some(reason) = &failure.reason {
+        let (reason, domain) = (reason.clone(), failure.domain.clone().unwrap_or_default());
+        push("google.rpc.ErrorInfo", pb::ErrorInfo { reason, domain, ..Default::default() }.encode_to_vec());
+    }
+    if !failure.violations.is_empty() {
+        let violation = |field: &str, description: String| pb::bad_request::FieldViolation {
+            field: field.to_owned(),
+            description,
+            ..Default::default()
+        };
+        let all = failure.violations.iter().map(|said| violation(&said.field, said.description.clone()));
+        let (listed, _) = in_room(all, |words| violation(MORE, words));
+        push("google.rpc.BadRequest", pb::BadRequest { field_violations: listed }.encode_to_vec());
+    }
+    if !failure.failed_preconditions.is_empty() {
+        let violation = |subject: String, description: String| pb::precondition_failure::Violation {
+            r#type: "VERSION".to_owned(),
+            subject,
+            description,
+        };
+        let failed = failure.failed_preconditions.iter();
+        let all = failed.clone().map(|failed| {
+            let version = format!("current version {}", failed.current_version);
+            violation(failed.key.escape_ascii().to_string(), version)
+        });
+        let (listed, whole) = in_room(all, |words| violation(MORE.to_owned(), words));
+        push(
+            "google.rpc.PreconditionFailure",
+            pb::PreconditionFailure { violations: listed }.encode_to_vec(),
+        );
+        let typed = failed.map(|failed| FailedPrecondition {
+            key: failed.key.clone(),
+            current_version: failed.current_version,
+        });
+        if whole {
+            let typed = FailedPreconditions { preconditions: typed.collect() };
+            push("prism.common.FailedPreconditions", typed.encode_to_vec());
+        }
+    }
+    if let Some(after) = failure.retry_after {
+        push("google.rpc.RetryInfo", pb::RetryInfo { retry_delay: Some(duration(after)) }.encode_to_vec());
+    }
+    let (code, message) = (failure.code.number(), failure.message.clone());
+    let all = pb::Status { code, message: message.clone(), details };
+    Status::with_details(Code::from(code), message, all.encode_to_vec().into())
+}
+
+/// As many messages as there is room for, and whether these are all; if not, the last says how many are missing.
+fn in_room<M: Message>(
+    all: impl ExactSizeIterator<Item = M>,
+    more: impl FnOnce(String) -> M,
+) -> (Vec<M>, bool) {
+    let (count, mut used, mut listed) = (all.len(), 0, Vec::new());
+    for message in all {
+        used += message.encoded_len();
+        if used > ROOM {
+            listed.push(more(format!("{} more violations are not listed", count - listed.len())));
+            return (listed, false);
+        }
+        listed.push(message);
+    }
+    (listed, true)
+}
+
+fn duration(span: Duration) -> prost_types::Duration {
+    prost_types::Duration {
+        seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(span.subsec_nanos()).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::FieldViolation;
+
+    use super::*;
+
+    #[test]
+    fn each_status_of_grpc_comes_back_with_its_details() {
+        for (code, _) in StatusCode::ALL.into_iter().skip(1) {
+            let said = Failure {
+                reason: Some("A_REASON".to_owned()),
+                domain: Some("prism".to_owned()),
+                violations: vec![FieldViolation {
+                    field: "id".to_owned(),
+                    description: "is empty".to_owned(),
+                }],
+                failed_preconditions: vec![
+                    PreconditionFailure { key: b"\xff\0".as_slice().into(), current_version: 3 },
+                    PreconditionFailure { key: b"a".as_slice().into(), current_version: 0 },
+                ],
+                retry_after: Some(Duration::from_millis(1_500)),
+                ..Failure::new(code, "words")
+            };
+            assert_eq!(failure(&status(&said)), said);
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_cut_short_and_read_as_far_as_it_goes() {
+        let failed = (b'A'..=b'Z')
+            .map(|n| PreconditionFailure { key: vec![n; 900].into(), current_version: n.into() });
+        let failed: Vec<_> = failed.collect();
+        let mut said = Failure::new(StatusCode::FailedPrecondition, "words");
+        said.failed_preconditions.clone_from(&failed);
+        let status = status(&said);
+        assert!(status.details().len() < 6 << 10, "{}", status.details().len());
+        let read = failure(&status);
+        assert_eq!(read.code, StatusCode::FailedPrecondition);
+        assert_eq!(read.failed_preconditions, failed[..4]);
+    }
+
+    #[test]
+    fn an_escaped_key_is_read_back_byte_for_byte() {
+        let key: Vec<u8> = (0..=255).collect();
+        assert_eq!(unescaped(&key.escape_ascii().to_string()), Some(key));
+        for bad in ["\\", "\\x1", "\\xgg", "\\q"] {
+            assert_eq!(unescaped(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_status_without_details_has_none() {
+        let bare = failure(&Status::internal("words"));
+        assert_eq!(bare, Failure::new(StatusCode::Internal, "words"));
+    }
+
+    #[test]
+    fn preconditions_whose_two_forms_disagree_are_malformed() {
+        let detail =
+            |name: &str, value: Vec<u8>| Any { type_url: format!("type.googleapis.com/{name}"), value };
+        let listed = |subject: &str, description: &str, kind: &str| {
+            let violation = pb::precondition_failure::Violation {
+                r#type: kind.to_owned(),
+                subject: subject.to_owned(),
+                description: description.to_owned(),
+            };
+            let all = pb::PreconditionFailure { violations: vec![violation] };
+            detail("google.rpc.PreconditionFailure", all.encode_to_vec())
+        };
+        let typed = FailedPrecondition { key: "a".into(), current_version: 2 };
+        let typed = FailedPreconditions { preconditions: vec![typed] };
+        let typed = detail("prism.common.FailedPreconditions", typed.encode_to_vec());
+        for (details, why) in [
+            (vec![listed("a", "current version 3", "VERSION"), typed.clone()], "disagree"),
+            (vec![typed], "disagree"),
+            (vec![listed("a", "version 3", "VERSION")], "current version N"),
+            (vec![listed("\\x", "current version 3", "VERSION")], "no escaped key"),
+            (vec![listed("a", "current version 3", "ETAG")], "ETAG"),
+        ] {
+            let all = pb::Status { code: 9, message: String::new(), details };
+            let read =
+                failure(&Status::with_details(Code::FailedPrecondition, "", all.encode_to_vec().into()));
+            assert_eq!(read.code, StatusCode::Unknown);
+            assert!(
+                read.message.contains("FAILED_PRECONDITION") && read.message.contains(why),
+                "{}",
+                read.message
+            );
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Why a server cannot be tested, in a sentence that helps.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::time::Duration;
+
+use prism_wire::channel::{ConnectError, Options};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tonic::transport::Uri;
+
+use super::Remote;
+use crate::core::{Failure, StatusCode};
+
+/// How long an unknown server may take to show what it is.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why a server cannot be tested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreachable {
+    /// The address or the credentials cannot be used: the caller's mistake.
+    Usage(String),
+    /// There is no server there that can be asked.
+    Away(String),
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(why) | Self::Away(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// What an address turned out to be.
+enum Found {
+    Nobody(String),
+    Http(String),
+    Tls,
+    Other,
+}
+
+/// Why connecting failed.
+pub(super) async fn unconnected(options: &Options, error: &ConnectError) -> Unreachable {
+    match error {
+        ConnectError::Endpoint(_) => Unreachable::Usage(match in_brackets(&options.endpoint) {
+            Some(url) => format!("{error}. An IPv6 address goes in brackets: {url}"),
+            None => error.to_string(),
+        }),
+        ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
+            Unreachable::Usage(error.to_string())
+        }
+        ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
+            Unreachable::Away(explain(options, &error.to_string()).await)
+        }
+    }
+}
+
+/// Why a server did not answer Describe.
+pub(super) async fn undescribed<A: Remote>(options: &Options, failure: &Failure) -> Unreachable {
+    let address = &options.endpoint;
+    Unreachable::Away(match failure.code {
+        StatusCode::Unimplemented => format!(
+            "{address} speaks gRPC but answers UNIMPLEMENTED to {}/Describe, so it is no {} server of Prism, or one that \
+             does not say what it claims (CAP-1). Serve that method, or give the address of a server that does.",
+            A::SERVICE,
+            A::CONTRACT.name
+        ),
+        StatusCode::Unauthenticated => format!(
+            "{address} answers UNAUTHENTICATED to Describe. Give a token with --token-file FILE or PRISM_TOKEN."
+        ),
+        StatusCode::PermissionDenied => format!(
+            "{address} answers PERMISSION_DENIED to Describe. The suite needs a token that may read and write in every \
+             namespace that starts with 'conformance-'."
+        ),
+        StatusCode::Ok
+        | StatusCode::Cancelled
+        | StatusCode::Unknown
+        | StatusCode::InvalidArgument
+        | StatusCode::DeadlineExceeded
+        | StatusCode::NotFound
+        | StatusCode::AlreadyExists
+        | StatusCode::ResourceExhausted
+        | StatusCode::FailedPrecondition
+        | StatusCode::Aborted
+        | StatusCode::OutOfRange
+        | StatusCode::Internal
+        | StatusCode::Unavailable
+        | StatusCode::DataLoss => explain(options, &format!("{}: {}", failure.code, failure.message)).await,
+    })
+}
+
+/// Looks at who listens there, and puts it into words; `otherwise` is what gRPC said.
+async fn explain(options: &Options, otherwise: &str) -> String {
+    let Options { endpoint, connect_timeout, .. } = options;
+    let Some((host, port, tls)) = target(endpoint) else { return otherwise.to_owned() };
+    let found = look(&host, port, *connect_timeout).await;
+    // As a URL takes it, so that what is told can be pasted.
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    match found {
+        Found::Nobody(why) => format!(
+            "Nobody listens on {host}:{port} ({why}). Start the server, or let the suite start it with --spawn 'COMMAND'."
+        ),
+        Found::Http(line) if tls => format!(
+            "{host}:{port} speaks plain HTTP ('{line}') and not TLS. Write http://{host}:{port} for a server without TLS."
+        ),
+        Found::Http(line) => format!(
+            "{host}:{port} is a plain HTTP/1 server (it answered '{line}') and not a gRPC server, which speaks HTTP/2. \
+             Is it the right port?"
+        ),
+        Found::Tls if !tls => format!(
+            "{host}:{port} wants TLS. Write https://{host}:{port}, and --tls-ca FILE unless this machine trusts its \
+             certificate."
+        ),
+        Found::Tls | Found::Other if tls => format!(
+            "The TLS connection to {host}:{port} failed: {otherwise}. Check --tls-ca and --tls-domain, and whether the \
+             server speaks TLS at all."
+        ),
+        Found::Tls | Found::Other => format!(
+            "Something listens on {host}:{port}, but it does not answer as a gRPC server does: {otherwise}."
+        ),
+    }
+}
+
+/// The URL that was probably meant by an IPv6 address without brackets; `None`: the address is none.
+fn in_brackets(endpoint: &str) -> Option<String> {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+    let rest = rest.trim_end_matches('/');
+    // Of `::1:8980` the last group is the port: `::1` alone would lack one.
+    let (host, port) = rest.rsplit_once(':')?;
+    let (host, port): (Ipv6Addr, u16) = (host.parse().ok()?, port.parse().ok()?);
+    Some(format!("{scheme}://[{host}]:{port}"))
+}
+
+/// Host, port and whether TLS was asked for.
+fn target(endpoint: &str) -> Option<(String, u16, bool)> {
+    let with_scheme =
+        if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
+    let uri: Uri = with_scheme.parse().ok()?;
+    let tls = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port, tls))
+}
+
+/// Says something in HTTP/1 and listens: an HTTP server answers in kind, a TLS server with an alert.
+async fn look(host: &str, port: u16, patience: Duration) -> Found {
+    let mut stream = match timeout(patience, TcpStream::connect((host, port))).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Found::Nobody(error.to_string()),
+        Err(_) => return Found::Nobody(format!("no answer within {patience:?}")),
+    };
+    let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    if stream.write_all(asked.as_bytes()).await.is_err() {
+        return Found::Other;
+    }
+    let mut answer = [0; 512];
+    let read = timeout(PATIENCE, stream.read(&mut answer)).await;
+    let answer = &answer[..read.map_or(0, |read| read.unwrap_or(0))];
+    match answer {
+        [0x15 | 0x16, 0x03, ..] => Found::Tls,
+        _ if answer.starts_with(b"HTTP/") => {
+            let line = answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+            let line = String::from_utf8_lossy(line).into_owned();
+            // A TLS server written in some languages says in plain HTTP that it wants TLS.
+            let wants_tls = String::from_utf8_lossy(answer).contains("HTTPS server");
+            if wants_tls { Found::Tls } else { Found::Http(line) }
+        }
+        _ => Found::Other,
+    }
+}

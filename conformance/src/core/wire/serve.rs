@@ -1,0 +1,72 @@
+//! Any store behind gRPC on a free port of this machine: for seeded bugs over the wire, and for tests through a socket.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use prism_wire::http::RequestShapeLayer;
+use prism_wire::layer::StatusesLayer;
+use prism_wire::reflection::Reflection;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::server::HealthReporter;
+use tonic_health::{ServingStatus, pb::FILE_DESCRIPTOR_SET as HEALTH};
+
+use super::Remote;
+use crate::core::OpenError;
+
+/// A running server. Dropping it stops it.
+pub struct Server {
+    address: SocketAddr,
+    health: HealthReporter,
+    /// The full name of what is served.
+    service: &'static str,
+    // Dropping the sender is the signal.
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Server {
+    /// Serves `store` on a free port of the loopback address, with health and reflection.
+    pub async fn start<A: Remote>(store: Arc<A::Store>) -> Result<Self, OpenError> {
+        let incoming = TcpIncoming::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(OpenError::new)?;
+        let address = incoming.local_addr().map_err(OpenError::new)?;
+        let (health, health_service) = tonic_health::server::health_reporter();
+        let reflection =
+            Reflection::of(&[prism_proto::FILE_DESCRIPTOR_SET, HEALTH]).map_err(OpenError::new)?;
+        let (stop, stopping) = oneshot::channel();
+        let serving = tonic::transport::Server::builder()
+            .layer(RequestShapeLayer)
+            .layer(StatusesLayer)
+            .add_routes(A::routes(store))
+            .add_service(health_service)
+            .add_service(reflection.v1())
+            .add_service(reflection.v1alpha())
+            .serve_with_incoming_shutdown(incoming.with_nodelay(Some(true)), async {
+                let _ = stopping.await;
+            });
+        let task = tokio::spawn(serving);
+        let server = Self { address, health, service: A::SERVICE, stop: Some(stop), task };
+        server.serving(true).await;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What health answers from now on.
+    pub async fn serving(&self, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        for name in ["", self.service] {
+            self.health.set_service_status(name, status).await;
+        }
+    }
+
+    /// Stops it; calls in flight are finished first.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        let _ = self.task.await;
+    }
+}

@@ -1,0 +1,310 @@
+//! A server that the suite starts, stops and kills.
+
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use prism_wire::channel::Options;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::command::{Place, words};
+use super::endpoint::TICK;
+use super::gateway::Connected;
+use super::{Connection, Gateway, Remote, Unreachable};
+use crate::core::{Abilities, Ability, Case, Failure, Harness, Instance, Mode, OpenError, Restart};
+
+/// How long a server may take to answer after its start, and to stop after it was asked to.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often a starting server is asked whether it answers yet.
+const POLL: Duration = Duration::from_millis(20);
+/// The namespace that a server is described for.
+const NAMESPACE: &str = "conformance";
+/// How much of a server's log is shown.
+const LOG_LINES: usize = 40;
+
+/// A server that the suite starts itself. Cases share one process, but those that stop it or watch it have their own.
+pub struct Spawn<A: Remote> {
+    name: String,
+    start: Arc<Start>,
+    description: A::Description,
+    shared: Mutex<Arc<Process>>,
+}
+
+/// How the server is started.
+struct Start {
+    words: Vec<String>,
+    /// Whether a server answers.
+    answers: fn(Connection) -> BoxFuture<'static, Result<(), Failure>>,
+    options: Options,
+    keep: bool,
+}
+
+impl<A: Remote> Spawn<A> {
+    /// Starts `command` once, to learn what it claims.
+    ///
+    /// The server is told where to listen and where to keep its data by `PRISM_SERVER_LISTEN` and `PRISM_DATABASE_PATH`,
+    /// and by `{listen}`, `{port}` and `{dir}` wherever they stand in the command. `options` holds credentials; its
+    /// address says no more than whether the server speaks TLS. `keep` leaves the folders of data where they are.
+    pub async fn start(
+        name: impl Into<String>,
+        command: &str,
+        options: Options,
+        keep: bool,
+    ) -> Result<Self, Unreachable> {
+        let words = words(command).map_err(|why| Unreachable::Usage(format!("--spawn: {why}")))?;
+        let start = Arc::new(Start { words, options, keep, answers: answers::<A> });
+        let process = Process::start(Arc::clone(&start)).await;
+        let process = Arc::new(process.map_err(|error| Unreachable::Away(error.to_string()))?);
+        let description = process.connected().await.map_err(|error| Unreachable::Away(error.to_string()))?;
+        let description = A::describe(&description, NAMESPACE).await;
+        let description = description.map_err(|failure| Unreachable::Away(undescribed(&failure)))?;
+        Ok(Self { name: name.into(), start, description, shared: Mutex::new(process) })
+    }
+
+    /// What the server said of itself.
+    pub fn description(&self) -> &A::Description {
+        &self.description
+    }
+
+    /// The process that cases share; a new one, if a case has killed the last.
+    async fn shared(&self) -> Result<Arc<Process>, OpenError> {
+        let mut shared = self.shared.lock().await;
+        if !shared.is_alive().await {
+            *shared = Arc::new(Process::start(Arc::clone(&self.start)).await?);
+        }
+        Ok(Arc::clone(&shared))
+    }
+}
+
+#[async_trait]
+impl<A: Remote> Harness<A> for Spawn<A> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Wire
+    }
+
+    fn claims(&self) -> A::Capabilities {
+        A::claims(&self.description)
+    }
+
+    fn abilities(&self) -> Abilities {
+        Abilities::NONE.with(Ability::Restart).with(Ability::Crash)
+    }
+
+    async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {
+        let process = Arc::new(Process::start(Arc::clone(&self.start)).await?);
+        Ok(Box::new(Connected::to(process, self.start.options.clone()).await?))
+    }
+
+    async fn open_for(&self, case: &Case<A>) -> Result<Box<dyn Instance<A>>, OpenError> {
+        if case.is_alone() {
+            return self.open().await;
+        }
+        Ok(Box::new(Connected::to(self.shared().await?, self.start.options.clone()).await?))
+    }
+}
+
+fn answers<A: Remote>(connection: Connection) -> BoxFuture<'static, Result<(), Failure>> {
+    async move { A::describe(&connection, NAMESPACE).await.map(drop) }.boxed()
+}
+
+fn undescribed(failure: &Failure) -> String {
+    format!("the server answers {} to Describe: {}", failure.code, failure.message)
+}
+
+/// A folder of data, and the server that runs on it. Dropping it kills the server and removes the folder.
+struct Process {
+    start: Arc<Start>,
+    port: u16,
+    // Dropped, and by that killed, before its folder goes.
+    child: Mutex<Child>,
+    folder: Folder,
+}
+
+/// A folder that goes when it is dropped, unless it is to be kept.
+enum Folder {
+    Temporary(TempDir),
+    Kept(PathBuf),
+}
+
+impl Folder {
+    fn new(keep: bool) -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("prism-conformance-").tempdir()?;
+        Ok(if keep { Self::Kept(folder.keep()) } else { Self::Temporary(folder) })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Temporary(folder) => folder.path(),
+            Self::Kept(path) => path,
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.path().join("server.log")
+    }
+
+    /// The last lines of what the server wrote.
+    fn tail(&self) -> String {
+        let log = std::fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+    }
+}
+
+impl Process {
+    async fn start(start: Arc<Start>) -> Result<Self, OpenError> {
+        let folder = Folder::new(start.keep).map_err(OpenError::new)?;
+        let port = free_port().map_err(OpenError::new)?;
+        let child = launch(&start, Place { port, folder: folder.path() }, &folder)?;
+        let process = Self { start, port, child: Mutex::new(child), folder };
+        process.until_ready().await?;
+        Ok(process)
+    }
+
+    fn options(&self) -> Options {
+        let endpoint = self.addresses().swap_remove(0);
+        Options { endpoint, ..self.start.options.clone() }
+    }
+
+    async fn connected(&self) -> Result<Connection, OpenError> {
+        Connection::open(&self.options()).await.map_err(OpenError::new)
+    }
+
+    async fn answers(&self) -> Result<(), OpenError> {
+        let answers = (self.start.answers)(self.connected().await?).await;
+        answers.map_err(|failure| OpenError::new(undescribed(&failure)))
+    }
+
+    async fn is_alive(&self) -> bool {
+        matches!(self.child.lock().await.try_wait(), Ok(None))
+    }
+
+    /// Waits until the server answers Describe.
+    async fn until_ready(&self) -> Result<(), OpenError> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let Err(why) = self.answers().await else { return Ok(()) };
+            if let Ok(Some(status)) = self.child.lock().await.try_wait() {
+                return Err(self.failed(&format!("the server ended before it answered ({status})")));
+            }
+            if Instant::now() > deadline {
+                return Err(self.failed(&format!("the server did not answer within {PATIENCE:?}: {why}")));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// An error with the end of the server's log.
+    fn failed(&self, why: &str) -> OpenError {
+        let log = self.folder.tail();
+        let log = if log.is_empty() { "it wrote nothing".to_owned() } else { format!("it wrote:\n{log}") };
+        OpenError::new(format!("{why}; {log}"))
+    }
+
+    async fn stop(&self, how: Restart) -> Result<ExitStatus, OpenError> {
+        let mut child = self.child.lock().await;
+        match how {
+            Restart::Clean => ask_to_stop(&child)?,
+            Restart::Crash => child.start_kill().map_err(OpenError::new)?,
+        }
+        let stopped = timeout(PATIENCE, child.wait()).await;
+        let stopped =
+            stopped.map_err(|_| self.failed(&format!("the server did not stop within {PATIENCE:?}")))?;
+        stopped.map_err(OpenError::new)
+    }
+}
+
+impl Drop for Process {
+    /// Kills the server, and waits a moment until it is gone, so that it writes nothing into a folder that is removed.
+    fn drop(&mut self) {
+        let child = self.child.get_mut();
+        let _ = child.start_kill();
+        for _ in 0..1_000 {
+            match child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+                Ok(Some(_)) | Err(_) => break,
+            }
+        }
+    }
+}
+
+/// SIGTERM, as a supervisor of processes would send.
+fn ask_to_stop(child: &Child) -> Result<(), OpenError> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let id = id.ok_or_else(|| OpenError::new("the server has already ended"))?;
+    kill_process(id, Signal::TERM).map_err(OpenError::new)
+}
+
+/// A port that is free now. Somebody may take it before the server does; then the server says so and ends.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn launch(start: &Start, place: Place<'_>, folder: &Folder) -> Result<Child, OpenError> {
+    let log = File::options().create(true).append(true).open(folder.log()).map_err(OpenError::new)?;
+    let both = log.try_clone().map_err(OpenError::new)?;
+    let mut words = start.words.iter().map(|word| place.fill(word));
+    let program = words.next().unwrap_or_default();
+    Command::new(&program)
+        .args(words)
+        .env("PRISM_SERVER_LISTEN", place.listen())
+        .env("PRISM_DATABASE_PATH", place.folder.join("prism.db"))
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(both)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| OpenError::new(format!("'{program}' cannot be started: {error}")))
+}
+
+#[async_trait]
+impl Gateway for Process {
+    fn addresses(&self) -> Vec<String> {
+        let scheme = if self.start.options.endpoint.starts_with("https://") { "https" } else { "http" };
+        vec![format!("{scheme}://127.0.0.1:{}", self.port)]
+    }
+
+    fn tick(&self) -> Duration {
+        TICK
+    }
+
+    async fn advance(&self, by: Duration) {
+        // The server's clock is the real one, so time passes by waiting.
+        sleep(by).await;
+    }
+
+    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
+        self.stop(how).await?;
+        let place = Place { port: self.port, folder: self.folder.path() };
+        *self.child.lock().await = launch(&self.start, place, &self.folder)?;
+        self.until_ready().await
+    }
+
+    fn resident_bytes(&self) -> Option<u64> {
+        let id = self.child.try_lock().ok()?.id()?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        Some(kilobytes * 1_024)
+    }
+
+    fn log(&self) -> Option<String> {
+        Some(self.folder.tail()).filter(|log| !log.is_empty())
+    }
+}

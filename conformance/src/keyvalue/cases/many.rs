@@ -1,0 +1,81 @@
+//! Requests of very many items or keys, which a backend works off in parts: no part may lose sight of what another one is
+//! about.
+
+use super::support::{TOKENS, numbered};
+use crate::core::case;
+use crate::keyvalue::{Case, item};
+
+pub(super) const CASES: &[Case] = &[
+    case!(
+        "many::items_of_a_put_each_replace_what_stood_at_their_key",
+        "Of a Put of 1,000 items each one replaces what stood at its own key, and the others are new.",
+        ["PUT-5", "PUT-1", "VER-1"],
+        |c| {
+            c.put(there_before()).ok().await?;
+            let before = c.get().ok().await?;
+            c.advance(c.tick()).await?;
+            c.put(numbered(MOST)).ok().await?.applied(&[true; MOST])?;
+            let after = c.get().ok().await?;
+            after.same("items", &MOST, &after.items.len())?;
+            for (number, item) in after.items.iter().enumerate() {
+                let (created, version) = (item.created_at, item.version);
+                let name = item.key.escape_ascii();
+                let old = before.items.get(number / 3).filter(|_| was_there(number));
+                let Some(old) = old else {
+                    let expected = format!("\"{name}\", a new item, created when it was updated");
+                    after.expect(created == item.updated_at, expected, format!("created {created:?}"))?;
+                    continue;
+                };
+                let expected = format!("\"{name}\" created when it was first written, {:?}", old.created_at);
+                after.expect(created == old.created_at, expected, format!("created {created:?}"))?;
+                let expected = format!("\"{name}\" of a version above {}", old.version);
+                after.expect(version > old.version, expected, format!("version {version}"))?;
+            }
+            Ok(())
+        }
+    ),
+    case!(
+        "many::items_of_a_put_are_each_held_against_their_own_token",
+        "Of a Put of 1,000 items those are superseded whose own key has seen a higher token.",
+        ["TOK-1", "PUT-3"],
+        [TOKENS],
+        |c| {
+            c.put(there_before()).token(9).ok().await?;
+            let before = c.get().ok().await?;
+            let put =
+                c.put((0..MOST).map(|number| item(format!("k{number:04}"), "late"))).token(5).ok().await?;
+            for (number, result) in put.results.iter().enumerate() {
+                let expected = !was_there(number);
+                put.same(&format!("k{number:04} applied"), &expected, &result.applied)?;
+            }
+            let after = c.get().ok().await?;
+            let kept: Vec<_> = after.items.iter().filter(|item| item.value != "late").cloned().collect();
+            after.same("items of token 9", &before.items, &kept)
+        }
+    ),
+    case!(
+        "many::keys_of_a_delete_are_all_removed",
+        "A Delete of 1,000 keys removes and counts each one that is there, and nothing else.",
+        ["DEL-5", "DEL-2", "DEL-3"],
+        |c| {
+            c.put(there_before()).ok().await?;
+            c.put_one("other", "v").ok().await?;
+            let keys = (0..MOST).map(|number| format!("k{number:04}"));
+            c.delete().keys(keys).ok().await?.counts(MOST.div_ceil(3) as u64)?;
+            c.get().ok().await?.holds(&[("other", "v")])
+        }
+    ),
+];
+
+/// As many items as one request may have.
+const MOST: usize = 1_000;
+
+/// Every third of them is there before.
+const fn was_there(number: usize) -> bool {
+    number.is_multiple_of(3)
+}
+
+fn there_before() -> Vec<prism_contract::keyvalue::request::ItemInput> {
+    let numbered = numbered(MOST).into_iter().enumerate();
+    numbered.filter(|(number, _)| was_there(*number)).map(|(_, item)| item).collect()
+}

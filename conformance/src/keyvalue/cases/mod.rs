@@ -1,0 +1,86 @@
+//! The table of contents of the suite: one module per area of the contract.
+
+mod absence;
+mod capability;
+mod concurrency;
+mod condition;
+mod crash;
+mod delete;
+mod durability;
+mod expiry;
+mod hunts;
+mod isolation;
+mod limits;
+mod linearizable;
+mod many;
+mod moving_pages;
+mod order;
+mod outage;
+mod page;
+mod page_place;
+mod page_size;
+mod page_token;
+mod predicate;
+mod property;
+mod put;
+mod refusal;
+mod retention;
+mod round_trip;
+mod scan;
+pub(crate) mod scenario;
+mod status;
+mod support;
+mod token;
+mod tombstone;
+mod ttl;
+mod version;
+mod wire_raw;
+
+use crate::keyvalue::Case;
+
+/// Every case, in the contract's order.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    [
+        round_trip::CASES,
+        put::CASES,
+        refusal::CASES,
+        delete::CASES,
+        many::CASES,
+        order::CASES,
+        predicate::CASES,
+        page::CASES,
+        page_size::CASES,
+        page_token::CASES,
+        page_place::CASES,
+        scan::CASES,
+        version::CASES,
+        condition::CASES,
+        absence::CASES,
+        token::CASES,
+        tombstone::CASES,
+        retention::CASES,
+        expiry::CASES,
+        ttl::CASES,
+        isolation::CASES,
+        durability::CASES,
+        outage::CASES,
+        limits::CASES,
+        status::CASES,
+        capability::CASES,
+        property::CASES,
+        scenario::CASES,
+        concurrency::CASES,
+        linearizable::CASES,
+        hunts::CASES,
+        moving_pages::CASES,
+        crash::CASES,
+    ]
+    .into_iter()
+    .flatten()
+    .chain(wire_raw::cases())
+}
+
+/// The case of this id.
+pub fn by_id(id: &str) -> Option<&'static Case> {
+    all().find(|case| case.id == id)
+}

@@ -1,0 +1,110 @@
+//! gRPC itself: bytes that are no message, requests that are no call, fields nobody knows, deadlines, cancels, slow readers,
+//! health and reflection.
+
+mod bytes;
+mod calls;
+mod health;
+mod http;
+
+use std::time::Duration;
+
+use ::bytes::Bytes;
+use futures::StreamExt;
+use tokio::time::timeout;
+
+use crate::core::StatusCode::DeadlineExceeded;
+use crate::core::{Failure, Proof, Reply, StatusCode, Stop, bytes as shown};
+use crate::keyvalue::{Action, Case, Ctx, Outcome};
+
+/// The cases, by what they send.
+pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
+    [bytes::CASES, http::CASES, calls::CASES, health::CASES].into_iter().flatten()
+}
+
+const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
+const METHODS: [&str; 5] = [
+    PUT,
+    "/prism.keyvalue.v1.KeyValueService/Get",
+    "/prism.keyvalue.v1.KeyValueService/Delete",
+    "/prism.keyvalue.v1.KeyValueService/Scan",
+    "/prism.keyvalue.v1.KeyValueService/Describe",
+];
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+const SERVICE: &str = "prism.keyvalue.v1.KeyValueService";
+
+/// How long an answer may take that the contract calls prompt. Much more than any server needs, so that a busy machine is
+/// not taken for a broken one.
+const PROMPT: Duration = Duration::from_secs(10);
+
+type Answer = Reply<Result<Vec<Bytes>, Failure>>;
+
+/// Calls `path` with these bytes and reads the answer to its end.
+async fn call(
+    c: &Ctx,
+    path: &'static str,
+    message: impl Into<Bytes>,
+    deadline: Option<Duration>,
+) -> Result<Answer, Stop> {
+    let message = message.into();
+    let method = path.rsplit_once('.').map_or(path, |(_, method)| method);
+    let within = deadline.map(|deadline| format!(" within {deadline:?}")).unwrap_or_default();
+    let words = format!("call {method} with {}{within}", shown(&message));
+    let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
+    let reading = async {
+        let mut messages = raw.call(path, message, deadline).await?;
+        let mut read = Vec::new();
+        while let Some(message) = messages.next().await {
+            read.push(message?);
+        }
+        Ok(read)
+    };
+    let answer = timeout(PROMPT, reading).await.unwrap_or_else(|_| {
+        Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {PROMPT:?}")))
+    });
+    let outcome = answer.as_ref().map_or_else(|failure| Outcome::Failed(failure.clone()), |_| Outcome::Done);
+    Ok(Reply::at(c.record(Action::Raw(words), outcome), answer))
+}
+
+fn said(answer: &Answer) -> String {
+    match &**answer {
+        Ok(messages) => format!("OK with {} messages", messages.len()),
+        Err(failure) => {
+            let reason = failure.reason.as_deref().unwrap_or("no reason");
+            format!("{} {reason} ({})", failure.code, failure.message)
+        }
+    }
+}
+
+/// It must be refused with this status and this reason.
+fn refused(answer: &Answer, code: StatusCode, reason: &str) -> Proof {
+    let is_so = answer.as_ref().is_err_and(|failure| {
+        failure.code == code
+            && failure.reason.as_deref() == Some(reason)
+            && failure.domain.as_deref() == Some("prism")
+    });
+    answer.expect(is_so, format!("{code} {reason}"), said(answer))
+}
+
+/// A protobuf field of variable length.
+fn text(field: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let bytes = bytes.as_ref();
+    [vec![field << 3 | 2], varint(bytes.len()), bytes.to_vec()].concat()
+}
+
+fn varint(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(number & 0x7f).unwrap_or_default();
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,133 @@
+//! Bytes, right and wrong: no input kills the server, and what it does not know changes nothing.
+
+use bytes::Bytes;
+
+use super::{METHODS, PUT, call, contains, refused, said, text};
+use crate::core::Need::Wire;
+use crate::core::StatusCode::{InvalidArgument, Unimplemented};
+use crate::core::case;
+use crate::keyvalue::{Case, item};
+
+pub(super) const CASES: &[Case] = &[
+    case!(
+        "wire::bytes_that_are_no_message_are_refused",
+        "Bytes that are not the method's message are INVALID_ARGUMENT with reason MALFORMED_MESSAGE, and harm nothing.",
+        ["ERR-3", "ERR-1"],
+        [Wire],
+        |c| {
+            c.put_one("k", "v").ok().await?;
+            for method in METHODS {
+                for (what, bytes) in [
+                    ("a length past the end", &b"\x0a\x05a"[..]),
+                    ("a length that does not end", b"\x0a\xff"),
+                    ("a wire type that there is not", b"\x0f\x00"),
+                    ("a field of number 0", b"\x02\x00"),
+                    ("text that is not UTF-8", b"\x0a\x02\xff\xfe"),
+                ] {
+                    let answer = call(c, method, bytes, None).await?;
+                    let is_so = answer.as_ref().is_err_and(|failure| {
+                        failure.code == InvalidArgument
+                            && failure.reason.as_deref() == Some("MALFORMED_MESSAGE")
+                    });
+                    let actual = format!("{} for {what}", said(&answer));
+                    answer.expect(is_so, "INVALID_ARGUMENT MALFORMED_MESSAGE", actual)?;
+                }
+            }
+            c.get().ok().await?.holds(&[("k", "v")])
+        }
+    ),
+    case!(
+        "wire::no_input_kills_the_server",
+        "Whatever bytes are sent, the server answers INVALID_ARGUMENT, and goes on answering.",
+        ["ERR-3"],
+        [Wire],
+        |c| {
+            c.put_one("k", "v").ok().await?;
+            let mut state = c.seed() | 1;
+            let mut next = move || {
+                // Xorshift: what matters is that a seed repeats the bytes.
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state
+            };
+            for _ in 0..c.budget().pick(8, 40, 2_000) {
+                for method in METHODS {
+                    let length = usize::try_from(next() % 48).unwrap_or_default() + 1;
+                    let bytes: Vec<u8> = (0..length).map(|_| next().to_le_bytes()[3]).collect();
+                    let answer = call(c, method, bytes, None).await?;
+                    let is_so = answer.as_ref().is_err_and(|failure| failure.code == InvalidArgument);
+                    answer.expect(is_so, "INVALID_ARGUMENT", said(&answer))?;
+                }
+            }
+            c.get().ok().await?.holds(&[("k", "v")])
+        }
+    ),
+    case!(
+        "wire::a_message_of_over_8_mib_is_refused",
+        "A message of over 8 MiB is INVALID_ARGUMENT with reason MESSAGE_TOO_LARGE.",
+        ["ERR-3", "ERR-1"],
+        [Wire],
+        |c| {
+            let value = vec![b'v'; 9 << 20];
+            let request =
+                [text(1, c.namespace("")), text(2, "r"), text(3, [text(1, "k"), text(2, &value)].concat())];
+            let answer = call(c, PUT, request.concat(), None).await?;
+            refused(&answer, InvalidArgument, "MESSAGE_TOO_LARGE")?;
+            c.get().ok().await?.is_empty()
+        }
+    ),
+    case!(
+        "wire::the_largest_put_passes",
+        "A Put of 4 MiB of keys and values is taken, whatever its message weighs besides.",
+        ["ERR-1", "RT-1"],
+        [Wire],
+        |c| {
+            let key = |n: u8| vec![n; 1_024];
+            let value = |n: u8| vec![n; (1 << 20) - 1_024];
+            c.put((0..4).map(|n| item(key(n), value(n)))).ok().await?.applied(&[true; 4])?;
+            for n in 0..4 {
+                c.get().keys([key(n)]).ok().await?.holds(&[(key(n), value(n))])?;
+            }
+            Ok(())
+        }
+    ),
+    case!(
+        "wire::an_unknown_method_is_unimplemented",
+        "A method or service that there is not is UNIMPLEMENTED with reason METHOD_NOT_FOUND.",
+        ["ERR-3", "ERR-1"],
+        [Wire],
+        |c| {
+            for path in [
+                "/prism.keyvalue.v1.KeyValueService/Nothing",
+                "/prism.keyvalue.v1.NoService/Put",
+                "/nothing.at.all/Put",
+            ] {
+                refused(&call(c, path, Bytes::new(), None).await?, Unimplemented, "METHOD_NOT_FOUND")?;
+            }
+            Ok(())
+        }
+    ),
+    case!(
+        "wire::unknown_fields_are_ignored",
+        "Fields that the server does not know change nothing.",
+        ["ERR-5"],
+        [Wire],
+        |c| {
+            // Field 1000 as a number, 1001 as bytes, 1002 and 1003 of fixed width.
+            let unknown = b"\xc0\x3e\x07\xca\x3e\x03abc\xd1\x3e12345678\xdd\x3e1234".to_vec();
+            let item = [text(1, "k"), unknown.clone(), text(2, "v"), text(3, unknown.clone())].concat();
+            let put =
+                [unknown.clone(), text(1, c.namespace("")), text(2, "r"), text(3, item), unknown.clone()];
+            let answer = call(c, PUT, put.concat(), None).await?;
+            answer.expect(answer.is_ok(), "OK", said(&answer))?;
+            c.get().ok().await?.holds(&[("k", "v")])?;
+            let get = [unknown.clone(), text(1, c.namespace("")), text(2, "r"), unknown].concat();
+            let answer = call(c, METHODS[1], get, None).await?;
+            let item = [text(1, "k"), text(2, "v")].concat();
+            let holds =
+                answer.as_ref().is_ok_and(|messages| messages.iter().any(|message| contains(message, &item)));
+            answer.expect(holds, "the item", said(&answer))
+        }
+    ),
+];

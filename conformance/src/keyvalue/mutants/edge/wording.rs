@@ -1,0 +1,86 @@
+//! Answers and statuses as a flawed edge words them.
+
+use bytes::Bytes;
+use prism_contract::keyvalue::request::{GetRequest, GetResponse, KeyPredicate, PutRequest};
+use prism_contract::keyvalue::{Item, Key};
+use prism_contract::{Error, Timestamp};
+
+use crate::core::{Failure, StatusCode};
+use crate::keyvalue::mutants::{Bug, Flaw};
+
+impl Flaw {
+    /// The status of an error, with its details (ERR-1, ERR-2).
+    pub(super) fn wording(self, error: Error, away: bool) -> Failure {
+        let cause = error.cause().map(|cause| format!("{cause:?}"));
+        let mut failure = Failure::from(error);
+        if self.has(Bug::MissingErrorInfo) {
+            (failure.reason, failure.domain) = (None, None);
+        }
+        if self.has(Bug::SaysInternalForAnOutage) && away {
+            (failure.code, failure.reason) = (StatusCode::Internal, Some("INTERNAL".to_owned()));
+        }
+        if self.has(Bug::OutageHasNoRetryInfo) && away {
+            failure.retry_after = None;
+        }
+        if self.has(Bug::LeaksSqlInMessages) {
+            failure.message += &cause.unwrap_or_default();
+        }
+        if self.has(Bug::RefusalHasNoFieldViolations) {
+            failure.violations.clear();
+        }
+        if self.has(Bug::RefusalNamesOnlyTheFirstViolation) {
+            failure.violations.truncate(1);
+        }
+        if self.has(Bug::SaysAbortedForAFailedPrecondition) && failure.code == StatusCode::FailedPrecondition
+        {
+            failure.code = StatusCode::Aborted;
+        }
+        if self.has(Bug::SaysOutOfRangeForABadToken)
+            && failure.violations.iter().any(|violation| violation.field.ends_with("_token"))
+        {
+            failure.code = StatusCode::OutOfRange;
+        }
+        failure
+    }
+
+    /// What a message quotes of a request (ERR-2): nothing.
+    pub(super) fn quoted_values(self, put: &PutRequest) -> String {
+        let values = put.items.iter().filter(|_| self.has(Bug::LeaksValuesInMessages));
+        let values: Vec<_> = values.map(|item| format!(" {:?}", item.value)).collect();
+        values.concat()
+    }
+
+    /// A page as it is answered (PRED-4, RT-6).
+    pub(super) fn get_answer(self, asked: &GetRequest, mut answer: GetResponse) -> GetResponse {
+        let Some(KeyPredicate::MatchKeys(named)) = &asked.predicate else { return answer };
+        let place = |item: &Item| named.iter().position(|key| *key == item.key.as_bytes());
+        if self.has(Bug::MatchKeysInRequestOrder) {
+            answer.items.sort_by_key(place);
+        }
+        if self.has(Bug::MatchKeysRepeats) {
+            let times = |item: &Item| named.iter().filter(|key| **key == item.key.as_bytes()).count();
+            answer.items =
+                answer.items.into_iter().flat_map(|item| vec![item.clone(); times(&item)]).collect();
+        }
+        if self.has(Bug::AnswersAbsentKeysEmpty) {
+            let is_absent = |key: &&Bytes| !answer.items.iter().any(|item| item.key.as_bytes() == **key);
+            let absent: Vec<_> = named.iter().filter(is_absent).filter_map(nothing_at).collect();
+            answer.items.extend(absent);
+        }
+        answer
+    }
+}
+
+fn nothing_at(key: &Bytes) -> Option<Item> {
+    Some(Item {
+        key: Key::new(key.clone()).ok()?,
+        value: Bytes::new(),
+        content_type: String::new(),
+        compression: 0,
+        version: 0,
+        priority_token: 0,
+        created_at: Timestamp::EPOCH,
+        updated_at: Timestamp::EPOCH,
+        expires_at: None,
+    })
+}

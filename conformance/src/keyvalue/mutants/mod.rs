@@ -1,0 +1,44 @@
+//! The proof of the proof: stores with one wrong line each, which the suite must catch.
+//!
+//! [`mutants`] is the catalogue. Each [`Mutant`] is the store of `flawed.rs` (a backend) behind `edge.rs` (a gateway),
+//! told to forget one thing; told to forget nothing, it is [`sound`] and passes the whole suite. Deliberately absent:
+//! flaws that only a raw server can have, such as a crash on malformed bytes.
+
+mod bug;
+mod catalogue;
+mod edge;
+mod flawed;
+mod harness;
+mod wire_only;
+
+use std::sync::OnceLock;
+
+use crate::core::mutation::{KillMatrix, Mutant};
+
+pub use catalogue::{harness, mutant_by_name, mutants};
+pub use harness::{MutantHarness, MutantInstance};
+pub use wire_only::WIRE_ONLY;
+
+use bug::{Bug, Flaw};
+
+/// The store without a flaw, which claims everything.
+pub const fn sound() -> MutantHarness {
+    MutantHarness::new("Sound", Flaw::NONE)
+}
+
+/// The store without a flaw, which claims nothing beyond the core.
+pub const fn sound_core() -> MutantHarness {
+    MutantHarness::new("SoundCore", Flaw::NONE_OF_A_CORE_STORE)
+}
+
+/// The kill matrix that was recorded last.
+///
+/// # Panics
+/// If the embedded file does not parse; the suite's own tests rule that out.
+pub fn kill_matrix() -> &'static KillMatrix {
+    static RECORDED: OnceLock<KillMatrix> = OnceLock::new();
+    RECORDED.get_or_init(|| {
+        let text = include_str!("../../../kill-matrix.json");
+        KillMatrix::from_json(text).expect("the embedded kill-matrix.json parses")
+    })
+}

@@ -1,0 +1,21 @@
+//! Rules that only a raw server can break, so that no store in the catalogue does.
+
+use crate::core::mutation::WireOnly;
+
+/// The rules that no store can break: what breaks them lies in front of the store.
+pub const WIRE_ONLY: &[WireOnly] = &[
+    WireOnly {
+        rule: "ERR-3",
+        reason: "Bytes that are not a message never become a request, so that no store meets them.",
+    },
+    WireOnly {
+        rule: "ERR-4",
+        reason: "A deadline or a cancel ends the call before the store; what a store leaves behind is DUR-2.",
+    },
+    WireOnly { rule: "ERR-5", reason: "Unknown fields are dropped when the message is decoded." },
+    WireOnly { rule: "ERR-6", reason: "An answer waits for its client after the store made it." },
+    WireOnly {
+        rule: "HEALTH-1",
+        reason: "Health and reflection are services of their own beside the store.",
+    },
+];

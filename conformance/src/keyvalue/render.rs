@@ -1,0 +1,320 @@
+//! Transcripts as text that people read and golden files keep.
+//!
+//! What differs from run to run becomes a token that keeps its order: a version is `v1`, `v2`… by rank among the versions
+//! of its key, a time is `t1`, `t2`… by rank among the times of the transcript.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prism_contract::Timestamp;
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DescribeRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest,
+    ScanRequest, SelectionInput, Ttl,
+};
+use prism_contract::keyvalue::{Entry, Item, PutResult};
+
+use super::{Action, Outcome, Request, Response, Step, Transcript};
+use crate::core::{Failure, bytes};
+
+type RecordKey = (String, String, Bytes);
+
+/// The lines of every step that is a request.
+pub(super) fn lines(transcript: &Transcript) -> Vec<Option<(String, Vec<String>)>> {
+    let names = Names::of(transcript);
+    transcript.steps.iter().map(|step| names.step(step)).collect()
+}
+
+/// The tokens of one transcript.
+pub(crate) struct Names<'a> {
+    namespaces: &'a BTreeMap<String, String>,
+    versions: BTreeMap<RecordKey, BTreeSet<i64>>,
+    times: BTreeSet<Timestamp>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn of(transcript: &'a Transcript) -> Self {
+        let mut names =
+            Self { namespaces: &transcript.namespaces, versions: BTreeMap::new(), times: BTreeSet::new() };
+        for step in &transcript.steps {
+            names.learn(step);
+        }
+        names
+    }
+
+    fn learn(&mut self, step: &Step) {
+        let Action::Call(request) = &step.action else { return };
+        match (request, &step.outcome) {
+            (Request::Put(asked), Outcome::Answered(Response::Put(answer))) => {
+                for (item, result) in asked.items.iter().zip(&answer.results) {
+                    self.learn_version(&asked.namespace, &asked.id, &item.key, result.version);
+                }
+            }
+            (Request::Get(asked), Outcome::Answered(Response::Get(answer))) => {
+                answer.items.iter().for_each(|item| self.learn_item(&asked.namespace, &asked.id, item));
+            }
+            (Request::Scan(asked, _), Outcome::Answered(Response::Scan(messages))) => {
+                for Entry { id, item } in messages.iter().flat_map(|message| &message.entries) {
+                    self.learn_item(&asked.namespace, id.as_str(), item);
+                }
+            }
+            (
+                Request::Put(PutRequest { namespace, id, .. })
+                | Request::Delete(DeleteRequest { namespace, id, .. }),
+                Outcome::Failed(failure),
+            ) => {
+                for failed in &failure.failed_preconditions {
+                    self.learn_version(namespace, id, &failed.key, failed.current_version);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_item(&mut self, namespace: &str, id: &str, item: &Item) {
+        self.learn_version(namespace, id, item.key.as_bytes(), item.version);
+        self.times.extend([item.created_at, item.updated_at]);
+        self.times.extend(item.expires_at);
+    }
+
+    fn learn_version(&mut self, namespace: &str, id: &str, key: &[u8], version: i64) {
+        if version != 0 {
+            let key = (namespace.to_owned(), id.to_owned(), Bytes::copy_from_slice(key));
+            self.versions.entry(key).or_default().insert(version);
+        }
+    }
+
+    pub(crate) fn version(&self, namespace: &str, id: &str, key: &[u8], version: i64) -> String {
+        if version == 0 {
+            return "absent".to_owned();
+        }
+        let key = (namespace.to_owned(), id.to_owned(), Bytes::copy_from_slice(key));
+        let rank = self.versions.get(&key).and_then(|seen| seen.iter().position(|&seen| seen == version));
+        rank.map_or_else(|| format!("version {version}"), |rank| format!("v{}", rank + 1))
+    }
+
+    fn time(&self, time: Timestamp) -> String {
+        let rank = self.times.iter().position(|&seen| seen == time).map_or(0, |rank| rank + 1);
+        format!("t{rank}")
+    }
+
+    fn namespace(&self, namespace: &str) -> String {
+        self.namespaces.get(namespace).cloned().unwrap_or_else(|| bytes(namespace.as_bytes()))
+    }
+
+    fn record(&self, namespace: &str, id: &str) -> String {
+        format!("{} {}", self.namespace(namespace), bytes(id.as_bytes()))
+    }
+
+    pub(crate) fn request(&self, request: &Request) -> String {
+        match request {
+            Request::Put(put) => self.put(put),
+            Request::Get(get) => self.get(get),
+            Request::Delete(delete) => self.delete(delete),
+            Request::Scan(scan, messages) => self.scan(scan, *messages),
+            Request::Describe(DescribeRequest { namespace }) => {
+                format!("describe {}", self.namespace(namespace))
+            }
+        }
+    }
+
+    fn put(&self, put: &PutRequest) -> String {
+        let mut text = format!("put {}", self.record(&put.namespace, &put.id));
+        for item in &put.items {
+            let _ = write!(text, " {}", input(item));
+        }
+        push_token(&mut text, put.item_priority_token);
+        if let Some(Ttl { seconds, nanos }) = put.ttl {
+            let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
+            let span = Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs());
+            let _ = write!(text, " ttl {sign}{span:?}");
+        }
+        self.push_preconditions(&mut text, &put.namespace, &put.id, &put.preconditions);
+        text
+    }
+
+    fn get(&self, get: &GetRequest) -> String {
+        let mut text = format!("get {}", self.record(&get.namespace, &get.id));
+        push_predicate(&mut text, get.predicate.as_ref());
+        push_selection(&mut text, get.selection);
+        push_page(&mut text, &get.page_token);
+        text
+    }
+
+    fn delete(&self, delete: &DeleteRequest) -> String {
+        let mut text = format!("delete {}", self.record(&delete.namespace, &delete.id));
+        push_predicate(&mut text, delete.predicate.as_ref());
+        push_token(&mut text, delete.item_priority_token);
+        self.push_preconditions(&mut text, &delete.namespace, &delete.id, &delete.preconditions);
+        text
+    }
+
+    fn scan(&self, scan: &ScanRequest, messages: Option<usize>) -> String {
+        let mut text = format!("scan {}", self.namespace(&scan.namespace));
+        if !scan.id.is_empty() {
+            let _ = write!(text, " {}", bytes(scan.id.as_bytes()));
+        }
+        push_predicate(&mut text, scan.predicate.as_ref());
+        push_selection(&mut text, scan.selection);
+        if scan.limit > 0 {
+            let _ = write!(text, " limit {}", scan.limit);
+        }
+        push_page(&mut text, &scan.resume_token);
+        if let Some(messages) = messages {
+            let _ = write!(text, " cut after {messages} messages");
+        }
+        text
+    }
+
+    fn push_preconditions(&self, text: &mut String, namespace: &str, id: &str, said: &[PreconditionInput]) {
+        for PreconditionInput { key, version } in said {
+            let version = self.version(namespace, id, key, *version);
+            let _ = write!(text, " if {} {version}", bytes(key));
+        }
+    }
+
+    /// The lines of a step; `None`: it is no request.
+    fn step(&self, step: &Step) -> Option<(String, Vec<String>)> {
+        let Action::Call(request) = &step.action else { return None };
+        Some((self.request(request), self.outcome(request, &step.outcome)))
+    }
+
+    pub(crate) fn outcome(&self, request: &Request, outcome: &Outcome) -> Vec<String> {
+        let response = match outcome {
+            Outcome::Answered(response) => response,
+            Outcome::Failed(failure) => return self.failure(request, failure),
+            Outcome::Done => return Vec::new(),
+        };
+        match (response, request) {
+            (Response::Put(answer), Request::Put(asked)) => {
+                let results = asked.items.iter().zip(&answer.results);
+                results.map(|(item, result)| self.result(asked, &item.key, *result)).collect()
+            }
+            (Response::Get(answer), Request::Get(asked)) => {
+                let items = answer.items.iter().map(|item| self.item(&asked.namespace, &asked.id, item));
+                let more = (!answer.next_page_token.is_empty()).then(|| "more".to_owned());
+                or_nothing(items.chain(more).collect())
+            }
+            (Response::Delete(answer), _) => vec![format!("deleted {}", answer.deleted_count)],
+            (Response::Scan(messages), Request::Scan(asked, _)) => {
+                messages.iter().flat_map(|message| self.message(&asked.namespace, message)).collect()
+            }
+            (Response::Describe(answer), _) => vec![format!("claims {:?}", answer.capabilities)],
+            (Response::Put(_) | Response::Get(_) | Response::Scan(_), _) => {
+                vec!["an answer to another request".to_owned()]
+            }
+        }
+    }
+
+    fn result(&self, asked: &PutRequest, key: &[u8], result: PutResult) -> String {
+        let version = self.version(&asked.namespace, &asked.id, key, result.version);
+        let applied = if result.applied { "applied" } else { "superseded" };
+        format!("{} {applied} {version}", bytes(key))
+    }
+
+    fn message(
+        &self,
+        namespace: &str,
+        message: &prism_contract::keyvalue::request::ScanResponse,
+    ) -> Vec<String> {
+        let entries = message.entries.iter().map(|entry| {
+            format!(
+                "{} {}",
+                bytes(entry.id.as_str().as_bytes()),
+                self.item(namespace, entry.id.as_str(), &entry.item)
+            )
+        });
+        let end = if message.resume_token.is_empty() { "end" } else { "more" };
+        entries.chain([end.to_owned()]).collect()
+    }
+
+    fn item(&self, namespace: &str, id: &str, item: &Item) -> String {
+        let version = self.version(namespace, id, &item.key, item.version);
+        let mut text = format!("{}={} {version}", bytes(&item.key), bytes(&item.value));
+        push_metadata(&mut text, &item.content_type, item.compression);
+        push_token(&mut text, item.priority_token);
+        let _ =
+            write!(text, " created {} updated {}", self.time(item.created_at), self.time(item.updated_at));
+        if let Some(at) = item.expires_at {
+            let _ = write!(text, " expires {}", self.time(at));
+        }
+        text
+    }
+
+    fn failure(&self, request: &Request, failure: &Failure) -> Vec<String> {
+        let mut lines = vec![failure.code.to_string()];
+        if let Request::Put(PutRequest { namespace, id, .. })
+        | Request::Delete(DeleteRequest { namespace, id, .. }) = request
+        {
+            lines.extend(failure.failed_preconditions.iter().map(|failed| {
+                let version = self.version(namespace, id, &failed.key, failed.current_version);
+                format!("{} is {version}", bytes(&failed.key))
+            }));
+        }
+        lines
+    }
+}
+
+fn or_nothing(lines: Vec<String>) -> Vec<String> {
+    if lines.is_empty() { vec!["nothing".to_owned()] } else { lines }
+}
+
+fn input(item: &ItemInput) -> String {
+    let mut text = format!("{}={}", bytes(&item.key), bytes(&item.value));
+    push_metadata(&mut text, &item.content_type, item.compression);
+    text
+}
+
+fn push_metadata(text: &mut String, content_type: &str, compression: i32) {
+    if !content_type.is_empty() {
+        let _ = write!(text, " type {}", bytes(content_type.as_bytes()));
+    }
+    if compression != 0 {
+        let _ = write!(text, " compression {compression}");
+    }
+}
+
+fn push_token(text: &mut String, token: i64) {
+    if token != 0 {
+        let _ = write!(text, " token {token}");
+    }
+}
+
+fn push_page(text: &mut String, token: &[u8]) {
+    if !token.is_empty() {
+        text.push_str(" from a token");
+    }
+}
+
+fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
+    let said = match predicate {
+        None => String::new(),
+        Some(KeyPredicate::Unset) => " predicate unset".to_owned(),
+        Some(KeyPredicate::MatchAll) => " all".to_owned(),
+        Some(KeyPredicate::MatchKeys(keys)) => {
+            let keys: Vec<_> = keys.iter().map(|key| bytes(key)).collect();
+            format!(" keys {}", or_nothing(keys).join(","))
+        }
+        Some(KeyPredicate::MatchRange { start, end }) => {
+            format!(" range {}..{}", bytes(start), bytes(end))
+        }
+        Some(KeyPredicate::MatchPrefix(prefix)) => format!(" prefix {}", bytes(prefix)),
+    };
+    text.push_str(&said);
+}
+
+fn push_selection(text: &mut String, selection: SelectionInput) {
+    if selection.item_limit > 0 {
+        let _ = write!(text, " page of {}", selection.item_limit);
+    }
+    if selection.page_size_bytes > 0 {
+        let _ = write!(text, " page of {} bytes", selection.page_size_bytes);
+    }
+    if selection.keys_only {
+        text.push_str(" keys only");
+    }
+    if selection.reverse {
+        text.push_str(" reverse");
+    }
+}

@@ -1,0 +1,76 @@
+//! A server as a KeyValue store: each call once, without a retry, with a bound on how long an answer may take.
+
+use async_trait::async_trait;
+use futures::stream::{BoxStream, StreamExt};
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
+    PutResponse, ScanRequest, ScanResponse,
+};
+use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
+use prism_wire::message::{WireRequest, WireResponse};
+use tonic::transport::Channel;
+
+use crate::core::Failure;
+use crate::core::wire::{Connection, answer, in_time, malformed};
+use crate::keyvalue::Store;
+
+fn client(connection: &Connection) -> KeyValueServiceClient<Channel> {
+    KeyValueServiceClient::new(connection.channel())
+        .max_decoding_message_size(usize::MAX)
+        .max_encoding_message_size(usize::MAX)
+}
+
+#[async_trait]
+impl Store for Connection {
+    async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
+        let noted = self.ledger().map(|ledger| (ledger, request.namespace.clone(), request.id.clone()));
+        if let Some((ledger, namespace, id)) = &noted {
+            ledger.sends(namespace, id);
+        }
+        let answer = answer(client(self).put(self.request(request.into_message()))).await;
+        if let Some((ledger, namespace, id)) = &noted {
+            ledger.answered(namespace, id, answer.as_ref().err());
+        }
+        answer
+    }
+
+    async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure> {
+        answer(client(self).get(self.request(request.into_message()))).await
+    }
+
+    async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure> {
+        answer(client(self).delete(self.request(request.into_message()))).await
+    }
+
+    async fn scan(
+        &self,
+        request: ScanRequest,
+        messages: Option<usize>,
+    ) -> Result<Vec<ScanResponse>, Failure> {
+        let mut stream = self.scan_messages(request).await?;
+        let mut read = Vec::new();
+        while messages != Some(read.len()) {
+            let Some(message) = stream.next().await else { break };
+            read.push(message?);
+        }
+        Ok(read)
+    }
+
+    async fn scan_messages(
+        &self,
+        request: ScanRequest,
+    ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
+        let mut client = client(self);
+        let stream = in_time(client.scan(self.request(request.into_message()))).await?.into_inner();
+        let messages = futures::stream::try_unfold(stream, |mut stream| async move {
+            let Some(message) = in_time(stream.message()).await? else { return Ok(None) };
+            let message = ScanResponse::from_message(message).map_err(malformed)?;
+            Ok(Some((message, stream)))
+        });
+        Ok(messages.boxed())
+    }
+
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {
+        answer(client(self).describe(self.request(request.into_message()))).await
+    }
+}

@@ -1,0 +1,69 @@
+//! Any KeyValue store behind the generated service.
+
+use std::sync::Arc;
+
+use futures::stream::{BoxStream, StreamExt};
+use prism_contract::keyvalue::request::{
+    DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
+};
+use prism_proto::keyvalue::v1 as pb;
+use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
+use prism_wire::MAX_REQUEST_BYTES;
+use prism_wire::message::{WireRequest, WireResponse};
+use prism_wire::one_message::OneMessage;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use crate::core::Failure;
+use crate::core::wire::status;
+use crate::keyvalue::Store;
+
+/// The service over `store`.
+pub(super) fn routes(store: Arc<dyn Store>) -> Routes {
+    let service = KeyValueServiceServer::new(Service(store))
+        .max_decoding_message_size(MAX_REQUEST_BYTES)
+        .max_encoding_message_size(usize::MAX);
+    Routes::new(OneMessage::new(service))
+}
+
+/// The generated service over a store.
+struct Service(Arc<dyn Store>);
+
+fn answer<A: WireResponse>(answer: Result<A, Failure>) -> Result<Response<A::Message>, Status> {
+    answer.map(|answer| Response::new(answer.into_message())).map_err(|failure| status(&failure))
+}
+
+#[tonic::async_trait]
+impl KeyValueService for Service {
+    type ScanStream = BoxStream<'static, Result<pb::ScanResponse, Status>>;
+
+    async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
+        answer(self.0.put(PutRequest::from_message(request.into_inner())).await)
+    }
+
+    async fn get(&self, request: Request<pb::GetRequest>) -> Result<Response<pb::GetResponse>, Status> {
+        answer(self.0.get(GetRequest::from_message(request.into_inner())).await)
+    }
+
+    async fn delete(
+        &self,
+        request: Request<pb::DeleteRequest>,
+    ) -> Result<Response<pb::DeleteResponse>, Status> {
+        answer(self.0.delete(DeleteRequest::from_message(request.into_inner())).await)
+    }
+
+    async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
+        let messages = self.0.scan_messages(ScanRequest::from_message(request.into_inner())).await;
+        let messages = messages.map_err(|failure| status(&failure))?;
+        let messages = messages
+            .map(|message| message.map(ScanResponse::into_message).map_err(|failure| status(&failure)));
+        Ok(Response::new(messages.boxed()))
+    }
+
+    async fn describe(
+        &self,
+        request: Request<pb::DescribeRequest>,
+    ) -> Result<Response<pb::DescribeResponse>, Status> {
+        answer(self.0.describe(DescribeRequest::from_message(request.into_inner())).await)
+    }
+}
