@@ -2,124 +2,52 @@
 //!
 //! - The file is in WAL mode with `synchronous=FULL`: an answered write has reached the disk (DUR-1, DUR-4). Several
 //!   processes may share a file on one machine; each write holds SQLite's write lock while it reads what it decides on.
-//! - `writer` drains the queue into one transaction; `transaction` loads, decides and writes a batch in few statements;
-//!   `unconditional` has those that need nothing read first done by one text; `checkpoint` brings the log back into the file meanwhile.
-//! - `reader` has the read connections; `select` answers each page from one statement, which is one moment (LIN-3).
+//! - `engine` has the connections, the writer, which drains the queue into one transaction, the checkpoints that bring the log
+//!   back into the file meanwhile, and what becomes of the file in an outage.
+//! - `keyvalue` has the statements: `commit` loads, decides and writes a group in few of them, `unconditional` has those that
+//!   need nothing read first done by one text, `select` answers each page from one statement, which is one moment (LIN-3).
 
-mod callers;
-mod checkpoint;
-mod decode;
-mod deletes;
-mod error;
-mod files;
-mod limit;
-mod open;
-mod open_error;
-mod options;
-mod outcome;
-#[cfg(test)]
-mod plans;
-mod reader;
-mod reserved_versions;
-mod schema;
-mod select;
-mod settings;
-mod sql;
-mod sweep;
-mod transaction;
-mod unconditional;
-mod writer;
-
-use std::sync::{Arc, Mutex, PoisonError};
+mod engine;
+mod keyvalue;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinHandle;
 
-use crate::batch::{Write, Written};
-use crate::queue::{Queue, closed, queue};
-use files::Files;
-use open::Opened;
-use outcome::{Outcome, Verdict};
-use reader::Readers;
-use writer::{Command, Writer};
+use crate::keyvalue::whole_micros;
+use engine::{Engine, Opened, open};
+use keyvalue::{KeyValueCommit, Readers, SCHEMA};
 
-pub use open_error::OpenError;
-pub use options::Options;
-pub use schema::SCHEMA_VERSION;
-pub use settings::Settings;
+pub use engine::{OpenError, Options, Settings};
+pub use keyvalue::SCHEMA_VERSION;
 
 /// A KeyValue store in one SQLite file. It claims every capability.
 ///
 /// Dropping it abandons what is queued; [`close`](Lifecycle::close) finishes it first.
 pub struct Sqlite {
-    queue: Queue<Command>,
+    engine: Engine<KeyValueCommit>,
     readers: Readers,
-    files: Arc<Files>,
-    outcome: Arc<Outcome>,
-    /// One permit: for the only check that waits for the writer.
-    probes: Arc<Semaphore>,
-    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Sqlite {
     /// Opens the file, makes it if there is none, and brings its schema up to date. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        Ok(Self::start(open::open(&options).await?, &options))
+        Ok(Self::start(open(&options, &SCHEMA).await?, &options))
     }
 
     /// Starts the writer.
     fn start(opened: Opened, options: &Options) -> Self {
-        let Opened { writer, connect, readers, files } = opened;
-        let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
-        let outcome = Arc::new(Outcome::opened());
-        let writer = Writer::new(writer, connect, options, Arc::clone(&files), Arc::clone(&outcome));
-        let writer = Mutex::new(Some(tokio::spawn(writer.run(intake))));
-        Self { queue, readers, files, outcome, probes: Arc::new(Semaphore::new(1)), writer }
+        let readers = Readers::new(opened.connections.clone(), options);
+        let commit = KeyValueCommit::new(whole_micros(options.retention));
+        Self { engine: Engine::start(opened, options, commit), readers }
     }
 
     /// What the database itself says of the settings that durability rests on (DUR-4), asked of the connection that
     /// writes.
     pub async fn settings(&self) -> Result<Settings, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.try_command(Command::Settings { answer })?;
-        answered.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    /// Whether the database takes writes: what became of the writer's last transaction, or, where that says too little, what
-    /// becomes of one that is made for it. One check at a time asks the writer; the others wait here, and not in its queue.
-    async fn check_writer(&self) -> Result<(), Error> {
-        if let Some(known) = self.last_write() {
-            return known;
-        }
-        let one = Arc::clone(&self.probes).acquire_owned().await.map_err(|_| closed())?;
-        // The check before this one may have shown it.
-        if let Some(known) = self.last_write() {
-            return known;
-        }
-        let (answer, answered) = oneshot::channel();
-        match self.queue.try_command(Command::Probe { answer, one }) {
-            Ok(()) => answered.await.unwrap_or_else(|_| Err(closed())),
-            // Busy is not away.
-            Err(Error::ResourceExhausted(_)) if !self.outcome.is_away() => Ok(()),
-            Err(Error::ResourceExhausted(_)) => Err(Error::unavailable("the last write failed")),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// What the writer's last transaction shows of the database, if that is enough.
-    fn last_write(&self) -> Option<Result<(), Error>> {
-        match self.outcome.verdict() {
-            Verdict::Well => Some(Ok(())),
-            Verdict::Ill => {
-                Some(Err(Error::unavailable("the last write failed: the disk is full, or failing")))
-            }
-            Verdict::Unknown => None,
-        }
+        self.engine.settings().await
     }
 }
 
@@ -129,29 +57,20 @@ impl Lifecycle for Sqlite {
     /// judges by the last write. Only where that was long ago, or failed, is a transaction made to see. Busy is not away: neither
     /// waits behind what others read or write.
     async fn check(&self) -> Result<(), Error> {
-        let files = Arc::clone(&self.files);
-        // A disk that hangs holds up a thread that nothing else waits for.
-        tokio::task::spawn_blocking(move || files.look()).await.map_err(Error::internal)??;
+        self.engine.check_files().await?;
         self.readers.check().await?;
-        self.check_writer().await
+        self.engine.check_writer().await
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.queue.try_command(Command::Sweep { now, answer })?;
-        answered.await.unwrap_or_else(|_| Err(closed()))
+        self.engine.sweep(now).await
     }
 
     /// Finishes the writes that wait, then closes every connection. The last process to close a file also checkpoints its log
     /// into it.
     async fn close(&self) {
         self.readers.close().await;
-        self.queue.command(Command::Close).await;
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // A writer that panicked has nothing left to close.
-            let _ = writer.await;
-        }
+        self.engine.close().await;
     }
 }
 
@@ -162,26 +81,20 @@ impl KeyValueBackend for Sqlite {
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        match self.queue.write(Write::Put(put)).await? {
-            Written::Put(results) => Ok(results),
-            Written::Deleted(_) => Err(Error::internal("a Put was answered as a Delete")),
-        }
+        self.engine.queue.put(put).await
     }
 
     async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        self.files.check()?;
+        self.engine.files.check()?;
         self.readers.get(get).await
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        match self.queue.write(Write::Delete(delete)).await? {
-            Written::Deleted(count) => Ok(count),
-            Written::Put(_) => Err(Error::internal("a Delete was answered as a Put")),
-        }
+        self.engine.queue.delete(delete).await
     }
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        self.files.check()?;
+        self.engine.files.check()?;
         self.readers.scan(scan).await
     }
 }
@@ -196,9 +109,10 @@ mod tests {
     use sqlx::Executor;
     use tokio::time::timeout;
 
-    use super::error::Code as Cause;
+    use super::engine::{Code as Cause, Command};
     use super::*;
-    use crate::queue::{Intake, Turn};
+    use crate::engine::{Intake, Turn, queue};
+    use crate::keyvalue::Writes;
 
     fn put(value: impl Into<bytes::Bytes>) -> Put {
         Put {
@@ -221,7 +135,7 @@ mod tests {
     async fn a_full_disk_makes_the_check_unavailable_at_once_though_a_small_change_finds_room() {
         let folder = tempfile::tempdir().unwrap();
         let options = Options::new(folder.path().join("prism.db"));
-        let mut opened = open::open(&options).await.unwrap();
+        let mut opened = open(&options, &SCHEMA).await.unwrap();
         // The file cannot grow, which SQLite reports as it does a disk that is full.
         opened.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
         let store = Sqlite::start(opened, &options);
@@ -238,11 +152,11 @@ mod tests {
     }
 
     /// A store whose writer does not work.
-    async fn stuck(options: &Options) -> (Sqlite, Intake<Command>) {
-        let opened = open::open(options).await.unwrap();
+    async fn stuck(options: &Options) -> (Sqlite, Intake<Writes, Command>) {
+        let opened = open(options, &SCHEMA).await.unwrap();
         let mut store = Sqlite::start(opened, options);
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
-        store.queue = queue;
+        store.engine.queue = queue;
         (store, intake)
     }
 
@@ -250,9 +164,9 @@ mod tests {
     async fn checks_that_were_given_up_leave_one_question_to_the_writer_at_most() {
         let folder = tempfile::tempdir().unwrap();
         let (store, mut intake) = stuck(&Options::new(folder.path().join("prism.db"))).await;
-        store.outcome.away(Some(Cause::Busy));
+        store.engine.outcome.away(Some(Cause::Busy));
         for _ in 0..100 {
-            let check = store.check_writer();
+            let check = store.engine.check_writer();
             pin_mut!(check);
             assert!(poll!(check).is_pending());
         }
@@ -266,11 +180,11 @@ mod tests {
     async fn a_check_beside_writes_that_succeed_asks_the_writer_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _intake) = stuck(&Options::new(folder.path().join("prism.db"))).await;
-        store.outcome.committed();
+        store.engine.outcome.committed();
         // The writer would never answer.
         let answered = async |store: &Sqlite| timeout(Duration::from_secs(10), store.check()).await;
         answered(&store).await.expect("the check asked the writer").unwrap();
-        store.outcome.away(Some(Cause::Full));
+        store.engine.outcome.away(Some(Cause::Full));
         let failed = answered(&store).await.expect("the check asked the writer");
         assert_eq!(failed.unwrap_err().code(), Code::Unavailable);
     }

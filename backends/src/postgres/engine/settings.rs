@@ -1,0 +1,57 @@
+//! The database's settings as it reports them (DUR-4).
+
+use std::fmt;
+
+use sqlx::Row;
+
+use super::schema;
+use super::session::Session;
+
+/// The settings that durability rests on, as Postgres reports them for a connection that writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Postgres' version, such as `17.2`.
+    pub server_version: String,
+    /// The schema's version.
+    pub schema_version: i64,
+    /// Whether the server makes the disk keep what it writes.
+    pub fsync: String,
+    /// What a commit waits for: everything but `off` waits at least for the server's own disk.
+    pub synchronous_commit: String,
+    /// Whether a page that was half written is mended after a crash.
+    pub full_page_writes: String,
+}
+
+impl Settings {
+    /// Whether an answered write survives a power failure of the server, if the disk keeps its word.
+    pub fn are_durable(&self) -> bool {
+        self.fsync == "on"
+            && self.full_page_writes == "on"
+            && matches!(self.synchronous_commit.as_str(), "local" | "on" | "remote_write" | "remote_apply")
+    }
+
+    /// Asks a session.
+    pub(in crate::postgres) async fn of(session: &mut Session) -> Result<Self, sqlx::Error> {
+        let asked = "SELECT current_setting('server_version'), current_setting('fsync'), \
+                     current_setting('synchronous_commit'), current_setting('full_page_writes')";
+        let row = session.row(sqlx::query(asked)).await?;
+        Ok(Self {
+            server_version: row.try_get(0)?,
+            schema_version: schema::version(session).await?,
+            fsync: row.try_get(1)?,
+            synchronous_commit: row.try_get(2)?,
+            full_page_writes: row.try_get(3)?,
+        })
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server_version, schema_version, fsync, synchronous_commit, full_page_writes } = self;
+        write!(
+            f,
+            "PostgreSQL {server_version}, schema {schema_version}, fsync={fsync}, \
+             synchronous_commit={synchronous_commit}, full_page_writes={full_page_writes}"
+        )
+    }
+}

@@ -1,0 +1,293 @@
+//! The writes of KeyValue: the fast way where there is one, a transaction otherwise, and what becomes of those that take long
+//! or fail together.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use prism_contract::keyvalue::PutResult;
+use prism_contract::{Error, Swept, Timestamp};
+
+use super::locks::Locks;
+use super::sweep::sweep;
+use super::transaction::{commit, covers_many};
+use super::unconditional::Unconditional;
+use crate::engine::Entry;
+use crate::keyvalue::{Answers, Request, Write, Writes, unanswered, whole_micros};
+use crate::postgres::Options;
+use crate::postgres::engine::{Commit, Session, Sessions, TxFailure, is_timeout, translate, tx_failure};
+
+/// For how many records of one batch a lock is waited for in vain.
+const MOST_BLOCKED: usize = 2;
+
+/// How long a statement may take in a batch with a Delete by range, prefix or all. One that takes longer goes alone.
+const QUICK: Duration = Duration::from_millis(250);
+
+/// How often a transaction that lost against another one is tried, at once.
+#[derive(Default)]
+struct Tries(usize);
+
+impl Tries {
+    const MOST: usize = 10;
+
+    /// Whether a transaction that ended with `error` is to be tried once more.
+    fn again(&mut self, error: &sqlx::Error) -> bool {
+        self.0 += 1;
+        tx_failure(error) == TxFailure::Conflict && self.0 < Self::MOST
+    }
+}
+
+/// What becomes of the writes of a batch: an answer, or, of a Delete, `None`: it goes alone.
+#[derive(Default)]
+pub(in crate::postgres) struct Outcomes {
+    puts: Vec<Result<Vec<PutResult>, Error>>,
+    deletes: Vec<Option<Result<u64, Error>>>,
+}
+
+impl From<Answers> for Outcomes {
+    fn from(Answers { puts, deletes }: Answers) -> Self {
+        Self { puts, deletes: deletes.into_iter().map(Some).collect() }
+    }
+}
+
+impl Outcomes {
+    /// Adds what became of one request; the error `None`: it took too long.
+    fn push(&mut self, request: Request<'_>, outcome: Result<Answers, Option<Error>>) {
+        match (request, outcome) {
+            (Request::Put(_), Ok(answers)) => self.puts.extend(answers.puts),
+            (Request::Put(_), Err(error)) => self.puts.push(Err(error.unwrap_or_else(unanswered))),
+            (Request::Delete(_), Ok(answers)) => self.deletes.extend(answers.deletes.into_iter().map(Some)),
+            (Request::Delete(_), Err(error)) => self.deletes.push(error.map(Err)),
+        }
+    }
+}
+
+/// The writes of a KeyValue store.
+pub(in crate::postgres) struct KeyValueCommit {
+    locks: Locks,
+    retention: Duration,
+    /// How long a statement of a Delete that goes alone may take.
+    longest: Duration,
+}
+
+impl KeyValueCommit {
+    /// Of a schema whose records are locked so.
+    pub(in crate::postgres) fn new(locks: Locks, options: &Options) -> Self {
+        Self {
+            locks,
+            retention: whole_micros(options.retention),
+            // It has already spent some time in a batch, and its caller is to hear why it failed before the call's own end.
+            longest: options.statement_timeout.mul_f64(0.875),
+        }
+    }
+}
+
+impl Commit for KeyValueCommit {
+    type Group = Writes;
+    type Outcomes = Outcomes;
+
+    /// A Delete of unknown size is tried with the others for a short time, and then alone.
+    async fn commit(&self, sessions: &Sessions, group: &Writes, alone: bool) -> Outcomes {
+        let writes: Vec<&Write> = group.0.iter().collect();
+        let longest = match (alone, writes.iter().any(|write| write.request().unbounded().is_some())) {
+            (true, _) => Some(self.longest),
+            (false, true) => Some(QUICK.min(self.longest)),
+            (false, false) => None,
+        };
+        match self.attempt(sessions, &writes, longest).await {
+            Ok(outcomes) => outcomes,
+            Err(error) if alone => self.too_long(sessions, &group.requests(), error).await,
+            Err(_) => self.without_large(sessions, &writes).await,
+        }
+    }
+
+    fn given_up(group: &Writes) -> Outcomes {
+        Answers::all(&group.requests(), &given_up()).into()
+    }
+
+    fn answer(group: Writes, outcomes: Outcomes) -> Vec<Writes> {
+        let (mut puts, mut deletes) = (outcomes.puts.into_iter(), outcomes.deletes.into_iter());
+        let mut alone = Vec::new();
+        for write in group.0 {
+            match write {
+                Write::Put(job) => job.answer(puts.next().unwrap_or_else(|| Err(unanswered()))),
+                Write::Delete(job) => match deletes.next() {
+                    Some(Some(answer)) => job.answer(answer),
+                    Some(None) => alone.push(Writes(vec![Write::Delete(job)])),
+                    None => job.answer(Err(unanswered())),
+                },
+            }
+        }
+        alone
+    }
+
+    /// Writes of the same record.
+    fn hold_back(running: &Writes, alone: bool, later: &mut Writes) -> Vec<Write> {
+        let waited_for = running.0.iter().filter(|write| alone || write.is_abandoned());
+        let records: HashSet<_> = waited_for.map(|write| write.request().record()).collect();
+        if records.is_empty() {
+            return Vec::new();
+        }
+        later.0.extract_if(.., |write| records.contains(&write.request().record())).collect()
+    }
+
+    async fn sweep(&self, session: &mut Session, now: Timestamp) -> Result<Swept, sqlx::Error> {
+        sweep(session, now, self.locks, self.retention).await
+    }
+}
+
+impl KeyValueCommit {
+    /// A failure that is not an outage may be one write's own fault: then each is tried alone, so that it fails alone. The
+    /// error is that a statement took longer than `longest`.
+    async fn attempt(
+        &self,
+        sessions: &Sessions,
+        writes: &[&Write],
+        longest: Option<Duration>,
+    ) -> Result<Outcomes, sqlx::Error> {
+        let requests: Vec<_> = writes.iter().map(|write| write.request()).collect();
+        let error = match self.together(sessions, &requests, longest).await {
+            Ok(answers) => return Ok(answers.into()),
+            Err(error) if longest.is_some() && is_timeout(&error) => return Err(error),
+            Err(error) => error,
+        };
+        let apart = match tx_failure(&error) {
+            TxFailure::Rejected | TxFailure::LockTimeout | TxFailure::Conflict => writes.len() > 1,
+            TxFailure::Unavailable => false,
+        };
+        if apart {
+            return Ok(self.apart(sessions, writes, longest).await);
+        }
+        Ok(Answers::all(&requests, &translate(error)).into())
+    }
+
+    /// The writes of a batch that took too long, without the Deletes that may be why: these go alone.
+    async fn without_large(&self, sessions: &Sessions, writes: &[&Write]) -> Outcomes {
+        let is_large = |write: &Write| write.request().unbounded().is_some();
+        let others: Vec<_> = writes.iter().copied().filter(|write| !is_large(write)).collect();
+        let mut answered = Outcomes::default();
+        if !others.is_empty() {
+            answered = self.attempt(sessions, &others, None).await.unwrap_or_default();
+        }
+        let mut deletes = answered.deletes.into_iter();
+        answered.deletes = Vec::new();
+        for write in writes.iter().filter(|write| matches!(write, Write::Delete(_))) {
+            answered.deletes.push(if is_large(write) {
+                None
+            } else {
+                deletes.next().unwrap_or_else(|| Some(Err(unanswered())))
+            });
+        }
+        answered
+    }
+
+    /// A Delete that went alone and was ended by its timeout. It is too large if it covers many rows, and otherwise the
+    /// database is in trouble.
+    async fn too_long(&self, sessions: &Sessions, requests: &[Request<'_>], error: sqlx::Error) -> Outcomes {
+        let mut large = false;
+        if let Some(delete) = requests.iter().find_map(|request| request.unbounded()) {
+            let covers_many = sessions.with(async |session| covers_many(session, delete).await);
+            large = covers_many.await.unwrap_or(false);
+        }
+        let error = if large { Error::DeleteTooLarge } else { translate(error) };
+        Answers::all(requests, &error).into()
+    }
+
+    /// Each write in a separate transaction. A lock that does not come is waited for once for each record, and for few
+    /// records, since all other writes wait meanwhile.
+    async fn apart(&self, sessions: &Sessions, writes: &[&Write], longest: Option<Duration>) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        let mut blocked = HashSet::new();
+        for write in writes {
+            let request = write.request();
+            if write.is_abandoned() {
+                outcomes.push(request, Err(Some(given_up())));
+                continue;
+            }
+            if blocked.contains(&request.record()) || blocked.len() == MOST_BLOCKED {
+                let locked = Error::unavailable("the record, or the table, is locked by another session");
+                outcomes.push(request, Err(Some(locked)));
+                continue;
+            }
+            let longest = longest.filter(|_| request.unbounded().is_some());
+            let answer = match self.together(sessions, &[request], longest).await {
+                Err(error) if longest.is_some() && is_timeout(&error) => Err(None),
+                Err(error) => {
+                    if tx_failure(&error) == TxFailure::LockTimeout {
+                        blocked.insert(request.record());
+                    }
+                    Err(Some(translate(error)))
+                }
+                Ok(answers) => Ok(answers),
+            };
+            outcomes.push(request, answer);
+        }
+        outcomes
+    }
+
+    /// The fast way if there is one, and the slow way for what it leaves.
+    async fn together(
+        &self,
+        sessions: &Sessions,
+        requests: &[Request<'_>],
+        longest: Option<Duration>,
+    ) -> Result<Answers, sqlx::Error> {
+        let Some(unconditional) = Unconditional::of(requests, self.locks) else {
+            return self.slowly(sessions, requests, longest).await;
+        };
+        let done = self.quickly(sessions, &unconditional).await?;
+        // The fast way is for Puts alone.
+        let puts = requests.iter().zip(&done);
+        let left: Vec<_> = puts.filter_map(|(put, done)| done.is_none().then_some(*put)).collect();
+        let mut slow = Vec::new();
+        if !left.is_empty() {
+            // What is done stays done, whatever becomes of these.
+            let answers = self.slowly(sessions, &left, longest).await;
+            slow = answers.unwrap_or_else(|error| Answers::all(&left, &translate(error))).puts;
+        }
+        let mut slow = slow.into_iter();
+        let puts = done.into_iter().map(|done| match done {
+            Some(results) => Ok(results),
+            None => slow.next().unwrap_or_else(|| Err(unanswered())),
+        });
+        Ok(Answers { puts: puts.collect(), deletes: Vec::new() })
+    }
+
+    /// Puts that need nothing read first; again if they lost against another transaction.
+    async fn quickly(
+        &self,
+        sessions: &Sessions,
+        unconditional: &Unconditional<'_>,
+    ) -> Result<Vec<Option<Vec<PutResult>>>, sqlx::Error> {
+        let retention = self.retention;
+        let mut tries = Tries::default();
+        loop {
+            match sessions.with(async |session| unconditional.commit(session, retention).await).await {
+                Err(error) if tries.again(&error) => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    /// A transaction that looks before it writes; again if it lost against another.
+    async fn slowly(
+        &self,
+        sessions: &Sessions,
+        requests: &[Request<'_>],
+        longest: Option<Duration>,
+    ) -> Result<Answers, sqlx::Error> {
+        let (locks, retention) = (self.locks, self.retention);
+        let mut tries = Tries::default();
+        loop {
+            let work =
+                async |session: &mut Session| commit(session, requests, locks, retention, longest).await;
+            match sessions.with(work).await {
+                Err(error) if tries.again(&error) => {}
+                ended => return ended,
+            }
+        }
+    }
+}
+
+fn given_up() -> Error {
+    Error::unavailable("the write was given up by its caller")
+}

@@ -1,0 +1,26 @@
+//! KeyValue in a Postgres database: its schema, its statements, and what its writes do in a transaction.
+
+mod commit;
+mod decode;
+mod locks;
+mod page_sql;
+#[cfg(test)]
+mod plans;
+mod select;
+mod sweep;
+mod transaction;
+mod unconditional;
+mod write_sql;
+
+use super::engine::Schema;
+
+pub(in crate::postgres) use commit::KeyValueCommit;
+pub(in crate::postgres) use locks::Locks;
+pub(in crate::postgres) use select::Readers;
+
+/// The schema version this crate works with: the number of its migrations.
+pub const SCHEMA_VERSION: i64 = SCHEMA.version();
+
+/// The schema of KeyValue.
+pub(in crate::postgres) const SCHEMA: Schema =
+    Schema { migrations: &[include_str!("../../../../migrations/postgres/keyvalue/0001_items.sql")] };

@@ -1,0 +1,211 @@
+//! How Postgres runs each statement: along an index, in its order, without sorting or reading the table.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use prism_testkit::{Backend, Schema, skips};
+
+use super::SCHEMA;
+use super::page_sql::{self, Keys, Of, PageShape, Values};
+use super::sweep::{DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, EXPIRED_TO_TOMBSTONES, FORGOTTEN};
+use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
+use crate::keyvalue::ROWS as ROWS_OF_A_SPAN;
+use crate::postgres::Options;
+use crate::postgres::engine::Session;
+use crate::postgres::engine::{Opened, open};
+
+/// A session as the backend has it, on an empty table: where statistics would speak for reading it whole.
+async fn session(test: &str) -> Option<(Schema, Session)> {
+    if skips(Backend::Postgres, test) {
+        return None;
+    }
+    let server = prism_testkit::Postgres::shared().await.unwrap_or_else(|error| panic!("{error}"));
+    let schema = server.schema().await.unwrap();
+    let Opened { connector, .. } = open(&Options::new(schema.url()), &SCHEMA).await.unwrap();
+    Some((schema, connector.open().await.unwrap()))
+}
+
+/// The steps of a statement's generic plan, as lines.
+async fn plan(session: &mut Session, statement: &str, parameters: usize) -> Vec<String> {
+    session.run(format!("PREPARE planned AS {statement}")).await.unwrap();
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE planned ({nulls})");
+    let rows = session.rows(sqlx::query(AssertSqlSafe(explain)).persistent(false)).await.unwrap();
+    session.run("DEALLOCATE planned").await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect()
+}
+
+/// How many parameters a statement has; none has more than there are columns.
+fn parameters(statement: &str) -> usize {
+    (1..=12).take_while(|number| statement.contains(&format!("${number}"))).count()
+}
+
+/// What the plan searches by in the table's indexes, and that it neither sorts nor reads anything whole.
+async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
+    let plan = plan(session, statement, parameters(statement)).await;
+    for line in &plan {
+        for bad in ["Sort", "Seq Scan", "Bitmap", "Hash Join", "Merge Join"] {
+            assert!(!line.contains(bad), "{bad} in {plan:#?} of {statement}");
+        }
+    }
+    plan.into_iter().filter_map(|line| line.strip_prefix("Index Cond: ").map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn every_span_of_a_batched_read_is_a_walk_along_the_primary_key() {
+    let Some((_schema, mut session)) =
+        session("every_span_of_a_batched_read_is_a_walk_along_the_primary_key").await
+    else {
+        return;
+    };
+    let span = "(namespace = wanted.namespace) AND (id = wanted.id) AND (key >= wanted.first) AND (key < wanted.beyond)";
+    // The first counts the rows of a span that has a dead one; Postgres numbers the columns of the span as parameters.
+    let searched = searches(&mut session, page_sql::batched_read()).await;
+    let count = "((namespace = $1) AND (id = $2) AND (key >= $3) AND (key < $4))";
+    assert!(
+        searched == [count.to_owned(), format!("({span})")]
+            || searched == [(); 2].map(|()| format!("({span})")),
+        "{searched:?}"
+    );
+    let plan = plan(&mut session, page_sql::batched_read(), 5).await;
+    let once = plan.iter().any(|line| line.starts_with("InitPlan"));
+    assert!(once && !plan.iter().any(|line| line.starts_with("SubPlan")), "{plan:#?}");
+}
+
+/// The rows that the index scans of an analyzed plan met, live or dead, and whether a step of the plan was not run at all.
+fn walked(plan: &[String]) -> (usize, bool) {
+    let number = |line: &str, before: &str| -> usize {
+        let digits = line.split_once(before).map_or("0", |(_, rest)| rest);
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        digits[..end].parse().unwrap()
+    };
+    let rows = plan.iter().map(|line| {
+        if line.contains("Index Scan") && !line.contains("never executed") {
+            number(line, "rows=") * number(line, "loops=")
+        } else {
+            number(line, "Rows Removed by Filter: ")
+        }
+    });
+    (rows.sum(), plan.iter().any(|line| line.contains("never executed")))
+}
+
+#[tokio::test]
+async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one() {
+    let test = "a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    for (id, deleted_at) in [("dead", "1"), ("live", "NULL")] {
+        session
+            .run(format!(
+                "INSERT INTO prism_items SELECT 'n', '{id}', convert_to(lpad(i::text, 8, '0'), 'UTF8'), '', 0, \
+                 nextval('prism_versions'), 1, 1, 1, NULL, {deleted_at}, 'v' FROM generate_series(1, 5000) AS i"
+            ))
+            .await
+            .unwrap();
+    }
+    session.run(format!("PREPARE planned AS {}", page_sql::batched_read())).await.unwrap();
+    let mut analyzed = async |id: &str| {
+        let explain = format!(
+            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE planned \
+             (ARRAY['n'::bytea], ARRAY['{id}'::bytea], ARRAY[''::bytea], ARRAY['\\xff'::bytea], ARRAY[2])"
+        );
+        let rows = session.rows(sqlx::query(AssertSqlSafe(explain)).persistent(false)).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect();
+        let (rows, skipped) = walked(&plan);
+        assert!(rows > ROWS_OF_A_SPAN, "{plan:#?}");
+        (rows, skipped)
+    };
+    let (rows, skipped) = analyzed("dead").await;
+    assert!(rows < 1_000 && !skipped, "{rows} rows of a dead record");
+    let (rows, skipped) = analyzed("live").await;
+    assert!(rows <= ROWS_OF_A_SPAN + 1 && skipped, "{rows} rows of a live record");
+}
+
+#[tokio::test]
+async fn every_page_is_one_walk_along_the_primary_key_in_the_order_of_the_answer() {
+    let test = "every_page_is_one_walk_along_the_primary_key_in_the_order_of_the_answer";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    for shape in PageShape::all() {
+        let record = "(namespace = $1) AND (id = $2)";
+        let beyond = if shape.reverse { "<" } else { ">=" };
+        let place = match shape.of {
+            Of::Record => record.to_owned(),
+            Of::Namespace => format!("(namespace = $1) AND (ROW(id, key) {beyond} ROW($2, $5))"),
+        };
+        let first = if shape.of == Of::Record { 5 } else { 6 };
+        let expected = match (shape.of, shape.keys) {
+            (Of::Record, Keys::Named) => format!("({record} AND (key = wanted.key))"),
+            (Of::Namespace, Keys::Named) => format!("({place})"),
+            (_, Keys::From) => format!("({place} AND (key >= ${first}))"),
+            (_, Keys::Between) => format!("({place} AND (key >= ${first}) AND (key < ${}))", first + 1),
+        };
+        assert_eq!(searches(&mut session, shape.text()).await, [expected], "{shape:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_cut_by_its_bytes_looks_at_no_more_rows_than_it_may_hold() {
+    let test = "a_page_that_is_cut_by_its_bytes_looks_at_no_more_rows_than_it_may_hold";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    let shape = PageShape { of: Of::Record, keys: Keys::From, reverse: false, values: Values::Within };
+    let plan = plan(&mut session, shape.text(), 6).await;
+    let steps: Vec<_> = plan.iter().map(|line| line.trim_start_matches("->  ")).collect();
+    let of = |name: &str| {
+        steps.iter().position(|step| step.starts_with(name)).unwrap_or_else(|| panic!("{plan:#?}"))
+    };
+    assert!(of("Limit") < of("WindowAgg") && of("WindowAgg") < of("Index Scan"), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn every_write_finds_its_rows_by_the_primary_key() {
+    let test = "every_write_finds_its_rows_by_the_primary_key";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    let of =
+        |name: &str| format!("((namespace = {name}.namespace) AND (id = {name}.id) AND (key = {name}.key))");
+    let span = "((namespace = $1) AND (id = $2) AND (key >= $5))".to_owned();
+    let cut = "((namespace = $1) AND (id = $2) AND (key >= $5) AND (key < $6))".to_owned();
+    let counted = "((namespace = $1) AND (id = $2) AND (key >= $4))".to_owned();
+    let counted_cut = "((namespace = $1) AND (id = $2) AND (key >= $4) AND (key < $5))".to_owned();
+    for (statement, search) in [
+        (write_sql::count_span(false), counted),
+        (write_sql::count_span(true), counted_cut),
+        (LOOK_UP, of("wanted")),
+        (REMOVE, of("gone")),
+        (write_sql::insert_tombstones(false), span.clone()),
+        (write_sql::insert_tombstones(true), cut.clone()),
+        (write_sql::delete_without_tombstone(false), span),
+        (write_sql::delete_without_tombstone(true), cut),
+        (DROP_EXPIRED, of("at")),
+        (EXPIRED_TO_TOMBSTONES, of("at")),
+        (DROP_FORGOTTEN, of("at")),
+    ] {
+        assert_eq!(searches(&mut session, statement).await, [search], "{statement}");
+    }
+    for statement in [UPSERT, write_sql::put_unconditional()] {
+        assert_eq!(searches(&mut session, statement).await, [""; 0], "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_reads_only_the_indexes_made_for_it() {
+    let test = "a_sweep_reads_only_the_indexes_made_for_it";
+    let Some((_schema, mut session)) = session(test).await else { return };
+    for (statement, index, column) in [
+        (EXPIRED, "prism_items_by_expiry", "expires_at"),
+        (FORGOTTEN, "prism_items_by_deletion", "deleted_at"),
+    ] {
+        let plan = plan(&mut session, statement, 2).await;
+        assert!(plan.iter().any(|line| line.contains(&format!("Index Scan using {index}"))), "{plan:#?}");
+        let search = format!("({column} <= $1)");
+        assert_eq!(searches(&mut session, statement).await, [search]);
+    }
+}
+
+#[tokio::test]
+async fn every_index_is_used_by_a_statement() {
+    let test = "every_index_is_used_by_a_statement";
+    let Some((schema, mut session)) = session(test).await else { return };
+    let listed = "SELECT indexname::text FROM pg_indexes WHERE schemaname = $1 AND tablename = 'prism_items' ORDER BY 1";
+    let rows = session.rows(sqlx::query(listed).bind(schema.name().to_owned())).await.unwrap();
+    let indexes: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    // The two of the sweep and the primary key, which the tests above saw in use.
+    assert_eq!(indexes, ["prism_items_by_deletion", "prism_items_by_expiry", "prism_items_pkey"]);
+}

@@ -1,0 +1,137 @@
+//! The one place where a driver's error becomes the contract's.
+
+use prism_contract::Error;
+
+/// SQLite's primary result codes that mean something here. <https://www.sqlite.org/rescode.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sqlite) enum Code {
+    Busy,
+    Locked,
+    NoMemory,
+    ReadOnly,
+    /// The statement was stopped: its time was over, or no caller waited for it.
+    Interrupted,
+    InputOutput,
+    Full,
+    CannotOpen,
+    LockProtocol,
+    NotADatabase,
+    Other,
+}
+
+/// The primary result code of an error that SQLite itself reported.
+pub(in crate::sqlite) fn code(error: &sqlx::Error) -> Option<Code> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    // The low byte is the primary code, the rest says more about it.
+    Some(match code & 0xFF {
+        5 => Code::Busy,
+        6 => Code::Locked,
+        7 => Code::NoMemory,
+        8 => Code::ReadOnly,
+        9 => Code::Interrupted,
+        10 => Code::InputOutput,
+        13 => Code::Full,
+        14 => Code::CannotOpen,
+        15 => Code::LockProtocol,
+        26 => Code::NotADatabase,
+        _ => Code::Other,
+    })
+}
+
+/// The error that a client gets for a driver's error. What may pass by itself or by an operator's hand, and left the data as it
+/// was, is an outage: a lock held too long, a disk that is full, failing or gone, a file that became read-only. Damage and
+/// everything unknown is internal, which tells clients not to try again. A statement is stopped only where no caller waits for it
+/// any more; where its own time was over, the writer and the batched reads say what that means.
+pub(in crate::sqlite) fn translate(error: sqlx::Error) -> Error {
+    if let Some(code) = code(&error) {
+        return match code {
+            Code::Busy
+            | Code::Locked
+            | Code::NoMemory
+            | Code::ReadOnly
+            | Code::InputOutput
+            | Code::Full
+            | Code::CannotOpen
+            | Code::LockProtocol => Error::unavailable(error),
+            Code::Interrupted => Error::DeadlineExceeded,
+            Code::NotADatabase | Code::Other => Error::internal(error),
+        };
+    }
+    match error {
+        // The connection is gone, and the next request gets a new one.
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Error::unavailable(error),
+        // The driver's enum is open: what is not known is not tried again.
+        unknown => Error::internal(unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::fmt;
+
+    use prism_contract::Code as Status;
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// A database error with a result code of one's choice; the driver's own cannot be made from outside.
+    #[derive(Debug)]
+    struct Reported(i32);
+
+    impl fmt::Display for Reported {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "code {}", self.0)
+        }
+    }
+
+    impl std::error::Error for Reported {}
+
+    impl DatabaseError for Reported {
+        fn message(&self) -> &'static str {
+            "reported"
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.to_string().into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn status(code: i32) -> Status {
+        translate(sqlx::Error::Database(Box::new(Reported(code)))).code()
+    }
+
+    #[test]
+    fn an_outage_is_unavailable_in_its_extended_forms_too() {
+        // SQLITE_BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _FULL, _CANTOPEN, _PROTOCOL;
+        // then SQLITE_BUSY_RECOVERY, SQLITE_IOERR_FSYNC and SQLITE_READONLY_DBMOVED.
+        for code in [5, 6, 7, 8, 10, 13, 14, 15, 261, 1_034, 1_032] {
+            assert_eq!(status(code), Status::Unavailable, "{code}");
+        }
+    }
+
+    #[test]
+    fn corrupt_rows_and_the_unknown_are_internal() {
+        // SQLITE_ERROR, _CORRUPT, _TOOBIG, _CONSTRAINT, _MISMATCH, _MISUSE, _NOTADB; then a code that does not exist.
+        for code in [1, 11, 18, 19, 20, 21, 26, 99] {
+            assert_eq!(status(code), Status::Internal, "{code}");
+        }
+        assert_eq!(translate(sqlx::Error::RowNotFound).code(), Status::Internal);
+    }
+}

@@ -1,0 +1,58 @@
+//! Writes that were found to take long: each has a transaction alone, and the writer does other work for as long in between.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use prism_contract::Namespace;
+use tokio::time::{Instant, sleep_until};
+
+use crate::engine::Group;
+
+/// Large writes that wait for the writer. Their callers' deadlines bound how long, and calls in flight how many.
+pub(super) struct Large<G> {
+    /// Each by itself.
+    waiting: VecDeque<(Namespace, G)>,
+    /// Whose the last one was: another namespace's goes first.
+    last: Option<Namespace>,
+    /// When the next one may begin although other writes wait.
+    next: Option<Instant>,
+}
+
+impl<G> Default for Large<G> {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), last: None, next: None }
+    }
+}
+
+impl<G: Group> Large<G> {
+    pub(super) fn extend(&mut self, writes: impl IntoIterator<Item = (Namespace, G)>) {
+        self.waiting.extend(writes);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Waits until the next one may begin although other writes wait; for ever where there is none.
+    pub(super) async fn due(&self) {
+        match self.next {
+            _ if self.is_empty() => std::future::pending().await,
+            Some(next) => sleep_until(next).await,
+            None => {}
+        }
+    }
+
+    /// The next one that is still waited for; one of another namespace than the last, if there is one.
+    pub(super) fn take(&mut self) -> Option<G> {
+        self.waiting.retain(|(_, write)| !write.is_any_abandoned());
+        let of_others = self.waiting.iter().position(|(namespace, _)| Some(namespace) != self.last.as_ref());
+        let (namespace, write) = self.waiting.remove(of_others.unwrap_or(0))?;
+        self.last = Some(namespace);
+        Some(write)
+    }
+
+    /// One was done, or given up, after so long: others have the writer for as long.
+    pub(super) fn took(&mut self, time: Duration) {
+        self.next = Some(Instant::now() + time);
+    }
+}

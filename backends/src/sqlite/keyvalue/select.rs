@@ -1,0 +1,437 @@
+//! Reading a page: one SELECT, whose rows are taken until the page is full.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::TryStreamExt;
+use prism_contract::keyvalue::{Entry, EntryPage, Get, Item, ItemPage, Scan, Selection};
+use prism_contract::{Error, Namespace};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, ValueRef};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::decode;
+use super::sql::{self, Of, PageShape, Values};
+use crate::engine::{BatchReader, CorruptRow, Job, Lease, ReadOutcome, ReadPool, Right};
+use crate::keyvalue::{BatchedRead, Filling, Fit, Keys, PagePlace, PageQuery};
+use crate::sqlite::Options;
+use crate::sqlite::engine::{Code, Connections, Reader, code, discard, translate};
+
+type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
+
+/// Up to this many rows are read without prefetch, which would gain nothing.
+const FEW: usize = 16;
+
+/// Pages that are read without prefetch after one that had a large value.
+const SLOW_PAGES: usize = 16;
+
+/// What reads of a store.
+pub(in crate::sqlite) struct Readers {
+    pool: ReadPool<Connections, Get>,
+    /// Pages that are still to be read without prefetch.
+    slow: AtomicUsize,
+}
+
+impl Readers {
+    /// On these connections.
+    pub(in crate::sqlite) fn new(connections: Arc<Connections>, options: &Options) -> Self {
+        let pool = ReadPool::new(connections, options.readers, options.waiting_reads, options.read_wait);
+        Self { pool, slow: AtomicUsize::new(0) }
+    }
+
+    /// A page of a record: read at once where it is the only read, and otherwise as part of a batched read if it can be.
+    pub(in crate::sqlite) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        match self.pool.batched(get).await? {
+            ReadOutcome::Page(page) => Ok(page),
+            ReadOutcome::Alone => self.get_alone(get).await,
+        }
+    }
+
+    /// Whether the database answers a read.
+    pub(in crate::sqlite) async fn check(&self) -> Result<(), Error> {
+        self.pool.source.check().await
+    }
+
+    /// Waits for what is being read, then closes every connection.
+    pub(in crate::sqlite) async fn close(&self) {
+        self.pool.source.close_checks();
+        self.pool.close().await;
+        self.pool.source.close().await;
+    }
+
+    /// Acquires a connection that prefetches little, or much; sheds the request if too many wait, or if it waits too long.
+    async fn acquire(&self, namespace: &Namespace, prefetch: bool) -> Result<Lease<Connections>, Error> {
+        let right = self.pool.right(namespace).await?;
+        self.pool.source.lease(right, prefetch).await
+    }
+
+    /// Whether a page is worth a try with prefetch: its values are probably small.
+    fn is_prefetch_worthwhile(&self) -> bool {
+        self.slow.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+    }
+
+    /// One page of a record (PAGE, ORD and PRED rules), by a separate statement.
+    async fn get_alone(&self, get: &Get) -> Result<ItemPage, Error> {
+        let Some(query) = PageQuery::get(get) else { return Ok(ItemPage::default()) };
+        let decode = |row: &SqliteRow| decode::item(row, 0);
+        let (items, more) = self.fill(&get.namespace, &query, &get.selection, decode, Item::weight).await?;
+        Ok(ItemPage { items, more })
+    }
+
+    /// One page of a namespace, or of one record of it.
+    pub(in crate::sqlite) async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        let Some(query) = PageQuery::scan(scan) else { return Ok(EntryPage::default()) };
+        let decode = |row: &SqliteRow| {
+            let id = match &scan.id {
+                Some(id) => id.clone(),
+                None => decode::record_id(row)?,
+            };
+            Ok(Entry { id, item: decode::item(row, 0)? })
+        };
+        let (entries, more) =
+            self.fill(&scan.namespace, &query, &scan.selection, decode, Entry::weight).await?;
+        Ok(EntryPage { entries, more })
+    }
+
+    /// Takes rows until the page is full; answers them and whether there are more. Where many rows are asked for they come in
+    /// prefetch, which a large value among them ends: then the page is read again without it.
+    async fn fill<T>(
+        &self,
+        namespace: &Namespace,
+        query: &PageQuery<'_>,
+        selection: &Selection,
+        decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
+        weigh: impl Fn(&T) -> usize,
+    ) -> Result<(Vec<T>, bool), Error> {
+        let values = match selection.keys_only {
+            true => Values::None,
+            false if most_rows(query) > FEW && self.is_prefetch_worthwhile() => Values::Small,
+            false => Values::All,
+        };
+        let mut lease = self.acquire(namespace, values != Values::All).await?;
+        let mut filled = fill(&mut lease, statement(query, values), selection, &decode, &weigh).await;
+        if let Ok(None) = filled {
+            self.slow.store(SLOW_PAGES, Ordering::Relaxed);
+            Connections::slow_down(&mut lease).await?;
+            filled = fill(&mut lease, statement(query, Values::All), selection, &decode, &weigh).await;
+        }
+        match filled {
+            Ok(Some(Page { taken, more, ended })) => {
+                if ended {
+                    lease.give_back();
+                }
+                Ok((taken, more))
+            }
+            Ok(None) => Err(translate(CorruptRow::because("a value is NULL"))),
+            Err(error) => {
+                discard(lease);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A page as it was read.
+struct Page<T> {
+    taken: Vec<T>,
+    more: bool,
+    /// Whether the statement has ended. One whose page was full by its bytes is left behind, and the lease stops it.
+    ended: bool,
+}
+
+/// Reads a page; `None` if a value was not brought.
+async fn fill<T>(
+    lease: &mut Lease<Connections>,
+    query: Query,
+    selection: &Selection,
+    decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
+    weigh: impl Fn(&T) -> usize,
+) -> Result<Option<Page<T>>, Error> {
+    let mut filling = Filling::new(selection.page);
+    let mut rows = query.fetch(lease.connection()?.connection());
+    let mut count = 0;
+    while let Some(row) = rows.try_next().await.map_err(translate)? {
+        // The statement's own limit is one row past the page's, so at that row it has ended; its value is of no use.
+        if count == selection.page.items() {
+            return Ok(Some(Page { taken: filling.into_taken(), more: true, ended: true }));
+        }
+        if row.try_get_raw(decode::VALUE).map_err(translate)?.is_null() {
+            return Ok(None);
+        }
+        let found = decode(&row).map_err(translate)?;
+        let weight = weigh(&found);
+        if filling.offer(found, weight) == Fit::Full {
+            return Ok(Some(Page { taken: filling.into_taken(), more: true, ended: false }));
+        }
+        count += 1;
+    }
+    Ok(Some(Page { taken: filling.into_taken(), more: false, ended: true }))
+}
+
+/// Reads for pending Gets, in one statement; interrupted if it passes over many dead rows.
+async fn read_for(reader: &mut Reader, batched_read: &mut BatchedRead) -> Result<(), sqlx::Error> {
+    let spans = batched_read.spans();
+    let count = spans.len();
+    let mut query = sqlx::query(sql::batched_read(count));
+    for (span, get) in spans {
+        query = query
+            .bind(get.namespace.as_str().as_bytes())
+            .bind(get.id.as_str().as_bytes())
+            .bind(span.start.as_ref())
+            .bind(span.end.as_ref())
+            .bind(get.now.as_micros());
+    }
+    let mut rows = query.fetch(reader.bounded(count));
+    while let Some(row) = rows.try_next().await? {
+        let span: i64 = row.try_get(0)?;
+        let span = usize::try_from(span).map_err(CorruptRow::because)?;
+        batched_read.offer(span, decode::item(&row, 1).map_err(translate));
+    }
+    Ok(())
+}
+
+impl BatchReader<Get> for Connections {
+    async fn read_batch(self: Arc<Self>, gets: Vec<Job<Get>>, right: OwnedSemaphorePermit) {
+        let mut batch = BatchedRead::new(gets);
+        let Ok(mut lease) = self.lease(Right::Permit(right), true).await else { return batch.read_alone() };
+        let Ok(reader) = lease.connection() else { return batch.read_alone() };
+        match read_for(reader, &mut batch).await {
+            Ok(()) => {
+                // First, so that the callers' next requests find a free connection.
+                lease.give_back();
+                batch.finish();
+            }
+            Err(error) if code(&error) == Some(Code::Interrupted) => read_one_by_one(lease, batch).await,
+            Err(_) => {
+                discard(lease);
+                batch.read_alone();
+            }
+        }
+    }
+}
+
+/// A batched read was interrupted. Gets that were read whole by then are answered; each of the others is read by a statement
+/// of the same bound, and one that goes beyond it as well is read alone, on a connection that its namespace waits for.
+async fn read_one_by_one(mut lease: Lease<Connections>, batch: BatchedRead) {
+    let mut left = batch.interrupted().into_iter();
+    for mut batch in left.by_ref() {
+        let Ok(reader) = lease.connection() else { return batch.read_alone() };
+        match read_for(reader, &mut batch).await {
+            Ok(()) => batch.finish(),
+            Err(error) if code(&error) == Some(Code::Interrupted) => batch.read_alone(),
+            Err(_) => {
+                discard(lease);
+                batch.read_alone();
+                return left.for_each(BatchedRead::read_alone);
+            }
+        }
+    }
+    lease.give_back();
+}
+
+/// How many rows a page has at most.
+fn most_rows(query: &PageQuery<'_>) -> usize {
+    let named = match &query.keys {
+        Keys::Span(_) => usize::MAX,
+        Keys::Named(keys) => keys.len(),
+    };
+    named.min(query.selection.page.items())
+}
+
+/// The statement that reads a page.
+fn statement(page: &PageQuery<'_>, values: Values) -> Query {
+    let (of, id, from) = match &page.place {
+        PagePlace::Record(id) => (Of::Record, *id, None),
+        PagePlace::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
+    };
+    let keys = match &page.keys {
+        Keys::Span(span) if span.end.is_some() => sql::Keys::Between,
+        Keys::Span(_) => sql::Keys::From,
+        Keys::Named(keys) => sql::Keys::named(keys.len()),
+    };
+    let shape = PageShape { of, keys, reverse: page.is_reverse(), values };
+    let query =
+        sqlx::query(shape.text()).bind(page.namespace).bind(id).bind(page.now.as_micros()).bind(page.rows());
+    let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
+    match &page.keys {
+        Keys::Span(span) => {
+            let query = query.bind(span.start.as_ref());
+            span.end.iter().fold(query, |query, end| query.bind(end.as_ref()))
+        }
+        Keys::Named(keys) => keys.iter().fold(query, |query, key| query.bind(key.as_bytes())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use futures::{StreamExt, pin_mut, poll};
+    use prism_contract::keyvalue::{Predicate, RecordId};
+    use prism_contract::{PageSize, Timestamp};
+    use sqlx::AssertSqlSafe;
+    use sqlx::sqlite::SqliteConnectOptions;
+    use tempfile::NamedTempFile;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::sqlite::engine::{Files, number, open};
+    use crate::sqlite::keyvalue::SCHEMA;
+
+    fn namespace() -> Namespace {
+        Namespace::new("n").unwrap()
+    }
+
+    /// Readers of nothing.
+    async fn idle(options: &Options) -> Readers {
+        let file = NamedTempFile::new().unwrap();
+        let files = Arc::new(Files::of(file.path()).unwrap());
+        let memory = SqliteConnectOptions::new().in_memory(true);
+        let connections = Connections::open(memory, SCHEMA.read, files).await.unwrap();
+        // A connection that is opened later would find the file gone.
+        std::mem::forget(file);
+        Readers::new(Arc::new(connections), options)
+    }
+
+    /// Readers of an empty file.
+    async fn opened(options: &Options) -> Readers {
+        Readers::new(open(options, &SCHEMA).await.unwrap().connections, options)
+    }
+
+    /// Counts for ever, and finds nothing.
+    const ENDLESS: &str =
+        "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0";
+
+    #[tokio::test]
+    async fn reads_beyond_those_that_may_wait_are_shed() {
+        let mut options = Options::new(Path::new("unused"));
+        (options.readers, options.waiting_reads) = (1, 1);
+        let readers = idle(&options).await;
+        let served = readers.acquire(&namespace(), false).await.unwrap();
+        let name = namespace();
+        let waiting = readers.acquire(&name, false);
+        pin_mut!(waiting);
+        assert!(poll!(&mut waiting).is_pending());
+        assert!(matches!(readers.acquire(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
+        served.give_back();
+        waiting.await.unwrap().give_back();
+    }
+
+    #[tokio::test]
+    async fn a_read_that_waits_too_long_is_shed() {
+        let mut options = Options::new(Path::new("unused"));
+        (options.readers, options.read_wait) = (1, Duration::ZERO);
+        let readers = idle(&options).await;
+        let served = readers.acquire(&namespace(), false).await.unwrap();
+        assert!(matches!(readers.acquire(&namespace(), false).await, Err(Error::ResourceExhausted(_))));
+        served.give_back();
+        readers.acquire(&namespace(), false).await.unwrap().give_back();
+    }
+
+    #[tokio::test]
+    async fn a_small_get_does_not_wait_for_a_connection_that_others_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(folder.path().join("prism.db"));
+        options.readers = 1;
+        let readers = opened(&options).await;
+        let held = readers.acquire(&namespace(), false).await.unwrap();
+        let get = Get {
+            namespace: namespace(),
+            id: RecordId::new("r").unwrap(),
+            predicate: Predicate::All,
+            selection: Selection::default(),
+            after: None,
+            now: Timestamp::EPOCH,
+        };
+        assert_eq!(readers.get(&get).await.unwrap(), ItemPage::default());
+        held.give_back();
+    }
+
+    #[tokio::test]
+    async fn an_abandoned_read_is_stopped_and_its_connection_serves_the_next() {
+        let mut options = Options::new(Path::new("unused"));
+        options.readers = 1;
+        let readers = idle(&options).await;
+        let mut lease = readers.acquire(&namespace(), false).await.unwrap();
+        {
+            let mut rows = sqlx::query(ENDLESS).fetch(lease.connection().unwrap().connection());
+            assert!(poll!(rows.next()).is_pending());
+        }
+        drop(lease);
+        let next = timeout(Duration::from_mins(1), readers.acquire(&namespace(), false)).await;
+        let mut lease = next.expect("the statement was not stopped").unwrap();
+        assert_eq!(number(lease.connection().unwrap().connection(), "SELECT 1").await.unwrap(), 1);
+        lease.give_back();
+    }
+
+    #[tokio::test]
+    async fn a_batched_read_that_passes_over_too_many_rows_is_interrupted_and_its_connection_is_whole() {
+        let mut options = Options::new(Path::new("unused"));
+        options.readers = 1;
+        let readers = idle(&options).await;
+        let mut lease = readers.acquire(&namespace(), false).await.unwrap();
+        let read = sqlx::query(ENDLESS).fetch_optional(lease.connection().unwrap().bounded(64));
+        let read = timeout(Duration::from_mins(1), read).await.expect("the statement was not interrupted");
+        assert_eq!(read.err().and_then(|error| code(&error)), Some(Code::Interrupted));
+        lease.give_back();
+        let mut lease = readers.acquire(&namespace(), false).await.unwrap();
+        assert_eq!(number(lease.connection().unwrap().connection(), "SELECT 1").await.unwrap(), 1);
+        lease.give_back();
+    }
+
+    #[tokio::test]
+    async fn the_check_waits_for_no_connection_that_others_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(folder.path().join("prism.db"));
+        (options.readers, options.read_wait) = (1, Duration::ZERO);
+        let readers = opened(&options).await;
+        let held = readers.acquire(&namespace(), false).await.unwrap();
+        readers.check().await.unwrap();
+        held.give_back();
+        readers.close().await;
+    }
+
+    /// Readers of a record of 60 items, of which the one numbered 40 is large.
+    async fn readers(path: &Path) -> Readers {
+        let options = Options::new(path);
+        let mut opened = open(&options, &SCHEMA).await.unwrap();
+        let rows = (0..60).map(|n| {
+            let bytes = if n == 40 { sql::SMALL + 1 } else { 1 };
+            format!(
+                "(CAST('n' AS BLOB), CAST('r' AS BLOB), x'{n:02x}', '', 0, 1, 0, 0, 0, zeroblob({bytes}))"
+            )
+        });
+        let insert = format!(
+            "INSERT INTO items (namespace, id, key, content_type, compression, version, token, created_at, updated_at, value) \
+             VALUES {}",
+            rows.collect::<Vec<_>>().join(", ")
+        );
+        sqlx::query(AssertSqlSafe(insert)).execute(&mut opened.writer).await.unwrap();
+        Readers::new(opened.connections, &options)
+    }
+
+    fn first(items: u32) -> Get {
+        Get {
+            namespace: Namespace::new("n").unwrap(),
+            id: RecordId::new("r").unwrap(),
+            predicate: Predicate::All,
+            selection: Selection { page: PageSize::new(items, 0), ..Selection::default() },
+            after: None,
+            now: Timestamp::EPOCH,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_value_on_a_page_and_not_past_it_slows_the_pages_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let readers = readers(&folder.path().join("prism.db")).await;
+        assert_eq!(readers.get_alone(&first(40)).await.unwrap().items.len(), 40);
+        assert!(readers.is_prefetch_worthwhile());
+        assert_eq!(readers.get_alone(&first(41)).await.unwrap().items.len(), 41);
+        let slow =
+            std::iter::repeat_with(|| readers.is_prefetch_worthwhile()).take_while(|prefetch| !prefetch);
+        assert_eq!(slow.take(100).count(), 16);
+        readers.close().await;
+    }
+}
