@@ -31,56 +31,38 @@ pub enum OpenError {
 
 /// Opens the database, and makes it ready if it is new.
 pub async fn open(database: &Database) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
-    match database.kind {
-        DatabaseKind::Memory => Ok(Arc::new(Memory::new(database.tombstone_retention))),
-        DatabaseKind::Sqlite => Ok(Arc::new(Sqlite::open(sqlite_options(database)).await?)),
+    Ok(match database.kind {
+        DatabaseKind::Memory => Arc::new(Memory::new(database.tombstone_retention)),
+        DatabaseKind::Sqlite => Arc::new(Sqlite::open(sqlite_options(database)).await?),
         DatabaseKind::Postgres => {
             let backend = Postgres::open(postgres_options(database)?).await?;
-            say_settings(&backend).await;
-            Ok(Arc::new(backend))
+            log_settings(&backend).await;
+            Arc::new(backend)
         }
-    }
+    })
 }
 
 fn sqlite_options(database: &Database) -> sqlite::Options {
-    let said = &database.sqlite;
     sqlite::Options {
         path: database.path.clone(),
-        readers: said.readers,
-        waiting_reads: said.waiting_reads,
-        read_wait: said.read_wait,
-        busy_timeout: said.busy_timeout,
         retention: database.tombstone_retention,
-        queue_length: said.queue_length,
-        queue_bytes: said.queue_bytes,
-        max_batch: said.max_batch,
-        delete_time: said.delete_time,
+        ..database.sqlite.clone()
     }
 }
 
 fn postgres_options(database: &Database) -> Result<postgres::Options, OpenError> {
-    let said = &database.postgres;
     let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|why| OpenError::Password { why });
-    let password = said.password_file.as_ref().map(read).transpose()?;
+    let password = database.password_file.as_ref().map(read).transpose()?;
     Ok(postgres::Options {
         url: database.url.clone().unwrap_or_default(),
         password: password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
-        readers: said.readers,
-        writers: said.writers,
-        waiting_reads: said.waiting_reads,
-        read_wait: said.read_wait,
-        connect_timeout: said.connect_timeout,
-        statement_timeout: said.statement_timeout,
-        lock_timeout: said.lock_timeout,
         retention: database.tombstone_retention,
-        queue_length: said.queue_length,
-        queue_bytes: said.queue_bytes,
-        max_batch: said.max_batch,
+        ..database.postgres.clone()
     })
 }
 
 /// Logs what durability rests on: only the server's operator can change it.
-async fn say_settings(backend: &Postgres) {
+async fn log_settings(backend: &Postgres) {
     match backend.settings().await {
         Ok(settings) if settings.are_durable() => tracing::info!(%settings, "the database's settings"),
         Ok(settings) => {

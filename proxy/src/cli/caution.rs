@@ -63,12 +63,8 @@ pub(super) fn of_open_files(config: &Config, limit: Option<u64>, raised: io::Res
 /// The files of the configuration that hold secrets.
 fn secret_files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let tls = config.server.tls.key.as_deref().map(|path| ("server.tls.key", path));
-    let password = config
-        .database
-        .postgres
-        .password_file
-        .as_deref()
-        .map(|path| ("database.postgres.password_file", path));
+    let password =
+        config.database.password_file.as_deref().map(|path| ("database.postgres.password_file", path));
     let tokens = config.auth.token_files.iter().map(|path| ("auth.tokens", path.as_path()));
     tls.into_iter().chain(password).chain(tokens)
 }

@@ -37,6 +37,9 @@ pub enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Ask a server whether it is serving; exit 0 if it is, 1 if it is not.
     Health(health::HealthArgs),
+    /// The commands below that read and write items, by the name of their abstraction.
+    #[command(subcommand)]
+    Kv(Box<ClientCommand>),
     /// What talks to a server as a client does.
     #[command(flatten)]
     Client(Box<ClientCommand>),
@@ -100,7 +103,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Health(args) => health::run(&args).await,
-        Command::Client(command) => return client::run(&command).await,
+        Command::Kv(command) | Command::Client(command) => return client::run(&command).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

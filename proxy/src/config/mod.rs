@@ -17,6 +17,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prism_backends::{postgres, sqlite};
+
 pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
 pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
@@ -87,58 +89,12 @@ pub struct Database {
     pub tombstone_retention: Duration,
     /// How long to wait between sweeps of what is expired or forgotten.
     pub sweep_interval: Duration,
-    /// How a SQLite database is worked.
-    pub sqlite: Sqlite,
-    /// How a Postgres database is worked.
-    pub postgres: Postgres,
-}
-
-/// How a SQLite database is worked. The defaults are the backend's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sqlite {
-    /// Connections that read at the same time, beside two for batched reads of small Gets.
-    pub readers: usize,
-    /// Reads that may wait for a connection.
-    pub waiting_reads: usize,
-    /// How long a read may wait for a connection.
-    pub read_wait: Duration,
-    /// How long to wait for a lock that another process holds.
-    pub busy_timeout: Duration,
-    /// Writes that may wait.
-    pub queue_length: usize,
-    /// Bytes that may wait to be written.
-    pub queue_bytes: u32,
-    /// Most writes in one transaction.
-    pub max_batch: usize,
-    /// How long one Delete by range, prefix or of a whole record may run.
-    pub delete_time: Duration,
-}
-
-/// How a Postgres database is worked. The defaults are the backend's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Postgres {
-    /// A file that holds the password, instead of the URL.
+    /// A file that holds the password of a Postgres database, in place of the URL.
     pub password_file: Option<PathBuf>,
-    /// Connections that read at the same time, beside two for batched reads of small Gets.
-    pub readers: usize,
-    /// Connections that write at the same time.
-    pub writers: usize,
-    /// Reads that may wait for a connection.
-    pub waiting_reads: usize,
-    /// How long a read may wait for a connection.
-    pub read_wait: Duration,
-    /// How long opening a connection may take.
-    pub connect_timeout: Duration,
-    /// How long a statement may run.
-    pub statement_timeout: Duration,
-    /// How long a statement may wait for a lock.
-    pub lock_timeout: Duration,
-    /// Writes that may wait.
-    pub queue_length: usize,
-    /// Bytes that may wait to be written.
-    pub queue_bytes: u32,
-    /// Most writes in one transaction.
-    pub max_batch: usize,
+    /// How a SQLite database is worked; its path and its retention are those above.
+    pub sqlite: sqlite::Options,
+    /// How a Postgres database is worked; its URL, its password and its retention are those above.
+    pub postgres: postgres::Options,
 }
 
 /// The backends by name.
@@ -243,43 +199,9 @@ impl Default for Database {
             url: None,
             tombstone_retention: prism_contract::keyvalue::row::DEFAULT_RETENTION,
             sweep_interval: Duration::from_mins(1),
-            sqlite: Sqlite::default(),
-            postgres: Postgres::default(),
-        }
-    }
-}
-
-impl Default for Sqlite {
-    fn default() -> Self {
-        let options = prism_backends::sqlite::Options::new("");
-        Self {
-            readers: options.readers,
-            waiting_reads: options.waiting_reads,
-            read_wait: options.read_wait,
-            busy_timeout: options.busy_timeout,
-            queue_length: options.queue_length,
-            queue_bytes: options.queue_bytes,
-            max_batch: options.max_batch,
-            delete_time: options.delete_time,
-        }
-    }
-}
-
-impl Default for Postgres {
-    fn default() -> Self {
-        let options = prism_backends::postgres::Options::new("");
-        Self {
             password_file: None,
-            readers: options.readers,
-            writers: options.writers,
-            waiting_reads: options.waiting_reads,
-            read_wait: options.read_wait,
-            connect_timeout: options.connect_timeout,
-            statement_timeout: options.statement_timeout,
-            lock_timeout: options.lock_timeout,
-            queue_length: options.queue_length,
-            queue_bytes: options.queue_bytes,
-            max_batch: options.max_batch,
+            sqlite: sqlite::Options::new(""),
+            postgres: postgres::Options::new(""),
         }
     }
 }
@@ -298,6 +220,7 @@ impl fmt::Debug for Database {
             .field("url", &self.url.as_deref().map(masked_url))
             .field("tombstone_retention", &self.tombstone_retention)
             .field("sweep_interval", &self.sweep_interval)
+            .field("password_file", &self.password_file)
             .field("sqlite", &self.sqlite)
             .field("postgres", &self.postgres)
             .finish()

@@ -264,8 +264,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "A file that holds the password and nothing else, so that the URL need not. A line break at \
               its end does not count.",
         allowed: FILE,
-        set: |config, text| file(text).map(|path| config.database.postgres.password_file = Some(path)),
-        show: |config| config.database.postgres.password_file.as_deref().map(text),
+        set: |config, text| file(text).map(|path| config.database.password_file = Some(path)),
+        show: |config| config.database.password_file.as_deref().map(text),
     },
     Setting {
         path: "database.postgres.readers",

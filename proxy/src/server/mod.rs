@@ -1,4 +1,4 @@
-//! Serves a backend over gRPC until told to stop.
+//! Serves backends over gRPC until told to stop.
 //!
 //! `run` is all there is to it: the command line and the tests call the same one. A call passes, from outside to inside:
 //! what gRPC is ([`prism_wire::http`]), the log, the table of statuses ([`prism_wire::layer`]), a net under panics, the bounds on
@@ -22,6 +22,7 @@ mod methods;
 mod panics;
 mod reflection;
 mod serve;
+mod services;
 mod shed;
 mod shutdown;
 mod stream;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prism_contract::Lifecycle;
-use prism_contract::keyvalue::{Edge, KeyValueBackend};
+use prism_contract::keyvalue::Edge;
 use prism_wire::clock::{Clock, SystemClock};
 use prism_wire::http::RequestShapeLayer;
 use prism_wire::keyvalue::Service;
@@ -42,7 +43,7 @@ use prism_wire::one_message::OneMessage;
 use prism_wire::slots::Slots;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
-use tonic::service::Routes;
+use tonic::service::RoutesBuilder;
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
@@ -51,6 +52,7 @@ use self::connection::Table;
 use self::gather::Gather;
 use self::incoming::Acceptor;
 use self::serve::{Age, Serving};
+pub use self::services::Services;
 pub use self::shutdown::Shutdown;
 pub use self::tls::{TlsError, TlsPem};
 use crate::config::Token;
@@ -127,25 +129,32 @@ pub enum RunError {
     Reflection(#[from] prism_wire::reflection::Damaged),
 }
 
-/// Serves `backend` on `listener` until `shutdown` says to stop. Calls in flight are then given `drain_timeout` to end,
-/// or as long as until `shutdown` says to abort; what is left is cut. The backend is closed last.
+/// Serves `services` on `listener` until `shutdown` says to stop. Calls in flight are then given `drain_timeout` to end,
+/// or as long as until `shutdown` says to abort; what is left is cut. The backends are closed last.
 pub async fn run(
-    backend: Arc<dyn KeyValueBackend>,
+    services: impl Into<Services>,
     listener: TcpListener,
     shutdown: Shutdown,
     options: Options,
 ) -> Result<(), RunError> {
     let tls = options.tls.as_ref().map(TlsPem::acceptor).transpose()?;
-    let store: Arc<dyn Lifecycle> = Arc::clone(&backend) as _;
+    let services = services.into();
+    let store: Arc<dyn Lifecycle> = Arc::new(services.clone());
     let (health, health_service) = health::watch(Arc::clone(&store), options.health_interval).await;
     let sweeper = sweeper::start(Arc::clone(&store), Arc::clone(&options.clock), options.sweep_interval);
 
     let clock = Arc::clone(&options.clock);
-    let edge = Edge::new(Arc::clone(&backend), options.version.as_str());
-    let service = Service::new(edge, move || clock.now()).into_server();
+    let keyvalue = services.keyvalue.map(|backend| {
+        Service::new(Edge::new(backend, options.version.as_str()), move || clock.now()).into_server()
+    });
     let slots = Slots::new(options.max_in_flight);
     let reflection = reflection::all()?;
-    let routes = Routes::new(service)
+    let mut routes = RoutesBuilder::default();
+    if let Some(keyvalue) = keyvalue {
+        routes.add_service(keyvalue);
+    }
+    let routes = routes
+        .routes()
         .add_service(OneMessage::new(health_service))
         .add_service(reflection.v1())
         .add_service(reflection.v1alpha())
@@ -194,7 +203,7 @@ pub async fn run(
     drop(cut);
     health.stop();
     sweeper.abort();
-    backend.close().await;
+    store.close().await;
     tracing::info!("stopped");
     Ok(())
 }

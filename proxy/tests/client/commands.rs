@@ -29,6 +29,21 @@ fn what_is_put_is_read_back_as_text_and_as_json() {
 }
 
 #[test]
+fn each_command_is_one_of_the_abstraction_too() {
+    let prism = Prism::serve(Backend::Memory);
+    assert_eq!(prism.ok(&["kv", "put", "demo", "user:1", "name=Alice"]), "name: version 1\n");
+    for command in ["get", "delete", "scan", "describe", "import", "export"] {
+        let help =
+            |command: &[&str]| prism.ok(&[command, &["--help"]].concat()).replace("prism kv ", "prism ");
+        assert_eq!(help(&["kv", command]), help(&[command]));
+    }
+    assert_eq!(
+        prism.ok(&["kv", "get", "demo", "user:1", "--json"]),
+        prism.ok(&["get", "demo", "user:1", "--json"])
+    );
+}
+
+#[test]
 fn bytes_are_put_by_escapes_and_files_and_read_back_raw() {
     let prism = Prism::serve(Backend::Memory);
     std::fs::write(prism.path("photo"), b"\xff\x00\n").unwrap();
