@@ -9,47 +9,22 @@ use prism_conformance::keyvalue::{InProcess, KeyValue, Need, cases};
 use prism_conformance::run::{Obstacle, Settings, Verdict, run_case};
 use prism_conformance::{Ability, Harness, Kind, OpenError};
 use prism_contract::keyvalue::requirements;
-use prism_contract::keyvalue::{
-    Capabilities, Capability, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-};
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+use prism_contract::keyvalue::{Capabilities, Capability, KeyValueBackend, Memory};
+use prism_contract::{Lifecycle, Namespace, forward};
 
 /// The reference backend under other claims, and one that a restart does not empty.
 struct Under(Capabilities, Arc<Memory>);
 
-#[async_trait]
 impl Lifecycle for Under {
-    async fn check(&self) -> Result<(), Error> {
-        self.1.check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.1.sweep(now).await
-    }
-
-    async fn close(&self) {}
+    forward!(Lifecycle: self => self.1, [check, sweep, close]);
 }
 
 #[async_trait]
 impl KeyValueBackend for Under {
+    forward!(KeyValueBackend: self => self.1, [put, get, delete, scan]);
+
     fn capabilities(&self, _: &Namespace) -> Capabilities {
         self.0
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        self.1.put(put).await
-    }
-
-    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        self.1.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.1.delete(delete).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        self.1.scan(scan).await
     }
 }
 

@@ -8,6 +8,7 @@
 //! Deliberately absent: SQL, gRPC, and any clock. Time is an argument of every request.
 
 mod common;
+mod forward;
 pub mod keyvalue;
 
 pub use self::common::{

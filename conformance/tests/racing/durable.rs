@@ -3,10 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-};
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+use prism_contract::keyvalue::{Delete, KeyValueBackend, Memory, Put, PutResult};
+use prism_contract::{Error, Lifecycle, forward};
 
 /// What a crash takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,24 +66,13 @@ async fn pause() {
     tokio::task::yield_now().await;
 }
 
-#[async_trait]
 impl Lifecycle for Journaled {
-    async fn check(&self) -> Result<(), Error> {
-        self.inner.check().await
-    }
-
-    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
-        Ok(Swept::default())
-    }
-
-    async fn close(&self) {}
+    forward!(Lifecycle: self => self.inner, [check, sweep, close]);
 }
 
 #[async_trait]
 impl KeyValueBackend for Journaled {
-    fn capabilities(&self, _: &Namespace) -> Capabilities {
-        Capabilities::ALL
-    }
+    forward!(KeyValueBackend: self => self.inner, [capabilities, get, scan]);
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         let _turn = self.turn.lock().await;
@@ -109,13 +96,5 @@ impl KeyValueBackend for Journaled {
         let count = self.inner.delete(delete.clone()).await?;
         self.write(Line::Delete(delete));
         Ok(count)
-    }
-
-    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        self.inner.get(get).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        self.inner.scan(scan).await
     }
 }

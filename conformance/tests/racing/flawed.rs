@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Expected, Get, ItemPage, KeyValueBackend, Memory, Precondition,
-    Predicate, Put, PutResult, Scan, Selection,
+    Delete, Expected, Get, ItemPage, KeyValueBackend, Memory, Precondition, Predicate, Put, PutResult,
+    Selection,
 };
-use prism_contract::{Error, Lifecycle, Namespace, PreconditionFailure, Swept, Timestamp};
+use prism_contract::{Error, Lifecycle, PreconditionFailure, forward};
 
 /// What a store does wrong, and only under concurrency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,24 +95,13 @@ async fn pause() {
     std::thread::yield_now();
 }
 
-#[async_trait]
 impl Lifecycle for Flawed {
-    async fn check(&self) -> Result<(), Error> {
-        self.inner.check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.inner.sweep(now).await
-    }
-
-    async fn close(&self) {}
+    forward!(Lifecycle: self => self.inner, [check, sweep, close]);
 }
 
 #[async_trait]
 impl KeyValueBackend for Flawed {
-    fn capabilities(&self, _: &Namespace) -> Capabilities {
-        Capabilities::ALL
-    }
+    forward!(KeyValueBackend: self => self.inner, [capabilities, scan]);
 
     async fn put(&self, mut put: Put) -> Result<Vec<PutResult>, Error> {
         match self.flaw {
@@ -256,9 +245,5 @@ impl KeyValueBackend for Flawed {
             | Flaw::LocksInAnyOrder
             | Flaw::OneLock => self.inner.delete(delete).await,
         }
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        self.inner.scan(scan).await
     }
 }

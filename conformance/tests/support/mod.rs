@@ -13,10 +13,8 @@ use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
     PutResponse, ScanRequest, ScanResponse,
 };
-use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-};
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory, Put, PutResult};
+use prism_contract::{Error, Lifecycle, Namespace, forward};
 
 /// The reference backend in a place that outlives it, with one change to what it is asked or answers.
 pub(crate) struct Shared<F> {
@@ -28,39 +26,20 @@ pub(crate) struct Shared<F> {
 /// A change to a Put, as a fault would make it.
 pub(crate) type Fault = fn(Put) -> Put;
 
-#[async_trait]
 impl Lifecycle for Shared<Fault> {
-    async fn check(&self) -> Result<(), Error> {
-        self.memory.check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.memory.sweep(now).await
-    }
-
-    async fn close(&self) {}
+    forward!(Lifecycle: self => self.memory, [check, sweep, close]);
 }
 
 #[async_trait]
 impl KeyValueBackend for Shared<Fault> {
+    forward!(KeyValueBackend: self => self.memory, [get, delete, scan]);
+
     fn capabilities(&self, _: &Namespace) -> Capabilities {
         self.claims
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         self.memory.put((self.fault)(put)).await
-    }
-
-    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        self.memory.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.memory.delete(delete).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        self.memory.scan(scan).await
     }
 }
 

@@ -33,17 +33,6 @@ pub trait Lifecycle: Send + Sync + 'static {
 }
 
 /// A shared store is the same store.
-#[async_trait]
 impl<S: Lifecycle + ?Sized> Lifecycle for Arc<S> {
-    async fn check(&self) -> Result<(), Error> {
-        (**self).check().await
-    }
-
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        (**self).sweep(now).await
-    }
-
-    async fn close(&self) {
-        (**self).close().await;
-    }
+    crate::forward!(Lifecycle: self => (**self), [check, sweep, close]);
 }

@@ -42,25 +42,6 @@ pub trait KeyValueBackend: Lifecycle {
 }
 
 /// A shared backend is the same backend.
-#[async_trait]
 impl<B: KeyValueBackend + ?Sized> KeyValueBackend for Arc<B> {
-    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
-        (**self).capabilities(namespace)
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        (**self).put(put).await
-    }
-
-    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        (**self).get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        (**self).delete(delete).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        (**self).scan(scan).await
-    }
+    crate::forward!(KeyValueBackend: self => (**self), [capabilities, put, get, delete, scan]);
 }

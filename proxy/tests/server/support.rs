@@ -10,9 +10,9 @@ use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, ItemInput, PutRequest, ScanRequest,
 };
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
+    Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
-use prism_contract::{Error, Lifecycle, Namespace, Timestamp};
+use prism_contract::{Error, Lifecycle, Timestamp, forward};
 use prism_proxy::server::{Options, RunError, Shutdown, run};
 use prism_wire::channel::CallError;
 use prism_wire::clock::ManualClock;
@@ -128,9 +128,7 @@ impl Lifecycle for Steered {
 
 #[async_trait::async_trait]
 impl KeyValueBackend for Steered {
-    fn capabilities(&self, _: &Namespace) -> Capabilities {
-        Capabilities::ALL
-    }
+    forward!(KeyValueBackend: self => self.memory, [capabilities]);
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         self.pass_write().await?;

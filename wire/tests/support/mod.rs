@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prism_contract::keyvalue::request::{ItemInput, PutRequest};
-use prism_contract::keyvalue::{
-    Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-};
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+use prism_contract::keyvalue::{Edge, EntryPage, KeyValueBackend, Memory, Scan};
+use prism_contract::{Error, Lifecycle, Timestamp, forward};
 use prism_wire::channel::Options;
 use prism_wire::clock::ManualClock;
 use prism_wire::keyvalue::Client;
@@ -28,36 +26,13 @@ pub(crate) struct Watched {
     pub(crate) unavailable_at: Vec<usize>,
 }
 
-#[async_trait::async_trait]
 impl Lifecycle for Watched {
-    async fn check(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
-        Ok(Swept::default())
-    }
-
-    async fn close(&self) {}
+    forward!(Lifecycle: self => self.memory, [check, sweep, close]);
 }
 
 #[async_trait::async_trait]
 impl KeyValueBackend for Watched {
-    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
-        self.memory.capabilities(namespace)
-    }
-
-    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        self.memory.put(put).await
-    }
-
-    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        self.memory.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.memory.delete(delete).await
-    }
+    forward!(KeyValueBackend: self => self.memory, [capabilities, put, get, delete]);
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         let number = self.scans.fetch_add(1, Ordering::SeqCst);

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, Entry, EntryPage, Get, ItemPage, Key, KeyValueBackend, Memory, NewItem, Predicate,
-    Put, PutResult, RecordId, Scan, Selection,
+    Delete, Entry, Key, KeyValueBackend, Memory, NewItem, Predicate, Put, PutResult, RecordId, Scan,
+    Selection,
 };
-use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+use prism_contract::{Error, Lifecycle, Namespace, Timestamp, forward};
 use proptest::prelude::*;
 
 use super::order::Restore;
@@ -25,24 +25,13 @@ struct Store {
     puts: AtomicUsize,
 }
 
-#[async_trait]
 impl Lifecycle for Store {
-    async fn check(&self) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
-        Ok(Swept::default())
-    }
-
-    async fn close(&self) {}
+    forward!(Lifecycle: self => self.memory, [check, sweep, close]);
 }
 
 #[async_trait]
 impl KeyValueBackend for Store {
-    fn capabilities(&self, namespace: &Namespace) -> Capabilities {
-        self.memory.capabilities(namespace)
-    }
+    forward!(KeyValueBackend: self => self.memory, [capabilities, get, delete, scan]);
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         let number = self.puts.fetch_add(1, Ordering::SeqCst);
@@ -50,18 +39,6 @@ impl KeyValueBackend for Store {
         let done = self.memory.put(put).await;
         // Done, and its answer lost.
         if number % 7 == 3 { Err(Error::unavailable("told to")) } else { done }
-    }
-
-    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        self.memory.get(get).await
-    }
-
-    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.memory.delete(delete).await
-    }
-
-    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        self.memory.scan(scan).await
     }
 }
 

@@ -1,0 +1,101 @@
+//! Forwarding of trait methods, for a store around another store.
+
+/// Writes methods of [`Lifecycle`](crate::Lifecycle) or [`KeyValueBackend`](crate::keyvalue::KeyValueBackend) that call the same
+/// method of another store, so that a wrapper writes only the methods that it changes.
+///
+/// The methods are named, because a wrapper that inherited one without naming it would lose the changes it has to make to it.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Memory, Put, PutResult};
+/// use prism_contract::{Error, Lifecycle, forward};
+///
+/// /// A store that answers no writes.
+/// struct ReadOnly(Memory);
+///
+/// impl Lifecycle for ReadOnly {
+///     forward!(Lifecycle: self => self.0, [check, sweep, close]);
+/// }
+///
+/// #[async_trait]
+/// impl KeyValueBackend for ReadOnly {
+///     forward!(KeyValueBackend: self => self.0, [capabilities, get, scan]);
+///
+///     async fn put(&self, _: Put) -> Result<Vec<PutResult>, Error> {
+///         Err(Error::unavailable("this store is read-only"))
+///     }
+///
+///     async fn delete(&self, _: Delete) -> Result<u64, Error> {
+///         Err(Error::unavailable("this store is read-only"))
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! forward {
+    ($trait:ident: $this:ident => $to:expr, [$($method:ident),+ $(,)?]) => {
+        $($crate::forward!(@$trait $method $this $to);)+
+    };
+    (@Lifecycle check $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, check(), Result<(), $crate::Error>);
+    };
+    (@Lifecycle sweep $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, sweep(now: $crate::Timestamp), Result<$crate::Swept, $crate::Error>);
+    };
+    (@Lifecycle close $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, close(), ());
+    };
+    (@KeyValueBackend capabilities $this:ident $to:expr) => {
+        fn capabilities(&$this, namespace: &$crate::Namespace) -> $crate::keyvalue::Capabilities {
+            $to.capabilities(namespace)
+        }
+    };
+    (@KeyValueBackend put $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, put(put: $crate::keyvalue::Put), Result<Vec<$crate::keyvalue::PutResult>, $crate::Error>);
+    };
+    (@KeyValueBackend get $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, get(get: &$crate::keyvalue::Get), Result<$crate::keyvalue::ItemPage, $crate::Error>);
+    };
+    (@KeyValueBackend delete $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, delete(delete: $crate::keyvalue::Delete), Result<u64, $crate::Error>);
+    };
+    (@KeyValueBackend scan $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, scan(scan: &$crate::keyvalue::Scan), Result<$crate::keyvalue::EntryPage, $crate::Error>);
+    };
+    // The methods as `async_trait` writes them: the future of the other store is answered as it is, not boxed again.
+    (@method $this:ident $to:expr, $method:ident(), $answer:ty) => {
+        fn $method<'this, 'future>(
+            &'this $this,
+        ) -> ::std::pin::Pin<Box<dyn ::std::future::Future<Output = $answer> + Send + 'future>>
+        where
+            'this: 'future,
+            Self: 'future,
+        {
+            $to.$method()
+        }
+    };
+    (@method $this:ident $to:expr, $method:ident($argument:ident: &$type:ty), $answer:ty) => {
+        fn $method<'this, 'argument, 'future>(
+            &'this $this,
+            $argument: &'argument $type,
+        ) -> ::std::pin::Pin<Box<dyn ::std::future::Future<Output = $answer> + Send + 'future>>
+        where
+            'this: 'future,
+            'argument: 'future,
+            Self: 'future,
+        {
+            $to.$method($argument)
+        }
+    };
+    (@method $this:ident $to:expr, $method:ident($argument:ident: $type:ty), $answer:ty) => {
+        fn $method<'this, 'future>(
+            &'this $this,
+            $argument: $type,
+        ) -> ::std::pin::Pin<Box<dyn ::std::future::Future<Output = $answer> + Send + 'future>>
+        where
+            'this: 'future,
+            Self: 'future,
+        {
+            $to.$method($argument)
+        }
+    };
+}
