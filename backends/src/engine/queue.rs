@@ -100,7 +100,7 @@ impl<G: Group, E> Intake<G, E> {
                 if self.crowded {
                     tokio::task::yield_now().await;
                 }
-                let batch = self.gather();
+                let batch = self.take_group();
                 if !batch.is_empty() {
                     return Some(Turn::Batch(batch));
                 }
@@ -122,7 +122,7 @@ impl<G: Group, E> Intake<G, E> {
     }
 
     /// Takes what waits, within the bounds of a batch.
-    pub(crate) fn gather(&mut self) -> G {
+    pub(crate) fn take_group(&mut self) -> G {
         let (mut writes, mut bytes, mut keys) = (0, 0, 0);
         let taken = self.writes.take_while(|job| {
             if writes == self.max_batch || bytes >= BATCH_BYTES || keys >= BATCH_KEYS {

@@ -1,38 +1,38 @@
-//! What is answered together is sent together.
+//! Write coalescing: answers that were made together are sent by one system call.
 //!
 //! Calls of one connection are often answered at the same moment: their writes were in one commit, or their reads in one
 //! statement. The first answer wakes the connection, and the runtime lets it run next, before the other answers are made; so it
-//! would send each by a system call and a packet of its own. Where others are in flight, it therefore lets everything else that
-//! can run go first, once, and then sends all there is.
+//! would send each answer by a separate system call and packet. Where other calls are in flight, the connection therefore yields
+//! once to all tasks that are ready, and then sends everything that has been made.
 
 use std::task::{Context, Poll};
 
 use prism_wire::slots::Slots;
 
-/// With fewer other calls in flight there is hardly anything to wait for.
-const FEW: usize = 2;
+/// The fewest calls in flight for which a connection yields: with fewer there is hardly anything to coalesce.
+const MIN_CALLS: usize = 2;
 
 /// When a connection writes.
 #[derive(Clone)]
-pub(super) struct Gather {
+pub(super) struct WriteCoalescing {
     calls: Slots,
-    turn: Turn,
+    state: State,
 }
 
 #[derive(Clone)]
-enum Turn {
+enum State {
     /// It has read, and written nothing since.
-    Begun,
-    /// It lets others go first.
-    Waits,
+    Read,
+    /// It yields to other tasks before it writes.
+    Yielding,
     /// It writes until it reads again.
-    Writes,
+    Writing,
 }
 
-impl Gather {
+impl WriteCoalescing {
     /// For a connection of a server with these calls in flight.
     pub(super) fn new(calls: Slots) -> Self {
-        Self { calls, turn: Turn::Begun }
+        Self { calls, state: State::Read }
     }
 
     /// For another connection of the same server.
@@ -40,22 +40,22 @@ impl Gather {
         Self::new(self.calls.clone())
     }
 
-    /// The connection reads: with that HTTP/2 begins each turn.
+    /// The connection reads, which HTTP/2 does first whenever it is polled.
     pub(super) fn reads(&mut self) {
-        if matches!(self.turn, Turn::Writes) {
-            self.turn = Turn::Begun;
+        if matches!(self.state, State::Writing) {
+            self.state = State::Read;
         }
     }
 
-    /// Ready if the connection shall write now; else it is woken once everything else that can run has run.
+    /// Ready if the connection may write now; otherwise it is woken after the tasks that are ready have run.
     pub(super) fn may_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(self.turn, Turn::Begun) && self.calls.taken() >= FEW {
-            self.turn = Turn::Waits;
+        if matches!(self.state, State::Read) && self.calls.taken() >= MIN_CALLS {
+            self.state = State::Yielding;
             // A task that wakes itself goes to the end of the runtime's queue.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.turn = Turn::Writes;
+        self.state = State::Writing;
         Poll::Ready(())
     }
 }
@@ -73,10 +73,8 @@ mod tests {
     use futures::future::join_all;
     use futures::stream::{self, StreamExt};
     use prism_contract::keyvalue::request::GetRequest;
-    use prism_contract::keyvalue::{
-        Capabilities, Delete, Edge, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
-    };
-    use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+    use prism_contract::keyvalue::{Edge, Get, ItemPage, KeyValueBackend, Memory};
+    use prism_contract::{Error, Lifecycle, forward};
     use prism_wire::channel::Options;
     use prism_wire::clock::SystemClock;
     use prism_wire::keyvalue::Client;
@@ -146,40 +144,17 @@ mod tests {
         all: Barrier,
     }
 
-    #[async_trait]
     impl Lifecycle for Together {
-        async fn check(&self) -> Result<(), Error> {
-            self.memory.check().await
-        }
-
-        async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
-            Ok(Swept::default())
-        }
-
-        async fn close(&self) {}
+        forward!(Lifecycle: self => self.memory, [check, sweep, close]);
     }
 
     #[async_trait]
     impl KeyValueBackend for Together {
-        fn capabilities(&self, namespace: &Namespace) -> Capabilities {
-            self.memory.capabilities(namespace)
-        }
-
-        async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-            self.memory.put(put).await
-        }
+        forward!(KeyValueBackend: self => self.memory, [capabilities, put, delete, scan]);
 
         async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
             self.all.wait().await;
             self.memory.get(get).await
-        }
-
-        async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-            self.memory.delete(delete).await
-        }
-
-        async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-            self.memory.scan(scan).await
         }
     }
 
@@ -206,7 +181,8 @@ mod tests {
         let counted = Arc::clone(&written);
         let server = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
-            let connection = Io::new(Counting(stream, counted, vectored), Bytes::new(), Gather::new(slots));
+            let connection =
+                Io::new(Counting(stream, counted, vectored), Bytes::new(), WriteCoalescing::new(slots));
             let service = Service::new(Edge::new(Arc::new(backend), "0"), SystemClock);
             let router = server.layer(layer.into_inner()).add_service(service.into_server());
             let incoming = stream::iter([Ok::<_, io::Error>(connection)]).chain(stream::pending());
@@ -238,7 +214,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_alone_is_sent_at_once() {
-        let mut gather = Gather::new(Slots::new(1));
-        assert!(gather.may_write(&mut Context::from_waker(Waker::noop())).is_ready());
+        let mut coalescing = WriteCoalescing::new(Slots::new(1));
+        assert!(coalescing.may_write(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

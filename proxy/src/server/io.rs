@@ -1,4 +1,4 @@
-//! The bytes of a connection: over TCP or TLS, with what was read before HTTP/2 began, written as `gather` says.
+//! The bytes of a connection: over TCP or TLS, with what was read before HTTP/2 began, with writes coalesced.
 
 use std::io;
 use std::pin::Pin;
@@ -7,19 +7,19 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::gather::Gather;
+use super::coalescing::WriteCoalescing;
 
 /// A stream whose first bytes have been read, and that writes together what is answered together.
 pub(super) struct Io<S> {
     stream: S,
     /// What was read before, and is read again.
     first: Bytes,
-    gather: Gather,
+    coalescing: WriteCoalescing,
 }
 
 impl<S> Io<S> {
-    pub(super) fn new(stream: S, first: Bytes, gather: Gather) -> Self {
-        Self { stream, first, gather }
+    pub(super) fn new(stream: S, first: Bytes, coalescing: WriteCoalescing) -> Self {
+        Self { stream, first, coalescing }
     }
 }
 
@@ -34,14 +34,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Io<S> {
             buf.put_slice(&self.first.split_to(count));
             return Poll::Ready(Ok(()));
         }
-        self.gather.reads();
+        self.coalescing.reads();
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.gather.may_write(cx));
+        ready!(self.coalescing.may_write(cx));
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
@@ -58,7 +58,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.gather.may_write(cx));
+        ready!(self.coalescing.may_write(cx));
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 

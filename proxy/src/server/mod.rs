@@ -5,16 +5,16 @@
 //! calls that need no token, its deadline, its credentials, the bound on open calls and its right to a slot
 //! ([`prism_wire::slots`]), the bound on answers, and then the service. Each is a module of that name here; `call` is what they share of one call. `incoming`
 //! accepts connections, `connection` knows how many there are, `serve` serves each; what is answered together is sent together
-//! (`gather`).
+//! (`coalescing`).
 
 mod answers;
 mod auth;
 mod buffers;
 mod call;
 mod call_log;
+mod coalescing;
 mod connection;
 mod deadline;
-mod gather;
 mod health;
 mod incoming;
 mod io;
@@ -48,8 +48,8 @@ use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
 use self::buffers::Buffers;
+use self::coalescing::WriteCoalescing;
 use self::connection::Table;
-use self::gather::Gather;
 use self::incoming::Acceptor;
 use self::serve::{Age, Serving};
 pub use self::services::Services;
@@ -185,7 +185,7 @@ pub async fn run(
     };
     let serving = Serving {
         service,
-        gather: Gather::new(slots),
+        coalescing: WriteCoalescing::new(slots),
         shutdown: shutdown.clone(),
         age: Age { most: options.max_connection_age, grace: options.max_connection_age_grace },
     };

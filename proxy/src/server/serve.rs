@@ -20,8 +20,8 @@ use tower::Service;
 
 use super::Shutdown;
 use super::answers::Arriving;
+use super::coalescing::WriteCoalescing;
 use super::connection::Connection;
-use super::gather::Gather;
 use super::incoming::{Begun, Transport};
 use super::io::Io;
 use super::stream::Streams;
@@ -44,7 +44,7 @@ const AGE_SPREAD: u64 = 10;
 #[derive(Clone)]
 pub(super) struct Serving<S> {
     pub(super) service: S,
-    pub(super) gather: Gather,
+    pub(super) coalescing: WriteCoalescing,
     pub(super) shutdown: Shutdown,
     pub(super) age: Age,
 }
@@ -67,10 +67,12 @@ where
     /// Serves a connection until it ends.
     pub(super) async fn connection(self, begun: Begun) {
         let Begun { transport, first, seat } = begun;
-        let gather = self.gather.another();
+        let coalescing = self.coalescing.another();
         match transport {
-            Transport::Plain(stream) => self.serve(Io::new(stream, first, gather), &seat.connection).await,
-            Transport::Tls(stream) => self.serve(Io::new(stream, first, gather), &seat.connection).await,
+            Transport::Plain(stream) => {
+                self.serve(Io::new(stream, first, coalescing), &seat.connection).await
+            }
+            Transport::Tls(stream) => self.serve(Io::new(stream, first, coalescing), &seat.connection).await,
         }
     }
 

@@ -36,7 +36,7 @@ pub(in crate::postgres) struct Sessions {
     away: Arc<AtomicBool>,
 }
 
-/// The writers. While all are busy, writes gather for the next that is free.
+/// The writers. While all are busy, writes accumulate for the next that becomes idle.
 pub(super) struct Writers<C: Commit> {
     sessions: Sessions,
     commit: C,

@@ -132,7 +132,7 @@ impl<C: Commit> Writer<C> {
             Command::Probe { answer, .. } if answer.is_closed() => {}
             Command::Probe { answer, one } => {
                 // Writes that wait show it as well, and need not wait for it.
-                let jobs = intake.gather();
+                let jobs = intake.take_group();
                 let shown = if jobs.is_empty() {
                     self.probe().await
                 } else {
