@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Installs cargo-llvm-cov, which measures what the tests run. Does nothing where it is present.
+# Installs cargo-llvm-cov, which measures test coverage. Does nothing if it is present.
 #
-# It needs llvm-cov and llvm-profdata of the compiler's own LLVM: a component of rustup (llvm-tools), or with CI=true a package
-# of Debian's.
+# It needs llvm-cov and llvm-profdata of the compiler's LLVM version: the rustup component llvm-tools, or with CI=true a Debian
+# package.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 
-have cargo-llvm-cov || cargo install cargo-llvm-cov --version 0.9.1 --locked --quiet --root "$TOOLS"
+have cargo-llvm-cov || install_from_pypi cargo-llvm-cov
 
 major=$(rustc --version --verbose | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
 if ! compgen -G "$(rustc --print sysroot)/lib/rustlib/*/bin/llvm-cov" >/dev/null && ! have "llvm-cov-$major"; then
