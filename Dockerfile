@@ -1,16 +1,16 @@
-# The gateway as an image: docker build -t prism .
+# Image of the gateway: docker build -t prism .
 #
-# It runs as user 65532, writes nowhere but in /var/lib/prism (the embedded database), and asks itself whether it serves.
-# Needs no BuildKit. The base images are arguments, for a mirror or a stand-in.
+# It runs as user 65532, writes only to /var/lib/prism (the embedded database), and has a health check. BuildKit is not
+# required. The base images are arguments, for a mirror or a stand-in.
 ARG RUST_IMAGE=rust:1.95-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /build
-# release, or dev for a quick build.
+# release, or dev for a faster build.
 ARG PROFILE=release
-# Dependencies first, from the manifests alone: a change of the source does not build them again. Each crate is empty until
-# then, and what a manifest says of files that are not there yet is left out.
+# Dependencies first, from the manifests and empty crates, so that source changes do not rebuild them. Manifest sections that
+# refer to missing files are removed.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
 COPY proto/Cargo.toml proto/
@@ -28,13 +28,13 @@ RUN for crate in */Cargo.toml examples/*/Cargo.toml; do \
     done \
  && cargo build --locked --profile "$PROFILE" -p prism-proxy
 COPY . .
-# cargo goes by time, and the source may be older than the empty crates.
+# Update the timestamps: cargo compares them, and the source may be older than the empty crates.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
  && cargo build --locked --profile "$PROFILE" -p prism-proxy --bin prism \
  && mkdir -p /image/usr/local/bin /image/var/lib/prism /image/etc/ssl/certs \
  && cp target/*/prism /image/usr/local/bin/prism \
  && strip /image/usr/local/bin/prism \
- # For a database or a server whose certificate a public authority signed.
+ # For databases and servers with certificates from public authorities.
  && cp -L /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
 
 FROM ${RUNTIME_IMAGE}
@@ -44,8 +44,8 @@ LABEL org.opencontainers.image.title="prism" \
 COPY --from=build /image/etc /etc
 COPY --from=build /image/usr /usr
 COPY --from=build --chown=65532:65532 /image/var/lib/prism /var/lib/prism
-# Loopback in a container is nobody else's. Beyond it the gateway needs auth.tokens, or PRISM_AUTH_MODE=insecure from
-# whoever runs it; the image does not say so itself, since tokens would then not count.
+# Loopback is unreachable from outside the container. On other addresses the gateway requires auth.tokens, or
+# PRISM_AUTH_MODE=insecure at run time; the image does not set it, since it would disable tokens.
 ENV PRISM_SERVER_LISTEN=0.0.0.0:8980
 USER 65532:65532
 # The embedded database is ./prism.db.

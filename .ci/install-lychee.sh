@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs lychee, which follows the links of the documentation. Does nothing where it is present.
+# Installs lychee, which checks the links of the documentation. Does nothing if it is present.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 

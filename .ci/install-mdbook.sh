@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs mdbook, which builds docs/. Does nothing where it is present; otherwise it compiles for a minute or two.
+# Installs mdbook, which builds docs/. Does nothing if it is present; compiling takes a minute or two.
 set -euo pipefail
 source "$(dirname "$0")/tools.sh"
 

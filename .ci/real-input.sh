@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Real input end to end: Debian's package database is imported, read back and exported, and the export must equal the
-# import byte for byte; then once more with the server killed (kill -9) in the middle of an import that is resumed; then
-# moved up to Postgres in full, with the order of versions, tokens, times and expiry.
+# End-to-end test with real data: imports Debian's package database, reads it back, and exports it; the export must equal the
+# import byte for byte. Then the same with kill -9 of the server during an import, which is resumed. Then a full migration to
+# Postgres, with the order of versions, tokens, times and expiry.
 #
 #   .ci/real-input.sh PATH-OF-PRISM [STATUS-FILE]
 #
-# Postgres is found as the tests find theirs; PRISM_TEST_BACKENDS=sqlite leaves it out.
+# Postgres is provided as for the tests; PRISM_TEST_BACKENDS=sqlite skips it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 prism=$(realpath "${1:?the path of prism}")
 status=${2:-/var/lib/dpkg/status}
-[ -r "$status" ] || { echo "there is no $status; name another file of that format" >&2; exit 1; }
+[ -r "$status" ] || { echo "$status cannot be read; pass another file of that format" >&2; exit 1; }
 
 work=$(mktemp -d)
 server=
@@ -23,7 +23,7 @@ trap cleanup EXIT
 address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 export PRISM_ENDPOINT=http://$address
 
-# Starts the server, of the SQLite file unless another database is named, and waits until it says that it serves.
+# Starts the server, by default on the SQLite file, and waits until it is healthy.
 start() {
   [ $# -gt 0 ] || set -- --database "$work/prism.db"
   "$prism" serve --listen "$address" "$@" >>"$work/log" 2>&1 &
@@ -33,7 +33,7 @@ start() {
     kill -0 "$server" 2>/dev/null || break
     sleep 0.1
   done
-  echo "the server does not serve:" >&2
+  echo "the server did not become healthy:" >&2
   cat "$work/log" >&2
   return 1
 }
@@ -51,7 +51,7 @@ start
 "$prism" export packages "$work/exported.jsonl"
 same "$work/packages.jsonl" "$work/exported.jsonl" "the export and the import"
 
-# One record by get, by prefix and by range, against the same record in the file.
+# One record by get, prefix and range, compared with the file.
 python3 - "$work/packages.jsonl" >"$work/expected" <<'PY'
 import json, sys
 record = json.loads(open(sys.argv[1]).readline())
@@ -78,10 +78,10 @@ first=$(sed -n 2p "$work/expected" | python3 -c 'import json, sys; print(json.lo
 keys "$first" >"$work/got"
 keys --prefix D >>"$work/got"
 keys --from C --to M >>"$work/got"
-sed -n '2,4p' "$work/expected" >"$work/wanted"
-same "$work/wanted" "$work/got" "record $id by key, prefix and range"
+sed -n '2,4p' "$work/expected" >"$work/expected-keys"
+same "$work/expected-keys" "$work/got" "record $id by key, prefix and range"
 
-# A larger file of the same records, so that the kill falls into the middle.
+# A larger file of the same records, so that the kill hits the middle of the import.
 python3 - "$work/packages.jsonl" >"$work/large.jsonl" <<'PY'
 import json, sys
 lines = open(sys.argv[1]).read().splitlines()
@@ -96,7 +96,7 @@ for id, rest in records:
 PY
 "$prism" import large "$work/large.jsonl" --in-flight 4 --retry-for 0s >"$work/import.log" 2>&1 &
 import=$!
-# The kill waits for a record from the first third of the file to be there.
+# Kill once a record from the first third of the file is visible.
 third=$(($(wc -l <"$work/large.jsonl") / 3))
 mark=$(sed -n "${third}p" "$work/large.jsonl" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])')
 until "$prism" get large "$mark" --json 2>/dev/null | grep -q '"key"'; do
@@ -112,18 +112,18 @@ tail -n 3 "$work/import.log"
 start
 partial=$("$prism" export large - | wc -l)
 total=$(wc -l <"$work/large.jsonl")
-echo "killed with $partial of $total records there"
+echo "killed with $partial of $total records stored"
 [ "$partial" -lt "$total" ] || { echo "FAILED: nothing was left to resume" >&2; exit 1; }
 "$prism" import large "$work/large.jsonl" --resume
 "$prism" export large "$work/large.exported.jsonl"
-same "$work/large.jsonl" "$work/large.exported.jsonl" "the export and the import that was resumed after kill -9"
+same "$work/large.jsonl" "$work/large.exported.jsonl" "the export and the import resumed after kill -9"
 
-# Moving up: everything but the version is the same on Postgres, and the versions are in the same order.
+# Migration: on Postgres everything but the versions is equal, and the versions have the same order.
 if [ -n "${PRISM_TEST_BACKENDS:-}" ] && ! grep -qw postgres <<<"$PRISM_TEST_BACKENDS"; then
-  echo "left out, by PRISM_TEST_BACKENDS=$PRISM_TEST_BACKENDS: moving up to Postgres"
+  echo "SKIPPED by PRISM_TEST_BACKENDS=$PRISM_TEST_BACKENDS: migration to Postgres"
   exit 0
 fi
-# Items with tokens and expiry, and versions that do not come in the order of keys.
+# Items with tokens and expiry, and versions that are not in key order.
 "$prism" put packages "$id" "$first=again" --token 7 --ttl 1h >/dev/null
 "$prism" put packages "$id" zz=new --token 9 --content-type text/plain >/dev/null
 "$prism" export packages "$work/sqlite.full.jsonl" --full
@@ -135,7 +135,7 @@ export prism work address
 target/debug/examples/with_postgres bash -euo pipefail -c '
   server=
   trap "[ -z \"\$server\" ] || kill -9 \"\$server\" 2>/dev/null || true" EXIT
-  # An empty configuration: DATABASE_URL names the database, to the server and to the import alike.
+  # An empty configuration: server and import both take the database from DATABASE_URL.
   start --config /dev/null
   "$prism" import packages "$work/sqlite.full.jsonl" --full
   "$prism" export packages "$work/postgres.full.jsonl" --full
@@ -146,7 +146,7 @@ without_versions() { sed 's/,"version":[0-9]*//' "$1"; }
 in_order_of_versions() { grep -no '"version":[0-9]*' "$1" | sort -t: -k3n | cut -d: -f1; }
 without_versions "$work/sqlite.full.jsonl" >"$work/sqlite.items"
 without_versions "$work/postgres.full.jsonl" >"$work/postgres.items"
-same "$work/sqlite.items" "$work/postgres.items" "what SQLite and Postgres hold: values, tokens, times, expiry"
+same "$work/sqlite.items" "$work/postgres.items" "the data in SQLite and Postgres: values, tokens, times, expiry"
 in_order_of_versions "$work/sqlite.full.jsonl" >"$work/sqlite.order"
 in_order_of_versions "$work/postgres.full.jsonl" >"$work/postgres.order"
 same "$work/sqlite.order" "$work/postgres.order" "the order of $(wc -l <"$work/sqlite.order") versions"

@@ -1,4 +1,4 @@
-"""A Postgres of this machine's own programs, in a scratch folder, on loopback, for as long as a check takes."""
+"""A temporary Postgres from this machine's binaries, in a scratch folder, on loopback."""
 
 import os
 import shutil
@@ -9,15 +9,15 @@ from pathlib import Path
 
 
 def programs():
-    """The folder that holds a server's programs and psql; None if this machine has none."""
+    """The folder of PostgreSQL's binaries including psql; None if they are not installed."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     folders += [Path(folder) for folder in os.environ["PATH"].split(":")]
-    whole = (folder for folder in folders if all((folder / name).exists() for name in ("initdb", "pg_ctl", "psql")))
-    return next(whole, None)
+    complete = (folder for folder in folders if all((folder / name).exists() for name in ("initdb", "pg_ctl", "psql")))
+    return next(complete, None)
 
 
 class Postgres:
-    """Runs while it is entered. Whoever connects is trusted; the superuser is `postgres`."""
+    """A context manager. Connections need no password; the superuser is `postgres`."""
 
     def __init__(self):
         self.programs = programs()
@@ -42,16 +42,16 @@ class Postgres:
             shutil.rmtree(self.folder)
 
     def environment(self):
-        """What libpq goes by, for the superuser."""
+        """libpq's environment variables, for the superuser."""
         return {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": "postgres"}
 
     def run(self, program, *arguments):
         # Postgres refuses root.
         user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
         command = [self.programs / program, "-D", self.folder / "data", *arguments]
-        # The server keeps what it was started with open, so its output must not be a pipe that somebody reads to its end.
-        with open(self.folder / "said", "a+", encoding="utf-8") as said:
-            done = subprocess.run(command, cwd=self.folder, stdout=said, stderr=said, check=False, **user)
-            said.seek(0)
+        # A file and not a pipe: the server inherits it and keeps it open, so reading a pipe to its end would block.
+        with open(self.folder / "output", "a+", encoding="utf-8") as output:
+            done = subprocess.run(command, cwd=self.folder, stdout=output, stderr=output, check=False, **user)
+            output.seek(0)
             if done.returncode:
-                raise SystemExit(f"{program}: exit {done.returncode}\n{said.read()}")
+                raise SystemExit(f"{program}: exit {done.returncode}\n{output.read()}")

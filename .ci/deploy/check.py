@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Checks the files of docs/deploy: each is one that somebody copies, and nothing else would notice a mistake in it.
+"""Checks the files in docs/deploy, which are for copying and not covered by other tests.
 
     .ci/deploy/check.py PRISM      PRISM is the built binary
 
-- A unit passes `systemd-analyze verify`, and exposes no more than LIMIT by `systemd-analyze security`.
-- A manifest holds no key twice, is what the schemas of Kubernetes allow, unknown fields refused, and fits together: names,
-  ports, probes, selectors, volumes.
-- A configuration, also one in a ConfigMap, passes `prism check-config`.
-- A service config for clients holds no key twice; that it agrees with the schema is for the tests of prism-proxy, and that gRPC
-  accepts it for .ci/foreign.
-- The SQL of the roles runs on a throwaway cluster, and leaves the gateway's role with the rights it needs and no more.
+- Units pass `systemd-analyze verify`, with an exposure of at most LIMIT in `systemd-analyze security`.
+- Manifests have no duplicate keys, match the Kubernetes schemas without unknown fields, and are consistent: names, ports,
+  probes, selectors, volumes.
+- Configurations, also in a ConfigMap, pass `prism check-config`.
+- Service configs for clients have no duplicate keys. The tests of prism-proxy compare them with the schema; .ci/foreign
+  checks that gRPC accepts them.
+- The SQL of the roles runs on a throwaway cluster, and grants the gateway's role exactly the required rights.
 
-What a machine lacks the tools for is said, at the end and by name; nothing else is left out.
+Files that cannot be checked for lack of tools are listed at the end; nothing else is skipped.
 """
 
 import json
@@ -30,21 +30,21 @@ from throwaway_postgres import Postgres, programs  # noqa: E402 (the path comes 
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = ROOT / "docs/deploy"
-# Kubernetes versions with schemas of their own in the package; the pods use preStop.sleep, which is older than all of them.
+# Kubernetes versions whose schemas the package contains; preStop.sleep, used by the pods, is older than all of them.
 KUBERNETES = ["1.34", "1.37"]
-# Of 10, as `systemd-analyze security` counts: what serves the network and holds data should expose little.
+# Exposure from 0 to 10 in `systemd-analyze security`: low for a network service with data.
 LIMIT = 1.5
 LABEL = "app.kubernetes.io/name"
 
 
 class OnceLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice."""
+    """Rejects duplicate keys."""
 
     def construct_mapping(self, node, deep=False):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key '{key}'", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
@@ -67,8 +67,8 @@ def unit(prism, path):
         text = path.read_text(encoding="utf-8")
         assert "/usr/local/bin/prism " in text, f"{path.name} starts another program"
         copy.write_text(text.replace("/usr/local/bin/prism ", f"{prism} "), encoding="utf-8")
-        said = run(["systemd-analyze", "verify", "--man=no", copy])
-        assert not said, f"{path.name}: {said}"
+        output = run(["systemd-analyze", "verify", "--man=no", copy])
+        assert not output, f"{path.name}: {output}"
         run(["systemd-analyze", "security", "--offline=yes", f"--threshold={int(LIMIT * 10)}", copy])
 
 
@@ -84,24 +84,24 @@ def manifests(prism, path):
     pod, labels = workload["spec"]["template"]["spec"], workload["spec"]["template"]["metadata"]["labels"]
     (container,) = pod["containers"]
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-    # The selectors choose the pods, and the Service leads to a port of theirs.
+    # The selectors match the pods, and the Service targets one of their ports.
     assert workload["spec"]["selector"]["matchLabels"] == labels, "the workload does not select its own pods"
     (service,) = by_kind["Service"]
     assert service["spec"]["selector"] == labels, "the Service selects other pods"
     for port in service["spec"]["ports"]:
-        assert port["targetPort"] in ports, f"the Service leads to a port {port['targetPort']}, which no pod has"
+        assert port["targetPort"] in ports, f"the Service targets the port {port['targetPort']}, which no pod has"
     for budget in by_kind.get("PodDisruptionBudget", []):
-        assert budget["spec"]["selector"]["matchLabels"] == labels, "the budget counts other pods"
-    # Probes ask the port that is served; only the health of the whole server decides about a pod's life.
+        assert budget["spec"]["selector"]["matchLabels"] == labels, "the budget selects other pods"
+    # Probes use the served port; the liveness probe must not depend on the database.
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
-        (how,) = [container[name][kind] for kind in ("grpc", "tcpSocket") if kind in container[name]]
-        assert how["port"] in ports.values(), f"{name} asks another port"
-    assert "tcpSocket" in container["livenessProbe"], "a database that is away must not restart the gateways"
-    # Everything that is mounted is there, and what is configured is a configuration.
+        (probe,) = [container[name][kind] for kind in ("grpc", "tcpSocket") if kind in container[name]]
+        assert probe["port"] in ports.values(), f"{name} uses another port"
+    assert "tcpSocket" in container["livenessProbe"], "an unavailable database must not restart the gateways"
+    # Mounts match volumes, and the ConfigMap contains a valid configuration.
     claims = [claim["metadata"]["name"] for claim in workload["spec"].get("volumeClaimTemplates", [])]
     volumes = {volume["name"] for volume in pod["volumes"]} | set(claims)
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert set(mounts) == volumes, f"mounted are {sorted(mounts)}, and there are {sorted(volumes)}"
+    assert set(mounts) == volumes, f"mounts {sorted(mounts)} do not match volumes {sorted(volumes)}"
     (config_map,) = by_kind["ConfigMap"]
     assert pod["volumes"][0]["configMap"]["name"] == config_map["metadata"]["name"], "another ConfigMap is mounted"
     ((name, text),) = config_map["data"].items()
@@ -110,7 +110,7 @@ def manifests(prism, path):
         (Path(folder) / name).write_text(text, encoding="utf-8")
         check_config(prism, Path(folder) / name)
     listen = yaml.safe_load(text)["server"]["listen"]
-    assert listen == f"0.0.0.0:{ports['grpc']}", f"it listens on {listen}"
+    assert listen == f"0.0.0.0:{ports['grpc']}", f"wrong listen address {listen}"
     grace = pod["terminationGracePeriodSeconds"]
     pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     assert grace > pause + 10, "the pod is killed before server.drain_timeout is over"
@@ -119,43 +119,43 @@ def manifests(prism, path):
 def service_config(path):
     def once(pairs):
         keys = [key for key, _ in pairs]
-        assert len(keys) == len(set(keys)), f"{path.name}: a key stands twice in {keys}"
+        assert len(keys) == len(set(keys)), f"{path.name}: duplicate key in {keys}"
         return dict(pairs)
 
     assert json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)["methodConfig"]
 
 
 def roles(path):
-    """Runs the SQL as a superuser on a cluster of its own, and then asks as the roles that it made."""
+    """Runs the SQL as superuser on a throwaway cluster, then tests the rights of the created roles."""
     with Postgres() as server:
         psql = [server.programs / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1"]
         environment = os.environ | server.environment()
         run([*psql, "-d", "postgres", "-f", path], env=environment)
         migrations = sorted((ROOT / "migrations/postgres").glob("*/*.sql"))
-        assert migrations, "there are no migrations"
+        assert migrations, "no migrations found"
         for migration in migrations:
             run([*psql, "-U", "prism_owner", "-d", "prism", "-f", migration], env=environment)
-        ask = [*psql, "-U", "prism", "-d", "prism", "-c"]
+        query = [*psql, "-U", "prism", "-d", "prism", "-c"]
         for allowed in (
             "SELECT nextval('prism_versions')",
             "SELECT count(*) FROM prism_items",
             "SELECT pg_advisory_xact_lock(1), pg_advisory_xact_lock_shared(2)",
             "DELETE FROM prism_items; UPDATE prism_items SET token = 0",
         ):
-            run([*ask, allowed], env=environment)
+            run([*query, allowed], env=environment)
         for refused in ("CREATE TABLE t (x int)", "DROP TABLE prism_items", "TRUNCATE prism_items"):
-            done = subprocess.run([*ask, refused], capture_output=True, text=True, check=False, env=environment)
+            done = subprocess.run([*query, refused], capture_output=True, text=True, check=False, env=environment)
             denied = "permission denied" in done.stderr or "must be owner" in done.stderr
             assert done.returncode and denied, f"the role prism may do {refused}: {done.stderr}"
 
 
 def main():
     prism = Path(sys.argv[1]).resolve()
-    lacking = []
+    unchecked = []
     for path in sorted(DEPLOY.iterdir()):
         if path.suffix == ".service":
             if not shutil.which("systemd-analyze"):
-                lacking.append(f"{path.name}: systemd-analyze is not here")
+                unchecked.append(f"{path.name}: systemd-analyze is not installed")
                 continue
             unit(prism, path)
         elif path.name.startswith("kubernetes-") and path.suffix == ".yaml":
@@ -166,14 +166,14 @@ def main():
             service_config(path)
         elif path.suffix == ".sql":
             if not programs():
-                lacking.append(f"{path.name}: there are no programs of PostgreSQL here")
+                unchecked.append(f"{path.name}: PostgreSQL's binaries are not installed")
                 continue
             roles(path)
         else:
-            raise SystemExit(f"{path.name}: how to check it is not known")
-        print(f"{path.relative_to(ROOT)}: as it should be")
-    print(f"{len(lacking)} not checked on this machine{':' if lacking else ''}")
-    for line in lacking:
+            raise SystemExit(f"{path.name}: unknown kind of file")
+        print(f"{path.relative_to(ROOT)}: OK")
+    print(f"{len(unchecked)} not checked on this machine{':' if unchecked else ''}")
+    for line in unchecked:
         print(f"  {line}")
 
 

@@ -1,6 +1,6 @@
-"""Speaks to a running `prism serve` from Python, with nothing of Prism's own: every message is built from reflection.
+"""Tests `prism serve` from Python without generated code: all messages are built from reflection.
 
-usage: test_gateway.py PATH-OF-PRISM     (starts the server itself, on a free port and in a folder of its own)
+usage: test_gateway.py PATH-OF-PRISM     (starts the server on a free port, in a temporary folder)
 """
 
 import os
@@ -28,7 +28,7 @@ SERVICE_CONFIG = Path(__file__).resolve().parent.parent.parent / "docs/deploy/se
 
 
 class Server:
-    """A `prism serve` process on a database of its own."""
+    """A `prism serve` process with a separate database."""
 
     def __init__(self, folder, **environment):
         with socket.socket() as probe:
@@ -53,26 +53,26 @@ class Server:
             except grpc.FutureTimeoutError:
                 if self.process.poll() is not None:
                     break
-        raise AssertionError("prism serve does not answer:\n" + self.logged())
+        raise AssertionError("prism serve did not become ready:\n" + self.logged())
 
     def logged(self):
         self.log.seek(0)
         return self.log.read().decode()
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, stop_signal=signal.SIGTERM):
         self.channel.close()
-        self.process.send_signal(how)
+        self.process.send_signal(stop_signal)
         self.process.wait(timeout=30)
-        self.seen = self.logged()
+        self.output = self.logged()
         self.log.close()
 
-    def restart(self, how):
-        self.stop(how)
+    def restart(self, stop_signal):
+        self.stop(stop_signal)
         self.start()
 
 
 class Client:
-    """The KeyValue API as reflection describes it."""
+    """The KeyValue API, from reflection."""
 
     def __init__(self, channel):
         self.channel = channel
@@ -114,8 +114,8 @@ class Case(unittest.TestCase):
     def get(self, namespace="n", id="r", **more):
         return self.client.call("Get", namespace=namespace, id=id, **more)
 
-    def refused(self, code, reason, call, field=None):
-        """The call fails with exactly this status, and the details that the contract asks for (ERR-1)."""
+    def assert_refused(self, code, reason, call, field=None):
+        """Asserts that the call fails with exactly this status and the details required by the contract (ERR-1)."""
         with self.assertRaises(grpc.RpcError) as caught:
             answer = call()
             if not hasattr(answer, "SerializeToString"):
@@ -135,7 +135,7 @@ class Case(unittest.TestCase):
 
 
 class Gateway(Case):
-    def test_what_was_put_is_got_back_byte_for_byte(self):
+    def test_values_round_trip_byte_for_byte(self):
         items = [(bytes([byte]), bytes(range(256)) if byte else b"") for byte in range(256)]
         results = self.put(items).results
         self.assertEqual([result.applied for result in results], [True] * 256)
@@ -143,7 +143,7 @@ class Gateway(Case):
         self.assertEqual([(item.key, item.value) for item in got], items)
         self.assertEqual([item.metadata.version for item in got], [result.version for result in results])
 
-    def test_health_answers_serving(self):
+    def test_health_is_serving(self):
         health = health_pb2_grpc.HealthStub(self.server.channel)
         for service in ["", SERVICE]:
             answer = health.Check(health_pb2.HealthCheckRequest(service=service))
@@ -154,7 +154,7 @@ class Gateway(Case):
         v1 = {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
         self.assertLessEqual({SERVICE, "grpc.health.v1.Health"} | v1, listed)
 
-    def test_what_breaks_a_limit_is_an_invalid_argument_that_names_the_field(self):
+    def test_a_violated_limit_is_an_invalid_argument_with_the_field(self):
         big, item = b"x" * (1 << 20), {"key": b"k", "value": b"v"}
         invert = {"match_range": {"start": b"b", "end": b"a"}}
         for field, method, request in [
@@ -171,36 +171,36 @@ class Gateway(Case):
             ("predicate.match_range", "Get", {"namespace": "n", "id": "r", "predicate": invert}),
             ("page_token", "Get", {"namespace": "n", "id": "r", "page_token": b"garbage"}),
             ("resume_token", "Scan", {"namespace": "n", "resume_token": b"garbage"}),
-            # 5 MiB in a message that is read, but more than a Put may hold.
+            # 5 MiB: within the message limit, but above the limit of a Put.
             ("items", "Put", {"namespace": "n", "id": "r", "items": [{"key": b"%d" % n, "value": big} for n in range(5)]}),
         ]:
             with self.subTest(method=method, field=field):
                 call = lambda: self.client.call(method, **request)
-                self.refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", call, field)
+                self.assert_refused(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST", call, field)
         self.assertEqual(len(self.get().items), 0, "something was written")
 
-    def test_what_is_no_message_of_the_api_is_refused_and_the_server_lives_on(self):
+    def test_malformed_messages_are_refused_without_harm_to_the_server(self):
         invalid = grpc.StatusCode.INVALID_ARGUMENT
-        self.refused(invalid, "MALFORMED_MESSAGE", lambda: self.client.call("Put", raw=b"\xff\xff\xff"))
-        self.refused(invalid, "MESSAGE_TOO_LARGE", lambda: self.client.call("Put", raw=b"\x0a" + b"x" * (9 << 20)))
+        self.assert_refused(invalid, "MALFORMED_MESSAGE", lambda: self.client.call("Put", raw=b"\xff\xff\xff"))
+        self.assert_refused(invalid, "MESSAGE_TOO_LARGE", lambda: self.client.call("Put", raw=b"\x0a" + b"x" * (9 << 20)))
         nowhere = self.server.channel.unary_unary("/%s/Nowhere" % SERVICE, request_serializer=bytes)
-        self.refused(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND", lambda: nowhere(b"", timeout=10))
+        self.assert_refused(grpc.StatusCode.UNIMPLEMENTED, "METHOD_NOT_FOUND", lambda: nowhere(b"", timeout=10))
         unknown = b"\xfa\x7f\x03abc"
         request = self.client.message("GetRequest", namespace="n", id="r").SerializeToString()
         self.assertEqual(len(self.client.call("Get", raw=request + unknown).items), 0)
 
-    def test_a_failed_precondition_names_the_key_and_its_current_version(self):
+    def test_a_failed_precondition_has_the_key_and_its_current_version(self):
         version = self.put([(b"k", b"1")]).results[0].version
         guard = [{"key": b"k", "version": 0}, {"key": b"other", "version": 7}]
-        _, found = self.refused(
+        _, found = self.assert_refused(
             grpc.StatusCode.FAILED_PRECONDITION,
             "PRECONDITION_FAILED",
             lambda: self.put([(b"k", b"2")], preconditions=guard),
         )
         typed = self.client.type("prism.common.FailedPreconditions")()
         typed.ParseFromString(found["prism.common.FailedPreconditions"].value)
-        said = [(failed.key, failed.current_version) for failed in typed.preconditions]
-        self.assertEqual(said, [(b"k", version), (b"other", 0)])
+        failures = [(failed.key, failed.current_version) for failed in typed.preconditions]
+        self.assertEqual(failures, [(b"k", version), (b"other", 0)])
         self.assertEqual(self.get().items[0].value, b"1")
 
     def test_a_scan_streams_a_namespace_in_order_and_resumes_after_any_message(self):
@@ -218,19 +218,19 @@ class Gateway(Case):
             self.assertEqual(read(messages[:cut]) + read(rest), written)
 
     def test_data_versions_tokens_and_expiry_survive_a_restart_and_a_kill(self):
-        for how in [signal.SIGTERM, signal.SIGKILL]:
-            with self.subTest(how=how.name):
-                record = "r-" + how.name
+        for stop_signal in [signal.SIGTERM, signal.SIGKILL]:
+            with self.subTest(stop_signal=stop_signal.name):
+                record = "r-" + stop_signal.name
                 before = self.put([(b"k", b"v")], id=record, item_priority_token=5, ttl={"seconds": 3600}).results[0]
                 item = self.get(id=record).items[0].SerializeToString(deterministic=True)
-                self.server.restart(how)
+                self.server.restart(stop_signal)
                 self.assertEqual(self.get(id=record).items[0].SerializeToString(deterministic=True), item)
                 again = self.put([(b"k", b"late")], id=record, item_priority_token=5).results[0]
                 self.assertEqual((again.applied, again.version), (False, before.version))
                 after = self.put([(b"k", b"new")], id=record).results[0]
                 self.assertGreater(after.version, before.version)
 
-    def test_a_deadline_that_has_passed_answers_promptly_and_leaves_the_server_well(self):
+    def test_an_expired_deadline_fails_promptly_without_harm_to_the_server(self):
         started = time.monotonic()
         with self.assertRaises(grpc.RpcError) as caught:
             self.client.call("Scan", namespace="n", timeout=0.000001).next()
@@ -238,39 +238,39 @@ class Gateway(Case):
         self.assertLess(time.monotonic() - started, 5)
         self.put([(b"k", b"v")])
 
-    def test_no_line_of_the_log_holds_a_key_or_a_value(self):
+    def test_the_log_contains_no_keys_or_values(self):
         self.put([(b"secret-key", b"secret-value")], id="secret-id")
         self.get(id="secret-id")
         self.server.stop()
-        self.assertIn("Put", self.server.seen)
+        self.assertIn("Put", self.server.output)
         for secret in ["secret-key", "secret-value", "secret-id"]:
-            self.assertNotIn(secret, self.server.seen)
+            self.assertNotIn(secret, self.server.output)
 
-    def test_a_locked_database_is_an_outage_and_not_an_empty_answer(self):
+    def test_a_locked_database_is_unavailable_and_not_empty(self):
         self.put([(b"k", b"v")])
         other = sqlite3.connect(self.server.database, isolation_level=None)
         self.addCleanup(other.close)
         other.execute("BEGIN EXCLUSIVE")
-        away = grpc.StatusCode.UNAVAILABLE
-        _, found = self.refused(away, "BACKEND_UNAVAILABLE", lambda: self.client.call(
+        unavailable = grpc.StatusCode.UNAVAILABLE
+        _, found = self.assert_refused(unavailable, "BACKEND_UNAVAILABLE", lambda: self.client.call(
             "Put", timeout=30, namespace="n", id="r", items=[{"key": b"k", "value": b"w"}]))
         self.assertIn("google.rpc.RetryInfo", found)
-        self.assertEqual(self.get().items[0].value, b"v", "readers go on beside a writer")
+        self.assertEqual(self.get().items[0].value, b"v", "reads continue during a write transaction")
         other.execute("ROLLBACK")
         self.put([(b"k", b"w")])
         self.assertEqual(self.get().items[0].value, b"w")
 
 
 class Retries(unittest.TestCase):
-    """The service config of docs/deploy: a server of the test's own refuses calls, and counts them."""
+    """The service config in docs/deploy, against a test server that refuses and counts calls."""
 
     def attempts(self, method, code, pushback=None):
-        """How often a call reaches a server that refuses it twice with `code`, and the code that the caller sees at last."""
-        seen = []
+        """The times of all attempts at a server that refuses twice with `code`, and the caller's final status."""
+        times = []
 
         def refuse(request, context):
-            seen.append(time.monotonic())
-            if len(seen) <= 2:
+            times.append(time.monotonic())
+            if len(times) <= 2:
                 if pushback is not None:
                     context.set_trailing_metadata((("grpc-retry-pushback-ms", str(pushback)),))
                 context.abort(code, "refused by the test")
@@ -297,34 +297,34 @@ class Retries(unittest.TestCase):
                 answer = grpc.StatusCode.OK
             except grpc.RpcError as error:
                 answer = error.code()
-        return seen, answer
+        return times, answer
 
-    def test_a_call_that_did_nothing_is_repeated_whichever_it_is(self):
+    def test_every_method_is_retried_if_the_call_had_no_effect(self):
         for method in ["Get", "Describe", "Scan", "Put", "Delete"]:
             with self.subTest(method=method):
-                seen, answer = self.attempts(method, grpc.StatusCode.RESOURCE_EXHAUSTED)
-                self.assertEqual((len(seen), answer), (3, grpc.StatusCode.OK))
+                times, answer = self.attempts(method, grpc.StatusCode.RESOURCE_EXHAUSTED)
+                self.assertEqual((len(times), answer), (3, grpc.StatusCode.OK))
 
-    def test_a_call_that_may_have_taken_effect_is_repeated_only_if_that_changes_nothing(self):
-        away = grpc.StatusCode.UNAVAILABLE
-        for method, attempts, wanted in [
+    def test_a_call_that_may_have_taken_effect_is_retried_only_if_it_is_read_only(self):
+        unavailable = grpc.StatusCode.UNAVAILABLE
+        for method, attempts, expected in [
             ("Get", 3, grpc.StatusCode.OK),
             ("Describe", 3, grpc.StatusCode.OK),
             ("Scan", 3, grpc.StatusCode.OK),
-            ("Put", 1, away),
-            ("Delete", 1, away),
+            ("Put", 1, unavailable),
+            ("Delete", 1, unavailable),
         ]:
             with self.subTest(method=method):
-                seen, answer = self.attempts(method, away)
-                self.assertEqual((len(seen), answer), (attempts, wanted))
+                times, answer = self.attempts(method, unavailable)
+                self.assertEqual((len(times), answer), (attempts, expected))
 
-    def test_the_server_says_how_long_to_wait(self):
-        seen, answer = self.attempts("Get", grpc.StatusCode.UNAVAILABLE, pushback=700)
-        self.assertEqual((len(seen), answer), (3, grpc.StatusCode.OK))
-        for earlier, later in zip(seen, seen[1:]):
+    def test_the_server_controls_the_retry_delay(self):
+        times, answer = self.attempts("Get", grpc.StatusCode.UNAVAILABLE, pushback=700)
+        self.assertEqual((len(times), answer), (3, grpc.StatusCode.OK))
+        for earlier, later in zip(times, times[1:]):
             self.assertGreaterEqual(later - earlier, 0.7)
 
-    def test_the_gateway_itself_is_called_through_it(self):
+    def test_the_gateway_works_with_the_service_config(self):
         with tempfile.TemporaryDirectory() as folder:
             server = Server(folder)
             self.addCleanup(lambda: server.process.poll() is None and server.stop(signal.SIGKILL))
@@ -337,7 +337,7 @@ class Retries(unittest.TestCase):
 
 
 class BadDatabases(unittest.TestCase):
-    def refused(self, path, *words):
+    def assert_refused(self, path, *words):
         command = [PRISM, "serve", "--listen", "127.0.0.1:0", "--database", path]
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)
         self.assertEqual(done.returncode, 1, done.stderr + done.stdout)
@@ -345,18 +345,18 @@ class BadDatabases(unittest.TestCase):
             self.assertIn(word, done.stderr + done.stdout)
         self.assertNotIn("panicked", done.stderr)
 
-    def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(self):
+    def test_a_file_that_is_not_a_database_is_refused_and_unchanged(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "notes.txt")
             text = "a shopping list, not a database\n" * 100
             with open(path, "w") as file:
                 file.write(text)
-            self.refused(path, path, "not a")
+            self.assert_refused(path, path, "not a")
             with open(path) as file:
                 self.assertEqual(file.read(), text)
 
-    def test_a_folder_that_is_not_there_is_named(self):
-        self.refused("/nonexistent/folder/prism.db", "/nonexistent/folder")
+    def test_a_missing_folder_is_reported(self):
+        self.assert_refused("/nonexistent/folder/prism.db", "/nonexistent/folder")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 //! Prism's SQL backends, one feature each: `sqlite` and `postgres` (both on by default).
 //!
-//! Under load, waiting writes are read together in one transaction (group commit); a lone write leaves at once, without a timer.
-//! `engine` has what every database and every abstraction shares: fair queues, group commit, connections, batched reads. `keyvalue`
-//! has what KeyValue does on any of them. Each database has an engine, which owns its connections, and the SQL of each
-//! abstraction. [`wrap`] holds backends around other backends.
+//! Under load, waiting writes are committed in one transaction (group commit); a lone write is committed at once, without a
+//! timer. `engine` is shared by all databases and abstractions: fair queues, group commit, connections, batched reads.
+//! `keyvalue` is KeyValue's part for all databases. Each database has an engine, which owns its connections, and the SQL of
+//! each abstraction. [`wrap`] has backends that wrap other backends.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod engine;

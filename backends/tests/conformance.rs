@@ -1,4 +1,4 @@
-//! The suite against SQLite and Postgres in process: each case has its own file or schema.
+//! The conformance suite against SQLite and Postgres in process: a separate file or schema per case.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ prism_conformance::conformance!(
     InProcess::new("route", open_route),
 );
 
-/// Two stores behind one, of which each has every other namespace.
+/// A router to two stores, each with half of the namespaces.
 async fn open_route() -> Result<Route, OpenError> {
     let stores = [(); 2].map(|()| Arc::new(Memory::default()) as Arc<dyn KeyValueBackend>);
     Ok(Route::new(stores.into(), |namespace| namespace.as_str().bytes().map(usize::from).sum::<usize>() % 2))
@@ -45,7 +45,7 @@ async fn open_postgres(schema: Arc<LazySchema>) -> Result<Postgres, OpenError> {
     Postgres::open(postgres::Options::new(url)).await.map_err(OpenError::new)
 }
 
-/// Where the server came from, its version, collation and durability settings.
+/// The server's origin, version, collation and durability settings.
 async fn provider() -> Vec<(String, String)> {
     let server = match prism_testkit::Postgres::shared().await {
         Ok(server) => server.describe().to_string(),

@@ -1,4 +1,4 @@
-//! SQLite answers what the reference backend answers, operation by operation, versions included.
+//! SQLite gives the same answers as the reference backend, for each operation, versions included.
 
 mod common;
 
@@ -7,14 +7,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use common::sequences::{RETENTION, Step, Timed, sequences, timed, write};
-use common::{Place, at};
+use common::{TestDb, at};
 use futures::future::join_all;
 use prism_backends::Sqlite;
 use prism_contract::keyvalue::{Get, KeyValueBackend, Memory, Predicate, Scan, Selection};
 use prism_contract::{Error, Lifecycle, Namespace};
 use proptest::prelude::*;
 
-/// Two answers of the same kind, errors by what they tell a client.
+/// Asserts equal answers; errors are compared by their details for clients.
 fn same<T: PartialEq + std::fmt::Debug>(ours: Result<T, Error>, theirs: Result<T, Error>) {
     match (ours, theirs) {
         (Err(Error::PreconditionFailed(ours)), Err(Error::PreconditionFailed(theirs))) => {
@@ -25,7 +25,7 @@ fn same<T: PartialEq + std::fmt::Debug>(ours: Result<T, Error>, theirs: Result<T
     }
 }
 
-/// Every page of each Get; those of one moment wait together.
+/// Reads every page of each Get; the Gets of one round are queued together.
 async fn get_all(ours: &Sqlite, theirs: &Memory, mut gets: Vec<Get>) {
     while !gets.is_empty() {
         let answers = join_all(gets.iter().map(|get| ours.get(get))).await;
@@ -52,27 +52,27 @@ async fn scan_all(ours: &Sqlite, theirs: &Memory, mut scan: Scan) {
     }
 }
 
-/// What was queued in this order, in the order in which it is served: the namespaces take turns.
-fn by_turns<T>(queued: Vec<T>, namespace: impl Fn(&T) -> Namespace) -> Vec<T> {
-    let mut lanes: Vec<(Namespace, VecDeque<T>)> = Vec::new();
+/// The order in which queued requests are served: round robin over namespaces.
+fn round_robin<T>(queued: Vec<T>, namespace: impl Fn(&T) -> Namespace) -> Vec<T> {
+    let mut queues: Vec<(Namespace, VecDeque<T>)> = Vec::new();
     for one in queued {
         let namespace = namespace(&one);
-        match lanes.iter_mut().find(|(known, _)| *known == namespace) {
-            Some((_, lane)) => lane.push_back(one),
-            None => lanes.push((namespace, [one].into())),
+        match queues.iter_mut().find(|(known, _)| *known == namespace) {
+            Some((_, queue)) => queue.push_back(one),
+            None => queues.push((namespace, [one].into())),
         }
     }
     let mut served = Vec::new();
-    while lanes.iter().any(|(_, lane)| !lane.is_empty()) {
-        served.extend(lanes.iter_mut().filter_map(|(_, lane)| lane.pop_front()));
+    while queues.iter().any(|(_, queue)| !queue.is_empty()) {
+        served.extend(queues.iter_mut().filter_map(|(_, queue)| queue.pop_front()));
     }
     served
 }
 
 async fn run(sequence: Vec<Timed>) {
-    let place = Place::new();
+    let db = TestDb::new();
     let retention = Duration::from_micros(RETENTION);
-    let mut options = place.options();
+    let mut options = db.options();
     options.retention = retention;
     let mut ours = Sqlite::open(options.clone()).await.unwrap();
     let theirs = Memory::new(retention);
@@ -86,7 +86,7 @@ async fn run(sequence: Vec<Timed>) {
                 // The first poll of each queues it, so they are queued in this order before any of them is served.
                 let answers = join_all(writes.iter().map(|one| write(&ours, one.clone()))).await;
                 let answered = answers.into_iter().zip(writes).collect();
-                for (answer, one) in by_turns(answered, |(_, write)| write.namespace().clone()) {
+                for (answer, one) in round_robin(answered, |(_, write)| write.namespace().clone()) {
                     same(answer, write(&theirs, one).await);
                 }
             }
@@ -113,7 +113,7 @@ async fn run(sequence: Vec<Timed>) {
     ours.close().await;
 }
 
-/// One thread, so that writes queued together are served together.
+/// A single-threaded runtime, so that writes queued together are served together.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
@@ -122,12 +122,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn sqlite_answers_as_the_reference_does_while_the_clock_jumps(sequence in sequences(false)) {
+    fn sqlite_answers_like_the_reference_while_the_clock_jumps(sequence in sequences(false)) {
         block_on(run(sequence));
     }
 
     #[test]
-    fn sqlite_answers_as_the_reference_does_between_sweeps(sequence in sequences(true)) {
+    fn sqlite_answers_like_the_reference_with_sweeps(sequence in sequences(true)) {
         block_on(run(sequence));
     }
 }

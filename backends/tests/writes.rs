@@ -1,4 +1,4 @@
-//! Writes that are read together: each answered for itself, none lost, none in the way of another.
+//! Writes that are committed together: each has its own answer, none is lost, none blocks another.
 
 mod common;
 
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{Place, delete, get, item, key, precondition, put, put_items};
+use common::{TestDb, delete, get, item, key, precondition, put, put_items};
 use futures::future::join_all;
 use futures::{join, pin_mut, poll};
 use prism_backends::Sqlite;
@@ -23,12 +23,12 @@ fn code<T>(answer: &Result<T, Error>) -> Option<Code> {
     answer.as_ref().err().map(Error::code)
 }
 
-// These run on one thread, where requests polled in turn are queued before the writer sees any of them.
+// These tests run on one thread, where all requests are queued before the writer sees any of them.
 
 #[tokio::test]
 async fn a_failed_precondition_fails_only_its_own_request() {
-    let place = Place::new();
-    let store = place.open().await;
+    let db = TestDb::new();
+    let store = db.open().await;
     let guarded = Put { preconditions: vec![precondition("a", 99)], ..put("a", "lost") };
     let (first, second, third) =
         join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
@@ -42,12 +42,12 @@ async fn a_failed_precondition_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
-    let place = Place::new();
-    let store = place.open().await;
-    let mut stranger = place.stranger().await;
+async fn a_request_rejected_by_the_database_does_not_fail_others() {
+    let db = TestDb::new();
+    let store = db.open().await;
+    let mut other_client = db.other_client().await;
     let trap = "CREATE TRIGGER trap BEFORE INSERT ON items WHEN NEW.key = x'626164' BEGIN SELECT RAISE(ABORT, 'no'); END";
-    stranger.execute(trap).await.unwrap();
+    other_client.execute(trap).await.unwrap();
     let (first, bad, third) =
         join!(store.put(put("a", "1")), store.put(put("bad", "2")), store.put(put("c", "3")));
     assert!(first.unwrap()[0].applied);
@@ -59,9 +59,9 @@ async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
 }
 
 #[tokio::test]
-async fn a_key_that_waits_twice_is_written_by_each_in_order() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn a_key_queued_twice_is_written_by_each_in_order() {
+    let db = TestDb::new();
+    let store = db.open().await;
     let (first, second) = join!(store.put(put("a", "1")), store.put(put("a", "2")));
     assert_eq!(first.unwrap(), [PutResult { applied: true, version: 1 }]);
     assert_eq!(second.unwrap(), [PutResult { applied: true, version: 2 }]);
@@ -70,9 +70,9 @@ async fn a_key_that_waits_twice_is_written_by_each_in_order() {
 }
 
 #[tokio::test]
-async fn puts_of_more_items_than_a_statement_has_room_for_ride_together() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn puts_of_more_items_than_one_statement_takes_are_committed_together() {
+    let db = TestDb::new();
+    let store = db.open().await;
     let puts = (0..200).map(|n| {
         let id = common::record(&format!("r{n:03}"));
         Put { id, ..put_items(vec![item("a", "1"), item("b", "2"), item("c", "3")]) }
@@ -87,9 +87,9 @@ async fn puts_of_more_items_than_a_statement_has_room_for_ride_together() {
 }
 
 #[tokio::test]
-async fn a_request_whose_caller_has_gone_is_not_begun() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn a_cancelled_request_is_not_begun() {
+    let db = TestDb::new();
+    let store = db.open().await;
     let kept = store.put(put("kept", "1"));
     pin_mut!(kept);
     assert!(poll!(&mut kept).is_pending());
@@ -104,9 +104,9 @@ async fn a_request_whose_caller_has_gone_is_not_begun() {
 }
 
 #[tokio::test]
-async fn a_full_queue_sheds_what_comes_next_and_keeps_what_waits() {
-    let place = Place::new();
-    let mut options = place.options();
+async fn a_full_queue_sheds_new_requests_and_keeps_waiting_ones() {
+    let db = TestDb::new();
+    let mut options = db.options();
     options.queue_length = 2;
     let store = Sqlite::open(options).await.unwrap();
     let answers = join_all([put("a", "1"), put("b", "2"), put("c", "3")].map(|put| store.put(put))).await;
@@ -116,74 +116,74 @@ async fn a_full_queue_sheds_what_comes_next_and_keeps_what_waits() {
 }
 
 #[tokio::test]
-async fn a_queue_full_of_bytes_sheds_what_comes_next() {
-    let place = Place::new();
-    let mut options = place.options();
+async fn a_queue_full_of_bytes_sheds_new_requests() {
+    let db = TestDb::new();
+    let mut options = db.options();
     options.queue_bytes = 1_000;
     let store = Sqlite::open(options).await.unwrap();
     let large = || put("a", vec![0; 2_000]);
     let (first, second) = join!(store.put(large()), store.put(put("b", "2")));
     assert_eq!((code(&first), code(&second)), (None, Some(Code::ResourceExhausted)));
-    assert!(store.put(large()).await.is_ok(), "its bytes were given back");
+    assert!(store.put(large()).await.is_ok(), "its bytes were released");
 }
 
 #[tokio::test]
 async fn a_lock_held_too_long_makes_writes_and_the_check_unavailable_until_it_is_free() {
-    let place = Place::new();
-    let mut options = place.options();
+    let db = TestDb::new();
+    let mut options = db.options();
     options.busy_timeout = Duration::from_millis(50);
     let store = Sqlite::open(options).await.unwrap();
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN IMMEDIATE").await.unwrap();
     assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Unavailable));
     assert_eq!(code(&store.check().await), Some(Code::Unavailable));
     assert!(store.get(&get(Predicate::All)).await.is_ok(), "reads do not need the lock");
-    stranger.execute("ROLLBACK").await.unwrap();
+    other_client.execute("ROLLBACK").await.unwrap();
     store.check().await.unwrap();
     assert_eq!(store.put(put("a", "1")).await.unwrap(), [PutResult { applied: true, version: 1 }]);
 }
 
-/// Lets the writer take what waits.
-async fn taken() {
+/// Lets the writer take queued writes.
+async fn let_writer_run() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn a_write_given_up_while_another_process_holds_the_lock_is_not_applied() {
-    let place = Place::new();
-    let mut options = place.options();
+async fn a_write_cancelled_while_another_process_holds_the_lock_is_not_applied() {
+    let db = TestDb::new();
+    let mut options = db.options();
     options.busy_timeout = Duration::from_mins(1);
     let store = Sqlite::open(options).await.unwrap();
-    let mut stranger = place.stranger().await;
-    // Plain Puts, of which the first reserves versions for those after it; then Puts that are decided in memory.
+    let mut other_client = db.other_client().await;
+    // Unconditional Puts, of which the first reserves versions for the next ones; then Puts that are decided in memory.
     for (round, token) in [(0_u8, 0), (1, 0), (2, 1), (3, 1)] {
         let write = |name: [u8; 2]| Put { token, ..put(name.to_vec(), "1") };
-        stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+        other_client.execute("BEGIN IMMEDIATE").await.unwrap();
         let kept = store.put(write([b'k', round]));
         pin_mut!(kept);
         assert!(poll!(&mut kept).is_pending());
         {
-            let given_up = store.put(write([b'g', round]));
-            pin_mut!(given_up);
-            assert!(poll!(given_up).is_pending());
-            taken().await;
+            let cancelled = store.put(write([b'g', round]));
+            pin_mut!(cancelled);
+            assert!(poll!(cancelled).is_pending());
+            let_writer_run().await;
         }
-        // So long a wait is one for a lock.
+        // Long enough to count as a wait for a lock.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        stranger.execute("ROLLBACK").await.unwrap();
+        other_client.execute("ROLLBACK").await.unwrap();
         kept.await.unwrap();
 
-        stranger.execute("BEGIN IMMEDIATE").await.unwrap();
+        other_client.execute("BEGIN IMMEDIATE").await.unwrap();
         {
             let alone = store.put(write([b'a', round]));
             pin_mut!(alone);
             assert!(poll!(alone).is_pending());
-            taken().await;
+            let_writer_run().await;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-        stranger.execute("ROLLBACK").await.unwrap();
+        other_client.execute("ROLLBACK").await.unwrap();
         store.put(write([b'l', round])).await.unwrap();
     }
     let page = store.get(&get(Predicate::All)).await.unwrap();
@@ -193,32 +193,32 @@ async fn a_write_given_up_while_another_process_holds_the_lock_is_not_applied() 
 
 #[tokio::test]
 async fn a_read_that_fails_is_never_an_empty_answer() {
-    let place = Place::new();
-    let store = place.open().await;
+    let db = TestDb::new();
+    let store = db.open().await;
     store.put(put("a", "1")).await.unwrap();
-    place.stranger().await.execute("DROP TABLE items").await.unwrap();
+    db.other_client().await.execute("DROP TABLE items").await.unwrap();
     assert_eq!(code(&store.get(&get(Predicate::All)).await), Some(Code::Internal));
     assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Internal));
 }
 
 #[tokio::test]
-async fn a_closed_backend_finishes_what_waits_and_is_unavailable_from_then_on() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn closing_finishes_queued_writes_and_makes_the_backend_unavailable() {
+    let db = TestDb::new();
+    let store = db.open().await;
     let (written, ()) = join!(store.put(put("a", "1")), store.close());
     written.unwrap();
     assert_eq!(code(&store.put(put("b", "1")).await), Some(Code::Unavailable));
     assert_eq!(code(&store.get(&get(Predicate::All)).await), Some(Code::Unavailable));
     assert_eq!(code(&store.check().await), Some(Code::Unavailable));
-    assert_eq!(version(&place.open().await, "a").await, 1);
+    assert_eq!(version(&db.open().await, "a").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_increments_by_compare_and_retry_add_up_through_two_stores_on_one_file() {
     const CALLERS: usize = 8;
     const EACH: u64 = 20;
-    let place = Place::new();
-    let stores = [Arc::new(place.open().await), Arc::new(place.open().await)];
+    let db = TestDb::new();
+    let stores = [Arc::new(db.open().await), Arc::new(db.open().await)];
     let callers = (0..CALLERS).map(|caller| {
         let store = Arc::clone(&stores[caller % 2]);
         tokio::spawn(async move {
@@ -232,7 +232,7 @@ async fn concurrent_increments_by_compare_and_retry_add_up_through_two_stores_on
     }
     let page = stores[0].get(&get(Predicate::All)).await.unwrap();
     assert_eq!(number(&page.items[0].value), CALLERS as u64 * EACH);
-    // Each raised it (VER-1), by more than one where the other store had drawn versions in between.
+    // Each write increased it (VER-1), by more than one if the other store had drawn versions in between.
     assert!(page.items[0].version >= i64::try_from(CALLERS as u64 * EACH).unwrap());
 }
 
@@ -240,7 +240,7 @@ fn number(value: &Bytes) -> u64 {
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 
-/// Adds one to the counter if no other writer was faster.
+/// Increments the counter; false if another writer was faster.
 async fn increment(store: &Sqlite) -> bool {
     let page = store.get(&get(Predicate::All)).await.unwrap();
     let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));
@@ -254,9 +254,9 @@ async fn increment(store: &Sqlite) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
-    let place = Place::new();
-    let stores = [place.open().await, place.open().await];
+async fn a_range_delete_concurrent_with_a_put_removes_all_of_it_or_nothing() {
+    let db = TestDb::new();
+    let stores = [db.open().await, db.open().await];
     for round in 0..30 {
         let many = put_items((0..20).map(|n| item(format!("{n:02}"), "v")).collect());
         let range = Predicate::range(Bytes::from_static(b"0"), Bytes::from_static(b"2")).unwrap();
@@ -272,9 +272,9 @@ async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
-    let place = Place::new();
-    let store = place.open().await;
+async fn a_put_at_the_limits_is_read_back_byte_for_byte_over_pages() {
+    let db = TestDb::new();
+    let store = db.open().await;
     let large: Vec<_> =
         (0..4_u8).map(|n| item(vec![0xFF; 1_024 - usize::from(n)], vec![n; (1 << 20) - 2_048])).collect();
     store.put(put_items(large.clone())).await.unwrap();
@@ -296,16 +296,18 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
 
 #[tokio::test]
 async fn many_items_are_written_read_and_deleted_in_every_size_of_statement() {
-    let place = Place::new();
-    let store = place.open().await;
-    // A Put with a precondition has its rows read first; one without has them written at once.
-    let guards = [Vec::new(), vec![precondition("0000", 0)]];
+    let db = TestDb::new();
+    let store = db.open().await;
+    // With a precondition a Put reads its rows first; without one it takes the fast path.
+    let preconditions = [Vec::new(), vec![precondition("0000", 0)]];
     let counts = [1, 4, 5, 16, 17, 64, 65, 256, 257, 1_000];
     let mut last = 0;
-    for (count, guard) in counts.into_iter().flat_map(|count| guards.clone().map(|guard| (count, guard))) {
+    for (count, preconditions) in
+        counts.into_iter().flat_map(|count| preconditions.clone().map(|preconditions| (count, preconditions)))
+    {
         let names: Vec<_> = (0..count).map(|n| format!("{n:04}")).collect();
         let items = names.iter().map(|name| item(name.clone(), name.clone())).collect();
-        let results = store.put(Put { preconditions: guard, ..put_items(items) }).await.unwrap();
+        let results = store.put(Put { preconditions, ..put_items(items) }).await.unwrap();
         let versions = last + 1..=last + i64::try_from(count).unwrap();
         last = *versions.end();
         assert!(

@@ -1,7 +1,7 @@
-//! Runs one request path a number of times, for counting its instructions: see `.ci/instructions.py`.
+//! Repeats one request path, for counting its instructions: see `.ci/instructions.py`.
 //!
-//! `request_path SCENARIO ROUNDS` does ROUNDS rounds of [`TOGETHER`] requests at once, or of one, on one thread (SQLite has
-//! its own), and checks each answer. What is set up before is counted too, so two runs of different length are compared.
+//! `request_path SCENARIO ROUNDS` runs ROUNDS rounds of [`CONCURRENCY`] concurrent requests, or of one, on one thread (SQLite
+//! has its own), and verifies each answer. Setup is counted too, so runs of different length have to be compared.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,9 +17,9 @@ use prism_wire::channel;
 use prism_wire::keyvalue::Client;
 use tokio::net::TcpListener;
 
-/// How many requests wait together.
-const TOGETHER: usize = 64;
-/// How many records there are.
+/// Number of concurrent requests.
+const CONCURRENCY: usize = 64;
+/// Number of records.
 const RECORDS: usize = 1_000;
 
 fn main() -> ExitCode {
@@ -27,22 +27,22 @@ fn main() -> ExitCode {
     let [scenario, rounds] = arguments.as_slice() else { return usage() };
     let Ok(rounds) = rounds.parse() else { return usage() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    if runtime.block_on(play(scenario, rounds)) { ExitCode::SUCCESS } else { usage() }
+    if runtime.block_on(run_scenario(scenario, rounds)) { ExitCode::SUCCESS } else { usage() }
 }
 
-#[expect(clippy::print_stderr, reason = "this is where it says how it is run")]
+#[expect(clippy::print_stderr, reason = "prints the usage")]
 fn usage() -> ExitCode {
     eprintln!("usage: request_path put-together|put-alone|get-together|get-alone|grpc-put|grpc-get ROUNDS");
     ExitCode::from(2)
 }
 
-/// Whether there is such a scenario.
-async fn play(scenario: &str, rounds: usize) -> bool {
+/// Runs a scenario; false if it is unknown.
+async fn run_scenario(scenario: &str, rounds: usize) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     match scenario {
-        "put-together" => puts(&sqlite(folder.path()).await, rounds, TOGETHER).await,
+        "put-together" => puts(&sqlite(folder.path()).await, rounds, CONCURRENCY).await,
         "put-alone" => puts(&sqlite(folder.path()).await, rounds, 1).await,
-        "get-together" => gets(&sqlite(folder.path()).await, rounds, TOGETHER).await,
+        "get-together" => gets(&sqlite(folder.path()).await, rounds, CONCURRENCY).await,
         "get-alone" => gets(&sqlite(folder.path()).await, rounds, 1).await,
         "grpc-put" => over_grpc(rounds, true).await,
         "grpc-get" => over_grpc(rounds, false).await,
@@ -54,7 +54,7 @@ async fn play(scenario: &str, rounds: usize) -> bool {
 async fn sqlite(folder: &Path) -> Edge<Sqlite> {
     let options = sqlite::Options::new(folder.join("prism.db"));
     let edge = Edge::new(Arc::new(Sqlite::open(options).await.expect("the file opens")), "0");
-    puts(&edge, RECORDS / TOGETHER, TOGETHER).await;
+    puts(&edge, RECORDS / CONCURRENCY, CONCURRENCY).await;
     edge
 }
 
@@ -71,31 +71,33 @@ fn put(number: usize) -> PutRequest {
 fn get(number: usize) -> GetRequest {
     GetRequest {
         namespace: "bench".to_owned(),
-        id: format!("r{}", number % (RECORDS / TOGETHER * TOGETHER)),
+        id: format!("r{}", number % (RECORDS / CONCURRENCY * CONCURRENCY)),
         predicate: Some(KeyPredicate::MatchKeys(vec!["k".into()])),
         ..GetRequest::default()
     }
 }
 
-async fn puts<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, together: usize) {
+async fn puts<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, concurrency: usize) {
     for round in 0..rounds {
-        let answers = (0..together).map(|number| edge.put(Timestamp::EPOCH, put(round * together + number)));
+        let answers =
+            (0..concurrency).map(|number| edge.put(Timestamp::EPOCH, put(round * concurrency + number)));
         for answer in join_all(answers).await {
             assert!(answer.expect("a put is answered").results[0].applied);
         }
     }
 }
 
-async fn gets<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, together: usize) {
+async fn gets<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, concurrency: usize) {
     for round in 0..rounds {
-        let answers = (0..together).map(|number| edge.get(Timestamp::EPOCH, get(round * together + number)));
+        let answers =
+            (0..concurrency).map(|number| edge.get(Timestamp::EPOCH, get(round * concurrency + number)));
         for answer in join_all(answers).await {
             assert_eq!(answer.expect("a get is answered").items.len(), 1);
         }
     }
 }
 
-/// The gateway and a client of it, over a socket, before a backend that keeps what it is given in memory.
+/// Gateway and client over a socket, with the in-memory backend.
 async fn over_grpc(rounds: usize, puts: bool) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = listener.local_addr().expect("an address").to_string();
@@ -104,13 +106,13 @@ async fn over_grpc(rounds: usize, puts: bool) {
         tokio::spawn(run(Arc::new(Memory::default()), listener, shutdown.clone(), Options::default()));
     let client = Client::connect(&channel::Options::new(endpoint)).await;
     let client = client.expect("the gateway answers");
-    let rounds_of_puts = if puts { rounds } else { RECORDS / TOGETHER };
+    let rounds_of_puts = if puts { rounds } else { RECORDS / CONCURRENCY };
     for round in 0..rounds_of_puts {
-        let answers = (0..TOGETHER).map(|number| client.put(put(round * TOGETHER + number)));
+        let answers = (0..CONCURRENCY).map(|number| client.put(put(round * CONCURRENCY + number)));
         join_all(answers).await.into_iter().for_each(|answer| drop(answer.expect("a put is answered")));
     }
     for round in 0..if puts { 0 } else { rounds } {
-        let answers = (0..TOGETHER).map(|number| client.get(get(round * TOGETHER + number)));
+        let answers = (0..CONCURRENCY).map(|number| client.get(get(round * CONCURRENCY + number)));
         for answer in join_all(answers).await {
             assert_eq!(answer.expect("a get is answered").items.len(), 1);
         }

@@ -1,7 +1,6 @@
 //! The commands of the binary `prism-bench`.
 //!
-//! The exit code is 0 when all went well, 2 for a command line that is not valid, and 1 for anything else, a wrong answer
-//! above all.
+//! Exit codes: 0 for success, 2 for an invalid command line, 1 for any other failure, above all a wrong answer.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,42 +14,42 @@ use crate::arguments::Output;
 use crate::failure::Failure;
 use crate::{compare, echo, load, scale, scan, target};
 
-/// Measures Prism, and checks every answer while it does.
+/// Benchmarks Prism and verifies every answer.
 #[derive(Debug, Parser)]
 #[command(name = "prism-bench", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Compare targets: the same operations on each, round by round, with a fixed number of requests in flight.
     Compare(Box<compare::Options>),
-    /// Load one gateway with a mix of requests, at a rate or with so many in flight.
+    /// Load one gateway with a mix of requests, at a target rate or with a fixed number in flight.
     Load(Box<load::Options>),
-    /// Read a whole namespace, through gateways and by the databases' own tools.
+    /// Read a whole namespace, through gateways and with the databases' own tools.
     Scan(Box<scan::Options>),
-    /// Measure what a request costs as data, records, values and connections grow.
+    /// Measure the cost of a request as data, records, values and connections grow.
     Scale(Box<scale::Options>),
-    /// Serve the same messages and store nothing.
+    /// Serve the same API without storage.
     #[command(hide = true)]
     Echo {
-        /// Where to listen.
+        /// Listen address.
         #[arg(long)]
         listen: String,
-        /// Sizes of the values that Gets are answered with.
+        /// Sizes of the values in Get responses.
         #[arg(long, default_value = "100")]
         value_bytes: String,
     },
-    /// Keep a Postgres until the input ends.
+    /// Keep a Postgres running until the end of stdin.
     #[command(hide = true)]
     HoldPostgres,
 }
 
-/// Parses the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -73,20 +72,20 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Compare(options) => {
             let report = compare::run(&options).await?;
-            tell(&report, report.markdown(), &options.output)
+            write_results(&report, report.markdown(), &options.output)
         }
         Command::Load(options) => {
             let report = load::run(&options).await?;
-            tell(&report, report.markdown(), &options.output)?;
+            write_results(&report, report.markdown(), &options.output)?;
             options.svg.as_deref().map_or(Ok(()), |folder| load::series::draw(&report, folder).map(drop))
         }
         Command::Scan(options) => {
             let report = scan::run(&options).await?;
-            tell(&report, report.markdown(), &options.output)
+            write_results(&report, report.markdown(), &options.output)
         }
         Command::Scale(options) => {
             let report = scale::run(&options).await?;
-            tell(&report, report.markdown(), &options.output)?;
+            write_results(&report, report.markdown(), &options.output)?;
             report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
         }
         Command::Echo { listen, value_bytes } => {
@@ -98,7 +97,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Ctrl-C, SIGTERM or SIGHUP: what was started goes as it does at any other end.
+/// Ctrl-C, SIGTERM or SIGHUP: started servers are cleaned up as on any other exit.
 async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) =
@@ -106,7 +105,7 @@ async fn interrupted() {
     else {
         return std::future::pending().await;
     };
-    // A measurement that `nohup` started outlives its terminal.
+    // A measurement started with `nohup` outlives its terminal.
     let hang_up = if hang_up_is_ignored() { None } else { signal(SignalKind::hangup()).ok() };
     let hang_up = async {
         match hang_up {
@@ -121,7 +120,7 @@ async fn interrupted() {
     }
 }
 
-/// Whether this process was started to ignore SIGHUP, as Linux tells it; elsewhere it is taken for no.
+/// Whether this process was started with SIGHUP ignored, from Linux's /proc; elsewhere false.
 fn hang_up_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -129,14 +128,14 @@ fn hang_up_is_ignored() -> bool {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Says the table, and writes what is asked for besides.
-fn tell(report: &impl Serialize, table: String, output: &Output) -> Result<(), Failure> {
-    say(&table);
+/// Prints the table, and writes the requested output files.
+fn write_results(report: &impl Serialize, table: String, output: &Output) -> Result<(), Failure> {
+    print(&table);
     write(output.markdown.as_deref(), || Ok(table))?;
     write(output.json.as_deref(), || serde_json::to_string_pretty(report))
 }
 
-/// Writes a file, if one is asked for.
+/// Writes an output file, if requested.
 fn write(
     file: Option<&Path>,
     text: impl FnOnce() -> Result<String, serde_json::Error>,
@@ -147,23 +146,23 @@ fn write(
     if !text.ends_with('\n') {
         text.push('\n');
     }
-    // A long measurement is not to be lost for want of a folder.
+    // Create a missing folder, so that a long measurement is not lost.
     let folder = file.parent().map_or(Ok(()), std::fs::create_dir_all);
     folder.and_then(|()| std::fs::write(file, text)).map_err(|why| Failure::of(&name, &why))
 }
 
-fn say(text: &str) {
-    // Nobody may be reading any more, which is no failure of what was measured.
+fn print(text: &str) {
+    // A closed stdout does not invalidate the measurement.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
-#[expect(clippy::print_stderr, reason = "this is where a command tells why it failed")]
+#[expect(clippy::print_stderr, reason = "the place where commands report failures")]
 fn report(failure: &Failure) -> ExitCode {
     eprintln!("prism-bench: {failure}");
     failure.exit_code()
 }
 
-/// The options of `compare` as the command line gives them.
+/// The options of `compare`, parsed from arguments.
 #[cfg(test)]
 pub(crate) fn compare_options(arguments: &[&str]) -> compare::Options {
     let cli = Cli::parse_from([&["prism-bench", "compare"], arguments].concat());
@@ -173,7 +172,7 @@ pub(crate) fn compare_options(arguments: &[&str]) -> compare::Options {
     }
 }
 
-/// The options of `scale` as the command line gives them.
+/// The options of `scale`, parsed from arguments.
 #[cfg(test)]
 pub(crate) fn scale_options(arguments: &[&str]) -> scale::Options {
     let cli = Cli::parse_from([&["prism-bench", "scale"], arguments].concat());
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_says_what_is_allowed_and_exits_with_two() {
+    fn an_invalid_command_line_lists_allowed_values_and_exits_with_2() {
         for (arguments, allowed) in [
             (vec!["compare", "--only", "prism-oracle"], "prism-sqlite"),
             (vec!["compare", "--operations", "delete"], "put, get"),

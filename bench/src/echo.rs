@@ -1,4 +1,4 @@
-//! A server that stores nothing: the same service and the same messages, and so the most that any gateway could answer.
+//! A server without storage: the same service and messages, and so the upper bound for any gateway.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -27,13 +27,13 @@ struct Echo {
     version: Arc<AtomicI64>,
 }
 
-/// Serves on `listener` until the process ends. Gets are answered with values of these sizes.
+/// Serves on `listener` until the process ends; Gets return values of these sizes.
 ///
 /// # Errors
 /// The transport failed.
 pub async fn serve(listener: TcpListener, values: Sizes) -> Result<(), Failure> {
     let echo = Echo { values, version: Arc::new(AtomicI64::new(0)) };
-    // As tonic's own listener does it, and as Prism does: small answers leave at once.
+    // TCP_NODELAY, like tonic's own listener and Prism: small responses are sent immediately.
     let incoming = tokio_stream::StreamExt::map(TcpListenerStream::new(listener), |stream| {
         stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream))
     });
@@ -60,7 +60,7 @@ impl KeyValueService for Echo {
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         let record = record_of(&request.get_ref().id)
-            .ok_or_else(|| Status::invalid_argument("an id is r<number> here"))?;
+            .ok_or_else(|| Status::invalid_argument("ids must have the form r<number>"))?;
         let now = prost_types::Timestamp::from(SystemTime::now());
         let version = self.version.load(Ordering::Relaxed).max(1);
         let metadata =

@@ -1,16 +1,16 @@
-//! Measures Prism: beside other servers, under load, and at scale.
+//! Benchmarks for Prism: against other servers, under load, and at scale.
 //!
 //! - [`cli`]: the commands of the binary `prism-bench`.
-//! - [`target`]: the servers that are measured, each a process of its own that is started and stopped here.
-//! - [`client`]: one client of each, as light as it can be made.
-//! - [`value`] and [`versions`]: what an answer must be; every answer is checked while it is measured.
-//! - [`records`]: the records of a target, and what is known of them.
-//! - [`drive`]: so many requests at a time, or so many per second.
+//! - [`target`]: the servers under test, each a separate process started and stopped by the benchmark.
+//! - [`client`]: one client for each, with minimal overhead.
+//! - [`value`] and [`versions`]: the expected answers; every answer is verified during the measurement.
+//! - [`records`]: the records of a target with their acknowledged state.
+//! - [`drive`]: closed loop (fixed number in flight) and open loop (fixed rate).
 //! - [`pgbench`]: Postgres' own load generator, for comparison.
 //! - [`compare`]: the same operations on several targets, round by round.
-//! - [`plot`]: draws what `load` has measured.
-//! - [`scan`]: reads a whole namespace, beside the databases' own tools.
-//! - [`scale`]: what a request costs as data, records, values and connections grow.
+//! - [`plot`]: plots of the results of `load`.
+//! - [`scan`]: reads of a whole namespace, compared with the databases' own tools.
+//! - [`scale`]: the cost of a request as data, records, values and connections grow.
 //! - [`load`]: a mix of requests on one gateway.
 
 pub mod arguments;

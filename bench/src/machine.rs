@@ -1,4 +1,4 @@
-//! What was measured on: a figure without its machine says little.
+//! The machine of a measurement, for the report.
 
 use std::fs::read_to_string;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 pub struct Machine {
     /// Cores that this process may use.
     pub cores: usize,
-    /// The processor's name for itself.
+    /// The processor's model name.
     pub cpu: String,
     /// The kernel's name and release.
     pub kernel: String,
@@ -18,7 +18,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This one. What the system does not tell is empty or 0.
+    /// The current machine. Unknown values are empty or 0.
     pub fn here() -> Self {
         let uname = rustix::system::uname();
         Self {
@@ -29,7 +29,7 @@ impl Machine {
         }
     }
 
-    /// One line for people.
+    /// One human-readable line.
     pub fn line(&self) -> String {
         let gib = self.memory_bytes >> 30;
         format!("{} cores ({}), {gib} GiB of memory, {}", self.cores, self.cpu, self.kernel)
@@ -41,13 +41,13 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The command line, with the program's name alone and without the password of a URL.
+/// The command line, without the program's path and the credentials in URLs.
 pub fn command() -> String {
     let arguments: Vec<String> = std::env::args().skip(1).map(|argument| masked(&argument)).collect();
     format!("prism-bench {}", arguments.join(" "))
 }
 
-/// Without user and password, if it is a URL that has such.
+/// Masks user and password of a URL.
 fn masked(argument: &str) -> String {
     match argument.split_once("://").map(|(scheme, rest)| (scheme, rest.rsplit_once('@'))) {
         Some((scheme, Some((_, host)))) => format!("{scheme}://***@{host}"),
@@ -72,14 +72,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_password_of_a_url_is_not_told() {
+    fn credentials_in_a_url_are_masked() {
         assert_eq!(masked("postgres://me:se@cret@host/db"), "postgres://***@host/db");
         assert_eq!(masked("--postgres=postgres://me:secret@host/db"), "--postgres=postgres://***@host/db");
         assert_eq!(masked("http://127.0.0.1:8980"), "http://127.0.0.1:8980");
     }
 
     #[test]
-    fn this_machine_has_cores_and_its_memory_is_counted_in_bytes() {
+    fn the_machine_has_cores_and_memory_is_in_bytes() {
         let machine = Machine::here();
         assert!(machine.cores > 0);
         assert_eq!(kilobytes("24 kB"), Some(24 * 1024));

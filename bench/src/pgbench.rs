@@ -1,4 +1,4 @@
-//! Postgres' own load generator: the same statements on a table of the same kind. What it measures, it measures itself.
+//! pgbench, Postgres' own load generator: the same statements on an equivalent table. The latencies are its own.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -7,33 +7,33 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::compare::Operation;
-use crate::cpu::children;
+use crate::cpu::children_cpu_time;
 use crate::failure::Failure;
 use crate::process::data_folder;
 use crate::tally::{Figures, Tally};
 use crate::target::PGBENCH_TABLE;
 
-/// What pgbench is to do.
+/// Parameters of a pgbench run.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {
-    /// What to ask for.
+    /// The operation.
     pub operation: Operation,
     /// Sessions, one statement at a time on each.
     pub clients: usize,
-    /// Records to choose from.
+    /// Number of records.
     pub records: u64,
     /// Bytes of the values written.
     pub value_bytes: usize,
-    /// What does not count.
+    /// Warm-up, not counted.
     pub warm_up: Duration,
-    /// What does.
+    /// Measured time.
     pub length: Duration,
 }
 
 /// Writes every record once.
 ///
 /// # Errors
-/// The server refuses it.
+/// The server returns an error.
 pub async fn preload(url: &str, records: u64, value_bytes: usize) -> Result<(), Failure> {
     let failed = |why: sqlx::Error| Failure::of("pgbench", &why);
     let mut connection = PgConnection::connect(url).await.map_err(failed)?;
@@ -46,10 +46,10 @@ pub async fn preload(url: &str, records: u64, value_bytes: usize) -> Result<(), 
     Ok(())
 }
 
-/// Measures.
+/// Runs pgbench and evaluates its transaction log.
 ///
 /// # Errors
-/// It fails, or says something that cannot be read.
+/// pgbench fails, or its log cannot be read.
 pub async fn measure(program: &Path, url: &str, load: Load) -> Result<Figures, Failure> {
     let folder = data_folder(None)?;
     let script = folder.path().join("script.sql");
@@ -64,14 +64,14 @@ pub async fn measure(program: &Path, url: &str, load: Load) -> Result<Figures, F
         .arg(url)
         .current_dir(folder.path())
         .stdin(Stdio::null());
-    let (began, used) = (Instant::now(), children());
+    let (began, used) = (Instant::now(), children_cpu_time());
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .map_err(|why| Failure::of("pgbench", &why))?
         .map_err(|why| Failure::of("pgbench", &why))?;
     #[expect(clippy::cast_precision_loss, reason = "a machine has fewer than 2^52 cores")]
     let capacity = began.elapsed().as_secs_f64() * crate::machine::cores() as f64;
-    let cpu = children().saturating_sub(used).as_secs_f64() / capacity;
+    let cpu = children_cpu_time().saturating_sub(used).as_secs_f64() / capacity;
     if !output.status.success() {
         return Err(Failure::of("pgbench", &String::from_utf8_lossy(&output.stderr).trim()));
     }
@@ -101,7 +101,7 @@ fn statement(load: Load) -> String {
     }
 }
 
-/// When a transaction ended, in microseconds of the epoch, and how long it took: of `client number time script epoch µs`.
+/// End of a transaction in microseconds since the epoch, and its latency, from `client number time script epoch µs`.
 fn transaction(line: &str) -> Option<(u64, u64)> {
     let mut fields = line.split(' ').skip(2);
     let time = fields.next()?.parse().ok()?;
@@ -109,7 +109,7 @@ fn transaction(line: &str) -> Option<(u64, u64)> {
     Some((epoch * 1_000_000 + microseconds, time))
 }
 
-/// Counts what ended within the window, whose beginning is that of the first transaction.
+/// Counts the transactions that ended within the window; time starts with the first transaction.
 fn tally(transactions: &[(u64, u64)], warm_up: Duration, length: Duration) -> Tally {
     let mut tally = Tally::default();
     let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_the_log_is_read_and_only_the_window_counts() {
+    fn log_lines_are_parsed_and_only_the_window_counts() {
         let log =
             "0 1 400 0 1700000000 000400\n1 1 300 0 1700000000 600000\n0 2 250 0 1700000001 999999\ngarbage";
         let lines: Vec<_> = log.lines().filter_map(transaction).collect();

@@ -1,4 +1,4 @@
-//! Servers as processes of their own: started on a free port, and gone with the value that stands for them.
+//! Server processes: started on a free port, killed when their value is dropped.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use crate::failure::Failure;
 use crate::machine::{field, kilobytes};
 
-/// How long a server may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Startup timeout of a server.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A running server. It is killed when this is dropped: its data is thrown away, so there is nothing to save.
+/// A running server. Killed on drop: its data is temporary, so no clean shutdown is needed.
 #[derive(Debug)]
 pub struct Server {
     name: String,
@@ -25,7 +25,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command`; what it says goes to `NAME.log` in `folder`.
+    /// Starts `command`, with its output in `NAME.log` in `folder`.
     ///
     /// # Errors
     /// It cannot be started.
@@ -40,10 +40,10 @@ impl Server {
         Ok(Self { name: name.to_owned(), child, log })
     }
 
-    /// Waits until it takes connections at `address`.
+    /// Waits until it accepts connections at `address`.
     ///
     /// # Errors
-    /// It ended, or does not for half a minute; with what it said last.
+    /// It exited, or accepts none for half a minute; with the last lines of its output.
     pub async fn ready(&mut self, address: SocketAddr) -> Result<(), Failure> {
         let began = Instant::now();
         loop {
@@ -51,29 +51,31 @@ impl Server {
                 return Ok(());
             }
             match self.child.try_wait() {
-                Ok(None) if began.elapsed() < PATIENCE => tokio::time::sleep(Duration::from_millis(10)).await,
-                Ok(None) => return Err(self.complaint("does not answer")),
-                Ok(Some(status)) => return Err(self.complaint(&format!("ended with {status}"))),
-                Err(why) => return Err(self.complaint(&why.to_string())),
+                Ok(None) if began.elapsed() < STARTUP_TIMEOUT => {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Ok(None) => return Err(self.failure("accepts no connections")),
+                Ok(Some(status)) => return Err(self.failure(&format!("ended with {status}"))),
+                Err(why) => return Err(self.failure(&why.to_string())),
             }
         }
     }
 
-    /// Its process.
+    /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Bytes of memory that it has now, and the most it ever had.
+    /// Current and peak resident memory, in bytes.
     pub fn memory(&self) -> (u64, u64) {
         let status = format!("/proc/{}/status", self.id());
         let bytes = |name| field(&status, name).and_then(|text| kilobytes(&text)).unwrap_or(0);
         (bytes("VmRSS"), bytes("VmHWM"))
     }
 
-    fn complaint(&self, what: &str) -> Failure {
-        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let lines: Vec<&str> = said.lines().rev().take(5).collect();
+    fn failure(&self, what: &str) -> Failure {
+        let output = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = output.lines().rev().take(5).collect();
         let last: Vec<&str> = lines.into_iter().rev().collect();
         Failure::Failed(format!("{} {what}\n{}", self.name, last.join("\n")).trim_end().to_owned())
     }
@@ -86,46 +88,46 @@ impl Drop for Server {
     }
 }
 
-/// A port of loopback that nobody listens on. Somebody else may take it before its server does, which then says so.
+/// A free loopback port. Another process may take it first; the server then fails to start with an error.
 ///
 /// # Errors
-/// There is none.
+/// No port is free.
 pub fn free_address() -> Result<SocketAddr, Failure> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .map_err(|why| Failure::of("no free port on loopback", &why))
 }
 
-/// A folder for data on a real disk, gone with the value: in `parent`, else in the system's temporary folder, or in
-/// /var/tmp where that is kept in memory.
+/// A folder for data on a real disk, removed on drop: in `parent`, else in the system's temporary folder, or in /var/tmp
+/// if that folder is in memory.
 ///
 /// # Errors
-/// It cannot be made.
+/// It cannot be created.
 pub fn data_folder(parent: Option<&Path>) -> Result<TempDir, Failure> {
     let temporary = std::env::temp_dir();
     let parent = parent.unwrap_or(if in_memory(&temporary) { Path::new("/var/tmp") } else { &temporary });
     tempfile::Builder::new()
         .prefix("prism-bench-")
         .tempdir_in(parent)
-        .map_err(|why| Failure::of(&format!("no folder can be made in '{}'", parent.display()), &why))
+        .map_err(|why| Failure::of(&format!("cannot create a folder in '{}'", parent.display()), &why))
 }
 
-/// Whether the folder is on tmpfs, which makes a durable write cost nothing.
+/// Whether the folder is on tmpfs, where durable writes are free.
 pub fn in_memory(folder: &Path) -> bool {
     const TMPFS: i128 = 0x0102_1994;
     rustix::fs::statfs(folder).is_ok_and(|system| i128::from(system.f_type) == TMPFS)
 }
 
-/// Lets this process and those that it starts open as many files as the system allows: each connection is one.
+/// Raises the limit of open files to the maximum, also for child processes: each connection needs one.
 pub fn allow_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // What is not allowed will show when it is needed.
+    // If this fails, opening connections will report it.
     let _ = setrlimit(Resource::Nofile, limit);
 }
 
-/// Where a program is: on PATH, else in one of `folders`.
+/// Path of a program: on PATH, else in one of `folders`.
 pub fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
@@ -134,7 +136,7 @@ pub fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// The first line that a program prints, for its version.
+/// The first line of a program's output, for its version.
 pub fn first_line(program: impl AsRef<OsStr>, argument: &str) -> io::Result<String> {
     let output = Command::new(program).arg(argument).stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -146,7 +148,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_server_that_ends_at_once_is_told_with_what_it_said() {
+    async fn a_server_that_exits_at_startup_is_reported_with_its_output() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "echo the disk is full >&2; exit 3"]);
@@ -159,15 +161,15 @@ mod tests {
     }
 
     #[test]
-    fn a_server_goes_with_its_value() {
+    fn a_server_is_killed_on_drop() {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sleep");
         command.arg("60");
         let server = Server::start("sleeper", &mut command, folder.path()).unwrap();
         let process = PathBuf::from(format!("/proc/{}", server.id()));
         assert!(process.exists());
-        let (now, most) = server.memory();
-        assert!(now > 0 && most >= now, "{now} {most}");
+        let (now, peak) = server.memory();
+        assert!(now > 0 && peak >= now, "{now} {peak}");
         drop(server);
         assert!(!process.exists());
     }

@@ -1,4 +1,4 @@
-//! The records of one target: what they must hold, and what is known of them.
+//! The records of one target: expected content and acknowledged versions.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use crate::failure::Failure;
 use crate::value::Sizes;
 use crate::versions::Versions;
 
-/// The records of one target, and what is known of them.
+/// The records of one target, with their acknowledged versions.
 #[derive(Debug)]
 pub struct Records {
-    /// How many there are.
+    /// Number of records.
     pub count: u64,
     /// The sizes of their values.
     pub values: Sizes,
-    /// What the target has acknowledged.
+    /// The versions acknowledged by the target.
     pub versions: Versions,
 }
 
@@ -40,11 +40,11 @@ impl Records {
         let value = self.values.make(record, sequence);
         let began = Instant::now();
         let version = client.put(record, value).await?;
-        let after = began.elapsed();
+        let latency = began.elapsed();
         if let Some(version) = version {
             self.versions.acknowledged(record, version);
         }
-        Ok(after)
+        Ok(latency)
     }
 
     /// Reads `record` and checks the answer.
@@ -55,17 +55,17 @@ impl Records {
         let floor = self.versions.floor(record);
         let began = Instant::now();
         let found = client.get(record).await?;
-        let after = began.elapsed();
+        let latency = began.elapsed();
         let Some(found) = found else {
             return Err(CallFailure::Wrong(format!(
-                "record r{record}: it was written, and a read found nothing"
+                "record r{record}: it was written, but a read found nothing"
             )));
         };
         self.values.check(record, &found.value).map_err(CallFailure::Wrong)?;
         if let Some(version) = found.version {
             Versions::check(record, floor, version).map_err(CallFailure::Wrong)?;
         }
-        Ok(after)
+        Ok(latency)
     }
 }
 
@@ -75,8 +75,8 @@ impl Records {
 /// A write failed.
 pub async fn preload(mut clients: Vec<Client>, records: &Arc<Records>) -> Result<Vec<Client>, Failure> {
     if let Some(Client::Sqlite(_)) = clients.first() {
-        let written = in_transactions(&mut clients[0], records).await;
-        return written.map(|()| clients).map_err(|why| Failure::of("the records cannot be written", &why));
+        let written = preload_in_transactions(&mut clients[0], records).await;
+        return written.map(|()| clients).map_err(|why| Failure::of("writing the records failed", &why));
     }
     let stride = clients.len() as u64;
     let mut tasks = JoinSet::new();
@@ -99,23 +99,23 @@ pub async fn preload(mut clients: Vec<Client>, records: &Arc<Records>) -> Result
         .await
         .into_iter()
         .collect::<Result<_, _>>()
-        .map_err(|why| Failure::of("the records cannot be written", &why))
+        .map_err(|why| Failure::of("writing the records failed", &why))
 }
 
-/// Writes every record with one client, a thousand in each transaction: SQLite would wait for the disk after each.
-async fn in_transactions(client: &mut Client, records: &Records) -> Result<(), String> {
-    async fn say(client: &mut Client, statement: &'static str) -> Result<(), CallFailure> {
+/// Writes every record with one client, 1000 per transaction: otherwise SQLite would sync to disk after each.
+async fn preload_in_transactions(client: &mut Client, records: &Records) -> Result<(), String> {
+    async fn execute(client: &mut Client, statement: &'static str) -> Result<(), CallFailure> {
         let Client::Sqlite(client) = client else { return Ok(()) };
-        client.say(statement).await
+        client.execute(statement).await
     }
-    let told = |failure: CallFailure| format!("{failure:?}");
+    let to_text = |failure: CallFailure| format!("{failure:?}");
     for record in 0..records.count {
         if record % 1000 == 0 {
-            say(client, "BEGIN IMMEDIATE").await.map_err(told)?;
+            execute(client, "BEGIN IMMEDIATE").await.map_err(to_text)?;
         }
-        records.put(client, record, 0).await.map_err(told)?;
+        records.put(client, record, 0).await.map_err(to_text)?;
         if record % 1000 == 999 || record + 1 == records.count {
-            say(client, "COMMIT").await.map_err(told)?;
+            execute(client, "COMMIT").await.map_err(to_text)?;
         }
     }
     Ok(())

@@ -1,20 +1,20 @@
-//! The middle of several rounds, and how far they lie apart.
+//! Median and range over several rounds.
 
 use serde::Serialize;
 
-/// Of several rounds.
+/// Median and range.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
-    /// The middle one, or the mean of the two in the middle; 0 of nothing.
+    /// The median; 0 without values.
     pub median: f64,
-    /// The least.
+    /// The minimum.
     pub least: f64,
-    /// The most.
+    /// The maximum.
     pub most: f64,
 }
 
 impl Spread {
-    /// Of these.
+    /// The spread of these figures.
     pub fn of(figures: impl Iterator<Item = f64>) -> Self {
         let mut figures: Vec<f64> = figures.collect();
         figures.sort_by(f64::total_cmp);
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_in_the_middle_whatever_the_order() {
+    fn the_median_does_not_depend_on_the_order() {
         assert_eq!(Spread::of([3.0, 1.0, 8.0].into_iter()), Spread { median: 3.0, least: 1.0, most: 8.0 });
         assert_eq!(Spread::of([4.0, 1.0].into_iter()).text(), "2 (1..4)");
         assert_eq!(Spread::of(std::iter::empty()).text(), "0 (0..0)");

@@ -1,4 +1,4 @@
-//! What a measurement has counted: answers with their latencies, and what was no answer.
+//! Counts of a measurement: answers with their latencies, and failed calls.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::client::CallFailure;
 /// Counts of one measurement.
 #[derive(Debug, Clone)]
 pub struct Tally {
-    /// Latencies of answers, in nanoseconds, to three digits.
+    /// Latencies of answers, in nanoseconds, with three significant digits.
     latencies: Histogram<u64>,
-    /// Answers that came within the measured time.
+    /// Answers within the measured time.
     completed: u64,
     /// Calls that were shed: RESOURCE_EXHAUSTED.
     pub shed: u64,
-    /// Calls that failed otherwise.
+    /// Calls that failed with another error.
     pub errors: u64,
-    /// Calls that were due and could not be sent.
+    /// Calls that were due but could not be sent.
     pub unsent: u64,
-    /// Conditional writes that came too late, as they may.
+    /// Conditional writes that lost to a concurrent write, which is no error.
     pub lost_races: u64,
-    /// What the first error said.
+    /// The first error.
     pub first_error: Option<String>,
 }
 
@@ -34,19 +34,19 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// An answer came within the measured time.
+    /// Counts an answer within the measured time.
     pub fn completed(&mut self) {
         self.completed += 1;
     }
 
-    /// An answer came after this time.
-    pub fn latency(&mut self, after: Duration) {
-        let nanoseconds = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX).max(1);
-        // It grows as it must; only a latency beyond 2^63 ns would not fit.
+    /// Records the latency of an answer.
+    pub fn latency(&mut self, latency: Duration) {
+        let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX).max(1);
+        // The histogram resizes itself; only a latency beyond 2^63 ns would not fit.
         let _ = self.latencies.record(nanoseconds);
     }
 
-    /// A call failed.
+    /// Counts a failed call.
     pub fn failed(&mut self, failure: CallFailure) {
         match failure {
             CallFailure::Shed => self.shed += 1,
@@ -57,7 +57,7 @@ impl Tally {
         }
     }
 
-    /// Adds what another has counted.
+    /// Adds another tally.
     pub fn add(&mut self, other: &Self) {
         let _ = self.latencies.add(&other.latencies);
         self.shed += other.shed;
@@ -75,7 +75,7 @@ impl Tally {
         self.latencies.len()
     }
 
-    /// The figures, for a measurement that took `elapsed`.
+    /// The figures of a measurement of length `elapsed`.
     pub fn figures(&self, elapsed: Duration, generator_cpu: f64) -> Figures {
         let at = |quantile| self.latencies.value_at_quantile(quantile);
         #[expect(clippy::cast_precision_loss, reason = "no measurement has 2^52 answers")]
@@ -105,27 +105,27 @@ pub struct Figures {
     pub rate: f64,
     /// Answers whose latency counts.
     pub answers: u64,
-    /// Half of the answers came within this, in nanoseconds.
+    /// Median latency, in nanoseconds.
     pub p50_ns: u64,
-    /// Nine of ten.
+    /// 90th percentile.
     pub p90_ns: u64,
-    /// 99 of a hundred.
+    /// 99th percentile.
     pub p99_ns: u64,
-    /// 999 of a thousand.
+    /// 99.9th percentile.
     pub p999_ns: u64,
-    /// The slowest.
+    /// Maximum.
     pub max_ns: u64,
     /// Calls that were shed: RESOURCE_EXHAUSTED.
     pub shed: u64,
-    /// Calls that failed otherwise.
+    /// Calls that failed with another error.
     pub errors: u64,
-    /// Calls that were due and could not be sent.
+    /// Calls that were due but could not be sent.
     pub unsent: u64,
-    /// Conditional writes that came too late, as they may.
+    /// Conditional writes that lost to a concurrent write, which is no error.
     pub lost_races: u64,
-    /// What the first error said.
+    /// The first error.
     pub first_error: Option<String>,
-    /// The share of all cores that the load generator itself used: 0 to 1.
+    /// The fraction of all cores used by the load generator: 0 to 1.
     pub generator_cpu: f64,
 }
 
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_true_to_a_thousandth() {
+    fn quantiles_are_accurate_to_a_thousandth() {
         let mut tally = Tally::default();
         for microseconds in 1..=1000 {
             tally.completed();
@@ -147,14 +147,14 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_counted_apart_and_are_no_answers() {
+    fn failures_are_counted_separately_from_answers() {
         let mut tally = Tally::default();
         tally.failed(CallFailure::Shed);
-        tally.failed(CallFailure::Error("away".to_owned()));
+        tally.failed(CallFailure::Error("unavailable".to_owned()));
         tally.failed(CallFailure::Error("later".to_owned()));
         let mut sum = Tally::default();
         sum.add(&tally);
         assert_eq!((sum.answers(), sum.shed, sum.errors), (0, 1, 2));
-        assert_eq!(sum.first_error.as_deref(), Some("away"));
+        assert_eq!(sum.first_error.as_deref(), Some("unavailable"));
     }
 }

@@ -1,51 +1,50 @@
-//! Values that can be checked: each carries the number of its record (and item), a sequence number, and filler derived
-//! from both.
+//! Verifiable values: each contains the number of its record (and item), a sequence number, and filler derived from both.
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-/// The bytes of record and sequence number, which every value begins with.
+/// Length of the header of every value: record and sequence number.
 pub const HEADER: usize = 16;
 
-/// Items of one record lie this far apart, so that one number names record and item.
-const ITEM: u64 = 1 << 40;
+/// Distance between item numbers of a record, so that one number identifies record and item.
+const ITEM_STRIDE: u64 = 1 << 40;
 
-/// The number of a record's item; item 0 has the number of its record.
+/// The number of a record's item; item 0 has its record's number.
 pub fn number_of(record: u64, item: u32) -> u64 {
-    record + u64::from(item) * ITEM
+    record + u64::from(item) * ITEM_STRIDE
 }
 
-fn named(number: u64) -> String {
-    match number / ITEM {
+fn describe(number: u64) -> String {
+    match number / ITEM_STRIDE {
         0 => format!("record r{number}"),
-        item => format!("record r{} item {item}", number % ITEM),
+        item => format!("record r{} item {item}", number % ITEM_STRIDE),
     }
 }
 
-/// The lengths that values have, in bytes. Each value's own is derived from its header too.
+/// Range of value lengths, in bytes. A value's length is derived from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sizes {
-    least: usize,
-    most: usize,
+    min: usize,
+    max: usize,
 }
 
 impl Sizes {
-    /// Values of `least` to `most` bytes.
+    /// Values of `min` to `max` bytes.
     ///
     /// # Errors
-    /// Says what is allowed.
-    pub fn new(least: usize, most: usize) -> Result<Self, String> {
-        const MOST: usize = 1 << 20;
-        if least < HEADER || most > MOST || most < least {
+    /// The allowed values.
+    pub fn new(min: usize, max: usize) -> Result<Self, String> {
+        const LIMIT: usize = 1 << 20;
+        if min < HEADER || max > LIMIT || max < min {
             return Err(format!(
-                "a value has {HEADER} to {MOST} bytes: the first {HEADER} say which record it is of; write N or MIN..MAX"
+                "a value has {HEADER} to {LIMIT} bytes, of which the first {HEADER} identify its record; write N or MIN..MAX"
             ));
         }
-        Ok(Self { least, most })
+        Ok(Self { min, max })
     }
 
-    /// The longest.
-    pub fn most(&self) -> usize {
-        self.most
+    /// The maximum length.
+    pub fn max(&self) -> usize {
+        self.max
     }
 
     /// The value of `record` with this sequence number.
@@ -54,7 +53,7 @@ impl Sizes {
         let mut value = BytesMut::with_capacity(length + 8);
         value.put_u64(record);
         value.put_u64(sequence);
-        let mut state = mixed(record ^ sequence.rotate_left(32));
+        let mut state = splitmix64(record ^ sequence.rotate_left(32));
         while value.len() < length {
             value.put_u64(state);
             state = next(state);
@@ -63,36 +62,36 @@ impl Sizes {
         value.freeze()
     }
 
-    /// Whether `value` is one that was made for `record`; its sequence number.
+    /// Verifies that `value` was made for `record`, and returns its sequence number.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The defect of the value.
     pub fn check(&self, record: u64, value: &[u8]) -> Result<u64, String> {
         let Some((header, filler)) = value.split_first_chunk::<HEADER>() else {
             return Err(format!(
                 "{}: the value has {} bytes, fewer than its header",
-                named(record),
+                describe(record),
                 value.len()
             ));
         };
-        let (of, sequence) = halves(*header);
-        if of != record {
-            return Err(format!("{}: the value is one of {}", named(record), named(of)));
+        let (owner, sequence) = split_header(*header);
+        if owner != record {
+            return Err(format!("{}: the value belongs to {}", describe(record), describe(owner)));
         }
         let length = self.length(record, sequence);
         if value.len() != length {
             return Err(format!(
-                "{}: value {sequence} has {} bytes and was written with {length}",
-                named(record),
+                "{}: value {sequence} has {} bytes but was written with {length}",
+                describe(record),
                 value.len()
             ));
         }
-        let mut state = mixed(record ^ sequence.rotate_left(32));
+        let mut state = splitmix64(record ^ sequence.rotate_left(32));
         for (at, chunk) in filler.chunks(8).enumerate() {
             if *chunk != state.to_be_bytes()[..chunk.len()] {
                 return Err(format!(
                     "{}: value {sequence} is damaged within 8 bytes of byte {}",
-                    named(record),
+                    describe(record),
                     HEADER + 8 * at
                 ));
             }
@@ -102,20 +101,20 @@ impl Sizes {
     }
 
     fn length(&self, record: u64, sequence: u64) -> usize {
-        let span = (self.most - self.least + 1) as u64;
-        // Below 2^20, as `new` sees to.
-        self.least + usize::try_from(mixed(record.wrapping_add(sequence)) % span).unwrap_or_default()
+        let span = (self.max - self.min + 1) as u64;
+        // Below 2^20, as checked by `new`.
+        self.min + usize::try_from(splitmix64(record.wrapping_add(sequence)) % span).unwrap_or_default()
     }
 }
 
-fn halves(header: [u8; HEADER]) -> (u64, u64) {
+fn split_header(header: [u8; HEADER]) -> (u64, u64) {
     let both = u128::from_be_bytes(header);
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+    #[expect(clippy::cast_possible_truncation, reason = "truncation selects the lower half")]
     ((both >> 64) as u64, both as u64)
 }
 
-/// The finalizer of splitmix64: neighbouring numbers give values that have nothing in common.
-pub(crate) fn mixed(number: u64) -> u64 {
+/// The finalizer of splitmix64: adjacent inputs give uncorrelated outputs.
+pub(crate) fn splitmix64(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_passes_for_its_own_record_and_says_its_sequence_number() {
+    fn a_value_is_valid_for_its_record_and_returns_its_sequence_number() {
         for sequence in 0..500 {
             let value = sizes().make(7, sequence);
             assert!((16..=300).contains(&value.len()));
@@ -144,19 +143,19 @@ mod tests {
     }
 
     #[test]
-    fn another_records_value_is_caught() {
+    fn the_value_of_another_record_is_detected() {
         let why = sizes().check(8, &sizes().make(7, 1)).unwrap_err();
-        assert_eq!(why, "record r8: the value is one of record r7");
+        assert_eq!(why, "record r8: the value belongs to record r7");
     }
 
     #[test]
-    fn another_items_value_is_caught() {
+    fn the_value_of_another_item_is_detected() {
         let why = sizes().check(number_of(7, 2), &sizes().make(number_of(7, 1), 1)).unwrap_err();
-        assert_eq!(why, "record r7 item 2: the value is one of record r7 item 1");
+        assert_eq!(why, "record r7 item 2: the value belongs to record r7 item 1");
     }
 
     #[test]
-    fn any_flipped_byte_is_caught() {
+    fn any_flipped_byte_is_detected() {
         let sizes = Sizes::new(101, 101).unwrap();
         let value = sizes.make(7, 9);
         for at in 0..value.len() {
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_cut_short_or_too_long_is_caught() {
+    fn a_truncated_or_extended_value_is_detected() {
         let value = sizes().make(7, 9);
         for length in 0..value.len() {
             assert!(sizes().check(7, &value[..length]).is_err(), "{length} bytes");
@@ -175,14 +174,14 @@ mod tests {
         let mut longer = value.to_vec();
         longer.push(0);
         let length = value.len();
-        let why = format!("record r7: value 9 has {} bytes and was written with {length}", length + 1);
+        let why = format!("record r7: value 9 has {} bytes but was written with {length}", length + 1);
         assert_eq!(sizes().check(7, &longer), Err(why));
     }
 
     #[test]
-    fn sizes_that_cannot_be_say_what_is_allowed() {
-        for (least, most) in [(15, 100), (100, 99), (16, (1 << 20) + 1)] {
-            assert!(Sizes::new(least, most).unwrap_err().contains("16 to 1048576"));
+    fn errors_about_invalid_sizes_show_the_allowed_range() {
+        for (min, max) in [(15, 100), (100, 99), (16, (1 << 20) + 1)] {
+            assert!(Sizes::new(min, max).unwrap_err().contains("16 to 1048576"));
         }
     }
 }

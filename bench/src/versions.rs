@@ -1,37 +1,37 @@
-//! The highest version of each record that a server has acknowledged: what a later read must not fall behind.
+//! The highest acknowledged version of each record: the lower bound for later reads.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// One version for each record; 0 where none was acknowledged.
+/// One version per record; 0: none acknowledged.
 #[derive(Debug)]
 pub struct Versions(Box<[AtomicI64]>);
 
 impl Versions {
-    /// None acknowledged yet, for records `0..records`.
+    /// For records `0..records`, none acknowledged yet.
     pub fn new(records: u64) -> Self {
         Self((0..records).map(|_| AtomicI64::new(0)).collect())
     }
 
-    /// The highest version acknowledged so far. To be asked before a read begins.
+    /// The highest version acknowledged so far. Call it before a read begins.
     pub fn floor(&self, record: u64) -> i64 {
         self.slot(record).map_or(0, |slot| slot.load(Ordering::Acquire))
     }
 
-    /// A write was acknowledged with this version.
+    /// Records a version acknowledged by a write.
     pub fn acknowledged(&self, record: u64, version: i64) {
         if let Some(slot) = self.slot(record) {
             slot.fetch_max(version, Ordering::AcqRel);
         }
     }
 
-    /// Whether a read that began when the floor was `floor` may answer `version` (rule LIN-1).
+    /// Checks the `version` returned by a read that began with the bound `floor` (rule LIN-1).
     ///
     /// # Errors
-    /// Says how far behind it is.
+    /// The version is stale.
     pub fn check(record: u64, floor: i64, version: i64) -> Result<(), String> {
         if version < floor {
             return Err(format!(
-                "record r{record}: a stale answer: version {version}, and {floor} was acknowledged before the read began"
+                "record r{record}: a stale answer: version {version}, but {floor} was acknowledged before the read began"
             ));
         }
         Ok(())
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_below_the_floor_is_stale_and_the_floor_itself_is_not() {
+    fn only_a_version_below_the_floor_is_stale() {
         assert_eq!(Versions::check(3, 5, 5), Ok(()));
         assert_eq!(Versions::check(3, 5, 6), Ok(()));
         let why = Versions::check(3, 5, 4).unwrap_err();
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements_that_overtake_each_other_leave_the_highest() {
+    fn out_of_order_acknowledgements_keep_the_highest() {
         let versions = Versions::new(2);
         versions.acknowledged(1, 9);
         versions.acknowledged(1, 4);

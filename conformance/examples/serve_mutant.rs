@@ -1,4 +1,4 @@
-//! Serves one of the suite's seeded bugs over gRPC, so that one can see what a failing run looks like:
+//! Serves a mutant of the suite over gRPC, as an example of a failing run:
 //!
 //! ```sh
 //! cargo run -p prism-conformance --features cli --example serve_mutant -- GetShowsExpiredItems
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
     let name = std::env::args().nth(1).unwrap_or_default();
     let Some(mutant) = mutant_by_name(&name) else {
         let names: Vec<_> = mutants().map(|mutant| mutant.name).collect();
-        let _ = writeln!(io::stderr(), "'{name}' is no mutant. There are:\n{}", names.join("\n"));
+        let _ = writeln!(io::stderr(), "'{name}' is not a mutant. The mutants are:\n{}", names.join("\n"));
         return ExitCode::from(2);
     };
     let clock: Arc<ManualClock> = Arc::default();
@@ -37,13 +37,13 @@ async fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Moves the store's clock as real time passes, closely enough that two requests are not of one moment.
+/// Advances the store's clock with real time, finely enough that two requests get different times.
 fn follow_the_real_clock(clock: &ManualClock) {
-    let (started, mut told) = (Instant::now(), Duration::ZERO);
+    let (started, mut advanced) = (Instant::now(), Duration::ZERO);
     loop {
         let now = started.elapsed();
-        clock.advance(now.saturating_sub(told));
-        told = now;
+        clock.advance(now.saturating_sub(advanced));
+        advanced = now;
         std::thread::sleep(Duration::from_micros(20));
     }
 }

@@ -1,4 +1,4 @@
-//! The proof: one suite of cases, properties, scenarios and histories that any backend or server can be held against.
+//! The conformance suite: cases, properties, scenarios and histories that run against any backend or server.
 //!
 //! A backend author writes a [`Harness`] (a closure is enough for a simple backend) and one line in
 //! `tests/conformance.rs`. Reading order: [`core`] runs any suite, records it and reports it; [`keyvalue`] is the suite of

@@ -1,4 +1,4 @@
-//! The book's pages about the suite say what is so: commands that work, all options, and code that is compiled elsewhere.
+//! The book's pages about the suite are correct: commands work, options are complete, and code is compiled elsewhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// A fenced block: its language, its text, and the file that a comment before it names.
+/// A fenced block: its language, its text, and the source file named by a comment before it.
 struct Block {
     language: String,
     text: String,
@@ -45,23 +45,22 @@ fn shell_lines(page: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_piece_of_code_stands_word_for_word_in_the_file_that_it_is_taken_from() {
-    let mut taken = 0;
+fn every_code_block_is_a_verbatim_copy_from_its_source_file() {
+    let mut copied = 0;
     for block in blocks(&read(BACKEND)) {
         if let "rust" | "toml" = block.language.as_str() {
-            let from =
-                block.from.unwrap_or_else(|| panic!("it is not said where this is from:\n{}", block.text));
-            assert!(read(&from).contains(&block.text), "{from} does not hold\n{}", block.text);
-            taken += 1;
+            let from = block.from.unwrap_or_else(|| panic!("no source file is named for:\n{}", block.text));
+            assert!(read(&from).contains(&block.text), "{from} does not contain\n{}", block.text);
+            copied += 1;
         }
     }
-    assert!(taken >= 8, "only {taken} pieces of code");
+    assert!(copied >= 8, "only {copied} code blocks");
 }
 
 #[test]
-fn every_cargo_command_is_one_that_continuous_integration_runs() {
+fn every_cargo_command_is_run_by_ci() {
     let known = [
-        // The binary of the book is a release build; what continuous integration builds is the same one for debugging.
+        // The book builds in release mode, and CI builds the same binary in debug mode.
         (
             "cargo build --release -p prism-conformance --features cli",
             "cargo build -p prism-conformance --features cli",
@@ -77,33 +76,33 @@ fn every_cargo_command_is_one_that_continuous_integration_runs() {
     let ci = read(".ci/run");
     let lines = [CLI, BACKEND].map(|page| shell_lines(&read(page))).concat();
     for line in lines.iter().filter(|line| line.starts_with("cargo")) {
-        let run = known.iter().find(|(said, _)| said == line);
-        let (_, run) = run.unwrap_or_else(|| panic!("nothing runs '{line}'"));
+        let run = known.iter().find(|(command, _)| command == line);
+        let (_, run) = run.unwrap_or_else(|| panic!("CI does not run '{line}'"));
         assert!(ci.contains(run), "{run} is not in .ci/run");
     }
 }
 
 #[test]
-fn every_option_of_a_run_is_on_the_page_and_every_option_on_the_page_is_one() {
+fn the_page_lists_every_option_of_a_run_and_no_unknown_option() {
     let help = |command: &str| {
         let help = prism_conformance(&[command, "--help"]).output().expect("the command runs");
         options(&String::from_utf8(help.stdout).expect("help is UTF-8"))
     };
     let page = read(CLI);
     let prose: String = page.lines().filter(|line| !line.starts_with("cargo")).collect::<Vec<_>>().join("\n");
-    let (said, run, selftest) = (options(&prose), help("run"), help("selftest"));
+    let (listed, run, selftest) = (options(&prose), help("run"), help("selftest"));
     for option in run.iter().filter(|option| *option != "--help") {
-        assert!(said.contains(option), "{option} is missing on the page");
+        assert!(listed.contains(option), "{option} is missing on the page");
     }
-    // Those of the servers that the page gives as examples are not the suite's.
+    // Options of the example servers on the page.
     let others = ["--port", "--data", "--listen"].map(str::to_owned);
-    for option in &said {
-        let is_one = run.contains(option) || selftest.contains(option) || others.contains(option);
-        assert!(is_one, "{option} is no option");
+    for option in &listed {
+        let is_known = run.contains(option) || selftest.contains(option) || others.contains(option);
+        assert!(is_known, "{option} is not an option");
     }
 }
 
-/// Every long option that a text names.
+/// All long options in a text.
 fn options(text: &str) -> BTreeSet<String> {
     let words = text.split(|char: char| !char.is_ascii_alphanumeric() && char != '-');
     let options = words.filter(|word| word.starts_with("--") && word.len() > 2 && !word.starts_with("---"));
@@ -116,11 +115,11 @@ fn prism_conformance(arguments: &[&str]) -> Command {
     command
 }
 
-/// Where nobody listens.
+/// An address without a server.
 const NOWHERE: &str = "127.0.0.1:1";
 
 #[test]
-fn every_command_of_the_book_is_one_that_the_program_takes() {
+fn every_command_of_the_book_is_accepted_by_the_program() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     for block in blocks(&read(CLI)).iter().filter(|block| block.language == "toml") {
         fs::write(folder.path().join("known-failing.toml"), &block.text).expect("the file can be written");
@@ -137,24 +136,24 @@ fn every_command_of_the_book_is_one_that_the_program_takes() {
         if line.starts_with("cargo") {
             continue;
         }
-        // A shell reads the line as the reader's does.
+        // The line is parsed by a shell, as the reader's is.
         let program = env!("CARGO_BIN_EXE_prism-conformance");
-        // Neither a server nor a mutant is there: whether the line can be used shows all the same, and within a moment.
+        // There is no server and no mutant: the exit code still shows if the line is valid, without waiting for a run.
         let arguments = arguments
             .replace("127.0.0.1:8980", NOWHERE)
             .replace("--only GetShowsExpiredItems", "--only None");
-        let pasted = format!("{before}'{program}' {arguments}");
+        let command = format!("{before}'{program}' {arguments}");
         let mut shell = Command::new("/bin/sh");
-        // Without a path no server of an example is found, whatever is installed.
+        // With an empty PATH no example server is found, whatever is installed.
         let output =
-            shell.args(["-c", &pasted]).current_dir(&folder).env("PATH", "").output().expect("a shell runs");
-        let told = String::from_utf8_lossy(&output.stderr);
-        let wanted = match arguments.split(' ').next() {
+            shell.args(["-c", &command]).current_dir(&folder).env("PATH", "").output().expect("a shell runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let expected = match arguments.split(' ').next() {
             Some("run" | "replay") => 3,
-            Some("selftest") if told.contains("no mutant has such a name") => 2,
+            Some("selftest") if stderr.contains("no mutant matches") => 2,
             Some(_) | None => 0,
         };
-        assert_eq!(output.status.code(), Some(wanted), "{line}\n{told}");
+        assert_eq!(output.status.code(), Some(expected), "{line}\n{stderr}");
         ran += 1;
     }
     assert!(ran >= 14, "only {ran} commands");
@@ -167,8 +166,13 @@ fn a_mutant_can_be_served() {
     assert!(String::from_utf8_lossy(&none.stderr).contains("GetShowsExpiredItems"));
 }
 
-/// An example, which cargo builds beside the tests.
+/// Path of an example, which cargo builds beside the tests.
 fn example(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().expect("a test knows where it is");
-    tests.ancestors().nth(2).expect("a test lies in a folder of the target").join("examples").join(name)
+    let tests = std::env::current_exe().expect("the path of the test is known");
+    tests
+        .ancestors()
+        .nth(2)
+        .expect("the test is in a folder of the target directory")
+        .join("examples")
+        .join(name)
 }

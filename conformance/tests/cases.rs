@@ -1,4 +1,4 @@
-//! The example cases, held against the reference backend: with every claim, and with none.
+//! The example cases against the reference backend: with all capabilities, one, or none.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use prism_contract::keyvalue::requirements;
 use prism_contract::keyvalue::{Capabilities, Capability, KeyValueBackend, Memory};
 use prism_contract::{Lifecycle, Namespace, forward};
 
-/// The reference backend under other claims, and one that a restart does not empty.
-struct Under(Capabilities, Arc<Memory>);
+/// The reference backend with other capabilities, and with data that outlives a restart.
+struct WithCapabilities(Capabilities, Arc<Memory>);
 
-impl Lifecycle for Under {
+impl Lifecycle for WithCapabilities {
     forward!(Lifecycle: self => self.1, [check, sweep, close]);
 }
 
 #[async_trait]
-impl KeyValueBackend for Under {
+impl KeyValueBackend for WithCapabilities {
     forward!(KeyValueBackend: self => self.1, [put, get, delete, scan]);
 
     fn capabilities(&self, _: &Namespace) -> Capabilities {
@@ -28,7 +28,7 @@ impl KeyValueBackend for Under {
     }
 }
 
-/// Runs the examples and answers what went wrong, and what was skipped for want of an ability.
+/// Runs the examples and returns the failures, and the cases skipped for lack of an ability.
 async fn run_all(harness: &dyn Harness<KeyValue>) -> (Vec<String>, Vec<&'static str>) {
     let (mut wrong, mut unable) = (Vec::new(), Vec::new());
     for case in cases::all().filter(|case| case.kind == Kind::Example) {
@@ -50,55 +50,56 @@ async fn run_all(harness: &dyn Harness<KeyValue>) -> (Vec<String>, Vec<&'static 
 }
 
 /// A harness whose stores outlive a restart: the disk is an `Arc`.
-fn kept(name: &str, claims: Capabilities) -> InProcess<Memory, Under> {
-    // A place must be the same for every opening of one store, so the memory itself is the place.
-    let place = || Ok(Memory::default());
-    let open = move |disk: Arc<Memory>| async move { Ok::<_, OpenError>(Under(claims, disk)) };
-    InProcess::durable(name, place, open).claiming(claims)
+fn durable(name: &str, capabilities: Capabilities) -> InProcess<Memory, WithCapabilities> {
+    // A storage location must be the same each time one store is opened, so it is the memory itself.
+    let location = || Ok(Memory::default());
+    let open =
+        move |disk: Arc<Memory>| async move { Ok::<_, OpenError>(WithCapabilities(capabilities, disk)) };
+    InProcess::durable(name, location, open).claiming(capabilities)
 }
 
 #[tokio::test]
 async fn the_reference_backend_passes_every_case() {
-    let (wrong, unable) = run_all(&kept("memory", Capabilities::ALL)).await;
+    let (wrong, unable) = run_all(&durable("memory", Capabilities::ALL)).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     let missing = [Ability::Outage, Ability::Gateways, Ability::Settings];
     for id in unable {
-        let needs = cases::by_id(id).expect("a case that was run is a case").needs;
+        let needs = cases::by_id(id).expect("an id of the suite").needs;
         let explained = missing.iter().any(|ability| needs.contains(&Need::Ability(*ability)));
         assert!(explained, "{id} was skipped: {needs:?}");
     }
 }
 
 #[tokio::test]
-async fn the_reference_backend_without_claims_passes_every_case() {
-    let (wrong, _) = run_all(&kept("core", Capabilities::NONE)).await;
+async fn the_reference_backend_without_capabilities_passes_every_case() {
+    let (wrong, _) = run_all(&durable("core", Capabilities::NONE)).await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 #[tokio::test]
-async fn the_reference_backend_with_any_single_claim_passes_every_case() {
-    for claim in Capability::ALL {
-        let (wrong, _) = run_all(&kept(claim.name(), Capabilities::NONE.with(claim))).await;
-        assert!(wrong.is_empty(), "with {claim} alone: {}", wrong.join("\n\n"));
+async fn the_reference_backend_with_any_single_capability_passes_every_case() {
+    for capability in Capability::ALL {
+        let (wrong, _) = run_all(&durable(capability.name(), Capabilities::NONE.with(capability))).await;
+        assert!(wrong.is_empty(), "with {capability} alone: {}", wrong.join("\n\n"));
     }
 }
 
 #[test]
-fn every_case_has_an_id_of_its_own_and_cites_rules_that_exist() {
+fn every_case_has_a_unique_id_and_cites_existing_rules() {
     let rules: BTreeSet<_> = requirements().iter().map(|rule| rule.id.as_str()).collect();
     let mut seen = BTreeSet::new();
     for case in cases::all() {
-        assert!(seen.insert(case.id), "{} stands twice", case.id);
+        assert!(seen.insert(case.id), "{} is not unique", case.id);
         assert!(case.title.ends_with('.'), "{}: its title is not a sentence", case.id);
         assert!(!case.proves.is_empty(), "{} proves nothing", case.id);
         for rule in case.proves {
-            assert!(rules.contains(rule), "{} cites {rule}, which is no rule", case.id);
+            assert!(rules.contains(rule), "{} cites {rule}, which is not a rule", case.id);
         }
     }
 }
 
 #[test]
-fn every_rule_that_can_be_tested_is_cited_by_a_case() {
+fn every_testable_rule_is_cited_by_a_case() {
     let cited: BTreeSet<_> = cases::all().flat_map(|case| case.proves).copied().collect();
     let missing: Vec<_> = requirements()
         .iter()

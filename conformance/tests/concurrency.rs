@@ -1,4 +1,4 @@
-//! The concurrent cases pass on a correct store, time after time, and catch stores that race.
+//! The concurrent cases pass reliably on a correct store, and catch stores with races.
 
 mod racing {
     pub(crate) mod durable;
@@ -11,7 +11,7 @@ use prism_conformance::keyvalue::{InProcess, KeyValue, cases};
 use prism_conformance::run::{CaseResult, Settings, Verdict, run_case};
 use prism_conformance::{Budget, Harness, Kind, OpenError};
 use prism_contract::keyvalue::{KeyValueBackend, Memory};
-use racing::durable::{Forgets, Journaled};
+use racing::durable::{CrashLoss, Journaled};
 use racing::flawed::{Flaw, Flawed};
 
 fn harness<B: KeyValueBackend>(open: impl Fn() -> B + Send + Sync + 'static) -> impl Harness<KeyValue> {
@@ -21,7 +21,7 @@ fn harness<B: KeyValueBackend>(open: impl Fn() -> B + Send + Sync + 'static) -> 
     })
 }
 
-/// What the case shows of a store with this flaw. It ends where it finds the fault; the budget is for unlucky machines.
+/// Result of the case on a store with this flaw. The case ends at the first fault; the budget is for unlucky machines.
 async fn result(flaw: Flaw, case: &str) -> CaseResult<KeyValue> {
     let case = cases::by_id(case).expect("a case of the suite");
     let settings = Settings { budget: Budget::Soak, ..Settings::default() };
@@ -48,7 +48,7 @@ async fn a_correct_store_passes_twenty_times_in_a_row() {
 }
 
 #[tokio::test]
-async fn the_clients_meet_on_a_single_threaded_runtime_too() {
+async fn the_clients_overlap_on_a_single_threaded_runtime_too() {
     let case = cases::by_id("linearizable::reads_and_writes").expect("a case of the suite");
     let result = run_case(&harness(Memory::default), case, Settings::default()).await;
     assert_eq!(result.verdict, Verdict::Passed);
@@ -127,7 +127,7 @@ async fn deletes_that_are_answered_early_are_caught() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlocks_are_caught() {
-    is_caught(Flaw::LocksInAnyOrder, &["concurrency::opposite_orders_do_not_deadlock"]).await;
+    is_caught(Flaw::LocksInRequestOrder, &["concurrency::opposite_orders_do_not_deadlock"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,7 +136,7 @@ async fn one_lock_for_all_records_is_caught() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failure_brings_its_history_and_points_at_the_answer() {
+async fn a_failure_attaches_its_history_and_marks_the_answer() {
     let result = result(Flaw::StaleReads, "linearizable::reads_and_writes").await;
     let Verdict::Failed(divergence) = result.verdict else { panic!("{:?}", result.verdict) };
     let text = result.transcript.render(Some(&divergence));
@@ -144,16 +144,16 @@ async fn a_failure_brings_its_history_and_points_at_the_answer() {
     assert!(text.contains(&format!("^ expected: {}", divergence.expected)), "{text}");
     let [(name, page)] = &*result.attachments else { panic!("{} attachments", result.attachments.len()) };
     assert_eq!(name, "history.html");
-    assert!(page.contains("No order explains this history"), "{page}");
+    assert!(page.contains("This history is not linearizable"), "{page}");
 }
 
 const ACROSS_A_CRASH: [&str; 2] = ["crash::histories_stay_linearizable", "crash::leaves_writes_whole"];
 
-async fn across_a_crash(forgets: Forgets, case: &str, budget: Budget) -> Verdict {
+async fn across_a_crash(loss: CrashLoss, case: &str, budget: Budget) -> Verdict {
     let harness = InProcess::durable(
         "journaled",
         || Ok(Mutex::default()),
-        move |journal| async move { Ok(Journaled::open(journal, forgets).await) },
+        move |journal| async move { Ok(Journaled::open(journal, loss).await) },
     );
     let case = cases::by_id(case).expect("a case of the suite");
     run_case(&harness, case, Settings { budget, ..Settings::default() }).await.verdict
@@ -162,14 +162,14 @@ async fn across_a_crash(forgets: Forgets, case: &str, budget: Budget) -> Verdict
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_store_that_survives_crashes_passes() {
     for case in ACROSS_A_CRASH {
-        assert_eq!(across_a_crash(Forgets::Nothing, case, Budget::Ci).await, Verdict::Passed, "{case}");
+        assert_eq!(across_a_crash(CrashLoss::Nothing, case, Budget::Ci).await, Verdict::Passed, "{case}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crash_that_takes_answered_writes_is_caught() {
+async fn a_crash_that_loses_acknowledged_writes_is_caught() {
     for case in ACROSS_A_CRASH {
-        let verdict = across_a_crash(Forgets::TheLast, case, Budget::Soak).await;
+        let verdict = across_a_crash(CrashLoss::TheLast, case, Budget::Soak).await;
         assert!(matches!(verdict, Verdict::Failed(_)), "{case}: {verdict:?}");
     }
 }
@@ -177,7 +177,7 @@ async fn a_crash_that_takes_answered_writes_is_caught() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_that_leaves_half_a_write_is_caught() {
     for case in ACROSS_A_CRASH {
-        let verdict = across_a_crash(Forgets::Half, case, Budget::Soak).await;
+        let verdict = across_a_crash(CrashLoss::Half, case, Budget::Soak).await;
         assert!(matches!(verdict, Verdict::Failed(_)), "{case}: {verdict:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The suite against the contract's own reference backend, in process and, with the feature `cli`, through a socket.
+//! The suite against the contract's reference backend: in process, and with the feature `cli` also over gRPC.
 
 use prism_contract::keyvalue::Memory;
 

@@ -1,4 +1,4 @@
-//! What stands in front of a service, left out: the suite catches a server that takes whatever its framework takes.
+//! A service without the layers in front of it: the suite catches a server that accepts whatever its framework accepts.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use prism_wire::layer::StatusesLayer;
 use tokio::task::AbortHandle;
 use tonic::transport::server::TcpIncoming;
 
-/// The generated service as it is, with nothing in front of it but the table of statuses.
+/// The generated service with no layer in front of it but the status mapping.
 struct Bare {
     address: String,
     serving: AbortHandle,
@@ -58,7 +58,7 @@ async fn verdict(harness: &dyn Harness<KeyValue>, case: &str) -> Verdict {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_with_nothing_in_front_of_its_service_is_caught_and_a_sound_one_is_not() {
+async fn a_server_without_its_front_layers_is_caught_and_a_sound_one_passes() {
     for case in [
         "wire::a_request_that_is_not_one_message_is_refused",
         "wire::what_is_no_post_of_grpc_is_refused",

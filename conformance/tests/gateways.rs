@@ -1,4 +1,4 @@
-//! Several gateways on one database: the clients are spread over them, and gateways that do not share their data are
+//! Several gateways on one database: the clients are distributed over them, and gateways that do not share their data are
 //! caught.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use prism_conformance::run::{Settings, Verdict, run_case};
 use prism_conformance::{Abilities, Ability, Budget, Harness, Instance, ManualClock, OpenError};
 use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
 
-/// Two gateways on one backend, or on two that should have been one.
+/// Two gateways on one backend, or wrongly on two.
 struct Gateways(fn() -> [Arc<dyn KeyValueBackend>; 2]);
 
 struct Open(Vec<Arc<dyn Store>>);

@@ -1,4 +1,4 @@
-//! The checker of histories knows the classic violations, and names the first answer that nothing explains.
+//! The linearizability checker detects the classic violations, and names the first inexplicable answer.
 
 mod racing {
     pub(crate) mod build;
@@ -17,7 +17,7 @@ fn check(operations: Vec<Operation>) -> Verdict {
     History { operations }.check(Limits::default())
 }
 
-/// The operation that is named, by its index in the history that shows it, and what was expected.
+/// Length of the violating history, index of the culprit in it, and the expected answer.
 fn culprit(operations: Vec<Operation>) -> (usize, usize, String) {
     match check(operations) {
         Verdict::Violation(violation) => {
@@ -37,14 +37,14 @@ fn a_read_may_see_a_write_that_it_overlaps_or_not() {
 }
 
 #[test]
-fn a_stale_read_is_named_with_what_it_should_have_seen() {
+fn a_stale_read_is_reported_with_the_expected_answer() {
     let stale = vec![
         done(0, (1, 2), Request::Put(put([("a", "old")])), written([1])),
         done(0, (3, 4), Request::Put(put([("a", "new")])), written([2])),
         done(1, (5, 6), get(KeyPredicate::MatchAll), read([("a", "old", 1)])),
         done(1, (7, 8), get(KeyPredicate::MatchAll), read([("a", "new", 2)])),
     ];
-    // What came after the stale read is not needed to show it.
+    // The operations after the stale read are not part of the violating history.
     assert_eq!(culprit(stale), (3, 2, "\"a\"=\"new\" v2".to_owned()));
 }
 
@@ -161,7 +161,7 @@ fn an_unavailable_write_is_ambiguous_and_one_that_was_shed_is_not() {
 }
 
 #[test]
-fn records_are_checked_each_by_itself() {
+fn records_are_checked_independently() {
     let mut other = put([("a", "1")]);
     other.id = "another".to_owned();
     let history = vec![
@@ -172,11 +172,11 @@ fn records_are_checked_each_by_itself() {
 }
 
 #[test]
-fn a_search_that_is_given_up_is_inconclusive() {
-    // Many blind writes at once and a read of a value that nobody wrote: every order would have to be tried.
+fn a_search_over_its_limit_is_inconclusive() {
+    // Many concurrent blind writes and a read of a value that was never written: every order would have to be tried.
     let mut operations: Vec<_> =
         (0..14).map(|at| lost(at, 1, Request::Put(put([("a", &at.to_string())])))).collect();
-    operations.push(done(20, (50, 60), get(KeyPredicate::MatchAll), read([("a", "nobody", 3)])));
+    operations.push(done(20, (50, 60), get(KeyPredicate::MatchAll), read([("a", "unwritten", 3)])));
     let limits = Limits { moments: 1_000, time: Duration::from_mins(1) };
     let history = History { operations };
     assert!(matches!(history.check(limits), Verdict::Inconclusive(_)), "{:?}", history.check(limits));
@@ -194,7 +194,7 @@ fn operations_overlap_only_in_time_on_one_record_and_with_a_write() {
 }
 
 #[test]
-fn operations_that_a_busy_store_turned_away_met_nobody() {
+fn rejected_operations_do_not_count_as_overlapping() {
     let write = |client, times, outcome| done(client, times, Request::Put(put([("a", "1")])), outcome);
     let failed = |code| Outcome::Failed(Failure::new(code, "no"));
     let overlap = |outcome| {
@@ -207,7 +207,7 @@ fn operations_that_a_busy_store_turned_away_met_nobody() {
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself_and_escapes_what_clients_wrote() {
+fn the_page_is_self_contained_and_escapes_client_data() {
     let hostile = "<script>&\"";
     let history = History {
         operations: vec![

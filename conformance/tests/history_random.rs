@@ -1,4 +1,4 @@
-//! The checker of histories agrees with trying every order, on thousands of small histories, right and spoiled.
+//! The linearizability checker agrees with brute force, on thousands of small correct and corrupted histories.
 
 mod racing {
     pub(crate) mod brute;
@@ -19,7 +19,7 @@ use racing::build::{conditions, delete, deleted, done, get, put, written};
 
 const KEYS: [&str; 2] = ["a", "b"];
 
-/// One operation of a random history: who, what, and how long before and after the moment it takes effect.
+/// One operation of a random history: client, kind, and time before and after its linearization point.
 #[derive(Debug, Clone)]
 struct Move {
     client: usize,
@@ -46,7 +46,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
     proptest::collection::vec(one, 1..7)
 }
 
-/// What a correct store makes of the moves, each at a moment of its own between its call and its answer.
+/// History of the moves on a correct store, each with a distinct linearization point between its call and its answer.
 async fn play(moves: &[Move]) -> History {
     let mut planned = Vec::new();
     let mut free = [0; 3];
@@ -107,8 +107,8 @@ fn request(one: &Move, number: usize, version: i64) -> Request {
     }
 }
 
-/// One answer made wrong, or right in another place.
-fn spoil(history: &mut History, at: usize, how: usize) {
+/// Corrupts one answer, or replaces it by another one's.
+fn corrupt(history: &mut History, at: usize, how: usize) {
     let others: Vec<_> =
         history.operations.iter().filter_map(|operation| operation.outcome.clone()).collect();
     let (size, number) = (history.operations.len(), i64::try_from(how).unwrap());
@@ -154,19 +154,22 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_checker_agrees_with_trying_every_order(moves in moves(), spoils in proptest::collection::vec((0..8_usize, 0..7_usize), 0..3)) {
+    fn the_checker_agrees_with_brute_force(
+        moves in moves(),
+        corruptions in proptest::collection::vec((0..8_usize, 0..7_usize), 0..3)
+    ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut history = runtime.block_on(play(&moves));
-        for (at, how) in &spoils {
-            spoil(&mut history, *at, *how);
+        for (at, how) in &corruptions {
+            corrupt(&mut history, *at, *how);
         }
         let verdict = history.check(Limits::default());
         let linearizable = racing::brute::is_linearizable(&history);
         prop_assert_eq!(verdict == Verdict::Linearizable, linearizable, "{:?}", verdict);
         prop_assert!(linearizable || matches!(verdict, Verdict::Violation(_)), "{:?}", verdict);
-        prop_assert!(linearizable || !spoils.is_empty(), "a correct store was called wrong");
+        prop_assert!(linearizable || !corruptions.is_empty(), "a correct store was reported as a violation");
         if let Verdict::Violation(violation) = verdict {
-            // The shortest beginning that shows it: without the culprit's answer, an order exists.
+            // The shortest violating prefix: without the culprit's answer, an order exists.
             prop_assert!(!racing::brute::is_linearizable(&violation.history));
             let mut before = violation.history.clone();
             let culprit = &mut before.operations[violation.culprit];
@@ -177,7 +180,7 @@ proptest! {
 }
 
 #[test]
-fn about_half_of_the_spoiled_histories_are_not_linearizable() {
+fn about_half_of_the_corrupted_histories_are_not_linearizable() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -187,7 +190,7 @@ fn about_half_of_the_spoiled_histories_are_not_linearizable() {
     for _ in 0..1_000 {
         let (moves, at, how) = strategy.new_tree(&mut runner).unwrap().current();
         let mut history = runtime.block_on(play(&moves));
-        spoil(&mut history, at, how);
+        corrupt(&mut history, at, how);
         violations += usize::from(history.check(Limits::default()) != Verdict::Linearizable);
     }
     assert!((200..900).contains(&violations), "{violations} of 1,000");

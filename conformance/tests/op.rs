@@ -1,4 +1,4 @@
-//! The text form of operations: what is written can be read back, and it reads as it should.
+//! The text form of operations: it parses back to the same operation, and has the documented syntax.
 
 use prism_conformance::keyvalue::op::{Op, parse_all};
 use prism_conformance::keyvalue::property::{Mix, Weights, operations};
@@ -28,7 +28,7 @@ const EVERYTHING: Mix = Mix {
 
 proptest! {
     #[test]
-    fn every_operation_reads_back_as_it_was_written(ops in operations(EVERYTHING)) {
+    fn every_operation_round_trips_through_text_and_json(ops in operations(EVERYTHING)) {
         for op in ops {
             let line = op.to_string();
             prop_assert!(!line.contains('\n'), "{line}");
@@ -40,7 +40,7 @@ proptest! {
 }
 
 #[test]
-fn an_operation_is_a_line_that_people_can_write() {
+fn handwritten_lines_round_trip() {
     for line in [
         r#"put $ns "r" "a"="1" type "text/plain" compression 2 "b"="" token 3 ttl 2 if "a" current if "c" absent"#,
         r#"put $nsb "\xc3\xa9" "\x00"="\xff" token -1 ttl 0 if "a" stale if "b" 7"#,
@@ -67,22 +67,22 @@ fn an_operation_is_a_line_that_people_can_write() {
 }
 
 #[test]
-fn a_line_that_is_no_operation_is_refused_with_a_reason() {
+fn an_invalid_line_is_refused_with_a_reason() {
     for (line, reason) in [
-        ("", "None where an operation is expected in: "),
-        ("fetch $ns", "'fetch' is no operation in: fetch $ns"),
-        ("get r \"a\"", "'r' where a namespace, $ns and a suffix, is expected in: get r \"a\""),
+        ("", "None found, an operation expected in: "),
+        ("fetch $ns", "'fetch' is not an operation in: fetch $ns"),
+        ("get r \"a\"", "'r' is not a namespace; $ns and a suffix are expected in: get r \"a\""),
         ("put $ns \"r\" \"a\"", "a key without '=' in: put $ns \"r\" \"a\""),
-        ("put $ns \"r", "a quote that does not end in: put $ns \"r"),
-        ("sweep now", "Plain(\"now\") was not expected in: sweep now"),
-        ("advance soon", "'soon' where a number of ticks is expected in: advance soon"),
+        ("put $ns \"r", "unterminated quote in: put $ns \"r"),
+        ("sweep now", "unexpected Plain(\"now\") in: sweep now"),
+        ("advance soon", "'soon' is not a number of ticks in: advance soon"),
     ] {
         assert_eq!(line.parse::<Op>().map_err(|why| why.to_string()), Err(reason.to_owned()));
     }
 }
 
 #[test]
-fn comments_and_empty_lines_are_no_operations() {
+fn comments_and_empty_lines_are_skipped() {
     let ops = parse_all("# a story\n\n  sweep\nadvance 1\n").unwrap();
     assert_eq!(ops.iter().map(ToString::to_string).collect::<Vec<_>>(), ["sweep", "advance 1"]);
 }

@@ -1,4 +1,4 @@
-//! The properties on the reference backend: the model agrees with it, much happens meanwhile, and what a fault makes is
+//! The properties on the reference backend: it agrees with the model over many events, and the divergence of a fault is
 //! found, shrunk, saved and replayed.
 
 mod support;
@@ -34,17 +34,17 @@ async fn all_pass(harness: &dyn Harness<KeyValue>) {
 }
 
 #[tokio::test]
-async fn the_reference_backend_keeps_every_property() {
+async fn the_reference_backend_passes_every_property() {
     all_pass(&memory()).await;
 }
 
 #[tokio::test]
-async fn a_store_on_a_clock_that_runs_keeps_what_can_be_asked_of_it() {
+async fn a_store_on_a_running_clock_passes_every_applicable_property() {
     all_pass(&RunningClock::over(memory())).await;
 }
 
 #[tokio::test]
-async fn a_store_that_claims_less_is_asked_for_less() {
+async fn a_store_with_fewer_capabilities_passes_every_applicable_property() {
     all_pass(&claiming(Capabilities::NONE)).await;
     all_pass(&claiming(Capabilities::NONE.with(Capability::Expiry))).await;
 }
@@ -82,10 +82,10 @@ async fn the_model_and_the_reference_backend_agree_over_fifty_thousand_operation
         superseded += tally.count(Event::Superseded);
         played += ops.len();
     }
-    assert!(superseded > 1_000, "tokens met only {superseded} times");
+    assert!(superseded > 1_000, "only {superseded} superseded items");
 }
 
-/// A fault that only a second item with a token shows.
+/// A fault that is visible only in a Put with a token and a second item.
 fn forgets_the_token_of_long_puts(mut put: Put) -> Put {
     if put.items.len() > 1 {
         put.token = 0;
@@ -100,12 +100,12 @@ async fn a_fault_is_found_shrunk_and_replayed() {
     let result = run_case(&harness, case, Settings::default()).await;
     let Verdict::Failed(divergence) = &result.verdict else { panic!("{}", explained(&result)) };
 
-    let regression = Regression::of(&result).expect("a failed property leaves a regression behind");
+    let regression = Regression::of(&result).expect("a failed property has a regression");
     assert!(regression.operations.len() <= 3, "shrunk to few operations: {:?}", regression.operations);
     assert_eq!(
         result.transcript.steps.len(),
         regression.operations.len(),
-        "the transcript is the shrunk run's"
+        "the transcript is that of the shrunk run"
     );
     assert_eq!(divergence.step, Some(regression.operations.len() - 1), "it ends where it diverges");
     assert!(divergence.expected.contains("TOK-1"), "it names the rule: {}", divergence.expected);
@@ -127,7 +127,7 @@ async fn the_same_seed_finds_the_same_operations() {
 }
 
 #[test]
-fn a_regression_is_saved_as_it_is_read() {
+fn a_regression_round_trips_through_its_file() {
     let dir = tempfile::tempdir().unwrap();
     for (_, regression) in property::committed() {
         let path = regression.save(dir.path()).unwrap();
@@ -136,15 +136,15 @@ fn a_regression_is_saved_as_it_is_read() {
     }
     let broken = r#"{"case": "c", "seed": 1, "note": "", "operations": ["fetch"]}"#;
     let why = Regression::from_json(broken).unwrap_err();
-    assert!(why.starts_with("'fetch' is no operation in: fetch"), "{why}");
+    assert!(why.starts_with("'fetch' is not an operation in: fetch"), "{why}");
 }
 
 #[test]
-fn each_committed_regression_is_carried_by_the_suite() {
+fn each_committed_regression_is_embedded_in_the_suite() {
     let files = std::fs::read_dir(Path::new(REGRESSIONS)).unwrap();
     let files: BTreeSet<_> =
         files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect();
-    let carried: BTreeSet<_> = property::committed().map(|(name, _)| name.to_owned()).collect();
-    assert_eq!(carried, files);
-    assert!(!carried.is_empty(), "a store is replayed what others once got wrong");
+    let embedded: BTreeSet<_> = property::committed().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(embedded, files);
+    assert!(!embedded.is_empty(), "there is at least one regression to replay");
 }

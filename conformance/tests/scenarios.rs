@@ -1,5 +1,5 @@
-//! The scenarios on the reference backend: they write the golden files (`cargo insta`), agree with the model, and hold on
-//! a clock that runs as well as on one that stands still.
+//! The scenarios on the reference backend: they write the golden files (`cargo insta`), agree with the model, and pass on
+//! a running clock as well as on a manual one.
 
 mod support;
 
@@ -44,7 +44,7 @@ async fn each_scenario_agrees_with_the_model() {
 }
 
 #[tokio::test]
-async fn each_transcript_is_the_same_on_a_clock_that_runs() {
+async fn each_transcript_is_the_same_on_a_running_clock() {
     let harness = RunningClock::over(memory());
     for scenario in scenario::all() {
         let transcript = transcript(&ctx(&harness).await, scenario.story).await;
@@ -65,7 +65,7 @@ async fn each_scenario_is_a_case_that_passes() {
 }
 
 #[test]
-fn each_file_belongs_to_a_scenario_and_each_scenario_tells_its_title() {
+fn each_file_belongs_to_a_scenario_and_each_scenario_starts_with_its_title() {
     let names: BTreeSet<_> = scenario::all().iter().map(|scenario| scenario.name.to_owned()).collect();
     for folder in ["scenarios", "transcripts"] {
         let files = std::fs::read_dir(Path::new(FIXTURES).join(folder)).unwrap();
@@ -80,7 +80,7 @@ fn each_file_belongs_to_a_scenario_and_each_scenario_tells_its_title() {
 }
 
 #[tokio::test]
-async fn a_store_that_differs_is_told_by_the_first_line_and_its_step() {
+async fn a_divergence_has_the_first_differing_line_and_its_step() {
     let harness = support::forgetting_content_types();
     let case = cases::by_id("scenario::metadata_and_empty_values").unwrap();
     let result = run_case(&harness, case, Settings::default()).await;

@@ -1,4 +1,4 @@
-//! The suite held against itself: every mutant differs from a sound store, and the suite tells them apart.
+//! Mutation testing of the suite: every mutant is caught, by a case that cites a rule it breaks.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use prism_conformance::mutation::{
     Depth, KillMatrix, Problem, Selftest, gate, likely_causes, matrix, matrix_markdown,
 };
 
-/// The variable that has the full matrix run, and what it shows written into the tree.
+/// The environment variable that runs the full matrix and writes the result into the source tree.
 const WRITE: &str = "PRISM_WRITE_MATRIX";
 
 fn all_cases() -> Vec<&'static Case> {
@@ -58,7 +58,7 @@ async fn a_mutant_caught_only_by_cases_of_other_rules_is_a_problem() {
 }
 
 #[test]
-fn what_fails_on_a_mutant_names_that_mutant_as_a_likeliest_cause() {
+fn the_failures_of_a_mutant_name_it_as_a_likeliest_cause() {
     for mutant in mutants() {
         let failed: Vec<_> =
             cases::all().map(|case| case.id).filter(|case| kill_matrix().fails(mutant.name, case)).collect();
@@ -76,7 +76,7 @@ fn what_fails_on_a_mutant_names_that_mutant_as_a_likeliest_cause() {
 }
 
 #[test]
-fn the_recorded_matrix_knows_every_case_and_every_mutant() {
+fn the_recorded_matrix_covers_every_case_and_every_mutant() {
     let stale = kill_matrix().stale::<KeyValue>();
     assert!(stale.is_empty(), "run this test with {WRITE}=1:\n{}", stale.join("\n"));
 }

@@ -1,16 +1,16 @@
-//! Forwarding of trait methods, for a store around another store.
+//! Forwarding of trait methods, for a store that wraps another store.
 
-/// Writes methods of [`Lifecycle`](crate::Lifecycle) or [`KeyValueBackend`](crate::keyvalue::KeyValueBackend) that call the same
-/// method of another store, so that a wrapper writes only the methods that it changes.
+/// Generates methods of [`Lifecycle`](crate::Lifecycle) or [`KeyValueBackend`](crate::keyvalue::KeyValueBackend) that call
+/// the same method of the inner store, so that a wrapper implements only the methods that it changes.
 ///
-/// The methods are named, because a wrapper that inherited one without naming it would lose the changes it has to make to it.
+/// Each method is listed: with default forwarding, a wrapper could miss a method that it must change.
 ///
 /// ```
 /// use async_trait::async_trait;
 /// use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Memory, Put, PutResult};
 /// use prism_contract::{Error, Lifecycle, forward};
 ///
-/// /// A store that answers no writes.
+/// /// A store that refuses writes.
 /// struct ReadOnly(Memory);
 ///
 /// impl Lifecycle for ReadOnly {
@@ -61,7 +61,7 @@ macro_rules! forward {
     (@KeyValueBackend scan $this:ident $to:expr) => {
         $crate::forward!(@method $this $to, scan(scan: &$crate::keyvalue::Scan), Result<$crate::keyvalue::EntryPage, $crate::Error>);
     };
-    // The methods as `async_trait` writes them: the future of the other store is answered as it is, not boxed again.
+    // The signatures that `async_trait` generates: the inner store's future is returned as it is, not boxed again.
     (@method $this:ident $to:expr, $method:ident(), $answer:ty) => {
         fn $method<'this, 'future>(
             &'this $this,

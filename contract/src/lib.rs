@@ -1,9 +1,9 @@
-//! What every Prism backend promises, in types: the traits, the rules, and a reference backend.
+//! The contract of every Prism backend, in types: the traits, the rules, and a reference backend.
 //!
-//! What all abstractions share is at the root: [`Namespace`], [`Timestamp`], [`Error`], [`Lifecycle`] and the form of the
-//! numbered rules. Each abstraction has a module. A backend author implements [`Lifecycle`] and
-//! [`keyvalue::KeyValueBackend`]. Everything a request can get wrong has been refused by [`keyvalue::Edge`] before the
-//! backend sees it, so its arguments are valid once built.
+//! Types shared by all abstractions are at the root: [`Namespace`], [`Timestamp`], [`Error`], [`Lifecycle`] and the form of
+//! the numbered rules. Each abstraction has a module. A backend author implements [`Lifecycle`] and
+//! [`keyvalue::KeyValueBackend`]. [`keyvalue::Edge`] refuses every invalid request before the backend sees it, so the
+//! backend's arguments are valid once built.
 //!
 //! Deliberately absent: SQL, gRPC, and any clock. Time is an argument of every request.
 

@@ -10,26 +10,26 @@ use prism_contract::keyvalue::{KeyValueBackend, Memory};
 
 use crate::config::{Database, DatabaseKind, masked_url};
 
-/// Why a database could not be opened. It is for whoever starts the server, and may name the path.
+/// Why a database could not be opened. For the operator, so it may name the path.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The password cannot be read.
+    /// The password file is unreadable.
     #[error(
         "database.postgres.password_file: the file cannot be read: {why}; write the path of a file that holds the password"
     )]
     Password {
-        /// What the system said. The path is not kept: it may be the password, put into the wrong place.
+        /// The system's error. The path is not kept: it may be a misplaced password.
         why: std::io::Error,
     },
-    /// The database is not one that can be served.
+    /// The database is unavailable or unsuitable.
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
-    /// The file is not one that can be served.
+    /// The file is unavailable or unsuitable.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
 }
 
-/// Opens the database, and makes it ready if it is new.
+/// Opens the database, and initializes it if it is new.
 pub async fn open(database: &Database) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
     Ok(match database.kind {
         DatabaseKind::Memory => Arc::new(Memory::new(database.tombstone_retention)),
@@ -55,24 +55,24 @@ fn postgres_options(database: &Database) -> Result<postgres::Options, OpenError>
     let password = database.password_file.as_ref().map(read).transpose()?;
     Ok(postgres::Options {
         url: database.url.clone().unwrap_or_default(),
-        password: password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
+        password: password.map(|content| content.trim_end_matches(['\r', '\n']).to_owned()),
         retention: database.tombstone_retention,
         ..database.postgres.clone()
     })
 }
 
-/// Logs what durability rests on: only the server's operator can change it.
+/// Logs the settings that durability depends on: only the database server's operator can change them.
 async fn log_settings(backend: &Postgres) {
     match backend.settings().await {
-        Ok(settings) if settings.are_durable() => tracing::info!(%settings, "the database's settings"),
+        Ok(settings) if settings.are_durable() => tracing::info!(%settings, "database settings"),
         Ok(settings) => {
-            tracing::warn!(%settings, "the database's settings are not durable: a loss of power may take answered writes");
+            tracing::warn!(%settings, "the database settings are not durable: a power loss may lose acknowledged writes");
         }
-        Err(error) => tracing::warn!(%error, "the database's settings are not known"),
+        Err(error) => tracing::warn!(%error, "the database settings are unknown"),
     }
 }
 
-/// Where a database is, for the log: a path, or a URL without its password.
+/// A database's location for the log: a path, or a URL without its password.
 pub struct Location<'a>(pub &'a Database);
 
 impl fmt::Display for Location<'_> {

@@ -1,12 +1,12 @@
 //! The gateway: gRPC in, a backend behind it.
 //!
-//! - [`config`]: what the server is told, from flags, the environment and a file.
+//! - [`config`]: the server's configuration, from flags, the environment and a file.
 //! - [`backend`]: opens the backend that the configuration names.
-//! - [`server`]: serves it until told to stop.
-//! - [`cli`]: the commands of the binary `prism`.
-//! - [`client`]: those of them that put, read, import and export.
+//! - [`server`]: serves it until a shutdown.
+//! - [`cli`]: the command line of the binary `prism`.
+//! - [`client`]: its client commands, such as put, get, import and export.
 //!
-//! `main` gathers, [`server::run`] works: below it nothing reads the environment, and the tests call the same `run`.
+//! Only the commands read the environment: nothing below [`server::run`] does, and the tests call the same `run`.
 
 pub mod backend;
 pub mod cli;

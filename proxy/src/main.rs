@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// What one thread allocates and another frees costs the C library's allocator a lock that both want, and each row of SQLite's
-/// is such.
+/// Memory allocated on one thread and freed on another contends for a lock in the C library's allocator, as every row of
+/// SQLite's does.
 #[cfg(all(feature = "jemalloc", not(windows)))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,5 +1,4 @@
-//! The suite against the gateway itself, through real sockets: the same `run` that the command line calls, over each
-//! backend it can serve.
+//! The suite against the gateway over real sockets: the same `run` as the command line, over each backend.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +46,7 @@ async fn open_sqlite(folder: Arc<TempDir>) -> Result<Sqlite, OpenError> {
     Sqlite::open(sqlite::Options::new(folder.path().join("prism.db"))).await.map_err(OpenError::new)
 }
 
-fn sqlite_settings(sqlite: &Sqlite) -> Asked<'_> {
+fn sqlite_settings(sqlite: &Sqlite) -> SettingsFuture<'_> {
     Box::pin(async {
         let settings = sqlite.settings().await.map_err(OpenError::new)?;
         Ok((settings.are_durable(), settings.to_string()))
@@ -59,7 +58,7 @@ async fn open_postgres(schema: Arc<LazySchema>) -> Result<Postgres, OpenError> {
     Postgres::open(postgres::Options::new(url)).await.map_err(OpenError::new)
 }
 
-fn postgres_settings(postgres: &Postgres) -> Asked<'_> {
+fn postgres_settings(postgres: &Postgres) -> SettingsFuture<'_> {
     Box::pin(async {
         let settings = postgres.settings().await.map_err(OpenError::new)?;
         Ok((settings.are_durable(), settings.to_string()))
@@ -75,22 +74,23 @@ async fn provider() -> Vec<(String, String)> {
     vec![("database server".to_owned(), server)]
 }
 
-fn no_settings(_: &Memory) -> Asked<'_> {
+fn no_settings(_: &Memory) -> SettingsFuture<'_> {
     Box::pin(async { Err(OpenError::new("memory has no settings")) })
 }
 
 /// Whether a database's settings are the durable ones, and what they are (DUR-4).
-type Asked<'a> = BoxFuture<'a, Result<(bool, String), OpenError>>;
-type Ask<B> = for<'a> fn(&'a B) -> Asked<'a>;
+type SettingsFuture<'a> = BoxFuture<'a, Result<(bool, String), OpenError>>;
+type ReadSettings<B> = for<'a> fn(&'a B) -> SettingsFuture<'a>;
 
-/// So many gateways, each over the backend that `open` opens in a place that they share, and whose settings `ask` asks for.
+/// `count` gateways, each over a backend opened by `open` at a shared location; `read_settings` reads the backend's
+/// settings.
 fn gateway<S, B, O>(
     name: &str,
     abilities: Abilities,
     count: usize,
-    place: fn() -> Result<S, OpenError>,
+    locate: fn() -> Result<S, OpenError>,
     open: fn(Arc<S>) -> O,
-    ask: Ask<B>,
+    read_settings: ReadSettings<B>,
 ) -> Served
 where
     S: Send + Sync + 'static,
@@ -98,10 +98,12 @@ where
     O: Future<Output = Result<B, OpenError>> + Send + 'static,
 {
     let host = move || async move {
-        let place = Arc::new(place()?);
+        let location = Arc::new(locate()?);
         let open: Open = Box::new(move || {
-            let opening = open(Arc::clone(&place));
-            Box::pin(async move { Ok(Arc::new(Cuttable::new(opening.await?, ask)) as Arc<dyn Switched>) })
+            let opening = open(Arc::clone(&location));
+            Box::pin(async move {
+                Ok(Arc::new(Cuttable::new(opening.await?, read_settings)) as Arc<dyn Switched>)
+            })
         });
         Hosted::start(open, count).await
     };
@@ -113,10 +115,10 @@ type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Switched>, OpenErr
 /// Running gateways.
 struct Hosted {
     clock: Arc<ManualClock>,
-    /// Empty only while a restart is under way.
+    /// Empty only during a restart.
     running: Mutex<Vec<Running>>,
     count: usize,
-    // Dropped after the gateway that uses its place.
+    // Holds the location, so it is dropped after the gateways.
     open: Open,
 }
 
@@ -142,7 +144,7 @@ impl Hosted {
         Ok(hosted)
     }
 
-    /// One after the other, since the first may have to set the place up.
+    /// Sequential, since the first may have to set up the database.
     async fn start_all(&self) -> Result<(), OpenError> {
         for _ in 0..self.count {
             let running = Running::start(&self.open, &self.clock).await?;
@@ -210,9 +212,9 @@ impl Gateway for Hosted {
         self.start_all().await
     }
 
-    async fn outage(&self, away: bool) -> Result<(), OpenError> {
+    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
         for backend in self.backends() {
-            backend.switch(away);
+            backend.set_unavailable(unavailable);
         }
         Ok(())
     }
@@ -222,30 +224,30 @@ impl Gateway for Hosted {
     }
 }
 
-/// A backend whose database can be taken away, and asked for its settings.
+/// A backend with a simulated outage, and access to its settings.
 #[async_trait]
 trait Switched: Send + Sync {
-    fn switch(&self, away: bool);
+    fn set_unavailable(&self, unavailable: bool);
     async fn settings(&self) -> Result<(bool, String), OpenError>;
     fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend>;
 }
 
-/// Stands before a backend and answers as an outage does while its database is away. A wrapper is a store too: the suite
-/// runs through it.
+/// Wraps a backend and fails as in an outage while it is set unavailable. A wrapper is a store too: the suite runs through
+/// it.
 struct Cuttable<B> {
     backend: B,
-    ask: Ask<B>,
-    away: AtomicBool,
+    read_settings: ReadSettings<B>,
+    unavailable: AtomicBool,
 }
 
 impl<B> Cuttable<B> {
-    fn new(backend: B, ask: Ask<B>) -> Self {
-        Self { backend, ask, away: AtomicBool::new(false) }
+    fn new(backend: B, read_settings: ReadSettings<B>) -> Self {
+        Self { backend, read_settings, unavailable: AtomicBool::new(false) }
     }
 
     fn reach(&self) -> Result<&B, Error> {
-        if self.away.load(Ordering::SeqCst) {
-            return Err(Error::unavailable("the database was taken away"));
+        if self.unavailable.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("simulated outage"));
         }
         Ok(&self.backend)
     }
@@ -253,12 +255,12 @@ impl<B> Cuttable<B> {
 
 #[async_trait]
 impl<B: KeyValueBackend> Switched for Cuttable<B> {
-    fn switch(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
+    fn set_unavailable(&self, unavailable: bool) {
+        self.unavailable.store(unavailable, Ordering::SeqCst);
     }
 
     async fn settings(&self) -> Result<(bool, String), OpenError> {
-        (self.ask)(&self.backend).await
+        (self.read_settings)(&self.backend).await
     }
 
     fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend> {

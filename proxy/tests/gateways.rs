@@ -1,4 +1,4 @@
-//! Several gateways on one Postgres, each a process of its own: what one acknowledges, all of them keep.
+//! Several gateway processes on one Postgres: what one acknowledges is visible through all.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
@@ -21,7 +21,7 @@ use prism_contract::keyvalue::request::{
 use prism_testkit::{Backend, LazySchema, skips};
 use serde_json::Value;
 
-/// A gateway that is a process; dropping it kills it.
+/// A gateway process, killed on drop.
 struct Process {
     child: Child,
     address: String,
@@ -42,12 +42,12 @@ impl Process {
         let address = loop {
             let mut line = String::new();
             assert!(log.read_line(&mut line).unwrap() > 0, "prism ended before it listened");
-            let said: Value = serde_json::from_str(&line).unwrap();
-            if let Some(address) = said["address"].as_str() {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if let Some(address) = event["address"].as_str() {
                 break address.to_owned();
             }
         };
-        // Whoever logs into a pipe that nobody reads comes to a stop.
+        // A process that logs into an unread pipe blocks.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { child, address }
     }
@@ -66,7 +66,7 @@ impl Drop for Process {
     }
 }
 
-/// So many processes on a schema of their own.
+/// Gateway processes on a dedicated schema.
 struct Processes {
     gateways: Vec<Process>,
     schema: LazySchema,
@@ -76,7 +76,7 @@ impl Processes {
     async fn start(count: usize) -> Result<Self, OpenError> {
         let schema = LazySchema::new();
         let url = schema.url().await.map_err(OpenError::new)?.to_owned();
-        // At once, on a schema that has no tables yet: one of them makes them.
+        // Concurrently, on a schema without tables: one of them creates the tables.
         let starting = (0..count).map(|_| {
             let url = url.clone();
             tokio::task::spawn_blocking(move || Process::start(&url))
@@ -101,7 +101,7 @@ impl Gateway for Processes {
     }
 
     async fn advance(&self, by: Duration) {
-        // The processes' clock is the real one, so time passes by waiting.
+        // The processes use the real clock, so time advances by waiting.
         tokio::time::sleep(by).await;
     }
 }
@@ -117,8 +117,8 @@ fn get(id: &str) -> GetRequest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_cases_about_several_gateways_pass_through_three_processes() {
-    if skips(Backend::Postgres, "the_cases_about_several_gateways_pass_through_three_processes") {
+async fn the_cases_about_several_gateways_pass_on_three_processes() {
+    if skips(Backend::Postgres, "the_cases_about_several_gateways_pass_on_three_processes") {
         return;
     }
     let several = Need::Ability(Ability::Gateways);
@@ -135,9 +135,9 @@ async fn the_cases_about_several_gateways_pass_through_three_processes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn increments_by_compare_and_retry_add_up_through_three_processes() {
+async fn compare_and_set_increments_add_up_across_three_processes() {
     const EACH: usize = 15;
-    if skips(Backend::Postgres, "increments_by_compare_and_retry_add_up_through_three_processes") {
+    if skips(Backend::Postgres, "compare_and_set_increments_add_up_across_three_processes") {
         return;
     }
     let processes = Processes::start(3).await.unwrap();
@@ -159,15 +159,15 @@ async fn increments_by_compare_and_retry_add_up_through_three_processes() {
     }
 }
 
-/// Adds one to the counter if nobody was faster.
+/// Increments the counter; `false` if another caller was faster.
 async fn increment(store: &dyn Store) -> bool {
     let items = store.get(get("counter")).await.unwrap().items;
-    let seen = items.first().map_or((0, 0), |item| {
+    let current = items.first().map_or((0, 0), |item| {
         (std::str::from_utf8(&item.value).unwrap().parse::<u64>().unwrap(), item.version)
     });
-    let guard = PreconditionInput { key: "count".to_owned().into(), version: seen.1 };
+    let guard = PreconditionInput { key: "count".to_owned().into(), version: current.1 };
     let next =
-        PutRequest { preconditions: vec![guard], ..put("counter", "count", &(seen.0 + 1).to_string()) };
+        PutRequest { preconditions: vec![guard], ..put("counter", "count", &(current.0 + 1).to_string()) };
     match store.put(next).await {
         Ok(_) => true,
         Err(failure) => {
@@ -178,8 +178,8 @@ async fn increment(store: &dyn Store) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_process_acknowledged_is_there_through_the_others() {
-    if skips(Backend::Postgres, "what_a_killed_process_acknowledged_is_there_through_the_others") {
+async fn writes_acknowledged_by_a_killed_process_are_visible_through_the_others() {
+    if skips(Backend::Postgres, "writes_acknowledged_by_a_killed_process_are_visible_through_the_others") {
         return;
     }
     let mut processes = Processes::start(2).await.unwrap();
@@ -188,7 +188,7 @@ async fn what_a_killed_process_acknowledged_is_there_through_the_others() {
         let store = Arc::clone(&stores[0]);
         tokio::spawn(async move {
             let mut acknowledged = 0;
-            // Two items at once: half a Put would show.
+            // Two items per Put, to detect half a Put.
             for round in 1.. {
                 let mut both = put(&format!("r{writer}"), "a", &round.to_string());
                 both.items.push(ItemInput { key: "b".into(), ..both.items[0].clone() });
@@ -212,7 +212,7 @@ async fn what_a_killed_process_acknowledged_is_there_through_the_others() {
         let whole = rounds.len() == 2 && rounds[0] == rounds[1];
         assert!(whole || (rounds.is_empty() && acknowledged == 0), "half a Put: {rounds:?}");
         let kept = rounds.first().copied().unwrap_or(0);
-        // The Put that was under way may have taken effect.
+        // The Put in flight may have taken effect.
         assert!((acknowledged..=acknowledged + 1).contains(&kept), "{kept} of {acknowledged} acknowledged");
     }
     assert!(other.put(put("after", "a", "1")).await.unwrap().results[0].applied);
@@ -220,8 +220,8 @@ async fn what_a_killed_process_acknowledged_is_there_through_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tokens_tombstones_and_expiry_are_shared_while_all_of_five_processes_sweep() {
-    if skips(Backend::Postgres, "tokens_tombstones_and_expiry_are_shared_while_all_of_five_processes_sweep") {
+async fn tokens_tombstones_and_expiry_are_shared_while_five_processes_sweep() {
+    if skips(Backend::Postgres, "tokens_tombstones_and_expiry_are_shared_while_five_processes_sweep") {
         return;
     }
     let processes = Processes::start(5).await.unwrap();
@@ -245,7 +245,7 @@ async fn tokens_tombstones_and_expiry_are_shared_while_all_of_five_processes_swe
         one.put(PutRequest { ttl, ..put("mortal", &format!("{n:02}"), "1") }).await.unwrap();
         one.put(put("lasting", &format!("{n:02}"), "1")).await.unwrap();
     }
-    // Time passes by waiting; five sweepers meanwhile.
+    // Time advances by waiting, while five processes sweep.
     while !third.get(get("mortal")).await.unwrap().items.is_empty() {}
     for store in &stores {
         assert_eq!(store.get(get("mortal")).await.unwrap().items.len(), 0);
@@ -253,10 +253,10 @@ async fn tokens_tombstones_and_expiry_are_shared_while_all_of_five_processes_swe
     }
 }
 
-/// PAGE-6, and the same of a Scan's token: whoever gave it, each gateway goes on from it.
+/// PAGE-6, and the same for a Scan's token: each gateway continues from a token of any other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_page_may_be_asked_of_another_process() {
-    if skips(Backend::Postgres, "each_page_may_be_asked_of_another_process") {
+async fn each_page_may_be_read_from_another_process() {
+    if skips(Backend::Postgres, "each_page_may_be_read_from_another_process") {
         return;
     }
     let processes = Processes::start(3).await.unwrap();
@@ -278,7 +278,7 @@ async fn each_page_may_be_asked_of_another_process() {
     for store in &stores {
         let scan =
             ScanRequest { namespace: "n".to_owned(), selection, resume_token, ..ScanRequest::default() };
-        // One message of each, and the next one's from its token.
+        // One message from each, continued from the previous one's token.
         let message = store.scan(scan, Some(1)).await.unwrap().swap_remove(0);
         scanned.extend(message.entries.into_iter().map(|entry| entry.item.key));
         resume_token = message.resume_token;

@@ -1,4 +1,4 @@
-//! What a client sees is the same over every backend, with TLS and without, from `run` in this process and from the binary.
+//! Clients see the same behaviour with every backend, with and without TLS, in-process (`run`) and from the binary.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader};
@@ -39,16 +39,16 @@ enum Host {
     Binary,
 }
 
-/// Where data and certificates are; it outlives the servers on it.
-struct Place {
+/// The data and certificates of a test; outlives the servers that use it.
+struct Fixture {
     folder: TempDir,
     schema: LazySchema,
     backend: Backend,
-    /// The certificate, which is its own authority, and its key.
+    /// The self-signed certificate and its private key.
     tls: Option<(String, String)>,
 }
 
-impl Place {
+impl Fixture {
     fn new(backend: Backend, transport: Transport) -> Self {
         let tls = match transport {
             Transport::Plain => None,
@@ -86,13 +86,13 @@ impl Place {
 
     async fn serve(&self, host: Host) -> Server {
         let (address, running) = match host {
-            Host::ThisProcess => self.serve_here().await,
-            Host::Binary => self.serve_by_the_binary().await,
+            Host::ThisProcess => self.serve_in_process().await,
+            Host::Binary => self.serve_with_binary().await,
         };
         Server { options: self.client_options(&address), running }
     }
 
-    async fn serve_here(&self) -> (String, Running) {
+    async fn serve_in_process(&self) -> (String, Running) {
         let pem = |(cert, key): (String, String)| TlsPem {
             cert: cert.into_bytes(),
             key: key.into_bytes(),
@@ -103,10 +103,10 @@ impl Place {
         let address = listener.local_addr().unwrap().to_string();
         let shutdown = Shutdown::new();
         let task = tokio::spawn(run(self.open().await, listener, shutdown.clone(), options));
-        (address, Running::Here(shutdown, task))
+        (address, Running::InProcess(shutdown, task))
     }
 
-    async fn serve_by_the_binary(&self) -> (String, Running) {
+    async fn serve_with_binary(&self) -> (String, Running) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prism"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" {
@@ -128,28 +128,28 @@ impl Place {
         let running = Running::Binary(child);
         let address = loop {
             let mut line = String::new();
-            assert!(log.read_line(&mut line).unwrap() > 0, "prism ended before it listened");
-            let said: Value = serde_json::from_str(&line).unwrap();
-            if let Some(address) = said["address"].as_str() {
+            assert!(log.read_line(&mut line).unwrap() > 0, "prism exited before it listened");
+            let entry: Value = serde_json::from_str(&line).unwrap();
+            if let Some(address) = entry["address"].as_str() {
                 break address.to_owned();
             }
         };
-        // Whoever logs into a pipe that nobody reads comes to a stop.
+        // Drains the log, so that the pipe does not fill up.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         (address, running)
     }
 }
 
-/// What serves. Dropped, it ends at once.
+/// A running server. Dropped, it is aborted.
 enum Running {
-    Here(Shutdown, JoinHandle<Result<(), RunError>>),
+    InProcess(Shutdown, JoinHandle<Result<(), RunError>>),
     Binary(Child),
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         match self {
-            Self::Here(shutdown, task) => {
+            Self::InProcess(shutdown, task) => {
                 shutdown.abort();
                 task.abort();
             }
@@ -171,12 +171,12 @@ impl Server {
         Client::connect(&self.options).await.unwrap()
     }
 
-    /// Ends it in good order.
+    /// Shuts the server down gracefully.
     async fn stop(mut self) {
         match &mut self.running {
-            Running::Here(shutdown, task) => {
+            Running::InProcess(shutdown, task) => {
                 shutdown.drain();
-                assert!(matches!(task.await, Ok(Ok(()))), "it did not end in good order");
+                assert!(matches!(task.await, Ok(Ok(()))), "the shutdown was not graceful");
             }
             Running::Binary(child) => {
                 let pid = child.id().to_string();
@@ -194,7 +194,7 @@ fn put(keys: &[&'static str]) -> PutRequest {
     PutRequest { namespace: "n".to_owned(), id: "i".to_owned(), items, ..PutRequest::default() }
 }
 
-/// The keys of the record, by Get.
+/// The keys of the record, read with Get.
 async fn keys(client: &Client) -> Vec<String> {
     let get = GetRequest { namespace: "n".to_owned(), id: "i".to_owned(), ..GetRequest::default() };
     let items = client.get(get).await.unwrap().items;
@@ -203,15 +203,15 @@ async fn keys(client: &Client) -> Vec<String> {
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_put_is_read_scanned_and_deleted_and_bad_input_is_refused(
+async fn items_are_put_read_scanned_and_deleted_and_bad_input_is_refused(
     #[values(Backend::Memory, Backend::Sqlite, Backend::Postgres)] backend: Backend,
     #[values(Transport::Plain, Transport::Tls)] transport: Transport,
 ) {
-    if skips(backend, "what_is_put_is_read_scanned_and_deleted_and_bad_input_is_refused") {
+    if skips(backend, "items_are_put_read_scanned_and_deleted_and_bad_input_is_refused") {
         return;
     }
-    let place = Place::new(backend, transport);
-    let server = place.serve(Host::ThisProcess).await;
+    let fixture = Fixture::new(backend, transport);
+    let server = fixture.serve(Host::ThisProcess).await;
     let client = server.client().await;
     let put_three = client.put(put(&["c", "a", "b"])).await.unwrap();
     assert_eq!(put_three.results.iter().map(|result| result.applied).collect::<Vec<_>>(), [true; 3]);
@@ -252,18 +252,18 @@ async fn a_restart_keeps_the_data_and_the_server_is_healthy_again(
     if skips(backend, "a_restart_keeps_the_data_and_the_server_is_healthy_again") {
         return;
     }
-    let place = Place::new(backend, transport);
-    let server = place.serve(host).await;
+    let fixture = Fixture::new(backend, transport);
+    let server = fixture.serve(host).await;
     assert!(server.client().await.put(put(&["a", "b"])).await.unwrap().results[1].applied);
     server.stop().await;
-    let server = place.serve(host).await;
+    let server = fixture.serve(host).await;
     let client = server.client().await;
     assert_eq!(keys(&client).await, ["a", "b"]);
     let channel = server.options.endpoint().unwrap().connect().await.unwrap();
     let mut health = HealthClient::new(channel);
     let serving = async {
-        let asked = || HealthCheckRequest { service: "prism.keyvalue.v1.KeyValueService".to_owned() };
-        while health.check(asked()).await.unwrap().into_inner().status() != ServingStatus::Serving {}
+        let request = || HealthCheckRequest { service: "prism.keyvalue.v1.KeyValueService".to_owned() };
+        while health.check(request()).await.unwrap().into_inner().status() != ServingStatus::Serving {}
     };
-    tokio::time::timeout(Duration::from_secs(10), serving).await.expect("it becomes healthy");
+    tokio::time::timeout(Duration::from_secs(10), serving).await.expect("never healthy");
 }

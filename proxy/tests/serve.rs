@@ -1,4 +1,4 @@
-//! The binary itself: what it prints, how it ends, and what stops it from starting.
+//! The binary: its output, its shutdown, and startup failures.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-/// `prism` in a folder of its own, without anything of this process' environment that it would read.
+/// `prism` in `folder`, without the environment variables that it reads.
 fn prism(folder: &Path) -> Command {
-    prism_by(Command::new(env!("CARGO_BIN_EXE_prism")), folder)
+    isolated(Command::new(env!("CARGO_BIN_EXE_prism")), folder)
 }
 
-/// The same for a command that runs it.
-fn prism_by(mut command: Command, folder: &Path) -> Command {
+/// Prepares a command that runs `prism`: its folder, its streams and its environment.
+fn isolated(mut command: Command, folder: &Path) -> Command {
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" {
@@ -38,7 +38,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// A server that is listening, ended with its test.
+/// A listening server, killed at the end of the test.
 struct Serving {
     child: Child,
     address: String,
@@ -71,7 +71,7 @@ impl Serving {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    fn ends(&mut self) -> ExitStatus {
+    fn wait(&mut self) -> ExitStatus {
         let deadline = Instant::now() + Duration::from_secs(20);
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -79,15 +79,15 @@ impl Serving {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("prism did not end");
+        panic!("prism did not exit");
     }
 
-    /// Leaves its log without a reader.
+    /// Closes the reading end of the log.
     fn close_log(&mut self) {
         self.log = BufReader::new(Box::new(std::io::empty()));
     }
 
-    /// What it logged until its end.
+    /// The log until the process exits.
     fn rest_of_log(&mut self) -> String {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
@@ -105,7 +105,7 @@ fn health(folder: &Path, address: &str) -> Output {
     run(prism(folder).args(["health", "--endpoint", &format!("http://{address}")]))
 }
 
-fn becomes_healthy(folder: &Path, address: &str) {
+fn wait_until_healthy(folder: &Path, address: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !health(folder, address).status.success() {
         assert!(Instant::now() < deadline, "never healthy: {}", stderr(&health(folder, address)));
@@ -113,35 +113,35 @@ fn becomes_healthy(folder: &Path, address: &str) {
 }
 
 #[test]
-fn it_says_where_it_listens_and_what_it_serves_and_a_signal_ends_it_in_good_order() {
+fn it_logs_its_address_and_database_and_shuts_down_gracefully_on_a_signal() {
     for signal in ["-TERM", "-INT"] {
         let folder = TempDir::new().unwrap();
         let mut serving = Serving::start(&mut serve(folder.path()));
         assert_eq!(serving.started["backend"], "sqlite");
         assert_eq!(serving.started["database"], "./prism.db");
         assert_eq!(serving.started["version"], env!("CARGO_PKG_VERSION"));
-        becomes_healthy(folder.path(), &serving.address);
+        wait_until_healthy(folder.path(), &serving.address);
         assert!(folder.path().join("prism.db").exists());
         serving.signal(signal);
-        assert_eq!(serving.ends().code(), Some(0));
+        assert_eq!(serving.wait().code(), Some(0));
         let log = serving.rest_of_log();
         assert!(log.contains("draining") && log.contains("stopped"), "{log}");
-        let away = health(folder.path(), &serving.address);
-        assert_eq!(away.status.code(), Some(1));
-        assert!(stderr(&away).contains("cannot be reached"), "{}", stderr(&away));
+        let stopped = health(folder.path(), &serving.address);
+        assert_eq!(stopped.status.code(), Some(1));
+        assert!(stderr(&stopped).contains("cannot be reached"), "{}", stderr(&stopped));
     }
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_limit_of_open_files_is_raised_to_the_hard_one_and_a_warning_says_if_that_is_too_low() {
+fn the_open_file_limit_is_raised_to_the_hard_limit_with_a_warning_if_that_is_too_low() {
     for (hard, connections, enough) in [(900, 900, false), (2_048, 960, true)] {
         let folder = TempDir::new().unwrap();
-        let plain = serve(folder.path());
-        // The shell lowers its own limits, and becomes the server.
-        let mut command = prism_by(Command::new("sh"), folder.path());
+        let server = serve(folder.path());
+        // The shell lowers its limits, then executes the server.
+        let mut command = isolated(Command::new("sh"), folder.path());
         let script = format!("ulimit -Sn 256 && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
-        command.args(["-c", &script]).arg(plain.get_program()).args(plain.get_args());
+        command.args(["-c", &script]).arg(server.get_program()).args(server.get_args());
         command.env("PRISM_SERVER_MAX_CONNECTIONS", connections.to_string());
         let mut serving = Serving::start(&mut command);
         assert_eq!(serving.started["open_files"], hard);
@@ -150,14 +150,14 @@ fn the_limit_of_open_files_is_raised_to_the_hard_one_and_a_warning_says_if_that_
         let numbers: Vec<_> = line.split_whitespace().skip(3).take(2).map(str::to_owned).collect();
         assert_eq!(numbers, [hard.to_string(), hard.to_string()]);
         serving.signal("-TERM");
-        serving.ends();
+        serving.wait();
         let log = serving.rest_of_log();
-        assert_eq!(log.contains("fewer files may be open"), !enough, "{log}");
+        assert_eq!(log.contains("the open file limit is too low"), !enough, "{log}");
     }
 }
 
 #[test]
-fn flags_win_over_the_environment_and_it_over_the_file() {
+fn flags_take_precedence_over_the_environment_and_the_environment_over_the_file() {
     let folder = TempDir::new().unwrap();
     std::fs::write(
         folder.path().join("c.yaml"),
@@ -172,7 +172,7 @@ fn flags_win_over_the_environment_and_it_over_the_file() {
 }
 
 #[test]
-fn what_was_written_is_there_after_a_restart() {
+fn written_items_survive_a_restart() {
     let folder = TempDir::new().unwrap();
     let endpoint = |serving: &Serving| format!("http://{}", serving.address);
     let mut serving = Serving::start(&mut serve(folder.path()));
@@ -180,7 +180,7 @@ fn what_was_written_is_there_after_a_restart() {
     let put = run(prism(folder.path()).args(["put", "--endpoint", &url, "orders", "o-1", "state=paid"]));
     assert!(put.status.success(), "{}", stderr(&put));
     serving.signal("-KILL");
-    serving.ends();
+    serving.wait();
     let serving = Serving::start(&mut serve(folder.path()));
     let url = endpoint(&serving);
     let get = run(prism(folder.path()).args(["get", "--endpoint", &url, "orders", "o-1", "--json"]));
@@ -189,18 +189,21 @@ fn what_was_written_is_there_after_a_restart() {
 }
 
 #[test]
-fn an_address_that_is_taken_is_told_with_what_to_do() {
+fn an_address_in_use_is_reported_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = TempDir::new().unwrap();
     let output = run(prism(folder.path()).args(["serve", "--listen", &address]));
     assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
-    assert!(said.contains(&format!("cannot listen on {address}: another program listens there")), "{said}");
+    let message = stderr(&output);
+    assert!(
+        message.contains(&format!("cannot listen on {address}: another program listens there")),
+        "{message}"
+    );
 }
 
 #[test]
-fn a_file_that_is_no_database_is_told_and_left_alone() {
+fn a_file_that_is_not_a_database_is_reported_and_unchanged() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("text.db");
     let text = "this is not a database\n".repeat(100);
@@ -212,51 +215,51 @@ fn a_file_that_is_no_database_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_postgres_server_that_is_not_there_is_told_without_the_password() {
+fn an_unreachable_postgres_server_is_reported_without_the_password() {
     let folder = TempDir::new().unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("postgres://u:hunter2@{free}/d");
     let output = run(serve(folder.path()).env("DATABASE_URL", url));
     assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
+    let message = stderr(&output);
     assert!(
-        said.contains(&format!("cannot open the Postgres database 'd' at {free} as user 'u': ")),
-        "{said}"
+        message.contains(&format!("cannot open the Postgres database 'd' at {free} as user 'u': ")),
+        "{message}"
     );
-    assert!(!said.contains("hunter2"), "{said}");
+    assert!(!message.contains("hunter2"), "{message}");
 }
 
 #[test]
-fn a_postgres_url_that_is_mistyped_is_told_without_the_password() {
+fn a_mistyped_postgres_url_is_reported_without_the_password() {
     let folder = TempDir::new().unwrap();
     let output = run(serve(folder.path()).env("DATABASE_URL", "postgres://u:hunter2@h/d?sslmod=require"));
     assert_eq!(output.status.code(), Some(1));
-    let said = stderr(&output);
-    assert!(said.contains("it has a parameter 'sslmod'; write postgres://"), "{said}");
-    assert!(!said.contains("hunter2"), "{said}");
+    let message = stderr(&output);
+    assert!(message.contains("it has a parameter 'sslmod'; write postgres://"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
 }
 
 #[test]
-fn a_password_file_that_cannot_be_read_is_told() {
+fn an_unreadable_password_file_is_reported() {
     let folder = TempDir::new().unwrap();
     let mut command = serve(folder.path());
     command.env("DATABASE_URL", "postgres://h/d").env("PRISM_DATABASE_POSTGRES_PASSWORD_FILE", "none");
     let output = run(&mut command);
     assert_eq!(output.status.code(), Some(1));
-    let wanted = "database.postgres.password_file: the file cannot be read";
-    assert!(stderr(&output).contains(wanted), "{}", stderr(&output));
+    let expected = "database.postgres.password_file: the file cannot be read";
+    assert!(stderr(&output).contains(expected), "{}", stderr(&output));
 }
 
 #[test]
-fn a_configuration_that_is_not_valid_ends_with_2_and_every_mistake() {
+fn an_invalid_configuration_exits_with_2_and_lists_every_mistake() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("c.yaml"), "server:\n  lisen: a\nlogging:\n  level: loud\n").unwrap();
     for command in ["serve", "check-config"] {
         let output = run(prism(folder.path()).args([command, "--config", "c.yaml"]));
         assert_eq!(output.status.code(), Some(2));
-        let said = stderr(&output);
-        assert!(said.contains("c.yaml:2:3: 'server.lisen' is not a key"), "{said}");
-        assert!(said.contains("c.yaml:4:10: logging.level: the value is not a level"), "{said}");
+        let message = stderr(&output);
+        assert!(message.contains("c.yaml:2:3: 'server.lisen' is not a key"), "{message}");
+        assert!(message.contains("c.yaml:4:10: logging.level: the value is not a level"), "{message}");
         assert!(output.stdout.is_empty());
     }
     let missing = run(prism(folder.path()).args(["check-config", "--config", "none.yaml"]));
@@ -266,7 +269,7 @@ fn a_configuration_that_is_not_valid_ends_with_2_and_every_mistake() {
 }
 
 #[test]
-fn check_config_prints_what_is_in_effect() {
+fn check_config_prints_the_effective_configuration() {
     let folder = TempDir::new().unwrap();
     let output = run(prism(folder.path()).arg("check-config").env("PRISM_LOGGING_LEVEL", "debug"));
     assert_eq!(output.status.code(), Some(0));
@@ -277,11 +280,11 @@ fn check_config_prints_what_is_in_effect() {
     assert_eq!(String::from_utf8(again.stdout).unwrap(), yaml);
 }
 
-/// What it logged, once it was told to end.
+/// The log of a server that is started and then terminated.
 fn log_of(command: &mut Command) -> String {
     let mut serving = Serving::start(command);
     serving.signal("-TERM");
-    serving.ends();
+    serving.wait();
     serving.rest_of_log()
 }
 
@@ -294,7 +297,7 @@ fn beyond_loopback(folder: &Path) -> Command {
 const ONE_TOKEN: &str = "[{name: a, env: A, permissions: [read]}]";
 
 #[test]
-fn who_may_call_a_server_is_said_at_its_start() {
+fn unauthenticated_and_unencrypted_access_is_logged_at_startup() {
     let folder = TempDir::new().unwrap();
     let refused = run(&mut beyond_loopback(folder.path()));
     assert_eq!(refused.status.code(), Some(2));
@@ -302,19 +305,20 @@ fn who_may_call_a_server_is_said_at_its_start() {
 
     let log = log_of(beyond_loopback(folder.path()).env("PRISM_AUTH_MODE", "insecure"));
     assert!(
-        log.contains("WARN") && log.contains("whoever reaches this address may read and write everything"),
+        log.contains("WARN")
+            && log.contains("anyone who can reach this address may read and write everything"),
         "{log}"
     );
     let log = log_of(beyond_loopback(folder.path()).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret"));
     assert!(log.contains("WARN") && log.contains("tokens without TLS"), "{log}");
     let log = log_of(serve(folder.path()).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret"));
-    assert!(!log.contains("WARN") && !log.contains("no token is asked for"), "{log}");
+    assert!(!log.contains("WARN") && !log.contains("no token is required"), "{log}");
     let log = log_of(&mut serve(folder.path()));
     assert!(!log.contains("WARN") && log.contains("every program on this machine"), "{log}");
 }
 
 #[test]
-fn an_insecure_server_asks_for_no_token_and_says_so() {
+fn an_insecure_server_requires_no_token_and_logs_that() {
     let folder = TempDir::new().unwrap();
     for (mode, code) in [("insecure", Some(0)), ("required", Some(1)), ("", Some(1))] {
         let mut command = serve(folder.path());
@@ -324,14 +328,14 @@ fn an_insecure_server_asks_for_no_token_and_says_so() {
         let get = run(prism(folder.path()).args(["get", "--endpoint", &url, "n", "r"]));
         assert_eq!(get.status.code(), code, "{mode}: {}", stderr(&get));
         serving.signal("-TERM");
-        serving.ends();
-        let said = serving.rest_of_log().contains("the auth.tokens that are configured do not count");
-        assert_eq!(said, mode == "insecure", "{mode}");
+        serving.wait();
+        let logged = serving.rest_of_log().contains("the configured auth.tokens are ignored");
+        assert_eq!(logged, mode == "insecure", "{mode}");
     }
 }
 
 #[test]
-fn a_file_of_a_secret_that_others_may_read_is_warned_of() {
+fn a_secret_file_readable_by_other_users_causes_a_warning() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("token");
@@ -346,7 +350,7 @@ fn a_file_of_a_secret_that_others_may_read_is_warned_of() {
 }
 
 #[test]
-fn a_hangup_ends_nothing_and_is_logged() {
+fn sighup_is_ignored_and_logged() {
     let folder = TempDir::new().unwrap();
     let mut serving = Serving::start(&mut serve(folder.path()));
     for _ in 0..2 {
@@ -354,19 +358,19 @@ fn a_hangup_ends_nothing_and_is_logged() {
         let mut line = String::new();
         while !line.contains("SIGHUP") {
             line.clear();
-            assert_ne!(serving.log.read_line(&mut line).unwrap(), 0, "it ended");
+            assert_ne!(serving.log.read_line(&mut line).unwrap(), 0, "prism exited");
         }
         assert!(line.contains("nothing to reload; restart to change the configuration"), "{line}");
     }
-    becomes_healthy(folder.path(), &serving.address);
+    wait_until_healthy(folder.path(), &serving.address);
     serving.signal("-TERM");
-    assert_eq!(serving.ends().code(), Some(0));
+    assert_eq!(serving.wait().code(), Some(0));
 }
 
 #[test]
-fn a_hangup_before_it_listens_ends_nothing_either() {
+fn sighup_is_ignored_before_the_server_listens() {
     let folder = TempDir::new().unwrap();
-    // A named pipe holds the start up until something is written into it.
+    // A named pipe blocks the startup until the token is written into it.
     let pipe = folder.path().join("token");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let tokens = "[{name: a, file: token, permissions: [read]}]";
@@ -375,7 +379,7 @@ fn a_hangup_before_it_listens_ends_nothing_either() {
         .env("PRISM_LOGGING_FORMAT", "json")
         .spawn()
         .unwrap();
-    // Opening it waits until the server has opened it too.
+    // Opening the pipe blocks until the server has opened it too.
     let mut token = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
@@ -391,7 +395,7 @@ fn a_hangup_before_it_listens_ends_nothing_either() {
 }
 
 #[test]
-fn an_empty_variable_of_the_command_line_is_as_if_it_were_not_set() {
+fn an_empty_variable_of_the_command_line_is_as_if_unset() {
     let folder = TempDir::new().unwrap();
     let output = run(prism(folder.path()).arg("check-config").env("PRISM_CONFIG", ""));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -402,7 +406,7 @@ fn an_empty_variable_of_the_command_line_is_as_if_it_were_not_set() {
 }
 
 #[test]
-fn no_secret_in_a_wrong_place_comes_out_of_the_binary() {
+fn the_binary_prints_no_misplaced_secret() {
     let folder = TempDir::new().unwrap();
     let urls = [
         "postgres://u:hunter2@h/d",
@@ -448,13 +452,13 @@ fn no_secret_in_a_wrong_place_comes_out_of_the_binary() {
         outputs.push((place, run(command.env(place, "hunter2"))));
     }
     for (place, output) in outputs {
-        let said = format!("{}{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
-        assert!(!said.contains("hunter2"), "{place}: {said}");
-        assert!(!said.is_empty(), "{place}");
+        let printed = format!("{}{}", stderr(&output), String::from_utf8_lossy(&output.stdout));
+        assert!(!printed.contains("hunter2"), "{place}: {printed}");
+        assert!(!printed.is_empty(), "{place}");
     }
 }
 
-/// A client of a server, on a runtime of its own.
+/// A client of a server, on a separate runtime.
 struct Calls {
     runtime: tokio::runtime::Runtime,
     client: prism_wire::keyvalue::Client,
@@ -468,15 +472,15 @@ impl Calls {
         Self { runtime, client }
     }
 
-    /// `count` Gets, all answered.
+    /// Makes `count` Gets, all of which must succeed.
     fn gets(&self, count: usize) {
         let get = GetRequest { namespace: "n".repeat(128), id: "i".to_owned(), ..GetRequest::default() };
         let all = stream::iter(0..count).map(|_| self.client.get(get.clone())).buffer_unordered(64);
-        let all = all.for_each(async |answer| {
-            answer.expect("a call failed");
+        let all = all.for_each(async |result| {
+            result.expect("a call failed");
         });
         let bound = async { tokio::time::timeout(Duration::from_mins(2), all).await };
-        self.runtime.block_on(bound).expect("calls wait for the reader of the log");
+        self.runtime.block_on(bound).expect("calls are blocked by the log");
     }
 }
 
@@ -486,20 +490,20 @@ fn serve_memory(folder: &Path) -> Command {
     command
 }
 
-/// More calls than a pipe and the log's buffers hold lines of, at 400 bytes each.
+/// More calls than a pipe and the log's buffers can hold lines, at 400 bytes each.
 const TOO_MANY: usize = 16_000;
 
 #[test]
-fn a_log_that_is_not_read_stops_no_call_and_keeps_no_process_from_ending() {
+fn an_unread_log_blocks_neither_calls_nor_the_exit() {
     let folder = TempDir::new().unwrap();
     let mut serving = Serving::start(&mut serve_memory(folder.path()));
     Calls::to(&serving).gets(TOO_MANY);
     serving.signal("-TERM");
-    assert_eq!(serving.ends().code(), Some(0));
+    assert_eq!(serving.wait().code(), Some(0));
 }
 
 #[test]
-fn lines_that_were_dropped_are_reported_once_the_log_is_read_again() {
+fn dropped_lines_are_reported_once_the_log_is_read_again() {
     let folder = TempDir::new().unwrap();
     let mut serving = Serving::start(&mut serve_memory(folder.path()));
     let calls = Calls::to(&serving);
@@ -514,27 +518,27 @@ fn lines_that_were_dropped_are_reported_once_the_log_is_read_again() {
         dropped = line["left_out"].as_u64().unwrap_or_default();
     }
     assert!(dropped > 0, "all {logged} were logged");
-    // What was dropped may hold lines of other things, such as a check.
+    // The dropped lines may include others, such as a health check.
     assert!(usize::try_from(dropped).unwrap() + logged >= TOO_MANY, "{dropped} dropped, {logged} logged");
     calls.gets(1);
     serving.signal("-TERM");
     let rest = serving.rest_of_log();
     assert!(rest.contains("\"status\":\"OK\"") && rest.contains("\"stopped\""), "{rest}");
-    assert_eq!(serving.ends().code(), Some(0));
+    assert_eq!(serving.wait().code(), Some(0));
 }
 
 #[test]
-fn a_log_whose_reader_is_gone_stops_nothing() {
+fn a_log_without_a_reader_blocks_neither_calls_nor_the_exit() {
     let folder = TempDir::new().unwrap();
     let mut serving = Serving::start(&mut serve_memory(folder.path()));
     serving.close_log();
     Calls::to(&serving).gets(1_000);
     serving.signal("-TERM");
-    assert_eq!(serving.ends().code(), Some(0));
+    assert_eq!(serving.wait().code(), Some(0));
 }
 
 #[test]
-fn a_flood_of_warnings_is_summed_up() {
+fn a_flood_of_warnings_is_summarized() {
     const WATCHES: u64 = 500;
     let folder = TempDir::new().unwrap();
     let mut serving = Serving::start(&mut serve_memory(folder.path()));
@@ -550,15 +554,16 @@ fn a_flood_of_warnings_is_summed_up() {
         assert_eq!(refused as u64, WATCHES - 8);
     });
     serving.signal("-TERM");
-    assert_eq!(serving.ends().code(), Some(0));
+    assert_eq!(serving.wait().code(), Some(0));
     let log = serving.rest_of_log();
     let warnings: Vec<Value> =
         log.lines().map(|line| serde_json::from_str(line).unwrap()).filter(is_warning).collect();
-    let (summed, whole): (Vec<_>, Vec<_>) = warnings.iter().partition(|line| line.get("left_out").is_some());
-    let left_out: u64 = summed.iter().map(|line| line["left_out"].as_u64().unwrap()).sum();
-    assert!(whole.len() <= 40 && summed.len() <= 2, "{log}");
-    assert_eq!(whole.len() as u64 + left_out, WATCHES - 8);
-    assert_eq!(summed[0]["method"], "grpc.health.v1.Health/Watch");
+    let (summaries, single): (Vec<_>, Vec<_>) =
+        warnings.iter().partition(|line| line.get("left_out").is_some());
+    let left_out: u64 = summaries.iter().map(|line| line["left_out"].as_u64().unwrap()).sum();
+    assert!(single.len() <= 40 && summaries.len() <= 2, "{log}");
+    assert_eq!(single.len() as u64 + left_out, WATCHES - 8);
+    assert_eq!(summaries[0]["method"], "grpc.health.v1.Health/Watch");
 }
 
 fn is_warning(line: &Value) -> bool {

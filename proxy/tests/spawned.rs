@@ -1,5 +1,5 @@
-//! The suite against the binary itself, as `prism-conformance run --spawn` has it: many cases at once on one server, and
-//! those that stop or kill it on servers of their own.
+//! The suite against the binary, like `prism-conformance run --spawn`: many concurrent cases on one server, and separate
+//! servers for the cases that stop or kill theirs.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use prism_conformance::run::{self, suite};
 use prism_conformance::wire::Options;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_binary_passes_the_suite_and_no_case_disturbs_another() {
+async fn the_binary_passes_the_suite_with_concurrent_cases() {
     let command = format!("'{}' serve", env!("CARGO_BIN_EXE_prism"));
     let prism = Spawn::start("prism", &command, Options::new("http://"), false).await.unwrap();
     let options = run::Options { jobs: NonZero::new(8).unwrap(), ..run::Options::default() };

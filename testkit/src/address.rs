@@ -1,8 +1,8 @@
-//! Addresses of a database and of a schema in it, made from the address of a server.
+//! Connection URLs of a database and of a schema in it, derived from a server's URL.
 
 use url::Url;
 
-/// The address of another database of the same server.
+/// The URL of another database on the same server.
 pub(crate) fn with_database(server: &Url, database: &str) -> Url {
     let mut url = server.clone();
     url.set_path(&format!("/{database}"));
@@ -11,7 +11,7 @@ pub(crate) fn with_database(server: &Url, database: &str) -> Url {
     url
 }
 
-/// The same address with sessions whose `search_path` is the schema and nothing else, for libpq and sqlx alike.
+/// The same URL with `search_path` set to exactly the schema, for libpq and sqlx alike.
 pub(crate) fn with_search_path(database: &Url, schema: &str) -> Url {
     let mut options: Vec<String> =
         pairs(database).filter(|(key, _)| key == "options").map(|(_, value)| value).collect();
@@ -23,26 +23,26 @@ pub(crate) fn with_search_path(database: &Url, schema: &str) -> Url {
     url
 }
 
-/// The same address at another place of the network.
-pub(crate) fn with_place(server: &Url, port: u16) -> Url {
+/// The same URL on a port of loopback.
+pub(crate) fn with_loopback_port(server: &Url, port: u16) -> Url {
     let mut url = server.clone();
-    url.set_host(Some("127.0.0.1")).expect("an address of a server has a host");
-    url.set_port(Some(port)).expect("an address of a server has a port");
+    url.set_host(Some("127.0.0.1")).expect("a server URL has a host");
+    url.set_port(Some(port)).expect("a server URL can have a port");
     let rest: Vec<(String, String)> =
         pairs(server).filter(|(key, _)| !["host", "hostaddr", "port"].contains(&key.as_str())).collect();
     set_pairs(&mut url, &rest);
     url
 }
 
-/// Host and port, which the query may override.
-pub(crate) fn place(server: &Url) -> (String, u16) {
-    let asked = |name: &str| pairs(server).filter(|(key, _)| key == name).map(|(_, value)| value).last();
-    let host = asked("host").unwrap_or_else(|| server.host_str().unwrap_or("localhost").to_owned());
-    let port = asked("port").and_then(|port| port.parse().ok()).or(server.port()).unwrap_or(5432);
+/// Host and port; query parameters override the authority.
+pub(crate) fn host_and_port(server: &Url) -> (String, u16) {
+    let parameter = |name: &str| pairs(server).filter(|(key, _)| key == name).map(|(_, value)| value).last();
+    let host = parameter("host").unwrap_or_else(|| server.host_str().unwrap_or("localhost").to_owned());
+    let port = parameter("port").and_then(|port| port.parse().ok()).or(server.port()).unwrap_or(5432);
     (host.trim_matches(['[', ']']).to_owned(), port)
 }
 
-/// The database that an address leads to.
+/// The database name in a URL.
 pub(crate) fn database(server: &Url) -> String {
     pairs(server)
         .filter(|(key, _)| key == "dbname")
@@ -51,9 +51,9 @@ pub(crate) fn database(server: &Url) -> String {
         .unwrap_or_else(|| server.path().trim_start_matches('/').to_owned())
 }
 
-/// Where a server is, without who asks.
+/// `host:port`, without credentials.
 pub(crate) fn origin(server: &Url) -> String {
-    let (host, port) = place(server);
+    let (host, port) = host_and_port(server);
     format!("{host}:{port}")
 }
 
@@ -67,7 +67,7 @@ fn set_pairs(url: &mut Url, pairs: &[(String, String)]) {
         return;
     }
     url.query_pairs_mut().extend_pairs(pairs);
-    // A form writes a blank as a plus, which libpq takes for a plus. A plus itself is written %2B.
+    // Form encoding writes a space as "+", which libpq reads as a literal plus. A real plus is encoded as %2B.
     let query = url.query().unwrap_or_default().replace('+', "%20");
     url.set_query(Some(&query));
 }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_path_comes_after_the_options_that_were_there() {
+    fn search_path_is_appended_to_existing_options() {
         let server = url("postgres://u:p@h:5/d?options=-c%20a%3Db%2Bc&sslmode=disable");
         assert_eq!(
             with_search_path(&server, "s_1").as_str(),
@@ -90,17 +90,20 @@ mod tests {
     }
 
     #[test]
-    fn a_database_replaces_both_spellings_of_the_one_before() {
+    fn with_database_replaces_path_and_dbname_parameter() {
         assert_eq!(with_database(&url("postgres://h/d?dbname=e"), "f").as_str(), "postgres://h/f");
         assert_eq!(database(&url("postgres://h/d?dbname=e")), "e");
     }
 
     #[test]
-    fn the_place_is_what_the_driver_takes_it_for() {
-        assert_eq!(place(&url("postgres://h/d")), ("h".to_owned(), 5432));
-        assert_eq!(place(&url("postgres://[::1]:7/d?host=i&port=8")), ("i".to_owned(), 8));
-        assert_eq!(place(&url("postgres://[::1]:7/d")), ("::1".to_owned(), 7));
-        assert_eq!(with_place(&url("postgres://u@h:1/d?port=8"), 9).as_str(), "postgres://u@127.0.0.1:9/d");
+    fn host_and_port_are_resolved_as_the_driver_does() {
+        assert_eq!(host_and_port(&url("postgres://h/d")), ("h".to_owned(), 5432));
+        assert_eq!(host_and_port(&url("postgres://[::1]:7/d?host=i&port=8")), ("i".to_owned(), 8));
+        assert_eq!(host_and_port(&url("postgres://[::1]:7/d")), ("::1".to_owned(), 7));
+        assert_eq!(
+            with_loopback_port(&url("postgres://u@h:1/d?port=8"), 9).as_str(),
+            "postgres://u@127.0.0.1:9/d"
+        );
         assert_eq!(origin(&url("postgres://user:secret@h:1/d")), "h:1");
     }
 }

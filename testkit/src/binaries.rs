@@ -1,7 +1,7 @@
-//! A throwaway cluster, by PostgreSQL's own programs: made in a temporary folder, served on a free port of loopback.
+//! A throwaway cluster from PostgreSQL's binaries: in a temporary folder, on a free loopback port.
 //!
-//! What makes data durable (`fsync`, `synchronous_commit`, `full_page_writes`) stays as PostgreSQL has it, which is on. The
-//! functions here block: the caller puts them where that does no harm.
+//! The durability settings (`fsync`, `synchronous_commit`, `full_page_writes`) keep PostgreSQL's defaults, which are on. All
+//! functions here block: call them from a blocking thread.
 
 use std::fs::{self, DirBuilder};
 use std::io::Write;
@@ -19,11 +19,11 @@ use crate::download::Unpacked;
 use crate::process::{self, Process};
 use crate::watchdog::{self, Leftover};
 
-/// The role that a cluster is made with.
+/// The superuser role of a cluster.
 pub(crate) const SUPERUSER: &str = "prism";
 
-/// How a server that is started for tests is set: room for many tests at once, and no checkpoint in the middle of them.
-/// Nothing that makes data durable is among it.
+/// Settings of a test server: enough connections for parallel tests, and no checkpoint during them. Durability settings are
+/// not changed.
 pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("max_connections", "400"),
     ("shared_buffers", "128MB"),
@@ -31,37 +31,37 @@ pub(crate) const SETTINGS: [(&str, &str); 4] = [
     ("checkpoint_timeout", "30min"),
 ];
 
-/// How long a server may take to start or to stop.
-const PATIENCE: &str = "60";
+/// Timeout in seconds for a server to start, stop or be promoted.
+const PG_CTL_TIMEOUT: &str = "60";
 
-/// A cluster on this machine. Nothing goes when it is dropped: that is for the watchdog, or for [`Cluster::remove`].
+/// A cluster on this machine. Dropping it removes nothing: the watchdog or [`Cluster::remove`] does.
 #[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     programs: PathBuf,
-    /// Which programs these are.
+    /// Where the programs come from.
     origin: String,
     folder: PathBuf,
-    /// Whom the server runs as, if that is not who runs the tests.
+    /// User and group of the server, if they differ from the tests'.
     user: Option<(u32, u32)>,
     pub(crate) port: u16,
     password: String,
 }
 
 impl Cluster {
-    /// Makes a cluster by the programs of this machine, not started yet, that goes when `owner` does.
+    /// Creates a cluster with this machine's programs, not started yet; removed when `owner` ends.
     pub(crate) fn create(owner: &Process, home: &Path) -> Result<Self, String> {
         let programs = find_programs()?;
         let origin = programs.display().to_string();
-        Self::by(programs, origin, None, owner, home)
+        Self::with_programs(programs, origin, None, owner, home)
     }
 
-    /// The same by programs that were downloaded.
+    /// The same with downloaded programs.
     pub(crate) fn create_downloaded(owner: &Process, home: &Path) -> Result<Self, String> {
         let unpacked = Unpacked::get()?;
-        Self::by(unpacked.programs(), unpacked.origin(), Some(&unpacked), owner, home)
+        Self::with_programs(unpacked.programs(), unpacked.origin(), Some(&unpacked), owner, home)
     }
 
-    fn by(
+    fn with_programs(
         programs: PathBuf,
         origin: String,
         unpacked: Option<&Unpacked>,
@@ -70,15 +70,15 @@ impl Cluster {
     ) -> Result<Self, String> {
         let user = if rustix::process::getuid().is_root() { Some(unprivileged()?) } else { None };
         let temporary = fs::canonicalize(std::env::temp_dir())
-            .map_err(|error| format!("there is no folder for temporary files: {error}"))?;
+            .map_err(|error| format!("no folder for temporary files: {error}"))?;
         let folder = temporary.join(format!("prism-postgres-{}", random()?));
         let mut cluster = Self { programs, origin, folder, user, port: free_port()?, password: random()? };
 
-        // The watch comes first: whatever is made from here on is taken away, wherever this process is killed.
+        // Watchdog first: whatever is created from here on is removed, wherever this process is killed.
         watchdog::watch(owner, home, &Leftover::Cluster { folder: cluster.folder.clone() })
             .map_err(|error| error.to_string())?;
         cluster.make_folder()?;
-        // Where the server runs as another user, the folder of the build may be closed to it, as one of root's own is.
+        // A server under another user may have no access to the folder of the build, e.g. below root's home.
         if let Some(unpacked) = unpacked.filter(|unpacked| user.is_some() && !unpacked.is_open_to_others()) {
             cluster.programs = unpacked.copy_to(&cluster.folder.join("programs"))?.programs();
         }
@@ -86,7 +86,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Makes a standby that streams from this cluster, which runs, and starts it. It goes when `owner` does.
+    /// Creates and starts a standby that streams from this running cluster; removed when `owner` ends.
     pub(crate) fn standby(&self, owner: &Process, home: &Path) -> Result<Self, String> {
         let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
         let folder = self.folder.with_file_name(format!("{name}-{}", random()?));
@@ -111,11 +111,11 @@ impl Cluster {
         Ok(standby)
     }
 
-    /// Makes a standby a primary, and returns when it takes writes.
+    /// Promotes a standby to primary; returns when it accepts writes.
     pub(crate) fn promote(&self) -> Result<(), String> {
         self.run(
             self.command("pg_ctl")
-                .args(["promote", "--silent", "--wait", "--timeout", PATIENCE, "--pgdata"])
+                .args(["promote", "--silent", "--wait", "--timeout", PG_CTL_TIMEOUT, "--pgdata"])
                 .arg(self.data()),
         )
     }
@@ -136,8 +136,8 @@ impl Cluster {
         if let Some((user, group)) = self.user {
             std::os::unix::fs::chown(&password, Some(user), Some(group)).map_err(io)?;
         }
-        // The password goes over loopback as it is: a challenge would cost every connection of an unoptimised test some
-        // milliseconds of hashing. A crash of the machine while initdb runs loses nothing, hence --no-sync.
+        // Cleartext password over loopback: SCRAM would cost each connection milliseconds of hashing in a debug build.
+        // --no-sync: a machine crash during initdb loses nothing of value.
         self.run(
             self.command("initdb")
                 .args(["--username", SUPERUSER, "--pwfile"])
@@ -169,12 +169,12 @@ impl Cluster {
             .map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// Starts the server and waits until it takes connections, for a minute at most.
+    /// Starts the server and waits until it accepts connections, one minute at most.
     pub(crate) fn start(&self) -> Result<(), String> {
         let log = self.folder.join("log");
         self.run(
             self.command("pg_ctl")
-                .args(["start", "--silent", "--wait", "--timeout", PATIENCE, "--log"])
+                .args(["start", "--silent", "--wait", "--timeout", PG_CTL_TIMEOUT, "--log"])
                 .arg(&log)
                 .arg("--pgdata")
                 .arg(self.data()),
@@ -182,7 +182,7 @@ impl Cluster {
         .map_err(|problem| format!("{problem}; its log ends with:\n{}", tail(&log)))
     }
 
-    /// Starts a server for the first time. Somebody else may have taken the port since it was found free.
+    /// First start of a server, with retries on another port if the chosen one has been taken in the meantime.
     pub(crate) fn start_on_a_free_port(&mut self) -> Result<(), String> {
         let mut problem = String::new();
         for _ in 0..3 {
@@ -203,50 +203,49 @@ impl Cluster {
     pub(crate) fn stop(&self) -> Result<(), String> {
         self.run(
             self.command("pg_ctl")
-                .args(["stop", "--silent", "--wait", "--timeout", PATIENCE, "--mode=fast", "--pgdata"])
+                .args(["stop", "--silent", "--wait", "--timeout", PG_CTL_TIMEOUT, "--mode=fast", "--pgdata"])
                 .arg(self.data()),
         )
     }
 
-    /// SIGKILL to the server and to each of its processes, and returns when all are gone. Nothing is flushed; the next start
-    /// recovers from the log.
+    /// SIGKILL to the server and all its processes; returns when all have ended. Nothing is flushed; the next start recovers
+    /// from the WAL.
     pub(crate) fn kill(&self) -> Result<(), String> {
-        let main = self.main().ok_or("no server runs on the cluster")?;
-        let mut all = vec![main];
-        all.extend(process::children(main));
+        let postmaster = self.postmaster().ok_or("no server runs on the cluster")?;
+        let mut all = vec![postmaster];
+        all.extend(process::children(postmaster));
         for pid in &all {
             if let Some(pid) = i32::try_from(*pid).ok().and_then(Pid::from_raw) {
-                // One that has ended by itself is as gone as one that was killed.
+                // Failure means that it has already ended.
                 let _ = kill_process(pid, Signal::KILL);
             }
         }
         let deadline = Instant::now() + Duration::from_secs(10);
         while all.iter().any(|pid| process::exists(*pid)) {
             if Instant::now() > deadline {
-                return Err("processes of the server are still there 10 s after SIGKILL".to_owned());
+                return Err("processes of the server still run 10 s after SIGKILL".to_owned());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        // A process that nobody has collected yet would pass for a server that still runs. They are all gone, so the file is
-        // stale.
+        // pg_ctl would take an unreaped zombie for a running server. All processes have ended, so the file is stale.
         let file = self.data().join("postmaster.pid");
         fs::remove_file(&file).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// Stops the server if it runs, without a checkpoint, and deletes the cluster.
+    /// Stops a running server without a checkpoint, and deletes the cluster.
     pub(crate) fn remove(&self) {
-        // What fails here is the watchdog's to finish.
+        // On failure, the watchdog cleans up.
         let _ = self.kill();
         let _ = fs::remove_dir_all(&self.folder);
     }
 
-    /// The server's address, at the database that every cluster has.
+    /// The server's URL, with the database `postgres`, which every cluster has.
     pub(crate) fn url(&self) -> Url {
         Url::parse(&format!("postgres://{SUPERUSER}:{}@127.0.0.1:{}/postgres", self.password, self.port))
-            .expect("hexadecimal digits and a port make an address")
+            .expect("hexadecimal digits and a port make a valid URL")
     }
 
-    /// Which programs it runs by.
+    /// Where its programs come from.
     pub(crate) fn origin(&self) -> String {
         self.origin.clone()
     }
@@ -255,13 +254,13 @@ impl Cluster {
         self.folder.join("data")
     }
 
-    /// The server's process.
-    fn main(&self) -> Option<u32> {
+    /// The postmaster's pid.
+    fn postmaster(&self) -> Option<u32> {
         let text = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
         text.lines().next()?.trim().parse().ok()
     }
 
-    /// A program of PostgreSQL's, by the user that it has to run as, and untouched by PGDATA, PGPORT and their like.
+    /// A PostgreSQL program under the server's user, with an environment without PGDATA, PGPORT and the like.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.current_dir(&self.folder).stdin(Stdio::null()).env_clear().env("LC_ALL", "C");
@@ -271,12 +270,12 @@ impl Cluster {
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);
         }
-        // Ctrl-C is for the tests; the watchdog then stops the server.
+        // Ctrl-C must reach the tests only; the watchdog then stops the server.
         command.process_group(0);
         command
     }
 
-    #[expect(clippy::unused_self, reason = "reads as a verb of the cluster beside `command`")]
+    #[expect(clippy::unused_self, reason = "a method for symmetry with `command`")]
     fn run(&self, command: &mut Command) -> Result<(), String> {
         let program = Path::new(command.get_program()).display().to_string();
         let Output { status, stdout, stderr } =
@@ -284,16 +283,16 @@ impl Cluster {
         if status.success() {
             return Ok(());
         }
-        let said = [stdout, stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        Err(format!("{program} failed ({status}): {}", said.trim()))
+        let output = [stdout, stderr].concat();
+        let output = String::from_utf8_lossy(&output);
+        Err(format!("{program} failed ({status}): {}", output.trim()))
     }
 }
 
-/// The folder of PostgreSQL's programs: from PATH, else the newest where Debian and its kin keep them.
+/// The folder of PostgreSQL's programs: from PATH, else the newest version in Debian's layout.
 pub(crate) fn find_programs() -> Result<PathBuf, String> {
     if let Some(initdb) = watchdog::find_program("initdb") {
-        // A link in /usr/bin leads to where the others are.
+        // A symlink in /usr/bin leads to the folder of the other programs.
         let initdb = fs::canonicalize(&initdb).unwrap_or(initdb);
         if let Some(folder) = initdb.parent().filter(|folder| complete(folder)) {
             return Ok(folder.to_owned());
@@ -316,7 +315,7 @@ pub(crate) fn complete(folder: &Path) -> bool {
     ["initdb", "postgres", "pg_ctl"].iter().all(|program| folder.join(program).is_file())
 }
 
-/// Whom the server runs as when the tests run as root, which postgres refuses: user and group of `postgres`, else `nobody`.
+/// User and group for the server when the tests run as root, which postgres refuses: `postgres`, else `nobody`.
 pub(crate) fn unprivileged() -> Result<(u32, u32), String> {
     let users = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
     ["postgres", "nobody"]
@@ -333,7 +332,7 @@ fn user_in(users: &str, name: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// 128 bits of the system's, in hexadecimal digits.
+/// 128 random bits from the system, in hexadecimal.
 pub(crate) fn random() -> Result<String, String> {
     use std::io::Read;
     let mut bytes = [0; 16];
@@ -343,7 +342,7 @@ pub(crate) fn random() -> Result<String, String> {
     Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-/// A port of loopback that nobody listened on a moment ago.
+/// A loopback port that was free at the time of the call.
 pub(crate) fn free_port() -> Result<u16, String> {
     TcpListener::bind("127.0.0.1:0")
         .and_then(|listener| listener.local_addr())
@@ -369,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn two_random_texts_differ_and_fit_into_an_address() {
+    fn random_values_differ_and_are_url_safe() {
         let (one, other) = (random().unwrap(), random().unwrap());
         assert_ne!(one, other);
         assert!(one.len() == 32 && one.chars().all(|c| c.is_ascii_hexdigit()), "{one}");

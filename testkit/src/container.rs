@@ -1,4 +1,4 @@
-//! A Postgres container, started by testcontainers and taken away by its engine's own command.
+//! A Postgres container, started by testcontainers and removed by the engine's CLI.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,19 +21,19 @@ use crate::process::Process;
 use crate::session;
 use crate::watchdog::{self, Leftover};
 
-/// Where Postgres listens in the container.
+/// Port of Postgres inside the container.
 const PORT: u16 = 5432;
 
-/// How long a container may take to start (its image is there by then), and a server in it to answer or to end.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Timeout for starting a container whose image is present, and for its server to accept sessions or to stop.
+const STATE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How long an image may take to be pulled, and the container to start.
-const PULL_PATIENCE: Duration = Duration::from_mins(5);
+/// Timeout for pulling the image and starting the container.
+const PULL_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// Dynamic shared memory, which an engine limits to 64 MB unless it is asked.
+/// Size of /dev/shm; the engines' default is 64 MB.
 const SHARED_MEMORY: u64 = 256 << 20;
 
-/// A container by its name. Nothing goes when it is dropped: that is for the watchdog, or for [`Container::remove`].
+/// A container by name. Dropping it removes nothing: the watchdog or [`Container::remove`] does.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
     name: String,
@@ -42,26 +42,26 @@ pub(crate) struct Container {
 }
 
 impl Container {
-    /// Starts a container that goes when `owner` does, and waits until the server in it answers. It keeps its port when it is
-    /// started again.
+    /// Starts a container that is removed when `owner` ends, and waits until its server accepts sessions. The port survives
+    /// a restart.
     pub(crate) async fn start_new(image: &str, owner: &Process, home: &Path) -> Result<Self, String> {
         let host = engine_host();
         let engine = engine(&host).await?;
         let (name, password) = (format!("prism-postgres-{}", random()?), random()?);
-        // The watch comes first: whatever is made from here on is taken away, wherever this process is killed.
+        // Watchdog first: whatever is created from here on is removed, wherever this process is killed.
         watchdog::watch(owner, home, &Leftover::Container { engine, host: host.clone(), name: name.clone() })
             .map_err(|error| error.to_string())?;
 
-        let local = here(&host).await;
-        let container = timeout(PULL_PATIENCE, request(image, &name, &password, local)?.start())
+        let local = is_local(&host).await;
+        let container = timeout(PULL_TIMEOUT, request(image, &name, &password, local)?.start())
             .await
             .map_err(|_| {
-                format!("{image} was neither pulled nor started within {} s", PULL_PATIENCE.as_secs())
+                format!("{image} was neither pulled nor started within {} s", PULL_TIMEOUT.as_secs())
             })?
             .map_err(|error| with_causes(&error))?;
         let started = Self::await_server(&container, image, name, &password, local).await;
         if started.is_ok() {
-            // Dropping the handle would remove the container, and the run's next process needs it.
+            // Dropping the handle would remove the container, which later processes of the run need.
             std::mem::forget(container);
         }
         started
@@ -83,14 +83,14 @@ impl Container {
         let url = Url::parse(&format!("postgres://{SUPERUSER}:{password}@{host}:{port}/postgres"))
             .map_err(|error| format!("{host}: {error}"))?;
         let started = Self { name, image: image.to_owned(), url };
-        started.answers().await?;
+        started.await_session().await?;
         Ok(started)
     }
 
-    /// Waits until the server takes sessions. While the image sets up its database it does not listen on a port, so the
-    /// first session is with the server that stays.
-    async fn answers(&self) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until the server accepts sessions. During the image's setup the server does not listen on TCP, so the first
+    /// session is with the final server.
+    async fn await_session(&self) -> Result<(), String> {
+        let deadline = Instant::now() + STATE_TIMEOUT;
         loop {
             let Err(error) = session::connect(&self.url).await else { return Ok(()) };
             if !self.running().await? {
@@ -99,7 +99,7 @@ impl Container {
             if Instant::now() > deadline {
                 return Err(format!(
                     "no session within {} s: {error}\n{}",
-                    PATIENCE.as_secs(),
+                    STATE_TIMEOUT.as_secs(),
                     self.log().await
                 ));
             }
@@ -107,10 +107,10 @@ impl Container {
         }
     }
 
-    /// Starts it again after [`Container::stop`] or [`Container::kill`], on the same data and the same port.
+    /// Restarts it after [`Container::stop`] or [`Container::kill`], with the same data and port.
     pub(crate) async fn start(&self) -> Result<(), String> {
         client().await?.start_container(&self.name, None::<StartContainerOptions>).await.map_err(text)?;
-        self.answers().await
+        self.await_session().await
     }
 
     /// Fast shutdown: sessions are cut, the data is flushed.
@@ -118,7 +118,7 @@ impl Container {
         self.signal("SIGINT").await
     }
 
-    /// SIGKILL to all that runs in the container.
+    /// SIGKILL to all processes in the container.
     pub(crate) async fn kill(&self) -> Result<(), String> {
         self.signal("SIGKILL").await
     }
@@ -126,10 +126,10 @@ impl Container {
     async fn signal(&self, signal: &str) -> Result<(), String> {
         let options = KillContainerOptionsBuilder::new().signal(signal).build();
         client().await?.kill_container(&self.name, Some(options)).await.map_err(text)?;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + STATE_TIMEOUT;
         while self.running().await? {
             if Instant::now() > deadline {
-                return Err(format!("the container still runs {} s after {signal}", PATIENCE.as_secs()));
+                return Err(format!("the container still runs {} s after {signal}", STATE_TIMEOUT.as_secs()));
             }
             sleep(Duration::from_millis(10)).await;
         }
@@ -141,7 +141,7 @@ impl Container {
         Ok(found.state.and_then(|state| state.running).unwrap_or(false))
     }
 
-    /// Removes it with its data. What fails here is the watchdog's to finish.
+    /// Removes it with its data. On failure, the watchdog does.
     pub(crate) async fn remove(&self) {
         if let Ok(client) = client().await {
             let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
@@ -149,17 +149,17 @@ impl Container {
         }
     }
 
-    /// The server's address, at the database that every cluster has.
+    /// The server's URL, with the database `postgres`, which every cluster has.
     pub(crate) fn url(&self) -> Url {
         self.url.clone()
     }
 
-    /// Which image it runs, and its name for `docker ps`.
+    /// Image and container name.
     pub(crate) fn origin(&self) -> String {
         format!("{}, {}", self.image, self.name)
     }
 
-    /// The end of what the container printed.
+    /// The last lines of the container's log.
     async fn log(&self) -> String {
         let Ok(engine) = engine(&engine_host()).await else { return String::new() };
         let output = Command::new(engine)
@@ -180,7 +180,7 @@ fn request(
     password: &str,
     local: bool,
 ) -> Result<testcontainers::ContainerRequest<GenericImage>, String> {
-    // The colon of a registry's port is not that of a tag.
+    // A colon may also separate a registry's port.
     let (repository, tag) = match image.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, tag),
         _ => (image, "latest"),
@@ -193,16 +193,16 @@ fn request(
     let mut request = GenericImage::new(repository, tag)
         .with_exposed_port(PORT.tcp())
         .with_container_name(name)
-        .with_label("prism-testkit", "a Postgres for tests; it goes when they are over")
+        .with_label("prism-testkit", "a Postgres for tests; removed after the run")
         .with_env_var("POSTGRES_USER", SUPERUSER)
         .with_env_var("POSTGRES_PASSWORD", password)
         .with_env_var("POSTGRES_DB", "postgres")
-        // As for a cluster: a challenge would cost every connection of an unoptimised test milliseconds of hashing.
+        // As for a cluster: SCRAM would cost each connection milliseconds of hashing in a debug build.
         .with_env_var("POSTGRES_HOST_AUTH_METHOD", "password")
         .with_cmd(command)
         .with_shm_size(SHARED_MEMORY)
-        .with_startup_timeout(PATIENCE);
-    // A fixed port, because a container that is started again gets another one otherwise.
+        .with_startup_timeout(STATE_TIMEOUT);
+    // A fixed port: a restarted container would get another one.
     request = if local {
         request.with_host_config_modifier(move |config| bind_to_loopback(config, port))
     } else {
@@ -217,10 +217,10 @@ fn bind_to_loopback(config: &mut HostConfig, port: u16) {
     config.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![binding]))]));
 }
 
-/// Whether the engine publishes ports where this process can reach them by loopback, which then nobody else can. Not so for
-/// one on another machine, nor for the one beside a container that the tests run in: its bridge is no interface of this system.
-/// (A file that says "this is a container" says too little: a container may have an engine of its own.)
-async fn here(host: &str) -> bool {
+/// Whether ports that the engine publishes on loopback, out of reach of other machines, are reachable from this process. Not
+/// so for a remote engine, nor for the host's engine when the tests run in a container: its bridge is no interface here.
+/// (/.dockerenv alone does not decide: a container may run its own engine.)
+async fn is_local(host: &str) -> bool {
     const NAME: &str = "com.docker.network.bridge.name";
     if !host.starts_with("unix:") {
         return false;
@@ -234,7 +234,7 @@ async fn here(host: &str) -> bool {
     Path::new("/sys/class/net").join(bridge).exists()
 }
 
-/// The engine that testcontainers speaks to: `DOCKER_HOST`, else the first socket that is there, in its order.
+/// The engine that testcontainers uses: `DOCKER_HOST`, else the first existing socket in its lookup order.
 fn engine_host() -> String {
     if let Ok(host) = std::env::var("DOCKER_HOST") {
         return host;
@@ -254,25 +254,24 @@ fn engine_host() -> String {
     .map_or_else(|| "unix:///var/run/docker.sock".to_owned(), |socket| format!("unix://{}", socket.display()))
 }
 
-/// The engine's command, once it has answered. It is what removes a container when the tests are gone: without it, one that
-/// was killed would leave its container behind.
+/// Path of the engine's CLI, after a successful probe. The watchdog needs it to remove the container of a killed run.
 async fn engine(host: &str) -> Result<PathBuf, String> {
     let mut problem = "neither docker nor podman is on PATH".to_owned();
     for program in ["docker", "podman"] {
         let Some(path) = watchdog::find_program(program) else { continue };
-        let asked = Command::new(&path)
+        let probe = Command::new(&path)
             .args(["container", "ls", "--quiet"])
             .env("DOCKER_HOST", host)
             .env("CONTAINER_HOST", host)
             .kill_on_drop(true)
             .output();
-        match timeout(Duration::from_secs(10), asked).await {
+        match timeout(Duration::from_secs(10), probe).await {
             Ok(Ok(output)) if output.status.success() => return Ok(path),
             Ok(Ok(output)) => {
                 problem = format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
             }
             Ok(Err(error)) => problem = format!("{program}: {error}"),
-            Err(_) => problem = format!("{program}: the engine at {host} does not answer within 10 s"),
+            Err(_) => problem = format!("{program}: no answer from the engine at {host} within 10 s"),
         }
     }
     Err(problem)
@@ -287,14 +286,14 @@ fn text(error: testcontainers::bollard::errors::Error) -> String {
     with_causes(&error)
 }
 
-/// An error with what it was caused by: the outermost alone says little.
+/// An error with its chain of causes; the outermost message alone is too vague.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
+        let message = cause.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
         }
         next = cause.source();
     }

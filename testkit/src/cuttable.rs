@@ -1,4 +1,4 @@
-//! A place on the way to a server where the way can be cut: for tests of outages, on a server that other tests share.
+//! A TCP relay that can be cut: for tests of outages on a shared server.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,14 +11,14 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use crate::runtime::{on_own_runtime, spawn};
+use crate::runtime::{on_testkit_runtime, spawn};
 use crate::{Error, address};
 
-/// How much of one connection may be under way in one direction while it is delayed, in pieces of at most 16 KiB.
-const UNDER_WAY: usize = 256;
+/// Buffer per connection and direction during a delay, in chunks of at most 16 KiB.
+const QUEUE_CHUNKS: usize = 256;
 
-/// A relay on a port of loopback in front of a server. It works whichever way the server was found, and on the provider's
-/// own runtime: neither a blocked nor a paused runtime of the test holds it up. Dropping it cuts it for good.
+/// A relay on a loopback port in front of any server. It runs on the testkit's runtime, so a blocked or paused runtime of
+/// the test does not stall it. Dropping it cuts it for good.
 #[derive(Debug)]
 pub struct Cuttable {
     url: Url,
@@ -27,41 +27,40 @@ pub struct Cuttable {
     state: Mutex<State>,
 }
 
-/// Where connections are led from now on.
+/// Target of new connections.
 #[derive(Debug)]
 struct Route {
     server: (String, u16),
-    /// What is held back on them, and for how long.
+    /// Delay per direction.
     delay: watch::Sender<Duration>,
 }
 
 #[derive(Debug)]
 enum State {
-    /// The task that accepts, and that owns the connections.
+    /// The accepting task, which owns the connections.
     Open(JoinHandle<()>),
-    /// A socket that keeps the port and does not listen on it, so that the system refuses who comes.
+    /// A bound socket that does not listen: it reserves the port, and the system refuses connections.
     Cut(TcpSocket),
-    /// Between the two, or gone.
+    /// In transition, or closed.
     Neither,
 }
 
 impl Cuttable {
-    /// Puts a relay before the server of `url`, such as [`crate::Schema::url`].
+    /// Starts a relay in front of the server at `url`, such as [`crate::Schema::url`].
     ///
     /// # Errors
-    /// The address is none, or no port is free.
+    /// The URL is invalid, or no port is free.
     pub async fn before(url: &str) -> Result<Self, Error> {
-        let server: Url =
-            url.parse().map_err(|error| Error::Machine(format!("the address of a server: {error}")))?;
-        let place = address::place(&server);
-        on_own_runtime(async move {
+        let server: Url = url.parse().map_err(|error| Error::Machine(format!("server address: {error}")))?;
+        let target = address::host_and_port(&server);
+        on_testkit_runtime(async move {
             let socket = socket(0)?;
-            let port = socket.local_addr().map_err(|error| refused(&error))?.port();
+            let port = socket.local_addr().map_err(|error| io_error(&error))?.port();
             let relay = Self {
-                url: address::with_place(&server, port),
+                url: address::with_loopback_port(&server, port),
                 port,
                 route: Arc::new(Mutex::new(Route {
-                    server: place,
+                    server: target,
                     delay: watch::Sender::new(Duration::ZERO),
                 })),
                 state: Mutex::new(State::Neither),
@@ -72,30 +71,30 @@ impl Cuttable {
         .await
     }
 
-    /// The address of the server, by way of the relay.
+    /// The URL of the server through the relay.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Resets all connections, and refuses new ones from when this returns. Cutting twice is cutting once.
+    /// Resets all connections; new ones are refused when this returns. Idempotent.
     ///
     /// # Errors
-    /// The system does not give the port back.
+    /// The port cannot be bound again.
     pub async fn cut(&self) -> Result<(), Error> {
         let State::Open(accepting) = self.replace(State::Neither) else { return Ok(()) };
         accepting.abort();
-        // The listener and the connections are closed once the task is gone.
+        // The listener and the connections are closed once the task has ended.
         let _ = accepting.await;
         let port = self.port;
-        let socket = on_own_runtime(async move { socket(port) }).await?;
+        let socket = on_testkit_runtime(async move { socket(port) }).await?;
         self.replace(State::Cut(socket));
         Ok(())
     }
 
-    /// Lets connections through again, on the same port. Restoring twice is restoring once.
+    /// Relays connections again, on the same port. Idempotent.
     ///
     /// # Errors
-    /// The system does not give the port back.
+    /// The port cannot be bound again.
     pub async fn restore(&self) -> Result<(), Error> {
         match self.replace(State::Neither) {
             open @ State::Open(_) => {
@@ -105,51 +104,48 @@ impl Cuttable {
             State::Cut(socket) => self.open(socket),
             State::Neither => {
                 let port = self.port;
-                let socket = on_own_runtime(async move { socket(port) }).await?;
+                let socket = on_testkit_runtime(async move { socket(port) }).await?;
                 self.open(socket)
             }
         }
     }
 
-    /// Holds back what arrives from now on, in each direction, for this long; zero ends it. It takes time only: what was
-    /// sent arrives whole and in order.
+    /// Delays data in each direction from now on; zero ends the delay. Data stays complete and in order.
     pub fn delay(&self, delay: Duration) {
         self.route().delay.send_replace(delay);
     }
 
-    /// Holds back what arrives from now on for this long, on the connections that there are; those made from now on are not
-    /// held back.
+    /// Delays data on the existing connections from now on; new connections are not delayed.
     pub fn strand(&self, delay: Duration) {
         let stranded = std::mem::replace(&mut self.route().delay, watch::Sender::new(Duration::ZERO));
         stranded.send_replace(delay);
     }
 
-    /// Leads connections that are made from now on to the server of `url`, as a name does that moves. Those that there are
-    /// stay where they are. The address by way of the relay stays as it was: user, password and database are to be the same.
+    /// Relays new connections to the server at `url`, like a DNS name that moves. Existing ones are unaffected. The relay's
+    /// own URL does not change, so user, password and database must be the same.
     ///
     /// # Errors
-    /// The address is none.
+    /// The URL is invalid.
     pub fn point_to(&self, url: &str) -> Result<(), Error> {
-        let server: Url =
-            url.parse().map_err(|error| Error::Machine(format!("the address of a server: {error}")))?;
-        self.route().server = address::place(&server);
+        let server: Url = url.parse().map_err(|error| Error::Machine(format!("server address: {error}")))?;
+        self.route().server = address::host_and_port(&server);
         Ok(())
     }
 
     fn route(&self) -> MutexGuard<'_, Route> {
-        self.route.lock().expect("nobody panics while it is held")
+        self.route.lock().expect("the lock is not poisoned")
     }
 
-    /// Listens. On the provider's runtime, which the listener then belongs to.
+    /// Listens, with the listener on the testkit's runtime.
     fn open(&self, socket: TcpSocket) -> Result<(), Error> {
         let _guard = crate::runtime::enter();
-        let listener = socket.listen(1024).map_err(|error| refused(&error))?;
+        let listener = socket.listen(1024).map_err(|error| io_error(&error))?;
         self.replace(State::Open(spawn(accept(listener, Arc::clone(&self.route)))));
         Ok(())
     }
 
     fn replace(&self, state: State) -> State {
-        std::mem::replace(&mut self.state.lock().expect("nobody panics while it is held"), state)
+        std::mem::replace(&mut self.state.lock().expect("the lock is not poisoned"), state)
     }
 }
 
@@ -161,20 +157,20 @@ impl Drop for Cuttable {
     }
 }
 
-/// A socket on a port of loopback (0: any) that does not listen yet.
+/// A socket bound to a loopback port (0: any), not listening yet.
 fn socket(port: u16) -> Result<TcpSocket, Error> {
-    let socket = TcpSocket::new_v4().map_err(|error| refused(&error))?;
-    // Connections that were here a moment ago do not keep the port.
-    socket.set_reuseaddr(true).map_err(|error| refused(&error))?;
-    socket.bind(([127, 0, 0, 1], port).into()).map_err(|error| refused(&error))?;
+    let socket = TcpSocket::new_v4().map_err(|error| io_error(&error))?;
+    // Connections in TIME_WAIT must not block the port.
+    socket.set_reuseaddr(true).map_err(|error| io_error(&error))?;
+    socket.bind(([127, 0, 0, 1], port).into()).map_err(|error| io_error(&error))?;
     Ok(socket)
 }
 
-fn refused(error: &std::io::Error) -> Error {
+fn io_error(error: &std::io::Error) -> Error {
     Error::io("a relay on 127.0.0.1", error)
 }
 
-/// Accepts until it is aborted. The connections go with the set that they are in.
+/// Accepts until aborted. The connections end with their `JoinSet`.
 async fn accept(listener: TcpListener, route: Arc<Mutex<Route>>) {
     let mut connections = JoinSet::new();
     loop {
@@ -182,7 +178,7 @@ async fn accept(listener: TcpListener, route: Arc<Mutex<Route>>) {
             accepted = listener.accept() => {
                 if let Ok((client, _)) = accepted {
                     let (server, delay) = {
-                        let route = route.lock().expect("nobody panics while it is held");
+                        let route = route.lock().expect("the lock is not poisoned");
                         (route.server.clone(), route.delay.subscribe())
                     };
                     connections.spawn(relay(client, server, delay));
@@ -193,15 +189,15 @@ async fn accept(listener: TcpListener, route: Arc<Mutex<Route>>) {
     }
 }
 
-/// Both directions of one connection. Whatever ends it, also an abort in the middle, ends it by a reset on both sides,
-/// unless both have said that they are done.
+/// Both directions of one connection. Any end, also an abort, resets both sides, unless both have shut down their sending
+/// half.
 async fn relay(mut client: TcpStream, server: (String, u16), delay: watch::Receiver<Duration>) {
     let Ok(mut server) = TcpStream::connect(server).await else { return };
     for stream in [&client, &server] {
         let _ = stream.set_nodelay(true);
         let _ = stream.set_zero_linger();
     }
-    // Borrowed halves: an owned one says goodbye when it is dropped, and a cut does not.
+    // Borrowed halves: an owned half shuts down cleanly on drop, which a cut must not do.
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let sent = copy(from_client, to_server, delay.clone());
@@ -214,25 +210,25 @@ async fn copy(
     mut to: WriteHalf<'_>,
     delay: watch::Receiver<Duration>,
 ) -> std::io::Result<()> {
-    let (queue, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
+    let (queue, mut due) = mpsc::channel::<(Instant, Vec<u8>)>(QUEUE_CHUNKS);
     let read = async move {
-        let mut piece = vec![0; 16 << 10];
+        let mut chunk = vec![0; 16 << 10];
         loop {
-            let length = from.read(&mut piece).await?;
+            let length = from.read(&mut chunk).await?;
             let at = Instant::now() + *delay.borrow();
-            // An empty piece is the end. Nobody takes it any more: the other side is gone.
-            if queue.send((at, piece[..length].to_vec())).await.is_err() || length == 0 {
+            // An empty chunk marks the end. A failed send means that the other side is closed.
+            if queue.send((at, chunk[..length].to_vec())).await.is_err() || length == 0 {
                 return Ok(());
             }
         }
     };
     let write = async move {
-        while let Some((at, piece)) = due.recv().await {
+        while let Some((at, chunk)) = due.recv().await {
             sleep_until(at).await;
-            if piece.is_empty() {
+            if chunk.is_empty() {
                 return to.shutdown().await;
             }
-            to.write_all(&piece).await?;
+            to.write_all(&chunk).await?;
         }
         Ok(())
     };

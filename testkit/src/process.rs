@@ -1,23 +1,23 @@
-//! A process named so that its id cannot be mistaken for that of a later one: id and start time, from /proc or from `ps`.
+//! Process identity that is safe against pid reuse: pid and start time, from /proc or `ps`.
 
 use std::fs;
 use std::process::Command;
 use std::str::FromStr;
 
-/// A process of this machine, by id and start time.
+/// A process on this machine, by pid and start time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
-    /// Letters and digits: clock ticks since boot where there is a /proc, else what `ps` prints, without its blanks.
+    /// Letters and digits: clock ticks since boot with /proc, else the output of `ps` without spaces.
     pub(crate) start: String,
 }
 
-/// What the system says of a process that exists.
+/// The system's record of an existing process.
 struct Facts {
     parent: u32,
     name: String,
     start: String,
-    /// It has ended, and its parent has not asked how.
+    /// Ended, but not yet reaped by its parent.
     zombie: bool,
 }
 
@@ -28,22 +28,22 @@ impl Process {
         Self { pid, start }
     }
 
-    /// The process that this run of the tests belongs to: the nearest ancestor that is cargo or one of its commands that
-    /// run tests, because one such process starts all test binaries of a run; without one, this process.
+    /// The process that owns this test run: the nearest ancestor that is cargo or a cargo test runner, because it starts all
+    /// test binaries of a run; without one, this process.
     pub(crate) fn run() -> Self {
         const RUNNERS: [&str; 4] = ["cargo", "cargo-nextest", "cargo-llvm-cov", "cargo-mutants"];
         let mut pid = std::process::id();
         while let Some(Facts { parent, .. }) = facts(pid) {
-            let Some(above) = facts(parent) else { break };
-            if RUNNERS.contains(&above.name.as_str()) {
-                return Self { pid: parent, start: above.start };
+            let Some(ancestor) = facts(parent) else { break };
+            if RUNNERS.contains(&ancestor.name.as_str()) {
+                return Self { pid: parent, start: ancestor.start };
             }
             pid = parent;
         }
         Self::own()
     }
 
-    /// Whether it still runs. A process that only waits for its parent to notice its end does not.
+    /// Whether it still runs. A zombie does not.
     pub(crate) fn alive(&self) -> bool {
         facts(self.pid).is_some_and(|facts| facts.start == self.start && !facts.zombie)
     }
@@ -67,12 +67,12 @@ impl FromStr for Process {
     }
 }
 
-/// Whether a process with this id runs.
+/// Whether a process with this pid runs.
 pub(crate) fn exists(pid: u32) -> bool {
     facts(pid).is_some_and(|facts| !facts.zombie)
 }
 
-/// The processes that `parent` started and that are still its own.
+/// Current child processes of `parent`.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let all: Vec<u32> = match fs::read_dir("/proc") {
         Ok(entries) => {
@@ -100,7 +100,7 @@ fn facts(pid: u32) -> Option<Facts> {
     }
 }
 
-/// Reads proc(5)'s stat: `pid (name) state ppid … starttime …`, where the name may hold blanks and parentheses.
+/// Parses /proc/PID/stat (proc(5)): `pid (name) state ppid … starttime …`; the name may contain spaces and parentheses.
 fn from_stat(line: &str) -> Option<Facts> {
     let (before, after) = line.rsplit_once(") ")?;
     let (_, name) = before.split_once('(')?;
@@ -114,17 +114,17 @@ fn from_stat(line: &str) -> Option<Facts> {
 }
 
 fn from_ps(pid: u32) -> Option<Facts> {
-    let ask = |what: &str| {
-        let output = Command::new("ps").args(["-o", what, "-p", &pid.to_string()]).output().ok()?;
+    let column = |format: &str| {
+        let output = Command::new("ps").args(["-o", format, "-p", &pid.to_string()]).output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         (!text.is_empty()).then_some(text)
     };
-    let name = ask("comm=")?;
+    let name = column("comm=")?;
     Some(Facts {
-        parent: ask("ppid=")?.parse().ok()?,
+        parent: column("ppid=")?.parse().ok()?,
         name: name.rsplit('/').next().unwrap_or(&name).to_owned(),
-        start: ask("lstart=")?.chars().filter(char::is_ascii_alphanumeric).collect(),
-        zombie: ask("state=")?.starts_with('Z'),
+        start: column("lstart=")?.chars().filter(char::is_ascii_alphanumeric).collect(),
+        zombie: column("state=")?.starts_with('Z'),
     })
 }
 
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_blanks_and_parentheses_does_not_shift_the_fields() {
+    fn a_name_with_spaces_and_parentheses_does_not_shift_the_fields() {
         let line = "7 (a) b (c)) Z 3 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
         let facts = from_stat(line).unwrap();
         assert_eq!((facts.parent, facts.name.as_str()), (3, "a) b (c)"));
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_alive_and_one_with_its_id_and_another_start_is_not() {
+    fn a_reused_pid_with_another_start_time_is_not_alive() {
         let own = Process::own();
         assert!(own.alive());
         assert!(!Process { start: format!("{}0", own.start), ..own }.alive());
     }
 
     #[test]
-    fn a_process_is_read_back_from_what_is_written() {
+    fn display_and_from_str_round_trip() {
         let own = Process::own();
         assert_eq!(own.to_string().parse(), Ok(own));
         assert_eq!("12-".parse::<Process>(), Err(()));

@@ -1,4 +1,4 @@
-//! Finds the run's server: the first process starts it and writes down where it is, under a lock that the others wait for.
+//! Lookup of the run's server: the first process starts and records it, under a lock on which the others wait.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,14 +14,14 @@ use crate::launch::Server;
 use crate::process::Process;
 use crate::server::Found;
 use crate::settings::Settings;
-use crate::{Error, Way, address, given, watchdog};
+use crate::{Error, Way, address, external, watchdog};
 
-/// What the first process of a run wrote down.
+/// The record written by the first process of a run.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Record {
     Running(Box<Found>),
-    /// A line for each way, and why it failed: the next process would fail alike, and wait for it again.
+    /// One line per failed way. Recorded, because each further process would only wait for the same failure.
     NoWay(String),
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn find_or_start() -> Result<Found, Error> {
     let _lock = lock(&home).await?;
     let record = home.join("server.json");
     match fs::read(&record).ok().and_then(|json| serde_json::from_slice(&json).ok()) {
-        Some(Record::Running(found)) => return answers(*found).await,
+        Some(Record::Running(found)) => return check_reachable(*found).await,
         Some(Record::NoWay(tried)) => return Err(Error::NoWay { tried }),
         None => {}
     }
@@ -43,28 +43,28 @@ pub(crate) async fn find_or_start() -> Result<Found, Error> {
         Ok(found) => Record::Running(Box::new(found.clone())),
         Err(tried) => Record::NoWay(tried.clone()),
     };
-    // Whole or not at all: a process that is killed here leaves no half of it.
-    let half = home.join("server.json.new");
-    fs::write(&half, serde_json::to_vec(&written).expect("text and numbers"))
-        .and_then(|()| fs::rename(&half, &record))
+    // Atomic replacement: a kill in between leaves no partial record.
+    let partial = home.join("server.json.new");
+    fs::write(&partial, serde_json::to_vec(&written).expect("text and numbers"))
+        .and_then(|()| fs::rename(&partial, &record))
         .map_err(|error| Error::io(&format!("cannot write {}", record.display()), &error))?;
     match result {
         Ok(found) => {
-            crate::say(&found.description.to_string());
+            crate::report(&found.description.to_string());
             Ok(found)
         }
         Err(tried) => Err(Error::NoWay { tried }),
     }
 }
 
-/// Two demands of one run (a test that sets the environment of another) have a server each.
+/// One server per combination of settings: a test may start another with a different environment.
 fn label(settings: &Settings) -> String {
     let mut hasher = DefaultHasher::new();
     (settings.ways(), settings.url.as_ref().map(Url::as_str), &settings.image).hash(&mut hasher);
     format!("run-{:016x}", hasher.finish())
 }
 
-/// Waits until no other process of the run is at it. Goes with the file, and with the process.
+/// Waits for the run's lock. It is released when the file is dropped or the process ends.
 async fn lock(home: &Path) -> Result<File, Error> {
     let path = home.join("lock");
     let problem = |error: std::io::Error| Error::io("cannot lock the folder of the run", &error);
@@ -78,29 +78,29 @@ async fn lock(home: &Path) -> Result<File, Error> {
     .map_err(problem)
 }
 
-/// A server that was there and is gone (out of memory, or somebody stopped it) is worth its own error.
-async fn answers(found: Found) -> Result<Found, Error> {
+/// Separate error for a server that ran and ended (out of memory, or stopped by hand).
+async fn check_reachable(found: Found) -> Result<Found, Error> {
     if found.description.way == Way::Url {
         return Ok(found);
     }
-    let place = address::place(&found.url);
-    let problem = match tokio::time::timeout(Duration::from_secs(10), TcpStream::connect(place)).await {
+    let target = address::host_and_port(&found.url);
+    let problem = match tokio::time::timeout(Duration::from_secs(10), TcpStream::connect(target)).await {
         Ok(Ok(_)) => return Ok(found),
         Ok(Err(error)) => error.to_string(),
         Err(_) => "no answer within 10 s".to_owned(),
     };
     Err(Error::Server {
         server: found.description.to_string(),
-        problem: format!("an earlier process of this run started it, and now it does not answer: {problem}"),
+        problem: format!("started by an earlier process of this run, unreachable now: {problem}"),
     })
 }
 
-/// Tries the ways in order. An error has a line for each.
+/// Tries the ways in order. The error has one line per way.
 async fn start(settings: &Settings, run: &Process, home: &Path) -> Result<Found, String> {
     let mut tried = Vec::new();
     for way in settings.ways() {
         let result = match (way, &settings.url) {
-            (Way::Url, Some(url)) => given::start(url, run, home).await,
+            (Way::Url, Some(url)) => external::start(url, run, home).await,
             (way, _) => Server::launch(way, &settings.image, run, home).await.map(|(_, found)| found),
         };
         match result {
@@ -114,7 +114,7 @@ async fn start(settings: &Settings, run: &Process, home: &Path) -> Result<Found,
     Err(lines(&tried))
 }
 
-/// A line for each way that was tried, for [`Error::NoWay`].
+/// One line per way tried, for [`Error::NoWay`].
 pub(crate) fn lines(tried: &[String]) -> String {
     tried.iter().flat_map(|line| ["  ", line, "\n"]).collect()
 }

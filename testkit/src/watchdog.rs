@@ -1,5 +1,5 @@
-//! Takes away what was made for tests once they are gone, also if they were killed: a shell script in a session of its own,
-//! and for what even that leaves (a machine that went down), the next run.
+//! Cleanup of test resources after the end of their run, also after SIGKILL: by a shell script in a separate session, or
+//! after a machine crash by the next run.
 
 use std::fs;
 use std::io::Write;
@@ -15,28 +15,28 @@ use crate::process::Process;
 
 const SCRIPT: &str = include_str!("watchdog.sh");
 
-/// What has to be taken away.
+/// A resource to remove.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Leftover {
     /// A folder with a cluster in it, and the server that runs on it.
     Cluster { folder: PathBuf },
-    /// A container, by the command and the address of its engine.
+    /// A container, with CLI and address of its engine.
     Container { engine: PathBuf, host: String, name: String },
-    /// A database on a server that is not ours. The environment names the server.
+    /// A database on an external server. The environment holds the server's address.
     Database { psql: PathBuf, environment: Vec<(String, String)>, name: String },
 }
 
-/// The folder for what processes of this user know of each other's servers: private, one per user.
+/// The per-user private folder in which processes share the records of their servers.
 ///
 /// # Errors
-/// It cannot be made, or somebody else made it.
+/// It cannot be created, or belongs to another user.
 pub(crate) fn registry() -> Result<PathBuf, Error> {
     let uid = rustix::process::getuid().as_raw();
     let path = std::env::temp_dir().join(format!("prism-testkit-{uid}"));
     match fs::DirBuilder::new().mode(0o700).create(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(Error::io(&format!("cannot make the folder {}", path.display()), &error));
+            return Err(Error::io(&format!("cannot create the folder {}", path.display()), &error));
         }
         _ => {}
     }
@@ -44,22 +44,22 @@ pub(crate) fn registry() -> Result<PathBuf, Error> {
         .map_err(|error| Error::io(&format!("cannot read {}", path.display()), &error))?;
     if !found.is_dir() || found.uid() != uid || found.mode() & 0o077 != 0 {
         return Err(Error::Machine(format!(
-            "{} must be a folder of this user that nobody else can enter: remove it",
+            "{} is not a folder with access for this user only: remove it",
             path.display()
         )));
     }
     Ok(path)
 }
 
-/// Makes `name` in the registry: a folder whose name begins with the process that it belongs to.
+/// Creates a folder in the registry; its name begins with the owning process.
 pub(crate) fn home(owner: &Process, label: &str) -> Result<PathBuf, Error> {
     let home = registry()?.join(format!("{owner}-{label}"));
     fs::create_dir_all(&home)
-        .map_err(|error| Error::io(&format!("cannot make the folder {}", home.display()), &error))?;
+        .map_err(|error| Error::io(&format!("cannot create the folder {}", home.display()), &error))?;
     Ok(home)
 }
 
-/// Sees to it that `leftover` and then `home` go when `owner` is gone, or when `home` is.
+/// Schedules the removal of `leftover`, then of `home`, for when `owner` ends or `home` disappears.
 pub(crate) fn watch(owner: &Process, home: &Path, leftover: &Leftover) -> Result<(), Error> {
     let record = serde_json::to_vec(leftover).expect("paths and names are text");
     fs::write(home.join("leftover.json"), record)
@@ -68,8 +68,8 @@ pub(crate) fn watch(owner: &Process, home: &Path, leftover: &Leftover) -> Result
 }
 
 fn spawn(owner: &Process, home: &Path, leftover: &Leftover) -> std::io::Result<()> {
-    // A session of its own, so that neither Ctrl-C nor a runner that ends a group of processes ends it too. Where there is
-    // no setsid, a group of its own and deafness to SIGHUP come close.
+    // A separate session, out of reach of Ctrl-C and of a runner that kills its process group. Without setsid, a separate
+    // process group and ignoring SIGHUP come close.
     let mut command = if find_program("setsid").is_some() {
         let mut command = Command::new("setsid");
         command.arg("sh");
@@ -92,17 +92,17 @@ fn spawn(owner: &Process, home: &Path, leftover: &Leftover) -> std::io::Result<(
             command.arg("database").arg(psql).arg(name).envs(environment.iter().cloned())
         }
     };
-    // The folder of a test may be gone before this is.
+    // A test's working directory may be deleted while the watchdog runs.
     command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut shell = command.spawn()?;
-    // Dropped at the end of the statement, which is the end of the script for the shell.
-    shell.stdin.take().expect("a pipe was asked for").write_all(SCRIPT.as_bytes())?;
-    // The shell puts its work into the background and ends.
+    // The pipe is dropped at the end of the statement: end of script for the shell.
+    shell.stdin.take().expect("stdin is piped").write_all(SCRIPT.as_bytes())?;
+    // The shell backgrounds its work and exits.
     shell.wait()?;
     Ok(())
 }
 
-/// Takes away what runs and processes have left that are gone, and that no watchdog took away.
+/// Removes the leftovers of ended runs and processes that no watchdog removed.
 pub(crate) fn reap(registry: &Path) {
     for entry in fs::read_dir(registry).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -114,15 +114,15 @@ pub(crate) fn reap(registry: &Path) {
         }
         let record = fs::read(entry.path().join("leftover.json")).ok();
         match record.and_then(|json| serde_json::from_slice(&json).ok()) {
-            // Another watchdog may be at it: all that is done can be done twice.
+            // Another watchdog may be at work on it: removal is idempotent.
             Some(leftover) => drop(spawn(&owner, &entry.path(), &leftover)),
-            // The process died before it made anything.
+            // The process died before it created anything.
             None => drop(fs::remove_dir_all(entry.path())),
         }
     }
 }
 
-/// The first folder of PATH that has an executable of this name.
+/// Path of the first executable of this name on PATH.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

@@ -1,11 +1,11 @@
-# Waits until the process that tests belong to is gone, then takes away what was made for them. Fed to `sh -s`, because a
-# shell outlives the test that started it, and a test binary has no main of its own to run this in.
+# Waits for the end of the process that owns the test run, then removes the run's resources. A shell script, fed to `sh -s`:
+# it must outlive the test that starts it, and a test binary has no main function that could do this.
 #
 #   PID START HOME cluster FOLDER
 #   PID START HOME container ENGINE NAME
 #   PID START HOME database PSQL NAME      (the server's address is in PGHOST and its kin)
 #
-# START is what Process::start holds. HOME is a folder that goes last; the watch also ends when it is gone already.
+# START is Process::start. HOME is a folder that is removed last; the watch also ends when it disappears.
 
 alive() {
   if [ -r /proc/self/stat ]; then
@@ -18,10 +18,10 @@ alive() {
   fi
 }
 
-# SIGQUIT is Postgres's immediate shutdown: nothing here is worth a checkpoint.
+# SIGQUIT is Postgres's immediate shutdown: no checkpoint is needed.
 stop_cluster() {
   { read -r main <"$1/data/postmaster.pid"; } 2>/dev/null || return 0
-  # The id may be another process's by now. A server's working directory is its data directory.
+  # Guard against pid reuse: a server's working directory is its data directory.
   if [ -e /proc/self/cwd ]; then
     [ "$(readlink "/proc/$main/cwd")" = "$1/data" ] || return 0
   fi
@@ -33,7 +33,7 @@ stop_cluster() {
   kill -KILL "$main"
 }
 
-# Each takes its thing away and succeeds if there was none.
+# Each removes its resource, and succeeds only if there was none.
 remove_cluster() {
   [ -e "$1" ] || return 0
   stop_cluster "$1"
@@ -54,17 +54,17 @@ remove_database() {
 
 main() {
   trap '' HUP INT QUIT
-  told=
-  trap 'told=yes' TERM
+  terminated=
+  trap 'terminated=yes' TERM
   pid=$1 start=$2 home=$3 kind=$4
   shift 4
-  while [ -z "$told" ] && [ -e "$home" ] && alive; do sleep 0.3; done
-  # What was on its way when the process died (a server just forked, a container just asked for) may come up after the
-  # first look, so it takes three looks in a row that find nothing.
-  looks=0 clean=0
-  while [ "$clean" -lt 3 ] && [ "$looks" -lt 60 ]; do
+  while [ -z "$terminated" ] && [ -e "$home" ] && alive; do sleep 0.3; done
+  # A resource in creation when the process died (a server just forked, a container just requested) may appear after the
+  # first check, so three consecutive checks must find nothing.
+  checks=0 clean=0
+  while [ "$clean" -lt 3 ] && [ "$checks" -lt 60 ]; do
     if "remove_$kind" "$@"; then clean=$((clean + 1)); else clean=0; fi
-    looks=$((looks + 1))
+    checks=$((checks + 1))
     sleep 0.3
   done
   rm -rf "$home"

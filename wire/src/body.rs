@@ -1,4 +1,4 @@
-//! A body that sees, changes or refuses what another body yields.
+//! A body that observes, changes or rejects the frames of another body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -6,16 +6,15 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// What is done with each frame of a body, and with its end. A filter that is dropped sees that the body is.
+/// A filter on the frames of a body and its end. It is dropped with the body.
 pub trait FrameFilter<E>: Unpin {
-    /// What the body fails with: `E`, or what a filter makes of it.
+    /// The error of the filtered body: `E`, or what the filter maps it to.
     type Error;
 
-    /// Whether the filter has to see the end of the body (`None`). The body then never reports its end ahead.
+    /// Whether the filter has to see the end of the body (`None`). The body then never reports its end in advance.
     const SEES_END: bool = false;
 
-    /// Takes what the body yielded, and returns what is yielded in its place. `is_end` asks the body whether this was
-    /// its last.
+    /// Maps a frame of the body. `is_end` asks the body whether this frame was its last.
     fn frame(
         &mut self,
         frame: Option<Result<Frame<Bytes>, E>>,

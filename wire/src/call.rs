@@ -1,4 +1,4 @@
-//! One call as every service sees it: who may make it, whether it is let in, and what the log learns of it.
+//! The part of a call that is common to all services: authorization, admission, and notes for the log.
 
 use std::sync::{Arc, OnceLock};
 
@@ -9,8 +9,8 @@ use crate::message::WireResponse;
 use crate::slots::{Admission, Slot};
 use crate::status::status;
 
-/// What one call learned that its status does not tell, for the log. Put one into a request's extensions, keep a clone,
-/// and read it when the call is over.
+/// Facts about a call for the log that its status does not contain. Put one into a request's extensions, keep a clone, and
+/// read it when the call has ended.
 #[derive(Clone, Default)]
 pub struct CallNotes(Arc<Notes>);
 
@@ -21,33 +21,32 @@ struct Notes {
 }
 
 impl CallNotes {
-    /// The namespace that the request named, if it is a valid one.
+    /// The request's namespace, if valid.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.0.namespace.get()
     }
 
-    /// Why the call failed, with the cause that a client is not told (ERR-2).
+    /// Why the call failed, with the cause that is not sent to the client (ERR-2).
     pub fn error(&self) -> Option<&Error> {
         self.0.error.get()
     }
 }
 
-/// What a caller may do where, decided before the request was decoded. Put one into a request's extensions; a call
-/// without one may name any namespace.
+/// The namespace check of a caller, set up before the request is decoded. Put one into a request's extensions; a call
+/// without one may use any namespace.
 #[derive(Clone)]
 pub struct NamespaceGuard(Arc<Allows>);
 
 type Allows = dyn Fn(&str) -> Result<(), Error> + Send + Sync;
 
 impl NamespaceGuard {
-    /// A guard that answers for each namespace whether the call may go on.
+    /// A guard that decides for each namespace whether the call may proceed.
     pub fn new(allows: impl Fn(&str) -> Result<(), Error> + Send + Sync + 'static) -> Self {
         Self(Arc::new(allows))
     }
 }
 
-/// Reads what the layers around the service left in the request, asks whether the namespace is allowed, and takes a slot. The
-/// request has been read by now.
+/// Takes the layers' state from the request, checks the namespace, and takes a slot. The request has been read completely.
 pub(crate) fn admit<T>(request: &Request<T>, namespace: &str) -> Result<(CallNotes, Option<Slot>), Status> {
     let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
     if let Ok(namespace) = Namespace::new(namespace) {
@@ -69,7 +68,7 @@ pub(crate) fn refuse(notes: &CallNotes, error: Error) -> Status {
     status
 }
 
-/// The answer to a call, or the status that refuses it.
+/// The response to a call, or the status that refuses it.
 pub(crate) fn answer<A: WireResponse>(
     notes: &CallNotes,
     answer: Result<A, Error>,

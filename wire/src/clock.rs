@@ -1,4 +1,4 @@
-//! Where `now` comes from: the only clock of a server, read once per request.
+//! The source of `now`: the only clock of a server, read once per request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prism_contract::Timestamp;
 
-/// Tells the time that a request happens at.
+/// The clock that timestamps requests.
 pub trait Clock: Send + Sync + 'static {
-    /// The moment, now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }
 
@@ -30,7 +30,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands until it is moved, so that a test need not wait for time to pass. Clones show the same time.
+/// A clock that only moves when set, so that a test need not wait. Clones share the time.
 #[derive(Debug, Clone)]
 pub struct ManualClock(Arc<AtomicI64>);
 
@@ -40,12 +40,12 @@ impl ManualClock {
         Self(Arc::new(AtomicI64::new(now.as_micros())))
     }
 
-    /// Moves it by `span`, and no further than [`Timestamp::MAX`].
+    /// Advances it by `span`, at most to [`Timestamp::MAX`].
     pub fn advance(&self, span: Duration) {
         self.set(self.now().saturating_add(span));
     }
 
-    /// Sets it, backwards too: two gateways may disagree about the time.
+    /// Sets it, also backwards: the clocks of two gateways may differ.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_micros(), Ordering::SeqCst);
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_manual_clock_stands_until_it_is_moved_and_its_clones_move_with_it() {
+    fn a_manual_clock_only_moves_when_set_and_clones_share_its_time() {
         let clock = ManualClock::new(Timestamp::EPOCH);
         let clone = clock.clone();
         assert_eq!(clone.now(), Timestamp::EPOCH);
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_clock_tells_microseconds_since_1970() {
+    fn the_system_clock_counts_microseconds_since_1970() {
         let year_2020 = 1_577_836_800_000_000;
         assert!(SystemClock.now().as_micros() > year_2020);
     }

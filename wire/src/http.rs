@@ -1,8 +1,8 @@
-//! A tower layer that lets nothing but gRPC requests through: POST, with the content type of gRPC in protobuf.
+//! A tower layer that rejects everything but gRPC requests: POST, with the content type of gRPC in protobuf.
 //!
-//! gRPC runs over HTTP, and a browser sends HTTP for any page that asks it to. What a page can send without the server's
-//! leave (GET, or POST of `text/plain` or of a form) is therefore refused before anything reads it, and so is every
-//! encoding that the server does not speak (`application/grpc-web`, `application/grpc+json`).
+//! gRPC runs over HTTP, and any web page can make a browser send HTTP requests. Those that need no CORS preflight (GET, or
+//! POST of `text/plain` or of a form) are therefore refused before they are read, and so are encodings that the server does
+//! not support (`application/grpc-web`, `application/grpc+json`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,10 +14,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tower::{Layer, Service};
 
-/// What a media type of gRPC begins with.
+/// The prefix of gRPC's media types.
 const GRPC: &str = "application/grpc";
 
-/// Puts [`RequestShape`] around a service.
+/// Wraps a service in [`RequestShape`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestShapeLayer;
 
@@ -29,12 +29,12 @@ impl<S> Layer<S> for RequestShapeLayer {
     }
 }
 
-/// A service that sees gRPC requests only (ERR-3). Anything else gets a status of HTTP's and a line of plain text: 405 for
-/// a method other than POST, 415 for a content type other than `application/grpc` and `application/grpc+proto`.
+/// A service that only receives gRPC requests (ERR-3). Anything else gets an HTTP status and a line of plain text: 405 for a
+/// method other than POST, 415 for a content type other than `application/grpc` and `application/grpc+proto`.
 #[derive(Debug, Clone)]
 pub struct RequestShape<S>(S);
 
-/// Why a request is no call of gRPC.
+/// Why a request is not a gRPC call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotGrpc {
     /// Its method is not POST: 405.
@@ -44,7 +44,7 @@ pub enum NotGrpc {
 }
 
 impl NotGrpc {
-    /// Looks at a request's method and headers; `None` if it may be a call of gRPC.
+    /// Checks a request's method and headers; `None` if it may be a gRPC call.
     pub fn find(method: &Method, headers: &HeaderMap) -> Option<Self> {
         if method != Method::POST {
             return Some(Self::Method);
@@ -54,7 +54,7 @@ impl NotGrpc {
         if is_grpc { None } else { Some(Self::ContentType) }
     }
 
-    /// The answer: a status and one line of text.
+    /// The response: a status and one line of text.
     pub fn answer<B: From<&'static str>>(self) -> Response<B> {
         let (status, text) = match self {
             Self::Method => (
@@ -77,7 +77,7 @@ impl NotGrpc {
     }
 }
 
-/// Whether this is the media type of gRPC in protobuf. Parameters (`;charset=utf-8`) say nothing about gRPC.
+/// Whether this is the media type of gRPC in protobuf. Parameters (`;charset=utf-8`) are ignored.
 fn is_grpc(value: &HeaderValue) -> bool {
     let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let Some((start, suffix)) = media_type.split_at_checked(GRPC.len()) else { return false };
@@ -107,12 +107,12 @@ where
     }
 }
 
-/// The body of a call's answer, or the text that refuses a request.
+/// The body of a call's response, or the text that refuses a request.
 #[derive(Debug)]
 pub enum Shaped<B> {
-    /// A call's.
+    /// Of a call.
     Call(B),
-    /// A refusal's; `None` once it was taken.
+    /// Of a refusal; `None` once it was sent.
     Text(Option<&'static str>),
 }
 
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_is_taken() {
+    fn a_refusal_names_the_accepted_types() {
         let answer = NotGrpc::ContentType.answer::<String>();
         assert_eq!(answer.status(), 415);
         assert_eq!(answer.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");

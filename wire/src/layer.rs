@@ -1,7 +1,7 @@
-//! A tower layer that makes the framework's own failures follow the contract's table of statuses (ERR-1).
+//! A tower layer that maps the framework's own failures to the contract's table of statuses (ERR-1).
 //!
-//! Every status of Prism's own carries details. One that carries none comes from the framework: a message too large, or
-//! bytes that are not protobuf, or a method that there is not. Those are the client's mistakes, and this says so.
+//! Every status made by Prism carries details. One without details comes from the framework: a message that is too large,
+//! bytes that are not protobuf, or an unknown method. Those are the client's errors, and are reported as such.
 
 use std::task::{Context, Poll};
 
@@ -16,18 +16,18 @@ use tower::{Layer, Service};
 
 use crate::MAX_REQUEST_BYTES;
 use crate::body::{Filtered, FrameFilter};
-use crate::one_message::BROKEN;
-use crate::status::{foreign, framework};
+use crate::one_message::TRUNCATED;
+use crate::status::{framework, other_service};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
-/// Sent beside the UNIMPLEMENTED of a compressed request that the server does not read.
+/// Sent with UNIMPLEMENTED for a request in an unsupported compression.
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// A body whose trailers follow the table.
 pub type Normalized<B> = Filtered<B, NormalizeTrailers>;
 
-/// Puts [`Statuses`] around a service.
+/// Wraps a service in [`Statuses`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StatusesLayer;
 
@@ -57,8 +57,8 @@ where
 
     fn call(&mut self, request: Request<I>) -> Self::Future {
         self.0.call(request).map_ok(|mut response| {
-            // A status in the headers: the request never reached its handler, or the handler refused it.
-            normalize(response.headers_mut(), of_a_request);
+            // A status in the headers: the request did not reach its handler, or was refused by it.
+            normalize(response.headers_mut(), map_request_failure);
             response.map(|body| Filtered::new(body, NormalizeTrailers))
         })
     }
@@ -79,7 +79,7 @@ impl<E> FrameFilter<E> for NormalizeTrailers {
         frame.map(|frame| {
             frame.map(|mut frame| {
                 if let Some(trailers) = frame.trailers_mut() {
-                    normalize(trailers, of_an_answer);
+                    normalize(trailers, map_response_failure);
                 }
                 frame
             })
@@ -87,9 +87,9 @@ impl<E> FrameFilter<E> for NormalizeTrailers {
     }
 }
 
-/// Replaces a failure without details; leaves all other headers alone.
+/// Replaces a failure without details; leaves other headers unchanged.
 fn normalize(headers: &mut HeaderMap, table: fn(&Status, &HeaderMap) -> Status) {
-    // Most calls succeed, and reading a whole status costs more than all else here.
+    // Most calls succeed, and decoding a whole status costs more than everything else here.
     if headers.get(&STATUS).is_none_or(|code| code == "0") || headers.contains_key(&DETAILS) {
         return;
     }
@@ -98,13 +98,13 @@ fn normalize(headers: &mut HeaderMap, table: fn(&Status, &HeaderMap) -> Status) 
     };
     let status = table(&status, headers);
     if let Err(status) = status.add_header(headers) {
-        // Only a byte that no header may hold could do this, and add_header escapes those.
-        debug_assert!(false, "a status that is no header: {status}");
+        // Only a byte that is illegal in headers could cause this, and add_header escapes those.
+        debug_assert!(false, "a status that is not a header: {status}");
     }
 }
 
-/// What a failure before or instead of an answer means.
-fn of_a_request(status: &Status, headers: &HeaderMap) -> Status {
+/// Maps a failure before or instead of a response.
+fn map_request_failure(status: &Status, headers: &HeaderMap) -> Status {
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => framework(
             Code::InvalidArgument,
@@ -122,16 +122,16 @@ fn of_a_request(status: &Status, headers: &HeaderMap) -> Status {
         Code::Unimplemented if headers.contains_key(ACCEPT_ENCODING) => framework(
             Code::Unimplemented,
             ErrorReason::UnsupportedEncoding,
-            "this server does not read requests in that compression; grpc-accept-encoding lists those it does",
+            "this server does not support that compression; grpc-accept-encoding lists the supported ones",
         ),
         Code::Unimplemented => framework(
             Code::Unimplemented,
             ErrorReason::MethodNotFound,
             "this server has no such service or method; reflection lists those it has",
         ),
-        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => of_an_answer(status, headers),
-        // Nothing was done, and the client that went away reads no answer; what the log says of the call is this.
-        code if (code, status.message()) == BROKEN => given_up(),
+        Code::DeadlineExceeded | Code::Cancelled | Code::Unknown => map_response_failure(status, headers),
+        // Nothing was executed, and the client is gone; this status is for the log.
+        code if (code, status.message()) == TRUNCATED => cancelled(),
         Code::Ok
         | Code::InvalidArgument
         | Code::NotFound
@@ -141,19 +141,19 @@ fn of_a_request(status: &Status, headers: &HeaderMap) -> Status {
         | Code::Aborted
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated => foreign(status.code(), status.message().to_owned()),
+        | Code::Unauthenticated => other_service(status.code(), status.message().to_owned()),
     }
 }
 
-/// What a failure after an answer began means: nothing in it is the client's mistake.
-fn of_an_answer(status: &Status, _: &HeaderMap) -> Status {
+/// Maps a failure after the response began: none of these is the client's error.
+fn map_response_failure(status: &Status, _: &HeaderMap) -> Status {
     match status.code() {
         Code::DeadlineExceeded => framework(
             Code::DeadlineExceeded,
             ErrorReason::DeadlineExceeded,
-            "the deadline passed before the operation was done",
+            "the deadline passed before the operation completed",
         ),
-        Code::Cancelled => given_up(),
+        Code::Cancelled => cancelled(),
         Code::OutOfRange | Code::ResourceExhausted | Code::Internal | Code::Unknown => {
             framework(Code::Internal, ErrorReason::Internal, "internal error; the server's log has the cause")
         }
@@ -167,10 +167,10 @@ fn of_an_answer(status: &Status, _: &HeaderMap) -> Status {
         | Code::Unimplemented
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated => foreign(status.code(), status.message().to_owned()),
+        | Code::Unauthenticated => other_service(status.code(), status.message().to_owned()),
     }
 }
 
-fn given_up() -> Status {
-    framework(Code::Cancelled, ErrorReason::Cancelled, "the call was given up")
+fn cancelled() -> Status {
+    framework(Code::Cancelled, ErrorReason::Cancelled, "call cancelled")
 }

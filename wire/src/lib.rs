@@ -1,18 +1,18 @@
-//! The contract over gRPC: what a server and a client of Prism share.
+//! The contract over gRPC: the code shared by servers and clients of Prism.
 //!
-//! Of every abstraction:
-//! - [`message`]: requests and answers as protobuf messages, without copying a value.
-//! - [`status`]: the contract's error to a gRPC status with its details, and a status back to what it says.
-//! - [`call`]: who may make a call, whether it is let in, and what the log learns of it.
-//! - [`slots`]: a bound on the calls in work, fair between namespaces and callers.
-//! - [`body`]: a body that sees, changes or refuses what another body yields.
-//! - [`http`]: lets nothing but gRPC requests through (ERR-3).
-//! - [`layer`]: makes the framework's own failures follow the contract's table of statuses (ERR-1).
-//! - [`one_message`]: lets a handler see only requests of one whole message (ERR-3).
-//! - [`reflection`]: describes what a server serves (HEALTH-1).
+//! For all abstractions:
+//! - [`message`]: conversion of requests and responses to and from protobuf messages, without copying values.
+//! - [`status`]: conversion of the contract's errors to gRPC statuses with details, and back.
+//! - [`call`]: authorization and admission of a call, and its notes for the log.
+//! - [`slots`]: admission control, fair between namespaces and callers.
+//! - [`body`]: a filter on the frames of a body.
+//! - [`http`]: rejects everything but gRPC requests (ERR-3).
+//! - [`layer`]: maps the framework's own failures to the contract's table of statuses (ERR-1).
+//! - [`one_message`]: rejects requests that are not exactly one complete message (ERR-3).
+//! - [`reflection`]: server reflection (HEALTH-1).
 //! - [`channel`]: a client's connection to a server.
 //!
-//! Of one abstraction: its conversions, its service and its client, in a module of its name: [`keyvalue`].
+//! For one abstraction: conversions, service and client, in a module of its name: [`keyvalue`].
 
 pub mod body;
 pub mod call;
@@ -27,6 +27,6 @@ pub mod reflection;
 pub mod slots;
 pub mod status;
 
-/// The largest request message that a server decodes, in bytes. It holds a Put of the largest size allowed with all its
-/// framing, and leaves room for one that is too large to be refused field by field.
+/// Maximum request message that a server decodes, in bytes. It fits the largest allowed Put with its framing, and leaves
+/// room for oversized requests to be refused with the offending field.
 pub const MAX_REQUEST_BYTES: usize = 8 << 20;

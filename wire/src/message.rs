@@ -1,42 +1,42 @@
-//! Requests and answers of the contract as protobuf messages. Byte strings move; none is copied.
+//! Requests and responses of the contract as protobuf messages. Byte strings are moved, never copied.
 //!
-//! A request converts whatever it says: the edge is what refuses. An answer comes from a server that may be wrong, so reading one
-//! can fail.
+//! Any request converts: validation is the edge's task. A response comes from a server that may be faulty, so its
+//! conversion can fail.
 
-/// A request of the contract, as the message that carries it.
+/// A request of the contract with its protobuf message.
 pub trait WireRequest: Sized {
     /// The protobuf message.
     type Message;
 
-    /// The request that a message says. Fields that only a server sets are ignored.
+    /// Converts a message to a request. Fields that only a server sets are ignored.
     fn from_message(message: Self::Message) -> Self;
 
-    /// The message that says this request.
+    /// Converts the request to a message.
     fn into_message(self) -> Self::Message;
 }
 
-/// An answer of the contract, as the message that carries it.
+/// A response of the contract with its protobuf message.
 pub trait WireResponse: Sized {
     /// The protobuf message.
     type Message;
 
-    /// The answer that a message says.
+    /// Converts a message to a response.
     ///
     /// # Errors
-    /// [`Unreadable`] if the message breaks a promise of the contract: a key of no length, metadata left out.
+    /// [`Unreadable`] if the message violates the contract: an empty key, missing metadata.
     fn from_message(message: Self::Message) -> Result<Self, Unreadable>;
 
-    /// The message that says this answer.
+    /// Converts the response to a message.
     fn into_message(self) -> Self::Message;
 }
 
-/// An answer that breaks a promise of the contract. It names the field and what is wrong, and repeats no bytes.
+/// A response that violates the contract. The error names the field and the fault, and repeats no bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the server's answer cannot be read: {field} {why}")]
 pub struct Unreadable {
-    /// The field at fault.
+    /// The faulty field.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The fault.
     pub why: String,
 }
 

@@ -1,8 +1,8 @@
-//! A service around one whose methods each take one message: the whole request is seen before its handler runs (ERR-3).
+//! A wrapper for services with unary requests: the whole request is checked before its handler runs (ERR-3).
 //!
-//! The framework reads a request to its end, but takes no notice of a second message, and takes a stream that was reset
-//! for one that ended. Here the body is counted as it passes: what is not exactly one message, and ended by its client,
-//! reaches no handler. Counting looks at five bytes of each message and allocates nothing.
+//! The framework reads a request to its end, but ignores a second message, and mistakes a reset stream for one that ended.
+//! Here the body is counted as it passes: a request that is not exactly one message, ended by its client, reaches no
+//! handler. Counting inspects the five-byte prefix and allocates nothing.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -18,20 +18,20 @@ use tower::Service;
 use crate::body::{Filtered, FrameFilter};
 use crate::status::framework;
 
-/// The length of what stands before each message: a flag, and the message's length in four bytes.
+/// The length of gRPC's message prefix: a flag, and the message's length in four bytes.
 const PREFIX: usize = 5;
 
-/// The status of a request whose body broke off. The framework takes a CANCELLED of a request's body for its end, so this
-/// one has another code on its way to [`Statuses`](crate::layer::Statuses), which makes it CANCELLED.
-pub(crate) const BROKEN: (Code, &str) = (Code::Aborted, "the request broke off");
+/// The status of a truncated request. The framework treats CANCELLED from a request's body as its end, so this one has
+/// another code until [`Statuses`](crate::layer::Statuses) maps it to CANCELLED.
+pub(crate) const TRUNCATED: (Code, &str) = (Code::Aborted, "the request was truncated");
 
-/// A service that is called with requests of one message each.
+/// A service that is only called with requests of one message.
 #[derive(Debug, Clone)]
 pub struct OneMessage<S>(S);
 
 impl<S> OneMessage<S> {
-    /// Puts `service`, all of whose methods take one message, behind the check. [`StatusesLayer`](crate::layer) has to be
-    /// around it, and each body has to say its end by `is_end_stream`, as those of the framework do.
+    /// Wraps `service`, all of whose methods must take one message. [`StatusesLayer`](crate::layer) has to be around it, and
+    /// request bodies have to report their end by `is_end_stream`, as those of the framework do.
     pub const fn new(service: S) -> Self {
         Self(service)
     }
@@ -61,18 +61,18 @@ where
 /// A request's body, counted as it is read.
 pub type Counted<B> = Filtered<B, Count>;
 
-/// How far into its one message a request is.
+/// The progress of a request within its message.
 #[derive(Debug, Default)]
 pub struct Count {
     prefix: [u8; PREFIX],
-    /// How many bytes of the prefix came.
+    /// Bytes of the prefix received.
     prefixed: usize,
-    /// How many bytes of the message are still to come, once the prefix came.
+    /// Bytes of the message still missing, once the prefix was received.
     missing: usize,
 }
 
 impl Count {
-    /// Takes note of `data`; fails where a byte follows the message.
+    /// Counts `data`; fails if a byte follows the message.
     fn add(&mut self, mut data: &[u8]) -> Result<(), Status> {
         if self.prefixed < PREFIX {
             let (now, rest) = data.split_at(data.len().min(PREFIX - self.prefixed));
@@ -86,17 +86,17 @@ impl Count {
         }
         if data.len() > self.missing {
             return Err(malformed(
-                "the request goes on after its first message; this method takes one message",
+                "the request continues after its first message; this method takes one message",
             ));
         }
         self.missing -= data.len();
         Ok(())
     }
 
-    /// The client says that this is all.
+    /// Called at the end of the request.
     fn end(&self) -> Result<(), Status> {
         match (self.prefixed, self.missing) {
-            (0, _) => Err(malformed("the request holds no message; this method takes one message")),
+            (0, _) => Err(malformed("the request contains no message; this method takes one message")),
             (PREFIX, 0) => Ok(()),
             _ => Err(malformed("the request ends within its message")),
         }
@@ -123,25 +123,25 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Count
                 // The trailers of a request are its end.
                 None => self.end().map(|()| frame),
             }),
-            Some(Err(error)) => Some(Err(broken(error.into()))),
-            // A stream that its client resets without an error is read to its end as well: only END_STREAM ends a request.
-            None if !is_end() => Some(Err(off())),
+            Some(Err(error)) => Some(Err(request_error(error.into()))),
+            // A stream reset by its client without an error also reads to its end: only END_STREAM ends a request.
+            None if !is_end() => Some(Err(truncation())),
             None => self.end().err().map(Err),
         }
     }
 }
 
-/// A layer that refused the request as it was read says so in a status with details, which stands. Anything else is the
-/// transport's: the client reset the stream or went away, and no handler may take that for the end of the request.
-fn broken(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
+/// A status with details is a refusal by a layer while the request was read, and is kept. Anything else is from the
+/// transport: the client reset the stream or disconnected, which no handler may mistake for the end of the request.
+fn request_error(error: Box<dyn std::error::Error + Send + Sync>) -> Status {
     match error.downcast::<Status>() {
         Ok(status) if !status.details().is_empty() => *status,
-        Ok(_) | Err(_) => off(),
+        Ok(_) | Err(_) => truncation(),
     }
 }
 
-fn off() -> Status {
-    Status::new(BROKEN.0, BROKEN.1)
+fn truncation() -> Status {
+    Status::new(TRUNCATED.0, TRUNCATED.1)
 }
 
 #[cfg(test)]
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// A body of these chunks that ends, or breaks off with an error, or just stops.
+    /// A body of these chunks that ends, or fails with an error, or just stops.
     struct Chunks {
         left: VecDeque<Result<&'static [u8], Status>>,
         ends: bool,
@@ -177,7 +177,7 @@ mod tests {
         }
     }
 
-    /// How many bytes passed, and the status that ended them.
+    /// The number of bytes passed through, and the final status.
     async fn read(
         chunks: impl IntoIterator<Item = Result<&'static [u8], Status>>,
     ) -> (usize, Option<Status>) {
@@ -199,10 +199,10 @@ mod tests {
     #[rstest]
     #[case::empty(&["\0\0\0\0\0"])]
     #[case::at_once(&["\0\0\0\0\x03abc"])]
-    #[case::a_cut_prefix(&["\0\0", "", "\0\0\x03a", "bc"])]
+    #[case::a_split_prefix(&["\0\0", "", "\0\0\x03a", "bc"])]
     #[case::a_prefix_alone(&["\0\0\0\0\x03", "abc", ""])]
     #[tokio::test]
-    async fn one_message_passes_however_it_is_cut(#[case] chunks: &[&'static str]) {
+    async fn one_message_passes_however_it_is_split(#[case] chunks: &[&'static str]) {
         let all = chunks.iter().map(|chunk| chunk.len()).sum();
         let (bytes, status) = read(chunks.iter().map(|chunk| Ok(chunk.as_bytes()))).await;
         assert_eq!((bytes, status.map(|status| status.code())), (all, None));
@@ -223,13 +223,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_breaks_off_has_not_ended_and_a_layers_refusal_stands() {
+    async fn a_truncated_body_is_an_error_and_a_layers_refusal_is_kept() {
         for code in [Code::Cancelled, Code::Unknown, Code::Internal] {
             let status = read([Ok(&b"\0\0\0\0\x01a"[..]), Err(Status::new(code, "reset"))]).await.1;
-            assert_eq!(status.expect("a status").code(), BROKEN.0);
+            assert_eq!(status.expect("a status").code(), TRUNCATED.0);
         }
         let stops = Chunks { left: [Ok(&b"\0\0\0\0\x01a"[..])].into(), ends: false };
-        assert_eq!(read_of(stops).await.1.expect("a status").code(), BROKEN.0);
+        assert_eq!(read_of(stops).await.1.expect("a status").code(), TRUNCATED.0);
         let shed = framework(Code::ResourceExhausted, ErrorReason::Overloaded, "full");
         let status = read([Err(shed)]).await.1.expect("a status");
         assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "full"));

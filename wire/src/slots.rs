@@ -1,4 +1,4 @@
-//! Admission control: a bound on the calls in work, shared fairly between namespaces and between callers.
+//! Admission control: a limit on the calls being executed, shared fairly between namespaces and between callers.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use prism_contract::Error;
 
-/// How long a refused client is asked to wait.
+/// Retry delay sent to a refused client.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
-/// A namespace or a caller may hold this many times the free slots. One alone gets four fifths of all, two get four ninths each.
+/// A namespace or a caller may hold this many times the free slots. A single one gets four fifths of all, two get four
+/// ninths each.
 const SHARE: usize = 4;
-/// A namespace that has no call in work is let in even where all slots are taken, unless its caller has this many calls in work.
-const NEWCOMERS: usize = 64;
-/// Counters of namespaces and of callers. Two that share a counter share a bound, which the secret seed keeps from being aimed at.
+/// A namespace without a call in execution is admitted even if all slots are taken, unless its caller has this many calls in
+/// execution.
+const OVERCOMMIT: usize = 64;
+/// Hashed counters of namespaces and of callers. Two on the same counter share a limit; the secret seed prevents deliberate
+/// collisions.
 const COUNTERS: usize = 4_096;
 
-/// The slots of a server: a call takes one when its request has been read, and returns it when its answer has been made. A call
-/// that waits for its client, to send or to read, holds none.
+/// The slots of a server: a call takes one when its request has been read, and returns it when its response has been made. A
+/// call that waits for its client, to send or to read, holds none.
 #[derive(Clone)]
 pub struct Slots(Arc<Inner>);
 
@@ -29,14 +32,14 @@ struct Inner {
     callers: Box<[AtomicUsize]>,
 }
 
-/// A slot, returned when it is dropped.
+/// A slot, returned on drop.
 pub struct Slot {
     slots: Slots,
     namespace: usize,
     caller: usize,
 }
 
-/// The right of one call to ask for a slot. Put one into a request's extensions; a call without one is not bounded.
+/// The right of one call to take a slot, passed in the request's extensions; a call without one is not limited.
 #[derive(Clone)]
 pub struct Admission {
     slots: Slots,
@@ -44,7 +47,7 @@ pub struct Admission {
 }
 
 impl Slots {
-    /// Slots for `most` calls in work, at least 1.
+    /// Slots for `most` calls, at least 1.
     pub fn new(most: usize) -> Self {
         let counters = || std::iter::repeat_with(AtomicUsize::default).take(COUNTERS).collect();
         let (namespaces, callers) = (counters(), counters());
@@ -57,12 +60,12 @@ impl Slots {
         }))
     }
 
-    /// Calls in work.
+    /// Calls being executed.
     pub fn taken(&self) -> usize {
         self.0.taken.load(Ordering::Relaxed)
     }
 
-    /// The admission of a call by `caller`: whatever tells callers apart, such as the name of a token or an address.
+    /// The admission of a call by `caller`: any key that identifies the caller, such as the name of a token or an address.
     pub fn admission(&self, caller: impl Hash) -> Admission {
         Admission { slots: self.clone(), caller: self.counter(caller) }
     }
@@ -73,27 +76,27 @@ impl Slots {
 }
 
 impl Admission {
-    /// A slot for a call that names `namespace`. RESOURCE_EXHAUSTED where all are taken, or where the namespace or the caller
-    /// has its share of them.
+    /// A slot for a call in `namespace`. RESOURCE_EXHAUSTED if all are taken, or if the namespace or the caller holds its
+    /// share.
     pub fn enter(&self, namespace: &str) -> Result<Slot, Error> {
         let (slot, free, shares) = self.take(namespace);
         let fair = free > 0 && shares.into_iter().all(|held| held < free.saturating_mul(SHARE));
         let [of_namespace, of_caller] = shares;
         // Dropping the slot returns it.
-        if fair || (of_namespace == 0 && of_caller < NEWCOMERS) {
+        if fair || (of_namespace == 0 && of_caller < OVERCOMMIT) {
             Ok(slot)
         } else {
             Err(Error::ResourceExhausted(RETRY_AFTER))
         }
     }
 
-    /// A slot for the next page of a stream that was let in before, even where all slots are taken: the stream would lose what it
-    /// has read, and the pages being read at a time are bounded by the backend.
+    /// A slot for the next page of an admitted stream, even if all slots are taken: a refusal would waste what the stream
+    /// has read, and the backend limits the pages read at the same time.
     pub fn enter_again(&self, namespace: &str) -> Slot {
         self.take(namespace).0
     }
 
-    /// A slot, how many were free, and how many the namespace and the caller had.
+    /// A slot, the number of free slots, and the numbers held by the namespace and the caller before.
     fn take(&self, namespace: &str) -> (Slot, usize, [usize; 2]) {
         let namespace = self.slots.counter(namespace);
         let inner = &self.slots.0;
@@ -117,7 +120,7 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
-    /// As many slots as `admission` gets for a namespace.
+    /// All slots that `admission` gets for a namespace.
     fn flood(admission: &Admission, namespace: &str) -> Vec<Slot> {
         std::iter::from_fn(|| admission.enter(namespace).ok()).collect()
     }
@@ -161,10 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn many_namespaces_of_one_caller_do_not_exceed_the_slots_by_more_than_a_few() {
+    fn many_namespaces_of_one_caller_exceed_the_slots_by_a_bounded_number() {
         let slots = Slots::new(8);
         let hostile = slots.admission("hostile");
         let held: Vec<_> = (0..1_000).filter_map(|n| hostile.enter(&format!("n{n}")).ok()).collect();
-        assert!(held.len() <= NEWCOMERS, "{} calls in work", held.len());
+        assert!(held.len() <= OVERCOMMIT, "{} calls being executed", held.len());
     }
 }

@@ -1,4 +1,4 @@
-//! Messages become requests and answers and come back the same.
+//! Messages round-trip through requests and responses.
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
@@ -44,14 +44,14 @@ fn item() -> Item {
 }
 
 #[test]
-fn a_put_comes_back_as_it_was_said_with_numbers_that_no_one_named() {
+fn a_put_round_trips_with_unknown_enum_numbers() {
     let request = PutRequest::from_message(put_message());
     assert_eq!(request.items[0].compression, 77);
     assert_eq!(request.into_message(), put_message());
 }
 
 #[test]
-fn a_value_moves_and_is_not_copied() {
+fn a_value_is_moved_and_not_copied() {
     let message = put_message();
     let at = message.items[0].value.as_ptr();
     let request = PutRequest::from_message(message);
@@ -94,21 +94,21 @@ fn kind(kind: Predicate) -> Option<pb::KeyPredicate> {
 )]
 fn a_predicate_keeps_its_kind_and_none_is_not_match_all(
     #[case] predicate: Option<pb::KeyPredicate>,
-    #[case] said: Option<KeyPredicate>,
+    #[case] converted: Option<KeyPredicate>,
 ) {
     let get = pb::GetRequest { predicate: predicate.clone(), ..pb::GetRequest::default() };
     let delete = pb::DeleteRequest { predicate: predicate.clone(), ..pb::DeleteRequest::default() };
     let scan = pb::ScanRequest { predicate, ..pb::ScanRequest::default() };
-    assert_eq!(GetRequest::from_message(get.clone()).predicate, said);
-    assert_eq!(DeleteRequest::from_message(delete.clone()).predicate, said);
-    assert_eq!(ScanRequest::from_message(scan.clone()).predicate, said);
+    assert_eq!(GetRequest::from_message(get.clone()).predicate, converted);
+    assert_eq!(DeleteRequest::from_message(delete.clone()).predicate, converted);
+    assert_eq!(ScanRequest::from_message(scan.clone()).predicate, converted);
     assert_eq!(GetRequest::from_message(get.clone()).into_message(), get);
     assert_eq!(DeleteRequest::from_message(delete.clone()).into_message(), delete);
     assert_eq!(ScanRequest::from_message(scan.clone()).into_message(), scan);
 }
 
 #[test]
-fn every_field_of_a_scan_comes_back() {
+fn every_field_of_a_scan_round_trips() {
     let message = pb::ScanRequest {
         namespace: "n".to_owned(),
         id: "i".to_owned(),
@@ -123,7 +123,7 @@ fn every_field_of_a_scan_comes_back() {
 }
 
 #[test]
-fn an_answered_item_comes_back_with_every_field_and_every_time() {
+fn an_item_in_a_response_round_trips_with_every_field_and_timestamp() {
     let entry = Entry { id: RecordId::new("i").unwrap(), item: item() };
     let answer = ScanResponse { entries: vec![entry], resume_token: Bytes::from_static(b"t") };
     let message = answer.clone().into_message();
@@ -144,22 +144,25 @@ fn an_answered_item_comes_back_with_every_field_and_every_time() {
     "item.metadata.expires_at",
     |item: &mut pb::Item| item.metadata.as_mut().unwrap().expires_at.as_mut().unwrap().seconds = i64::MAX
 )]
-fn an_answer_that_breaks_the_contract_names_the_field(#[case] field: &str, #[case] spoil: fn(&mut pb::Item)) {
+fn a_response_that_violates_the_contract_names_the_field(
+    #[case] field: &str,
+    #[case] spoil: fn(&mut pb::Item),
+) {
     let mut message = GetResponse { items: vec![item()], next_page_token: Bytes::new() }.into_message();
     spoil(&mut message.items[0]);
     assert_eq!(GetResponse::from_message(message).unwrap_err().field, field);
 }
 
 #[test]
-fn a_description_comes_back_and_an_unknown_capability_is_left_out() {
-    let said = DescribeResponse {
+fn a_description_round_trips_and_an_unknown_capability_is_ignored() {
+    let response = DescribeResponse {
         server_version: "0.1.0".to_owned(),
         contract_version: "1.0".to_owned(),
         capabilities: Capabilities::ALL.without(Capability::Reverse),
         limits: Limits::V1,
     };
-    let mut message = said.clone().into_message();
+    let mut message = response.clone().into_message();
     assert_eq!(message.capabilities, [1, 2, 3, 5]);
     message.capabilities.push(99);
-    assert_eq!(DescribeResponse::from_message(message).unwrap(), said);
+    assert_eq!(DescribeResponse::from_message(message).unwrap(), response);
 }

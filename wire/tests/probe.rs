@@ -1,4 +1,4 @@
-//! A call whose answer does not come makes its channel look at the connection.
+//! A call without a response probes its connection.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use tonic::server::NamedService;
 use tonic::{Code, Status};
 use tower::Service;
 
-/// Answers a call of KeyValue once a call of health has come, as a connection that broke answers what lies in its queue
-/// once the channel looks at it.
+/// Answers a KeyValue call once a health call has arrived, as a broken connection fails its queued calls once the channel
+/// polls it.
 #[derive(Clone)]
 struct Held(Arc<Notify>);
 
@@ -44,9 +44,9 @@ impl Service<Request<Body>> for Held {
     }
 
     fn call(&mut self, _: Request<Body>) -> Self::Future {
-        let asked = Arc::clone(&self.0);
+        let probed = Arc::clone(&self.0);
         Box::pin(async move {
-            asked.notified().await;
+            probed.notified().await;
             Ok(Status::unavailable("released").into_http())
         })
     }
@@ -69,17 +69,18 @@ impl Service<Request<Body>> for Health {
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_does_not_wait_for_the_next_call_to_be_looked_at() {
-    let asked = Arc::new(Notify::new());
+async fn a_call_without_a_response_probes_its_connection() {
+    let probed = Arc::new(Notify::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = Options::new(listener.local_addr().unwrap().to_string());
     let server = tonic::transport::Server::builder()
-        .add_service(Held(Arc::clone(&asked)))
-        .add_service(Health(asked))
+        .add_service(Held(Arc::clone(&probed)))
+        .add_service(Health(probed))
         .serve_with_incoming(TcpListenerStream::new(listener));
     tokio::spawn(server);
     let client = Client::connect(&options).await.unwrap();
     let call = client.describe(DescribeRequest { namespace: "n".to_owned() });
-    let answer = tokio::time::timeout(Duration::from_secs(30), call).await.expect("nobody looked");
+    let answer =
+        tokio::time::timeout(Duration::from_secs(30), call).await.expect("the connection was not probed");
     assert_eq!(answer.unwrap_err().status().map(|status| status.code), Some(Code::Unavailable));
 }

@@ -1,4 +1,4 @@
-//! The contract over a real connection: answers, scans, and what the framework itself refuses.
+//! The contract over a real connection: responses, scans, and refusals by the framework.
 
 mod support;
 
@@ -52,7 +52,7 @@ async fn keys_of_a_scan(client: &Client, request: ScanRequest, resume: Resume) -
 }
 
 #[tokio::test]
-async fn the_five_calls_answer_over_the_wire_at_the_clock_of_the_server() {
+async fn the_five_calls_work_over_the_wire_with_the_servers_clock() {
     let (client, _, clock) = serve(Arc::default()).await;
     let answer = client.put(put("i", "k", "v")).await.unwrap();
     assert!(matches!(answer.results[..], [PutResult { applied: true, version: 1.. }]));
@@ -79,7 +79,7 @@ async fn the_five_calls_answer_over_the_wire_at_the_clock_of_the_server() {
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_no_message_lets_no_further_page_be_read() {
+async fn a_slow_reader_stops_the_server_from_reading_further_pages() {
     let backend = Arc::new(Watched::default());
     let (client, _, _) = serve(Arc::clone(&backend)).await;
     for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
@@ -87,7 +87,7 @@ async fn a_reader_that_takes_no_message_lets_no_further_page_be_read() {
     }
     let mut messages = client.scan(one_at_a_time(), Resume::Never);
     messages.next().await.unwrap().unwrap();
-    // Another call over the same connection is answered, so the server did all it was going to do for the scan.
+    // Once another call on the same connection is answered, the server has done all it will for the scan.
     client.describe(DescribeRequest { namespace: "n".to_owned() }).await.unwrap();
     let read = backend.scans.load(Ordering::SeqCst);
     assert!(read < 8, "{read} pages were read for a reader who took one");
@@ -96,7 +96,7 @@ async fn a_reader_that_takes_no_message_lets_no_further_page_be_read() {
 }
 
 #[tokio::test]
-async fn a_scan_that_is_cut_resumes_where_it_stood_and_says_nothing_twice() {
+async fn an_interrupted_scan_resumes_without_duplicates() {
     let backend = Arc::new(Watched { unavailable_at: vec![0, 2, 3, 5], ..Watched::default() });
     let (client, _, _) = serve(backend).await;
     for key in ["a", "b", "c", "d"] {
@@ -118,8 +118,8 @@ async fn a_resumed_scan_keeps_its_limit() {
 }
 
 #[tokio::test]
-async fn a_scan_gives_up_after_as_many_failures_in_a_row_as_it_was_told_to_bear() {
-    for (resume, asked) in [(Resume::Never, 2), (Resume::UpTo(2), 4)] {
+async fn a_scan_fails_after_the_configured_number_of_consecutive_failures() {
+    for (resume, expected) in [(Resume::Never, 2), (Resume::UpTo(2), 4)] {
         let backend = Arc::new(Watched { unavailable_at: (1..100).collect(), ..Watched::default() });
         let (client, _, _) = serve(Arc::clone(&backend)).await;
         for key in ["a", "b"] {
@@ -127,7 +127,7 @@ async fn a_scan_gives_up_after_as_many_failures_in_a_row_as_it_was_told_to_bear(
         }
         let keys = keys_of_a_scan(&client, one_at_a_time(), resume).await;
         assert_eq!(keys, [Ok("a".into()), Err(Code::Unavailable)]);
-        assert_eq!(backend.scans.load(Ordering::SeqCst), asked);
+        assert_eq!(backend.scans.load(Ordering::SeqCst), expected);
     }
 }
 
@@ -146,7 +146,7 @@ async fn a_put_of_four_mebibytes_is_accepted_with_its_framing_and_one_of_five_is
     assert_eq!(refused.violations[0].field, "items");
 }
 
-/// Sends bytes as they are, and lets go of what comes back.
+/// A codec that sends raw bytes, and discards responses.
 #[derive(Clone, Copy, Default)]
 struct Raw;
 
@@ -198,7 +198,7 @@ async fn call(method: &'static str, message: Bytes) -> Result<(), Decoded> {
 const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
 
 #[tokio::test]
-async fn a_message_over_eight_mebibytes_is_invalid_and_says_what_is_allowed() {
+async fn a_message_over_eight_mebibytes_is_invalid_and_the_error_names_the_limit() {
     let mut message = BytesMut::new();
     message.resize(MAX_REQUEST_BYTES + 1, 0);
     let refused = call(PUT, message.freeze()).await.unwrap_err();
@@ -206,7 +206,7 @@ async fn a_message_over_eight_mebibytes_is_invalid_and_says_what_is_allowed() {
     assert!(refused.message.contains("at most 8388608 bytes"), "{}", refused.message);
 }
 
-/// Calls `method` with as many messages as asked for, each the same Put; why it was refused, if it was.
+/// Calls `method` with this many messages, each the same Put; returns the refusal, if any.
 async fn call_with(
     client: &Client,
     address: SocketAddr,
@@ -230,7 +230,7 @@ async fn call_with(
 }
 
 #[tokio::test]
-async fn a_call_of_no_message_or_of_two_is_malformed_and_nothing_is_done() {
+async fn a_call_with_no_message_or_two_is_malformed_and_not_executed() {
     let (client, address, _) = serve(Arc::default()).await;
     for method in [PUT, "/prism.keyvalue.v1.KeyValueService/Scan"] {
         for messages in [0, 2, 3] {
@@ -242,10 +242,10 @@ async fn a_call_of_no_message_or_of_two_is_malformed_and_nothing_is_done() {
     assert!(call_with(&client, address, PUT, 1).await.is_none());
 }
 
-/// A body of one chunk that then breaks off, as it does when its client resets the stream.
-struct BreaksOff(Option<Bytes>);
+/// A body of one chunk that is then truncated, as when its client resets the stream.
+struct Truncated(Option<Bytes>);
 
-impl http_body::Body for BreaksOff {
+impl http_body::Body for Truncated {
     type Data = Bytes;
     type Error = Status;
 
@@ -259,12 +259,12 @@ impl http_body::Body for BreaksOff {
 }
 
 #[tokio::test]
-async fn a_request_that_breaks_off_after_its_message_is_cancelled_and_not_done() {
+async fn a_request_truncated_after_its_message_is_cancelled_and_not_executed() {
     let edge = Edge::new(Arc::new(Memory::default()), "0");
     let mut service = StatusesLayer.layer(Service::new(edge.clone(), SystemClock).into_server());
     let message = put("i", "k", "v").into_message().encode_to_vec();
     let prefix = [&[0][..], &u32::try_from(message.len()).unwrap().to_be_bytes()].concat();
-    let body = Body::new(BreaksOff(Some([prefix, message].concat().into())));
+    let body = Body::new(Truncated(Some([prefix, message].concat().into())));
     let request = http::Request::post(PUT).header("content-type", "application/grpc").body(body).unwrap();
     let answer = service.call(request).await.unwrap();
     let refused = Decoded::from(Status::from_header_map(answer.headers()).unwrap());
@@ -290,13 +290,13 @@ async fn an_unknown_method_or_service_is_unimplemented() {
 
 #[tokio::test]
 async fn unknown_fields_are_ignored() {
-    // Field 1, the namespace "n", and field 1999, which no one knows.
+    // Field 1, the namespace "n", and field 1999, which is unknown.
     let message = Bytes::from_static(b"\x0a\x01n\xfa\x7c\x01x");
     call("/prism.keyvalue.v1.KeyValueService/Describe", message).await.unwrap();
 }
 
 #[tokio::test]
-async fn options_that_make_no_sense_are_refused_before_anything_is_sent() {
+async fn invalid_options_are_refused_before_anything_is_sent() {
     let error = |options: Options| async move { Client::connect(&options).await.unwrap_err().to_string() };
     assert!(error(Options::new("ftp://host:1")).await.contains("'ftp://…' is not the address of a server"));
     for endpoint in [
@@ -308,10 +308,10 @@ async fn options_that_make_no_sense_are_refused_before_anything_is_sent() {
         "h?hunter2",
         "hunter2://h",
     ] {
-        let said = error(Options::new(endpoint)).await;
+        let message = error(Options::new(endpoint)).await;
         assert!(
-            said.contains("is not the address of a server") && !said.contains("hunter2"),
-            "{endpoint}: {said}"
+            message.contains("is not the address of a server") && !message.contains("hunter2"),
+            "{endpoint}: {message}"
         );
         assert!(!format!("{:?}", Options::new(endpoint)).contains("hunter2"), "{endpoint}");
     }

@@ -1,4 +1,4 @@
-//! The contract's errors as statuses, and back (ERR-1).
+//! The contract's errors converted to statuses, and back (ERR-1).
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn failure(key: impl Into<Bytes>, current_version: i64) -> PreconditionFailure {
     PreconditionFailure { key: key.into(), current_version }
 }
 
-/// What clients bound: the length of the header that the details become.
+/// The length of the details header, which clients limit.
 fn details_header(status: &Status) -> usize {
     status.clone().into_http::<()>().headers()["grpc-status-details-bin"].len()
 }
@@ -54,7 +54,7 @@ fn every_error_has_its_code_its_reason_and_the_domain(#[case] error: Error, #[ca
 #[case::an_outage(Error::unavailable("gone"), Some("100"))]
 #[case::not_to_be_retried(Error::internal("bug"), None)]
 #[case::invalid(Error::invalid("id", "is 0 bytes"), None)]
-fn where_a_retry_helps_its_delay_is_in_the_metadata_too(#[case] error: Error, #[case] millis: Option<&str>) {
+fn a_retry_delay_is_in_the_metadata_too(#[case] error: Error, #[case] millis: Option<&str>) {
     let http = status(&error).into_http::<()>();
     let pushback = http.headers().get("grpc-retry-pushback-ms").map(|value| value.to_str().unwrap());
     assert_eq!(pushback, millis);
@@ -96,8 +96,8 @@ fn a_failed_precondition_names_the_key_in_ascii_and_in_bytes_with_its_current_ve
     assert_eq!(typed, [(&key[..], 7), (&b"gone"[..], 0)]);
 }
 
-/// As many failures as a request may name, with keys of every length: what is said never outgrows a trailer, the typed
-/// detail goes first, and what is not listed is counted.
+/// The maximum number of failures in a request, with keys of every length: the details never exceed the trailer limit, the
+/// typed detail is dropped first, and omitted violations are counted.
 #[rstest]
 fn details_of_a_hundred_failures_fit_into_a_trailer(
     #[values(1, 10, 60, 256, 1_000, 1_024)] length: usize,
@@ -107,7 +107,7 @@ fn details_of_a_hundred_failures_fit_into_a_trailer(
     let error = Error::PreconditionFailed(failures);
     let header = details_header(&status(&error));
     assert!(header <= 6 * 1024, "{header} bytes");
-    assert!(header >= 5 * 1024 || length == 1_000 || length == 1_024, "{header} bytes leave too much unsaid");
+    assert!(header >= 5 * 1024 || length == 1_000 || length == 1_024, "{header} bytes: too little is listed");
     let decoded = decoded(&error);
     let (cut, named): (Vec<_>, Vec<_>) =
         decoded.precondition_violations.iter().partition(|violation| violation.subject == "...");
@@ -135,13 +135,13 @@ fn the_typed_detail_is_dropped_before_any_violation_is() {
 }
 
 #[test]
-fn a_long_message_is_cut_at_a_character() {
+fn a_long_message_is_truncated_at_a_character() {
     let decoded = decoded(&Error::PermissionDenied("ä".repeat(2_000)));
     assert!(decoded.message.len() <= 512 && decoded.message.ends_with('ä'));
 }
 
 #[test]
-fn a_status_without_details_still_says_its_code_and_message() {
+fn a_status_without_details_keeps_its_code_and_message() {
     let decoded = Decoded::from_status(&Status::not_found("no such thing"));
     assert_eq!(
         (decoded.code, &*decoded.message, &*decoded.reason),
@@ -150,14 +150,14 @@ fn a_status_without_details_still_says_its_code_and_message() {
 }
 
 #[test]
-fn details_that_cannot_be_read_are_named_and_do_no_harm() {
+fn details_that_cannot_be_decoded_are_listed_as_other() {
     let garbage = Status::with_details(tonic::Code::Internal, "m", Bytes::from_static(b"\xff\xff"));
     assert_eq!(Decoded::from_status(&garbage).other, ["google.rpc.Status"]);
 }
 
 #[test]
 fn a_failure_of_the_framework_carries_a_reason_of_the_table() {
-    let status = framework(tonic::Code::Cancelled, ErrorReason::Cancelled, "given up");
+    let status = framework(tonic::Code::Cancelled, ErrorReason::Cancelled, "call cancelled");
     let decoded = Decoded::from_status(&status);
     assert_eq!((&*decoded.reason, &*decoded.domain), ("CANCELLED", "prism"));
 }

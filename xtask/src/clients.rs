@@ -1,7 +1,7 @@
-//! Clients in other languages: generated with buf into gen/, then tried.
+//! Clients in other languages: generated with buf into gen/, then smoke-tested.
 //!
-//! The versions of every tool are in proto/clients. They are installed below target/codegen, so that nothing
-//! is needed but the language itself and its package manager, and nothing lands in the tree.
+//! Tool versions are pinned in proto/clients. The tools are installed below target/codegen, so only the language and its
+//! package manager are required, and the source tree stays clean.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::{Result, lint, process, tree};
 const PYTHON_HINT: &str = "Generating clients needs Python 3.10 or newer, with venv and pip.";
 const NODE_HINT: &str = "TypeScript clients need Node.js 20 or newer, with npm.";
 
-/// A language that clients can be generated for.
+/// A client language.
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub(crate) enum Language {
     /// Messages, stubs and gRPC calls, by grpcio-tools
@@ -22,7 +22,7 @@ pub(crate) enum Language {
     Typescript,
 }
 
-/// Generates the client into gen/ and tries it: a message is encoded and decoded, an option read.
+/// Generates the client into gen/ and smoke-tests it: encodes and decodes a message, reads an option.
 pub(crate) fn generate(language: Language) -> Result {
     match language {
         Language::Python => python(),
@@ -54,15 +54,15 @@ fn typescript() -> Result {
         Command::new("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(&environment),
         NODE_HINT,
     )?;
-    let buf = some_buf()?;
+    let buf = find_buf()?;
     buf_generate(&buf, "typescript", &bin, tree::root())?;
-    // Once more beside the runtime it imports, which gen/ leaves to its user to install.
+    // Again beside the imported runtime, which users of gen/ install themselves.
     buf_generate(&buf, "typescript", &bin, &environment)?;
     process::run(Command::new(bin.join("tsc")).current_dir(&environment), "")?;
     process::run(Command::new("node").arg("built/round_trip.js").current_dir(&environment), NODE_HINT)
 }
 
-/// Installs the Python tools, buf among them, and answers the folder of their programs.
+/// Installs the Python tools, including buf, and returns their bin folder.
 fn python_environment() -> Result<PathBuf> {
     let environment = tree::tools().join("python");
     let bin = environment.join("bin");
@@ -76,16 +76,16 @@ fn python_environment() -> Result<PathBuf> {
     Ok(bin)
 }
 
-/// The machine's own buf, or else the one among the Python tools.
-fn some_buf() -> Result<PathBuf> {
-    let mut own = lint::buf();
-    if own.arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return Ok(own.get_program().into());
+/// The installed buf, else the one of the Python tools.
+fn find_buf() -> Result<PathBuf> {
+    let mut installed = lint::buf();
+    if installed.arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return Ok(installed.get_program().into());
     }
     Ok(python_environment()?.join("buf"))
 }
 
-/// Generates `language` by its template, with the plugins in `bin`, into gen/ below `output`.
+/// Generates `language` from its template, with the plugins in `bin`, into gen/ below `output`.
 fn buf_generate(buf: &Path, language: &str, bin: &Path, output: &Path) -> Result {
     let mut command = Command::new(buf);
     command
@@ -98,7 +98,7 @@ fn buf_generate(buf: &Path, language: &str, bin: &Path, output: &Path) -> Result
     process::run(&mut command, lint::BUF_HINT)
 }
 
-/// The PATH with `bin` searched first.
+/// PATH with `bin` in front.
 fn path_with(bin: &Path) -> Result<OsString> {
     let rest = std::env::var_os("PATH").unwrap_or_default();
     let folders = [PathBuf::from(bin)].into_iter().chain(std::env::split_paths(&rest));

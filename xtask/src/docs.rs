@@ -1,4 +1,4 @@
-//! The pages of the book that are made from the code: the API reference, the configuration reference and its example.
+//! Generated pages of the book: the API reference, the configuration reference and its example.
 
 mod api;
 mod comments;
@@ -10,40 +10,39 @@ use std::process::Command;
 
 use crate::{Result, tree};
 
-/// What stands around the part of a page that is made from the code.
+/// Markers around the generated part of a page.
 const BEGIN: &str = "<!-- made by `cargo xtask docs`: begin -->\n";
 const END: &str = "<!-- made by `cargo xtask docs`: end -->\n";
 
-/// Brings every page up to date.
+/// Updates all pages.
 pub(crate) fn write() -> Result {
-    for (path, wanted) in wanted()? {
-        if present(&path)? != wanted {
-            fs::write(&path, wanted)?;
+    for (path, expected) in expected()? {
+        if present(&path)? != expected {
+            fs::write(&path, expected)?;
             println!("updated {}", path.display());
         }
     }
     Ok(())
 }
 
-/// Fails, naming each page that is not what the code makes.
+/// Fails with the list of pages that are out of date.
 pub(crate) fn check() -> Result {
     let mut stale = Vec::new();
-    for (path, wanted) in wanted()? {
-        if present(&path)? != wanted {
+    for (path, expected) in expected()? {
+        if present(&path)? != expected {
             stale.push(path.strip_prefix(tree::root())?.display().to_string());
         }
     }
     if stale.is_empty() {
         return Ok(());
     }
-    Err(format!("these files differ from what the code makes; run `cargo xtask docs`: {}", stale.join(", "))
-        .into())
+    Err(format!("generated pages are out of date; run `cargo xtask docs`: {}", stale.join(", ")).into())
 }
 
-/// Every page and its text.
-fn wanted() -> Result<Vec<(PathBuf, String)>> {
+/// All generated pages with their text.
+fn expected() -> Result<Vec<(PathBuf, String)>> {
     let configuration = tree::docs().join("configuration.md");
-    let page = spliced(&present(&configuration)?, &explained("markdown")?)?;
+    let page = splice(&present(&configuration)?, &explained("markdown")?)?;
     Ok(vec![
         (api_reference(), api::page()?),
         (configuration, page),
@@ -55,45 +54,46 @@ fn api_reference() -> PathBuf {
     tree::docs().join("api-reference.md")
 }
 
-/// A page's text; empty if there is none yet.
+/// The current text of a page; empty if it does not exist.
 fn present(path: &Path) -> Result<String> {
     Ok(if path.exists() { fs::read_to_string(path)? } else { String::new() })
 }
 
-/// What `prism` says of its configuration. It is asked, and not linked: this crate must build, so that it can generate code,
-/// when the crates that use the generated code do not.
+/// The output of `prism check-config --explain`. Run as a program and not linked: this crate must build, to generate code,
+/// even if the crates that use the generated code do not.
 fn explained(form: &str) -> Result<String> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["run", "--quiet", "--package", "prism-proxy", "--", "check-config"]);
-    let answer = command.arg(format!("--explain={form}")).current_dir(tree::root()).output()?;
-    if !answer.status.success() {
-        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&answer.stderr)).into());
+    let output = command.arg(format!("--explain={form}")).current_dir(tree::root()).output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
     }
-    Ok(String::from_utf8(answer.stdout)?)
+    Ok(String::from_utf8(output.stdout)?)
 }
 
-/// `page` with `part` between its two marks.
-fn spliced(page: &str, part: &str) -> Result<String> {
-    let marks = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = marks.ok_or_else(|| format!("a page lacks the marks {BEGIN}and {END}"))?;
+/// `page` with `part` between its markers.
+fn splice(page: &str, part: &str) -> Result<String> {
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = parts.ok_or_else(|| format!("a page lacks the markers {BEGIN}and {END}"))?;
     Ok([before, BEGIN, "\n", part.trim_end(), "\n\n", END, after].concat())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, api, api_reference, present, spliced};
+    use super::{BEGIN, END, api, api_reference, present, splice};
 
-    // The other pages are compared in proxy/tests/config, where the table they are made from can be asked.
+    // The other pages are compared in proxy/tests/config, which has access to their settings table.
     #[test]
-    fn the_api_reference_is_what_the_proto_files_say() {
+    fn the_api_reference_is_up_to_date() {
         let same = present(&api_reference()).unwrap() == api::page().unwrap();
-        assert!(same, "docs/api-reference.md differs from the .proto files; run `cargo xtask docs`");
+        assert!(same, "docs/api-reference.md is out of date with the .proto files; run `cargo xtask docs`");
     }
 
     #[test]
-    fn a_part_goes_between_its_marks_and_nothing_else_changes() {
+    fn splicing_replaces_only_the_text_between_the_markers() {
         let page = format!("before\n{BEGIN}old\n{END}after\n");
-        assert_eq!(spliced(&page, "new\n").unwrap(), format!("before\n{BEGIN}\nnew\n\n{END}after\n"));
-        assert!(spliced("no marks\n", "new").unwrap_err().to_string().starts_with("a page lacks the marks"));
+        assert_eq!(splice(&page, "new\n").unwrap(), format!("before\n{BEGIN}\nnew\n\n{END}after\n"));
+        let error = splice("no markers\n", "new").unwrap_err().to_string();
+        assert!(error.starts_with("a page lacks the markers"), "{error}");
     }
 }

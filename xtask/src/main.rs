@@ -1,9 +1,5 @@
-//! What a contributor to Prism runs: code generation, pages made from the code, and protobuf lints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command-line tool speaks through its output"
-)]
+//! Tasks for contributors to Prism: code generation, generated documentation pages, and protobuf lints.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool prints to the console")]
 
 mod clients;
 mod codegen;
@@ -19,10 +15,10 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clients::Language;
 
-/// Whatever went wrong, said in words; the only reader is the person who ran the command.
+/// Errors are plain messages, for the person who runs the command.
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// What a contributor to Prism runs.
+/// Tasks for contributors to Prism.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -32,26 +28,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Generate Rust code and the descriptor set from proto/**/*.proto, and clients where asked
+    /// Generate Rust code and the descriptor set from proto/**/*.proto, and optionally clients
     ///
     /// Rust needs no other tool. A client in Python needs python3 with venv and pip, one in TypeScript node and npm.
-    /// Their code goes to gen/, the tools that generate it to target/codegen/.
+    /// Their code goes to gen/, the generators to target/codegen/.
     Codegen {
-        /// Write nothing: exit with 1 and name each file that differs from what the .proto files generate
+        /// Write nothing; exit with 1 and list the files that are out of date with the .proto files
         #[arg(long, conflicts_with = "clients")]
         check: bool,
-        /// Also generate and try these clients
+        /// Also generate and smoke-test these clients
         #[arg(long, value_enum, value_delimiter = ',')]
         clients: Vec<Language>,
     },
-    /// Write what is made from the code: docs/api-reference.md from the .proto files; docs/configuration.md and
-    /// fixtures/config/prism.yaml from the table of keys
+    /// Update the generated pages: docs/api-reference.md from the .proto files; docs/configuration.md and
+    /// fixtures/config/prism.yaml from the settings table
     Docs {
-        /// Write nothing: exit with 1 and name each file that differs from what the code makes
+        /// Write nothing; exit with 1 and list the files that are out of date
         #[arg(long)]
         check: bool,
     },
-    /// Lint the .proto files with buf, and look for changes that break clients
+    /// Lint the .proto files with buf, and check for breaking changes
     Lint {
         /// The git commit, branch or tag that the .proto files must stay compatible with
         #[arg(long, value_name = "GIT_REF", default_value = "HEAD")]

@@ -1,4 +1,4 @@
-//! `Debug` for messages with fields marked `mask_in_logs`, so that no log line can show what they hold.
+//! `Debug` for messages with `mask_in_logs` fields, so that no log line can show their values.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,10 +7,10 @@ use protox::prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescri
 
 use crate::Result;
 
-/// The option that asks for it.
+/// The masking option.
 const MASK_IN_LOGS: &str = "prism.mask_in_logs";
 
-/// The `Debug` implementations to add to each package's generated code, and the messages they are for.
+/// The `Debug` implementations to add to each package's generated code, and their messages.
 #[derive(Default)]
 pub(crate) struct Masking {
     /// Full names of the messages that must not derive `Debug`.
@@ -20,8 +20,8 @@ pub(crate) struct Masking {
 }
 
 impl Masking {
-    /// Finds the messages of `pool` with masked fields. Only top-level messages and plain text or byte fields can be
-    /// masked; anything else is an error rather than a leak.
+    /// Finds the messages of `pool` with masked fields. Masking is supported for string and bytes fields of top-level
+    /// messages; anything else is an error rather than a leak.
     pub(crate) fn of(pool: &DescriptorPool) -> Result<Self> {
         let mut masking = Self::default();
         for message in pool.all_messages() {
@@ -56,7 +56,7 @@ fn implementation(message: &MessageDescriptor) -> Result<String> {
          f.debug_struct(\"{name}\")\n"
     );
     for field in message.fields() {
-        let value = shown(&field)?;
+        let value = debug_value(&field)?;
         let name = field.name();
         writeln!(code, "            .field(\"{name}\", {value})")?;
     }
@@ -64,14 +64,14 @@ fn implementation(message: &MessageDescriptor) -> Result<String> {
     Ok(code)
 }
 
-/// The expression that shows a field.
-fn shown(field: &FieldDescriptor) -> Result<String> {
+/// The expression for a field's value in `Debug`.
+fn debug_value(field: &FieldDescriptor) -> Result<String> {
     let name = field.name();
     if !is_masked(field) {
         return Ok(format!("&self.{name}"));
     }
-    let plain = matches!(field.kind(), Kind::String | Kind::Bytes);
-    if !plain || field.containing_oneof().is_some() {
+    let supported = matches!(field.kind(), Kind::String | Kind::Bytes);
+    if !supported || field.containing_oneof().is_some() {
         let name = field.full_name();
         return Err(format!("{name}: mask_in_logs works on string and bytes fields only").into());
     }
@@ -91,7 +91,7 @@ mod tests {
     use super::Masking;
     use crate::tree;
 
-    /// The masking of a schema that holds `messages` in package `p`.
+    /// The masking of a schema with `messages` in package `p`.
     fn masking(messages: &str) -> Result<Masking, String> {
         let folder = tempfile::tempdir().unwrap();
         let source = format!("syntax = \"proto3\"; package p; import \"prism/options.proto\"; {messages}");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_messages_with_a_masked_field_get_a_debug_of_their_own() {
+    fn only_messages_with_a_masked_field_get_a_custom_debug() {
         let masking = masking(
             "message Secret { bytes a = 1 [(prism.mask_in_logs) = true]; int32 b = 2; }
              message Plain { bytes a = 1 [(prism.mask_in_logs) = false]; Secret b = 2; }",

@@ -1,11 +1,11 @@
-//! Running other programs, with errors that name them.
+//! Execution of other programs, with errors that name them.
 
 use std::io;
 use std::process::Command;
 
 use crate::Result;
 
-/// Runs `command` with its output shown; fails if it cannot start or does not succeed. `hint` says how to get it.
+/// Runs `command` with inherited output; fails if it cannot start or does not succeed. `hint` explains the installation.
 pub(crate) fn run(command: &mut Command, hint: &str) -> Result {
     let program = command.get_program().to_string_lossy().into_owned();
     match command.status() {

@@ -1,4 +1,4 @@
-//! Where things are in the repository.
+//! Paths in the repository.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
 }
 
-/// The folder that holds the .proto files and buf's configuration.
+/// The folder of the .proto files and buf's configuration.
 pub(crate) fn proto() -> PathBuf {
     root().join("proto")
 }
@@ -22,7 +22,7 @@ pub(crate) fn generated() -> PathBuf {
     proto().join("src/generated")
 }
 
-/// The tools and scratch files of client generation; safe to delete.
+/// Tools and scratch files of client generation; safe to delete.
 pub(crate) fn tools() -> PathBuf {
     root().join("target/codegen")
 }

@@ -1,40 +1,40 @@
-//! What someone who writes a backend has to build: read from the listing of `cargo tree`.
+//! Dependencies of a backend author's build, from the output of `cargo tree`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The names of everything that `package` needs with its default features.
-fn needs(package: &str) -> Vec<String> {
+/// Names of all dependencies of `package` with default features.
+fn dependencies(package: &str) -> Vec<String> {
     let arguments = ["tree", "--locked", "--package", package, "--edges", "normal,build", "--prefix", "none"];
     let listing = Command::new(env!("CARGO")).args(arguments).output().expect("cargo runs");
     assert!(listing.status.success(), "{}", String::from_utf8_lossy(&listing.stderr));
-    let listing = String::from_utf8(listing.stdout).expect("cargo lists in UTF-8");
+    let listing = String::from_utf8(listing.stdout).expect("the output is UTF-8");
     listing.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
 #[test]
 fn the_contract_and_the_suite_pull_in_neither_grpc_nor_sql() {
-    for (package, has) in [("prism-contract", "bytes"), ("prism-conformance", "prism-contract")] {
-        let needs = needs(package);
-        assert!(needs.iter().any(|name| name == has), "the listing of {package} is not one: {needs:?}");
+    for (package, dependency) in [("prism-contract", "bytes"), ("prism-conformance", "prism-contract")] {
+        let found = dependencies(package);
+        assert!(found.iter().any(|name| name == dependency), "{package} without {dependency}: {found:?}");
         for absent in
             ["tonic", "prost", "hyper", "sqlx", "sqlx-core", "libsqlite3-sys", "prism-proto", "prism-wire"]
         {
-            assert!(needs.iter().all(|name| name != absent), "{package} pulls in {absent}");
+            assert!(found.iter().all(|name| name != absent), "{package} pulls in {absent}");
         }
     }
 }
 
 #[test]
-fn the_listing_would_show_them() {
-    let needs = needs("prism-proxy");
+fn the_listing_includes_transitive_dependencies() {
+    let found = dependencies("prism-proxy");
     for present in ["tonic", "prost", "sqlx"] {
-        assert!(needs.iter().any(|name| name == present), "{present} is not in {needs:?}");
+        assert!(found.iter().any(|name| name == present), "{present} is not in {found:?}");
     }
 }
 
-/// The code of a source file without its tests, and the names of the modules beside it that are tests alone.
+/// The code of a source file without tests and comments, and the file names of its test-only modules.
 fn without_tests(text: &str) -> (String, Vec<String>) {
     let (mut code, mut tests) = (String::new(), Vec::new());
     let mut lines = text.lines();
@@ -48,7 +48,7 @@ fn without_tests(text: &str) -> (String, Vec<String>) {
             Some(module) if module.ends_with(';') => {
                 tests.push(format!("{}.rs", module.trim_end_matches(';')));
             }
-            // A module of tests stands at the end of its file.
+            // An inline test module is at the end of its file.
             Some(_) => break,
             None => {}
         }
@@ -56,7 +56,7 @@ fn without_tests(text: &str) -> (String, Vec<String>) {
     (code, tests)
 }
 
-/// The files of a folder whose code, but for its tests, refers to a module of an abstraction, and how many files there are.
+/// The files of a folder whose non-test code refers to a module of an abstraction, and the total number of files.
 fn refers_to_an_abstraction(folder: &str, except: &str) -> (Vec<PathBuf>, usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let (mut folders, mut found, mut count) = (vec![root.join(folder)], Vec::new(), 0);
@@ -85,7 +85,7 @@ fn refers_to_an_abstraction(folder: &str, except: &str) -> (Vec<PathBuf>, usize)
 }
 
 #[test]
-fn what_all_abstractions_share_refers_to_none_of_them() {
+fn shared_code_refers_to_no_abstraction() {
     for (folder, except) in [
         ("contract/src/common", "nothing"),
         ("wire/src", "wire/src/keyvalue"),
@@ -96,5 +96,5 @@ fn what_all_abstractions_share_refers_to_none_of_them() {
         assert!(found.is_empty(), "{found:?}");
     }
     let (found, _) = refers_to_an_abstraction("wire/src/keyvalue", "nothing");
-    assert!(!found.is_empty(), "the search finds nothing where there is something");
+    assert!(!found.is_empty(), "the search must find known references");
 }

@@ -1,4 +1,4 @@
-//! The lists that the documentation keeps of the tree. Links are lychee's task (`.ci/run links book`).
+//! Lists of pages and folders in the documentation. Links are checked by lychee (`.ci/run links book`).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,12 +9,12 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// The files of the repository below `path`, as git lists them: tracked, or new and not ignored.
+/// The repository's files below `path`: tracked, or untracked and not ignored.
 fn files(path: &str) -> Vec<String> {
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "--", path];
     let listing = Command::new("git").args(arguments).current_dir(root()).output().expect("git runs");
     assert!(listing.status.success(), "{}", String::from_utf8_lossy(&listing.stderr));
-    let listing = String::from_utf8(listing.stdout).expect("git lists in UTF-8");
+    let listing = String::from_utf8(listing.stdout).expect("the output is UTF-8");
     listing.lines().filter(|name| root().join(name).is_file()).map(str::to_owned).collect()
 }
 
@@ -34,7 +34,7 @@ fn the_summary_of_the_book_lists_every_page() {
 }
 
 #[test]
-fn the_tables_of_folders_name_every_folder() {
+fn the_folder_tables_list_every_folder() {
     let folders: BTreeSet<String> = files(".")
         .iter()
         .filter_map(|name| name.split_once('/').map(|(folder, _)| folder.to_owned()))

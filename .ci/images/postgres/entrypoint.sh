@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Starts Postgres as the official image does: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, POSTGRES_INITDB_ARGS,
-# POSTGRES_HOST_AUTH_METHOD, PGDATA, scripts in /docker-entrypoint-initdb.d, and arguments of the server.
+# Starts Postgres like the official image: POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, POSTGRES_INITDB_ARGS,
+# POSTGRES_HOST_AUTH_METHOD, PGDATA, scripts in /docker-entrypoint-initdb.d, and server arguments.
 #
-# The first start prints "ready to accept connections" twice: on stdout from a server that only sets up the database and
-# listens on no port, then on stderr from the one that serves. Waiting for both is waiting for the second.
+# The first start prints "ready to accept connections" twice: on stdout from the setup server, which listens on no port, then
+# on stderr from the final one. So clients wait for both.
 set -Eeuo pipefail
 
 case "${1:-postgres}" in
@@ -27,10 +27,10 @@ fi
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   if [ -z "${POSTGRES_PASSWORD:-}" ] && [ "$auth" != trust ]; then
-    echo "POSTGRES_PASSWORD is not set, and POSTGRES_HOST_AUTH_METHOD is not 'trust': nobody could log in." >&2
+    echo "POSTGRES_PASSWORD is not set, and POSTGRES_HOST_AUTH_METHOD is not 'trust': no login would be possible." >&2
     exit 1
   fi
-  # Several arguments in one variable, quoted as for a shell. An empty password is none: trust needs no other.
+  # Several arguments in one variable, with shell quoting. An empty password means none, which is sufficient for trust.
   arguments=()
   eval "arguments=(${POSTGRES_INITDB_ARGS:-})"
   if [ -n "${POSTGRES_PASSWORD:-}" ]; then
@@ -55,5 +55,5 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   echo "PostgreSQL init process complete; ready for start up."
 fi
 
-# initdb leaves listen_addresses at localhost, which no other container reaches.
+# The default listen_addresses, localhost, is unreachable from other containers.
 exec "$1" -c "listen_addresses=*" "${@:2}"

@@ -1,13 +1,13 @@
-//! What is said of a stored value that Prism does not write.
+//! The error for a stored value that Prism cannot have written.
 
-/// A stored value that no Prism wrote.
+/// A stored value that Prism cannot have written.
 #[derive(Debug, thiserror::Error)]
-#[error("the database holds a value that Prism does not write: {0}")]
+#[error("corrupt row: the database has a value that Prism does not write: {0}")]
 pub(crate) struct CorruptRow(String);
 
 impl CorruptRow {
-    /// A value that is wrong, and why.
-    #[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err, which gives the value")]
+    /// An invalid value, and why it is invalid.
+    #[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err, which passes by value")]
     pub(crate) fn because(why: impl ToString) -> sqlx::Error {
         sqlx::Error::Decode(Box::new(Self(why.to_string())))
     }

@@ -1,4 +1,4 @@
-//! The dispatcher of batched reads: each time a connection is free, it takes the pending reads for one statement.
+//! The dispatcher of batched reads: whenever a connection is free, it takes the pending reads for one statement.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,51 +9,51 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::fair::Waiting;
+use super::fair::FairQueue;
 use super::queue::{closed, shed};
 use super::slots::Slots;
 use super::work::{Job, Work};
 
-/// Batched reads that run at the same time, each on a connection reserved for them: small reads do not wait behind scans. More of
-/// them would each read for fewer Gets.
+/// Concurrent batched reads, each on a reserved connection, so that small reads do not wait behind scans. With more of
+/// them, each batch would have fewer Gets.
 const CONCURRENT_BATCHES: u32 = 2;
 
 /// A read that can share a statement with others.
 pub(crate) trait Batchable: Work<Answer = ReadOutcome<Self::Page>> + Clone {
-    /// What it reads.
+    /// Its result.
     type Page: Send + 'static;
 
     /// Whether it can share a statement.
     fn is_batchable(&self) -> bool;
 
-    /// How much of a statement it takes.
-    fn share(&self) -> usize;
+    /// Its cost, in units of [`CAPACITY`](Self::CAPACITY).
+    fn cost(&self) -> usize;
 
-    /// How much a statement has.
-    const STATEMENT: usize;
+    /// The capacity of one statement.
+    const CAPACITY: usize;
 }
 
 /// The outcome of a pending read.
 pub(crate) enum ReadOutcome<P> {
-    /// What was read.
+    /// The result.
     Page(P),
-    /// It is to be read by a statement for it alone.
+    /// It must be read by a separate statement.
     Alone,
 }
 
-/// A store that reads for pending reads.
+/// A store that executes batched reads.
 pub(crate) trait BatchReader<R: Batchable>: Send + Sync + 'static {
-    /// Reads for the pending reads, answers all of them, and returns the permit.
+    /// Executes the reads, answers all of them, and drops the permit.
     fn read_batch(
         self: Arc<Self>,
         reads: Vec<Job<R>>,
-        right: OwnedSemaphorePermit,
+        permit: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + Send;
 }
 
 /// The queue of pending reads, and its dispatcher.
 pub(crate) struct BatchQueue<R: Batchable> {
-    pending: Arc<Waiting<Job<R>>>,
+    pending: Arc<FairQueue<Job<R>>>,
     /// One permit for each batched read that may run.
     batched_reads: Arc<Semaphore>,
     dispatcher: Mutex<Option<JoinHandle<()>>>,
@@ -61,35 +61,35 @@ pub(crate) struct BatchQueue<R: Batchable> {
 }
 
 impl<R: Batchable> BatchQueue<R> {
-    /// A queue of at most `length` reads, none of which waits longer than `wait`.
+    /// A queue of at most `length` reads, each of which waits at most `wait`.
     pub(crate) fn new(reader: Arc<impl BatchReader<R>>, length: usize, wait: Duration) -> Self {
-        let pending = Arc::new(Waiting::new(length, usize::MAX));
+        let pending = Arc::new(FairQueue::new(length, usize::MAX));
         let batched_reads = Arc::new(Semaphore::new(CONCURRENT_BATCHES as usize));
         let dispatcher = tokio::spawn(dispatch(reader, Arc::clone(&pending), Arc::clone(&batched_reads)));
         Self { pending, batched_reads, dispatcher: Mutex::new(Some(dispatcher)), wait }
     }
 
-    /// Waits for a batched read, and for its answer; sheds the request if too many wait, or if it waits too long. One that cannot
-    /// be batched, or that is the only read, with all of `slots` free, is to be read alone.
+    /// Queues a read and waits for its answer; sheds it if the queue is full or the wait too long. Returns
+    /// [`ReadOutcome::Alone`] if it cannot be batched, or if it is the only read and all of `slots` are free.
     pub(crate) async fn read(&self, read: &R, slots: &Slots) -> Result<R::Answer, Error> {
         if !read.is_batchable() || (slots.is_idle() && self.is_idle()) {
             return Ok(ReadOutcome::Alone);
         }
-        let answered = self.pending.enter(read.clone(), 0, |job| job)?;
+        let answered = self.pending.enqueue(read.clone(), 0, |job| job)?;
         timeout(self.wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Whether no read waits and no batched read runs.
+    /// Whether no read is pending and no batched read runs.
     fn is_idle(&self) -> bool {
         self.batched_reads.available_permits() == CONCURRENT_BATCHES as usize && self.pending.is_empty()
     }
 
-    /// Refuses further reads, and waits until those that are there have been answered.
+    /// Refuses further reads, and waits until all pending reads have been answered.
     pub(crate) async fn close(&self) {
         self.pending.close();
         let dispatcher = self.dispatcher.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(dispatcher) = dispatcher {
-            // One that panicked reads no more.
+            // A panicked dispatcher reads no more.
             let _ = dispatcher.await;
         }
         // This semaphore is never closed.
@@ -104,21 +104,21 @@ impl<R: Batchable> Drop for BatchQueue<R> {
 }
 
 /// Takes pending reads for one statement.
-fn take<R: Batchable>(pending: &Waiting<Job<R>>) -> Vec<Job<R>> {
+fn take<R: Batchable>(pending: &FairQueue<Job<R>>) -> Vec<Job<R>> {
     let mut taken = 0;
     pending.take_while(|read| {
-        taken += read.request.share();
-        taken <= R::STATEMENT
+        taken += read.request.cost();
+        taken <= R::CAPACITY
     })
 }
 
 async fn dispatch<R: Batchable>(
     reader: Arc<impl BatchReader<R>>,
-    pending: Arc<Waiting<Job<R>>>,
+    pending: Arc<FairQueue<Job<R>>>,
     batched_reads: Arc<Semaphore>,
 ) {
     loop {
-        // Asked first: what comes in between is seen.
+        // Read before `is_empty`, so that no read queued in between is missed.
         let closed = pending.is_closed();
         if pending.is_empty() {
             if closed {
@@ -127,13 +127,13 @@ async fn dispatch<R: Batchable>(
             pending.changed().await;
             continue;
         }
-        let Ok(right) = Arc::clone(&batched_reads).acquire_owned().await else { return };
-        // Callers that were just answered get a turn to ask again, so that they join this batch and not the next.
+        let Ok(permit) = Arc::clone(&batched_reads).acquire_owned().await else { return };
+        // Lets the callers that were just answered send their next request, so that it joins this batch and not the next.
         tokio::task::yield_now().await;
         let taken = take(&pending);
         if !taken.is_empty() {
             let reader = Arc::clone(&reader);
-            tokio::spawn(async move { reader.read_batch(taken, right).await });
+            tokio::spawn(async move { reader.read_batch(taken, permit).await });
         }
     }
 }

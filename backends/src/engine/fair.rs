@@ -1,5 +1,5 @@
-//! What waits in front of a database: bounded, and taken by turns of the namespaces, so that one that asks for much does not
-//! keep the others waiting behind it.
+//! The fair queue in front of a database: bounded, with one queue per namespace, served round robin, so that a namespace
+//! with many requests does not delay the others.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,76 +9,76 @@ use prism_contract::{Error, Namespace};
 use tokio::sync::Notify;
 
 use super::queue::{closed, shed};
-use super::work::{Answered, Entry, Job, Room, Work};
+use super::work::{Answered, Entry, Job, ReservedBytes, Work};
 
-/// How many namespaces that have nothing waiting keep their place, to save making it again.
-const RESTING: usize = 64;
+/// Maximum empty per-namespace queues that are kept, to save allocating them again.
+const MAX_EMPTY_QUEUES: usize = 64;
 
-/// Requests that wait, shared by those who bring them and the one who takes them.
-pub(crate) struct Waiting<T> {
-    line: Mutex<Line<T>>,
+/// A fair queue of requests, shared by its producers and its one consumer.
+pub(crate) struct FairQueue<T> {
+    state: Mutex<State<T>>,
     more: Notify,
     length: usize,
     bytes: usize,
-    /// The bytes of all jobs that wait or are being done.
+    /// The bytes of all jobs that wait or are being executed.
     used: Arc<AtomicUsize>,
 }
 
-impl<T: Entry> Waiting<T> {
-    /// Room for `length` requests that wait, and for `bytes` of those that wait or are being done.
+impl<T: Entry> FairQueue<T> {
+    /// Capacity for `length` waiting requests, and for `bytes` of requests that wait or are being executed.
     pub(crate) fn new(length: usize, bytes: usize) -> Self {
-        Self { line: Mutex::default(), more: Notify::new(), length, bytes, used: Arc::default() }
+        Self { state: Mutex::default(), more: Notify::new(), length, bytes, used: Arc::default() }
     }
 
-    /// Lets a request in as `entry` makes it one of those that wait here; its answer comes by the receiver. Where there is no
-    /// room for it, one of the namespace that has the most waiting is shed: this one, or the newest of another namespace.
-    pub(crate) fn enter<W: Work>(
+    /// Queues a request, as an entry made by `entry`; the receiver gets its answer. If there is no room, a request of the
+    /// namespace that has most waiting is shed: this one, or the newest of another namespace.
+    pub(crate) fn enqueue<W: Work>(
         &self,
         request: W,
         weight: usize,
         entry: impl FnOnce(Job<W>) -> T,
     ) -> Result<Answered<W>, Error> {
         let namespace = request.namespace().clone();
-        // A request heavier than the whole room takes all of it, or it could never come in.
+        // A request larger than the capacity takes all of it; otherwise it could never be queued.
         let bytes = weight.min(self.bytes);
-        let mut shed_instead = Vec::new();
+        let mut evicted = Vec::new();
         let answered = {
-            let mut line = self.line();
-            if line.closed {
+            let mut state = self.state();
+            if state.closed {
                 return Err(closed());
             }
             loop {
-                let excess = if line.count >= self.length {
+                let excess = if state.count >= self.length {
                     Excess::Jobs
                 } else if self.used.load(Ordering::Relaxed) + bytes > self.bytes {
                     Excess::Bytes
                 } else {
                     break;
                 };
-                let Some(job) = line.give_way(excess, &namespace, bytes) else { return Err(shed()) };
-                // Its bytes are free from here on; its sender hears of it later.
-                shed_instead.push(job.refuse(shed()));
+                let Some(job) = state.evict(excess, &namespace, bytes) else { return Err(shed()) };
+                // Its bytes are free from here on; its caller is answered after the lock is released.
+                evicted.push(job.refuse(shed()));
             }
-            let (job, answered) = Job::new(request, Room::take(bytes, &self.used));
-            line.push(&namespace, entry(job), bytes);
+            let (job, answered) = Job::new(request, ReservedBytes::reserve(bytes, &self.used));
+            state.push(&namespace, entry(job), bytes);
             answered
         };
         self.more.notify_one();
-        for answer in shed_instead {
+        for answer in evicted {
             answer();
         }
         Ok(answered)
     }
 
-    /// Takes jobs by turns of the namespaces for as long as `go_on` says so of the next, and drops what was abandoned.
-    pub(crate) fn take_while(&self, mut go_on: impl FnMut(&T) -> bool) -> Vec<T> {
+    /// Takes jobs round robin while `accept` returns true for the next one, and drops abandoned jobs.
+    pub(crate) fn take_while(&self, mut accept: impl FnMut(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
-        let mut line = self.line();
-        while let Some(job) = line.next() {
+        let mut state = self.state();
+        while let Some(job) = state.next() {
             if job.is_abandoned() {
-                drop(line.pop());
-            } else if go_on(job) {
-                taken.extend(line.pop());
+                drop(state.pop());
+            } else if accept(job) {
+                taken.extend(state.pop());
             } else {
                 break;
             }
@@ -86,154 +86,154 @@ impl<T: Entry> Waiting<T> {
         taken
     }
 
-    /// Takes the first job, by turns of the namespaces, that `may` be done now, and drops what was abandoned.
-    pub(crate) fn take_first(&self, mut may: impl FnMut(&T) -> bool) -> Option<T> {
-        let mut line = self.line();
-        let mut turn = 0;
-        while let Some(job) = line.at(turn) {
+    /// Takes the first job, in round-robin order, that `may_run` accepts, and drops abandoned jobs.
+    pub(crate) fn take_first(&self, mut may_run: impl FnMut(&T) -> bool) -> Option<T> {
+        let mut state = self.state();
+        let mut position = 0;
+        while let Some(job) = state.at(position) {
             if job.is_abandoned() {
-                drop(line.pop_at(turn));
-            } else if may(job) {
-                return line.pop_at(turn);
+                drop(state.pop_at(position));
+            } else if may_run(job) {
+                return state.pop_at(position);
             } else {
-                turn += 1;
+                position += 1;
             }
         }
         None
     }
 
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.line().count == 0
+        self.state().count == 0
     }
 
     /// Whether the queue is closed.
     pub(crate) fn is_closed(&self) -> bool {
-        self.line().closed
+        self.state().closed
     }
 
-    /// Waits until something may have come in, or the line was closed. Only one may wait.
+    /// Waits until a job may have been queued, or the queue was closed. Only one task may wait.
     pub(crate) async fn changed(&self) {
         self.more.notified().await;
     }
 
-    /// Lets nothing in any more; what waits can still be taken.
+    /// Refuses further requests; waiting ones can still be taken.
     pub(crate) fn close(&self) {
-        self.line().closed = true;
+        self.state().closed = true;
         self.more.notify_one();
     }
 
-    /// Lets nothing in any more, and drops what waits.
+    /// Refuses further requests, and drops the waiting ones.
     pub(crate) fn abandon(&self) {
         self.close();
-        let dropped = self.line().clear();
+        let dropped = self.state().clear();
         drop(dropped);
     }
 
-    /// A std mutex: nothing awaits while it is held, and nothing in it panics half way.
-    fn line(&self) -> MutexGuard<'_, Line<T>> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A std mutex: never held across an await, and no panic can leave it half changed.
+    fn state(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A lane for each namespace, and whose turn it is.
-struct Line<T> {
-    lanes: HashMap<Namespace, Lane<T>>,
-    /// The namespaces that have something waiting, each once; the next is in front.
-    turns: VecDeque<Namespace>,
+/// A queue per namespace, and the round-robin order.
+struct State<T> {
+    queues: HashMap<Namespace, NamespaceQueue<T>>,
+    /// The namespaces with waiting jobs, each once; the next is in front.
+    order: VecDeque<Namespace>,
     count: usize,
     closed: bool,
 }
 
-struct Lane<T> {
+struct NamespaceQueue<T> {
     jobs: VecDeque<(T, usize)>,
     bytes: usize,
 }
 
-/// What there is too much of.
+/// The limit that is exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Excess {
     Jobs,
     Bytes,
 }
 
-impl<T> Default for Line<T> {
+impl<T> Default for State<T> {
     fn default() -> Self {
-        Self { lanes: HashMap::new(), turns: VecDeque::new(), count: 0, closed: false }
+        Self { queues: HashMap::new(), order: VecDeque::new(), count: 0, closed: false }
     }
 }
 
-impl<T> Line<T> {
+impl<T> State<T> {
     fn push(&mut self, namespace: &Namespace, job: T, bytes: usize) {
         self.count += 1;
-        if let Some(lane) = self.lanes.get_mut(namespace) {
-            if lane.jobs.is_empty() {
-                self.turns.push_back(namespace.clone());
+        if let Some(queue) = self.queues.get_mut(namespace) {
+            if queue.jobs.is_empty() {
+                self.order.push_back(namespace.clone());
             }
-            lane.jobs.push_back((job, bytes));
-            lane.bytes += bytes;
+            queue.jobs.push_back((job, bytes));
+            queue.bytes += bytes;
             return;
         }
-        if self.lanes.len() >= self.turns.len() + RESTING {
-            self.lanes.retain(|_, lane| !lane.jobs.is_empty());
+        if self.queues.len() >= self.order.len() + MAX_EMPTY_QUEUES {
+            self.queues.retain(|_, queue| !queue.jobs.is_empty());
         }
-        self.turns.push_back(namespace.clone());
-        self.lanes.insert(namespace.clone(), Lane { jobs: VecDeque::from([(job, bytes)]), bytes });
+        self.order.push_back(namespace.clone());
+        self.queues.insert(namespace.clone(), NamespaceQueue { jobs: VecDeque::from([(job, bytes)]), bytes });
     }
 
-    /// The job whose turn it is.
+    /// The next job.
     fn next(&self) -> Option<&T> {
         self.at(0)
     }
 
-    /// The first job of the namespace with this turn.
-    fn at(&self, turn: usize) -> Option<&T> {
-        let (job, _) = self.lanes.get(self.turns.get(turn)?)?.jobs.front()?;
+    /// The first job of the namespace at this position of the order.
+    fn at(&self, position: usize) -> Option<&T> {
+        let (job, _) = self.queues.get(self.order.get(position)?)?.jobs.front()?;
         Some(job)
     }
 
-    /// Takes the job whose turn it is; its namespace waits for its next turn.
+    /// Takes the next job; its namespace goes to the end of the order.
     fn pop(&mut self) -> Option<T> {
         self.pop_at(0)
     }
 
-    /// Takes the first job of the namespace with this turn.
-    fn pop_at(&mut self, turn: usize) -> Option<T> {
-        let namespace = self.turns.remove(turn)?;
-        let lane = self.lanes.get_mut(&namespace)?;
-        let (job, bytes) = lane.jobs.pop_front()?;
-        lane.bytes -= bytes;
-        if !lane.jobs.is_empty() {
-            self.turns.push_back(namespace);
+    /// Takes the first job of the namespace at this position of the order.
+    fn pop_at(&mut self, position: usize) -> Option<T> {
+        let namespace = self.order.remove(position)?;
+        let queue = self.queues.get_mut(&namespace)?;
+        let (job, bytes) = queue.jobs.pop_front()?;
+        queue.bytes -= bytes;
+        if !queue.jobs.is_empty() {
+            self.order.push_back(namespace);
         }
         self.count -= 1;
         Some(job)
     }
 
-    /// The newest job of the namespace that has the most of `what` waiting, if that is more than `newcomer` would have with
-    /// a job of `bytes`.
-    fn give_way(&mut self, what: Excess, newcomer: &Namespace, bytes: usize) -> Option<T> {
-        let load = |lane: &Lane<T>| match what {
-            Excess::Jobs => lane.jobs.len(),
-            Excess::Bytes => lane.bytes,
+    /// Evicts the newest job of the namespace with the largest load of the exceeded kind, if that is more than `newcomer`
+    /// would have with a job of `bytes`.
+    fn evict(&mut self, excess: Excess, newcomer: &Namespace, bytes: usize) -> Option<T> {
+        let load = |queue: &NamespaceQueue<T>| match excess {
+            Excess::Jobs => queue.jobs.len(),
+            Excess::Bytes => queue.bytes,
         };
-        let own = self.lanes.get(newcomer).map_or(0, load) + if what == Excess::Jobs { 1 } else { bytes };
-        let loads = self.turns.iter().map(|namespace| self.lanes.get(namespace).map_or(0, load));
+        let own = self.queues.get(newcomer).map_or(0, load) + if excess == Excess::Jobs { 1 } else { bytes };
+        let loads = self.order.iter().map(|namespace| self.queues.get(namespace).map_or(0, load));
         let (at, most) = loads.enumerate().max_by_key(|(_, load)| *load)?;
         if most <= own {
             return None;
         }
-        let lane = self.lanes.get_mut(self.turns.get(at)?)?;
-        let (job, bytes) = lane.jobs.pop_back()?;
-        lane.bytes -= bytes;
-        if lane.jobs.is_empty() {
-            self.turns.remove(at);
+        let queue = self.queues.get_mut(self.order.get(at)?)?;
+        let (job, bytes) = queue.jobs.pop_back()?;
+        queue.bytes -= bytes;
+        if queue.jobs.is_empty() {
+            self.order.remove(at);
         }
         self.count -= 1;
         Some(job)
     }
 
-    /// Everything that waits.
+    /// Removes all waiting jobs.
     fn clear(&mut self) -> Vec<T> {
         std::iter::from_fn(|| self.pop()).collect()
     }
@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    /// A number of a namespace.
+    /// A number with a namespace.
     struct Number(Namespace, u32);
 
     impl Work for Number {
@@ -256,18 +256,18 @@ mod tests {
         }
     }
 
-    type Numbers = Waiting<Job<Number>>;
+    type Numbers = FairQueue<Job<Number>>;
     type Answer = Answered<Number>;
 
-    fn enter(waiting: &Numbers, namespace: &str, number: u32, weight: usize) -> Result<Answer, Code> {
+    fn enqueue(queue: &Numbers, namespace: &str, number: u32, weight: usize) -> Result<Answer, Code> {
         let number = Number(Namespace::new(namespace).unwrap(), number);
-        waiting.enter(number, weight, |job| job).map_err(|error| error.code())
+        queue.enqueue(number, weight, |job| job).map_err(|error| error.code())
     }
 
-    fn take(waiting: &Numbers, most: usize) -> Vec<u32> {
+    fn take(queue: &Numbers, most: usize) -> Vec<u32> {
         let mut left = most;
         let more = |_: &Job<Number>| left.checked_sub(1).inspect(|less| left = *less).is_some();
-        waiting.take_while(more).into_iter().map(|job| job.request.1).collect()
+        queue.take_while(more).into_iter().map(|job| job.request.1).collect()
     }
 
     fn was_shed(answered: &mut Answer) -> bool {
@@ -275,68 +275,72 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_take_turns_however_much_one_of_them_asks_for() {
-        let waiting = Numbers::new(10, 100);
+    fn namespaces_are_served_round_robin_however_many_requests_one_has() {
+        let queue = Numbers::new(10, 100);
         let _kept: Vec<_> = [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("a", 5), ("c", 6), ("b", 7)]
-            .map(|(namespace, number)| enter(&waiting, namespace, number, 1).unwrap())
+            .map(|(namespace, number)| enqueue(&queue, namespace, number, 1).unwrap())
             .into();
-        assert_eq!(take(&waiting, 2), [1, 4]);
-        assert_eq!(take(&waiting, 10), [6, 2, 7, 3, 5], "what is left goes on where the turns were");
-        assert!(waiting.is_empty());
+        assert_eq!(take(&queue, 2), [1, 4]);
+        assert_eq!(take(&queue, 10), [6, 2, 7, 3, 5], "the order continues where it was");
+        assert!(queue.is_empty());
     }
 
     #[test]
-    fn who_has_the_most_waiting_gives_way() {
-        let waiting = Numbers::new(3, 100);
-        let mut first: Vec<_> = (1..=3).map(|number| enter(&waiting, "a", number, 1).unwrap()).collect();
-        assert_eq!(enter(&waiting, "a", 4, 1).unwrap_err(), Code::ResourceExhausted);
-        let _other = enter(&waiting, "b", 5, 1).unwrap();
+    fn the_namespace_with_most_waiting_is_evicted_from() {
+        let queue = Numbers::new(3, 100);
+        let mut first: Vec<_> = (1..=3).map(|number| enqueue(&queue, "a", number, 1).unwrap()).collect();
+        assert_eq!(enqueue(&queue, "a", 4, 1).unwrap_err(), Code::ResourceExhausted);
+        let _other = enqueue(&queue, "b", 5, 1).unwrap();
         assert!(was_shed(&mut first[2]), "the newest of the namespace that floods");
-        assert_eq!(enter(&waiting, "b", 6, 1).unwrap_err(), Code::ResourceExhausted, "both have their half");
-        assert_eq!(take(&waiting, 9), [1, 5, 2]);
+        assert_eq!(enqueue(&queue, "b", 6, 1).unwrap_err(), Code::ResourceExhausted, "both have half");
+        assert_eq!(take(&queue, 9), [1, 5, 2]);
     }
 
     #[test]
-    fn bytes_are_shared_as_places_are_and_given_back_when_a_job_is_done() {
-        let waiting = Numbers::new(10, 100);
-        let mut large = enter(&waiting, "a", 1, 90).unwrap();
-        let _small = enter(&waiting, "b", 2, 20).unwrap();
+    fn bytes_are_shared_like_slots_and_released_when_a_job_is_done() {
+        let queue = Numbers::new(10, 100);
+        let mut large = enqueue(&queue, "a", 1, 90).unwrap();
+        let _small = enqueue(&queue, "b", 2, 20).unwrap();
         assert!(was_shed(&mut large));
-        let _huge = enter(&waiting, "b", 3, 1_000).unwrap_err();
-        assert_eq!(take(&waiting, 1), [2]);
-        let _huge = enter(&waiting, "b", 4, 1_000).expect("what is heavier than the room comes in alone");
-        let job = waiting.take_while(|_| true);
-        assert_eq!(enter(&waiting, "c", 5, 1).unwrap_err(), Code::ResourceExhausted, "it is being done");
+        let _huge = enqueue(&queue, "b", 3, 1_000).unwrap_err();
+        assert_eq!(take(&queue, 1), [2]);
+        let _huge = enqueue(&queue, "b", 4, 1_000).expect("a request above the capacity is queued alone");
+        let job = queue.take_while(|_| true);
+        assert_eq!(
+            enqueue(&queue, "c", 5, 1).unwrap_err(),
+            Code::ResourceExhausted,
+            "the job is being executed"
+        );
         drop(job);
-        enter(&waiting, "c", 6, 1).unwrap();
+        enqueue(&queue, "c", 6, 1).unwrap();
     }
 
     #[test]
-    fn what_nobody_waits_for_any_more_is_dropped() {
-        let waiting = Numbers::new(10, 100);
-        let _kept = enter(&waiting, "a", 1, 1).unwrap();
-        drop(enter(&waiting, "a", 2, 1).unwrap());
-        assert_eq!(take(&waiting, 9), [1]);
+    fn abandoned_jobs_are_dropped() {
+        let queue = Numbers::new(10, 100);
+        let _kept = enqueue(&queue, "a", 1, 1).unwrap();
+        drop(enqueue(&queue, "a", 2, 1).unwrap());
+        assert_eq!(take(&queue, 9), [1]);
     }
 
     #[test]
-    fn a_closed_line_lets_nothing_in_and_an_abandoned_one_drops_what_waits() {
-        let waiting = Numbers::new(10, 100);
-        let mut kept = enter(&waiting, "a", 1, 1).unwrap();
-        waiting.close();
-        assert_eq!(enter(&waiting, "a", 2, 1).unwrap_err(), Code::Unavailable);
+    fn a_closed_queue_refuses_requests_and_an_abandoned_one_drops_the_waiting_ones() {
+        let queue = Numbers::new(10, 100);
+        let mut kept = enqueue(&queue, "a", 1, 1).unwrap();
+        queue.close();
+        assert_eq!(enqueue(&queue, "a", 2, 1).unwrap_err(), Code::Unavailable);
         assert!(matches!(kept.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Empty)));
-        waiting.abandon();
+        queue.abandon();
         assert!(matches!(kept.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Closed)));
     }
 
     #[test]
-    fn many_namespaces_leave_little_behind() {
-        let waiting = Numbers::new(10, 100);
+    fn few_empty_queues_are_kept() {
+        let queue = Numbers::new(10, 100);
         for number in 0..1_000 {
-            let _answer = enter(&waiting, &format!("n{number}"), number, 1).unwrap();
-            assert_eq!(take(&waiting, 1), [number]);
+            let _answer = enqueue(&queue, &format!("n{number}"), number, 1).unwrap();
+            assert_eq!(take(&queue, 1), [number]);
         }
-        assert!(waiting.line().lanes.len() <= RESTING + 1);
+        assert!(queue.state().queues.len() <= MAX_EMPTY_QUEUES + 1);
     }
 }

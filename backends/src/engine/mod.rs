@@ -1,8 +1,8 @@
-//! What every database and every abstraction shares: bounded queues that are fair to namespaces, writes that are committed
-//! in groups, connections that reads acquire, and reads that share a statement.
+//! The part that all databases and abstractions share: bounded fair queues, group commit, a pool of read connections, and
+//! batched reads.
 //!
-//! Reading order: [`Work`] is a request with the type of its answer, [`Job`] is one that waits, [`queue()`] leads to a writer in
-//! [`Group`]s, [`ReadPool`] lends connections, and a [`BatchReader`] reads for many at once.
+//! Reading order: [`Work`] is a request with the type of its answer, [`Job`] is a waiting request, [`queue()`] passes
+//! [`Group`]s to a writer, [`ReadPool`] leases connections, and a [`BatchReader`] executes batched reads.
 
 mod corrupt_row;
 mod dispatcher;
@@ -16,6 +16,6 @@ pub(crate) use corrupt_row::CorruptRow;
 pub(crate) use dispatcher::{BatchReader, Batchable, ReadOutcome};
 #[cfg(feature = "postgres")]
 pub(crate) use queue::shed;
-pub(crate) use queue::{Intake, Queue, Turn, closed, queue};
-pub(crate) use read_pool::{Lease, ReadPool, Right, Source};
+pub(crate) use queue::{Intake, Next, Queue, closed, queue};
+pub(crate) use read_pool::{Lease, ReadPermit, ReadPool, Source};
 pub(crate) use work::{Entry, Group, Job, Work};

@@ -1,4 +1,4 @@
-//! The queue in front of a writer: requests wait in it, and leave it together (group commit).
+//! The queue in front of a writer: waiting requests are taken as groups (group commit).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,45 +6,45 @@ use std::time::Duration;
 use prism_contract::Error;
 use tokio::sync::mpsc;
 
-use super::fair::Waiting;
+use super::fair::FairQueue;
 use super::work::{Entry, Group, Job, Work};
 
 /// The retry delay sent to a client when load is shed.
 pub(crate) const SHED_FOR: Duration = Duration::from_millis(50);
 
-/// Most keys that one batch looks at, give or take one request: it bounds a batch's memory and the time its neighbours wait.
+/// Maximum keys of one batch, up to one request more: it bounds a batch's memory and the time that other requests wait.
 const BATCH_KEYS: usize = 4_096;
-/// Most bytes that one batch carries, give or take one request.
+/// Maximum bytes of one batch, up to one request more.
 const BATCH_BYTES: usize = 8 << 20;
-/// Most commands that wait.
+/// Maximum waiting commands.
 const COMMANDS: usize = 64;
 
-/// The end of the queue that requests come in by.
+/// The sending end of the queue.
 pub(crate) struct Queue<G: Group, E> {
-    writes: Arc<Waiting<G::Entry>>,
+    writes: Arc<FairQueue<G::Entry>>,
     commands: mpsc::Sender<E>,
 }
 
-/// What to do next.
-pub(crate) enum Turn<G, E> {
-    /// These writes, together. Never empty.
+/// The writer's next work.
+pub(crate) enum Next<G, E> {
+    /// Writes to commit together. Never empty.
     Batch(G),
     /// A command of the backend.
     Command(E),
 }
 
-/// The end of the queue that the writer takes from.
+/// The receiving end of the queue.
 pub(crate) struct Intake<G: Group, E> {
-    writes: Arc<Waiting<G::Entry>>,
+    writes: Arc<FairQueue<G::Entry>>,
     commands: mpsc::Receiver<E>,
     max_batch: usize,
     /// Whether the last batch had more than one write.
     crowded: bool,
 }
 
-/// A queue of at most `length` requests that weigh at most `bytes` together, taken up to `max_batch` at a time.
+/// A queue of at most `length` requests of at most `bytes` in total, taken up to `max_batch` at a time.
 pub(crate) fn queue<G: Group, E>(length: usize, bytes: u32, max_batch: usize) -> (Queue<G, E>, Intake<G, E>) {
-    let writes = Arc::new(Waiting::new(length, bytes as usize));
+    let writes = Arc::new(FairQueue::new(length, bytes as usize));
     let (sender, receiver) = mpsc::channel(COMMANDS);
     (
         Queue { writes: Arc::clone(&writes), commands: sender },
@@ -53,14 +53,14 @@ pub(crate) fn queue<G: Group, E>(length: usize, bytes: u32, max_batch: usize) ->
 }
 
 impl<G: Group, E> Queue<G, E> {
-    /// Queues a write of this weight in bytes and waits for its answer. Where the queue is full, a write is shed at once.
+    /// Queues a write of this weight in bytes and waits for its answer. If the queue is full, a write is shed at once.
     pub(crate) async fn write<W: Work>(
         &self,
         write: W,
         weight: usize,
         entry: impl FnOnce(Job<W>) -> G::Entry,
     ) -> Result<W::Answer, Error> {
-        let answered = self.writes.enter(write, weight, entry)?;
+        let answered = self.writes.enqueue(write, weight, entry)?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -72,7 +72,7 @@ impl<G: Group, E> Queue<G, E> {
         })
     }
 
-    /// Queues a command, waiting for a place; answers whether the writer is still there.
+    /// Queues a command, waiting for a slot; returns whether the writer is still running.
     pub(crate) async fn command(&self, command: E) -> bool {
         self.commands.send(command).await.is_ok()
     }
@@ -85,30 +85,30 @@ impl<G: Group, E> Drop for Queue<G, E> {
 }
 
 impl<G: Group, E> Intake<G, E> {
-    /// Waits for something to do; `None` once nothing can come any more. Errands come first: they are few, and each is asked
-    /// for by a caller that waits for the one before.
-    pub(crate) async fn next(&mut self) -> Option<Turn<G, E>> {
+    /// Waits for work; `None` once the queue is closed and empty. Commands come first: they are few, and each caller waits
+    /// for its previous one.
+    pub(crate) async fn next(&mut self) -> Option<Next<G, E>> {
         loop {
             if let Ok(command) = self.commands.try_recv() {
-                return Some(Turn::Command(command));
+                return Some(Next::Command(command));
             }
-            // Asked first: what comes in between is seen.
+            // Read before `is_empty`, so that no write queued in between is missed.
             let closed = self.writes.is_closed();
             if !self.writes.is_empty() {
-                // Those who were answered together get a turn to ask again, so that they are read with this batch and not the
-                // next. A lone writer waits for no one else.
+                // Lets the callers that were just answered together send their next write, so that it joins this batch and
+                // not the next. A lone caller does not wait for others.
                 if self.crowded {
                     tokio::task::yield_now().await;
                 }
                 let batch = self.take_group();
                 if !batch.is_empty() {
-                    return Some(Turn::Batch(batch));
+                    return Some(Next::Batch(batch));
                 }
             } else if closed {
                 return None;
             } else {
                 tokio::select! {
-                    command = self.commands.recv() => return command.map(Turn::Command),
+                    command = self.commands.recv() => return command.map(Next::Command),
                     () = self.writes.changed() => {}
                 }
             }
@@ -121,7 +121,7 @@ impl<G: Group, E> Intake<G, E> {
         !self.writes.is_empty()
     }
 
-    /// Takes what waits, within the bounds of a batch.
+    /// Takes the waiting writes, within the bounds of a batch.
     pub(crate) fn take_group(&mut self) -> G {
         let (mut writes, mut bytes, mut keys) = (0, 0, 0);
         let taken = self.writes.take_while(|job| {
@@ -141,7 +141,7 @@ impl<G: Group, E> Intake<G, E> {
         batch
     }
 
-    /// Lets nothing in any more; what waits can still be taken.
+    /// Refuses further requests; waiting ones can still be taken.
     pub(crate) fn close(&mut self) {
         self.writes.close();
         self.commands.close();

@@ -1,4 +1,4 @@
-//! The connections that reads acquire: one request one at a time, and batched reads those that are reserved for them.
+//! The pool of read connections: a request acquires one at a time; batched reads have reserved ones.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,65 +9,65 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::dispatcher::{BatchQueue, BatchReader, Batchable, ReadOutcome};
 use super::slots::{Slot, Slots};
 
-/// The right to use a connection, given back when it is dropped.
-#[expect(dead_code, reason = "it is held, and never looked at")]
-pub(crate) enum Right {
+/// The permit to use a connection, returned on drop.
+#[expect(dead_code, reason = "held for its Drop only")]
+pub(crate) enum ReadPermit {
     /// One of [`Slots`].
     Slot(Slot),
-    /// One of a semaphore's: a batched read's, or a check's.
-    Permit(OwnedSemaphorePermit),
+    /// Of a semaphore: for a batched read, or for a check.
+    Reserved(OwnedSemaphorePermit),
 }
 
-/// Where connections come from, and where they go.
+/// The owner of the connections.
 pub(crate) trait Source: Sized + Send + Sync + 'static {
     /// A connection.
     type Connection: Send + 'static;
 
-    /// Takes back a connection whose statement has ended.
+    /// Returns a connection whose statement has ended.
     fn give_back(&self, connection: Self::Connection);
 
-    /// Takes back a connection whose statement may still run, with the right to it: no caller waits any more (ERR-4).
-    fn abandon(self: &Arc<Self>, connection: Self::Connection, right: Right);
+    /// Returns a connection whose statement may still run, with its permit: no caller waits any more (ERR-4).
+    fn abandon(self: &Arc<Self>, connection: Self::Connection, permit: ReadPermit);
 }
 
 /// An acquired connection. Dropped early, it is abandoned.
 pub(crate) struct Lease<S: Source> {
     source: Arc<S>,
-    /// The connection and the right to have it, which travel together.
-    held: Option<(S::Connection, Right)>,
+    /// The connection and its permit, which stay together.
+    held: Option<(S::Connection, ReadPermit)>,
 }
 
 impl<S: Source> Lease<S> {
-    /// A connection for the holder of a right.
-    pub(crate) fn new(source: &Arc<S>, connection: S::Connection, right: Right) -> Self {
-        Self { source: Arc::clone(source), held: Some((connection, right)) }
+    /// A lease of a connection with its permit.
+    pub(crate) fn new(source: &Arc<S>, connection: S::Connection, permit: ReadPermit) -> Self {
+        Self { source: Arc::clone(source), held: Some((connection, permit)) }
     }
 
     /// The connection.
     pub(crate) fn connection(&mut self) -> Result<&mut S::Connection, Error> {
-        let held = self.held.as_mut().ok_or_else(|| Error::internal("a connection was given back twice"))?;
+        let held = self.held.as_mut().ok_or_else(|| Error::internal("a connection was returned twice"))?;
         Ok(&mut held.0)
     }
 
-    /// Gives a connection back whose statement has ended.
+    /// Returns a connection whose statement has ended.
     pub(crate) fn give_back(mut self) {
-        if let Some((connection, _right)) = self.held.take() {
+        if let Some((connection, _permit)) = self.held.take() {
             self.source.give_back(connection);
         }
     }
 
-    /// The connection without its lease, and the right to it.
-    pub(crate) fn take(&mut self) -> Option<(S::Connection, Right)> {
+    /// The connection without its lease, and its permit.
+    pub(crate) fn take(&mut self) -> Option<(S::Connection, ReadPermit)> {
         self.held.take()
     }
 
-    /// Holds another connection by the same right.
+    /// Holds another connection with the same permit.
     #[cfg(feature = "sqlite")]
-    pub(crate) fn hold(&mut self, connection: S::Connection, right: Right) {
-        self.held = Some((connection, right));
+    pub(crate) fn hold(&mut self, connection: S::Connection, permit: ReadPermit) {
+        self.held = Some((connection, permit));
     }
 
-    /// Where the connection came from.
+    /// The owner of the connection.
     pub(crate) fn source(&self) -> &S {
         &self.source
     }
@@ -75,40 +75,40 @@ impl<S: Source> Lease<S> {
 
 impl<S: Source> Drop for Lease<S> {
     fn drop(&mut self) {
-        if let Some((connection, right)) = self.held.take() {
-            self.source.abandon(connection, right);
+        if let Some((connection, permit)) = self.held.take() {
+            self.source.abandon(connection, permit);
         }
     }
 }
 
-/// A bounded number of connections, and a bounded number of requests that wait for them.
+/// A bounded number of connections, and a bounded number of requests that wait for one.
 pub(crate) struct ReadPool<S, R: Batchable> {
     pub(crate) source: Arc<S>,
-    /// One for each connection that may be acquired.
+    /// One per connection.
     slots: Slots,
     batches: BatchQueue<R>,
     wait: Duration,
 }
 
 impl<S: BatchReader<R>, R: Batchable> ReadPool<S, R> {
-    /// At most `readers` connections at once, for each of which, and for batched reads, at most `waiting` requests wait, and no
-    /// longer than `wait`.
+    /// At most `readers` connections at once. At most `waiting` requests wait for a connection, and as many for a batched
+    /// read, each for at most `wait`.
     pub(crate) fn new(source: Arc<S>, readers: usize, waiting: usize, wait: Duration) -> Self {
         let batches = BatchQueue::new(Arc::clone(&source), waiting, wait);
         Self { source, slots: Slots::new(readers, waiting), batches, wait }
     }
 
-    /// Reads as part of a batched read, or tells that it is to be read alone: at once where it is the only read.
+    /// Reads as part of a batched read; [`ReadOutcome::Alone`] if it must be read alone, at once if it is the only read.
     pub(crate) async fn batched(&self, read: &R) -> Result<ReadOutcome<R::Page>, Error> {
         self.batches.read(read, &self.slots).await
     }
 
-    /// The right to a connection; sheds the request if too many wait, or if it waits too long.
-    pub(crate) async fn right(&self, namespace: &Namespace) -> Result<Right, Error> {
-        Ok(Right::Slot(self.slots.take(namespace, self.wait).await?))
+    /// A permit for a connection; sheds the request if too many wait, or if it waits too long.
+    pub(crate) async fn permit(&self, namespace: &Namespace) -> Result<ReadPermit, Error> {
+        Ok(ReadPermit::Slot(self.slots.take(namespace, self.wait).await?))
     }
 
-    /// Waits for what is being read.
+    /// Waits for running and waiting reads to end.
     pub(crate) async fn close(&self) {
         self.batches.close().await;
         self.slots.close().await;

@@ -1,5 +1,5 @@
-//! A bounded number of connections, given to the namespaces in turn (round robin): one that asks for much does not keep the
-//! others waiting behind it, and the last free connection is kept for a namespace that has none.
+//! A bounded number of connection slots, given to the namespaces round robin: a namespace with many requests does not delay
+//! the others, and the last free slot is kept for a namespace that has none.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,27 +9,27 @@ use prism_contract::{Error, Namespace};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::fair::Waiting;
+use super::fair::FairQueue;
 use super::queue::{closed, shed};
 use super::work::{Job, Work};
 
-/// The slots, one for each connection.
+/// The slots, one per connection.
 pub(crate) struct Slots(Arc<Inner>);
 
 struct Inner {
-    waiting: Waiting<Job<Wanted>>,
-    /// The namespaces that have taken some, and how many: no more than there are slots, so a search of them is short.
+    waiting: FairQueue<Job<SlotRequest>>,
+    /// The namespaces with taken slots, and their counts: at most as many as slots, so a linear search is short.
     taken: Mutex<Vec<(Namespace, usize)>>,
-    /// How many are taken, all together; changed under the lock of `taken`.
+    /// Total of taken slots; changed under the lock of `taken`.
     total: AtomicUsize,
     count: usize,
-    given_back: Notify,
+    released: Notify,
 }
 
-/// A slot that a namespace waits for.
-struct Wanted(Namespace);
+/// A request for a slot.
+struct SlotRequest(Namespace);
 
-impl Work for Wanted {
+impl Work for SlotRequest {
     type Answer = Slot;
 
     fn namespace(&self) -> &Namespace {
@@ -37,26 +37,26 @@ impl Work for Wanted {
     }
 }
 
-/// A slot that is taken.
+/// A taken slot, released on drop.
 pub(crate) struct Slot {
     inner: Arc<Inner>,
     namespace: Namespace,
 }
 
 impl Slots {
-    /// `count` slots, at least one, for which `length` requests may wait.
+    /// `count` slots, at least one, and a queue of `length` requests.
     pub(crate) fn new(count: usize, length: usize) -> Self {
         Self(Arc::new(Inner {
-            waiting: Waiting::new(length, usize::MAX),
+            waiting: FairQueue::new(length, usize::MAX),
             taken: Mutex::default(),
             total: AtomicUsize::new(0),
             count: count.max(1),
-            given_back: Notify::new(),
+            released: Notify::new(),
         }))
     }
 
-    /// Takes a slot for `namespace`; waits for one for as long as `wait`. Sheds the request if it waits longer, or if too many
-    /// wait and no other namespace has more of them.
+    /// Takes a slot for `namespace`; waits for at most `wait`. Sheds the request if it waits longer, or if the queue is
+    /// full and no other namespace has more in it.
     pub(crate) async fn take(&self, namespace: &Namespace, wait: Duration) -> Result<Slot, Error> {
         if self.0.waiting.is_closed() {
             return Err(closed());
@@ -64,8 +64,8 @@ impl Slots {
         if self.0.waiting.is_empty() && self.0.try_take(namespace) {
             return Ok(Slot { inner: Arc::clone(&self.0), namespace: namespace.clone() });
         }
-        let answered = self.0.waiting.enter(Wanted(namespace.clone()), 0, |job| job)?;
-        // One may have been given back in between.
+        let answered = self.0.waiting.enqueue(SlotRequest(namespace.clone()), 0, |job| job)?;
+        // A slot may have been released in between.
         self.0.hand_out();
         timeout(wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
     }
@@ -75,21 +75,21 @@ impl Slots {
         self.0.total.load(Ordering::Relaxed) == 0
     }
 
-    /// Lets no request in any more, and waits until those that are there have been served.
+    /// Refuses further requests, and waits until all others have been served.
     pub(crate) async fn close(&self) {
         self.0.waiting.close();
         loop {
-            let given_back = self.0.given_back.notified();
+            let released = self.0.released.notified();
             if self.is_idle() && self.0.waiting.is_empty() {
                 return;
             }
-            given_back.await;
+            released.await;
         }
     }
 }
 
 impl Inner {
-    /// Whether `namespace` may have one more. The last that is free goes to a namespace that has none.
+    /// Whether `namespace` may have one more. The last free slot is for a namespace that has none.
     fn may_have(&self, taken: &[(Namespace, usize)], namespace: &Namespace) -> bool {
         match self.count - self.total.load(Ordering::Relaxed) {
             0 => false,
@@ -115,7 +115,7 @@ impl Inner {
         may
     }
 
-    /// Gives what is free to those who wait, by turns of the namespaces.
+    /// Gives free slots to waiting requests, round robin.
     fn hand_out(self: &Arc<Self>) {
         loop {
             let job = {
@@ -130,7 +130,7 @@ impl Inner {
         }
     }
 
-    /// A std mutex: nothing awaits while it is held.
+    /// A std mutex: never held across an await.
     fn taken(&self) -> MutexGuard<'_, Vec<(Namespace, usize)>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,7 +151,7 @@ impl Drop for Slot {
         if !self.inner.waiting.is_empty() {
             self.inner.hand_out();
         }
-        self.inner.given_back.notify_waiters();
+        self.inner.released.notify_waiters();
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_namespace_that_waits_with_much_lets_another_have_the_next_but_one() {
+    async fn a_namespace_with_one_request_waits_for_at_most_one_of_a_flood() {
         let slots = Slots::new(1, 100);
         let (flood, other) = (namespace("flood"), namespace("other"));
         let held = slots.take(&flood, LONG).await.unwrap();
@@ -177,14 +177,14 @@ mod tests {
         for waiting in &mut floods {
             assert!(poll!(waiting).is_pending());
         }
-        let neighbour = slots.take(&other, LONG);
-        pin_mut!(neighbour);
-        assert!(poll!(&mut neighbour).is_pending());
+        let other_request = slots.take(&other, LONG);
+        pin_mut!(other_request);
+        assert!(poll!(&mut other_request).is_pending());
         drop(held);
         let first = floods.remove(0).await.unwrap();
-        assert!(poll!(&mut neighbour).is_pending());
+        assert!(poll!(&mut other_request).is_pending());
         drop(first);
-        drop(neighbour.await.unwrap());
+        drop(other_request.await.unwrap());
         for waiting in floods {
             drop(waiting.await.unwrap());
         }
@@ -201,8 +201,8 @@ mod tests {
         assert!(poll!(&mut third).is_pending());
         for _ in 0..2 {
             // It has none again.
-            let neighbour = slots.take(&other, LONG).now_or_never().expect("the last one was not kept");
-            drop(neighbour.unwrap());
+            let other_request = slots.take(&other, LONG).now_or_never().expect("the last one was not kept");
+            drop(other_request.unwrap());
         }
         assert!(poll!(&mut third).is_pending());
         drop(held);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_stopped_waiting_takes_no_slot() {
+    async fn an_abandoned_request_takes_no_slot() {
         let slots = Slots::new(1, 1);
         let name = namespace("n");
         let held = slots.take(&name, LONG).await.unwrap();

@@ -1,4 +1,4 @@
-//! Requests that wait, typed: a job can be answered with the answer of its own request and with no other.
+//! Waiting requests, typed: a job can only be answered with the answer type of its request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,46 +6,46 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prism_contract::{Error, Namespace};
 use tokio::sync::oneshot;
 
-/// A request that waits for its turn.
+/// A request that can be queued.
 pub(crate) trait Work: Send + Sync + 'static {
-    /// What its caller is answered.
+    /// Its answer.
     type Answer: Send + 'static;
 
-    /// Whose turn it takes.
+    /// The namespace that it is queued under.
     fn namespace(&self) -> &Namespace;
 }
 
-/// A request that waits, and where its answer goes.
+/// A waiting request, and the sender of its answer.
 pub(crate) struct Job<W: Work> {
     pub(crate) request: W,
     answer: oneshot::Sender<Result<W::Answer, Error>>,
-    /// Gives its bytes back when the job is done or dropped.
-    room: Room,
+    /// Releases its bytes when the job is done or dropped.
+    room: ReservedBytes,
 }
 
-/// Where the answer to a job comes.
+/// The receiver of a job's answer.
 pub(crate) type Answered<W> = oneshot::Receiver<Result<<W as Work>::Answer, Error>>;
 
 impl<W: Work> Job<W> {
-    /// A job that holds so much room until it is answered or dropped.
-    pub(super) fn new(request: W, room: Room) -> (Self, Answered<W>) {
+    /// A job that holds `room` until it is answered or dropped.
+    pub(super) fn new(request: W, room: ReservedBytes) -> (Self, Answered<W>) {
         let (answer, answered) = oneshot::channel();
         (Self { request, answer, room }, answered)
     }
 
-    /// The request, and what ends when the caller stops waiting for the answer.
+    /// The request, and a future that completes when the caller stops waiting for the answer.
     #[cfg(feature = "sqlite")]
     pub(crate) fn watched(&mut self) -> (&W, impl Future<Output = ()> + Send + '_) {
         (&self.request, self.answer.closed())
     }
 
-    /// Answers it. The answer is dropped if the caller has stopped waiting.
+    /// Sends the answer, which is dropped if the caller has stopped waiting.
     pub(crate) fn answer(self, answer: Result<W::Answer, Error>) {
         let _ = self.answer.send(answer);
     }
 }
 
-/// What stands in a queue: a job, or one of several kinds of jobs.
+/// An entry of a queue: a job, or one of several kinds of jobs.
 pub(crate) trait Entry: Send + 'static {
     /// Whether the caller has stopped waiting for the answer.
     fn is_abandoned(&self) -> bool;
@@ -53,7 +53,7 @@ pub(crate) trait Entry: Send + 'static {
     /// How many bytes it holds.
     fn weight(&self) -> usize;
 
-    /// Lets go of what it holds, and answers with this error once the function that comes back is called.
+    /// Releases its bytes; the returned function answers with this error.
     fn refuse(self, error: Error) -> Box<dyn FnOnce() + Send>;
 }
 
@@ -76,19 +76,19 @@ impl<W: Work> Entry for Job<W> {
 
 /// Jobs that are committed together.
 pub(crate) trait Group: Default + Send + Sync + 'static {
-    /// One of them, as it waits in the queue.
+    /// One of them, as an entry of the queue.
     type Entry: Entry;
 
-    /// How many rows an entry names.
+    /// Number of rows that an entry names.
     fn keys(entry: &Self::Entry) -> usize;
 
-    /// Takes one more.
+    /// Adds one.
     fn push(&mut self, entry: Self::Entry);
 
-    /// How many there are.
+    /// Number of jobs.
     fn len(&self) -> usize;
 
-    /// Whether there is none.
+    /// Whether the group is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -104,25 +104,25 @@ pub(crate) trait Group: Default + Send + Sync + 'static {
     /// Drops those whose callers have stopped waiting.
     fn drop_abandoned(&mut self);
 
-    /// Answers all of them with the error that they share.
+    /// Answers all of them with this error.
     fn fail(self, error: &Error);
 }
 
-/// Bytes that are in use, until this is dropped.
-pub(super) struct Room {
+/// Reserved bytes, released on drop.
+pub(super) struct ReservedBytes {
     bytes: usize,
     used: Arc<AtomicUsize>,
 }
 
-impl Room {
-    /// Takes these bytes of what is `used`.
-    pub(super) fn take(bytes: usize, used: &Arc<AtomicUsize>) -> Self {
+impl ReservedBytes {
+    /// Reserves these bytes in `used`.
+    pub(super) fn reserve(bytes: usize, used: &Arc<AtomicUsize>) -> Self {
         used.fetch_add(bytes, Ordering::Relaxed);
         Self { bytes, used: Arc::clone(used) }
     }
 }
 
-impl Drop for Room {
+impl Drop for ReservedBytes {
     fn drop(&mut self) {
         self.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }

@@ -1,22 +1,22 @@
-//! Batched reads: one statement reads the small pages of many Gets, while a lone Get is read at once by a statement for it alone.
+//! Batched reads: one statement reads the small pages of many Gets. A lone Get is read at once by a separate statement.
 //!
-//! The statement reads the first [`ROWS`] rows of each span of each Get. A Get with more rows is read alone afterwards, because a
-//! page is one moment (LIN-3). So is a Get that passes over many dead rows, which the others would wait for. A failure fails one
-//! Get and not the others.
+//! The statement reads the first [`ROWS`] rows of each span of each Get. A Get with more rows is read alone afterwards,
+//! because a page is one snapshot (LIN-3); so is a Get that passes over many dead rows, because it would delay the others.
+//! An error fails its Get only.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::{Direction, Get, Item, ItemPage, Limits, Predicate};
 use prism_contract::{Error, Namespace};
 
-use super::page::{Filling, Fit};
+use super::page::{Fit, PageBuilder};
 use super::span::{Span, keys_beyond, successor};
 use crate::engine::{Batchable, Job, ReadOutcome, Work};
 
-/// Most rows that a span is answered with; one more tells that it is longer.
+/// Maximum rows returned per span; one more is read, which shows that the span is longer.
 pub(crate) const ROWS: usize = 16;
-/// Most spans that one statement reads.
+/// Maximum spans per statement.
 pub(crate) const SPANS: usize = 64;
-/// Most keys that a pending Get may name; each is a span of one row.
+/// Maximum keys of a batched Get; each is a span of one row.
 const KEYS: usize = 8;
 const _: () = assert!(KEYS <= ROWS && KEYS <= SPANS);
 
@@ -31,9 +31,9 @@ impl Work for Get {
 impl Batchable for Get {
     type Page = ItemPage;
 
-    const STATEMENT: usize = SPANS;
+    const CAPACITY: usize = SPANS;
 
-    /// It reads a few keys, or a span from its start on.
+    /// True for few keys, or a span read forward.
     fn is_batchable(&self) -> bool {
         let few = match &self.predicate {
             Predicate::Keys(keys) => keys.len() <= KEYS,
@@ -42,8 +42,8 @@ impl Batchable for Get {
         few && !self.selection.keys_only && self.selection.direction == Direction::Forward
     }
 
-    /// How many spans it reads.
-    fn share(&self) -> usize {
+    /// Number of spans.
+    fn cost(&self) -> usize {
         match &self.predicate {
             Predicate::Keys(keys) => keys.len(),
             Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => 1,
@@ -53,7 +53,7 @@ impl Batchable for Get {
 
 /// A span of one record that a statement reads.
 pub(crate) struct SpanOfGet {
-    /// The pending Get's number.
+    /// The index of the pending Get.
     pub(crate) get: usize,
     /// Inclusive.
     pub(crate) start: Bytes,
@@ -61,51 +61,55 @@ pub(crate) struct SpanOfGet {
     pub(crate) end: Bytes,
 }
 
-/// A statement's pending Gets, and what has been read for each.
+/// The pending Gets of a statement, and the rows read for each.
 pub(crate) struct BatchedRead {
     spans: Vec<SpanOfGet>,
     gets: Vec<Progress>,
-    /// The number of the pending Get that the last row was for.
+    /// The index of the pending Get of the last row.
     reached: usize,
 }
 
 struct Progress {
     get: Job<Get>,
-    filling: Filling<Item>,
+    builder: PageBuilder<Item>,
     rows: usize,
     state: State,
 }
 
 enum State {
-    /// All that was read is on the page.
+    /// All rows so far are on the page.
     Filling,
     /// The page is full, and there is more.
     Full,
-    /// There is more than the statement reads.
+    /// There are more rows than the statement reads.
     Long,
     Failed(Error),
 }
 
 impl BatchedRead {
-    /// A statement for these.
+    /// A statement for these Gets.
     pub(crate) fn new(pending: Vec<Job<Get>>) -> Self {
-        let mut wanted = Vec::with_capacity(pending.len());
+        let mut spans_of_gets = Vec::with_capacity(pending.len());
         for (number, get) in pending.iter().enumerate() {
-            wanted.extend(spans(&get.request).map(|(start, end)| SpanOfGet { get: number, start, end }));
+            spans_of_gets.extend(spans(&get.request).map(|(start, end)| SpanOfGet {
+                get: number,
+                start,
+                end,
+            }));
         }
         let gets = pending.into_iter().map(|get| {
-            let filling = Filling::new(get.request.selection.page);
-            Progress { get, filling, rows: 0, state: State::Filling }
+            let builder = PageBuilder::new(get.request.selection.page);
+            Progress { get, builder, rows: 0, state: State::Filling }
         });
-        Self { spans: wanted, gets: gets.collect(), reached: 0 }
+        Self { spans: spans_of_gets, gets: gets.collect(), reached: 0 }
     }
 
-    /// The spans that the statement reads, each with its request.
+    /// The spans of the statement, each with its request.
     pub(crate) fn spans(&self) -> impl ExactSizeIterator<Item = (&SpanOfGet, &Get)> {
         self.spans.iter().map(|span| (span, &self.gets[span.get].get.request))
     }
 
-    /// A row of a span, in order; the rows of a Get's spans come span by span.
+    /// Adds a row of a span. Rows come in order, span by span.
     pub(crate) fn offer(&mut self, number: usize, item: Result<Item, Error>) {
         let Some(get) = self.spans.get(number).map(|span| span.get) else { return };
         self.reached = get;
@@ -119,17 +123,17 @@ impl BatchedRead {
             Ok(_) if progress.rows > ROWS => State::Long,
             Ok(item) => {
                 let weight = item.weight();
-                match progress.filling.offer(item, weight) {
-                    Fit::Taken => State::Filling,
+                match progress.builder.offer(item, weight) {
+                    Fit::Added => State::Filling,
                     Fit::Full => State::Full,
                 }
             }
         };
     }
 
-    /// A span has a dead row before its page is full, and more rows than the statement walks: it is read alone.
+    /// The span has a dead row before its page is full, and more rows than the statement scans: its Get is read alone.
     #[cfg(feature = "postgres")]
-    pub(crate) fn leave_out(&mut self, number: usize) {
+    pub(crate) fn mark_long(&mut self, number: usize) {
         let Some(get) = self.spans.get(number).map(|span| span.get) else { return };
         let Some(progress) = self.gets.get_mut(get) else { return };
         if matches!(progress.state, State::Filling) {
@@ -142,8 +146,8 @@ impl BatchedRead {
         self.gets.into_iter().for_each(Progress::finish);
     }
 
-    /// The statement was stopped. Answers those whose rows have all come: the rows of one come after all of those before it.
-    /// The others are to be read from the beginning, each by one statement, because a page is one moment (LIN-3).
+    /// The statement was interrupted. Answers the Gets whose rows are complete, those before the one reached. Returns the
+    /// others, each to be read again from the start by a separate statement, because a page is one snapshot (LIN-3).
     #[cfg(feature = "sqlite")]
     pub(crate) fn interrupted(self) -> Vec<Self> {
         let mut left = Vec::new();
@@ -165,28 +169,28 @@ impl BatchedRead {
 
 impl Progress {
     fn finish(self) {
-        let Self { get, filling, state, .. } = self;
+        let Self { get, builder, state, .. } = self;
         match state {
-            State::Filling => finished(get, filling, false),
-            State::Full => finished(get, filling, true),
+            State::Filling => answer(get, builder, false),
+            State::Full => answer(get, builder, true),
             State::Failed(error) => get.answer(Err(error)),
             State::Long => alone(get),
         }
     }
 }
 
-fn finished(get: Job<Get>, filling: Filling<Item>, more: bool) {
-    get.answer(Ok(ReadOutcome::Page(ItemPage { items: filling.into_taken(), more })));
+fn answer(get: Job<Get>, builder: PageBuilder<Item>, more: bool) {
+    get.answer(Ok(ReadOutcome::Page(ItemPage { items: builder.into_items(), more })));
 }
 
 fn alone(get: Job<Get>) {
     get.answer(Ok(ReadOutcome::Alone));
 }
 
-/// What lies above every key.
+/// An upper bound of all keys.
 const ABOVE: [u8; Limits::V1.key_bytes as usize + 1] = [0xFF; Limits::V1.key_bytes as usize + 1];
 
-/// The spans of a request that can be part of a batched read, in key order.
+/// The spans of a batchable request, in key order.
 fn spans(get: &Get) -> impl Iterator<Item = (Bytes, Bytes)> {
     let (named, span) = match &get.predicate {
         Predicate::Keys(keys) => (Some(keys_beyond(keys, get.after.as_ref(), Direction::Forward)), None),

@@ -1,5 +1,4 @@
-//! KeyValue on any SQL database: its writes and how they are decided in groups, its pages, and its reads that share a
-//! statement.
+//! KeyValue on any SQL database: writes and how batches of them are decided, pages, and batched reads.
 
 mod batch;
 mod batched_read;
@@ -8,12 +7,12 @@ mod page_query;
 mod span;
 mod writes;
 
-pub(crate) use batch::{Change, Decision, Overlay, Pending, Place};
+pub(crate) use batch::{Change, Decision, FullKey, Overlay, Pending};
 #[cfg(feature = "sqlite")]
 pub(crate) use batched_read::SPANS;
 #[cfg(feature = "postgres")]
 pub(crate) use batched_read::SpanOfGet;
 pub(crate) use batched_read::{BatchedRead, ROWS};
-pub(crate) use page::{Filling, Fit};
-pub(crate) use page_query::{Keys, PageQuery, Place as PagePlace};
+pub(crate) use page::{Fit, PageBuilder};
+pub(crate) use page_query::{Keys, PageQuery, Scope};
 pub(crate) use writes::{Answers, Request, Write, Writes, subtractable_micros, unanswered, whole_micros};

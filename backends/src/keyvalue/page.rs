@@ -1,40 +1,40 @@
-//! Filling a page: what still fits, and whether more follows.
+//! Building a page within its size limits.
 
 use prism_contract::PageSize;
 
-/// A page that is being filled, in order.
-pub(crate) struct Filling<T> {
+/// A page under construction.
+pub(crate) struct PageBuilder<T> {
     size: PageSize,
-    taken: Vec<T>,
+    items: Vec<T>,
     bytes: usize,
 }
 
-/// Whether something found its place on a page.
+/// Whether an item was added to a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
-    /// It did.
-    Taken,
-    /// The page was full before it: there is more (PAGE-5).
+    /// It was added.
+    Added,
+    /// The page is full, so there is more (PAGE-5).
     Full,
 }
 
-impl<T> Filling<T> {
+impl<T> PageBuilder<T> {
     pub(crate) fn new(size: PageSize) -> Self {
-        Self { size, taken: Vec::new(), bytes: 0 }
+        Self { size, items: Vec::new(), bytes: 0 }
     }
 
-    /// Puts `found`, of this weight in bytes, on the page if it fits (PAGE-7).
-    pub(crate) fn offer(&mut self, found: T, weight: usize) -> Fit {
-        if !self.size.fits(self.taken.len(), self.bytes, weight) {
+    /// Adds `item`, of this weight in bytes, if it fits (PAGE-7).
+    pub(crate) fn offer(&mut self, item: T, weight: usize) -> Fit {
+        if !self.size.fits(self.items.len(), self.bytes, weight) {
             return Fit::Full;
         }
         self.bytes += weight;
-        self.taken.push(found);
-        Fit::Taken
+        self.items.push(item);
+        Fit::Added
     }
 
-    /// What is on the page.
-    pub(crate) fn into_taken(self) -> Vec<T> {
-        self.taken
+    /// The items of the page.
+    pub(crate) fn into_items(self) -> Vec<T> {
+        self.items
     }
 }

@@ -1,4 +1,4 @@
-//! What a page's statement asks of a database, worked out from a Get or a Scan once for all databases.
+//! The query for a page, derived from a Get or a Scan, for all databases.
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
@@ -6,72 +6,72 @@ use prism_contract::keyvalue::{Direction, Get, Key, Position, Predicate, Scan, S
 
 use super::span::{Span, keys_beyond, successor};
 
-/// A page to read.
+/// The query for a page.
 pub(crate) struct PageQuery<'a> {
     pub(crate) namespace: &'a [u8],
-    pub(crate) place: Place<'a>,
+    pub(crate) scope: Scope<'a>,
     pub(crate) keys: Keys<'a>,
     pub(crate) selection: &'a Selection,
     pub(crate) now: Timestamp,
 }
 
-/// What a page is read from.
-pub(crate) enum Place<'a> {
+/// The scope of a page.
+pub(crate) enum Scope<'a> {
     /// One record, by its id.
     Record(&'a [u8]),
-    /// A namespace: forwards from this id and key, inclusive; in reverse to them, exclusive.
+    /// A namespace: forward, from this id and key, inclusive; in reverse, down to them, exclusive.
     Namespace { id: &'a [u8], key: Bytes },
 }
 
-/// Which keys of each record a page is read from.
+/// The keys that a page reads of each record.
 pub(crate) enum Keys<'a> {
-    /// Those of a span.
+    /// The keys of a span.
     Span(Span),
     /// These, in key order.
     Named(Vec<&'a Key>),
 }
 
 impl<'a> PageQuery<'a> {
-    /// A page of a record; `None` where no key is left to read.
+    /// A page of a record; `None` if no key is left to read.
     pub(crate) fn get(get: &'a Get) -> Option<Self> {
         let Get { namespace, id, predicate, selection, after, now } = get;
         Some(Self {
             namespace: namespace.as_str().as_bytes(),
-            place: Place::Record(id.as_str().as_bytes()),
+            scope: Scope::Record(id.as_str().as_bytes()),
             keys: Keys::of_record(predicate, after.as_ref(), selection.direction)?,
             selection,
             now: *now,
         })
     }
 
-    /// A page of a namespace or of one record of it; `None` where no key is left to read.
+    /// A page of a namespace, or of one record of it; `None` if no key is left to read.
     pub(crate) fn scan(scan: &'a Scan) -> Option<Self> {
         let Scan { namespace, id, predicate, selection, after, now } = scan;
         let direction = selection.direction;
-        let (place, keys) = if let Some(id) = id {
+        let (scope, keys) = if let Some(id) = id {
             let after = after.as_ref().filter(|after| after.id == *id).map(|after| &after.key);
-            (Place::Record(id.as_str().as_bytes()), Keys::of_record(predicate, after, direction)?)
+            (Scope::Record(id.as_str().as_bytes()), Keys::of_record(predicate, after, direction)?)
         } else {
-            (Place::from(after.as_ref(), direction), Keys::of_every_record(predicate, direction))
+            (Scope::from(after.as_ref(), direction), Keys::of_every_record(predicate, direction))
         };
-        Some(Self { namespace: namespace.as_str().as_bytes(), place, keys, selection, now: *now })
+        Some(Self { namespace: namespace.as_str().as_bytes(), scope, keys, selection, now: *now })
     }
 
-    /// Whether the answer comes in reverse.
+    /// Whether the order is reverse.
     pub(crate) fn is_reverse(&self) -> bool {
         self.selection.direction == Direction::Reverse
     }
 
-    /// How many rows to ask for: one more than the page holds tells whether there is more (PAGE-5).
+    /// Row limit: one more than the page holds, to detect whether there is more (PAGE-5).
     pub(crate) fn rows(&self) -> i64 {
         i64::try_from(self.selection.page.items()).unwrap_or(i64::MAX).saturating_add(1)
     }
 }
 
-impl<'a> Place<'a> {
-    /// A namespace beyond a position.
+impl<'a> Scope<'a> {
+    /// A namespace, beyond a position.
     fn from(after: Option<&'a Position>, direction: Direction) -> Self {
-        // Ids are UTF-8, which has no byte FF: this lies past the last of them.
+        // Ids are UTF-8, which has no byte FF: [0xFF] is above every id.
         let (id, key): (&[u8], _) = match (after, direction) {
             (Some(after), Direction::Forward) => (after.id.as_str().as_bytes(), successor(&after.key)),
             (Some(after), Direction::Reverse) => {
@@ -98,7 +98,7 @@ impl<'a> Keys<'a> {
         }
     }
 
-    /// The keys of every record: they are filtered record by record, so a position cuts the place and not the keys.
+    /// The keys of every record: they are filtered per record, so a position limits the scope and not the keys.
     fn of_every_record(predicate: &'a Predicate, direction: Direction) -> Self {
         match predicate {
             Predicate::Keys(keys) => Self::Named(keys.iter().collect()),

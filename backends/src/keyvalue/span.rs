@@ -1,9 +1,9 @@
-//! Which keys of a record a page still has to read: the predicate's bounds, cut at the end of the page before.
+//! The remaining keys of a record: the predicate's bounds, cut at the end of the previous page.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::{Direction, Key, Predicate};
 
-/// A span of keys that is left to read.
+/// A span of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Span {
     /// Inclusive; empty: from the first key.
@@ -13,7 +13,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// The keys of a predicate's bounds that lie beyond `after` in the given direction.
+    /// The part of a predicate's bounds beyond `after`, in the given direction.
     pub(crate) fn of(predicate: &Predicate, after: Option<&Key>, direction: Direction) -> Self {
         let bounds = predicate.bounds();
         let (mut start, mut end) = (bounds.start, bounds.end);
@@ -34,7 +34,7 @@ pub(crate) fn successor(key: &[u8]) -> Bytes {
     [key, &[0]].concat().into()
 }
 
-/// The keys of a set that lie beyond `after` in the given direction, in key order.
+/// The keys of a set beyond `after` in the given direction, in key order.
 pub(crate) fn keys_beyond<'a>(
     keys: &'a std::collections::BTreeSet<Key>,
     after: Option<&'a Key>,

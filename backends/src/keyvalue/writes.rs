@@ -1,4 +1,4 @@
-//! The writes of KeyValue: as jobs that wait, as requests that are decided together, and their answers.
+//! The writes of KeyValue: queued jobs, requests of a batch, and their answers.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Work for Put {
 }
 
 impl Work for Delete {
-    /// How many live items were removed.
+    /// Number of live items removed.
     type Answer = u64;
 
     fn namespace(&self) -> &Namespace {
@@ -24,24 +24,24 @@ impl Work for Delete {
     }
 }
 
-/// A write that waits.
+/// A queued write.
 pub(crate) enum Write {
     Put(Job<Put>),
     Delete(Job<Delete>),
 }
 
-/// What a write asks for.
+/// The request of a write.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Request<'a> {
     Put(&'a Put),
     Delete(&'a Delete),
 }
 
-/// Writes that are committed together, in the order in which they came.
+/// Writes that are committed together, in order of arrival.
 #[derive(Default)]
 pub(crate) struct Writes(pub(crate) Vec<Write>);
 
-/// The answers to requests that are committed together: those of the Puts, and those of the Deletes, each in their order.
+/// The answers to the requests of a batch: those of the Puts and those of the Deletes, each in order.
 #[derive(Default)]
 pub(crate) struct Answers {
     pub(crate) puts: Vec<Result<Vec<PutResult>, Error>>,
@@ -81,7 +81,7 @@ impl Entry for Write {
 }
 
 impl<'a> Request<'a> {
-    /// The namespace and id of the record that is written.
+    /// The namespace and id of the record.
     pub(crate) fn record(self) -> (&'a str, &'a str) {
         match self {
             Self::Put(put) => (put.namespace.as_str(), put.id.as_str()),
@@ -89,7 +89,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// How many keys it looks at.
+    /// Number of keys that it reads or writes.
     pub(crate) fn keys(self) -> usize {
         let keys = match self {
             Self::Put(put) => put.items.len(),
@@ -108,7 +108,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The Delete, if it is one by a predicate other than keys: how many items it removes is known only when it is done.
+    /// The Delete, if its predicate is not a list of keys: then its number of items is not known in advance.
     pub(crate) fn unbounded(self) -> Option<&'a Delete> {
         match self {
             Self::Put(_) => None,
@@ -125,7 +125,7 @@ impl Writes {
         self.0.iter().map(Write::request).collect()
     }
 
-    /// Answers each.
+    /// Answers each write.
     #[cfg(feature = "sqlite")]
     pub(crate) fn answer(self, answers: Answers) {
         let (mut puts, mut deletes) = (answers.puts.into_iter(), answers.deletes.into_iter());
@@ -189,7 +189,7 @@ impl Answers {
     }
 }
 
-/// A write was committed, and its answer is missing.
+/// A write was committed, but its answer is missing.
 pub(crate) fn unanswered() -> Error {
     Error::internal("a write was not answered")
 }
@@ -215,18 +215,18 @@ impl<C> Queue<Writes, C> {
 }
 
 fn weight_of(preconditions: &[Precondition]) -> usize {
-    preconditions.iter().map(|guard| Item::weigh(guard.key.len(), 0, 0)).sum()
+    preconditions.iter().map(|precondition| Item::weigh(precondition.key.len(), 0, 0)).sum()
 }
 
-/// A retention rounded up to whole microseconds as the contract rounds spans, so that SQL that subtracts it agrees with
-/// rules that add it.
+/// A retention, rounded up to whole microseconds as in the contract, so that SQL that subtracts it agrees with rules that
+/// add it.
 pub(crate) fn whole_micros(retention: Duration) -> Duration {
     let micros = retention.as_nanos().div_ceil(1_000);
     Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
-/// A retention as SQL takes it from a time: at most half the range, which is more than any span between two times, and cannot
-/// overflow.
+/// A retention that SQL can subtract from a time without overflow: at most half the range, which is more than any
+/// difference of two times.
 pub(crate) fn subtractable_micros(retention: Duration) -> i64 {
     i64::try_from(retention.as_micros()).unwrap_or(i64::MAX).min(i64::MAX / 2)
 }

@@ -1,15 +1,15 @@
 //! The Postgres backend: one table, writers that commit in groups, and readers. Any number of gateways may share a
 //! database.
 //!
-//! - `engine` opens sessions with a server that takes writes and with no other; where one breaks or is refused a write, all that
-//!   were opened before it are given up. It keeps those that rest, and runs the writers.
-//! - `keyvalue` has the statements. Each record is guarded by its own advisory lock, held until the transaction ends (`locks`):
-//!   Puts that need nothing read first share it; conditional writes, Deletes and sweeps hold it alone (LIN-1, LIN-4, COND-3).
-//! - `unconditional` does a batch of such Puts in one statement and one round trip; `transaction` locks, loads, decides and writes
-//!   any other batch.
-//! - Versions come from one sequence, drawn only under the record's lock: so they rise in the order of the writes, through
-//!   whichever gateway these come (VER-1).
-//! - `select` answers each page from one statement, which is one moment (LIN-3).
+//! - `engine` opens sessions only with a server that accepts writes. If a session breaks or its write is refused as
+//!   read-only, all sessions opened before it are invalidated. It also keeps idle sessions, and runs the writers.
+//! - `keyvalue` has the statements. Each record has an advisory lock, held until the transaction ends (`locks`):
+//!   unconditional Puts take it shared; conditional writes, Deletes and sweeps take it exclusive (LIN-1, LIN-4, COND-3).
+//! - `unconditional` executes a batch of unconditional Puts in one statement and one round trip; `transaction` locks, loads,
+//!   decides and writes any other batch.
+//! - Versions come from one sequence, drawn only under the record's lock, so they rise in the order of the writes through
+//!   all gateways (VER-1).
+//! - `select` reads each page by one statement, which is one snapshot (LIN-3).
 
 mod engine;
 mod keyvalue;
@@ -26,9 +26,9 @@ use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA};
 pub use engine::{OpenError, Options, Settings};
 pub use keyvalue::SCHEMA_VERSION;
 
-/// A KeyValue store in a Postgres database. It claims every capability.
+/// A KeyValue store in a Postgres database, with all capabilities.
 ///
-/// Dropping it abandons what is queued; [`close`](Lifecycle::close) finishes it first.
+/// Dropping it abandons queued writes; [`close`](Lifecycle::close) finishes them first.
 pub struct Postgres {
     engine: Engine<KeyValueCommit>,
     readers: Readers,
@@ -44,7 +44,7 @@ impl Postgres {
         Ok(Self { engine, readers })
     }
 
-    /// What the database itself says of the settings that durability rests on (DUR-4), asked of a connection that writes.
+    /// The settings that durability depends on (DUR-4), as reported by the database on a write connection.
     pub async fn settings(&self) -> Result<Settings, Error> {
         self.engine.settings().await
     }
@@ -52,7 +52,7 @@ impl Postgres {
 
 #[async_trait]
 impl Lifecycle for Postgres {
-    /// Asks the database, on a session that neither reads nor writes wait for.
+    /// Queries the database on a session reserved for checks.
     async fn check(&self) -> Result<(), Error> {
         self.engine.check().await
     }
@@ -61,7 +61,7 @@ impl Lifecycle for Postgres {
         self.engine.sweep(now).await
     }
 
-    /// Finishes the writes that wait, then closes every connection.
+    /// Finishes queued writes, then closes every connection.
     async fn close(&self) {
         self.readers.close().await;
         self.engine.close().await;

@@ -1,11 +1,11 @@
 //! The SQLite backend: one file, one writer that commits in groups, and a few readers.
 //!
-//! - The file is in WAL mode with `synchronous=FULL`: an answered write has reached the disk (DUR-1, DUR-4). Several
-//!   processes may share a file on one machine; each write holds SQLite's write lock while it reads what it decides on.
-//! - `engine` has the connections, the writer, which drains the queue into one transaction, the checkpoints that bring the log
-//!   back into the file meanwhile, and what becomes of the file in an outage.
-//! - `keyvalue` has the statements: `commit` loads, decides and writes a group in few of them, `unconditional` has those that
-//!   need nothing read first done by one text, `select` answers each page from one statement, which is one moment (LIN-3).
+//! - The file is in WAL mode with `synchronous=FULL`: an acknowledged write is on disk (DUR-1, DUR-4). Several processes on
+//!   one machine may share a file; each write holds SQLite's write lock while it reads the rows that it depends on.
+//! - `engine` has the connections, the writer, which commits all queued writes in one transaction, the WAL checkpoints, and
+//!   the handling of outages.
+//! - `keyvalue` has the statements: `commit` loads, decides and writes a group with few of them, `unconditional` writes a
+//!   group that needs no read first, `select` reads each page by one statement, which is one snapshot (LIN-3).
 
 mod engine;
 mod keyvalue;
@@ -23,16 +23,16 @@ use keyvalue::{KeyValueCommit, Readers, SCHEMA};
 pub use engine::{OpenError, Options, Settings};
 pub use keyvalue::SCHEMA_VERSION;
 
-/// A KeyValue store in one SQLite file. It claims every capability.
+/// A KeyValue store in one SQLite file, with all capabilities.
 ///
-/// Dropping it abandons what is queued; [`close`](Lifecycle::close) finishes it first.
+/// Dropping it abandons queued writes; [`close`](Lifecycle::close) finishes them first.
 pub struct Sqlite {
     engine: Engine<KeyValueCommit>,
     readers: Readers,
 }
 
 impl Sqlite {
-    /// Opens the file, makes it if there is none, and brings its schema up to date. Must be called within a tokio runtime.
+    /// Opens the file, creates it if it does not exist, and migrates its schema. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         Ok(Self::start(open(&options, &SCHEMA).await?, &options))
     }
@@ -44,8 +44,7 @@ impl Sqlite {
         Self { engine: Engine::start(opened, options, commit), readers }
     }
 
-    /// What the database itself says of the settings that durability rests on (DUR-4), asked of the connection that
-    /// writes.
+    /// The settings that durability depends on (DUR-4), as reported by the database on the write connection.
     pub async fn settings(&self) -> Result<Settings, Error> {
         self.engine.settings().await
     }
@@ -53,9 +52,9 @@ impl Sqlite {
 
 #[async_trait]
 impl Lifecycle for Sqlite {
-    /// Looks whether the path still names the file that was opened, reads a row on a connection that requests do not acquire, and
-    /// judges by the last write. Only where that was long ago, or failed, is a transaction made to see. Busy is not away: neither
-    /// waits behind what others read or write.
+    /// Checks that the path still names the opened file, reads a row on a reserved connection, and uses the outcome of the
+    /// last write. Only if that is old, or failed, a test transaction is made. Load does not make the database unavailable:
+    /// the check does not wait for other reads or writes.
     async fn check(&self) -> Result<(), Error> {
         self.engine.check_files().await?;
         self.readers.check().await?;
@@ -66,8 +65,7 @@ impl Lifecycle for Sqlite {
         self.engine.sweep(now).await
     }
 
-    /// Finishes the writes that wait, then closes every connection. The last process to close a file also checkpoints its log
-    /// into it.
+    /// Finishes queued writes, then closes every connection. The last process to close a file also checkpoints its WAL.
     async fn close(&self) {
         self.readers.close().await;
         self.engine.close().await;
@@ -111,7 +109,7 @@ mod tests {
 
     use super::engine::{Code as Cause, Command};
     use super::*;
-    use crate::engine::{Intake, Turn, queue};
+    use crate::engine::{Intake, Next, queue};
     use crate::keyvalue::Writes;
 
     fn put(value: impl Into<bytes::Bytes>) -> Put {
@@ -132,11 +130,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_disk_makes_the_check_unavailable_at_once_though_a_small_change_finds_room() {
+    async fn a_full_disk_fails_the_check_at_once_though_a_small_change_fits() {
         let folder = tempfile::tempdir().unwrap();
         let options = Options::new(folder.path().join("prism.db"));
         let mut opened = open(&options, &SCHEMA).await.unwrap();
-        // The file cannot grow, which SQLite reports as it does a disk that is full.
+        // The file cannot grow, which SQLite reports like a full disk.
         opened.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
         let store = Sqlite::start(opened, &options);
         store.put(put("small")).await.unwrap();
@@ -151,7 +149,7 @@ mod tests {
         store.close().await;
     }
 
-    /// A store whose writer does not work.
+    /// A store whose queue has no writer.
     async fn stuck(options: &Options) -> (Sqlite, Intake<Writes, Command>) {
         let opened = open(options, &SCHEMA).await.unwrap();
         let mut store = Sqlite::start(opened, options);
@@ -161,31 +159,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn checks_that_were_given_up_leave_one_question_to_the_writer_at_most() {
+    async fn cancelled_checks_leave_at_most_one_probe_to_the_writer() {
         let folder = tempfile::tempdir().unwrap();
         let (store, mut intake) = stuck(&Options::new(folder.path().join("prism.db"))).await;
-        store.engine.outcome.away(Some(Cause::Busy));
+        store.engine.outcome.unavailable(Some(Cause::Busy));
         for _ in 0..100 {
             let check = store.engine.check_writer();
             pin_mut!(check);
             assert!(poll!(check).is_pending());
         }
-        assert!(matches!(intake.next().await, Some(Turn::Command(Command::Probe { .. }))));
+        assert!(matches!(intake.next().await, Some(Next::Command(Command::Probe { .. }))));
         let more = intake.next();
         pin_mut!(more);
-        assert!(poll!(more).is_pending(), "another check waits in the queue");
+        assert!(poll!(more).is_pending(), "another probe is queued");
     }
 
     #[tokio::test]
-    async fn a_check_beside_writes_that_succeed_asks_the_writer_nothing() {
+    async fn a_check_during_successful_writes_does_not_query_the_writer() {
         let folder = tempfile::tempdir().unwrap();
         let (store, _intake) = stuck(&Options::new(folder.path().join("prism.db"))).await;
         store.engine.outcome.committed();
-        // The writer would never answer.
+        // There is no writer to answer.
         let answered = async |store: &Sqlite| timeout(Duration::from_secs(10), store.check()).await;
-        answered(&store).await.expect("the check asked the writer").unwrap();
-        store.engine.outcome.away(Some(Cause::Full));
-        let failed = answered(&store).await.expect("the check asked the writer");
+        answered(&store).await.expect("the check queried the writer").unwrap();
+        store.engine.outcome.unavailable(Some(Cause::Full));
+        let failed = answered(&store).await.expect("the check queried the writer");
         assert_eq!(failed.unwrap_err().code(), Code::Unavailable);
     }
 }

@@ -1,6 +1,6 @@
-//! Backends around other backends. Each passes the suite that what it wraps passes.
+//! Backends that wrap other backends. Each passes the same suite as the backends that it wraps.
 
-// A wrapper that inherited a method would lose that of the backend it wraps.
+// A wrapper that inherited a method would bypass the backend it wraps.
 #![deny(clippy::missing_trait_methods)]
 
 mod route;

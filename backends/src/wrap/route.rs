@@ -1,4 +1,4 @@
-//! A backend that has one of several others do the work, by the namespace.
+//! A router: forwards each request to one of several backends, by namespace.
 
 use std::sync::Arc;
 
@@ -9,15 +9,15 @@ use prism_contract::keyvalue::{
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
-/// Several backends as one: a namespace is in one of them, whole.
+/// Several backends as one; each namespace is in exactly one of them.
 pub struct Route {
     backends: Vec<Arc<dyn KeyValueBackend>>,
     choose: Box<dyn Fn(&Namespace) -> usize + Send + Sync>,
 }
 
 impl Route {
-    /// A router to `backends`. `choose` gives the index of a namespace's backend, and always the same one; a namespace with an
-    /// index that there is not is UNAVAILABLE.
+    /// A router to `backends`. `choose` returns the index of a namespace's backend, always the same one. If the index is
+    /// out of range, requests are UNAVAILABLE.
     pub fn new(
         backends: Vec<Arc<dyn KeyValueBackend>>,
         choose: impl Fn(&Namespace) -> usize + Send + Sync + 'static,
@@ -33,12 +33,12 @@ impl Route {
 
 #[async_trait]
 impl Lifecycle for Route {
-    /// Whether all of them answer.
+    /// Checks all backends.
     async fn check(&self) -> Result<(), Error> {
         join_all(self.backends.iter().map(Lifecycle::check)).await.into_iter().collect()
     }
 
-    /// Sweeps all of them, also if one fails; the first failure is answered.
+    /// Sweeps all backends, even if one fails; returns the first error.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
         let mut all = Swept::default();
         for swept in join_all(self.backends.iter().map(|backend| backend.sweep(now))).await {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_namespace_is_in_its_own_backend_alone_and_a_sweep_reaches_all_of_them() {
+    async fn a_namespace_is_in_its_own_backend_only_and_a_sweep_reaches_all_backends() {
         let stores = [(); 2].map(|()| Arc::new(Memory::default()));
         let backends = stores.clone().map(|store| store as Arc<dyn KeyValueBackend>);
         let route = Route::new(backends.into(), |namespace| match namespace.as_str() {

@@ -1,4 +1,4 @@
-//! Gets that are asked at once, and so are read together, whichever the database.
+//! Tests of batched reads for all databases: concurrent Gets, which are read by one statement.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -10,14 +10,14 @@ use prism_contract::{Error, Namespace, PageSize};
 
 use super::{at, delete, get, item, key, put_items, record};
 
-/// Around the most rows of a span in a batched read, and far above.
+/// Sizes around the maximum rows of a span in a batched read, and far above.
 const SIZES: [usize; 8] = [0, 1, 2, 15, 16, 17, 18, 100];
 
 fn id(size: usize) -> String {
     format!("of {size}")
 }
 
-/// A record of each size; the items are `000`, `001` and so on.
+/// Writes a record of each size; its keys are `000`, `001` and so on.
 async fn fill(store: &impl KeyValueBackend) {
     for size in SIZES.into_iter().filter(|size| *size > 0) {
         let items = (0..size).map(|number| item(format!("{number:03}"), format!("{number} of {size}")));
@@ -34,8 +34,8 @@ fn numbers(numbers: impl IntoIterator<Item = usize>) -> Vec<Bytes> {
     numbers.into_iter().map(|number| Bytes::from(format!("{number:03}"))).collect()
 }
 
-/// Records of every length, each from several places on and in pages of several lengths, all read at once.
-pub(crate) async fn every_page_is_whole(store: impl KeyValueBackend) {
+/// Concurrent reads of records of all sizes, from several positions and with several page sizes.
+pub(crate) async fn every_page_is_complete(store: impl KeyValueBackend) {
     fill(&store).await;
     let mut gets = Vec::new();
     for size in SIZES {
@@ -57,14 +57,14 @@ pub(crate) async fn every_page_is_whole(store: impl KeyValueBackend) {
     }
 }
 
-/// Ranges, prefixes and named keys of one record at once.
+/// Concurrent reads of ranges, prefixes and named keys of one record.
 pub(crate) async fn every_predicate_is_batched(store: impl KeyValueBackend) {
     fill(&store).await;
     let named =
         |names: &[usize]| Predicate::keys(numbers(names.iter().copied()).into_iter().map(key)).unwrap();
     let many: Vec<_> = (0..40).collect();
     let prefix = |bytes: &'static str| Predicate::prefix(Bytes::from(bytes)).unwrap();
-    let asked = [
+    let queries = [
         (Predicate::All, numbers(0..100)),
         (named(&[5]), numbers([5])),
         (named(&[99, 3, 5, 100]), numbers([3, 5, 99])),
@@ -74,15 +74,15 @@ pub(crate) async fn every_predicate_is_batched(store: impl KeyValueBackend) {
         (Predicate::range(Bytes::from("098"), Bytes::new()).unwrap(), numbers(98..100)),
         (Predicate::range(Bytes::from("001"), Bytes::from("003")).unwrap(), numbers(1..3)),
     ];
-    let gets = asked.iter().map(|(predicate, _)| Get { id: record(&id(100)), ..get(predicate.clone()) });
+    let gets = queries.iter().map(|(predicate, _)| Get { id: record(&id(100)), ..get(predicate.clone()) });
     let gets: Vec<_> = gets.collect();
     let pages = join_all(gets.iter().map(|get| store.get(get))).await;
-    for ((predicate, expected), page) in asked.into_iter().zip(pages) {
+    for ((predicate, expected), page) in queries.into_iter().zip(pages) {
         assert_eq!(keys(&page.unwrap().items), expected, "{predicate:?}");
     }
 }
 
-/// What a record answers that is read beside those of [`every_page_is_whole`], after something was done to it.
+/// Concurrent reads of records of all sizes, one of which has a corrupt row: only its read fails.
 pub(crate) async fn a_get_that_fails_fails_alone(
     store: impl KeyValueBackend,
     corrupt_row: impl AsyncFnOnce(&[u8], &[u8]),
@@ -90,7 +90,7 @@ pub(crate) async fn a_get_that_fails_fails_alone(
     fill(&store).await;
     corrupt_row(id(2).as_bytes(), b"001").await;
     let gets = SIZES.map(|size| Get { id: record(&id(size)), ..get(Predicate::All) });
-    // Twice, because the first of all is read by itself.
+    // Twice, because the first Get is read alone.
     let pages = join_all(gets.iter().chain(&gets).map(|get| store.get(get))).await;
     for (size, page) in SIZES.into_iter().cycle().zip(pages) {
         match page {
@@ -100,8 +100,11 @@ pub(crate) async fn a_get_that_fails_fails_alone(
     }
 }
 
-/// What is read once the store cannot answer: no read is answered as empty.
-pub(crate) async fn nobody_arrives_empty(store: impl KeyValueBackend, destroy: impl AsyncFnOnce()) {
+/// Concurrent reads from a destroyed store: none is answered as empty.
+pub(crate) async fn a_failed_statement_is_never_an_empty_answer(
+    store: impl KeyValueBackend,
+    destroy: impl AsyncFnOnce(),
+) {
     fill(&store).await;
     destroy().await;
     let gets = SIZES.map(|size| Get { id: record(&id(size)), ..get(Predicate::All) });
@@ -110,16 +113,16 @@ pub(crate) async fn nobody_arrives_empty(store: impl KeyValueBackend, destroy: i
     }
 }
 
-/// Records of tombstones and expired items, around the most that a batched read walks, with live items before, among and after
-/// them, all read at once.
-pub(crate) async fn every_page_beside_dead_rows_is_whole(store: impl KeyValueBackend) {
+/// Concurrent reads of records of tombstones and expired items, around the maximum that a batched read scans, with live
+/// items before, between and after them.
+pub(crate) async fn every_page_with_dead_rows_is_complete(store: impl KeyValueBackend) {
     const DEAD: [usize; 6] = [1, 254, 255, 256, 257, 600];
     let mut gets = Vec::new();
     for (dead, live) in DEAD.into_iter().flat_map(|dead| [0, 1, 3, 20].map(|live| (dead, live))) {
         let id = record(&format!("{dead} dead, {live} live"));
         let name = |number: usize| format!("{number:03}");
-        let buried: Vec<_> = (0..dead).filter(|number| number % 2 == 0).map(|n| key(name(2 * n))).collect();
-        let delete = Delete { id: id.clone(), token: 1, ..delete(Predicate::keys(buried).unwrap()) };
+        let deleted: Vec<_> = (0..dead).filter(|number| number % 2 == 0).map(|n| key(name(2 * n))).collect();
+        let delete = Delete { id: id.clone(), token: 1, ..delete(Predicate::keys(deleted).unwrap()) };
         store.delete(delete).await.unwrap();
         let expired: Vec<_> =
             (0..dead).filter(|number| number % 2 == 1).map(|n| item(name(2 * n), "gone")).collect();
@@ -149,8 +152,8 @@ pub(crate) async fn every_page_beside_dead_rows_is_whole(store: impl KeyValueBac
     }
 }
 
-/// Whose keys are all dead: tombstones, or items that are expired at the moment of [`dead`].
-async fn insert_tombstones(store: &impl KeyValueBackend, id: &str, expired: bool) {
+/// Fills a record with dead rows only: tombstones, or items that expire at 1,500.
+async fn fill_with_dead_rows(store: &impl KeyValueBackend, id: &str, expired: bool) {
     let names = |round: usize| (0..1_000).map(move |number| format!("{round:03}{number:03}"));
     for round in 0..100 {
         if expired {
@@ -164,15 +167,15 @@ async fn insert_tombstones(store: &impl KeyValueBackend, id: &str, expired: bool
     }
 }
 
-/// Two groups of callers read records of 100,000 dead rows again and again, and keep both batched reads busy: a neighbour in
-/// another namespace gets its answers meanwhile, and seldom waits for theirs.
-pub(crate) async fn a_neighbour_is_answered_beside_callers_of_dead_records(store: impl KeyValueBackend) {
+/// Two groups of callers read records of 100,000 dead rows repeatedly, and keep both batched reads busy: a caller of another
+/// namespace is answered meanwhile, and rarely waits for them.
+pub(crate) async fn other_namespaces_are_answered_during_reads_of_dead_records(store: impl KeyValueBackend) {
     const ANSWERS: usize = 32;
-    let neighbours = Namespace::new("neighbour").unwrap();
-    let few = Put { namespace: neighbours.clone(), ..put_items(vec![item("a", "1"), item("b", "2")]) };
+    let other_namespace = Namespace::new("other").unwrap();
+    let few = Put { namespace: other_namespace.clone(), ..put_items(vec![item("a", "1"), item("b", "2")]) };
     store.put(few).await.unwrap();
-    insert_tombstones(&store, "tombstones", false).await;
-    insert_tombstones(&store, "expired", true).await;
+    fill_with_dead_rows(&store, "tombstones", false).await;
+    fill_with_dead_rows(&store, "expired", true).await;
     let now = at(2_000);
     let (done, theirs) = (AtomicBool::new(false), AtomicUsize::new(0));
     let group = async || {
@@ -186,28 +189,28 @@ pub(crate) async fn a_neighbour_is_answered_beside_callers_of_dead_records(store
         });
         join_all(callers).await;
     };
-    let neighbour = async || {
-        let asked = Get { namespace: neighbours.clone(), now, ..get(Predicate::All) };
-        assert_eq!(store.get(&asked).await.unwrap().items.len(), 2);
+    let read_other = async || {
+        let query = Get { namespace: other_namespace.clone(), now, ..get(Predicate::All) };
+        assert_eq!(store.get(&query).await.unwrap().items.len(), 2);
     };
     let second = async {
-        // Answered by the batched read that the first group leaves free, which the second group then takes.
-        neighbour().await;
+        // Read by the batched-read connection that the first group leaves free, which the second group then occupies.
+        read_other().await;
         group().await;
     };
     let counted = async {
-        // Both groups are at it.
+        // Until both groups are busy.
         while theirs.load(Ordering::Relaxed) < 64 {
-            neighbour().await;
+            read_other().await;
         }
         let before = theirs.load(Ordering::Relaxed);
         for _ in 0..ANSWERS {
-            neighbour().await;
+            read_other().await;
         }
         done.store(true, Ordering::Relaxed);
         theirs.load(Ordering::Relaxed) - before
     };
     let ((), (), theirs) = join!(group(), second, counted);
-    // In a statement with them it would have one answer for some 32 of theirs.
-    assert!(theirs < 8 * ANSWERS, "{theirs} answers beside {ANSWERS}");
+    // In one statement with them there would be one answer per 32 of theirs.
+    assert!(theirs < 8 * ANSWERS, "{theirs} answers of the groups during {ANSWERS}");
 }

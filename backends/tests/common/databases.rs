@@ -1,4 +1,4 @@
-//! Databases that an earlier version wrote: `fixtures/databases`.
+//! Databases written by an earlier version: `fixtures/databases`.
 
 use prism_contract::keyvalue::{
     Delete, Get, KeyValueBackend, Position, Predicate, Put, PutResult, Scan, Selection,
@@ -7,21 +7,21 @@ use prism_contract::{Namespace, Timestamp};
 
 use super::{at, delete, get, item, key, put_items, record};
 
-/// As SQLite's file.
+/// A SQLite file.
 pub(crate) const SQLITE: &[u8] = include_bytes!("../../../fixtures/databases/keyvalue-1.sqlite");
-/// As statements for Postgres.
+/// Statements for Postgres.
 pub(crate) const POSTGRES: &str = include_str!("../../../fixtures/databases/keyvalue-1.postgres.sql");
 
 /// Minutes after both were written, within the retention of a tombstone.
 const NOW: i64 = 1_795_951_000_000_000;
-/// After that item expired.
+/// After the item `later` has expired.
 const LATER: i64 = 4_000_000_000_000_000;
 
 fn orders() -> Namespace {
     Namespace::new("orders").unwrap()
 }
 
-/// Key, value, version and token of each item of a namespace, with its record's id.
+/// Record id, key, value, version and token of each item of a namespace.
 async fn contents(store: &impl KeyValueBackend, namespace: &str, now: Timestamp) -> Vec<String> {
     let scan = Scan {
         namespace: Namespace::new(namespace).unwrap(),
@@ -41,8 +41,8 @@ async fn contents(store: &impl KeyValueBackend, namespace: &str, now: Timestamp)
     page.entries.iter().map(line).collect()
 }
 
-/// What was written can be read, and what was remembered of it still holds.
-pub(crate) async fn is_whole_and_works(store: impl KeyValueBackend) {
+/// Asserts that all data can be read, and that tokens, versions and expiries still apply.
+pub(crate) async fn is_complete_and_works(store: impl KeyValueBackend) {
     let now = at(NOW);
     let expected = [
         "o-1/guarded = high v4 t7 ",
@@ -55,7 +55,7 @@ pub(crate) async fn is_whole_and_works(store: impl KeyValueBackend) {
     assert_eq!(contents(&store, "orders", now).await, expected);
     assert_eq!(contents(&store, "orders.archive", now).await, ["o-1/name = Bob v8 t0 "]);
     assert_eq!(contents(&store, "orders", at(LATER)).await.len(), expected.len() - 1, "an item expires");
-    // A tombstone remembers the token of the Delete (TOK rules), and versions go on (VER-1).
+    // A tombstone keeps the token of the Delete (TOK rules), and versions continue (VER-1).
     let write = |name: &'static str, token| Put {
         namespace: orders(),
         id: record("o-2"),

@@ -1,4 +1,4 @@
-//! What the tests of the backends share: SQLite in a temporary folder, and short constructors of requests.
+//! Helpers of the backends' tests: SQLite in a temporary folder, and constructors of requests.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -19,12 +19,12 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
-/// A folder that is removed in the end, and the path of a database in it.
-pub(crate) struct Place {
+/// A SQLite database in a temporary folder, which is removed on drop.
+pub(crate) struct TestDb {
     pub(crate) folder: TempDir,
 }
 
-impl Place {
+impl TestDb {
     pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().expect("a temporary folder") }
     }
@@ -41,10 +41,10 @@ impl Place {
         Sqlite::open(self.options()).await.expect("the file opens")
     }
 
-    /// A connection that knows nothing of Prism.
-    pub(crate) async fn stranger(&self) -> SqliteConnection {
+    /// A connection of another application.
+    pub(crate) async fn other_client(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new().filename(self.path()).create_if_missing(true);
-        options.connect().await.expect("a plain connection")
+        options.connect().await.expect("a connection")
     }
 }
 

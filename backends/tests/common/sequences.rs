@@ -1,4 +1,4 @@
-//! Random sequences of every operation, for holding a store against another.
+//! Random sequences of all operations, to compare one store with another.
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
@@ -14,7 +14,7 @@ use proptest::sample::select;
 
 use super::at;
 
-/// In microseconds; short, so that tombstones are forgotten within a sequence.
+/// In microseconds; short, so that tombstones pass their retention within a sequence.
 pub(crate) const RETENTION: u64 = 40;
 
 #[derive(Debug, Clone)]
@@ -34,16 +34,16 @@ impl Write {
 
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// Writes that wait together, and so share one transaction.
+    /// Writes that are queued together, and so share one transaction.
     Writes(Vec<Write>),
-    /// Gets that wait together, and so are read by one statement.
+    /// Gets that are queued together, and so are read by one statement.
     Gets(Vec<Get>),
     Scan(Scan),
     Sweep,
     Reopen,
 }
 
-/// A step, and how far the clock moves before it.
+/// A step, preceded by a change of the clock.
 pub(crate) type Timed = (i64, Step);
 
 fn keys() -> impl Strategy<Value = Key> {
@@ -66,14 +66,14 @@ fn predicates() -> impl Strategy<Value = Predicate> {
     ]
 }
 
-/// Few, so that they hold now and then: versions count from 1.
+/// Few small versions, so that preconditions hold sometimes: versions count from 1.
 fn preconditions() -> impl Strategy<Value = Vec<Precondition>> {
     let one = (keys(), prop_oneof![3 => Just(0), 1 => 1_i64..12]);
     prop_oneof![
         4 => Just(Vec::new()),
-        1 => vec(one, 1..3).prop_map(|said| {
+        1 => vec(one, 1..3).prop_map(|generated| {
             let mut seen = std::collections::BTreeMap::new();
-            seen.extend(said);
+            seen.extend(generated);
             seen.into_iter().map(|(key, version)| Precondition::new(key, version).unwrap()).collect()
         }),
     ]
@@ -83,7 +83,7 @@ fn tokens() -> impl Strategy<Value = i64> {
     prop_oneof![Just(0), 1_i64..6]
 }
 
-/// Times are relative until a sequence is run: `expires_at` holds the time to live, `now` nothing.
+/// Times are relative until a sequence is run: `expires_at` is the time to live, `now` is unused.
 fn puts() -> impl Strategy<Value = Put> {
     let item = (vec(any::<u8>(), 0..40), select(vec!["", "text/plain", "a\0b"]), -1..3).prop_map(
         |(value, content_type, compression)| (Bytes::from(value), content_type.to_owned(), compression),
@@ -149,13 +149,13 @@ fn steps(sweeps: bool) -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A sequence without sweeps may turn the clock back; after a sweep, a clock that is behind may see less.
+/// Only a sequence without sweeps may set the clock back: after a sweep, a request with an earlier `now` may see less.
 pub(crate) fn sequences(sweeps: bool) -> impl Strategy<Value = Vec<Timed>> {
     let clock = if sweeps { 0_i64..15 } else { -10..20 };
     vec((clock, steps(sweeps)), 1..40)
 }
 
-/// What either kind of write answers.
+/// Executes a write of either kind.
 pub(crate) async fn write(backend: &impl KeyValueBackend, write: Write) -> Result<Written, Error> {
     match write {
         Write::Put(put) => backend.put(put).await.map(Written::Put),

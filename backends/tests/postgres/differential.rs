@@ -1,4 +1,4 @@
-//! The same random operations to SQLite and Postgres at once; every answer must be equal, versions by their order.
+//! The same random operations on SQLite and Postgres: all answers must be equal, versions by their order.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,30 +15,30 @@ use proptest::test_runner::TestRunner;
 
 use crate::common::sequences::{RETENTION, Step, Timed, Write, Written, sequences, timed, write};
 use crate::common::{self, at};
-use crate::place::Place;
+use crate::test_db::TestDb;
 
-type Spot = (Namespace, RecordId, Key);
+type ItemKey = (Namespace, RecordId, Key);
 
-/// Which of Postgres' versions stands for which of SQLite's, item by item: what each store gave for the same write.
+/// Maps SQLite's versions to Postgres' versions of the same writes, per item.
 #[derive(Default)]
-struct Versions(HashMap<Spot, Vec<(i64, i64)>>);
+struct Versions(HashMap<ItemKey, Vec<(i64, i64)>>);
 
 impl Versions {
-    /// Both stores gave a version for a write of this item. Both must lie above all that they gave before (VER-1).
-    fn given(&mut self, spot: Spot, sqlite: i64, postgres: i64) {
-        let known = self.0.entry(spot).or_default();
+    /// Records both stores' versions of a write of this item. Each must be above all earlier ones (VER-1).
+    fn record(&mut self, item_key: ItemKey, sqlite: i64, postgres: i64) {
+        let known = self.0.entry(item_key).or_default();
         if let Some(&(last_sqlite, last_postgres)) = known.last() {
-            assert!(sqlite > last_sqlite && postgres > last_postgres, "a version that does not rise");
+            assert!(sqlite > last_sqlite && postgres > last_postgres, "a version does not increase");
         }
         known.push((sqlite, postgres));
     }
 
-    /// Postgres' version for SQLite's; one that never was where there is none, and 0 for 0.
-    fn of(&self, spot: &Spot, sqlite: i64) -> i64 {
+    /// Postgres' version for SQLite's; `i64::MAX` if there is none, and 0 for 0.
+    fn of(&self, item_key: &ItemKey, sqlite: i64) -> i64 {
         if sqlite == 0 {
             return 0;
         }
-        let known = self.0.get(spot).into_iter().flatten();
+        let known = self.0.get(item_key).into_iter().flatten();
         known.clone().find(|(known, _)| *known == sqlite).map_or(i64::MAX, |(_, postgres)| *postgres)
     }
 }
@@ -51,7 +51,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// Every page of each Get; those of one moment wait together.
+    /// Reads every page of each Get; the Gets of one round are queued together.
     async fn gets(&mut self, mut gets: Vec<Get>) {
         while !gets.is_empty() {
             let ours = join_all(gets.iter().map(|get| self.postgres.get(get))).await;
@@ -61,8 +61,8 @@ impl Pair {
                 let theirs = theirs.unwrap();
                 let mut expected = theirs.clone();
                 for item in &mut expected.items {
-                    let spot = (get.namespace.clone(), get.id.clone(), item.key.clone());
-                    item.version = self.versions.of(&spot, item.version);
+                    let item_key = (get.namespace.clone(), get.id.clone(), item.key.clone());
+                    item.version = self.versions.of(&item_key, item.version);
                 }
                 assert_eq!(ours.unwrap(), expected);
                 self.operations += 1;
@@ -81,8 +81,8 @@ impl Pair {
                 (self.postgres.scan(&scan).await.unwrap(), self.sqlite.scan(&scan).await.unwrap());
             let mut expected = theirs.clone();
             for entry in &mut expected.entries {
-                let spot = (scan.namespace.clone(), entry.id.clone(), entry.item.key.clone());
-                entry.item.version = self.versions.of(&spot, entry.item.version);
+                let item_key = (scan.namespace.clone(), entry.id.clone(), entry.item.key.clone());
+                entry.item.version = self.versions.of(&item_key, entry.item.version);
             }
             assert_eq!(ours, expected);
             self.operations += 1;
@@ -94,12 +94,14 @@ impl Pair {
         }
     }
 
-    /// Writes that wait together, unless one of them is guarded by a version that another might give.
+    /// Executes writes, queued together unless one has a precondition on a version that another might assign.
     async fn writes(&mut self, writes: Vec<Write>) {
-        let alone = writes.iter().any(|write| conditions(write).iter().any(|guard| version_of(guard) > 0));
+        let alone = writes
+            .iter()
+            .any(|write| preconditions(write).iter().any(|precondition| version_of(precondition) > 0));
         let size = if alone { 1 } else { writes.len().max(1) };
         for chunk in writes.chunks(size) {
-            let ours = chunk.iter().map(|one| write(&self.postgres, self.guarded(one)));
+            let ours = chunk.iter().map(|one| write(&self.postgres, self.for_postgres(one)));
             let theirs = chunk.iter().map(|one| write(&self.sqlite, one.clone()));
             let (ours, theirs) = (join_all(ours).await, join_all(theirs).await);
             for ((one, ours), theirs) in chunk.iter().zip(ours).zip(theirs) {
@@ -109,15 +111,16 @@ impl Pair {
         }
     }
 
-    /// The same write with Postgres' versions in its preconditions.
-    fn guarded(&self, write: &Write) -> Write {
+    /// The same write, with Postgres' versions in its preconditions.
+    fn for_postgres(&self, write: &Write) -> Write {
         let (namespace, id) = record(write);
-        let guards = conditions(write).iter().map(|guard| {
-            let version =
-                self.versions.of(&(namespace.clone(), id.clone(), guard.key.clone()), version_of(guard));
-            Precondition::new(guard.key.clone(), version).unwrap()
+        let preconditions = preconditions(write).iter().map(|precondition| {
+            let version = self
+                .versions
+                .of(&(namespace.clone(), id.clone(), precondition.key.clone()), version_of(precondition));
+            Precondition::new(precondition.key.clone(), version).unwrap()
         });
-        let preconditions = guards.collect();
+        let preconditions = preconditions.collect();
         match write.clone() {
             Write::Put(put) => Write::Put(Put { preconditions, ..put }),
             Write::Delete(delete) => Write::Delete(Delete { preconditions, ..delete }),
@@ -126,7 +129,7 @@ impl Pair {
 
     fn same(&mut self, write: &Write, ours: Result<Written, Error>, theirs: Result<Written, Error>) {
         let (namespace, id) = record(write);
-        let spot = |key: &Key| (namespace.clone(), id.clone(), key.clone());
+        let item_key = |key: &Key| (namespace.clone(), id.clone(), key.clone());
         match (ours, theirs) {
             (Ok(Written::Put(ours)), Ok(Written::Put(theirs))) => {
                 let Write::Put(put) = write else { panic!("a Delete was answered as a Put") };
@@ -134,9 +137,9 @@ impl Pair {
                 for ((item, ours), theirs) in put.items.iter().zip(ours).zip(theirs) {
                     assert_eq!(ours.applied, theirs.applied, "{:?} of {put:?}", item.key);
                     if ours.applied {
-                        self.versions.given(spot(&item.key), theirs.version, ours.version);
+                        self.versions.record(item_key(&item.key), theirs.version, ours.version);
                     } else {
-                        assert_eq!(ours.version, self.versions.of(&spot(&item.key), theirs.version));
+                        assert_eq!(ours.version, self.versions.of(&item_key(&item.key), theirs.version));
                     }
                 }
             }
@@ -145,7 +148,7 @@ impl Pair {
                 for failure in &mut theirs {
                     failure.current_version = self
                         .versions
-                        .of(&spot(&Key::new(failure.key.clone()).unwrap()), failure.current_version);
+                        .of(&item_key(&Key::new(failure.key.clone()).unwrap()), failure.current_version);
                 }
                 assert_eq!(ours, theirs, "{write:?}");
             }
@@ -154,16 +157,16 @@ impl Pair {
     }
 }
 
-fn conditions(write: &Write) -> &[Precondition] {
+fn preconditions(write: &Write) -> &[Precondition] {
     match write {
         Write::Put(put) => &put.preconditions,
         Write::Delete(delete) => &delete.preconditions,
     }
 }
 
-/// The version a precondition demands; 0: absence.
-fn version_of(guard: &Precondition) -> i64 {
-    match guard.expected {
+/// The version that a precondition requires; 0: absence.
+fn version_of(precondition: &Precondition) -> i64 {
+    match precondition.expected {
         Expected::Absent => 0,
         Expected::At(version) => version.get(),
     }
@@ -176,14 +179,14 @@ fn record(write: &Write) -> (Namespace, RecordId) {
     }
 }
 
-/// One sequence on fresh stores; answers how many operations it was.
+/// Runs one sequence on new stores; returns its number of operations.
 async fn run(sequence: Vec<Timed>) -> usize {
-    let Some(place) = Place::new("a sequence").await else { return 0 };
+    let Some(db) = TestDb::new("a sequence").await else { return 0 };
     let retention = Duration::from_micros(RETENTION);
-    let file = common::Place::new();
+    let file = common::TestDb::new();
     let mut sqlite = file.options();
     sqlite.retention = retention;
-    let mut postgres = place.options();
+    let mut postgres = db.options();
     postgres.retention = retention;
     let mut pair = Pair {
         sqlite: Sqlite::open(sqlite.clone()).await.unwrap(),
@@ -225,17 +228,15 @@ async fn run(sequence: Vec<Timed>) -> usize {
     pair.operations
 }
 
-/// `PROPTEST_CASES` sequences, or a few; a run without operations shows nothing.
-fn hunt(test: &str, sweeps: bool) {
+/// Runs `PROPTEST_CASES` sequences, or a few; a run with few operations fails.
+fn run_sequences(test: &str, sweeps: bool) {
     if prism_testkit::skips(prism_testkit::Backend::Postgres, test) {
         return;
     }
-    let few = if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 16 };
-    let mut runner = TestRunner::new(ProptestConfig {
-        cases: few,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    });
+    let cases =
+        if std::env::var_os("PROPTEST_CASES").is_some() { ProptestConfig::default().cases } else { 16 };
+    let mut runner =
+        TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
     let operations = std::cell::Cell::new(0);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let outcome = runner.run(&sequences(sweeps), |sequence| {
@@ -244,17 +245,17 @@ fn hunt(test: &str, sweeps: bool) {
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
     // Shown with --nocapture.
-    let counted = format!("{} operations in {few} sequences\n", operations.get());
+    let counted = format!("{} operations in {cases} sequences\n", operations.get());
     std::io::Write::write_all(&mut std::io::stderr(), counted.as_bytes()).unwrap();
-    assert!(operations.get() > 10 * few as usize, "{} operations show little", operations.get());
+    assert!(operations.get() > 10 * cases as usize, "only {} operations", operations.get());
 }
 
 #[test]
-fn postgres_answers_as_sqlite_does_while_the_clock_jumps() {
-    hunt("postgres_answers_as_sqlite_does_while_the_clock_jumps", false);
+fn postgres_answers_like_sqlite_while_the_clock_jumps() {
+    run_sequences("postgres_answers_like_sqlite_while_the_clock_jumps", false);
 }
 
 #[test]
-fn postgres_answers_as_sqlite_does_between_sweeps() {
-    hunt("postgres_answers_as_sqlite_does_between_sweeps", true);
+fn postgres_answers_like_sqlite_with_sweeps() {
+    run_sequences("postgres_answers_like_sqlite_with_sweeps", true);
 }

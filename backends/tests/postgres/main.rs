@@ -1,18 +1,18 @@
-//! The Postgres backend beyond what the suite sees: opening, joined writes, several stores, sweeps, outages; and the same
-//! random operations to SQLite and Postgres at once.
+//! Tests of the Postgres backend beyond the conformance suite: opening, group commit, several stores, sweeps, outages; and a
+//! differential test against SQLite.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod batched_reads;
+mod cancelled;
 mod differential;
 mod failover;
-mod given_up;
 mod open;
 mod outage;
-mod place;
 mod pooler;
 mod several;
 mod slots;
 mod sweep;
+mod test_db;
 mod writes;

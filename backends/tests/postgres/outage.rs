@@ -1,5 +1,5 @@
-//! A database that goes away and comes back: never an empty answer, nothing that was answered is lost, and no restart of the
-//! gateway is needed (ERR-1, DUR-1, HEALTH-1).
+//! Outages of the database: never an empty answer, no acknowledged write is lost, and the gateway recovers without a restart
+//! (ERR-1, DUR-1, HEALTH-1).
 
 use std::time::Duration;
 
@@ -13,22 +13,22 @@ use sqlx::Executor;
 use tokio::time::timeout;
 
 use crate::common::{at, get, put, record};
-use crate::place::{Place, place};
+use crate::test_db::{TestDb, test_db};
 
 fn code<T>(answer: Result<T, Error>) -> Result<T, Code> {
     answer.map_err(|error| error.code())
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_reached_is_unavailable_and_well_again_when_it_can() {
-    let place = place!("a_database_that_cannot_be_reached_is_unavailable_and_well_again_when_it_can");
-    let relay = Cuttable::before(place.url()).await.unwrap();
+async fn an_unreachable_database_is_unavailable_until_it_is_reachable_again() {
+    let db = test_db!("an_unreachable_database_is_unavailable_until_it_is_reachable_again");
+    let relay = Cuttable::before(db.url()).await.unwrap();
     let store = Postgres::open(Options::new(relay.url())).await.unwrap();
     let written = store.put(put("a", "1")).await.unwrap();
     assert_eq!(store.get(&get(Predicate::All)).await.unwrap().items.len(), 1);
 
     relay.cut().await.unwrap();
-    // Twice: once on the connections that broke, once on those that cannot be made.
+    // Twice: first on broken connections, then without new ones.
     for _ in 0..2 {
         assert_eq!(code(store.get(&get(Predicate::All)).await), Err(Code::Unavailable));
         assert_eq!(code(store.put(put("b", "1")).await), Err(Code::Unavailable));
@@ -44,9 +44,9 @@ async fn a_database_that_cannot_be_reached_is_unavailable_and_well_again_when_it
 }
 
 #[tokio::test]
-async fn a_read_does_not_notice_that_its_connection_broke_while_nobody_used_it() {
-    let place = place!("a_read_does_not_notice_that_its_connection_broke_while_nobody_used_it");
-    let relay = Cuttable::before(place.url()).await.unwrap();
+async fn a_read_succeeds_although_its_connection_broke_while_idle() {
+    let db = test_db!("a_read_succeeds_although_its_connection_broke_while_idle");
+    let relay = Cuttable::before(db.url()).await.unwrap();
     let store = Postgres::open(Options::new(relay.url())).await.unwrap();
     store.put(put("a", "1")).await.unwrap();
     let all = get(Predicate::All);
@@ -62,47 +62,47 @@ async fn a_read_does_not_notice_that_its_connection_broke_while_nobody_used_it()
 }
 
 #[tokio::test]
-async fn an_outage_that_one_writer_met_fails_no_write_of_another_one() {
-    let place = place!("an_outage_that_one_writer_met_fails_no_write_of_another_one");
-    let relay = Cuttable::before(place.url()).await.unwrap();
+async fn an_outage_seen_by_one_writer_fails_no_write_of_another() {
+    let db = test_db!("an_outage_seen_by_one_writer_fails_no_write_of_another");
+    let relay = Cuttable::before(db.url()).await.unwrap();
     let store = Postgres::open(Options::new(relay.url())).await.unwrap();
-    at_once_by_two_writers(&place, &store).await;
+    concurrent_writes_by_two_writers(&db, &store).await;
     relay.cut().await.unwrap();
     relay.restore().await.unwrap();
-    // Both connections are broken, which has not been noticed yet.
-    let met = code(store.put(put("a", "1")).await.map(drop));
-    assert!(matches!(met, Ok(()) | Err(Code::Unavailable)), "{met:?}");
-    at_once_by_two_writers(&place, &store).await;
+    // Both connections are broken, which has not been detected yet.
+    let first = code(store.put(put("a", "1")).await.map(drop));
+    assert!(matches!(first, Ok(()) | Err(Code::Unavailable)), "{first:?}");
+    concurrent_writes_by_two_writers(&db, &store).await;
 }
 
-/// Two writes that are under way at the same time.
-async fn at_once_by_two_writers(place: &Place, store: &Postgres) {
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN").await.unwrap();
-    stranger.execute("LOCK TABLE prism_items").await.unwrap();
+/// Two writes in progress at the same time.
+async fn concurrent_writes_by_two_writers(db: &TestDb, store: &Postgres) {
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN").await.unwrap();
+    other_client.execute("LOCK TABLE prism_items").await.unwrap();
     let write = |id| async move { store.put(Put { id: record(id), ..put("a", "1") }).await };
     let second = async {
-        while place.waiting().await < 1 {}
+        while db.waiting().await < 1 {}
         write("second").await
     };
-    let letting_go = async {
-        while place.waiting().await < 2 {}
-        stranger.execute("ROLLBACK").await
+    let unlocking = async {
+        while db.waiting().await < 2 {}
+        other_client.execute("ROLLBACK").await
     };
-    // A write that fails never waits for the table: then the stranger is the one that gives up.
+    // A write that fails never waits for the table; then the timeout ends the wait.
     let both = futures::future::try_join(write("first"), second);
-    let (both, let_go) = futures::join!(both, timeout(Duration::from_secs(20), letting_go));
+    let (both, unlocked) = futures::join!(both, timeout(Duration::from_secs(20), unlocking));
     let (first, second) = both.unwrap();
     assert!(first[0].applied && second[0].applied);
-    let_go.expect("two write at the same time").unwrap();
+    unlocked.expect("two writes wait at the same time").unwrap();
 }
 
 #[tokio::test]
-async fn a_database_that_says_nothing_is_unavailable_before_a_method_ends() {
-    let place = place!("a_database_that_says_nothing_is_unavailable_before_a_method_ends");
-    let relay = Cuttable::before(place.url()).await.unwrap();
+async fn a_database_that_does_not_respond_is_unavailable_before_the_deadline() {
+    let db = test_db!("a_database_that_does_not_respond_is_unavailable_before_the_deadline");
+    let relay = Cuttable::before(db.url()).await.unwrap();
     let mut options = Options::new(relay.url());
-    // The server's own timeouts never come: it is the way to it that is slow.
+    // The server's own timeouts do not apply: the network is slow.
     (options.statement_timeout, options.connect_timeout) = (Duration::from_secs(1), Duration::from_secs(2));
     let store = Postgres::open(options).await.unwrap();
     store.put(put("a", "1")).await.unwrap();
@@ -112,8 +112,8 @@ async fn a_database_that_says_nothing_is_unavailable_before_a_method_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_answered_is_there_after_the_server_stopped_and_after_it_was_killed() {
-    let test = "what_was_answered_is_there_after_the_server_stopped_and_after_it_was_killed";
+async fn acknowledged_writes_survive_a_stop_and_a_kill_of_the_server() {
+    let test = "acknowledged_writes_survive_a_stop_and_a_kill_of_the_server";
     if skips(Backend::Postgres, test) {
         return;
     }
@@ -121,8 +121,8 @@ async fn what_was_answered_is_there_after_the_server_stopped_and_after_it_was_ki
     let store = Postgres::open(Options::new(server.url())).await.unwrap();
     let mut last = 0;
     for round in 0..2 {
-        // Writers that never stop, until the database does: each keeps what was answered.
-        let writers = (0..4).map(|writer| answered(&store, format!("{round} {writer}")));
+        // Writers that run until the database stops; each records its acknowledged versions.
+        let writers = (0..4).map(|writer| write_until_failure(&store, format!("{round} {writer}")));
         let before = written(&store).await;
         let ending = async {
             while written(&store).await < before + 20 {}
@@ -136,8 +136,8 @@ async fn what_was_answered_is_there_after_the_server_stopped_and_after_it_was_ki
             let page = store.get(&Get { id: record(&id), ..get(Predicate::All) }).await.unwrap();
             let found = page.items.iter().map(|item| item.version).max().unwrap_or(0);
             let answered = versions.last().copied().unwrap_or(0);
-            // The write that was under way may have taken effect.
-            assert!(found >= answered, "{id}: version {found} after {answered} was answered");
+            // The write in progress may have taken effect.
+            assert!(found >= answered, "{id}: version {found} after {answered} was acknowledged");
             last = last.max(found);
         }
         let next = store.put(put("next", "1")).await.unwrap()[0].version;
@@ -156,8 +156,8 @@ async fn what_was_answered_is_there_after_the_server_stopped_and_after_it_was_ki
     );
 }
 
-/// Writes one item of a record of its own over and over, until that fails; answers the versions it was told.
-async fn answered(store: &Postgres, id: String) -> (String, Vec<i64>) {
+/// Overwrites one item of a separate record until that fails; returns the acknowledged versions.
+async fn write_until_failure(store: &Postgres, id: String) -> (String, Vec<i64>) {
     let mut versions = Vec::new();
     loop {
         match store.put(Put { id: record(&id), ..put("a", "1") }).await {
@@ -170,7 +170,7 @@ async fn answered(store: &Postgres, id: String) -> (String, Vec<i64>) {
     }
 }
 
-/// The highest version of any item, which tells how much was written.
+/// The highest version of any item, a measure of the writes so far.
 async fn written(store: &Postgres) -> i64 {
     let page = store.scan(&crate::common::scan(Predicate::All)).await.unwrap();
     page.entries.iter().map(|entry| entry.item.version).max().unwrap_or(0)

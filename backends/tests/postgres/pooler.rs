@@ -1,4 +1,4 @@
-//! PgBouncer on the way: in session mode it works as it comes, in the other modes it is noticed and refused in words.
+//! PgBouncer in front of Postgres: session mode works without configuration; the other modes are detected and refused.
 
 use futures::future::join_all;
 use prism_backends::Postgres;
@@ -39,8 +39,8 @@ async fn through_a_pooler_in_session_mode_everything_works_without_any_setting()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_pooler_that_changes_connections_between_transactions_is_refused_with_what_to_do() {
-    let test = "a_pooler_that_changes_connections_between_transactions_is_refused_with_what_to_do";
+async fn a_pooler_that_changes_connections_between_transactions_is_refused_with_the_remedy() {
+    let test = "a_pooler_that_changes_connections_between_transactions_is_refused_with_the_remedy";
     let Some(database) = database(test).await else { return };
     for mode in [PoolMode::Transaction, PoolMode::Statement] {
         for settings in [

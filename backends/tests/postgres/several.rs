@@ -1,4 +1,4 @@
-//! Several stores on one database, as several gateways are.
+//! Several stores on one database, like several gateways.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use prism_contract::Error;
 use prism_contract::keyvalue::{Delete, KeyValueBackend, Precondition, Predicate, Put, PutResult};
 
 use crate::common::{delete, get, item, key, put, put_items};
-use crate::place::{Place, place};
+use crate::test_db::{TestDb, test_db};
 
-async fn stores<const N: usize>(place: &Place) -> [Arc<Postgres>; N] {
+async fn stores<const N: usize>(db: &TestDb) -> [Arc<Postgres>; N] {
     let mut stores = Vec::new();
     for _ in 0..N {
-        stores.push(Arc::new(place.open().await));
+        stores.push(Arc::new(db.open().await));
     }
     stores.try_into().unwrap_or_else(|_| unreachable!("as many as were opened"))
 }
 
 #[tokio::test]
-async fn versions_of_a_key_rise_through_whichever_store_it_is_written() {
-    let place = place!("versions_of_a_key_rise_through_whichever_store_it_is_written");
-    let [one, other] = stores(&place).await;
+async fn versions_of_a_key_increase_through_all_stores() {
+    let db = test_db!("versions_of_a_key_increase_through_all_stores");
+    let [one, other] = stores(&db).await;
     let mut last = 0;
     for round in 0..20 {
         let store = if round % 2 == 0 { &one } else { &other };
-        // Every third time the item is gone in between, and the next write makes it anew.
+        // Every third time the item is deleted, and the next write creates it again.
         if round % 3 == 0 {
             store.delete(delete(Predicate::All)).await.unwrap();
         }
@@ -39,8 +39,8 @@ async fn versions_of_a_key_rise_through_whichever_store_it_is_written() {
 
 #[tokio::test]
 async fn a_token_seen_by_one_store_is_honoured_by_the_other() {
-    let place = place!("a_token_seen_by_one_store_is_honoured_by_the_other");
-    let [one, other] = stores(&place).await;
+    let db = test_db!("a_token_seen_by_one_store_is_honoured_by_the_other");
+    let [one, other] = stores(&db).await;
     one.put(Put { token: 7, ..put("a", "1") }).await.unwrap();
     assert!(!other.put(Put { token: 7, ..put("a", "2") }).await.unwrap()[0].applied);
     let named = Predicate::keys([key("a")]).unwrap();
@@ -53,8 +53,8 @@ async fn a_token_seen_by_one_store_is_honoured_by_the_other() {
 async fn concurrent_increments_by_compare_and_retry_add_up_through_three_stores() {
     const CALLERS: usize = 9;
     const EACH: u64 = 20;
-    let place = place!("concurrent_increments_by_compare_and_retry_add_up_through_three_stores");
-    let stores: [_; 3] = stores(&place).await;
+    let db = test_db!("concurrent_increments_by_compare_and_retry_add_up_through_three_stores");
+    let stores: [_; 3] = stores(&db).await;
     let callers = (0..CALLERS).map(|caller| {
         let store = Arc::clone(&stores[caller % 3]);
         tokio::spawn(async move {
@@ -74,7 +74,7 @@ fn number(value: &Bytes) -> u64 {
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 
-/// Adds one to the counter if no other writer was faster.
+/// Increments the counter; false if another writer was faster.
 async fn increment(store: &Postgres) -> bool {
     let page = store.get(&get(Predicate::All)).await.unwrap();
     let (count, version) = page.items.first().map_or((0, 0), |item| (number(&item.value), item.version));
@@ -87,11 +87,11 @@ async fn increment(store: &Postgres) -> bool {
     }
 }
 
-/// Each of two keys may be made only while the other is absent.
+/// Each of two keys may be created only while the other is absent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_writes_that_each_demand_the_others_absence_never_both_succeed() {
-    let place = place!("two_writes_that_each_demand_the_others_absence_never_both_succeed");
-    let [one, other] = stores(&place).await;
+async fn two_writes_that_each_require_the_others_absence_never_both_succeed() {
+    let db = test_db!("two_writes_that_each_require_the_others_absence_never_both_succeed");
+    let [one, other] = stores(&db).await;
     for round in 0..30 {
         let unless = |name: &'static str, other: &'static str| Put {
             preconditions: vec![Precondition::new(key(other), 0).unwrap()],
@@ -105,11 +105,11 @@ async fn two_writes_that_each_demand_the_others_absence_never_both_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
-    let place = place!("a_range_delete_that_races_a_put_removes_all_of_it_or_nothing");
-    let [one, other] = stores(&place).await;
+async fn a_range_delete_concurrent_with_a_put_removes_all_of_it_or_nothing() {
+    let db = test_db!("a_range_delete_concurrent_with_a_put_removes_all_of_it_or_nothing");
+    let [one, other] = stores(&db).await;
     for round in 0..40 {
-        // Half of the items are there already, so that the Put meets both old rows and new places.
+        // Half of the items exist already, so that the Put both updates and inserts rows.
         let half = put_items((0..20).step_by(2).map(|n| item(format!("{n:02}"), "old")).collect());
         one.put(half).await.unwrap();
         let many = put_items((0..20).map(|n| item(format!("{n:02}"), "new")).collect());
@@ -128,8 +128,8 @@ async fn a_range_delete_that_races_a_put_removes_all_of_it_or_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn puts_of_the_same_items_in_opposite_orders_never_deadlock() {
-    let place = place!("puts_of_the_same_items_in_opposite_orders_never_deadlock");
-    let stores: [_; 3] = stores(&place).await;
+    let db = test_db!("puts_of_the_same_items_in_opposite_orders_never_deadlock");
+    let stores: [_; 3] = stores(&db).await;
     for _ in 0..30 {
         let up = || put_items((0..20).map(|n| item(format!("{n:02}"), "up")).collect());
         let down = || put_items((0..20).rev().map(|n| item(format!("{n:02}"), "down")).collect());

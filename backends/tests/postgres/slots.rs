@@ -1,4 +1,4 @@
-//! A Postgres that lets few connections in: requests wait for a session that comes free, and checks are not in their way.
+//! A Postgres with few connection slots: requests wait for a session that becomes free, and checks do not block them.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use sqlx::{Connection, Executor, PgConnection};
 use tokio::time::{Instant, timeout};
 
 use crate::common::{get, put, record};
-use crate::place::place;
+use crate::test_db::test_db;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_too_few_slots_requests_wait_for_a_session_that_comes_free() {
-    let test = "with_too_few_slots_requests_wait_for_a_session_that_comes_free";
+async fn with_too_few_slots_requests_wait_for_a_session_that_becomes_free() {
+    let test = "with_too_few_slots_requests_wait_for_a_session_that_becomes_free";
     if skips(Backend::Postgres, test) {
         return;
     }
@@ -41,7 +41,7 @@ async fn with_too_few_slots_requests_wait_for_a_session_that_comes_free() {
             answer.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
         }
     }
-    // Others take every slot, and we hold no session: that is told at once, with a time to come back.
+    // Others take every slot, and we hold no session: an immediate error with a retry delay.
     admin.execute("ALTER ROLE few CONNECTION LIMIT 0").await.unwrap();
     admin
         .execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'few'")
@@ -59,20 +59,20 @@ async fn with_too_few_slots_requests_wait_for_a_session_that_comes_free() {
 
 /// The same database as the role `few`.
 fn few(url: &str) -> String {
-    let (_, place) = url.split_once('@').expect("a URL with a user");
-    format!("postgres://few:few@{place}")
+    let (_, address) = url.split_once('@').expect("a URL with a user");
+    format!("postgres://few:few@{address}")
 }
 
 #[tokio::test]
 async fn a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_behind() {
-    let place = place!("a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_behind");
-    let mut options = place.options();
+    let db = test_db!("a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_behind");
+    let mut options = db.options();
     (options.readers, options.writers) = (1, 1);
     let store = Postgres::open(options).await.unwrap();
     store.put(put("a", "1")).await.unwrap();
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN").await.unwrap();
-    stranger.execute("LOCK TABLE prism_items").await.unwrap();
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN").await.unwrap();
+    other_client.execute("LOCK TABLE prism_items").await.unwrap();
     let busy = async {
         let reads =
             (0..20).map(|_| async { store.scan(&crate::common::scan(Predicate::All)).await.map(drop) });
@@ -80,13 +80,13 @@ async fn a_check_waits_neither_for_readers_nor_for_writers_and_leaves_nothing_be
         futures::join!(join_all(reads), join_all(writes))
     };
     let checked = async {
-        while place.waiting().await < 2 {}
+        while db.waiting().await < 2 {}
         for _ in 0..100 {
-            // Given up at once: polled, and dropped.
+            // Cancelled at once: polled, and dropped.
             let _ = timeout(Duration::ZERO, store.check()).await;
         }
         let checked = timeout(Duration::from_secs(1), store.check()).await;
-        stranger.execute("ROLLBACK").await.unwrap();
+        other_client.execute("ROLLBACK").await.unwrap();
         checked
     };
     let ((reads, writes), checked) = futures::join!(busy, checked);

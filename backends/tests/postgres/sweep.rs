@@ -1,4 +1,4 @@
-//! Sweeping drops what is dead, in bounded steps, and nothing that is live (TTL-5), and gateways do not fight over it.
+//! Sweeping removes dead rows, in bounded steps, and no live item (TTL-5); gateways do not sweep concurrently.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use prism_contract::{Lifecycle, Swept};
 use sqlx::{Executor, Row};
 
 use crate::common::{at, delete, get, item, key, precondition, put, put_items};
-use crate::place::{Place, place};
+use crate::test_db::{TestDb, test_db};
 
-/// A store that remembers tokens for 1,000 microseconds, one millisecond.
-async fn open(place: &Place) -> Postgres {
-    let mut options = place.options();
+/// A store with a retention of 1,000 microseconds, one millisecond.
+async fn open(db: &TestDb) -> Postgres {
+    let mut options = db.options();
     options.retention = Duration::from_millis(1);
     Postgres::open(options).await.unwrap()
 }
 
-/// How many rows the table holds, live or not, and how many bytes of values.
-async fn stored(place: &Place) -> (i64, i64) {
+/// Number of rows in the table, live or dead, and of bytes of values.
+async fn stored(db: &TestDb) -> (i64, i64) {
     let counted = "SELECT count(*), coalesce(sum(octet_length(value)), 0)::bigint FROM prism_items";
-    let row = place.stranger().await.fetch_one(counted).await.unwrap();
+    let row = db.other_client().await.fetch_one(counted).await.unwrap();
     (row.get(0), row.get(1))
 }
 
@@ -31,44 +31,44 @@ fn swept(expired: u64, tombstones: u64, more: bool) -> Swept {
 
 #[tokio::test]
 async fn an_expired_item_is_dropped_and_a_live_one_stays() {
-    let place = place!("an_expired_item_is_dropped_and_a_live_one_stays");
-    let store = open(&place).await;
+    let db = test_db!("an_expired_item_is_dropped_and_a_live_one_stays");
+    let store = open(&db).await;
     store.put(put("stays", "1")).await.unwrap();
     store.put(Put { expires_at: Some(at(1_501)), ..put("later", "1") }).await.unwrap();
     store.put(Put { expires_at: Some(at(1_500)), ..put("now", "1") }).await.unwrap();
     assert_eq!(store.sweep(at(1_499)).await.unwrap(), swept(0, 0, false));
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
-    assert_eq!(stored(&place).await, (2, 2));
+    assert_eq!(stored(&db).await, (2, 2));
     let page = store.get(&Get { now: at(1_500), ..get(Predicate::All) }).await.unwrap();
     assert_eq!(page.items.len(), 2);
 }
 
 #[tokio::test]
 async fn an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention_ends() {
-    let place = place!("an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention_ends");
-    let store = open(&place).await;
+    let db = test_db!("an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention_ends");
+    let store = open(&db).await;
     store.put(Put { token: 5, expires_at: Some(at(1_500)), ..put("a", "value") }).await.unwrap();
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
-    assert_eq!(stored(&place).await, (1, 0));
+    assert_eq!(stored(&db).await, (1, 0));
     let late = Put { token: 5, now: at(2_499), ..put("a", "late") };
     assert_eq!(store.put(late).await.unwrap(), [PutResult { applied: false, version: 0 }]);
-    // A clock that is behind sees no item without its value.
+    // A request with an earlier `now` sees no item without its value.
     assert!(store.get(&Get { now: at(1_400), ..get(Predicate::All) }).await.unwrap().items.is_empty());
     assert_eq!(store.sweep(at(2_499)).await.unwrap(), swept(0, 0, false));
     assert_eq!(store.sweep(at(2_500)).await.unwrap(), swept(0, 1, false));
-    assert_eq!(stored(&place).await, (0, 0));
+    assert_eq!(stored(&db).await, (0, 0));
 }
 
 #[tokio::test]
 async fn a_tombstone_is_dropped_when_its_retention_ends() {
-    let place = place!("a_tombstone_is_dropped_when_its_retention_ends");
-    let store = open(&place).await;
+    let db = test_db!("a_tombstone_is_dropped_when_its_retention_ends");
+    let store = open(&db).await;
     let named = Predicate::keys([key("a")]).unwrap();
     store.delete(Delete { token: 5, ..delete(named) }).await.unwrap();
     assert_eq!(store.sweep(at(1_999)).await.unwrap(), swept(0, 0, false));
-    assert_eq!(stored(&place).await, (1, 0));
+    assert_eq!(stored(&db).await, (1, 0));
     assert_eq!(store.sweep(at(2_000)).await.unwrap(), swept(0, 1, false));
-    assert_eq!(stored(&place).await, (0, 0));
+    assert_eq!(stored(&db).await, (0, 0));
 }
 
 /// Three thousand items that expire, a third of them with tokens.
@@ -76,16 +76,16 @@ async fn fill(store: &Postgres) {
     for (round, token) in [0, 1, 0].into_iter().enumerate() {
         for chunk in 0..10 {
             let items: Vec<_> = (0..100).map(|n| item(format!("{round} {chunk} {n}"), "v")).collect();
-            // A Put of several items with a token goes the slow way, one without it the fast one.
+            // A Put of several items with a token takes a transaction, one without it the fast path.
             store.put(Put { token, expires_at: Some(at(1_500)), ..put_items(items) }).await.unwrap();
         }
     }
 }
 
 #[tokio::test]
-async fn a_sweep_is_bounded_and_says_that_there_is_more() {
-    let place = place!("a_sweep_is_bounded_and_says_that_there_is_more");
-    let store = open(&place).await;
+async fn a_sweep_is_bounded_and_reports_that_there_is_more() {
+    let db = test_db!("a_sweep_is_bounded_and_reports_that_there_is_more");
+    let store = open(&db).await;
     fill(&store).await;
     let mut sweeps = vec![store.sweep(at(1_500)).await.unwrap()];
     while sweeps.last().is_some_and(|swept| swept.more) {
@@ -95,13 +95,13 @@ async fn a_sweep_is_bounded_and_says_that_there_is_more() {
     assert!(sweeps.len() > 1, "{sweeps:?}");
     assert_eq!(sweeps.iter().map(|swept| swept.expired).sum::<u64>(), 3_000);
     assert!(sweeps.iter().all(|swept| swept.expired <= 1_000));
-    assert_eq!(stored(&place).await, (1_000, 0), "the tombstones remember their tokens");
+    assert_eq!(stored(&db).await, (1_000, 0), "the tombstones keep their tokens");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sweepers_of_two_gateways_drop_each_item_once() {
-    let place = place!("sweepers_of_two_gateways_drop_each_item_once");
-    let (one, other) = (open(&place).await, open(&place).await);
+    let db = test_db!("sweepers_of_two_gateways_drop_each_item_once");
+    let (one, other) = (open(&db).await, open(&db).await);
     fill(&one).await;
     let mut expired = 0;
     for _ in 0..10 {
@@ -109,25 +109,25 @@ async fn sweepers_of_two_gateways_drop_each_item_once() {
         expired += first.unwrap().expired + second.unwrap().expired;
     }
     assert_eq!(expired, 3_000);
-    assert_eq!(stored(&place).await, (1_000, 0));
+    assert_eq!(stored(&db).await, (1_000, 0));
 }
 
 #[tokio::test]
-async fn a_record_that_somebody_writes_is_left_for_the_next_sweep() {
-    let place = place!("a_record_that_somebody_writes_is_left_for_the_next_sweep");
-    let store = open(&place).await;
+async fn a_record_being_written_is_left_for_the_next_sweep() {
+    let db = test_db!("a_record_being_written_is_left_for_the_next_sweep");
+    let store = open(&db).await;
     store.put(Put { expires_at: Some(at(1_500)), ..put("a", "1") }).await.unwrap();
     store.put(put("b", "1")).await.unwrap();
-    // Another gateway is in the middle of writing the record: it holds the record's lock and waits for a row.
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN").await.unwrap();
-    stranger.execute("SELECT 1 FROM prism_items WHERE key = 'b' FOR UPDATE").await.unwrap();
-    let writer = open(&place).await;
+    // Another gateway is writing the record: it holds the record's lock and waits for a row.
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN").await.unwrap();
+    other_client.execute("SELECT 1 FROM prism_items WHERE key = 'b' FOR UPDATE").await.unwrap();
+    let writer = open(&db).await;
     let guarded = Put { preconditions: vec![precondition("none", 0)], ..put("b", "2") };
     let writing = tokio::spawn(async move { writer.put(guarded).await });
-    while place.waiting().await == 0 {}
+    while db.waiting().await == 0 {}
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(0, 0, false));
-    stranger.execute("ROLLBACK").await.unwrap();
+    other_client.execute("ROLLBACK").await.unwrap();
     assert!(writing.await.unwrap().unwrap()[0].applied);
     assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
 }

@@ -1,4 +1,4 @@
-//! Writes that are read together: each answered for itself, none lost, none in the way of another.
+//! Writes that are committed together: each has its own answer, none is lost, none blocks another.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use prism_contract::{Code, Error};
 use sqlx::Executor;
 
 use crate::common::{delete, get, item, key, precondition, put, put_items, record};
-use crate::place::place;
+use crate::test_db::test_db;
 
 fn code<T>(answer: &Result<T, Error>) -> Option<Code> {
     answer.as_ref().err().map(Error::code)
@@ -20,12 +20,12 @@ async fn keys(store: &Postgres) -> Vec<Vec<u8>> {
     store.get(&get(Predicate::All)).await.unwrap().items.iter().map(|item| item.key.to_vec()).collect()
 }
 
-// These run on one thread, where requests polled in turn are queued before a writer sees any of them.
+// These tests run on one thread, where all requests are queued before a writer sees any of them.
 
 #[tokio::test]
 async fn a_failed_precondition_fails_only_its_own_request() {
-    let place = place!("a_failed_precondition_fails_only_its_own_request");
-    let store = place.open().await;
+    let db = test_db!("a_failed_precondition_fails_only_its_own_request");
+    let store = db.open().await;
     let guarded = Put { preconditions: vec![precondition("a", 99)], ..put("a", "lost") };
     let (first, second, third) =
         join!(store.put(put("a", "1")), store.put(guarded), store.put(put("b", "2")));
@@ -37,10 +37,10 @@ async fn a_failed_precondition_fails_only_its_own_request() {
 }
 
 #[tokio::test]
-async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
-    let place = place!("a_request_that_the_database_refuses_does_not_fail_its_neighbours");
-    let store = place.open().await;
-    place
+async fn a_request_rejected_by_the_database_does_not_fail_others() {
+    let db = test_db!("a_request_rejected_by_the_database_does_not_fail_others");
+    let store = db.open().await;
+    db
         .run(
             "CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
              CREATE TRIGGER trap BEFORE INSERT ON prism_items FOR EACH ROW WHEN (NEW.key = 'bad') EXECUTE FUNCTION trap()",
@@ -57,56 +57,56 @@ async fn a_request_that_the_database_refuses_does_not_fail_its_neighbours() {
 }
 
 #[tokio::test]
-async fn a_row_that_another_holds_blocks_its_own_write_and_no_neighbour() {
-    let place = place!("a_row_that_another_holds_blocks_its_own_write_and_no_neighbour");
-    let mut options = place.options();
+async fn a_row_locked_by_another_session_blocks_only_its_own_writes() {
+    let db = test_db!("a_row_locked_by_another_session_blocks_only_its_own_writes");
+    let mut options = db.options();
     options.lock_timeout = Duration::from_millis(50);
     let store = Postgres::open(options).await.unwrap();
     store.put(put("held", "1")).await.unwrap();
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN").await.unwrap();
-    stranger.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN").await.unwrap();
+    other_client.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
     let elsewhere = |name| Put { id: record("elsewhere"), ..put(name, "2") };
     let (first, second, free) =
         join!(store.put(put("held", "2")), store.put(put("held", "3")), store.put(elsewhere("free")));
     assert_eq!((code(&first), code(&second)), (Some(Code::Unavailable), Some(Code::Unavailable)));
     assert!(free.unwrap()[0].applied);
-    stranger.execute("ROLLBACK").await.unwrap();
+    other_client.execute("ROLLBACK").await.unwrap();
     assert!(store.put(put("held", "2")).await.unwrap()[0].applied);
 }
 
 #[tokio::test]
-async fn a_table_that_another_holds_is_not_waited_for_by_every_write() {
-    let place = place!("a_table_that_another_holds_is_not_waited_for_by_every_write");
-    let mut options = place.options();
+async fn a_table_locked_by_another_session_is_not_waited_for_by_every_write() {
+    let db = test_db!("a_table_locked_by_another_session_is_not_waited_for_by_every_write");
+    let mut options = db.options();
     options.lock_timeout = Duration::from_millis(100);
     let store = Postgres::open(options).await.unwrap();
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN").await.unwrap();
-    stranger.execute("LOCK TABLE prism_items").await.unwrap();
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN").await.unwrap();
+    other_client.execute("LOCK TABLE prism_items").await.unwrap();
     let puts = (0..200).map(|n| store.put(Put { id: record(&format!("r{n}")), ..put("a", "1") }));
-    // Each for itself would take 20 s.
+    // One lock timeout per write would take 20 s.
     let answers = tokio::time::timeout(Duration::from_secs(10), join_all(puts)).await;
     let codes: Vec<_> = answers.expect("they wait for each other").iter().map(code).collect();
     assert_eq!(codes, vec![Some(Code::Unavailable); 200]);
-    stranger.execute("ROLLBACK").await.unwrap();
+    other_client.execute("ROLLBACK").await.unwrap();
     assert!(store.put(put("a", "1")).await.unwrap()[0].applied);
 }
 
 #[tokio::test]
-async fn a_record_that_another_gateway_holds_blocks_its_own_write_and_no_later_one() {
-    let place = place!("a_record_that_another_gateway_holds_blocks_its_own_write_and_no_later_one");
+async fn a_record_locked_by_another_gateway_blocks_only_its_own_writes() {
+    let db = test_db!("a_record_locked_by_another_gateway_blocks_only_its_own_writes");
     let guarded = |name| Put { preconditions: vec![precondition("none", 0)], ..put(name, "2") };
-    let holder = place.open().await;
+    let holder = db.open().await;
     holder.put(put("held", "1")).await.unwrap();
     // The holder has the record's lock and waits for a row.
-    let mut stranger = place.stranger().await;
-    stranger.execute("BEGIN").await.unwrap();
-    stranger.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
+    let mut other_client = db.other_client().await;
+    other_client.execute("BEGIN").await.unwrap();
+    other_client.execute("SELECT 1 FROM prism_items FOR UPDATE").await.unwrap();
     let holding = tokio::spawn(async move { holder.put(guarded("held")).await });
-    while place.waiting().await == 0 {}
+    while db.waiting().await == 0 {}
 
-    let mut options = place.options();
+    let mut options = db.options();
     (options.lock_timeout, options.writers) = (Duration::from_millis(50), 1);
     let store = Postgres::open(options).await.unwrap();
     assert_eq!(code(&store.put(guarded("other")).await), Some(Code::Unavailable));
@@ -114,15 +114,15 @@ async fn a_record_that_another_gateway_holds_blocks_its_own_write_and_no_later_o
     // The same connection, in another record.
     let elsewhere = Put { id: record("elsewhere"), ..guarded("a") };
     assert!(store.put(elsewhere).await.unwrap()[0].applied);
-    stranger.execute("ROLLBACK").await.unwrap();
+    other_client.execute("ROLLBACK").await.unwrap();
     assert!(holding.await.unwrap().unwrap()[0].applied);
     assert!(store.put(guarded("other")).await.unwrap()[0].applied);
 }
 
 #[tokio::test]
-async fn a_request_whose_caller_has_gone_is_not_begun() {
-    let place = place!("a_request_whose_caller_has_gone_is_not_begun");
-    let store = place.open().await;
+async fn a_cancelled_request_is_not_begun() {
+    let db = test_db!("a_cancelled_request_is_not_begun");
+    let store = db.open().await;
     let kept = store.put(put("kept", "1"));
     pin_mut!(kept);
     assert!(poll!(&mut kept).is_pending());
@@ -136,9 +136,9 @@ async fn a_request_whose_caller_has_gone_is_not_begun() {
 }
 
 #[tokio::test]
-async fn a_full_queue_sheds_what_comes_next_and_keeps_what_waits() {
-    let place = place!("a_full_queue_sheds_what_comes_next_and_keeps_what_waits");
-    let mut options = place.options();
+async fn a_full_queue_sheds_new_requests_and_keeps_waiting_ones() {
+    let db = test_db!("a_full_queue_sheds_new_requests_and_keeps_waiting_ones");
+    let mut options = db.options();
     options.queue_length = 2;
     let store = Postgres::open(options).await.unwrap();
     let answers = join_all([put("a", "1"), put("b", "2"), put("c", "3")].map(|put| store.put(put))).await;
@@ -148,9 +148,9 @@ async fn a_full_queue_sheds_what_comes_next_and_keeps_what_waits() {
 }
 
 #[tokio::test]
-async fn a_put_that_its_token_does_not_let_through_rides_with_others_and_names_the_version() {
-    let place = place!("a_put_that_its_token_does_not_let_through_rides_with_others_and_names_the_version");
-    let store = place.open().await;
+async fn a_put_superseded_by_its_token_is_batched_with_others_and_returns_the_version() {
+    let db = test_db!("a_put_superseded_by_its_token_is_batched_with_others_and_returns_the_version");
+    let store = db.open().await;
     let seen = store.put(Put { token: 5, ..put("seen", "1") }).await.unwrap();
     let late = Put { token: 5, ..put("seen", "late") };
     let newer = Put { token: 6, ..put("newer", "1") };
@@ -166,9 +166,9 @@ async fn a_put_that_its_token_does_not_let_through_rides_with_others_and_names_t
 }
 
 #[tokio::test]
-async fn a_key_that_waits_twice_is_written_once_by_each() {
-    let place = place!("a_key_that_waits_twice_is_written_once_by_each");
-    let store = place.open().await;
+async fn a_key_queued_twice_is_written_by_each_in_order() {
+    let db = test_db!("a_key_queued_twice_is_written_by_each_in_order");
+    let store = db.open().await;
     let (first, second) = join!(store.put(put("a", "1")), store.put(put("a", "2")));
     let versions = [first.unwrap()[0].version, second.unwrap()[0].version];
     assert!(versions[0] < versions[1], "{versions:?}");
@@ -177,9 +177,9 @@ async fn a_key_that_waits_twice_is_written_once_by_each() {
 }
 
 #[tokio::test]
-async fn writes_of_many_records_ride_together() {
-    let place = place!("writes_of_many_records_ride_together");
-    let store = place.open().await;
+async fn writes_of_many_records_are_committed_together() {
+    let db = test_db!("writes_of_many_records_are_committed_together");
+    let store = db.open().await;
     let puts = (0..300)
         .map(|n| Put { id: record(&format!("r{n}")), ..put_items(vec![item("a", "1"), item("b", "2")]) });
     for answer in join_all(puts.map(|put| store.put(put))).await {
@@ -192,8 +192,8 @@ async fn writes_of_many_records_ride_together() {
 
 #[tokio::test]
 async fn many_items_are_written_read_and_deleted_in_one_request() {
-    let place = place!("many_items_are_written_read_and_deleted_in_one_request");
-    let store = place.open().await;
+    let db = test_db!("many_items_are_written_read_and_deleted_in_one_request");
+    let store = db.open().await;
     for count in [1, 2, 16, 17, 1_000] {
         let names: Vec<_> = (0..count).map(|n| format!("{n:04}")).collect();
         let items = names.iter().map(|name| item(name.clone(), name.clone())).collect();
@@ -208,10 +208,10 @@ async fn many_items_are_written_read_and_deleted_in_one_request() {
 }
 
 #[tokio::test]
-async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
-    let place = place!("a_put_at_the_limits_comes_back_byte_for_byte_over_pages");
-    let store = place.open().await;
-    // Bytes that no compression shortens: a btree takes a long run of one byte, and not this.
+async fn a_put_at_the_limits_is_read_back_byte_for_byte_over_pages() {
+    let db = test_db!("a_put_at_the_limits_is_read_back_byte_for_byte_over_pages");
+    let store = db.open().await;
+    // Incompressible bytes: a btree accepts a long run of one byte, but possibly not these.
     let mut state = 1_u32;
     let mut noise = |len: usize| {
         let mut next = || {
@@ -247,10 +247,10 @@ async fn a_put_at_the_limits_comes_back_byte_for_byte_over_pages() {
 
 #[tokio::test]
 async fn a_read_that_fails_is_never_an_empty_answer() {
-    let place = place!("a_read_that_fails_is_never_an_empty_answer");
-    let store = place.open().await;
+    let db = test_db!("a_read_that_fails_is_never_an_empty_answer");
+    let store = db.open().await;
     store.put(put("a", "1")).await.unwrap();
-    place.run("DROP TABLE prism_items").await;
+    db.run("DROP TABLE prism_items").await;
     assert_eq!(code(&store.get(&get(Predicate::All)).await), Some(Code::Internal));
     assert_eq!(code(&store.put(put("a", "1")).await), Some(Code::Internal));
 }

@@ -1,4 +1,4 @@
-//! A client of etcd: Put and Range, with the few fields of its messages that they need.
+//! An etcd client: Put and Range, with the required message fields only.
 
 use bytes::Bytes;
 use tonic::client;
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 const PUT: PathAndQuery = PathAndQuery::from_static("/etcdserverpb.KV/Put");
 const RANGE: PathAndQuery = PathAndQuery::from_static("/etcdserverpb.KV/Range");
 
-/// A client of etcd. A revision counts as a version.
+/// An etcd client. Revisions serve as versions.
 #[derive(Debug, Clone)]
 pub struct Etcd(client::Grpc<Channel>);
 
@@ -61,7 +61,7 @@ impl Etcd {
     /// Connects to `http://host:port`.
     ///
     /// # Errors
-    /// Nobody answers there.
+    /// The server is unreachable.
     pub async fn connect(endpoint: &str) -> Result<Self, Failure> {
         let channel = Endpoint::from_shared(endpoint.to_owned()).map_err(|why| Failure::of("etcd", &why))?;
         let channel = channel.connect().await.map_err(|why| Failure::of("etcd", &why))?;
@@ -76,7 +76,7 @@ impl Etcd {
         Ok(response.into_inner().header.map_or(0, |header| header.revision))
     }
 
-    /// Reads a record's value, linearizably, as etcd does unless told otherwise.
+    /// Reads a record's value; linearizable, which is etcd's default.
     pub(crate) async fn get(&mut self, record: u64) -> Result<Option<Found>, CallFailure> {
         self.ready().await?;
         let request = Request::new(RangeRequest { key: path_of(record) });

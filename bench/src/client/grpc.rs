@@ -1,4 +1,4 @@
-//! A client of Prism and of the echo: the generated one, on plain channels, as anybody would write it.
+//! A client of Prism and of the echo: the generated client on default channels, as in a typical application.
 
 use std::net::SocketAddr;
 
@@ -19,24 +19,24 @@ use crate::failure::Failure;
 #[derive(Debug, Clone)]
 pub struct Grpc {
     inner: KeyValueServiceClient<Channel>,
-    /// Whether its versions mean anything.
+    /// Whether its versions are meaningful.
     versions: bool,
 }
 
-/// What became of a conditional write.
+/// Outcome of a conditional write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Written {
-    /// The first item has this version now.
+    /// Applied: the first item has this version now.
     At(i64),
     /// The version had changed: FAILED_PRECONDITION.
     LostRace,
 }
 
 impl Grpc {
-    /// Connects to `http://host:port`. The echo's `versions` are those of nothing.
+    /// Connects to `http://host:port`. `versions` is false for the echo, whose versions are meaningless.
     ///
     /// # Errors
-    /// The address is none, or nobody answers there.
+    /// The address is invalid, or the server is unreachable.
     pub async fn connect(endpoint: &str, versions: bool) -> Result<Self, Failure> {
         let failed = |why| Failure::of(endpoint, &why);
         let channel = Endpoint::from_shared(endpoint.to_owned()).map_err(failed)?;
@@ -44,7 +44,7 @@ impl Grpc {
         Ok(Self { inner: KeyValueServiceClient::new(channel), versions })
     }
 
-    /// The endpoint of an address.
+    /// The endpoint URL of an address.
     pub fn endpoint(address: SocketAddr) -> String {
         format!("http://{address}")
     }
@@ -54,10 +54,10 @@ impl Grpc {
         &mut self.inner
     }
 
-    /// What the server says that it is.
+    /// The server's description of itself.
     ///
     /// # Errors
-    /// It does not answer.
+    /// The call fails.
     pub async fn describe(&mut self) -> Result<String, Failure> {
         let request = DescribeRequest { namespace: NAMESPACE.to_owned() };
         let response =
@@ -66,7 +66,7 @@ impl Grpc {
         Ok(format!("prism {}, contract {}", answer.server_version, answer.contract_version))
     }
 
-    /// Writes items, numbered, into a record; only if the first has the version `only_if`, where that is said.
+    /// Writes numbered items into a record, optionally on condition that the first has the version `only_if`.
     ///
     /// # Errors
     /// See [`CallFailure`].
@@ -106,7 +106,7 @@ impl Grpc {
                 Ok(Written::At(first.version))
             }
             _ => Err(CallFailure::Wrong(format!(
-                "record r{record}: a Put of {count} items was answered by {:?}",
+                "record r{record}: a Put of {count} items returned {:?}",
                 response.results
             ))),
         }
@@ -129,7 +129,7 @@ impl Grpc {
         let Some(found) = response.items.pop() else { return Ok(None) };
         if !response.items.is_empty() || found.key != key {
             return Err(CallFailure::Wrong(format!(
-                "record r{record}: a Get of one key brought other items"
+                "record r{record}: a Get of one key returned other items"
             )));
         }
         let version = found.metadata.map_or(0, |metadata| metadata.version);
@@ -182,7 +182,7 @@ impl Grpc {
     pub(super) async fn put(&mut self, record: u64, value: Bytes) -> Result<Option<i64>, CallFailure> {
         match self.write(record, vec![(0, value)], None).await? {
             Written::At(version) if version > 0 => Ok(self.versions.then_some(version)),
-            other => Err(CallFailure::Wrong(format!("record r{record}: a Put was answered by {other:?}"))),
+            other => Err(CallFailure::Wrong(format!("record r{record}: a Put returned {other:?}"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One client of each target, as light as it can be made: what it costs is taken from the server that it measures.
+//! One client per kind of target, with minimal overhead, since it shares the machine with the server under test.
 
 mod etcd;
 mod grpc;
@@ -12,19 +12,19 @@ pub use self::grpc::{Grpc, Written};
 pub use self::redis::Redis;
 pub use self::sql::{Postgres, Sqlite, TABLE};
 
-/// The namespace of all that is measured.
+/// The namespace of all benchmark data.
 pub const NAMESPACE: &str = "bench";
 /// The key of each record's first item.
 pub const KEY: &[u8] = b"k";
 
-/// Why a call brought no answer.
+/// Failure of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallFailure {
     /// The server shed it: RESOURCE_EXHAUSTED.
     Shed,
     /// It failed.
     Error(String),
-    /// It was answered, and the answer cannot be right.
+    /// The answer is wrong.
     Wrong(String),
 }
 
@@ -33,7 +33,7 @@ pub enum CallFailure {
 pub struct Found {
     /// The value.
     pub value: Bytes,
-    /// Its version, where the target has such.
+    /// Its version, if the target has versions.
     pub version: Option<i64>,
 }
 
@@ -53,7 +53,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// Writes the value of a record; the version it has now, where the target has such.
+    /// Writes the value of a record; returns the new version, if the target has versions.
     ///
     /// # Errors
     /// See [`CallFailure`].
@@ -88,7 +88,7 @@ pub fn id_of(record: u64) -> String {
     format!("r{record}")
 }
 
-/// The key of a record's item; their order is that of the items.
+/// The key of a record's item; keys sort in item order.
 pub fn key_of(item: u32) -> Bytes {
     match item {
         0 => Bytes::from_static(KEY),
@@ -96,7 +96,7 @@ pub fn key_of(item: u32) -> Bytes {
     }
 }
 
-/// The item that a key is of.
+/// Parses an item's key.
 pub fn item_of(key: &[u8]) -> Option<u32> {
     match key.strip_prefix(KEY)? {
         [] => Some(0),
@@ -104,12 +104,12 @@ pub fn item_of(key: &[u8]) -> Option<u32> {
     }
 }
 
-/// The record that an id is of.
+/// Parses a record's id.
 pub fn record_of(id: &str) -> Option<u64> {
     id.strip_prefix('r')?.parse().ok()
 }
 
-/// The whole key of a record's item, where a target has no namespaces.
+/// The full key of a record, for targets without namespaces.
 fn path_of(record: u64) -> String {
     format!("{NAMESPACE}/r{record}/k")
 }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_read_back_and_lie_in_the_order_of_their_items() {
+    fn keys_round_trip_and_sort_in_item_order() {
         let items = [0, 1, 9, 10, 999_999];
         assert!(items.windows(2).all(|pair| key_of(pair[0]) < key_of(pair[1])));
         assert!(items.iter().all(|&item| item_of(&key_of(item)) == Some(item)));

@@ -1,4 +1,4 @@
-//! A client of Redis, on a connection that several share.
+//! A Redis client on a shared, multiplexed connection.
 
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
@@ -8,7 +8,7 @@ use redis::{AsyncConnectionConfig, RedisError};
 use super::{CallFailure, path_of};
 use crate::failure::Failure;
 
-/// A client of Redis.
+/// A Redis client.
 #[derive(Clone)]
 pub struct Redis(MultiplexedConnection);
 
@@ -22,11 +22,11 @@ impl Redis {
     /// Connects to `redis://host:port`.
     ///
     /// # Errors
-    /// Nobody answers there.
+    /// The server is unreachable.
     pub async fn connect(url: &str) -> Result<Self, Failure> {
         let failed = |why: RedisError| Failure::of("redis", &why);
         let client = redis::Client::open(url).map_err(failed)?;
-        // As the others have it: small requests leave at once.
+        // TCP_NODELAY, as for the other clients: small requests are sent immediately.
         let tcp = TcpSettings::default().set_nodelay(true);
         let config = AsyncConnectionConfig::new().set_tcp_settings(tcp);
         client.get_multiplexed_async_connection_with_config(&config).await.map(Self).map_err(failed)

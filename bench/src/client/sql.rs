@@ -1,4 +1,4 @@
-//! Clients of the databases themselves: a connection each, a prepared statement for each call.
+//! Direct database clients: one connection each, one prepared statement per call.
 
 use bytes::Bytes;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
@@ -6,7 +6,7 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use super::{CallFailure, KEY, NAMESPACE, id_of};
 use crate::failure::Failure;
 
-/// The peers' table, in SQLite; in Postgres with `bytea` for `blob`.
+/// The direct clients' table, for SQLite; for Postgres replace `blob` with `bytea`.
 pub const TABLE: &str = "CREATE TABLE IF NOT EXISTS prism_bench (namespace blob NOT NULL, id blob NOT NULL, \
     key blob NOT NULL, value blob NOT NULL, PRIMARY KEY (namespace, id, key))";
 const UPSERT: &str = "INSERT INTO prism_bench (namespace, id, key, value) VALUES ($1, $2, $3, $4) \
@@ -25,7 +25,7 @@ impl Postgres {
     /// Connects.
     ///
     /// # Errors
-    /// The server does not answer, or has no connection left.
+    /// The server is unreachable, or at its connection limit.
     pub async fn connect(url: &str) -> Result<Self, Failure> {
         PgConnection::connect(url).await.map(Self).map_err(|why| Failure::of("postgres", &why))
     }
@@ -45,16 +45,16 @@ impl Postgres {
 }
 
 impl Sqlite {
-    /// A client on a connection that is open already.
+    /// A client on an open connection.
     pub fn new(connection: SqliteConnection) -> Self {
         Self(connection)
     }
 
-    /// Begins or ends a transaction, so that many writes at first do not wait for the disk one by one.
+    /// Executes a statement that begins or ends a transaction: preloading then syncs once per transaction.
     ///
     /// # Errors
     /// See [`CallFailure`].
-    pub async fn say(&mut self, statement: &'static str) -> Result<(), CallFailure> {
+    pub async fn execute(&mut self, statement: &'static str) -> Result<(), CallFailure> {
         sqlx::query(statement).execute(&mut self.0).await.map(|_| ()).map_err(|why| failed(&why))
     }
 

@@ -1,9 +1,9 @@
-//! A target that is being compared, with its clients and what is known of its records.
+//! A target under comparison, with its clients and the state of its records.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::operation::One;
+use super::operation::SingleOperation;
 use super::{Operation, Options};
 use crate::client::Client;
 use crate::drive::closed;
@@ -19,7 +19,7 @@ pub(super) struct Entrant {
     records: Arc<Records>,
     /// The last sequence number written.
     sequence: Arc<AtomicU64>,
-    /// Away while they work.
+    /// Empty during a measurement.
     clients: Vec<Client>,
 }
 
@@ -35,17 +35,17 @@ impl Entrant {
         self.target.kind
     }
 
-    /// Writes every record once, where that means anything.
+    /// Writes every record once, if the target stores data.
     pub(super) async fn preload(&mut self, options: &Options) -> Result<(), Failure> {
         if !self.kind().stores() {
             return Ok(());
         }
         if self.kind() == Kind::Pgbench {
-            let bytes = self.records.values.most();
+            let bytes = self.records.values.max();
             return pgbench::preload(&self.target.endpoint, options.records, bytes).await;
         }
         let clients = std::mem::take(&mut self.clients);
-        self.clients = preload(clients, &self.records).await.map_err(|why| self.named(&why))?;
+        self.clients = preload(clients, &self.records).await.map_err(|why| self.with_name(&why))?;
         Ok(())
     }
 
@@ -61,9 +61,9 @@ impl Entrant {
         }
         let clients = std::mem::take(&mut self.clients);
         let (records, sequence) = (Arc::clone(&self.records), Arc::clone(&self.sequence));
-        let work = Arc::new(One { operation, records, sequence });
+        let work = Arc::new(SingleOperation { operation, records, sequence });
         let measured = closed::measure(clients, &work, options.warm_up(), options.length(), number).await;
-        let mut measured = measured.map_err(|why| self.named(&why))?;
+        let mut measured = measured.map_err(|why| self.with_name(&why))?;
         self.clients = measured.clients;
         Ok(measured.tallies.remove(0).figures(options.length(), measured.cpu))
     }
@@ -73,7 +73,7 @@ impl Entrant {
             operation,
             clients: options.connections * options.in_flight,
             records: options.records,
-            value_bytes: self.records.values.most(),
+            value_bytes: self.records.values.max(),
             warm_up: options.warm_up(),
             length: options.length(),
         };
@@ -81,7 +81,7 @@ impl Entrant {
         pgbench::measure(&program, &self.target.endpoint, load).await
     }
 
-    fn named(&self, why: &Failure) -> Failure {
+    fn with_name(&self, why: &Failure) -> Failure {
         Failure::of(self.kind().name(), why)
     }
 }

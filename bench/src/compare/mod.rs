@@ -1,4 +1,4 @@
-//! The same operations on several targets in one run, round by round, so that noise falls on all alike.
+//! The same operations on several targets in one run, round by round, so that background noise affects all alike.
 
 mod entrant;
 mod operation;
@@ -15,21 +15,21 @@ pub use self::options::Options;
 pub use self::report::{Report, Row};
 use crate::failure::Failure;
 use crate::tally::Figures;
-use crate::target::{Kind, Places, Postgres, Started, start};
+use crate::target::{Kind, Locations, Postgres, Started, start};
 
-/// Measures and prints. Servers are started first and run until the end; only one is measured at a time.
+/// Measures all targets. Servers are started first and run until the end; only one is measured at a time.
 ///
 /// # Errors
 /// A server does not start, or an answer was wrong.
 pub async fn run(options: &Options) -> Result<Report, Failure> {
-    let places = Places::of(&options.at)?;
+    let locations = Locations::of(&options.locations)?;
     let needed = options.only.iter().any(|kind| kind.needs_postgres());
-    let postgres = if needed { Postgres::start(&places)? } else { None };
+    let postgres = if needed { Postgres::start(&locations)? } else { None };
     let mut entrants = Vec::new();
     let mut missing = Vec::new();
     let mut versions = Vec::new();
     for &kind in &options.only {
-        match start(kind, &places, postgres.as_ref(), &options.value_bytes).await? {
+        match start(kind, &locations, postgres.as_ref(), &options.value_bytes).await? {
             Started::Running(target) => {
                 versions.push(format!("{}: {}", kind.name(), target.version));
                 entrants.push(Entrant::new(*target, options).await?);
@@ -42,7 +42,7 @@ pub async fn run(options: &Options) -> Result<Report, Failure> {
     Ok(Report::new(options, report::rows(options, &figures, &missing), versions))
 }
 
-/// The figures of each operation and target, a round each.
+/// The figures per operation and target, one per round.
 async fn rounds(
     options: &Options,
     entrants: &mut [Entrant],
@@ -74,7 +74,7 @@ async fn rounds(
     Ok(figures)
 }
 
-/// On a terminal a bar, elsewhere nothing.
+/// A progress bar, on a terminal only.
 fn progress(steps: usize) -> ProgressBar {
     let bar = ProgressBar::new(steps as u64);
     match ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {

@@ -1,4 +1,4 @@
-//! What is asked for, of every target alike.
+//! The operations, the same for all targets.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::drive::{Done, Sample, Work};
 use crate::records::Records;
 
-/// What is asked for.
+/// An operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Operation {
     /// Write one item of a random record.
@@ -29,15 +29,15 @@ impl Operation {
     }
 }
 
-/// One operation after the other on random records.
-pub(super) struct One {
+/// The same operation on random records.
+pub(super) struct SingleOperation {
     pub(super) operation: Operation,
     pub(super) records: Arc<Records>,
-    /// The last sequence number that was written.
+    /// The last sequence number written.
     pub(super) sequence: Arc<AtomicU64>,
 }
 
-impl Work for One {
+impl Work for SingleOperation {
     type Client = Client;
 
     fn classes(&self) -> usize {

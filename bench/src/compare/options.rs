@@ -1,4 +1,4 @@
-//! What `compare` can be told.
+//! Options of `compare`.
 
 use std::time::Duration;
 
@@ -6,31 +6,31 @@ use clap::builder::TypedValueParser as _;
 use serde::Serialize;
 
 use super::Operation;
-use crate::arguments::{At, Output, seconds, value_bytes};
+use crate::arguments::{LocationOptions, Output, seconds, value_bytes};
 use crate::target::Kind;
 
-/// What to compare, and how long.
+/// Options of `compare`.
 #[derive(Debug, Clone, clap::Args, Serialize)]
 pub struct Options {
-    /// How often each operation is measured on each target.
+    /// Measurements per operation and target.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub rounds: usize,
-    /// Seconds of each measurement.
+    /// Seconds per measurement.
     #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Seconds before each that do not count.
+    /// Seconds of warm-up before each measurement.
     #[arg(long, default_value_t = 0.5, value_parser = seconds)]
     pub warm_up: f64,
-    /// Connections to each target.
+    /// Connections per target.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub connections: usize,
     /// Requests in flight on each connection.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub in_flight: usize,
-    /// Records, one item each, that are written before and then written and read at random.
+    /// Records to preload, one item each; operations choose one at random.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub records: u64,
-    /// Bytes of each value, from 16: N, or MIN..MAX.
+    /// Bytes per value, at least 16: N, or MIN..MAX.
     #[arg(long, default_value = "100", value_parser = value_bytes)]
     pub value_bytes: String,
     /// The targets, separated by commas.
@@ -41,23 +41,23 @@ pub struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Operation::Put, Operation::Get])]
     #[serde(skip)]
     pub operations: Vec<Operation>,
-    /// Where programs and data are.
+    /// Locations of programs and data.
     #[command(flatten)]
     #[serde(flatten)]
-    pub at: At,
-    /// Where the figures go besides.
+    pub locations: LocationOptions,
+    /// Output files.
     #[command(flatten)]
     #[serde(skip)]
     pub output: Output,
 }
 
 impl Options {
-    /// How long a measurement is.
+    /// Length of a measurement.
     pub fn length(&self) -> Duration {
         Duration::from_secs_f64(self.seconds.max(0.01))
     }
 
-    /// How long the time before it is.
+    /// Length of the warm-up.
     pub fn warm_up(&self) -> Duration {
         Duration::from_secs_f64(self.warm_up)
     }

@@ -1,4 +1,4 @@
-//! What was measured, as a table and as JSON: medians of the rounds, with the least and the most.
+//! Results as a table and as JSON: medians of the rounds, with minimum and maximum.
 
 use std::collections::HashMap;
 
@@ -10,18 +10,18 @@ use crate::stats::Spread;
 use crate::tally::Figures;
 use crate::target::Kind;
 
-/// All that was measured.
+/// The results.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What it was measured on.
+    /// The machine.
     pub machine: Machine,
     /// The command line.
     pub command: String,
     /// The options in effect.
     pub options: Options,
-    /// Which versions were measured.
+    /// The measured versions.
     pub versions: Vec<String>,
-    /// A row for each operation and target.
+    /// One row per operation and target.
     pub rows: Vec<Row>,
 }
 
@@ -32,17 +32,17 @@ pub struct Row {
     pub operation: &'static str,
     /// The target's name.
     pub target: &'static str,
-    /// What would bring a target that is not installed; it has no figures.
+    /// How to install a missing target, which has no figures.
     pub not_installed: Option<&'static str>,
-    /// The figures of one that is.
+    /// The figures of an installed target.
     #[serde(flatten)]
     pub summary: Option<Summary>,
 }
 
-/// What the rounds came to.
+/// Summary of the rounds.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// The rounds' answers per second.
+    /// Answers per second.
     pub rate: Spread,
     /// The median of the rounds' p50, in microseconds.
     pub p50_us: f64,
@@ -50,13 +50,13 @@ pub struct Summary {
     pub p99_us: f64,
     /// Calls that were shed or failed, in all rounds.
     pub errors: u64,
-    /// What the first of those said.
+    /// The first error.
     pub first_error: Option<String>,
-    /// The rate as a share of the echo's.
+    /// The rate relative to the echo's.
     pub of_echo: Option<f64>,
-    /// The median share of all cores that the load generator used.
+    /// The median fraction of all cores used by the load generator.
     pub generator_cpu: f64,
-    /// The rounds themselves.
+    /// The figures of each round.
     pub rounds: Vec<Figures>,
 }
 
@@ -109,32 +109,32 @@ impl Report {
         Self { machine: Machine::here(), command: command(), options: options.clone(), versions, rows }
     }
 
-    /// The table and what it was measured with, as Markdown.
+    /// The table with the parameters of the measurement, as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
-            "| operation | target | requests/s, median (least..most) | p50 µs | p99 µs | errors | of echo | generator's CPU |\n\
+            "| operation | target | requests/s, median (min..max) | p50 µs | p99 µs | errors | of echo | generator CPU |\n\
              | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         );
         for row in &self.rows {
             let start = format!("| {} | {} |", row.operation, row.target);
-            let Some(of) = &row.summary else {
+            let Some(summary) = &row.summary else {
                 let how = row.not_installed.unwrap_or_default();
                 text += &format!("{start} not installed ({how}) | - | - | - | - | - |\n");
                 continue;
             };
-            let of_echo = of.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
+            let of_echo = summary.of_echo.map_or_else(|| "-".to_owned(), |share| format!("{share:.2}"));
             text += &format!(
                 "{start} {} | {:.0} | {:.0} | {} | {of_echo} | {:.0} % |\n",
-                of.rate.text(),
-                of.p50_us,
-                of.p99_us,
-                of.errors,
-                of.generator_cpu * 100.0,
+                summary.rate.text(),
+                summary.p50_us,
+                summary.p99_us,
+                summary.errors,
+                summary.generator_cpu * 100.0,
             );
         }
         let options = &self.options;
         text += &format!(
-            "\n{} rounds of {} s after {} s; {} connections with {} in flight each; {} records, values of {} bytes.\n\
+            "\n{} rounds of {} s after {} s of warm-up; {} connections with {} in flight each; {} records, values of {} bytes.\n\
              Machine: {}.\n",
             options.rounds,
             options.seconds,
@@ -149,10 +149,12 @@ impl Report {
             text += &format!("- {version}\n");
         }
         for row in &self.rows {
-            let Some(of) = row.summary.as_ref().filter(|of| of.errors > 0) else { continue };
-            let first = of.first_error.as_deref().unwrap_or("shed");
-            text +=
-                &format!("- {} {}: {} errors; the first: {first}\n", row.target, row.operation, of.errors);
+            let Some(summary) = row.summary.as_ref().filter(|summary| summary.errors > 0) else { continue };
+            let first = summary.first_error.as_deref().unwrap_or("shed");
+            text += &format!(
+                "- {} {}: {} errors, first error: {first}\n",
+                row.target, row.operation, summary.errors
+            );
         }
         text
     }
@@ -165,7 +167,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn the_median_is_the_middle_round_whatever_their_order() {
+    fn the_median_does_not_depend_on_the_order_of_rounds() {
         let rounds: Vec<Figures> = [3_u32, 1, 2]
             .iter()
             .map(|&seconds| {
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_installed_stays_in_the_table() {
+    fn a_missing_target_is_listed_in_the_table() {
         let missing = [(Kind::Etcd, "apt-get install etcd-server")];
         let mut options = crate::cli::compare_options(&["--only", "etcd", "--operations", "get"]);
         options.rounds = 1;

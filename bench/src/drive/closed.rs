@@ -1,4 +1,4 @@
-//! A closed loop: each client takes its next step when it has the answer to the last.
+//! Closed loop: each client starts its next step after the answer to the previous one.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,28 +8,28 @@ use rand::rngs::SmallRng;
 use tokio::task::JoinSet;
 
 use super::{Board, Done, Window, Work};
-use crate::cpu::Since;
+use crate::cpu::CpuMeter;
 use crate::failure::Failure;
 use crate::tally::Tally;
 
-/// How long answers may take that are still due at the end.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Wait limit for outstanding answers after the window.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What was measured.
+/// The result of a measurement.
 #[derive(Debug)]
 pub struct Measured<C> {
-    /// The clients, for the next time.
+    /// The clients, for reuse.
     pub clients: Vec<C>,
-    /// What was counted of each class.
+    /// The tally of each class.
     pub tallies: Vec<Tally>,
-    /// The share of all cores that this process used.
+    /// The fraction of all cores used by this process.
     pub cpu: f64,
 }
 
-/// All clients work until the window ends. Only what is answered within it counts. `seed` makes the choices.
+/// Runs all clients until the end of the window. Only answers within it count. `seed` seeds the random choices.
 ///
 /// # Errors
-/// An answer was wrong, or there was none for half a minute after the end.
+/// An answer was wrong, or still missing half a minute after the end.
 pub async fn measure<W: Work>(
     clients: Vec<W::Client>,
     work: &Arc<W>,
@@ -40,19 +40,19 @@ pub async fn measure<W: Work>(
     let window = Window::after(warm_up, length);
     let board = Arc::new(Board::new(work.classes()));
     let mut tasks = JoinSet::new();
-    for (who, client) in clients.into_iter().enumerate() {
+    for (worker, client) in clients.into_iter().enumerate() {
         let (work, board) = (Arc::clone(work), Arc::clone(&board));
-        let random = SmallRng::seed_from_u64(crate::value::mixed(seed << 32 | who as u64));
-        tasks.spawn(async move { run(client, &*work, &board, window, who, random).await });
+        let random = SmallRng::seed_from_u64(crate::value::splitmix64(seed << 32 | worker as u64));
+        tasks.spawn(async move { run(client, &*work, &board, window, worker, random).await });
     }
     tokio::time::sleep_until(window.from.into()).await;
-    let cpu = Since::now();
+    let cpu = CpuMeter::start();
     tokio::time::sleep_until(window.until.into()).await;
     let cpu = cpu.share();
-    let ended = tokio::time::timeout(PATIENCE, tasks.join_all()).await;
+    let ended = tokio::time::timeout(DRAIN_TIMEOUT, tasks.join_all()).await;
     let tallies = board.sum()?;
     let clients =
-        ended.map_err(|_| Failure::Failed("no answer for half a minute after the end".to_owned()))?;
+        ended.map_err(|_| Failure::Failed("answers still missing half a minute after the end".to_owned()))?;
     Ok(Measured { clients, tallies, cpu })
 }
 
@@ -61,14 +61,14 @@ async fn run<W: Work>(
     work: &W,
     board: &Board,
     window: Window,
-    who: usize,
+    worker: usize,
     mut random: SmallRng,
 ) -> W::Client {
     while Instant::now() < window.until && !board.is_wrong() {
         let sample = work.step(&mut client, &mut random).await;
-        board.judge(&sample.outcome);
-        if window.holds(Instant::now()) {
-            board.count(who, sample.class, |tally| match sample.outcome {
+        board.check(&sample.outcome);
+        if window.contains(Instant::now()) {
+            board.count(worker, sample.class, |tally| match sample.outcome {
                 Ok(done) => {
                     tally.completed();
                     tally.latency(done.took());

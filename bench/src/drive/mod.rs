@@ -1,4 +1,4 @@
-//! Drives work: so many at a time, or so many per second; and counts what comes of it.
+//! Load drivers: closed loop (fixed concurrency) and open loop (fixed rate), with counting of outcomes.
 
 mod board;
 pub mod closed;
@@ -11,66 +11,66 @@ use rand::rngs::SmallRng;
 pub use self::board::Board;
 use crate::client::CallFailure;
 
-/// What there is to do, again and again.
+/// A workload, executed step by step.
 pub trait Work: Send + Sync + 'static {
-    /// What it is done with, one step at a time.
+    /// The client, used for one step at a time.
     type Client: Send + 'static;
 
-    /// How many kinds of step there are, which are counted apart.
+    /// Number of kinds of step, which are counted separately.
     fn classes(&self) -> usize;
 
-    /// One step: a request, or a few that belong together.
+    /// Executes one step: a request, or a few dependent ones.
     fn step(&self, client: &mut Self::Client, random: &mut SmallRng) -> impl Future<Output = Sample> + Send;
 }
 
-/// What came of one step.
+/// The outcome of one step.
 #[derive(Debug)]
 pub struct Sample {
-    /// Which kind of step it was.
+    /// The kind of step.
     pub class: usize,
-    /// How it ended.
+    /// Its outcome.
     pub outcome: Result<Done, CallFailure>,
 }
 
-/// How a step ended well.
+/// Success of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
-    /// It was answered, after this time.
+    /// Answered, after this time.
     After(Duration),
-    /// The same, and somebody else had been faster: what it wanted to change had changed.
+    /// Answered, after this time, with a conflict: a concurrent write came first.
     LostRace(Duration),
 }
 
 impl Done {
-    /// How long it took.
+    /// Its duration.
     pub fn took(self) -> Duration {
         let (Self::After(took) | Self::LostRace(took)) = self;
         took
     }
 }
 
-/// When to count.
+/// The measured time window.
 #[derive(Debug, Clone, Copy)]
 pub struct Window {
-    /// What is before is warm-up.
+    /// Start; warm-up before.
     pub from: Instant,
-    /// Nothing begins after this.
+    /// End; no step starts later.
     pub until: Instant,
 }
 
 impl Window {
-    /// It begins after `warm_up` and is as long as `length`.
+    /// A window of `length` after `warm_up`.
     pub fn after(warm_up: Duration, length: Duration) -> Self {
         let from = Instant::now() + warm_up;
         Self { from, until: from + length }
     }
 
-    /// Whether it holds this moment.
-    pub fn holds(&self, moment: Instant) -> bool {
+    /// Whether it contains a moment.
+    pub fn contains(&self, moment: Instant) -> bool {
         moment >= self.from && moment < self.until
     }
 
-    /// How long it is.
+    /// Its length.
     pub fn length(&self) -> Duration {
         self.until - self.from
     }

@@ -1,7 +1,7 @@
-//! An open loop: requests come at a rate, whether or not those before have been answered, as users do.
+//! Open loop: requests at a fixed rate, independent of outstanding answers, like independent users.
 //!
-//! A request's latency counts from the moment at which it was to be sent. If the generator or the server falls behind,
-//! the waiting shows; a closed loop would have sent fewer.
+//! Latency counts from the intended send time, so a lag of generator or server shows (no coordinated omission); a closed
+//! loop would send fewer requests instead.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -15,34 +15,34 @@ use tokio::sync::Notify;
 
 use super::{Board, Done, Window, Work};
 use crate::client::CallFailure;
-use crate::cpu::Since;
+use crate::cpu::CpuMeter;
 use crate::failure::Failure;
 use crate::tally::Tally;
 
-/// How long answers are waited for that are still due at the end.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Wait limit for outstanding answers after the window.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How to drive.
+/// The target rate.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
     /// Requests per second.
     pub per_second: f64,
-    /// Most in flight; what is due beyond is not sent, and has failed.
+    /// Maximum in flight; requests due beyond it are not sent and count as failed.
     pub most_in_flight: usize,
 }
 
-/// What all requests of a measurement share.
+/// State shared by all requests of a measurement.
 struct Shared<W: Work> {
     work: Arc<W>,
     board: Board,
     in_flight: AtomicUsize,
-    /// Told of each answer.
+    /// Notified of each answer.
     answered: Notify,
     window: Window,
 }
 
-/// Sends requests at a rate until the window ends, with the clients in turn. Latencies count of what was to be sent within
-/// the window, and the rate of what was answered within it. Also the share of all cores that this process used.
+/// Sends requests at a rate until the end of the window, round robin over the clients. Latencies count for requests due
+/// within the window, the rate for answers within it. Also returns the fraction of all cores used by this process.
 ///
 /// # Errors
 /// An answer was wrong.
@@ -72,10 +72,10 @@ where
         std::thread::spawn(move || pace(&shared, &clients, &runtime, began, rate, seed))
     };
     tokio::time::sleep_until(from.into()).await;
-    let cpu = Since::now();
+    let cpu = CpuMeter::start();
     tokio::time::sleep_until(shared.window.until.into()).await;
     let cpu = cpu.share();
-    // It ends at the same moment.
+    // The pacing thread ends at the same time.
     tokio::task::spawn_blocking(move || pacer.join())
         .await
         .map_err(|why| Failure::of("the pacing thread", &why))?
@@ -85,8 +85,8 @@ where
             shared.answered.notified().await;
         }
     };
-    // Those that are still unanswered then are counted.
-    let _ = tokio::time::timeout(PATIENCE, all).await;
+    // Requests still unanswered after the timeout are counted as failed.
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, all).await;
     let unanswered = shared.in_flight.load(Ordering::Acquire);
     let mut tallies = shared.board.sum()?;
     for _ in 0..unanswered {
@@ -95,7 +95,7 @@ where
     Ok((tallies, cpu))
 }
 
-/// Sends what is due, then sleeps until the next is: after a late wake-up several are due at once.
+/// Sends due requests, then sleeps until the next one; after a late wake-up several are due at once.
 fn pace<W: Work>(
     shared: &Arc<Shared<W>>,
     clients: &[W::Client],
@@ -106,7 +106,7 @@ fn pace<W: Work>(
 ) where
     W::Client: Clone,
 {
-    // The kernel may otherwise let a sleep last 50 µs longer than asked for.
+    // The kernel's default timer slack may extend a sleep by 50 µs.
     let _ = rustix::thread::set_current_timer_slack(NonZero::new(1));
     for number in 0_u32.. {
         let intended = began + Duration::from_secs_f64(f64::from(number) / rate.per_second);
@@ -117,44 +117,44 @@ fn pace<W: Work>(
         if !wait.is_zero() {
             std::thread::sleep(wait);
         }
-        let who = number as usize;
+        let worker = number as usize;
         if shared.in_flight.load(Ordering::Acquire) >= rate.most_in_flight {
-            if shared.window.holds(intended) {
-                shared.board.count(who, 0, |tally| tally.unsent += 1);
+            if shared.window.contains(intended) {
+                shared.board.count(worker, 0, |tally| tally.unsent += 1);
             }
             continue;
         }
         shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        let client = clients[who % clients.len()].clone();
-        let random = SmallRng::seed_from_u64(crate::value::mixed(seed << 32 | u64::from(number)));
-        runtime.spawn(one(Arc::clone(shared), client, random, intended, who));
+        let client = clients[worker % clients.len()].clone();
+        let random = SmallRng::seed_from_u64(crate::value::splitmix64(seed << 32 | u64::from(number)));
+        runtime.spawn(run_step(Arc::clone(shared), client, random, intended, worker));
     }
 }
 
-async fn one<W: Work>(
+async fn run_step<W: Work>(
     shared: Arc<Shared<W>>,
     mut client: W::Client,
     mut random: SmallRng,
     intended: Instant,
-    who: usize,
+    worker: usize,
 ) {
     let sample = shared.work.step(&mut client, &mut random).await;
     let now = Instant::now();
     let Shared { board, window, .. } = &*shared;
-    board.judge(&sample.outcome);
-    board.count(who, sample.class, |tally| match sample.outcome {
+    board.check(&sample.outcome);
+    board.count(worker, sample.class, |tally| match sample.outcome {
         Ok(done) => {
-            if window.holds(now) {
+            if window.contains(now) {
                 tally.completed();
             }
-            if window.holds(intended) {
+            if window.contains(intended) {
                 tally.latency(now.saturating_duration_since(intended));
                 if let Done::LostRace(_) = done {
                     tally.lost_races += 1;
                 }
             }
         }
-        Err(failure) if window.holds(intended) => tally.failed(failure),
+        Err(failure) if window.contains(intended) => tally.failed(failure),
         Err(_) => {}
     });
     shared.in_flight.fetch_sub(1, Ordering::AcqRel);
@@ -167,7 +167,7 @@ mod tests {
     use crate::drive::Sample;
     use tokio::sync::Mutex;
 
-    /// A target that serves one at a time, each in this time.
+    /// A target that serves one request at a time, each with this latency.
     struct Slow(Mutex<()>, Duration);
 
     impl Work for Slow {
@@ -178,9 +178,9 @@ mod tests {
         }
 
         async fn step(&self, (): &mut (), _: &mut SmallRng) -> Sample {
-            let _turn = self.0.lock().await;
+            let _guard = self.0.lock().await;
             tokio::time::sleep(self.1).await;
-            // What a clock within the request would say, and what nobody who waits would agree with.
+            // The service time, which excludes the time spent waiting.
             Sample { class: 0, outcome: Ok(Done::After(self.1)) }
         }
     }
@@ -193,18 +193,18 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn waiting_for_a_slow_target_counts_from_the_intended_start() {
+    async fn latency_counts_from_the_intended_start() {
         let tally = measured(1_000).await;
         let figures = tally.figures(Duration::from_millis(500), 0.0);
         // Fifty requests in half a second, served in a second: the last waits for half of it.
         assert_eq!(figures.answers, 50, "{figures:?}");
         assert!(figures.max_ns >= 450_000_000, "{figures:?}");
         assert!(figures.p50_ns >= 200_000_000, "{figures:?}");
-        assert!(figures.rate <= 50.5, "no more are answered than can be: {figures:?}");
+        assert!(figures.rate <= 50.5, "above the target's capacity: {figures:?}");
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn what_cannot_be_sent_has_failed() {
+    async fn requests_that_cannot_be_sent_are_counted() {
         let tally = measured(1).await;
         let figures = tally.figures(Duration::from_millis(500), 0.0);
         assert!(figures.unsent >= 20, "{figures:?}");

@@ -1,13 +1,13 @@
-//! Records that are being added: each number is given once, and only what was acknowledged is read.
+//! Allocation of new record numbers: each is inserted once, and only acknowledged records are read.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Numbers of records, given in order.
+/// Record numbers, allocated in order.
 #[derive(Debug)]
 pub struct Frontier {
-    /// All below were acknowledged.
+    /// All records below are acknowledged.
     reached: AtomicU64,
     state: Mutex<State>,
 }
@@ -15,35 +15,35 @@ pub struct Frontier {
 #[derive(Debug)]
 struct State {
     next: u64,
-    /// Given, and came back without an acknowledgement.
-    back: BTreeSet<u64>,
-    /// Acknowledged, above one that is not yet.
+    /// Allocated, but the insert failed.
+    failed: BTreeSet<u64>,
+    /// Acknowledged, above one not yet acknowledged.
     ahead: BTreeSet<u64>,
 }
 
 impl Frontier {
-    /// `records` are there.
+    /// A frontier after `records` existing records.
     pub fn new(records: u64) -> Self {
-        let state = State { next: records, back: BTreeSet::new(), ahead: BTreeSet::new() };
+        let state = State { next: records, failed: BTreeSet::new(), ahead: BTreeSet::new() };
         Self { reached: AtomicU64::new(records), state: Mutex::new(state) }
     }
 
-    /// How many records can be read: all numbers below this.
+    /// Number of readable records: all numbers below this.
     pub fn reached(&self) -> u64 {
         self.reached.load(Ordering::Acquire)
     }
 
-    /// A number to insert.
+    /// Allocates the next number to insert.
     pub fn take(&self) -> u64 {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(number) = state.back.pop_first() {
+        if let Some(number) = state.failed.pop_first() {
             return number;
         }
         state.next += 1;
         state.next - 1
     }
 
-    /// Its insert was acknowledged.
+    /// Records an acknowledged insert.
     pub fn acknowledged(&self, number: u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.ahead.insert(number);
@@ -54,9 +54,9 @@ impl Frontier {
         self.reached.store(reached, Ordering::Release);
     }
 
-    /// Its insert failed: it may be there or not, and somebody is to insert it again.
+    /// Records a failed insert: whether it took effect is unknown, so the number is allocated again.
     pub fn failed(&self, number: u64) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).back.insert(number);
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).failed.insert(number);
     }
 }
 
@@ -65,13 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_acknowledged_without_a_gap_is_reached() {
+    fn reached_is_the_end_of_the_gapless_acknowledged_prefix() {
         let frontier = Frontier::new(10);
         assert_eq!((frontier.take(), frontier.take(), frontier.take()), (10, 11, 12));
         frontier.acknowledged(11);
         assert_eq!(frontier.reached(), 10);
         frontier.failed(10);
-        assert_eq!(frontier.take(), 10, "what failed is given again");
+        assert_eq!(frontier.take(), 10, "a failed number is allocated again");
         frontier.acknowledged(10);
         assert_eq!(frontier.reached(), 12);
         frontier.acknowledged(12);

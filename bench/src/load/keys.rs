@@ -1,21 +1,21 @@
-//! Which records are asked for: all alike, a few far more than the rest, or the newest.
+//! Key distributions: uniform, Zipf, or latest.
 
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution as _, Zipf};
 use serde::Serialize;
 
-use crate::value::mixed;
+use crate::value::splitmix64;
 
-/// How records are chosen.
+/// Key distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Choice {
-    /// Each as often as any other.
+    /// All records equally often.
     Uniform,
-    /// A few far more often than the rest, spread over all: Zipf's law with YCSB's exponent, 0.99.
+    /// A few hot records, spread over the key space: Zipf with YCSB's exponent, 0.99.
     Zipf,
-    /// By the same law, the newest most often.
+    /// Zipf by age, the newest most often.
     Latest,
 }
 
@@ -23,37 +23,37 @@ pub enum Choice {
 #[derive(Debug, Clone)]
 pub struct Keys {
     choice: Choice,
-    law: Zipf<f64>,
+    distribution: Zipf<f64>,
 }
 
 impl Keys {
-    /// Of a number of records that begins with `records`.
+    /// For an initial number of `records`.
     ///
     /// # Errors
     /// There are no records.
     pub fn new(choice: Choice, records: u64) -> Result<Self, String> {
         #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 records")]
-        let law = Zipf::new(records as f64, 0.99).map_err(|why| why.to_string())?;
-        Ok(Self { choice, law })
+        let distribution = Zipf::new(records as f64, 0.99).map_err(|why| why.to_string())?;
+        Ok(Self { choice, distribution })
     }
 
-    /// One of `0..count`.
+    /// A record from `0..count`.
     pub fn choose(&self, random: &mut SmallRng, count: u64) -> u64 {
         match self.choice {
             Choice::Uniform => random.random_range(0..count),
-            Choice::Zipf => mixed(self.rank(random)) % count,
+            Choice::Zipf => splitmix64(self.rank(random)) % count,
             Choice::Latest => count - 1 - self.rank(random).min(count - 1),
         }
     }
 
-    /// 0 most often.
+    /// A Zipf rank; 0 is the most frequent.
     fn rank(&self, random: &mut SmallRng) -> u64 {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "it is a whole number from 1"
         )]
-        let rank = self.law.sample(random) as u64;
+        let rank = self.distribution.sample(random) as u64;
         rank.saturating_sub(1)
     }
 }
@@ -84,21 +84,21 @@ mod tests {
     }
 
     #[test]
-    fn zipf_prefers_one_record_as_the_law_says() {
-        // 1 / (sum of 1 / n^0.99 for n to 1000) = 0.1293; ranks that meet in one record only add to it.
-        let most = *counts(Choice::Zipf, 1_000, 1_000).iter().max().unwrap();
-        assert!((12_500..18_000).contains(&most), "{most}");
+    fn the_hottest_record_has_its_zipf_share() {
+        // 1 / (sum of 1 / n^0.99 for n to 1000) = 0.1293; ranks hashed to the same record only add to it.
+        let max = *counts(Choice::Zipf, 1_000, 1_000).iter().max().unwrap();
+        assert!((12_500..18_000).contains(&max), "{max}");
     }
 
     #[test]
-    fn the_newest_is_read_most_often_and_a_record_inserted_since_counts() {
+    fn latest_prefers_the_newest_record_including_inserted_ones() {
         let counts = counts(Choice::Latest, 100, 120);
         assert_eq!(counts.iter().max(), counts.last());
-        assert_eq!(counts[..20].iter().sum::<u64>(), 0, "the law has a hundred ranks");
+        assert_eq!(counts[..20].iter().sum::<u64>(), 0, "the distribution has 100 ranks");
     }
 
     #[test]
-    fn uniform_prefers_none() {
+    fn uniform_has_no_hot_records() {
         assert!(counts(Choice::Uniform, 10, 10).iter().all(|count| (9_000..11_000).contains(count)));
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked for, and in which shares: the workloads of YCSB, and puts or gets alone.
+//! Workload mixes: those of YCSB, and puts or gets alone.
 
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
@@ -24,7 +24,7 @@ pub enum Workload {
     D,
     /// YCSB E: 95 % scans of 1 to 100 items of a record, 5 % new items.
     E,
-    /// YCSB F: half reads; half reads followed by a write on condition that nobody else wrote in between.
+    /// YCSB F: half reads, half read-modify-writes (a conditional write after the read).
     F,
 }
 
@@ -41,9 +41,9 @@ pub enum Step {
     Append,
     /// A Scan of a record.
     Scan,
-    /// A Get of a page of 100 items, from one of them on.
+    /// A Get of a page of 100 items, from a random item on.
     Page,
-    /// A Get, then a Put on condition of the version read.
+    /// A Get, then a Put conditional on the version read.
     ReadModifyWrite,
 }
 
@@ -62,17 +62,17 @@ impl Step {
     }
 }
 
-/// A workload with its shares.
+/// The ratio of two kinds of step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mix {
-    /// Each kind of step; the class of a step is its place here.
+    /// The kinds of step; a step's class is its index here.
     pub steps: [Step; 2],
-    /// The share of the first: 0 to 1.
+    /// The fraction of the first: 0 to 1.
     pub share: f64,
 }
 
 impl Workload {
-    /// The shares: YCSB's, or `read_share` of the first kind of step.
+    /// The mix with YCSB's ratio, or with `read_share` of the first kind of step.
     ///
     /// # Errors
     /// There is only one kind of step.
@@ -88,7 +88,7 @@ impl Workload {
         };
         match read_share {
             Some(_) if steps[0] == steps[1] => {
-                Err("--read-share goes with the mixes a, b, d, e and f: the others have one kind of request"
+                Err("--read-share requires mix a, b, d, e or f; the others have one kind of request"
                     .to_owned())
             }
             Some(share) => Ok(Mix { steps, share }),
@@ -96,7 +96,7 @@ impl Workload {
         }
     }
 
-    /// Which records YCSB asks for.
+    /// YCSB's key distribution for it.
     pub fn choice(self) -> Choice {
         match self {
             Self::Put | Self::Get => Choice::Uniform,
@@ -107,17 +107,17 @@ impl Workload {
 }
 
 impl Mix {
-    /// One kind of step alone.
+    /// A mix of one kind of step.
     pub fn only(step: Step) -> Self {
         Self { steps: [step; 2], share: 1.0 }
     }
 
-    /// The kinds of step, each once.
+    /// The distinct kinds of step.
     pub fn classes(&self) -> &[Step] {
         if self.steps[0] == self.steps[1] { &self.steps[..1] } else { &self.steps }
     }
 
-    /// The class of the next step.
+    /// Chooses the class of the next step.
     pub fn choose(&self, random: &mut SmallRng) -> usize {
         usize::from(self.classes().len() == 2 && !random.random_bool(self.share))
     }
@@ -129,7 +129,7 @@ mod tests {
     use rand::SeedableRng as _;
 
     #[test]
-    fn steps_come_in_their_shares() {
+    fn steps_are_chosen_in_their_ratio() {
         let mix = Workload::B.mix(Some(0.8)).unwrap();
         let mut random = SmallRng::seed_from_u64(1);
         let second = (0..10_000).filter(|_| mix.choose(&mut random) == 1).count();
@@ -137,11 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_one_kind_of_step_is_a_mistake() {
+    fn a_read_share_for_one_kind_of_step_is_an_error() {
         let why = Workload::Put.mix(Some(0.5)).err();
         assert_eq!(
             why.as_deref(),
-            Some("--read-share goes with the mixes a, b, d, e and f: the others have one kind of request")
+            Some("--read-share requires mix a, b, d, e or f; the others have one kind of request")
         );
         let put = Workload::Put.mix(None).unwrap();
         assert_eq!((put.classes(), put.choose(&mut SmallRng::seed_from_u64(1))), (&[Step::Update][..], 0));

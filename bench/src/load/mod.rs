@@ -1,5 +1,4 @@
-//! A load on one gateway: a mix of requests at a rate, or so many in flight; a list of rates or of numbers in flight is a
-//! series.
+//! Load on one gateway: a mix of requests at a target rate or with a fixed number in flight; a list of either is a series.
 
 pub mod frontier;
 pub mod keys;
@@ -28,7 +27,7 @@ use crate::client::Grpc;
 use crate::drive::open::Rate;
 use crate::drive::{closed, open};
 use crate::failure::Failure;
-use crate::target::{Places, Postgres, Started, Target, sizes, start};
+use crate::target::{Locations, Postgres, Started, Target, sizes, start};
 
 /// Measures each point of the series.
 ///
@@ -46,15 +45,15 @@ pub async fn run(options: &Options) -> Result<Report, Failure> {
     versions.extend(server.postgres.as_ref().map(|postgres| postgres.description.clone()));
 
     let state = Arc::new(State::new(mix, keys, values, options.records, options.items()));
-    let watch = watch(&state);
-    watch.bar.set_message("writing the records");
+    let progress = show_progress(&state);
+    progress.bar.set_message("writing the records");
     preload(&clients, &state).await?;
     let mut measured = Vec::new();
     for (seed, point) in (1_u64..).zip(options.points()) {
-        watch.bar.set_message(describe(&point));
+        progress.bar.set_message(describe(&point));
         measured.push(measure(options, &state, server.endpoint(), point, mix, seed).await?);
     }
-    drop(watch);
+    drop(progress);
     drop(server);
     Ok(Report::new(options, choice, mix, versions, measured))
 }
@@ -73,8 +72,9 @@ async fn measure(
         let rate = Rate { per_second, most_in_flight: options.most_in_flight };
         open::measure(channels, state, warm_up, length, rate, seed).await?
     } else {
-        let each = point.in_flight.unwrap_or(1);
-        let clients = channels.iter().flat_map(|client| std::iter::repeat_n(client.clone(), each)).collect();
+        let in_flight = point.in_flight.unwrap_or(1);
+        let clients =
+            channels.iter().flat_map(|client| std::iter::repeat_n(client.clone(), in_flight)).collect();
         let measured = closed::measure(clients, state, warm_up, length, seed).await?;
         (measured.tallies, measured.cpu)
     };
@@ -91,7 +91,7 @@ async fn connect(endpoint: &str, connections: usize) -> Result<Vec<Grpc>, Failur
 
 /// The gateway under load.
 struct Server {
-    given: Option<String>,
+    external: Option<String>,
     started: Option<Box<Target>>,
     /// Dropped after the gateway.
     postgres: Option<Postgres>,
@@ -100,13 +100,13 @@ struct Server {
 impl Server {
     async fn find(options: &Options) -> Result<Self, Failure> {
         let Some(serve) = options.serve else {
-            return Ok(Self { given: options.endpoint.clone(), started: None, postgres: None });
+            return Ok(Self { external: options.endpoint.clone(), started: None, postgres: None });
         };
-        let places = Places::of(&options.at)?;
+        let locations = Locations::of(&options.locations)?;
         let kind = serve.kind();
-        let postgres = if kind.needs_postgres() { Postgres::start(&places)? } else { None };
-        match start(kind, &places, postgres.as_ref(), &options.value_bytes).await? {
-            Started::Running(target) => Ok(Self { given: None, started: Some(target), postgres }),
+        let postgres = if kind.needs_postgres() { Postgres::start(&locations)? } else { None };
+        match start(kind, &locations, postgres.as_ref(), &options.value_bytes).await? {
+            Started::Running(target) => Ok(Self { external: None, started: Some(target), postgres }),
             Started::NotInstalled(how) => {
                 Err(Failure::Failed(format!("{} is not installed ({how})", kind.name())))
             }
@@ -115,7 +115,7 @@ impl Server {
 
     fn endpoint(&self) -> &str {
         let started = self.started.as_ref().map(|target| target.endpoint.as_str());
-        started.or(self.given.as_deref()).unwrap_or_default()
+        started.or(self.external.as_deref()).unwrap_or_default()
     }
 }
 
@@ -126,20 +126,20 @@ fn describe(point: &Point) -> String {
     }
 }
 
-/// Shows what is going on while it lives, on a terminal.
-struct Watch {
+/// Progress display on a terminal, until dropped.
+struct Progress {
     bar: ProgressBar,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Watch {
+impl Drop for Progress {
     fn drop(&mut self) {
         self.task.abort();
         self.bar.finish_and_clear();
     }
 }
 
-fn watch(state: &Arc<State>) -> Watch {
+fn show_progress(state: &Arc<State>) -> Progress {
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{elapsed} {msg}: {prefix} answers/s") {
         bar.set_style(style);
@@ -156,5 +156,5 @@ fn watch(state: &Arc<State>) -> Watch {
             before = ended;
         }
     });
-    Watch { bar, task }
+    Progress { bar, task }
 }

@@ -1,4 +1,4 @@
-//! What a load came to, as a table and as JSON.
+//! Results of a load, as a table and as JSON.
 
 use std::time::Duration;
 
@@ -7,24 +7,24 @@ use serde::Serialize;
 use super::keys::Choice;
 use super::mix::Mix;
 use super::{Options, Point};
-use crate::arguments::word;
+use crate::arguments::value_name;
 use crate::machine::{Machine, command};
 use crate::tally::{Figures, Tally};
 
-/// All that was measured.
+/// The results.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What it was measured on.
+    /// The machine.
     pub machine: Machine,
     /// The command line.
     pub command: String,
     /// The options in effect.
     pub options: Options,
-    /// How records were chosen.
+    /// The key distribution.
     pub keys: Choice,
-    /// The share of the mix's first kind of step.
+    /// The fraction of the mix's first kind of step.
     pub share: f64,
-    /// Which versions were measured.
+    /// The measured versions.
     pub versions: Vec<String>,
     /// The series.
     pub points: Vec<Measured>,
@@ -33,12 +33,12 @@ pub struct Report {
 /// One point of the series.
 #[derive(Debug, Serialize)]
 pub struct Measured {
-    /// What was done.
+    /// Its parameters.
     #[serde(flatten)]
     pub point: Point,
     /// All steps together.
     pub all: Figures,
-    /// Each kind of step, where there are several.
+    /// Each kind of step, if there are several.
     pub steps: Vec<StepFigures>,
 }
 
@@ -87,33 +87,34 @@ impl Report {
         }
     }
 
-    /// The table and what it was measured with, as Markdown.
+    /// The table with the parameters of the measurement, as Markdown.
     pub fn markdown(&self) -> String {
         let open = !self.options.rate.is_empty();
-        let asked = if open { "requests/s asked for" } else { "in flight" };
+        let parameter = if open { "target requests/s" } else { "in flight" };
         let mut text = format!(
-            "| {asked} | requests | requests/s | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | shed | errors | not sent | lost races | generator's CPU |\n\
+            "| {parameter} | requests | requests/s | p50 ms | p90 ms | p99 ms | p99.9 ms | max ms | shed | errors | not sent | lost races | generator CPU |\n\
              | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         );
         for measured in &self.points {
             let point = &measured.point;
-            let asked = match (point.rate, point.in_flight) {
+            let parameter = match (point.rate, point.in_flight) {
                 (Some(rate), _) => format!("{rate}"),
                 (None, each) => format!("{} × {}", point.connections, each.unwrap_or(1)),
             };
-            let name = if measured.steps.is_empty() { word(&self.options.mix) } else { "all".to_owned() };
-            text += &line(&asked, &name, &measured.all);
+            let name =
+                if measured.steps.is_empty() { value_name(&self.options.mix) } else { "all".to_owned() };
+            text += &line(&parameter, &name, &measured.all);
             for step in &measured.steps {
                 text += &line("", step.step, &step.figures);
             }
         }
         let options = &self.options;
         text += &format!(
-            "\nMix {} ({} % {}), keys {}; {} records, items in each: {}, values of {} bytes; {} s after {} s each; {}.\nMachine: {}.\n",
-            word(&options.mix),
+            "\nMix {} ({} % {}), keys {}; {} records, {} items each, values of {} bytes; {} s per measurement after {} s of warm-up; {}.\nMachine: {}.\n",
+            value_name(&options.mix),
             (self.share * 100.0).round(),
             options.mix.mix(None).map(|mix| mix.steps[0].name()).unwrap_or_default(),
-            word(&self.keys),
+            value_name(&self.keys),
             options.records,
             options.items(),
             options.value_bytes,
@@ -126,20 +127,20 @@ impl Report {
             text += &format!("- {version}\n");
         }
         for error in self.points.iter().filter_map(|point| point.all.first_error.as_deref()).take(1) {
-            text += &format!("- the first error: {error}\n");
+            text += &format!("- first error: {error}\n");
         }
         text
     }
 }
 
-fn line(asked: &str, name: &str, figures: &Figures) -> String {
+fn line(parameter: &str, name: &str, figures: &Figures) -> String {
     let ms = |nanoseconds: u64| {
         #[expect(clippy::cast_precision_loss, reason = "no latency is 2^52 nanoseconds")]
         let ms = nanoseconds as f64 / 1e6;
         if ms < 10.0 { format!("{ms:.3}") } else { format!("{ms:.1}") }
     };
     format!(
-        "| {asked} | {name} | {:.0} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % |\n",
+        "| {parameter} | {name} | {:.0} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} % |\n",
         figures.rate,
         ms(figures.p50_ns),
         ms(figures.p90_ns),

@@ -1,36 +1,39 @@
-//! The pictures of a series.
+//! Plots of a series.
 
 use std::path::{Path, PathBuf};
 
 use super::Report;
-use crate::arguments::word;
+use crate::arguments::value_name;
 use crate::failure::Failure;
-use crate::plot::{Line, Words, linear, logarithmic};
+use crate::plot::{Labels, Line, linear, logarithmic};
 
-/// Draws what the report holds a series of; the files that were written.
+/// Plots the report's series; returns the written files.
 ///
 /// # Errors
 /// A file cannot be written.
 pub fn draw(report: &Report, folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let told = |file: &Path, why: String| Failure::of(&file.display().to_string(), &why);
-    std::fs::create_dir_all(folder).map_err(|why| told(folder, why.to_string()))?;
-    let server = report.options.serve.map_or_else(String::new, |serve| format!(" on {}", word(&serve)));
-    let what =
-        format!("mix {}{server}, values of {} bytes", word(&report.options.mix), report.options.value_bytes);
-    let (file, drawn) = if report.options.rate.is_empty() {
+    let failed = |file: &Path, why: String| Failure::of(&file.display().to_string(), &why);
+    std::fs::create_dir_all(folder).map_err(|why| failed(folder, why.to_string()))?;
+    let server = report.options.serve.map_or_else(String::new, |serve| format!(" on {}", value_name(&serve)));
+    let what = format!(
+        "mix {}{server}, values of {} bytes",
+        value_name(&report.options.mix),
+        report.options.value_bytes
+    );
+    let (file, plotted) = if report.options.rate.is_empty() {
         let file = folder.join("throughput-by-concurrency.svg");
         let title = format!("Throughput by concurrency: {what}");
-        let words = Words { title: &title, x: "requests in flight", y: "requests per second" };
-        let drawn = linear(&file, words, &throughput(report));
-        (file, drawn)
+        let labels = Labels { title: &title, x: "requests in flight", y: "requests per second" };
+        let plotted = linear(&file, labels, &throughput(report));
+        (file, plotted)
     } else {
         let file = folder.join("latency-by-rate.svg");
         let title = format!("Latency by rate: {what}");
-        let words = Words { title: &title, x: "requests per second asked for", y: "latency in milliseconds" };
-        let drawn = logarithmic(&file, words, &latencies(report));
-        (file, drawn)
+        let labels = Labels { title: &title, x: "target requests per second", y: "latency in milliseconds" };
+        let plotted = logarithmic(&file, labels, &latencies(report));
+        (file, plotted)
     };
-    drawn.map_err(|why| told(&file, why))?;
+    plotted.map_err(|why| failed(&file, why))?;
     Ok(vec![file])
 }
 
@@ -62,7 +65,7 @@ fn throughput(report: &Report) -> Vec<Line> {
         let in_flight = point.point.connections * point.point.in_flight.unwrap_or(1);
         (in_flight as f64, point.all.rate)
     });
-    vec![Line { name: format!("mix {}", word(&report.options.mix)), points: sorted(points) }]
+    vec![Line { name: format!("mix {}", value_name(&report.options.mix)), points: sorted(points) }]
 }
 
 fn sorted(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {

@@ -1,4 +1,4 @@
-//! What a load knows of its records.
+//! State of a load: its records with their acknowledged versions.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
@@ -14,11 +14,11 @@ use crate::client::{CallFailure, Grpc, Written};
 use crate::value::{Sizes, number_of};
 use crate::versions::Versions;
 
-/// Items of a record that go into one Put: below its limits, with values up to 1 MiB.
-const CHUNK: usize = 500;
+/// Items of a record per Put: within the limits of Put, with values up to 1 MiB.
+const CHUNK_ITEMS: usize = 500;
 const CHUNK_BYTES: usize = 2 << 20;
-/// Versions are kept of at most so many items; of others only the value is checked.
-const MOST_VERSIONS: u64 = 20_000_000;
+/// Maximum number of items with tracked versions; beyond it, only values are checked.
+const MAX_VERSIONS: u64 = 20_000_000;
 
 /// The records of a load.
 #[derive(Debug)]
@@ -27,18 +27,18 @@ pub struct State {
     pub(super) keys: Keys,
     pub(super) values: Sizes,
     pub(super) records: u64,
-    /// Of each record at first.
+    /// Initial items per record.
     pub(super) items: u32,
     pub(super) versions: Versions,
     pub(super) frontier: Frontier,
     pub(super) appended: AtomicU32,
     pub(super) sequence: AtomicU64,
-    /// Steps that have ended, for whoever watches.
+    /// Number of completed steps, for the progress display.
     pub ended: AtomicU64,
 }
 
 impl State {
-    /// Of `records` with `items` each.
+    /// A state of `records` with `items` each.
     pub fn new(mix: Mix, keys: Keys, values: Sizes, records: u64, items: u32) -> Self {
         let tracked = records * u64::from(items);
         Self {
@@ -47,7 +47,7 @@ impl State {
             values,
             records,
             items,
-            versions: Versions::new(if tracked <= MOST_VERSIONS { tracked } else { 0 }),
+            versions: Versions::new(if tracked <= MAX_VERSIONS { tracked } else { 0 }),
             frontier: Frontier::new(records),
             appended: AtomicU32::new(0),
             sequence: AtomicU64::new(0),
@@ -55,7 +55,7 @@ impl State {
         }
     }
 
-    /// From now on one kind of step alone is taken.
+    /// Restricts the mix to one kind of step from now on.
     pub fn only(&self, step: Step) {
         *self.mix.write().unwrap_or_else(PoisonError::into_inner) = Mix::only(step);
     }
@@ -68,7 +68,7 @@ impl State {
         self.sequence.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Where an item's version is kept; beyond all for what was added later.
+    /// Index of an item's version; out of range for items added later.
     pub(super) fn slot(&self, record: u64, item: u32) -> u64 {
         if record < self.records && item < self.items {
             record * u64::from(self.items) + u64::from(item)
@@ -86,10 +86,10 @@ impl State {
         self.values.make(number_of(record, item), self.sequence())
     }
 
-    /// Whether a value is one that was written there.
+    /// Verifies the value of an item.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The defect of the value.
     pub fn check(&self, record: u64, item: u32, value: &[u8]) -> Result<(), String> {
         self.values.check(number_of(record, item), value).map(drop)
     }
@@ -99,14 +99,14 @@ impl State {
         let mut item = 0;
         while item < self.items {
             let (first, mut chunk, mut bytes) = (item, Vec::new(), 0);
-            while item < self.items && chunk.len() < CHUNK && bytes < CHUNK_BYTES {
+            while item < self.items && chunk.len() < CHUNK_ITEMS && bytes < CHUNK_BYTES {
                 let value = self.value(record, item);
                 bytes += value.len();
                 chunk.push((item, value));
                 item += 1;
             }
             if let Written::At(version) = client.write(record, chunk, None).await? {
-                // All items of a Put may have versions of their own, of which this is the first.
+                // Each item of a Put may have a separate version; this is the first item's.
                 self.versions.acknowledged(self.slot(record, first), version);
             }
         }

@@ -1,4 +1,4 @@
-//! The steps of a load: each does a request or two and checks the answers.
+//! The steps of a load: one or two requests each, with verification of the answers.
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -14,8 +14,8 @@ use crate::drive::{Done, Sample, Work};
 use crate::value::number_of;
 use crate::versions::Versions;
 
-/// Scans are of 1 to so many items.
-const LONGEST_SCAN: u64 = 100;
+/// Maximum number of items per scan.
+const MAX_SCAN_ITEMS: u64 = 100;
 
 impl State {
     async fn read(&self, client: &mut Grpc, record: u64, item: u32) -> Result<i64, CallFailure> {
@@ -23,7 +23,7 @@ impl State {
         let floor = self.versions.floor(slot);
         let Some(found) = client.read(record, item).await? else {
             return Err(CallFailure::Wrong(format!(
-                "record r{record} item {item}: it was written, and a read found nothing"
+                "record r{record} item {item}: it was written, but a read found nothing"
             )));
         };
         self.values.check(number_of(record, item), &found.value).map_err(CallFailure::Wrong)?;
@@ -61,34 +61,34 @@ impl State {
     }
 
     async fn page(&self, client: &mut Grpc, record: u64, first: u32) -> Result<(), CallFailure> {
-        let limit = u32::try_from(LONGEST_SCAN).unwrap_or(u32::MAX);
+        let limit = u32::try_from(MAX_SCAN_ITEMS).unwrap_or(u32::MAX);
         let found = client.page(record, first, limit).await?;
-        let there = limit.min(self.items.saturating_sub(first));
-        if found.len() < there as usize || found.len() > limit as usize {
+        let expected = limit.min(self.items.saturating_sub(first));
+        if found.len() < expected as usize || found.len() > limit as usize {
             let why = format!(
-                "record r{record}: a page from item {first} brought {} items, of {there} there",
+                "record r{record}: a page from item {first} returned {} items of {expected}",
                 found.len()
             );
             return Err(CallFailure::Wrong(why));
         }
-        self.in_order(record, found)
+        self.check_items(record, found)
     }
 
     async fn scan(&self, client: &mut Grpc, record: u64, limit: u64) -> Result<(), CallFailure> {
         let found = client.scan(record, limit).await?;
-        let least = limit.min(u64::from(self.items));
-        if (found.len() as u64) < least || found.len() as u64 > limit {
+        let expected = limit.min(u64::from(self.items));
+        if (found.len() as u64) < expected || found.len() as u64 > limit {
             let why = format!(
-                "record r{record}: a scan of at most {limit} items brought {}, of {least} there",
+                "record r{record}: a scan of at most {limit} items returned {} of {expected}",
                 found.len()
             );
             return Err(CallFailure::Wrong(why));
         }
-        self.in_order(record, found)
+        self.check_items(record, found)
     }
 
-    /// Whether items of a record have the right values and the right order.
-    fn in_order(&self, record: u64, found: Vec<(Bytes, Bytes)>) -> Result<(), CallFailure> {
+    /// Verifies values and order of a record's items.
+    fn check_items(&self, record: u64, found: Vec<(Bytes, Bytes)>) -> Result<(), CallFailure> {
         let mut before = None;
         for (key, value) in found {
             let item = item_of(&key).filter(|&item| before.is_none_or(|before| item > before));
@@ -135,7 +135,7 @@ impl Work for State {
                 self.write(client, (record, item), value, None).await.map(|_| Done::After(began.elapsed()))
             }
             Step::Scan => {
-                let limit = random.random_range(1..=LONGEST_SCAN);
+                let limit = random.random_range(1..=MAX_SCAN_ITEMS);
                 let began = Instant::now();
                 self.scan(client, record, limit).await.map(|()| Done::After(began.elapsed()))
             }

@@ -1,28 +1,28 @@
-//! What grows, and how far.
+//! Scaled dimensions and their values.
 
 use serde::Serialize;
 
 use super::Options;
 use crate::load::Step;
 
-/// What grows.
+/// A scaled dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Section {
-    /// The items stored.
+    /// Stored items.
     Items,
-    /// The items of each record.
+    /// Items per record.
     RecordItems,
-    /// The bytes of each value.
+    /// Bytes per value.
     ValueBytes,
-    /// The connections, a request in flight on each.
+    /// Connections, with one request in flight on each.
     Connections,
-    /// The clients that have a stream open and read one message a second.
+    /// Clients with an open stream that read one message per second.
     SlowScanners,
 }
 
 impl Section {
-    /// All of them.
+    /// All dimensions.
     pub const ALL: [Self; 5] =
         [Self::Items, Self::RecordItems, Self::ValueBytes, Self::Connections, Self::SlowScanners];
 }
@@ -40,7 +40,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// What is special about it.
+    /// Its name in the report.
     pub(super) fn name(&self) -> String {
         match self.section {
             Section::Items => format!("{} items", self.records * u64::from(self.items)),
@@ -54,7 +54,7 @@ impl Case {
 
 /// All cases, in order.
 pub(super) fn cases(options: &Options) -> Vec<Case> {
-    let plain = |section, steps: &[Step]| Case {
+    let base = |section, steps: &[Step]| Case {
         section,
         records: 10_000,
         items: 1,
@@ -70,28 +70,28 @@ pub(super) fn cases(options: &Options) -> Vec<Case> {
             Section::Items => {
                 let large = if options.large { Some(10_000_000) } else { None };
                 for items in [10_000, 1_000_000].into_iter().chain(large) {
-                    cases.push(Case { records: items / 100, items: 100, ..plain(section, &both) });
+                    cases.push(Case { records: items / 100, items: 100, ..base(section, &both) });
                 }
             }
             Section::RecordItems => {
                 for items in [1, 100, 10_000, 100_000] {
                     let records = (200_000 / u64::from(items)).clamp(2, 10_000);
-                    cases.push(Case { records, items, ..plain(section, &[Step::Read, Step::Page]) });
+                    cases.push(Case { records, items, ..base(section, &[Step::Read, Step::Page]) });
                 }
             }
             Section::ValueBytes => {
                 for bytes in [16, 1 << 10, 16 << 10, 128 << 10, 1 << 20] {
                     let records = ((64 << 20) / bytes).clamp(16, 10_000);
-                    cases.push(Case { records, value_bytes: bytes.to_string(), ..plain(section, &both) });
+                    cases.push(Case { records, value_bytes: bytes.to_string(), ..base(section, &both) });
                 }
             }
             Section::Connections => {
                 for connections in [1, 10, 100, 1_000] {
-                    cases.push(Case { connections, in_flight: 1, ..plain(section, &both) });
+                    cases.push(Case { connections, in_flight: 1, ..base(section, &both) });
                 }
             }
             Section::SlowScanners => {
-                cases.push(Case { records: 2_000, items: 100, ..plain(section, &[Step::Read]) });
+                cases.push(Case { records: 2_000, items: 100, ..base(section, &[Step::Read]) });
             }
         }
     }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_million_items_are_only_for_who_asks() {
+    fn ten_million_items_require_large() {
         let items = |arguments: &[&str]| {
             let options = crate::cli::scale_options(&[&["--only", "items"], arguments].concat());
             cases(&options).iter().map(Case::name).collect::<Vec<_>>()

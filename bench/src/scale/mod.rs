@@ -1,4 +1,4 @@
-//! What a request costs as data, records, values and connections grow, and what memory the gateway needs for it.
+//! Cost of a request as data, records, values and connections grow, and the gateway's memory.
 
 mod cases;
 mod report;
@@ -14,9 +14,9 @@ use serde::Serialize;
 use self::cases::Case;
 pub use self::cases::Section;
 pub use self::report::{Report, Row};
+pub use self::scanners::ScannerStats;
 use self::scanners::Scanners;
-pub use self::scanners::Seen;
-use crate::arguments::{At, Output, seconds};
+use crate::arguments::{LocationOptions, Output, seconds};
 use crate::client::Grpc;
 use crate::drive::closed;
 use crate::failure::Failure;
@@ -27,75 +27,75 @@ use crate::load::options::Serve;
 use crate::load::preload::preload;
 use crate::load::state::State;
 use crate::tally::Tally;
-use crate::target::{Places, Postgres, Started, Target, sizes, start};
+use crate::target::{Locations, Postgres, Started, Target, sizes, start};
 
-/// What to measure.
+/// Options of `scale`.
 #[derive(Debug, Clone, clap::Args, Serialize)]
 pub struct Options {
-    /// Where the gateway keeps its data.
+    /// The gateway's storage.
     #[arg(long, value_enum, default_value = "sqlite")]
     pub serve: Serve,
-    /// What grows, separated by commas.
+    /// The dimensions to scale, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Section::ALL)]
     pub only: Vec<Section>,
-    /// Also with 10^7 items, which takes minutes and gigabytes.
+    /// Include 10^7 items, which takes minutes and gigabytes.
     #[arg(long)]
     pub large: bool,
-    /// Seconds of each measurement.
+    /// Seconds per measurement.
     #[arg(long, default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f64,
-    /// Seconds before each that do not count.
+    /// Seconds of warm-up before each measurement.
     #[arg(long, default_value_t = 0.5, value_parser = seconds)]
     pub warm_up: f64,
-    /// Connections, where they are not what grows.
+    /// Connections, unless they are scaled.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub connections: usize,
-    /// Requests in flight on each, where connections are not what grows.
+    /// Requests in flight on each connection, unless connections are scaled.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub in_flight: usize,
-    /// Slow readers of streams.
+    /// Number of slow stream readers.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u16).range(1..).map(usize::from))]
     pub scanners: usize,
-    /// Items that a slow reader asks for in each message; 0: as many as the gateway likes. A thousand readers of a thousand
-    /// items a second are not slow but more than a small machine can serve.
+    /// Items per message for slow readers; 0: the gateway's choice. 1000 readers of 1000 items per second would not be
+    /// slow, but more than a small machine can serve.
     #[arg(long, default_value_t = 100)]
     pub scanner_items: u32,
-    /// Where programs and data are.
+    /// Locations of programs and data.
     #[command(flatten)]
     #[serde(flatten)]
-    pub at: At,
-    /// Where the figures go besides.
+    pub locations: LocationOptions,
+    /// Output files.
     #[command(flatten)]
     #[serde(skip)]
     pub output: Output,
 }
 
-/// Measures each case on a gateway of its own, with data of its own.
+/// Measures each case on a separate gateway with separate data.
 ///
 /// # Errors
-/// No server can be started. What went wrong in a case stands in the report.
+/// No server can be started. Failures of single cases are in the report.
 pub async fn run(options: &Options) -> Result<Report, Failure> {
     crate::process::allow_many_files();
-    let places = Places::of(&options.at)?;
+    let locations = Locations::of(&options.locations)?;
     let needed = options.serve.kind().needs_postgres();
-    let mut postgres = if needed { Postgres::start(&places)? } else { None };
+    let mut postgres = if needed { Postgres::start(&locations)? } else { None };
     let progress = ProgressBar::new_spinner();
     let (mut rows, mut failed) = (Vec::new(), Vec::new());
     for case in cases::cases(options) {
         progress.set_message(case.name());
         progress.tick();
         if let Some(postgres) = &mut postgres {
-            postgres.fresh().await?;
+            postgres.create_scratch().await?;
         }
-        // The cases before are not lost, and those behind do not depend on it.
-        match measure(options, &places, postgres.as_ref(), &case).await {
+        // A failed case does not affect the others.
+        match measure(options, &locations, postgres.as_ref(), &case).await {
             Ok(measured) => rows.extend(measured),
             Err(why) => failed.push(format!("{}: {why}", case.name())),
         }
     }
     let versions = postgres.as_ref().map(|postgres| postgres.description.clone());
     if let Some(postgres) = &mut postgres {
-        postgres.tidy().await?;
+        postgres.drop_scratch().await?;
     }
     progress.finish_and_clear();
     Ok(Report::new(options, rows, failed, versions.into_iter().collect()))
@@ -103,12 +103,12 @@ pub async fn run(options: &Options) -> Result<Report, Failure> {
 
 async fn measure(
     options: &Options,
-    places: &Places,
+    locations: &Locations,
     postgres: Option<&Postgres>,
     case: &Case,
 ) -> Result<Vec<Row>, Failure> {
     let kind = options.serve.kind();
-    let target = match start(kind, places, postgres, &case.value_bytes).await? {
+    let target = match start(kind, locations, postgres, &case.value_bytes).await? {
         Started::Running(target) => target,
         Started::NotInstalled(how) => {
             return Err(Failure::Failed(format!("{} is not installed ({how})", kind.name())));
@@ -123,8 +123,8 @@ async fn measure(
     let state =
         Arc::new(State::new(Mix::only(case.steps[0]), keys.clone(), values, case.records, case.items));
     preload(&channels[..channels.len().min(4)], &state).await?;
-    let clients = |each| -> Vec<Grpc> {
-        channels.iter().flat_map(|client| std::iter::repeat_n(client.clone(), each)).collect()
+    let clients = |in_flight| -> Vec<Grpc> {
+        channels.iter().flat_map(|client| std::iter::repeat_n(client.clone(), in_flight)).collect()
     };
     let mut rows = Vec::new();
     for &step in &case.steps {
@@ -134,9 +134,9 @@ async fn measure(
     if case.section == Section::SlowScanners {
         let scanners = Scanners::open(&target.endpoint, options.scanners, options.scanner_items).await?;
         let row = step_row(options, &target, case, &state, case.steps[0], clients(case.in_flight)).await;
-        let seen = scanners.seen();
+        let stats = scanners.stats();
         scanners.close().await;
-        rows.push(Row { scanners: Some(seen), ..row? });
+        rows.push(Row { scanners: Some(stats), ..row? });
     }
     Ok(rows)
 }
@@ -156,7 +156,7 @@ async fn step_row(
     for tally in &measured.tallies {
         sum.add(tally);
     }
-    let (memory, most_memory) =
+    let (memory, peak_memory) =
         target.server.as_ref().map(crate::process::Server::memory).unwrap_or_default();
     Ok(Row {
         section: case.section,
@@ -165,6 +165,6 @@ async fn step_row(
         scanners: None,
         figures: sum.figures(length, measured.cpu),
         memory_bytes: memory,
-        most_memory_bytes: most_memory,
+        most_memory_bytes: peak_memory,
     })
 }

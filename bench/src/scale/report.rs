@@ -1,45 +1,45 @@
-//! What each case came to.
+//! Results per case.
 
 use serde::Serialize;
 
-use super::{Options, Section, Seen};
-use crate::arguments::word;
+use super::{Options, ScannerStats, Section};
+use crate::arguments::value_name;
 use crate::machine::{Machine, command};
 use crate::tally::Figures;
 
-/// All that was measured.
+/// The results.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What it was measured on.
+    /// The machine.
     pub machine: Machine,
     /// The command line.
     pub command: String,
     /// The options in effect.
     pub options: Options,
-    /// Which versions were measured.
+    /// The measured versions.
     pub versions: Vec<String>,
-    /// A row for each case and kind of request.
+    /// One row per case and kind of request.
     pub rows: Vec<Row>,
-    /// Cases that went wrong, and why.
+    /// Failed cases with their errors.
     pub failed: Vec<String>,
 }
 
 /// One kind of request in one case.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    /// What grows.
+    /// The scaled dimension.
     pub section: Section,
-    /// How far it has grown.
+    /// The case.
     pub case: String,
     /// The request.
     pub request: &'static str,
-    /// What slow scanners saw meanwhile, if there were any.
-    pub scanners: Option<Seen>,
+    /// Statistics of the slow scanners, if any.
+    pub scanners: Option<ScannerStats>,
     /// Its figures.
     pub figures: Figures,
-    /// Memory of the gateway afterwards, in bytes.
+    /// Resident memory of the gateway afterwards, in bytes.
     pub memory_bytes: u64,
-    /// The most that it had so far, in bytes.
+    /// Its peak resident memory so far, in bytes.
     pub most_memory_bytes: u64,
 }
 
@@ -55,36 +55,37 @@ impl Report {
         }
     }
 
-    /// The table and what it was measured with, as Markdown.
+    /// The table with the parameters of the measurement, as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
-            "| case | request | requests/s | p50 µs | p99 µs | shed | errors | gateway's memory MiB | the most MiB |\n\
+            "| case | request | requests/s | p50 µs | p99 µs | shed | errors | gateway RSS MiB | peak RSS MiB |\n\
              | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
         );
         for row in &self.rows {
-            let of = &row.figures;
+            let figures = &row.figures;
             let case = if row.section == Section::SlowScanners {
-                format!("{} slow scanners", row.scanners.as_ref().map_or(0, |seen| seen.reading))
+                format!("{} slow scanners", row.scanners.as_ref().map_or(0, |stats| stats.reading))
             } else {
                 row.case.clone()
             };
             text += &format!(
                 "| {case} | {} | {:.0} | {} | {} | {} | {} | {} | {} |\n",
                 row.request,
-                of.rate,
-                of.p50_ns / 1000,
-                of.p99_ns / 1000,
-                of.shed,
-                of.errors,
+                figures.rate,
+                figures.p50_ns / 1000,
+                figures.p99_ns / 1000,
+                figures.shed,
+                figures.errors,
                 row.memory_bytes >> 20,
                 row.most_memory_bytes >> 20,
             );
         }
         let options = &self.options;
         text += &format!(
-            "\nprism serve on {}; {} connections with {} requests in flight on each, and one on each where connections \
-             grow; {} s after {} s each. Each case has a gateway and data of its own.\nMachine: {}.\n",
-            word(&options.serve),
+            "\nprism serve on {}; {} connections with {} requests in flight on each (one on each where connections are \
+             scaled); {} s per measurement after {} s of warm-up. Each case has a separate gateway and data.\n\
+             Machine: {}.\n",
+            value_name(&options.serve),
             options.connections,
             options.in_flight,
             options.seconds,
@@ -95,11 +96,11 @@ impl Report {
             text += &format!("- {version}\n");
         }
         for row in &self.rows {
-            if let Some(seen) = &row.scanners {
+            if let Some(stats) = &row.scanners {
                 text += &format!(
-                    "- the {} slow scanners read {} messages of at most {} items (0: the gateway's choice); {} streams were \
+                    "- {} slow scanners read {} messages of at most {} items (0: the gateway's choice); {} streams were \
                      shed or ended by their deadline\n",
-                    seen.reading, seen.messages, self.options.scanner_items, seen.failed
+                    stats.reading, stats.messages, self.options.scanner_items, stats.failed
                 );
             }
             if let Some(error) = &row.figures.first_error {

@@ -1,4 +1,4 @@
-//! Clients that open a stream over everything and read one message a second: what is sent to them has to wait somewhere.
+//! Slow scanners: clients that scan everything but read one message per second, so the responses must be buffered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,11 +12,10 @@ use tokio::task::JoinSet;
 use crate::client::{Grpc, NAMESPACE};
 use crate::failure::Failure;
 
-/// How long it may take until all have a first message. Together they ask for more than a small machine gives, and then
-/// some are shed and try again.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Wait limit for the first messages. The total demand exceeds a small machine, so some scans are shed and retried.
+const FIRST_MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Slow readers. They end with the value.
+/// Slow readers, stopped on drop.
 pub(super) struct Scanners {
     tasks: JoinSet<()>,
     counts: Arc<Counts>,
@@ -27,24 +26,24 @@ struct Counts {
     reading: AtomicUsize,
     messages: AtomicU64,
     failed: AtomicU64,
-    /// Told of each reader's first message.
+    /// Notified of each reader's first message.
     first: Notify,
 }
 
-/// What the slow readers saw.
+/// Statistics of the slow readers.
 #[derive(Debug, Clone, Serialize)]
-pub struct Seen {
-    /// How many had a first message before the measurement.
+pub struct ScannerStats {
+    /// Readers with a first message before the measurement.
     pub reading: usize,
-    /// Messages that all of them have read.
+    /// Messages read in total.
     pub messages: u64,
-    /// Streams that were shed, or ended by their deadline, and were opened again.
+    /// Streams that were shed or ended by their deadline, and were reopened.
     pub failed: u64,
 }
 
 impl Scanners {
-    /// Opens so many that ask for messages of so many items, each on a connection of its own, and waits until each has its
-    /// first message, or half a minute.
+    /// Starts `number` readers with `items` per message, each on a dedicated connection; waits for each reader's first
+    /// message, at most half a minute.
     pub(super) async fn open(endpoint: &str, number: usize, items: u32) -> Result<Self, Failure> {
         let counts = Arc::new(Counts::default());
         let mut tasks = JoinSet::new();
@@ -57,27 +56,27 @@ impl Scanners {
                 counts.first.notified().await;
             }
         };
-        // How many are reading by then is told.
-        let _ = tokio::time::timeout(PATIENCE, all).await;
+        // The report shows the number of readers at that time.
+        let _ = tokio::time::timeout(FIRST_MESSAGE_TIMEOUT, all).await;
         Ok(Self { tasks, counts })
     }
 
-    /// How many are reading, and what they have seen so far.
-    pub(super) fn seen(&self) -> Seen {
-        Seen {
+    /// The current statistics.
+    pub(super) fn stats(&self) -> ScannerStats {
+        ScannerStats {
             reading: self.counts.reading.load(Ordering::Relaxed),
             messages: self.counts.messages.load(Ordering::Relaxed),
             failed: self.counts.failed.load(Ordering::Relaxed),
         }
     }
 
-    /// Ends them.
+    /// Stops all readers.
     pub(super) async fn close(mut self) {
         self.tasks.shutdown().await;
     }
 }
 
-/// Reads one message a second, for ever; a stream that is over is opened again.
+/// Reads one message per second, forever; reopens ended streams.
 async fn read(mut client: Grpc, items: u32, counts: Arc<Counts>) {
     let mut first = true;
     loop {

@@ -1,4 +1,4 @@
-//! Those who read a whole namespace.
+//! Readers of a whole namespace.
 
 use std::fs::File;
 use std::io::{BufReader, Read as _};
@@ -15,10 +15,9 @@ use crate::load::state::State;
 use crate::process::find;
 use crate::target::postgres_folders;
 
-/// Streams all items and checks each: its value, and that none comes twice or out of order. A stream that its deadline ends
-/// is resumed.
+/// Streams all items and verifies values, uniqueness and order. Resumes a stream that its deadline ended.
 pub(super) async fn gateway(client: &mut Grpc, state: &State) -> Result<u64, Failure> {
-    let failed = |why: &str| Failure::Failed(format!("a scan: {why}"));
+    let failed = |why: &str| Failure::Failed(format!("scan: {why}"));
     let mut count = 0;
     let mut last: Option<(String, Bytes)> = None;
     let mut token = Bytes::new();
@@ -51,7 +50,7 @@ fn check(state: &State, entry: Entry, last: Option<(String, Bytes)>) -> Result<(
     let item = entry.item.ok_or("an entry without an item")?;
     let this = (entry.id, item.key);
     if last.is_some_and(|last| last >= this) {
-        return Err(format!("{} came after one that is not before it", this.0));
+        return Err(format!("{} is out of order or a duplicate", this.0));
     }
     let (Some(record), Some(number)) = (record_of(&this.0), item_of(&this.1)) else {
         return Err(format!("'{}' was never written", this.0));
@@ -60,7 +59,7 @@ fn check(state: &State, entry: Entry, last: Option<(String, Bytes)>) -> Result<(
     Ok(this)
 }
 
-/// `sqlite3`, which writes to its output.
+/// The `sqlite3` command, with stdout to the file.
 pub(super) fn sqlite3(database: &str, file: &Path) -> Result<Command, Failure> {
     let output = File::create(file).map_err(|why| Failure::of("sqlite3", &why))?;
     let mut command = Command::new("sqlite3");
@@ -73,7 +72,7 @@ pub(super) fn sqlite3(database: &str, file: &Path) -> Result<Command, Failure> {
     Ok(command)
 }
 
-/// `psql`, which writes the file itself.
+/// The `psql` command, which writes the file itself.
 pub(super) fn psql(url: &str, file: &Path) -> Command {
     let program = find("psql", &postgres_folders()).unwrap_or_default();
     let mut command = Command::new(program);
@@ -87,7 +86,7 @@ pub(super) fn psql(url: &str, file: &Path) -> Command {
     command
 }
 
-/// Lines of a file.
+/// Number of lines in a file.
 pub(super) fn lines(file: &Path) -> Result<u64, Failure> {
     let failed = |why| Failure::of(&file.display().to_string(), &why);
     let mut reader = BufReader::new(File::open(file).map_err(failed)?);
@@ -110,7 +109,7 @@ mod tests {
     use prism_proto::keyvalue::v1::Item;
 
     #[test]
-    fn an_entry_twice_out_of_order_or_of_another_record_is_caught() {
+    fn a_duplicate_out_of_order_or_foreign_entry_is_detected() {
         let values = Sizes::new(50, 50).unwrap();
         let keys = Keys::new(Choice::Uniform, 10).unwrap();
         let state = State::new(Mix::only(Step::Scan), keys, values, 10, 1);

@@ -1,37 +1,37 @@
-//! What the readers came to.
+//! Results of the readers.
 
 use serde::Serialize;
 
 use super::{Options, Reader};
-use crate::arguments::word;
+use crate::arguments::value_name;
 use crate::machine::{Machine, command};
 use crate::stats::Spread;
 
-/// All that was measured.
+/// The results.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What it was measured on.
+    /// The machine.
     pub machine: Machine,
     /// The command line.
     pub command: String,
     /// The options in effect.
     pub options: Options,
-    /// Which versions were measured.
+    /// The measured versions.
     pub versions: Vec<String>,
-    /// Items that each reader has read in each round.
+    /// Items read per reader and round.
     pub items: u64,
-    /// A row for each reader.
+    /// One row per reader.
     pub rows: Vec<Row>,
 }
 
 /// One reader.
 #[derive(Debug, Serialize)]
 pub struct Row {
-    /// Who reads.
+    /// The reader.
     pub reader: Reader,
-    /// What would bring it, if it is not there.
+    /// How to install it, if it is missing.
     pub not_installed: Option<&'static str>,
-    /// What each round took.
+    /// Duration of each round.
     pub seconds: Vec<f64>,
 }
 
@@ -46,15 +46,15 @@ impl Report {
         Self { machine: Machine::here(), command: command(), options: options.clone(), versions, items, rows }
     }
 
-    /// The table and what it was measured with, as Markdown.
+    /// The table with the parameters of the measurement, as Markdown.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
-            "| reader | items/s, median (least..most) | seconds, median |\n| --- | ---: | ---: |\n",
+            "| reader | items/s, median (min..max) | seconds, median |\n| --- | ---: | ---: |\n",
         );
-        #[expect(clippy::cast_precision_loss, reason = "nobody scans 2^52 items")]
+        #[expect(clippy::cast_precision_loss, reason = "no scan has 2^52 items")]
         let items = self.items as f64;
         for row in &self.rows {
-            let name = word(&row.reader);
+            let name = value_name(&row.reader);
             if let Some(how) = row.not_installed {
                 text += &format!("| {name} | not installed ({how}) | - |\n");
                 continue;
@@ -65,8 +65,8 @@ impl Report {
         }
         let options = &self.options;
         text += &format!(
-            "\n{} items: {} records of {}, values of {} bytes; {} rounds, the readers in turn. Each item through the gateway \
-             is checked; the tools write a file.\nMachine: {}.\n",
+            "\n{} items: {} records of {}, values of {} bytes; {} rounds, readers alternating. Items read through the gateway \
+             are verified; the tools write a file.\nMachine: {}.\n",
             self.items,
             options.records,
             options.items_per_record,

@@ -1,17 +1,17 @@
-//! This program again, as a server that stores nothing.
+//! The echo: this program as a server without storage.
 
 use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Kind, Places, Target};
+use super::{Kind, Locations, Target};
 use crate::client::Grpc;
 use crate::failure::Failure;
 use crate::process::{Server, free_address};
 
-pub(super) async fn start(places: &Places, folder: TempDir, values: &str) -> Result<Target, Failure> {
+pub(super) async fn start(locations: &Locations, folder: TempDir, values: &str) -> Result<Target, Failure> {
     let address = free_address()?;
-    let mut command = Command::new(&places.own);
+    let mut command = Command::new(&locations.own);
     command.args(["echo", "--listen", &address.to_string(), "--value-bytes", values]);
     let mut server = Server::start("echo", &mut command, folder.path())?;
     server.ready(address).await?;
@@ -21,6 +21,6 @@ pub(super) async fn start(places: &Places, folder: TempDir, values: &str) -> Res
         endpoint: Grpc::endpoint(address),
         database: String::new(),
         server: Some(server),
-        behind: Box::new(folder),
+        data: Box::new(folder),
     })
 }

@@ -1,4 +1,4 @@
-//! etcd, one member, durable as it is by default.
+//! etcd, one member, with its default durability.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -20,11 +20,11 @@ pub(super) async fn start(folder: TempDir) -> Result<Target, Failure> {
         .args(["--listen-client-urls", &endpoint, "--advertise-client-urls", &endpoint])
         .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
         .args(["--initial-cluster", &format!("default={peers}")])
-        // The 2 GiB of the default would end a long run.
+        // The default quota of 2 GiB would end a long run.
         .args(["--quota-backend-bytes", "8589934592", "--logger", "zap", "--log-level", "error"]);
     let mut server = Server::start("etcd", &mut command, folder.path())?;
     server.ready(clients).await?;
-    elected(&endpoint).await?;
+    await_leader(&endpoint).await?;
     let version = first_line("etcd", "--version").unwrap_or_default();
     Ok(Target {
         kind: Kind::Etcd,
@@ -32,12 +32,12 @@ pub(super) async fn start(folder: TempDir) -> Result<Target, Failure> {
         endpoint,
         database: String::new(),
         server: Some(server),
-        behind: Box::new(folder),
+        data: Box::new(folder),
     })
 }
 
-/// A member takes connections before it has a leader to answer them.
-async fn elected(endpoint: &str) -> Result<(), Failure> {
+/// Waits for the leader election: a member accepts connections before it can serve them.
+async fn await_leader(endpoint: &str) -> Result<(), Failure> {
     let mut client = Etcd::connect(endpoint).await?;
     let began = Instant::now();
     while let Err(failure) = client.get(0).await {

@@ -1,23 +1,23 @@
-//! What can be measured, and what must be installed for it.
+//! The kinds of target, and the programs they require.
 
 use std::path::PathBuf;
 
 use crate::process::find;
 
-/// What can be measured.
+/// A kind of target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Kind {
-    /// A server of the same messages that stores nothing: the ceiling.
+    /// The same API without storage: the upper bound.
     Echo,
     /// `prism serve` on SQLite.
     PrismSqlite,
     /// `prism serve` on Postgres.
     PrismPostgres,
-    /// SQLite itself, in this process.
+    /// SQLite without a gateway, in this process.
     SqliteDirect,
     /// The same Postgres without a gateway.
     PostgresDirect,
-    /// The same Postgres, measured by its own pgbench.
+    /// The same Postgres, measured by pgbench.
     Pgbench,
     /// etcd, one member.
     Etcd,
@@ -25,17 +25,17 @@ pub enum Kind {
     Redis,
 }
 
-/// Whether a program is there.
+/// Whether a program is installed.
 pub(super) enum Installed {
     Yes,
-    /// It is not; what would bring it.
-    Not(&'static str),
+    /// No; how to install it.
+    No(&'static str),
 }
 
 const NO_POSTGRES: &str = "apt-get install postgresql, or give --postgres URL";
 
 impl Kind {
-    /// All of them, in the order of tables.
+    /// All kinds, in table order.
     pub const ALL: [Self; 8] = [
         Self::Echo,
         Self::PrismSqlite,
@@ -61,12 +61,12 @@ impl Kind {
         }
     }
 
-    /// Whether it keeps what is put into it.
+    /// Whether it stores data.
     pub fn stores(self) -> bool {
         self != Self::Echo
     }
 
-    /// Whether it is measured on a Postgres.
+    /// Whether it needs a Postgres.
     pub fn needs_postgres(self) -> bool {
         match self {
             Self::PrismPostgres | Self::PostgresDirect | Self::Pgbench => true,
@@ -76,11 +76,11 @@ impl Kind {
 
     pub(super) fn installed(self, postgres: bool) -> Installed {
         let program = |name: &str, how| {
-            if find(name, &postgres_folders()).is_some() { Installed::Yes } else { Installed::Not(how) }
+            if find(name, &postgres_folders()).is_some() { Installed::Yes } else { Installed::No(how) }
         };
         match self {
             Self::Echo | Self::PrismSqlite | Self::SqliteDirect => Installed::Yes,
-            _ if self.needs_postgres() && !postgres => Installed::Not(NO_POSTGRES),
+            _ if self.needs_postgres() && !postgres => Installed::No(NO_POSTGRES),
             Self::Pgbench => program("pgbench", "apt-get install postgresql-contrib"),
             Self::PrismPostgres | Self::PostgresDirect => Installed::Yes,
             Self::Etcd => program("etcd", "apt-get install etcd-server"),
@@ -89,7 +89,7 @@ impl Kind {
     }
 }
 
-/// Where Debian keeps PostgreSQL's programs, the newest first.
+/// Folders of PostgreSQL's programs on Debian, newest version first.
 pub(crate) fn postgres_folders() -> Vec<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();

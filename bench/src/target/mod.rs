@@ -1,9 +1,9 @@
-//! The servers that are measured, each a process of its own on loopback, with its data in a folder that goes with it.
+//! The servers under test: separate processes on loopback, each with its data in a temporary folder.
 
 mod echo;
 mod etcd;
 mod kind;
-mod places;
+mod locations;
 mod postgres;
 mod prism;
 mod redis;
@@ -15,7 +15,7 @@ use std::fmt;
 use self::kind::Installed;
 pub use self::kind::Kind;
 pub(crate) use self::kind::postgres_folders;
-pub use self::places::Places;
+pub use self::locations::Locations;
 pub use self::postgres::{Postgres, hold};
 pub use self::prism::Storage;
 pub(crate) use self::sql::PGBENCH_TABLE;
@@ -24,21 +24,21 @@ use crate::failure::Failure;
 use crate::process::{Server, data_folder};
 use crate::value::Sizes;
 
-/// A target that takes connections. All of it goes with the value.
+/// A running target. Server and data are removed on drop.
 pub struct Target {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Which version of it.
+    /// Its version.
     pub version: String,
-    /// How to reach it.
+    /// Its address.
     pub endpoint: String,
-    /// Where a gateway keeps its data: a file or a URL; else empty.
+    /// The database of a gateway: a file or a URL; else empty.
     pub database: String,
-    /// Its server, where there is one process alone.
+    /// Its server process, if it has a dedicated one.
     pub server: Option<Server>,
-    /// Dropped after the server: its data.
-    #[expect(dead_code, reason = "it is held, not used")]
-    behind: Box<dyn Any + Send>,
+    /// Guard of its data, dropped after the server.
+    #[expect(dead_code, reason = "held for its drop")]
+    data: Box<dyn Any + Send>,
 }
 
 impl fmt::Debug for Target {
@@ -50,34 +50,34 @@ impl fmt::Debug for Target {
     }
 }
 
-/// What came of starting a target.
+/// The outcome of starting a target.
 #[derive(Debug)]
 pub enum Started {
-    /// It takes connections.
+    /// It accepts connections.
     Running(Box<Target>),
-    /// It is not on this machine; what would bring it.
+    /// It is not installed; how to install it.
     NotInstalled(&'static str),
 }
 
-/// Starts a target. `postgres` is there if the target needs it; the echo answers with values as `values` says.
+/// Starts a target. `postgres` is required if the target needs it; `values` are the sizes of the echo's values.
 ///
 /// # Errors
-/// It is installed and does not start.
+/// It is installed but does not start.
 pub async fn start(
     kind: Kind,
-    places: &Places,
+    locations: &Locations,
     postgres: Option<&Postgres>,
     values: &str,
 ) -> Result<Started, Failure> {
-    if let Installed::Not(how) = kind.installed(postgres.is_some()) {
+    if let Installed::No(how) = kind.installed(postgres.is_some()) {
         return Ok(Started::NotInstalled(how));
     }
     let url = postgres.map(|postgres| postgres.url.as_str()).unwrap_or_default();
-    let folder = data_folder(places.data.as_deref())?;
+    let folder = data_folder(locations.data.as_deref())?;
     let target = match kind {
-        Kind::Echo => echo::start(places, folder, values).await,
-        Kind::PrismSqlite => prism::start(places, folder, Storage::Sqlite).await,
-        Kind::PrismPostgres => prism::start(places, folder, Storage::Postgres(url)).await,
+        Kind::Echo => echo::start(locations, folder, values).await,
+        Kind::PrismSqlite => prism::start(locations, folder, Storage::Sqlite).await,
+        Kind::PrismPostgres => prism::start(locations, folder, Storage::Postgres(url)).await,
         Kind::SqliteDirect => sql::sqlite(folder).await,
         Kind::PostgresDirect => sql::postgres(url).await,
         Kind::Pgbench => sql::pgbench(url).await,
@@ -88,11 +88,11 @@ pub async fn start(
 }
 
 impl Target {
-    /// Clients on `connections` connections, `in_flight` of them on each. Where a connection carries one call at a time,
-    /// each client has one of its own.
+    /// Opens `connections` connections with `in_flight` clients on each. Where a connection carries one call at a time, each
+    /// client gets a dedicated one.
     ///
     /// # Errors
-    /// It does not take connections.
+    /// It does not accept connections.
     pub async fn clients(&self, connections: usize, in_flight: usize) -> Result<Vec<Client>, Failure> {
         let mut clients = Vec::with_capacity(connections * in_flight);
         let url = self.endpoint.as_str();
@@ -120,7 +120,7 @@ impl Target {
                         clients.push(Client::Sqlite(sql::open(url).await?));
                     }
                 }
-                // It brings its own.
+                // pgbench has its own clients.
                 Kind::Pgbench => {}
             }
         }
@@ -128,14 +128,14 @@ impl Target {
     }
 }
 
-/// Sizes as the command line writes them: `N` or `MIN..MAX`.
+/// Parses value sizes from the command line: `N` or `MIN..MAX`.
 ///
 /// # Errors
-/// Says what is allowed.
+/// The allowed values.
 pub fn sizes(text: &str) -> Result<Sizes, String> {
     let number = |text: &str| text.parse::<usize>().unwrap_or(0);
     match text.split_once("..") {
-        Some((least, most)) => Sizes::new(number(least), number(most)),
+        Some((min, max)) => Sizes::new(number(min), number(max)),
         None => Sizes::new(number(text), number(text)),
     }
 }

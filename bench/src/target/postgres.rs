@@ -1,4 +1,4 @@
-//! The Postgres that the gateway and its peers share: one that somebody runs, or a cluster of this run.
+//! The Postgres shared by the gateway and its peers: an external one, or a temporary cluster.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -7,25 +7,25 @@ use prism_testkit::Private;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use url::Url;
 
-use super::Places;
+use super::Locations;
 use super::kind::postgres_folders;
 use crate::failure::Failure;
 use crate::process::find;
 
-/// A Postgres to work on.
+/// A Postgres for the targets.
 #[derive(Debug)]
 pub struct Postgres {
-    /// Its address.
+    /// Its URL.
     pub url: String,
-    /// What it is.
+    /// Its description.
     pub description: String,
-    /// The address that it had before a database was made.
+    /// The original URL, while `url` points to the scratch database.
     maintenance: Option<String>,
-    #[expect(dead_code, reason = "it is held, not used")]
+    #[expect(dead_code, reason = "held for its drop")]
     holder: Option<Holder>,
 }
 
-/// The process that holds the cluster: it takes it away when its input ends, and so also when this process is killed.
+/// The process that holds the cluster, and removes it at the end of its stdin, so also if this process is killed.
 #[derive(Debug)]
 struct Holder(Child);
 
@@ -37,16 +37,16 @@ impl Drop for Holder {
 }
 
 impl Postgres {
-    /// The one that `places` names, or a cluster out of PostgreSQL's programs with its durable settings left on, or what
-    /// PRISM_TEST_POSTGRES demands instead. `None` if there is nothing to make one of.
+    /// The Postgres given by `locations`, or a temporary cluster from PostgreSQL's binaries with default durability, or the
+    /// way forced by PRISM_TEST_POSTGRES. `None` if the binaries are not installed.
     ///
     /// # Errors
-    /// None can be made.
-    pub fn start(places: &Places) -> Result<Option<Self>, Failure> {
-        if let Some(url) = &places.postgres {
+    /// The cluster cannot be started.
+    pub fn start(locations: &Locations) -> Result<Option<Self>, Failure> {
+        if let Some(url) = &locations.postgres {
             return Ok(Some(Self {
                 url: url.clone(),
-                description: "as given".to_owned(),
+                description: "external".to_owned(),
                 maintenance: None,
                 holder: None,
             }));
@@ -55,12 +55,12 @@ impl Postgres {
         {
             return Ok(None);
         }
-        let mut command = Command::new(&places.own);
+        let mut command = Command::new(&locations.own);
         command.arg("hold-postgres").stdin(Stdio::piped()).stdout(Stdio::piped());
         if std::env::var_os("PRISM_TEST_POSTGRES").is_none() {
             command.env("PRISM_TEST_POSTGRES", "binaries");
         }
-        let mut child = command.spawn().map_err(|why| Failure::of("a Postgres cannot be started", &why))?;
+        let mut child = command.spawn().map_err(|why| Failure::of("starting a Postgres", &why))?;
         let output = child.stdout.take();
         let holder = Holder(child);
         let mut lines = output.map(|output| BufReader::new(output).lines()).into_iter().flatten();
@@ -68,42 +68,42 @@ impl Postgres {
             (Some(Ok(url)), Some(Ok(description))) => {
                 Ok(Some(Self { url, description, maintenance: None, holder: Some(holder) }))
             }
-            _ => {
-                Err(Failure::Failed("no Postgres could be started; give one with --postgres URL".to_owned()))
-            }
+            _ => Err(Failure::Failed(
+                "starting a Postgres failed; set --postgres URL to use a running one".to_owned(),
+            )),
         }
     }
 }
 
-/// The database that is made anew for each case.
-const FRESH: &str = "prism_bench_scale";
+/// Name of the scratch database, recreated for each case.
+const SCRATCH: &str = "prism_bench_scale";
 
 impl Postgres {
-    /// Makes a database anew, and has this value stand for it.
+    /// Recreates the scratch database and switches to it.
     ///
     /// # Errors
-    /// The server refuses it.
-    pub async fn fresh(&mut self) -> Result<(), Failure> {
-        self.tidy().await?;
-        self.say(&format!("CREATE DATABASE {FRESH}")).await?;
+    /// The server returns an error.
+    pub async fn create_scratch(&mut self) -> Result<(), Failure> {
+        self.drop_scratch().await?;
+        self.execute(&format!("CREATE DATABASE {SCRATCH}")).await?;
         let mut url = Url::parse(&self.url).map_err(|why| Failure::of("postgres", &why))?;
-        url.set_path(FRESH);
+        url.set_path(SCRATCH);
         self.maintenance = Some(std::mem::replace(&mut self.url, url.into()));
         Ok(())
     }
 
-    /// Drops that database, if there is one, and has this value stand for what it stood for before.
+    /// Switches back to the original database and drops the scratch database.
     ///
     /// # Errors
-    /// The server refuses it.
-    pub async fn tidy(&mut self) -> Result<(), Failure> {
+    /// The server returns an error.
+    pub async fn drop_scratch(&mut self) -> Result<(), Failure> {
         if let Some(url) = self.maintenance.take() {
             self.url = url;
         }
-        self.say(&format!("DROP DATABASE IF EXISTS {FRESH} WITH (FORCE)")).await
+        self.execute(&format!("DROP DATABASE IF EXISTS {SCRATCH} WITH (FORCE)")).await
     }
 
-    async fn say(&self, sql: &str) -> Result<(), Failure> {
+    async fn execute(&self, sql: &str) -> Result<(), Failure> {
         let failed = |why: sqlx::Error| Failure::of("postgres", &why);
         let mut connection = PgConnection::connect(&self.url).await.map_err(failed)?;
         let sql = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()));
@@ -111,15 +111,15 @@ impl Postgres {
     }
 }
 
-/// Makes a cluster, prints its address and what it is, and keeps it until the input ends.
+/// Starts a cluster, prints its URL and description, and keeps it until the end of stdin.
 ///
 /// # Errors
-/// None can be made.
+/// It cannot be started.
 pub async fn hold() -> Result<(), Failure> {
     let server = Private::launch().await.map_err(|why| Failure::Failed(why.to_string()))?;
     let description = server.describe().to_string().replace('\n', " ");
     let _ = writeln!(std::io::stdout(), "{}\n{description}", server.url());
-    // However the input ends, this is over.
+    // Any end of the input ends the process, also an error.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     drop(server);
     Ok(())

@@ -1,4 +1,4 @@
-//! The gateway, as `prism serve` runs it by default: durable, on loopback.
+//! The gateway with the defaults of `prism serve`: durable, on loopback.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,26 +6,30 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Kind, Places, Target};
+use super::{Kind, Locations, Target};
 use crate::client::Grpc;
 use crate::failure::Failure;
 use crate::process::{Server, first_line, free_address};
 
-/// Where the gateway keeps its data.
+/// The gateway's storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage<'a> {
     /// A SQLite file in its folder.
     Sqlite,
-    /// The Postgres with this address.
+    /// The Postgres at this URL.
     Postgres(&'a str),
 }
 
-/// Starts `prism serve`. Variables `PRISM_…` of the environment hold for it too, so that settings can be tried; only the
-/// line for each call is not logged unless PRISM_LOGGING_LEVEL says otherwise.
+/// Starts `prism serve`. It inherits `PRISM_…` environment variables, to try out settings; the per-call log line is off
+/// unless PRISM_LOGGING_LEVEL is set.
 ///
 /// # Errors
 /// It does not start.
-pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>) -> Result<Target, Failure> {
+pub(super) async fn start(
+    locations: &Locations,
+    folder: TempDir,
+    storage: Storage<'_>,
+) -> Result<Target, Failure> {
     let address = free_address()?;
     let kind = match storage {
         Storage::Sqlite => Kind::PrismSqlite,
@@ -35,11 +39,11 @@ pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>
         Storage::Sqlite => folder.path().join("prism.db").to_string_lossy().into_owned(),
         Storage::Postgres(url) => url.to_owned(),
     };
-    let mut command = command(&places.prism, folder.path(), storage);
+    let mut command = command(&locations.prism, folder.path(), storage);
     command.args(["serve", "--listen", &address.to_string()]);
     let mut server = Server::start(kind.name(), &mut command, folder.path())?;
     server.ready(address).await?;
-    let version = first_line(&places.prism, "--version").unwrap_or_default();
+    let version = first_line(&locations.prism, "--version").unwrap_or_default();
     let version = format!("{version}; {}", settings(&command));
     Ok(Target {
         kind,
@@ -47,7 +51,7 @@ pub(super) async fn start(places: &Places, folder: TempDir, storage: Storage<'_>
         endpoint: Grpc::endpoint(address),
         database,
         server: Some(server),
-        behind: Box::new(folder),
+        data: Box::new(folder),
     })
 }
 
@@ -64,7 +68,7 @@ fn command(program: &Path, folder: &Path, storage: Storage<'_>) -> Command {
             command.env("PRISM_DATABASE_TYPE", "postgres").env("PRISM_DATABASE_URL", url);
         }
     }
-    // As many as `scale` opens, and more than the default; what they cost is part of what is measured.
+    // Enough for `scale`, which opens more than the default; their cost is part of the measurement.
     if std::env::var_os("PRISM_SERVER_MAX_CONNECTIONS").is_none() {
         command.env("PRISM_SERVER_MAX_CONNECTIONS", "4000");
     }
@@ -74,9 +78,9 @@ fn command(program: &Path, folder: &Path, storage: Storage<'_>) -> Command {
     command
 }
 
-/// What differs from the defaults, for whoever reads the figures: never an address or a secret.
+/// Settings that differ from the defaults, for the report, without addresses and secrets.
 fn settings(command: &Command) -> String {
-    let told = |name: &str| {
+    let is_public = |name: &str| {
         name.starts_with("PRISM_")
             && !["_URL", "_PATH", "TOKEN", "PASSWORD", "PRISM_TEST", "_ENDPOINT"]
                 .iter()
@@ -87,7 +91,7 @@ fn settings(command: &Command) -> String {
     let settings: BTreeMap<_, _> = inherited.chain(set).collect();
     let settings = settings.iter().filter_map(|(name, value)| {
         let (name, value) = (name.to_str()?, value.as_ref()?.to_str()?);
-        told(name).then(|| format!("{name}={value}"))
+        is_public(name).then(|| format!("{name}={value}"))
     });
     settings.collect::<Vec<_>>().join(" ")
 }
@@ -97,13 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_told_and_secrets_are_not() {
+    fn settings_are_listed_without_secrets() {
         let mut command = Command::new("prism");
         command
             .env("PRISM_DATABASE_URL", "postgres://me:secret@host/db")
             .env("PRISM_AUTH_TOKENS", "[secret]");
         command.env("PRISM_LOGGING_LEVEL", "warn").env_remove("PRISM_CONFIG");
-        let told = settings(&command);
-        assert!(told.contains("PRISM_LOGGING_LEVEL=warn") && !told.contains("secret"), "{told}");
+        let text = settings(&command);
+        assert!(text.contains("PRISM_LOGGING_LEVEL=warn") && !text.contains("secret"), "{text}");
     }
 }

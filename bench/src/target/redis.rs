@@ -1,4 +1,4 @@
-//! Redis, made durable: each write is on the disk before it is acknowledged.
+//! Redis, configured for durability: each write is synced to disk before its acknowledgement.
 
 use std::process::Command;
 
@@ -26,6 +26,6 @@ pub(super) async fn start(folder: TempDir) -> Result<Target, Failure> {
         endpoint: format!("redis://{address}"),
         database: String::new(),
         server: Some(server),
-        behind: Box::new(folder),
+        data: Box::new(folder),
     })
 }

@@ -1,4 +1,4 @@
-//! The databases themselves, without a gateway before them: a table with the same primary key.
+//! The databases without a gateway: a table with the same primary key.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::client::{Sqlite, TABLE};
 use crate::failure::Failure;
 use crate::process::{find, first_line};
 
-/// pgbench writes values of its own making, so it has a table of its own.
+/// A separate table for pgbench, which writes other values.
 pub(crate) const PGBENCH_TABLE: &str = "prism_bench_pgbench";
 
 pub(super) async fn sqlite(folder: TempDir) -> Result<Target, Failure> {
@@ -24,15 +24,15 @@ pub(super) async fn sqlite(folder: TempDir) -> Result<Target, Failure> {
         sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(failed)?;
     Ok(Target {
         kind: Kind::SqliteDirect,
-        version: format!("SQLite {version}, WAL, synchronous=FULL, a connection for each client"),
+        version: format!("SQLite {version}, WAL, synchronous=FULL, one connection per client"),
         endpoint,
         database: String::new(),
         server: None,
-        behind: Box::new((connection, folder)),
+        data: Box::new((connection, folder)),
     })
 }
 
-/// A client of the file.
+/// Opens a client of the file.
 pub(super) async fn open(path: &str) -> Result<Sqlite, Failure> {
     options(path).connect().await.map(Sqlite::new).map_err(|why| Failure::of("sqlite", &why))
 }
@@ -46,22 +46,22 @@ fn options(path: &str) -> SqliteConnectOptions {
 }
 
 pub(super) async fn postgres(url: &str) -> Result<Target, Failure> {
-    let version = tables(url, &TABLE.replace("blob", "bytea"), "prism_bench").await?;
+    let version = recreate_table(url, &TABLE.replace("blob", "bytea"), "prism_bench").await?;
     Ok(Target {
         kind: Kind::PostgresDirect,
-        version: format!("Postgres {version}, a session for each client"),
+        version: format!("Postgres {version}, one session per client"),
         endpoint: url.to_owned(),
         database: String::new(),
         server: None,
-        behind: Box::new(()),
+        data: Box::new(()),
     })
 }
 
 pub(super) async fn pgbench(url: &str) -> Result<Target, Failure> {
     let table = TABLE.replace("blob", "bytea").replace("prism_bench", PGBENCH_TABLE);
-    // Its values could be compressed, which the others' cannot.
+    // No compression: pgbench's values are compressible, those of the other targets are not.
     let table = format!("{table}; ALTER TABLE {PGBENCH_TABLE} ALTER COLUMN value SET STORAGE EXTERNAL");
-    tables(url, &table, PGBENCH_TABLE).await?;
+    recreate_table(url, &table, PGBENCH_TABLE).await?;
     let program = find("pgbench", &postgres_folders()).unwrap_or_default();
     Ok(Target {
         kind: Kind::Pgbench,
@@ -69,12 +69,12 @@ pub(super) async fn pgbench(url: &str) -> Result<Target, Failure> {
         endpoint: url.to_owned(),
         database: String::new(),
         server: None,
-        behind: Box::new(()),
+        data: Box::new(()),
     })
 }
 
-/// Makes a table anew; the server's version.
-async fn tables(url: &str, create: &str, name: &str) -> Result<String, Failure> {
+/// Recreates a table; returns the server's version.
+async fn recreate_table(url: &str, create: &str, name: &str) -> Result<String, Failure> {
     let failed = |why: sqlx::Error| Failure::of("postgres", &why);
     let mut connection = PgConnection::connect(url).await.map_err(failed)?;
     let sql = format!("DROP TABLE IF EXISTS {name}; {create}");

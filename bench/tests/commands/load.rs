@@ -10,15 +10,15 @@ const QUICK: [&str; 9] =
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        trial("load_takes_every_step_of_every_mix", every_mix),
-        trial("load_at_a_rate_counts_each_request_that_was_due", at_a_rate),
+        trial("load_executes_every_step_of_every_mix", every_mix),
+        trial("load_at_a_rate_counts_every_due_request", at_a_rate),
         trial("load_fails_on_a_stale_answer", stale),
-        trial("load_refuses_a_share_of_one_kind_of_request", share),
+        trial("load_refuses_a_read_share_for_one_kind_of_request", share),
         trial("scan_reads_exactly_what_was_written", scan),
     ]
 }
 
-/// Runs it and reads its figures.
+/// Runs the command and parses its JSON report.
 fn figures(arguments: &[&str]) -> Result<Value, Failed> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("new").join("figures.json");
@@ -40,17 +40,17 @@ fn every_mix() -> Result<(), Failed> {
         ("f", vec!["read", "read-modify-write"]),
     ];
     for (mix, steps) in steps {
-        // Half of each, so that a short run has both.
+        // Half of each, so that a short run includes both.
         let share: &[&str] = if steps.is_empty() { &[] } else { &["--read-share", "0.5"] };
         let report = figures(&[&QUICK[..], &["--mix", mix], share].concat())?;
         let point = &report["points"][0];
         ensure(point["all"]["errors"] == 0 && point["all"]["rate"].as_f64() > Some(0.0), || {
             format!("{point}")
         })?;
-        let of = point["steps"].as_array().ok_or("there are no steps")?;
-        let names: Vec<_> = of.iter().filter_map(|step| step["step"].as_str()).collect();
+        let figures = point["steps"].as_array().ok_or("no steps")?;
+        let names: Vec<_> = figures.iter().filter_map(|step| step["step"].as_str()).collect();
         ensure(names == steps, || format!("{mix}: {names:?}"))?;
-        let all = of.iter().all(|step| step["answers"].as_u64() > Some(0));
+        let all = figures.iter().all(|step| step["answers"].as_u64() > Some(0));
         ensure(all, || format!("{mix}: {point}"))?;
     }
     Ok(())
@@ -58,31 +58,31 @@ fn every_mix() -> Result<(), Failed> {
 
 fn at_a_rate() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let svg = folder.path().join("pictures");
+    let svg = folder.path().join("plots");
     let open = ["--mix", "a", "--rate", "100,200", "--svg", &svg.to_string_lossy()];
     let report = figures(&[&QUICK[..], &open].concat())?;
     for (point, due) in [(0, 20), (1, 40)] {
         let all = &report["points"][point]["all"];
-        // The clock's rounding may move one over the edge.
+        // Clock rounding may move one over the edge.
         let answers = all["answers"].as_u64().ok_or("no answers")?;
         ensure(answers.abs_diff(due) <= 1 && all["errors"] == 0 && all["unsent"] == 0, || format!("{all}"))?;
     }
-    let picture = std::fs::read_to_string(svg.join("latency-by-rate.svg"))?;
-    ensure(picture.contains("p99.9"), || picture.clone())
+    let plot = std::fs::read_to_string(svg.join("latency-by-rate.svg"))?;
+    ensure(plot.contains("p99.9"), || plot.clone())
 }
 
 fn stale() -> Result<(), Failed> {
     let output = bench(&[&QUICK[..], &["--mix", "a"]].concat(), Some("stale"))?;
     ensure(output.status.code() == Some(1), || format!("{}: {}", output.status, stdout(&output)))?;
-    let said = stderr(&output);
-    ensure(said.contains("a stale answer"), || said)
+    let errors = stderr(&output);
+    ensure(errors.contains("a stale answer"), || errors)
 }
 
 fn share() -> Result<(), Failed> {
     let output = bench(&[&QUICK[..], &["--mix", "c", "--read-share", "0.5"]].concat(), None)?;
     ensure(output.status.code() == Some(2), || format!("{}", output.status))?;
-    let said = stderr(&output);
-    ensure(said.contains("a, b, d, e and f"), || said)
+    let errors = stderr(&output);
+    ensure(errors.contains("a, b, d, e or f"), || errors)
 }
 
 fn scan() -> Result<(), Failed> {

@@ -1,10 +1,10 @@
-//! The binary itself, as it is run: against the gateway, and against servers that lie.
+//! End-to-end tests of the binary, against the gateway and against faulty servers.
 //!
-//! The gateway is this test's own executable: a crate is not given another crate's binary, and started as `prism` is
-//! (`serve …`), this one is it.
+//! This test executable is also the gateway when started like `prism` (`serve …`), because cargo gives a crate no path to
+//! another crate's binary.
 
 mod compare;
-mod liar;
+mod faulty;
 mod load;
 
 use std::process::{Command, ExitCode, Output};
@@ -13,8 +13,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).is_some_and(|command| command == "serve" || command == "--version") {
-        return match std::env::var(liar::VARIABLE) {
-            Ok(lie) => liar::serve(&lie),
+        return match std::env::var(faulty::VARIABLE) {
+            Ok(fault) => faulty::serve(&fault),
             Err(_) => prism_proxy::cli::main(),
         };
     }
@@ -22,24 +22,24 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// A test.
+/// A test trial.
 fn trial(name: &str, test: fn() -> Result<(), Failed>) -> Trial {
     Trial::test(name, test)
 }
 
-/// Runs `prism-bench` with this executable as the gateway, which lies if it is told to.
-fn bench(arguments: &[&str], lie: Option<&str>) -> Result<Output, Failed> {
+/// Runs `prism-bench` with this executable as the gateway, with an optional fault.
+fn bench(arguments: &[&str], fault: Option<&str>) -> Result<Output, Failed> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prism-bench"));
     command.args(arguments).arg("--prism").arg(std::env::current_exe()?);
-    if let Some(lie) = lie {
-        command.env(liar::VARIABLE, lie);
+    if let Some(fault) = fault {
+        command.env(faulty::VARIABLE, fault);
     }
     Ok(command.output()?)
 }
 
-/// Fails with `what` unless it holds.
-fn ensure(holds: bool, what: impl FnOnce() -> String) -> Result<(), Failed> {
-    if holds { Ok(()) } else { Err(what().into()) }
+/// Fails with `message` unless `condition` holds.
+fn ensure(condition: bool, message: impl FnOnce() -> String) -> Result<(), Failed> {
+    if condition { Ok(()) } else { Err(message().into()) }
 }
 
 fn stdout(output: &Output) -> String {

@@ -1,4 +1,4 @@
-//! What the suite needs to know of an abstraction, such as KeyValue: its store, its requests, its contract and its cases.
+//! The suite's interface to an abstraction, such as KeyValue: its store, its requests, its contract and its cases.
 
 use std::fmt::{Debug, Display};
 use std::future::Future;
@@ -10,7 +10,7 @@ use prism_contract::Requirement;
 use super::mutation::{KillMatrix, Mutant, WireOnly};
 use super::{Case, Failure, Harness, Transcript};
 
-/// An abstraction under test. A type without values stands for it.
+/// An abstraction under test, represented by an uninhabited type.
 pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Sync + 'static {
     /// A store as its clients see it.
     type Store: ?Sized + Send + Sync + 'static;
@@ -18,7 +18,7 @@ pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Syn
     type Request: Debug + Clone + PartialEq + Eq + Send + Sync + 'static;
     /// The response to a request.
     type Response: Debug + Clone + PartialEq + Eq + Send + Sync + 'static;
-    /// Something that a store may offer beyond the core of the contract.
+    /// An optional capability beyond the core of the contract.
     type Capability: Debug + Display + Clone + Copy + PartialEq + Eq + Hash + Send + Sync + 'static;
     /// A set of capabilities.
     type Capabilities: Debug + Clone + Copy + PartialEq + Eq + Default + Send + Sync + 'static;
@@ -32,32 +32,31 @@ pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Syn
     /// The name of a capability in the contract.
     fn capability_name(capability: Self::Capability) -> &'static str;
 
-    /// Every case, in the contract's order.
+    /// All cases, in the contract's order.
     fn cases() -> impl Iterator<Item = &'static Case<Self>> + Send;
 
-    /// The store with this seeded bug, in this process.
+    /// An in-process store with this seeded bug.
     fn flawed(mutant: &Mutant) -> Arc<dyn Harness<Self>>;
 
-    /// Stores without a bug, each with the capabilities of some mutants; all cases must pass on them.
+    /// Correct stores, each with the capabilities of some mutants; all cases must pass on them.
     fn sound() -> Vec<Arc<dyn Harness<Self>>>;
 
-    /// Sends a request. A response that does not end is cut off at [`Abstraction::endless`].
+    /// Sends a request. An endless response is cut off at [`Abstraction::endless`].
     fn send(
         store: &Self::Store,
         request: Self::Request,
     ) -> impl Future<Output = Result<Self::Response, Failure>> + Send;
 
-    /// The beginning of a response that should have ended, with what was expected and what came instead; `None`: it ended.
+    /// The truncated form of an endless response, with the expected and the actual text; `None`: the response ended.
     fn endless(
         request: &Self::Request,
         response: &Self::Response,
     ) -> Option<(Self::Response, String, String)>;
 
-    /// The lines of a transcript, step by step: the request in one, its outcome in any number. `None`: the step is no
-    /// request.
+    /// A transcript's text per step: one line for the request, any number for its outcome. `None`: not a request.
     fn lines(transcript: &Transcript<Self>) -> Vec<Option<(String, Vec<String>)>>;
 
-    /// The case of this id.
+    /// The case with this id.
     fn case(id: &str) -> Option<&'static Case<Self>> {
         Self::cases().find(|case| case.id == id)
     }
@@ -73,32 +72,31 @@ pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Syn
     }
 }
 
-/// The contract of an abstraction, and what the suite has recorded about itself: all that a report needs beside the
-/// results.
+/// An abstraction's contract and the suite's own recorded data: everything a report needs besides the results.
 #[derive(Debug, Clone, Copy)]
 pub struct Contract {
     /// The abstraction's name.
     pub name: &'static str,
-    /// The contract's version.
+    /// The version of the contract.
     pub version: &'static str,
-    /// Its rules, in its order.
+    /// The rules, in the contract's order.
     pub requirements: fn() -> &'static [Requirement],
-    /// The names of the capabilities that it knows, in its order.
+    /// The names of the defined capabilities, in the contract's order.
     pub capabilities: fn() -> Vec<&'static str>,
     /// The whole contract as Markdown.
     pub text: &'static str,
     /// The seeded bugs, in the contract's order.
     pub mutants: fn() -> Vec<&'static Mutant>,
-    /// Which cases fail on which mutants, as it was recorded.
+    /// The recorded kill matrix: which cases fail on which mutants.
     pub kill_matrix: fn() -> &'static KillMatrix,
-    /// The rules that no store can break.
+    /// The rules that only a raw server can break, not a store.
     pub wire_only: &'static [WireOnly],
     /// The ids of all cases, in the suite's order.
     pub cases: fn() -> Vec<&'static str>,
 }
 
 impl Contract {
-    /// The seeded bug of this name.
+    /// The seeded bug with this name.
     pub fn mutant(&self, name: &str) -> Option<&'static Mutant> {
         (self.mutants)().into_iter().find(|mutant| mutant.name == name)
     }

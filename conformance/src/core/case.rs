@@ -1,4 +1,4 @@
-//! One proof: a sentence of the contract, the rules it proves, and the code that proves it.
+//! A case: a sentence of the contract, the rules it proves, and the code that proves it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use prism_contract::Level;
 
 use super::{Abilities, Ability, Abstraction, Ctx, Harness, Mode, Stop};
 
-/// What a case's code answers.
+/// The result of a case's code.
 pub(crate) type Proof = Result<(), Stop>;
 
 /// The code of a case.
@@ -15,46 +15,46 @@ pub(crate) type Run<A> = for<'a> fn(&'a Ctx<A>) -> Pin<Box<dyn Future<Output = P
 
 /// A case of the suite.
 pub struct Case<A: Abstraction> {
-    /// Its name, such as `put::replaces_the_whole_item`.
+    /// The id, such as `put::replaces_the_whole_item`.
     pub id: &'static str,
     /// A sentence of the contract.
     pub title: &'static str,
-    /// The ids of the rules it proves.
+    /// The ids of the proved rules.
     pub proves: &'static [&'static str],
-    /// Whether a store that fails it is not conformant.
+    /// The level: a store that fails a MUST case is not conformant.
     pub level: Level,
-    /// What the store must offer or the harness be able to do.
+    /// The required capabilities of the store and abilities of the harness.
     pub needs: &'static [Need<A>],
-    /// How it proves.
+    /// The method of proof.
     pub kind: Kind,
     pub(crate) run: Run<A>,
 }
 
-/// How a case proves what it proves.
+/// A case's method of proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A few operations with known answers.
+    /// A few operations with known responses.
     Example,
-    /// Random operations against a model.
+    /// Random operations, compared with a model.
     Property,
-    /// A transcript compared with the golden one.
+    /// A transcript, compared with the golden one.
     Scenario,
-    /// Concurrent operations, whose history is checked.
+    /// Concurrent operations and a check of their history.
     History,
 }
 
-/// Something without which a case cannot run.
+/// A requirement of a case: without it the case cannot run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need<A: Abstraction> {
-    /// The store claims this capability.
+    /// The store declares this capability.
     Claim(A::Capability),
-    /// The store does not claim this capability: the opposite case.
+    /// The store does not declare this capability: the opposite case.
     NoClaim(A::Capability),
-    /// The harness can do this.
+    /// The harness has this ability.
     Ability(Ability),
-    /// The store is reached by gRPC.
+    /// The store is reached over gRPC.
     Wire,
-    /// Nothing else uses the server meanwhile, so that it can be watched, or stopped where the harness can do that.
+    /// Exclusive use of the server, so that it can be observed, or stopped where the harness has that ability.
     Alone,
 }
 
@@ -78,8 +78,8 @@ impl<A: Abstraction> Case<A> {
         self
     }
 
-    /// Whether it stops its server, takes the database away or watches the process, so that no other case may use the same
-    /// server meanwhile.
+    /// Whether the case needs exclusive use of its server: it stops the server, makes the database unavailable or observes
+    /// the process.
     pub fn is_alone(&self) -> bool {
         self.needs.iter().any(|need| match need {
             Need::Alone => true,
@@ -88,21 +88,21 @@ impl<A: Abstraction> Case<A> {
         })
     }
 
-    /// Whether it plays thousands of operations, or waits for a clock or for what a server does in its own time. Such cases
-    /// begin first, so that nobody waits for them alone at the end.
+    /// Whether the case is slow: it plays thousands of operations, or waits for a clock or for background work of a server.
+    /// Slow cases are scheduled first, so that none of them runs alone at the end.
     pub(crate) fn may_take_long(&self) -> bool {
         matches!(self.kind, Kind::Property | Kind::Scenario) || self.is_alone()
     }
 
-    /// What it may do of what `harness` can: a case that does not say that it wants a server to itself may not disturb it.
-    pub(crate) fn may_do(&self, harness: &dyn Harness<A>) -> Abilities {
+    /// The abilities of `harness` that the case may use: only a case with exclusive use of its server may disturb it.
+    pub(crate) fn permitted_abilities(&self, harness: &dyn Harness<A>) -> Abilities {
         let able = harness.abilities();
         let harmless = |ability: &Ability| self.is_alone() || !ability.disturbs();
         let able = Ability::ALL.into_iter().filter(|ability| able.contains(*ability)).filter(harmless);
         able.fold(Abilities::NONE, Abilities::with)
     }
 
-    /// Why this case does not run on `harness`; `None`: it runs.
+    /// The reason why this case does not run on `harness`; `None`: it runs.
     pub fn obstacle(&self, harness: &dyn Harness<A>) -> Option<Obstacle> {
         let claimed = |claim| A::offers(harness.claims(), claim);
         self.needs.iter().find_map(|need| match *need {
@@ -117,31 +117,31 @@ impl<A: Abstraction> Case<A> {
     }
 }
 
-/// Why a case does not run on a harness.
+/// A reason why a case does not run on a harness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
-    /// The store does not claim it; the opposite case runs in its place.
+    /// The store does not declare this capability; the opposite case runs instead.
     NotClaimed(&'static str),
-    /// The store claims it; this is the opposite case.
+    /// The store declares this capability; this is the opposite case.
     Claimed(&'static str),
-    /// The harness cannot do it.
+    /// The harness lacks this ability.
     Unable(Ability),
-    /// It is about gRPC, and the store is in this process.
+    /// The case is about gRPC, and the store is in process.
     NotOnTheWire,
 }
 
 impl Obstacle {
-    /// In words, for the list of skipped cases.
+    /// The text in the list of skipped cases.
     pub fn reason(self) -> String {
         match self {
-            Self::NotClaimed(claim) => format!("{claim} is not claimed; the opposite case runs"),
-            Self::Claimed(claim) => format!("{claim} is claimed; this is the opposite case"),
+            Self::NotClaimed(claim) => format!("{claim} is not declared; the opposite case runs"),
+            Self::Claimed(claim) => format!("{claim} is declared; this is the opposite case"),
             Self::Unable(ability) => ability.missing().to_owned(),
             Self::NotOnTheWire => "about gRPC, and this target is in process".to_owned(),
         }
     }
 
-    /// Whether the case says nothing about this target, so that not running it leaves nothing unproved.
+    /// Whether the case does not apply to this target, so that skipping it leaves nothing unproved.
     pub const fn is_not_applicable(self) -> bool {
         match self {
             Self::NotClaimed(_) | Self::Claimed(_) | Self::NotOnTheWire => true,
@@ -150,8 +150,7 @@ impl Obstacle {
     }
 }
 
-/// A case in a table: its id, its title, the rules it proves, what it needs if anything, and its code. `Case` is that of the
-/// abstraction, and is in scope where the table is.
+/// A case in a table: id, title, proved rules, optional needs, and code. The abstraction's `Case` must be in scope.
 macro_rules! case {
     ($id:literal, $title:literal, $proves:expr, |$c:ident| $code:block) => {
         Case::new($id, $title, &$proves, |$c| Box::pin(async move { $code }))

@@ -1,11 +1,11 @@
-//! A clock that stands still until a test moves it.
+//! A manual clock for tests.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use prism_contract::Timestamp;
 
-/// A clock that only [`ManualClock::advance`] moves.
+/// A clock that only advances through [`ManualClock::advance`].
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 
@@ -17,12 +17,12 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
-    /// The moment it shows.
+    /// The current time of this clock.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)
     }
 
-    /// Moves it on.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
         self.0.fetch_add(micros, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! What a case speaks through: it sends requests, writes the transcript, and holds answers against what is expected.
+//! The context of a case: sends requests, records the transcript, and compares responses with the expected ones.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,12 +11,12 @@ use super::{
     Restart, Step, Transcript,
 };
 
-/// Why a case ended early.
+/// The reason why a case ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// The store parted from the contract.
+    /// The store diverged from the contract.
     Diverged(Divergence),
-    /// Nothing was proved either way: too little overlapped, or a check ran out of time.
+    /// No result: too few operations overlapped, or a check ran out of time.
     Inconclusive(String),
     /// The harness failed, not the store.
     Broken(String),
@@ -28,7 +28,7 @@ impl From<OpenError> for Stop {
     }
 }
 
-/// One case's view of one fresh store.
+/// The context of one case on one fresh store.
 pub struct Ctx<A: Abstraction> {
     instance: Box<dyn Instance<A>>,
     namespace: String,
@@ -43,7 +43,7 @@ pub struct Ctx<A: Abstraction> {
 }
 
 impl<A: Abstraction> Ctx<A> {
-    /// A view of `instance` whose namespaces start with `namespace`, which no other case uses.
+    /// A context on `instance`, whose namespaces start with the prefix `namespace`, unique to this case.
     pub fn new(
         instance: Box<dyn Instance<A>>,
         namespace: String,
@@ -65,41 +65,41 @@ impl<A: Abstraction> Ctx<A> {
         }
     }
 
-    /// The same view, of a store that claims this and to which this can be done; random cases keep to it.
+    /// Sets the declared capabilities and the abilities; random cases stay within them.
     #[must_use]
     pub fn offering(mut self, claims: A::Capabilities, abilities: Abilities) -> Self {
         (self.claims, self.abilities) = (claims, abilities);
         self
     }
 
-    /// Starts over on the same store: in namespaces that were not used before, with an empty transcript.
+    /// Starts over on the same store: with new namespaces and an empty transcript.
     pub fn fresh(&self) {
         self.starts.fetch_add(1, Ordering::Relaxed);
         let notes = std::mem::take(&mut self.transcript().notes);
         self.show(Transcript { notes, ..Transcript::default() });
     }
 
-    /// Puts an earlier transcript in the place of the one at hand.
+    /// Replaces the current transcript by an earlier one.
     pub(crate) fn show(&self, transcript: Transcript<A>) {
         *self.transcript() = transcript;
     }
 
-    /// Adds a line about the case itself, for reports.
+    /// Adds a note about the case itself, for reports.
     pub fn note(&self, line: impl Into<String>) {
         self.transcript().notes.push(line.into());
     }
 
-    /// What the store claims.
+    /// The capabilities that the store declares.
     pub fn claims(&self) -> A::Capabilities {
         self.claims
     }
 
-    /// What can be done to the store besides asking it.
+    /// The abilities beyond sending requests, such as a restart.
     pub fn abilities(&self) -> Abilities {
         self.abilities
     }
 
-    /// The case's namespace followed by `suffix`, a name that no other case uses.
+    /// The case's namespace followed by `suffix`: unique to this case.
     pub fn namespace(&self, suffix: &str) -> String {
         let name = match self.starts.load(Ordering::Relaxed) {
             0 => format!("{}{suffix}", self.namespace),
@@ -110,37 +110,37 @@ impl<A: Abstraction> Ctx<A> {
         name
     }
 
-    /// How the store is reached.
+    /// The transport to the store.
     pub fn mode(&self) -> Mode {
         self.mode
     }
 
-    /// How much work a random or concurrent case should do.
+    /// The amount of work for random and concurrent cases.
     pub fn budget(&self) -> Budget {
         self.budget
     }
 
-    /// The run's seed, for everything random.
+    /// The run's random seed.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// The shortest span that a case should let pass.
+    /// The clock tick: the shortest useful time to advance.
     pub fn tick(&self) -> Duration {
         self.instance.tick()
     }
 
-    /// The store as it is reached now.
+    /// The store as currently reached.
     pub fn store(&self) -> Arc<A::Store> {
         self.instance.store()
     }
 
-    /// The store under test and what may be done to it.
+    /// The instance under test.
     pub fn instance(&self) -> &dyn Instance<A> {
         &*self.instance
     }
 
-    /// What was said so far.
+    /// A copy of the transcript so far.
     pub fn take_transcript(&self) -> Transcript<A> {
         self.transcript().clone()
     }
@@ -149,18 +149,18 @@ impl<A: Abstraction> Ctx<A> {
         self.transcript.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a document to the case's result, such as `history.html`, for reports to keep beside them.
+    /// Attaches a document to the case's result, such as `history.html`; reports store it next to themselves.
     pub fn attach(&self, name: impl Into<String>, content: impl Into<String>) {
         let mut attachments = self.attachments.lock().unwrap_or_else(PoisonError::into_inner);
         attachments.push((name.into(), content.into()));
     }
 
-    /// The documents added so far.
+    /// Removes and returns the documents attached so far.
     pub fn take_attachments(&self) -> Vec<(String, String)> {
         std::mem::take(&mut *self.attachments.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Writes a step that was made elsewhere, and answers its number.
+    /// Records a step that was executed elsewhere, and returns its number.
     pub fn record(&self, action: Action<A>, outcome: Outcome<A>) -> usize {
         let mut transcript = self.transcript();
         transcript.steps.push(Step { action, outcome });
@@ -170,18 +170,18 @@ impl<A: Abstraction> Ctx<A> {
     /// Sends `request` to `store` and records it.
     pub async fn send(&self, store: &A::Store, request: A::Request) -> Result<(usize, Outcome<A>), Stop> {
         let outcome = A::send(store, request.clone()).await.into();
-        // A store in this process may never wait for anything; without this the case's time limit would never be looked at.
+        // An in-process store may never yield; without this the case's timeout would never be polled.
         tokio::task::yield_now().await;
         if let Outcome::Answered(response) = &outcome
-            && let Some((beginning, expected, actual)) = A::endless(&request, response)
+            && let Some((truncated, expected, actual)) = A::endless(&request, response)
         {
-            let step = self.record(Action::Call(request), Outcome::Answered(beginning));
+            let step = self.record(Action::Call(request), Outcome::Answered(truncated));
             return diverged(step, expected, actual);
         }
         Ok((self.record(Action::Call(request), outcome.clone()), outcome))
     }
 
-    /// Sends a request, or does to the store what is no request, and records it.
+    /// Executes an action, a request or any other, and records it.
     pub async fn act(&self, action: Action<A>) -> Result<(usize, Outcome<A>), Stop> {
         let done = match &action {
             Action::Call(request) => return self.send(&*self.store(), request.clone()).await,
@@ -198,62 +198,62 @@ impl<A: Abstraction> Ctx<A> {
                 self.instance.restart(*how).await?;
                 Outcome::Done
             }
-            Action::Outage(away) => {
+            Action::Outage(unavailable) => {
                 self.is_allowed(Ability::Outage)?;
-                self.instance.outage(*away).await?;
+                self.instance.outage(*unavailable).await?;
                 Outcome::Done
             }
-            Action::Raw(words) => {
-                return Err(Stop::Broken(format!("'{words}' is no request that can be sent again")));
+            Action::Raw(call) => {
+                return Err(Stop::Broken(format!("'{call}' is a raw call; raw calls cannot be replayed")));
             }
         };
         tokio::task::yield_now().await;
         Ok((self.record(action, done.clone()), done))
     }
 
-    /// Other cases may use the same server, and a case that disturbs it without having said so would fail them.
+    /// Rejects an ability that the case does not declare: other cases may use the same server, and would fail.
     fn is_allowed(&self, ability: Ability) -> Proof {
         if self.abilities.contains(ability) {
             return Ok(());
         }
         let name = ability.name();
-        Err(Stop::Broken(format!("the case asks for '{name}', which it does not name among its needs")))
+        Err(Stop::Broken(format!("the case uses '{name}' without declaring it among its needs")))
     }
 
     async fn done(&self, action: Action<A>) -> Proof {
         match self.act(action).await? {
             (_, Outcome::Done) => Ok(()),
-            (step, Outcome::Failed(failure)) => diverged(step, "it is done", failure_text(&failure)),
-            (step, Outcome::Answered(response)) => diverged(step, "it is done", format!("{response:?}")),
+            (step, Outcome::Failed(failure)) => diverged(step, "success", failure_text(&failure)),
+            (step, Outcome::Answered(response)) => diverged(step, "success", format!("{response:?}")),
         }
     }
 
-    /// Lets time pass.
+    /// Advances the clock, or waits.
     pub async fn advance(&self, by: Duration) -> Proof {
         self.done(Action::Advance(by)).await
     }
 
-    /// Drops what is expired or forgotten.
+    /// Removes expired items and tombstones past retention.
     pub async fn sweep(&self) -> Proof {
         self.done(Action::Sweep).await
     }
 
-    /// Stops the store and starts it again.
+    /// Restarts the store.
     pub async fn restart(&self, how: Restart) -> Proof {
         self.done(Action::Restart(how)).await
     }
 
-    /// Takes the database away, or brings it back.
-    pub async fn outage(&self, away: bool) -> Proof {
-        self.done(Action::Outage(away)).await
+    /// Makes the database unavailable, or available again.
+    pub async fn outage(&self, unavailable: bool) -> Proof {
+        self.done(Action::Outage(unavailable)).await
     }
 
-    /// A proof that nothing can be said either way.
+    /// An inconclusive result, for this reason.
     pub fn inconclusive<T>(&self, why: impl Into<String>) -> Result<T, Stop> {
         Err(Stop::Inconclusive(why.into()))
     }
 
-    /// Holds `actual` against `expected`, outside any single step.
+    /// Compares `actual` with `expected`, outside any single step.
     pub fn same<T: PartialEq + Debug>(&self, what: &str, expected: &T, actual: &T) -> Proof {
         if expected == actual {
             return Ok(());

@@ -1,16 +1,16 @@
-//! What a store answers when it does not answer: a status with its details, as a client sees them.
+//! A failed call: a status with its details, as a client sees them.
 
 use std::time::Duration;
 
 pub use prism_contract::Code as StatusCode;
 use prism_contract::{Error, FieldViolation, PreconditionFailure};
 
-/// A status that is not OK, with the details the contract asks for (ERR-1).
+/// A status other than OK, with the details that the contract requires (ERR-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The status.
+    /// The status code.
     pub code: StatusCode,
-    /// Its words.
+    /// The status message.
     pub message: String,
     /// The ErrorInfo's reason; `None`: there was no ErrorInfo.
     pub reason: Option<String>,
@@ -18,7 +18,7 @@ pub struct Failure {
     pub domain: Option<String>,
     /// The BadRequest's field violations.
     pub violations: Vec<FieldViolation>,
-    /// The preconditions that did not hold.
+    /// The failed preconditions.
     pub failed_preconditions: Vec<PreconditionFailure>,
     /// The RetryInfo's delay.
     pub retry_after: Option<Duration>,
@@ -38,12 +38,12 @@ impl Failure {
         }
     }
 
-    /// Whether no server said it: the suite gave up waiting for an answer.
-    pub(crate) fn is_silence(&self) -> bool {
+    /// Whether the suite's own timeout expired: the status is not from a server.
+    pub(crate) fn is_client_timeout(&self) -> bool {
         self.code == StatusCode::DeadlineExceeded && self.domain.is_none()
     }
 
-    /// Whether a failed write may have taken effect all the same.
+    /// Whether a failed write may have taken effect.
     pub(crate) fn is_ambiguous(&self) -> bool {
         match self.code {
             StatusCode::FailedPrecondition

@@ -1,4 +1,4 @@
-//! What a backend author brings: how to open a fresh store, and what may be done to it.
+//! The interface that a backend author implements: opening a fresh store, and controlling it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,37 +7,38 @@ use std::time::Duration;
 use super::{Abstraction, Case, Failure, RawCalls, StatusCode};
 use async_trait::async_trait;
 
-/// Opens stores to be tested. Everything but [`Harness::open`] is static: listing the cases starts nothing.
+/// Opens the stores under test. Everything but opening and [`Harness::details`] is static: listing cases starts nothing.
 #[async_trait]
 pub trait Harness<A: Abstraction>: Send + Sync + 'static {
-    /// The backend's name in the names of trials and in reports, such as `sqlite`.
+    /// The backend's name in trial names and reports, such as `sqlite`.
     fn name(&self) -> &str;
 
-    /// How the store is reached.
+    /// The transport to the store.
     fn mode(&self) -> Mode {
         Mode::InProcess
     }
 
-    /// What the store claims. A claim is proved by the cases that need it; what is not claimed must answer UNIMPLEMENTED.
+    /// The capabilities that the store declares. Each is proved by the cases that need it; all others must return
+    /// UNIMPLEMENTED.
     fn claims(&self) -> A::Capabilities;
 
-    /// What can be done to the store besides asking it.
+    /// The abilities beyond sending requests, such as a restart.
     fn abilities(&self) -> Abilities;
 
-    /// Why none of the cases is to run, said on purpose: each is then shown as ignored, for this reason.
+    /// The reason for deliberately running no case: every case is then reported as ignored, with this reason.
     fn left_out(&self) -> Option<String> {
         None
     }
 
-    /// More to say about the target in reports, such as the database's version; asked after a case has run.
+    /// Additional target details for reports, such as the database's version; queried after a case has run.
     async fn details(&self) -> Vec<(String, String)> {
         Vec::new()
     }
 
-    /// Opens a store that shares nothing with any other test's. Dropping the instance cleans up, also after a panic.
+    /// Opens an isolated store. Dropping the instance cleans up, also after a panic.
     async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError>;
 
-    /// Opens a store for this case; a harness may share what it starts among cases that do not need it for themselves.
+    /// Opens a store for this case; a harness may share one server among cases that do not need exclusive use.
     async fn open_for(&self, case: &Case<A>) -> Result<Box<dyn Instance<A>>, OpenError> {
         let _ = case;
         self.open().await
@@ -47,70 +48,71 @@ pub trait Harness<A: Abstraction>: Send + Sync + 'static {
 /// A store under test.
 #[async_trait]
 pub trait Instance<A: Abstraction>: Send + Sync {
-    /// The store as a client reaches it now; another one after a restart.
+    /// The store as a client currently reaches it; a different one after a restart.
     fn store(&self) -> Arc<A::Store>;
 
-    /// The same data through every gateway there is; one of them is [`Instance::store`].
+    /// The same data through each of the gateways; one of them is [`Instance::store`].
     fn gateways(&self) -> Vec<Arc<A::Store>> {
         vec![self.store()]
     }
 
-    /// The store through a connection that nothing else uses.
+    /// The store through a new, unshared connection.
     async fn connect(&self) -> Result<Arc<A::Store>, OpenError> {
         Ok(self.store())
     }
 
-    /// The shortest span that tests should let pass: 1 s on a manual clock, little on a real one.
+    /// The clock tick, the shortest useful time to advance: 1 s on a manual clock, little on a real one.
     fn tick(&self) -> Duration {
         Duration::from_secs(1)
     }
 
-    /// Lets time pass: moves a manual clock, or waits.
+    /// Advances a manual clock, or waits.
     async fn advance(&self, by: Duration);
 
-    /// Drops everything that is expired or forgotten now ([`Ability::Sweep`]).
+    /// Removes expired items and tombstones past retention ([`Ability::Sweep`]).
     async fn sweep(&self) -> Result<(), Failure> {
         Err(Failure::new(StatusCode::Unimplemented, "this harness cannot sweep"))
     }
 
-    /// Stops the store and starts it on the same data ([`Ability::Restart`], [`Ability::Crash`]).
+    /// Restarts the store on the same data ([`Ability::Restart`], [`Ability::Crash`]).
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
         Err(OpenError::new(format!("this harness cannot restart ({how:?})")))
     }
 
-    /// Takes the database away, or brings it back ([`Ability::Outage`]).
-    async fn outage(&self, away: bool) -> Result<(), OpenError> {
-        Err(OpenError::new(format!("this harness cannot take the database away ({away})")))
+    /// Makes the database unavailable, or available again ([`Ability::Outage`]).
+    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
+        let _ = unavailable;
+        Err(OpenError::new("this harness cannot simulate a database outage"))
     }
 
-    /// gRPC below the methods of the abstraction; `None`: the store is not behind a socket.
+    /// Raw gRPC calls, below the methods of the abstraction; `None`: the store is not behind a socket.
     fn raw(&self) -> Option<Arc<dyn RawCalls>> {
         None
     }
 
-    /// The bytes of memory that the server holds now; `None`: not known.
+    /// The server's current resident memory in bytes; `None`: not known.
     fn resident_bytes(&self) -> Option<u64> {
         None
     }
 
-    /// The end of the server's own log, to be shown beside a failure; `None`: not known.
+    /// The tail of the server's own log, shown with a failure; `None`: not known.
     fn log(&self) -> Option<String> {
         None
     }
 
-    /// Whether the database's own settings are the durable ones, and what they are in words, as the database tells them
-    /// itself (DUR-4, [`Ability::Settings`]).
+    /// Whether the database's own settings are durable, and their text, as read from the database (DUR-4,
+    /// [`Ability::Settings`]).
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
-        Err(OpenError::new("this harness does not ask for the database's settings"))
+        Err(OpenError::new("this harness cannot read the database's settings"))
     }
 }
 
-/// How a store is reached.
+/// The transport to a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// By calls in this process.
+    /// Direct calls in this process.
     InProcess,
-    /// By gRPC through a socket.
+    /// gRPC through a socket.
     Wire,
 }
 
@@ -123,31 +125,31 @@ impl fmt::Display for Mode {
     }
 }
 
-/// How a store is stopped.
+/// The way a store is stopped before a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Restart {
-    /// It is asked to stop, and does so in order.
+    /// Graceful shutdown.
     Clean,
-    /// It is killed (kill -9, or its state dropped without a word).
+    /// Kill (kill -9, or its state dropped without closing).
     Crash,
 }
 
-/// Something a harness can do to its store besides asking it.
+/// An operation of a harness on its store beyond sending requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ability {
-    /// Time stands still until the test moves it, so that a microsecond can be told from the next.
+    /// A manual clock: tests can distinguish one microsecond from the next.
     ManualClock,
-    /// A sweep can be asked for.
+    /// A sweep on request.
     Sweep,
-    /// The store can be stopped in order and started again.
+    /// A graceful restart.
     Restart,
-    /// The store can be killed and started again.
+    /// A kill, followed by a start.
     Crash,
-    /// The database can be taken away and brought back.
+    /// A database outage and recovery.
     Outage,
-    /// There are several gateways on the same data.
+    /// Several gateways on the same data.
     Gateways,
-    /// The database's own durability settings are known (DUR-4).
+    /// Access to the database's own durability settings (DUR-4).
     Settings,
 }
 
@@ -163,7 +165,7 @@ impl Ability {
         Self::Settings,
     ];
 
-    /// Its name in reports.
+    /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ManualClock => "manual clock",
@@ -176,7 +178,7 @@ impl Ability {
         }
     }
 
-    /// Whether it is felt by everybody else who uses the server.
+    /// Whether it affects all other users of the server.
     pub const fn disturbs(self) -> bool {
         match self {
             Self::Restart | Self::Crash | Self::Outage => true,
@@ -184,16 +186,16 @@ impl Ability {
         }
     }
 
-    /// Why a case that needs it is skipped where it is missing.
+    /// The reason shown for cases that are skipped for lack of it.
     pub const fn missing(self) -> &'static str {
         match self {
-            Self::ManualClock => "this target's clock cannot be moved",
-            Self::Sweep => "this target cannot be told to sweep",
+            Self::ManualClock => "this target's clock cannot be set",
+            Self::Sweep => "this target cannot sweep on request",
             Self::Restart => "this target cannot be restarted",
             Self::Crash => "this target cannot be killed",
-            Self::Outage => "this target's database cannot be taken away",
+            Self::Outage => "this target's database cannot be made unavailable",
             Self::Gateways => "this target has a single gateway",
-            Self::Settings => "this target's database does not tell its settings",
+            Self::Settings => "this target does not expose its database's settings",
         }
     }
 }
@@ -203,40 +205,40 @@ impl Ability {
 pub struct Abilities(u8);
 
 impl Abilities {
-    /// None: the store can only be asked.
+    /// The empty set: only requests.
     pub const NONE: Self = Self(0);
 
-    /// These and one more.
+    /// The set with `ability` added.
     #[must_use]
     pub const fn with(self, ability: Ability) -> Self {
         Self(self.0 | 1 << ability as u8)
     }
 
-    /// These less one.
+    /// The set with `ability` removed.
     #[must_use]
     pub const fn without(self, ability: Ability) -> Self {
         Self(self.0 & !(1 << ability as u8))
     }
 
-    /// Whether `ability` is among them.
+    /// Whether the set contains `ability`.
     pub const fn contains(self, ability: Ability) -> bool {
         self.0 & 1 << ability as u8 != 0
     }
 }
 
-/// How much work a run puts into random operations and concurrency.
+/// The amount of random and concurrent work in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Budget {
-    /// Some seconds a backend.
+    /// A few seconds per backend.
     Quick,
-    /// Two to three times the random work of the quick one, from two seeds.
+    /// Two to three times the random work of `Quick`, from two seeds.
     Ci,
-    /// As long as it takes to find rare faults.
+    /// Long enough to find rare faults.
     Soak,
 }
 
 impl Budget {
-    /// `quick`, `ci` or `soak` times as much.
+    /// The value for this budget: `quick`, `ci` or `soak`.
     pub const fn pick<T: Copy>(self, quick: T, ci: T, soak: T) -> T {
         match self {
             Self::Quick => quick,
@@ -246,12 +248,12 @@ impl Budget {
     }
 }
 
-/// Why a store could not be opened, restarted or taken away: the harness' fault, not the store's answer.
+/// A failed open, restart or outage: an error of the harness, not a response of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenError(String);
 
 impl OpenError {
-    /// With these words.
+    /// An error with this message.
     pub fn new(why: impl fmt::Display) -> Self {
         Self(why.to_string())
     }

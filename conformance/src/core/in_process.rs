@@ -1,4 +1,4 @@
-//! Backends in this process, by a manual clock.
+//! The harness of in-process backends, with a manual clock.
 
 use std::future::Future;
 use std::num::NonZero;
@@ -15,19 +15,19 @@ use super::{
 
 type Opened<B> = Pin<Box<dyn Future<Output = Result<B, OpenError>> + Send>>;
 type Open<S, B> = Arc<dyn Fn(Arc<S>) -> Opened<B> + Send + Sync>;
-/// Asks a backend whether its database's settings are the durable ones, and what they are.
+/// Reads from a backend whether its database's settings are durable, and their text.
 type Settings<B> = Arc<dyn Fn(Arc<B>) -> Opened<(bool, String)> + Send + Sync>;
-/// Says more about the target.
+/// Additional target details for reports.
 pub(crate) type Details =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send>> + Send + Sync>;
 
-/// How a backend is opened in this process, and how its clients see it.
+/// The functions that open a backend in this process and wrap it as its clients see it.
 pub struct Opener<A: Abstraction, S, B> {
-    /// Makes a fresh place for data, whose drop cleans up.
+    /// Makes a fresh storage location, which cleans up on drop.
     pub place: Arc<dyn Fn() -> Result<S, OpenError> + Send + Sync>,
-    /// Opens a backend in a place.
+    /// Opens a backend in a storage location.
     pub open: Open<S, B>,
-    /// A backend as its clients see it, by a clock.
+    /// A backend as its clients see it, with this clock.
     pub store: fn(Arc<B>, Arc<ManualClock>) -> Arc<A::Store>,
 }
 
@@ -50,7 +50,7 @@ pub struct InProcess<A: Abstraction, S, B> {
 }
 
 impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
-    /// A backend that is opened so, claims this and keeps nothing between two openings.
+    /// A backend with this opener and these capabilities; it keeps no data across a restart.
     pub fn opened(name: impl Into<String>, claims: A::Capabilities, opener: Opener<A, S, B>) -> Self {
         Self {
             name: name.into(),
@@ -64,28 +64,28 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
         }
     }
 
-    /// The same backend, which finds in its place after a restart or a crash what it had there before.
+    /// Marks the backend as durable: after a restart or a crash it reopens its storage location with the same data.
     #[must_use]
     pub fn reopening(mut self) -> Self {
         self.reopens = true;
         self
     }
 
-    /// The same backend with these claims.
+    /// Sets the declared capabilities.
     #[must_use]
     pub fn claiming(mut self, claims: A::Capabilities) -> Self {
         self.claims = claims;
         self
     }
 
-    /// The same backend, none of whose cases runs, for this reason if there is one (see [`Harness::left_out`]).
+    /// Skips all cases, if a reason is given (see [`Harness::left_out`]).
     #[must_use]
     pub fn leaving_out(mut self, reason: Option<String>) -> Self {
         self.left_out = reason;
         self
     }
 
-    /// The same backend, with more to say about it in reports (see [`Harness::details`]).
+    /// Adds target details for reports (see [`Harness::details`]).
     #[must_use]
     pub fn with_details<F, O>(mut self, details: F) -> Self
     where
@@ -96,16 +96,15 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
         self
     }
 
-    /// The same backend, opened so often at once in one place for the cases about several gateways on one database (LIN-1,
-    /// PAGE-6).
+    /// Sets how many times the backend is opened on one storage location, for the cases about several gateways on one
+    /// database (LIN-1, PAGE-6).
     #[must_use]
     pub fn with_gateways(mut self, gateways: NonZero<usize>) -> Self {
         self.gateways = gateways.get();
         self
     }
 
-    /// The same backend, whose database is asked by `settings` whether its own settings are the durable ones, and what
-    /// they are in words (DUR-4).
+    /// Sets the reader of the database's own settings: whether they are durable, and their text (DUR-4).
     #[must_use]
     pub fn with_settings<F, O>(mut self, settings: F) -> Self
     where
@@ -159,7 +158,7 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
     async fn open_with(&self, gateways: usize) -> Result<Box<dyn Instance<A>>, OpenError> {
         let (place, opener) = (Arc::new((self.opener.place)()?), self.opener.clone());
         let backends = Mutex::new(open_all(&opener.open, &place, gateways).await?);
-        Ok(Box::new(Opening {
+        Ok(Box::new(OpenInstance {
             clock: Arc::default(),
             backends,
             place,
@@ -169,7 +168,7 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
     }
 }
 
-/// One after the other, since the first may have to set the place up.
+/// Sequentially, since the first may have to initialize the storage location.
 async fn open_all<S, B>(
     open: &Open<S, B>,
     place: &Arc<S>,
@@ -182,29 +181,29 @@ async fn open_all<S, B>(
     Ok(backends)
 }
 
-/// Backends opened in one place. A crash drops them without closing them.
-struct Opening<A: Abstraction, S, B> {
+/// Backends opened on one storage location. A crash drops them without closing them.
+struct OpenInstance<A: Abstraction, S, B> {
     clock: Arc<ManualClock>,
-    // Dropped before the place they live in. Empty only while a restart is under way.
+    // Dropped before their storage location. Empty only during a restart.
     backends: Mutex<Vec<Arc<B>>>,
     place: Arc<S>,
     opener: Opener<A, S, B>,
     settings: Option<Settings<B>>,
 }
 
-impl<A: Abstraction, S, B> Opening<A, S, B> {
+impl<A: Abstraction, S, B> OpenInstance<A, S, B> {
     fn backends(&self) -> MutexGuard<'_, Vec<Arc<B>>> {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn backend(&self) -> Arc<B> {
         let backends = self.backends();
-        Arc::clone(backends.first().expect("a backend is open except while a restart is under way"))
+        Arc::clone(backends.first().expect("a backend is open except during a restart"))
     }
 }
 
 #[async_trait]
-impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Instance<A> for Opening<A, S, B> {
+impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Instance<A> for OpenInstance<A, S, B> {
     fn store(&self) -> Arc<A::Store> {
         (self.opener.store)(self.backend(), Arc::clone(&self.clock))
     }
@@ -240,8 +239,10 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Instance<A> for Ope
 
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
         match &self.settings {
-            Some(ask) => ask(self.backend()).await,
-            None => Err(OpenError::new("this harness was not told how to ask for the database's settings")),
+            Some(read) => read(self.backend()).await,
+            None => {
+                Err(OpenError::new("this harness has no reader of the database's settings (with_settings)"))
+            }
         }
     }
 }

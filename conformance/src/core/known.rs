@@ -1,4 +1,4 @@
-//! Failures that are known: a file names each by its case and its message, and the run fails when either is no longer so.
+//! Known failures: a file lists each by case and message, and the run fails when either no longer matches.
 
 use serde::Deserialize;
 
@@ -10,19 +10,19 @@ use super::plan::Glob;
 pub struct Known {
     /// The id of the case.
     pub case: String,
-    /// What the failure's message must hold; `*` and `?` are wildcards.
+    /// A pattern within the failure's message; `*` and `?` are wildcards.
     pub message: Glob,
-    /// Why it is known and not mended.
+    /// Why it is not fixed.
     pub reason: String,
 }
 
-/// The failures a run expects.
+/// The expected failures of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownFailures(Vec<Known>);
 
 impl KnownFailures {
-    /// Reads a TOML file of `[[known]]` tables with `case`, `message` and `reason`, all of them required. Refuses what it
-    /// does not know, an empty reason, and a case that stands twice.
+    /// Parses a TOML file of `[[known]]` tables with `case`, `message` and `reason`, all of them required. Rejects unknown
+    /// fields, an empty message or reason, and a duplicate case.
     pub fn parse(toml: &str) -> Result<Self, String> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
@@ -41,10 +41,10 @@ impl KnownFailures {
         let mut known: Vec<Known> = Vec::new();
         for Entry { case, message, reason } in file.known {
             if message.trim().is_empty() || reason.trim().is_empty() {
-                return Err(format!("{case}: message and reason must say something"));
+                return Err(format!("{case}: message or reason is empty; both are required"));
             }
             if known.iter().any(|other| other.case == case) {
-                return Err(format!("{case} stands twice"));
+                return Err(format!("{case} is listed twice"));
             }
             known.push(Known { case, message: Glob::new(message), reason });
         }
@@ -56,7 +56,7 @@ impl KnownFailures {
         self.0.iter().find(|known| known.case == case)
     }
 
-    /// The entries whose case is none of the suite's.
+    /// The entries whose case is not in the suite.
     pub fn stale(&self, contract: Contract) -> impl Iterator<Item = &Known> {
         let cases = (contract.cases)();
         self.0.iter().filter(move |known| !cases.contains(&known.case.as_str()))
@@ -74,22 +74,22 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_found_by_its_case_and_one_that_is_no_case_is_stale() {
+    fn an_entry_is_found_by_its_case_and_is_stale_without_one() {
         let real = cases::all().next().expect("the suite has cases").id;
-        let text = entry(real, "expected *", "a fault") + &entry("put::of_old", "x", "y");
-        let known = KnownFailures::parse(&text).expect("it parses");
+        let text = entry(real, "expected *", "a fault") + &entry("put::removed", "x", "y");
+        let known = KnownFailures::parse(&text).expect("the file parses");
         assert_eq!(known.of(real).map(|known| known.reason.as_str()), Some("a fault"));
         let stale: Vec<_> = known.stale(KeyValue::CONTRACT).map(|known| known.case.as_str()).collect();
-        assert_eq!(stale, ["put::of_old"]);
+        assert_eq!(stale, ["put::removed"]);
     }
 
     #[test]
-    fn a_file_that_says_too_little_or_too_much_is_refused() {
+    fn missing_empty_duplicate_and_unknown_entries_are_rejected() {
         for (text, why) in [
             ("[[known]]\ncase = \"a\"\nmessage = \"b\"\n".to_owned(), "reason"),
-            (entry("a", "b", " "), "must say something"),
-            (entry("a", "", "c"), "must say something"),
-            (entry("a", "b", "c").repeat(2), "a stands twice"),
+            (entry("a", "b", " "), "message or reason is empty"),
+            (entry("a", "", "c"), "message or reason is empty"),
+            (entry("a", "b", "c").repeat(2), "a is listed twice"),
             (entry("a", "b", "c") + "until = 2030\n", "until"),
         ] {
             let error = KnownFailures::parse(&text).expect_err(&text);

@@ -1,8 +1,8 @@
-//! What the suite of every abstraction shares: cases and how they run, harnesses and servers, transcripts, reports,
-//! histories and their search, mutants and the matrix of what catches them.
+//! The abstraction-independent part of the suite: cases and their execution, harnesses and servers, transcripts, reports,
+//! linearizability histories and their search, mutants and the kill matrix.
 //!
-//! Nothing here names an abstraction, and nothing calls up into one: what differs is passed down as an [`Abstraction`].
-//! A test reads the imports of this folder.
+//! Nothing here depends on a specific abstraction: differences are passed in as an [`Abstraction`]. A test checks the
+//! imports of this folder.
 
 mod abstraction;
 mod case;

@@ -1,4 +1,4 @@
-//! Which cases a run takes: globs, a profile, and why each other case is left out.
+//! Case selection: globs, a profile, and the reason why each other case is omitted.
 
 use std::fmt;
 
@@ -6,29 +6,29 @@ use wildmatch::WildMatch;
 
 use super::{Abstraction, Case, Need};
 
-/// A pattern over names: `*` is any run of characters, `?` is any one, everything else is itself.
+/// A glob pattern: `*` matches any run of characters, `?` any single one, everything else itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Glob(WildMatch);
 
 impl Eq for Glob {}
 
 impl Glob {
-    /// A pattern of this text.
+    /// Compiles a pattern.
     pub fn new(pattern: impl AsRef<str>) -> Self {
         Self(WildMatch::new(pattern.as_ref()))
     }
 
-    /// Whether the whole of `text` matches.
+    /// Whether the pattern matches all of `text`.
     pub fn matches(&self, text: &str) -> bool {
         self.0.matches(text)
     }
 
-    /// Whether some part of `text` matches.
+    /// Whether the pattern matches a part of `text`.
     pub fn is_within(&self, text: &str) -> bool {
         Self::new(format!("*{self}*")).matches(text)
     }
 
-    /// Whether it names this case: by its id, by its group, or by a rule that it proves.
+    /// Whether the pattern matches this case's id, its group, or a rule that it proves.
     pub fn names<A: Abstraction>(&self, case: &Case<A>) -> bool {
         let group = case.id.split("::").next().unwrap_or_default();
         self.matches(case.id) || self.matches(group) || case.proves.iter().any(|rule| self.matches(rule))
@@ -41,54 +41,54 @@ impl fmt::Display for Glob {
     }
 }
 
-/// How much of the suite is meant.
+/// The part of the contract that a run covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
-    /// The cases that need no claim.
+    /// The cases that need no declared capability.
     Core,
-    /// Every case.
+    /// All cases.
     #[default]
     Full,
 }
 
-/// The part of the suite that a run takes.
+/// The selected part of the suite.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Nothing but what one of these names; empty: everything.
+    /// Include patterns; empty: all cases.
     pub only: Vec<Glob>,
-    /// Nothing that one of these names.
+    /// Exclude patterns.
     pub skip: Vec<Glob>,
     /// The part of the contract.
     pub profile: Profile,
 }
 
-/// Why a case is left out though it could run.
+/// A reason why a runnable case is omitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Omission {
-    /// The run asked for others only.
+    /// No include pattern matches it.
     NotSelected,
-    /// This pattern asked to skip it.
+    /// This exclude pattern matches it.
     Skipped(Glob),
-    /// It needs a claim, and the core profile asks for none.
+    /// It needs a declared capability, and the profile is core.
     OutsideProfile,
-    /// So many cases in a row before it had got no answer.
+    /// The run was aborted after this number of consecutive cases without a response.
     Silence(usize),
 }
 
 impl Omission {
-    /// In words, for the list of skipped cases.
+    /// The text in the list of skipped cases.
     pub fn reason(&self) -> String {
         match self {
             Self::NotSelected => "not selected by --only".to_owned(),
             Self::Skipped(glob) => format!("skipped by --skip '{glob}'"),
             Self::OutsideProfile => "outside the core profile".to_owned(),
-            Self::Silence(cases) => format!("not run: {cases} cases in a row had got no answer"),
+            Self::Silence(cases) => format!("not run: {cases} consecutive cases got no response"),
         }
     }
 }
 
 impl Selection {
-    /// Why `case` is left out; `None`: it is taken.
+    /// Why `case` is omitted; `None`: it is selected.
     pub fn omits<A: Abstraction>(&self, case: &Case<A>) -> Option<Omission> {
         if !self.only.is_empty() && !self.only.iter().any(|glob| glob.names(case)) {
             return Some(Omission::NotSelected);
@@ -100,7 +100,7 @@ impl Selection {
         (self.profile == Profile::Core && claims).then_some(Omission::OutsideProfile)
     }
 
-    /// The patterns that name no case at all, which are surely typing errors.
+    /// The patterns that match no case at all, most likely typos.
     pub fn idle<A: Abstraction>(&self) -> impl Iterator<Item = &Glob> {
         self.only.iter().chain(&self.skip).filter(|glob| !A::cases().any(|case| glob.names(case)))
     }
@@ -112,7 +112,7 @@ mod tests {
     use crate::keyvalue::{KeyValue, cases};
 
     #[test]
-    fn a_star_is_any_run_and_a_question_mark_any_one() {
+    fn a_star_matches_any_run_and_a_question_mark_one_character() {
         for (pattern, text) in [
             ("put::*", "put::replaces"),
             ("*", ""),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_case_is_named_by_its_id_its_group_or_a_rule_it_proves() {
+    fn a_pattern_matches_a_case_s_id_group_or_rule() {
         let case = cases::by_id("put::refuses_a_key_named_twice").expect("a case of the suite");
         for pattern in ["put", "put::*", "*twice", "PUT-4", "PUT-?"] {
             assert!(Glob::new(pattern).names(case), "{pattern}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn each_omission_has_its_reason_and_skip_wins_over_only() {
+    fn skip_takes_precedence_over_only() {
         let case = cases::by_id("put::leaves_other_items_alone").expect("a case of the suite");
         let only = |only: &str| Selection { only: vec![Glob::new(only)], ..Selection::default() };
         assert_eq!(Selection::default().omits(case), None);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_core_profile_leaves_out_exactly_the_cases_that_need_a_claim() {
+    fn the_core_profile_omits_exactly_the_cases_that_need_a_claim() {
         let core = Selection { profile: Profile::Core, ..Selection::default() };
         for case in cases::all() {
             let claims = case.needs.iter().any(|need| matches!(need, Need::Claim(_)));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_names_nothing_is_told() {
+    fn a_pattern_without_a_match_is_idle() {
         let selection = Selection {
             only: vec![Glob::new("put"), Glob::new("putt")],
             skip: vec![Glob::new("nothing*")],

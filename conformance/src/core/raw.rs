@@ -1,4 +1,4 @@
-//! gRPC below the methods of an abstraction: messages as bytes, valid or not, for what its store cannot say.
+//! Raw gRPC calls, below the methods of an abstraction: messages as bytes, valid or not, that its store cannot express.
 
 use std::time::Duration;
 
@@ -8,42 +8,42 @@ use futures::stream::BoxStream;
 
 use super::Failure;
 
-/// The messages of an answer, each as its bytes; the last may be a failure.
+/// The messages of a response as bytes; the last may be a failure.
 pub type RawMessages = BoxStream<'static, Result<Bytes, Failure>>;
 
-/// A request of HTTP/2, sent as it is; the connection's credentials are added.
+/// An HTTP/2 request, sent unmodified except for the connection's credentials.
 #[derive(Debug, Clone)]
 pub struct RawRequest {
-    /// The method: a call of gRPC has POST.
+    /// The method; POST for a gRPC call.
     pub method: &'static str,
     /// The path, such as `/grpc.health.v1.Health/Check`.
     pub path: &'static str,
-    /// The content type; a call of gRPC has `application/grpc`. `None`: the request has none.
+    /// The content type; `application/grpc` for a gRPC call. `None`: no header.
     pub content_type: Option<&'static str>,
-    /// What the server is told of the deadline, in `grpc-timeout`.
+    /// The deadline in `grpc-timeout`.
     pub deadline: Option<Duration>,
-    /// The body, chunk by chunk. Before each message stand five bytes: a flag and the message's length.
+    /// The body, chunk by chunk. Each message has a prefix of five bytes: a flag and the message's length.
     pub body: Vec<Bytes>,
-    /// Whether the body ends there. If not, nothing more comes until the answer came or the call is given up.
+    /// Whether the body ends there. If not, it stays open until the response arrives or the call is cancelled.
     pub ends: bool,
 }
 
-/// What came back.
+/// An HTTP/2 response.
 #[derive(Debug, Clone)]
 pub struct RawResponse {
-    /// The status of HTTP; 200 for every answer of gRPC, whatever its own status.
+    /// The HTTP status; 200 for every gRPC response, whatever its gRPC status.
     pub http_status: u16,
-    /// How the call ended, where the answer is one of gRPC.
+    /// The outcome of the call, if the response is gRPC.
     pub outcome: Option<Result<(), Failure>>,
     /// The body.
     pub body: Bytes,
 }
 
-/// Calls any method of a server with any bytes.
+/// Calls to any method of a server with any bytes.
 #[async_trait]
 pub trait RawCalls: Send + Sync {
-    /// Calls `path`, such as `/grpc.health.v1.Health/Check`, with one message. The server is told `deadline`; dropping the
-    /// messages cancels the call.
+    /// Calls `path`, such as `/grpc.health.v1.Health/Check`, with one message. `deadline` is sent to the server; dropping
+    /// the messages cancels the call.
     async fn call(
         &self,
         path: &'static str,
@@ -51,9 +51,9 @@ pub trait RawCalls: Send + Sync {
         deadline: Option<Duration>,
     ) -> Result<RawMessages, Failure>;
 
-    /// Sends `request` and reads the answer to its end. Dropping the future resets the request.
+    /// Sends `request` and reads the whole response. Dropping the future resets the request.
     ///
     /// # Errors
-    /// If no answer came.
+    /// If no response arrived.
     async fn send(&self, request: RawRequest) -> Result<RawResponse, Failure>;
 }

@@ -1,11 +1,11 @@
-//! An answer, held against what is expected of it.
+//! A reply and its comparison with the expected one.
 
 use std::fmt::Debug;
 use std::ops::Deref;
 
 use super::{Divergence, Failure, Proof, StatusCode, Stop};
 
-/// An answer, and the step it came from.
+/// A reply, and the step that it belongs to.
 #[derive(Debug, Clone)]
 pub struct Reply<T> {
     pub(crate) step: usize,
@@ -21,17 +21,17 @@ impl<T> Deref for Reply<T> {
 }
 
 impl<T> Reply<T> {
-    /// An answer at a step that was made elsewhere.
+    /// The reply of a step that was recorded elsewhere.
     pub(crate) const fn at(step: usize, value: T) -> Self {
         Self { step, value }
     }
 
-    /// What `read` finds in the answer, at the same step.
+    /// The result of `read` on the value, at the same step.
     pub(crate) fn map<U>(self, read: impl FnOnce(T) -> U) -> Reply<U> {
         Reply { step: self.step, value: read(self.value) }
     }
 
-    /// The answer itself.
+    /// The value without its step.
     pub fn into_inner(self) -> T {
         self.value
     }
@@ -41,7 +41,7 @@ impl<T> Reply<T> {
         if holds { Ok(()) } else { diverged(self.step, expected, actual) }
     }
 
-    /// A divergence at this step, unless both are the same.
+    /// A divergence at this step, unless both are equal.
     pub fn same<A: PartialEq + Debug>(&self, what: &str, expected: &A, actual: &A) -> Proof {
         self.expect(expected == actual, format!("{what}: {expected:?}"), format!("{what}: {actual:?}"))
     }
@@ -56,27 +56,27 @@ pub(crate) fn diverged<T>(
     Err(Stop::Diverged(Divergence { step: Some(step), expected: expected.into(), actual: actual.into() }))
 }
 
-/// A failure in one line.
+/// A failure as one line.
 pub(crate) fn failure_text(failure: &Failure) -> String {
     format!("{} ({})", failure.code, failure.message)
 }
 
-/// `fails` of every call: the status must be exactly this one.
+/// `fails` of every call: the status must be exactly `code`.
 pub(crate) fn refused<T>(
     step: usize,
-    answer: Result<T, Failure>,
+    result: Result<T, Failure>,
     code: StatusCode,
 ) -> Result<Reply<Failure>, Stop> {
-    match answer {
+    match result {
         Err(failure) if failure.code == code => Ok(Reply { step, value: failure }),
         Err(failure) => diverged(step, code.name(), failure_text(&failure)),
         Ok(_) => diverged(step, code.name(), "OK"),
     }
 }
 
-/// `ok` of every call.
-pub(crate) fn answered<T>(step: usize, answer: Result<T, Failure>) -> Result<Reply<T>, Stop> {
-    match answer {
+/// `ok` of every call: the status must be OK.
+pub(crate) fn answered<T>(step: usize, result: Result<T, Failure>) -> Result<Reply<T>, Stop> {
+    match result {
         Ok(value) => Ok(Reply { step, value }),
         Err(failure) => diverged(step, "OK", failure_text(&failure)),
     }

@@ -1,4 +1,4 @@
-//! Running cases: one fresh store each, a bound on its time, and a verdict that is never silent.
+//! Case execution: one fresh store per case, a timeout, and an explicit verdict.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
@@ -12,14 +12,14 @@ pub use super::case::Obstacle;
 pub use super::suite::{Options, Progress, suite, suite_with_progress};
 use super::{Abstraction, Budget, Case, Ctx, Divergence, Harness, Outcome, Proof, Step, Stop, Transcript};
 
-/// How a run goes about its cases.
+/// The settings of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How much random and concurrent work.
+    /// The amount of random and concurrent work.
     pub budget: Budget,
-    /// For everything random.
+    /// The random seed.
     pub seed: u64,
-    /// Longest that one case may take.
+    /// Timeout per case.
     pub timeout: Duration,
 }
 
@@ -30,56 +30,56 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// This budget and seed, with the time that a case may take on such a budget. It is many times what a case needs, since
-    /// it is there for what never ends, and a machine may be busy; a call that is not answered ends its case much sooner.
+    /// Settings with this budget and seed, and the budget's timeout per case. The timeout is many times what a case needs:
+    /// it is for cases that never end, and a machine may be busy. A call without a response ends its case much sooner.
     pub fn of(budget: Budget, seed: u64) -> Self {
         let minutes = budget.pick(5, 15, 60);
         Self { budget, seed, timeout: Duration::from_mins(minutes) }
     }
 }
 
-/// What a case showed.
+/// The verdict of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The store keeps what the case proves.
+    /// The store conforms to the proved rules.
     Passed,
-    /// The store parted from the contract.
+    /// The store diverged from the contract.
     Failed(Divergence),
-    /// Nothing was shown either way.
+    /// No result either way.
     Inconclusive(String),
     /// The harness failed.
     Broken(String),
-    /// It did not run, for this reason.
+    /// Not run, for this reason.
     Skipped(Obstacle),
 }
 
-/// A case and what it showed.
+/// A case and its result.
 #[derive(Clone)]
 pub struct CaseResult<A: Abstraction> {
     /// The case.
     pub case: &'static Case<A>,
-    /// What it showed.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was said.
+    /// The recorded requests and responses.
     pub transcript: Transcript<A>,
-    /// Documents that the case made: a file name and its content.
+    /// Documents attached by the case: a file name and its content.
     pub attachments: Vec<(String, String)>,
-    /// How long it took, the opening of the store included.
+    /// The duration, including the opening of the store.
     pub elapsed: Duration,
 }
 
 impl<A: Abstraction> CaseResult<A> {
-    /// Whether it failed because an answer did not come at all.
-    pub(crate) fn met_silence(&self) -> bool {
-        let silent =
-            |step: &Step<A>| matches!(&step.outcome, Outcome::Failed(failure) if failure.is_silence());
+    /// Whether the case failed because a response never arrived.
+    pub(crate) fn timed_out(&self) -> bool {
+        let timed_out =
+            |step: &Step<A>| matches!(&step.outcome, Outcome::Failed(failure) if failure.is_client_timeout());
         let Verdict::Failed(divergence) = &self.verdict else { return false };
-        divergence.actual == NO_END || self.transcript.steps.iter().any(silent)
+        divergence.actual == TIMED_OUT || self.transcript.steps.iter().any(timed_out)
     }
 }
 
-/// What is said of a case that did not come to its end in time.
-const NO_END: &str = "no answer to what comes next";
+/// The actual outcome of a case that exceeded its timeout.
+const TIMED_OUT: &str = "no response to the next step";
 
 /// Runs one case on a fresh store of `harness`.
 pub async fn run_case<A: Abstraction>(
@@ -87,19 +87,19 @@ pub async fn run_case<A: Abstraction>(
     case: &'static Case<A>,
     settings: Settings,
 ) -> CaseResult<A> {
-    prove(harness, case, settings, Server::OfTheCase, |ctx| (case.run)(ctx)).await
+    prove(harness, case, settings, Server::ForCase, |ctx| (case.run)(ctx)).await
 }
 
-/// Which server a proof gets.
+/// The server that a proof runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Server {
-    /// The one that the harness gives to the case, perhaps to others at once; the proof may do what the case may.
-    OfTheCase,
-    /// One of its own, to which everything may be done that the harness can.
-    OfItsOwn,
+    /// The server that the harness assigns to the case, possibly shared; abilities are limited to those of the case.
+    ForCase,
+    /// A dedicated server, with all abilities of the harness.
+    Dedicated,
 }
 
-/// Runs `proof` in the name of `case` on a fresh store of `harness`.
+/// Runs `proof` on behalf of `case` on a fresh store of `harness`.
 pub(crate) async fn prove<A: Abstraction>(
     harness: &dyn Harness<A>,
     case: &'static Case<A>,
@@ -119,8 +119,8 @@ pub(crate) async fn prove<A: Abstraction>(
         return done(Verdict::Skipped(obstacle), Transcript::default(), Vec::new());
     }
     let (opened, abilities) = match server {
-        Server::OfTheCase => (harness.open_for(case).await, case.may_do(harness)),
-        Server::OfItsOwn => (harness.open().await, harness.abilities()),
+        Server::ForCase => (harness.open_for(case).await, case.permitted_abilities(harness)),
+        Server::Dedicated => (harness.open().await, harness.abilities()),
     };
     let instance = match opened {
         Ok(instance) => instance,
@@ -134,10 +134,10 @@ pub(crate) async fn prove<A: Abstraction>(
         Ok(Ok(Err(Stop::Diverged(divergence)))) => Verdict::Failed(divergence),
         Ok(Ok(Err(Stop::Inconclusive(why)))) => Verdict::Inconclusive(why),
         Ok(Ok(Err(Stop::Broken(why)))) => Verdict::Broken(why),
-        Ok(Err(panic)) => Verdict::Failed(at_the_end(&ctx, "an answer", panic_text(&*panic))),
+        Ok(Err(panic)) => Verdict::Failed(at_last_step(&ctx, "a response", panic_text(&*panic))),
         Err(_) => {
-            let limit = format!("an end within {:?}", settings.timeout);
-            Verdict::Failed(at_the_end(&ctx, limit, NO_END.to_owned()))
+            let limit = format!("completion within {:?}", settings.timeout);
+            Verdict::Failed(at_last_step(&ctx, limit, TIMED_OUT.to_owned()))
         }
     };
     let mut attachments = ctx.take_attachments();
@@ -147,7 +147,7 @@ pub(crate) async fn prove<A: Abstraction>(
     done(verdict, ctx.take_transcript(), attachments)
 }
 
-fn at_the_end<A: Abstraction>(ctx: &Ctx<A>, expected: impl Into<String>, actual: String) -> Divergence {
+fn at_last_step<A: Abstraction>(ctx: &Ctx<A>, expected: impl Into<String>, actual: String) -> Divergence {
     let step = ctx.take_transcript().steps.len().checked_sub(1);
     Divergence { step, expected: expected.into(), actual }
 }
@@ -155,12 +155,11 @@ fn at_the_end<A: Abstraction>(ctx: &Ctx<A>, expected: impl Into<String>, actual:
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("a panic: {}", text.unwrap_or("without words"))
+    format!("a panic: {}", text.unwrap_or("no message"))
 }
 
-/// What the names of all namespaces begin with that this process makes: `conformance-`, the time and the process's id, so
-/// that neither another run nor another machine is likely to use one. A server need not be empty, and what a run has left
-/// there can be told from everything else.
+/// The prefix of all namespaces that this process creates: `conformance-`, the time and the process id, so that a collision
+/// with another run or machine is unlikely. A server need not be empty, and a run's leftovers can be identified.
 pub fn namespace_prefix() -> &'static str {
     static PREFIX: OnceLock<String> = OnceLock::new();
     PREFIX.get_or_init(|| {
@@ -169,7 +168,7 @@ pub fn namespace_prefix() -> &'static str {
     })
 }
 
-/// A namespace that no other case uses, with whatever suffix: none begins with another one.
+/// A unique namespace prefix: no case's prefix is a prefix of another's.
 pub(crate) fn fresh_namespace() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     // The last dash keeps case 1 with suffix "2" apart from case 12.
@@ -189,11 +188,11 @@ mod tests {
     const RESTARTS: Case = Case::new("test::restarts", "A case that restarts its store.", &["DUR-1"], |c| {
         Box::pin(c.restart(Restart::Crash))
     });
-    const WITHOUT_A_WORD: Case = RESTARTS;
+    const UNDECLARED: Case = RESTARTS;
     const ALONE: Case = RESTARTS.needs(&[Need::Alone]);
 
     #[test]
-    fn no_case_s_namespace_begins_with_that_of_another() {
+    fn no_namespace_is_a_prefix_of_another() {
         let mut names: Vec<_> = (0..600).map(|_| fresh_namespace()).collect();
         names.sort();
         for pair in names.windows(2) {
@@ -203,13 +202,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_case_that_is_alone_may_disturb_its_server() {
-        static CASES: [Case; 2] = [WITHOUT_A_WORD, ALONE];
+    async fn only_a_case_with_exclusive_use_may_disturb_its_server() {
+        static CASES: [Case; 2] = [UNDECLARED, ALONE];
         let open = |_: Arc<()>| async { Ok::<_, OpenError>(Memory::default()) };
         let harness = InProcess::durable("restarts", || Ok(()), open);
         let verdict = async |case| run_case(&harness, case, Settings::default()).await.verdict;
-        let refused = "the case asks for 'crash', which it does not name among its needs";
-        assert_eq!(verdict(&CASES[0]).await, Verdict::Broken(refused.to_owned()));
+        let rejected = "the case uses 'crash' without declaring it among its needs";
+        assert_eq!(verdict(&CASES[0]).await, Verdict::Broken(rejected.to_owned()));
         assert_eq!(verdict(&CASES[1]).await, Verdict::Passed);
     }
 }

@@ -1,4 +1,4 @@
-//! The whole suite against one harness, several cases at a time, with a report at the end.
+//! A run of the whole suite against one harness: several cases in parallel, and a report at the end.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -14,29 +14,29 @@ use super::report::{self, CaseReport, Replay, Report, RunInfo, Target, case_repo
 use super::run::{CaseResult, Settings, Verdict, run_case};
 use super::{Abstraction, Case, Harness, Transcript};
 
-/// How a run of the whole suite goes about it.
+/// The options of a suite run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Budget, seed and the time that a case may take.
+    /// Budget, seed and the timeout per case.
     pub settings: Settings,
-    /// Which cases.
+    /// The selected cases.
     pub selection: Selection,
-    /// Which failures are known.
+    /// The known failures.
     pub known: KnownFailures,
-    /// How many cases run at once.
+    /// The number of cases that run in parallel.
     pub jobs: NonZero<usize>,
-    /// Whether the report keeps the transcripts of cases that passed.
+    /// Whether the report includes the transcripts of passed cases.
     pub trace: bool,
-    /// What the report names as the way to run a case again.
+    /// The command that the report shows for running a case again.
     pub replay: Replay,
-    /// Where the documents that failing cases make are written; `None`: they stay in the report.
+    /// The folder for documents attached by failing cases; `None`: they stay in the report.
     pub attachments: Option<PathBuf>,
-    /// More to say about the target, such as its address.
+    /// Additional target details, such as the address.
     pub details: Vec<(String, String)>,
 }
 
 impl Default for Options {
-    /// Everything, quickly, as many cases at once as there are processors.
+    /// All cases on the quick budget, with one job per processor.
     fn default() -> Self {
         Self {
             settings: Settings::default(),
@@ -55,8 +55,8 @@ impl Default for Options {
     }
 }
 
-/// So many cases in a row that end without an answer end the run: each of them waited for long, and the others would, too.
-const SILENCE: usize = 12;
+/// Consecutive cases without a response after which the run is aborted: each waits for long, and the rest would, too.
+const MAX_TIMED_OUT: usize = 12;
 
 /// Runs the suite.
 ///
@@ -77,20 +77,20 @@ pub async fn suite<A: Abstraction>(harness: Arc<dyn Harness<A>>, options: &Optio
     suite_with_progress(harness, options, |_, _| {}).await
 }
 
-/// How far a run is.
+/// The progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Cases done.
+    /// The number of completed cases.
     pub done: usize,
-    /// Cases that run.
+    /// The number of cases to run.
     pub of: usize,
 }
 
-/// Runs the suite, and tells each case as it is done.
+/// Runs the suite, and calls `on_case` after each case.
 pub async fn suite_with_progress<A: Abstraction>(
     harness: Arc<dyn Harness<A>>,
     options: &Options,
-    mut tell: impl FnMut(&CaseReport, Progress) + Send,
+    mut on_case: impl FnMut(&CaseReport, Progress) + Send,
 ) -> Report {
     let (started, began) = (report::utc_now(), Instant::now());
     let settings = options.settings;
@@ -100,7 +100,7 @@ pub async fn suite_with_progress<A: Abstraction>(
     let mut done: BTreeMap<usize, CaseReport> = BTreeMap::new();
     for (at, case) in all.iter().copied().enumerate() {
         match (case.obstacle(&*harness), options.selection.omits(case)) {
-            // What could not run here anyway was not left out by anybody.
+            // An obstacle takes precedence: the case could not run anyway.
             (Some(obstacle), _) => {
                 let result = CaseResult {
                     case,
@@ -121,9 +121,9 @@ pub async fn suite_with_progress<A: Abstraction>(
     waiting.sort_by_key(|(_, case)| !case.may_take_long());
     let mut waiting = waiting.into_iter();
     let mut running = JoinSet::new();
-    let mut silent = 0;
+    let mut timed_out = 0;
     loop {
-        while silent < SILENCE
+        while timed_out < MAX_TIMED_OUT
             && running.len() < options.jobs.get()
             && let Some((at, case)) = waiting.next()
         {
@@ -131,19 +131,19 @@ pub async fn suite_with_progress<A: Abstraction>(
             running.spawn(async move { (at, run_case(&*harness, case, settings).await) });
         }
         let Some(joined) = running.join_next().await else { break };
-        // A case's own panic is its verdict, so this is a panic of the suite, which must not pass as a result.
+        // A panic of a case becomes its verdict, so this is a panic of the suite, which must not count as a result.
         let (at, result) = joined.expect("running a case does not panic");
-        silent = if result.met_silence() { silent + 1 } else { 0 };
+        timed_out = if result.timed_out() { timed_out + 1 } else { 0 };
         let mut case = case_report(&result, &options.known, replay(result.case), options.trace);
         if let Some(folder) = &options.attachments {
             case.save_attachments(folder);
             case.replay_shrunk = options.replay.shrunk(&case);
         }
-        tell(&case, Progress { done: of - waiting.len() - running.len(), of });
+        on_case(&case, Progress { done: of - waiting.len() - running.len(), of });
         done.insert(at, case);
     }
     for (at, case) in waiting {
-        done.insert(at, report::omitted(case, &Omission::Silence(silent), replay(case)));
+        done.insert(at, report::omitted(case, &Omission::Silence(timed_out), replay(case)));
     }
     let mut target = Target::of(&*harness);
     target.details.clone_from(&options.details);

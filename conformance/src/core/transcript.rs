@@ -1,4 +1,4 @@
-//! What was asked and what was answered, kept as it was said, and where the two parted from the contract.
+//! The transcript of a case: requests and responses verbatim, and the divergence from the contract.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,39 +6,39 @@ use std::time::Duration;
 
 use super::{Abstraction, Failure, Restart};
 
-/// Longest run of bytes that is shown whole.
+/// Longest byte string that is shown in full.
 const SHOWN: usize = 48;
 
-/// Something done to a store.
+/// An action on a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action<A: Abstraction> {
-    /// A request was sent.
+    /// A request.
     Call(A::Request),
-    /// Time passed.
+    /// An advance of the clock.
     Advance(Duration),
-    /// What was dead was dropped.
+    /// A sweep of expired items and tombstones.
     Sweep,
-    /// The store was stopped and started.
+    /// A restart of the store.
     Restart(Restart),
-    /// The database was taken away (`true`) or brought back.
+    /// The start (`true`) or the end of a database outage.
     Outage(bool),
-    /// A call below the methods of the abstraction, in words.
+    /// A description of a raw call, below the methods of the abstraction.
     Raw(String),
 }
 
-/// What came of it.
+/// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome<A: Abstraction> {
-    /// The request was answered.
+    /// A response to the request.
     Answered(A::Response),
-    /// The answer was a status.
+    /// A status other than OK.
     Failed(Failure),
-    /// It was done; there is nothing to answer.
+    /// Success without a response.
     Done,
 }
 
 impl<A: Abstraction> Outcome<A> {
-    /// The response, if the request was answered with one.
+    /// The response, if there is one.
     pub fn response(&self) -> Option<&A::Response> {
         match self {
             Self::Answered(response) => Some(response),
@@ -48,39 +48,39 @@ impl<A: Abstraction> Outcome<A> {
 }
 
 impl<A: Abstraction> From<Result<A::Response, Failure>> for Outcome<A> {
-    fn from(answer: Result<A::Response, Failure>) -> Self {
-        answer.map_or_else(Self::Failed, Self::Answered)
+    fn from(result: Result<A::Response, Failure>) -> Self {
+        result.map_or_else(Self::Failed, Self::Answered)
     }
 }
 
 /// One exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step<A: Abstraction> {
-    /// What was done.
+    /// The action.
     pub action: Action<A>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: Outcome<A>,
 }
 
-/// Where a store parted from the contract.
+/// A divergence of a store from the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divergence {
-    /// The step, counted from 0; `None`: it lies in no single step.
+    /// The step, counted from 0; `None`: no single step.
     pub step: Option<usize>,
-    /// What the contract asks for.
+    /// The behaviour that the contract requires.
     pub expected: String,
-    /// What the store did.
+    /// The observed behaviour.
     pub actual: String,
 }
 
-/// The steps of one case, in the order in which they were answered.
+/// The steps of one case, in the order of their responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transcript<A: Abstraction> {
     /// The steps.
     pub steps: Vec<Step<A>>,
-    /// How the namespaces that were used are shown: `$ns` in place of a name made for one run.
+    /// The display names of the namespaces: `$ns` in place of a per-run name.
     pub namespaces: BTreeMap<String, String>,
-    /// What a random case has to say about itself: its seeds, and how often what happened.
+    /// Notes of a random case: its seeds, and counts of events.
     pub notes: Vec<String>,
 }
 
@@ -91,16 +91,15 @@ impl<A: Abstraction> Default for Transcript<A> {
 }
 
 impl<A: Abstraction> Transcript<A> {
-    /// The whole transcript as text that people read and golden files keep, with an arrow at the divergence if there is
-    /// one.
+    /// The whole transcript as text, for people and golden files, with an arrow at the divergence if there is one.
     pub fn render(&self, divergence: Option<&Divergence>) -> String {
         let mut text = String::new();
         for (at, (step, lines)) in self.steps.iter().zip(A::lines(self)).enumerate() {
             let here = divergence.filter(|divergence| divergence.step == Some(at));
             let mark = if here.is_some() { "→ " } else { "" };
-            let (asked, answer) = lines.unwrap_or_else(|| step.lines());
-            let _ = writeln!(text, "{mark}{asked}");
-            for line in answer {
+            let (request, outcome) = lines.unwrap_or_else(|| step.lines());
+            let _ = writeln!(text, "{mark}{request}");
+            for line in outcome {
                 let _ = writeln!(text, "    {line}");
             }
             if let Some(here) = here {
@@ -113,27 +112,27 @@ impl<A: Abstraction> Transcript<A> {
 }
 
 impl<A: Abstraction> Step<A> {
-    /// The lines of a step that is no request.
+    /// The lines of a step that is not a request.
     fn lines(&self) -> (String, Vec<String>) {
-        let asked = match &self.action {
+        let action = match &self.action {
             Action::Call(request) => format!("{request:?}"),
             Action::Advance(by) => format!("advance {by:?}"),
             Action::Sweep => "sweep".to_owned(),
             Action::Restart(how) => format!("restart {how:?}").to_lowercase(),
             Action::Outage(true) => "outage begins".to_owned(),
             Action::Outage(false) => "outage ends".to_owned(),
-            Action::Raw(words) => words.clone(),
+            Action::Raw(call) => call.clone(),
         };
-        let answer = match &self.outcome {
+        let outcome = match &self.outcome {
             Outcome::Answered(response) => vec![format!("{response:?}")],
             Outcome::Failed(failure) => vec![failure.code.to_string()],
             Outcome::Done => Vec::new(),
         };
-        (asked, answer)
+        (action, outcome)
     }
 }
 
-/// Bytes as text: printable ASCII as it is, the rest as `\xNN`, long ones by their start and length.
+/// Bytes as text: printable ASCII verbatim, the rest as `\xNN`, long strings by their start and length.
 pub(crate) fn bytes(bytes: &[u8]) -> String {
     if bytes.len() <= SHOWN {
         return format!("\"{}\"", bytes.escape_ascii());

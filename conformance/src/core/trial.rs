@@ -1,7 +1,7 @@
-//! The suite as tests of `cargo test` and nextest: one trial a case, by libtest-mimic.
+//! The suite as tests of `cargo test` and nextest: one trial per case, by libtest-mimic.
 //!
-//! Listing the trials starts nothing: claims and abilities are static, so a case that cannot run is known beforehand and
-//! is shown as ignored, with the reason in brackets.
+//! Listing the trials starts nothing: capabilities and abilities are static, so a case that cannot run is known in advance
+//! and is shown as ignored, with the reason in brackets.
 
 use std::io;
 use std::num::NonZero;
@@ -15,39 +15,39 @@ use super::report::{Outcome, Replay, RunInfo, Target, case_report, failure, utc_
 use super::run::{Obstacle, Settings, run_case};
 use super::{Abstraction, Budget, Case, Harness, Kind};
 
-/// The harnesses of one test, and the name of the test.
+/// The harnesses and the name of one test target.
 pub struct Suite<A: Abstraction> {
     replay: Replay,
     harnesses: Vec<Arc<dyn Harness<A>>>,
 }
 
 impl<A: Abstraction> Suite<A> {
-    /// No harness yet, in the test `test` of `package`.
+    /// A suite without a harness, in the test target `test` of `package`.
     pub fn of_test(package: &str, test: &str) -> Self {
         let (package, test) = (package.to_owned(), test.to_owned());
         Self { replay: Replay::Cargo { package, test, features: String::new() }, harnesses: Vec::new() }
     }
 
-    /// The same test, which takes these features of its package: the line that replays a failure names them.
+    /// Sets the package features that the test requires: the replay command of a failure enables them.
     #[must_use]
-    pub fn needing(mut self, needed: &str) -> Self {
+    pub fn needing(mut self, required: &str) -> Self {
         if let Replay::Cargo { features, .. } = &mut self.replay {
-            needed.clone_into(features);
+            required.clone_into(features);
         }
         self
     }
 
-    /// One more harness.
+    /// Adds a harness.
     #[must_use]
     pub fn with(mut self, harness: impl Harness<A>) -> Self {
         self.harnesses.push(Arc::new(harness));
         self
     }
 
-    /// Every case for every harness; first those that may take long.
+    /// All cases for all harnesses, slow cases first.
     ///
     /// # Panics
-    /// If there is none, or if two harnesses share a name: a test that tests nothing must not pass.
+    /// If there are none, or if two harnesses share a name: a test that tests nothing must not pass.
     pub fn trials(&self, settings: Settings) -> Vec<Trial> {
         for (at, harness) in self.harnesses.iter().enumerate() {
             let name = harness.name();
@@ -76,7 +76,7 @@ impl<A: Abstraction> Suite<A> {
         }
     }
 
-    /// Reads the arguments and the environment, and runs or lists.
+    /// Reads the arguments and the environment, and runs or lists the trials.
     pub fn main(self) -> ExitCode {
         match settings(|name| std::env::var(name).ok()) {
             Ok(settings) => {
@@ -92,12 +92,12 @@ impl<A: Abstraction> Suite<A> {
     }
 }
 
-/// Cases wait for disks and sockets half of their time, so that there are twice as many at once as there are cores.
+/// Two threads per core: cases wait for disks and sockets half of their time.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get) * 2
 }
 
-/// The settings that the environment asks for.
+/// The settings from the environment.
 fn settings(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, String> {
     let is_ci = variable("CI").is_some_and(|ci| ci == "true" || ci == "1");
     let budget = match variable("PRISM_CONFORMANCE_BUDGET").as_deref() {
@@ -118,19 +118,19 @@ fn settings(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, Strin
     Ok(settings)
 }
 
-/// Runs one case on a runtime of its own, so that whatever a case leaves running ends with it.
+/// Runs one case on a separate runtime, so that its background tasks end with it.
 fn run<A: Abstraction>(
     harness: &Arc<dyn Harness<A>>,
     case: &'static Case<A>,
     settings: Settings,
     replay: String,
 ) -> Result<Completion, Failed> {
-    // What races is to run at the same time; anything else is done by one thread, which others would only have to wake.
+    // Races need real parallelism; for everything else a second thread would only add wake-ups.
     let workers = if case.kind == Kind::History { 2 } else { 1 };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     let tested = Arc::clone(harness);
     let ran = runtime.spawn(async move { run_case(&*tested, case, settings).await });
-    // A case's own panic is its verdict, so this is a panic of the suite, which must not pass as a result.
+    // A panic of a case becomes its verdict, so this is a panic of the suite, which must not count as a result.
     let result = runtime.block_on(ran).expect("running a case does not panic");
     let mut report = case_report(&result, &KnownFailures::default(), replay, false);
     report.save_attachments(&std::env::temp_dir().join("prism-conformance").join(harness.name()));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_says_how_much_and_from_which_seed() {
+    fn the_environment_sets_budget_and_seed() {
         let read = |variables| of(variables).map(|settings| (settings.budget, settings.seed));
         assert_eq!(read(&[]), Ok((Budget::Quick, 1)));
         assert_eq!(read(&[("CI", "true")]), Ok((Budget::Ci, 1)));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn each_case_is_a_trial_and_one_that_cannot_run_is_ignored_with_its_reason() {
+    fn every_case_is_a_trial_and_unrunnable_ones_are_ignored_with_a_reason() {
         let harness = InProcess::new("bare", || async { Ok(Memory::default()) }).claiming(Capabilities::NONE);
         let mut in_order: Vec<_> = cases::all().collect();
         in_order.sort_by_key(|case| !case.may_take_long());
@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "no case")]
-    fn a_suite_of_no_harness_does_not_pass() {
+    fn a_suite_without_a_harness_does_not_pass() {
         let _ = Suite::<KeyValue>::of_test("p", "t").trials(Settings::default());
     }
 
     #[test]
     #[should_panic(expected = "two harnesses are named twice")]
-    fn two_harnesses_of_one_name_are_refused() {
+    fn two_harnesses_with_the_same_name_are_rejected() {
         let twice = || InProcess::new("twice", || async { Ok(Memory::default()) });
         let _ = Suite::of_test("p", "t").with(twice()).with(twice()).trials(Settings::default());
     }

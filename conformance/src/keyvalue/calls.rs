@@ -1,4 +1,4 @@
-//! The five calls as a case says them: a request that grows word by word, then is sent and judged.
+//! Builders of the five calls: a case builds a request, sends it and checks the response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use prism_contract::keyvalue::request::{
 use super::{Ctx, Outcome, Request, Response, Store};
 use crate::core::{Failure, Reply, StatusCode, Stop, answered, diverged, refused};
 
-/// Most pages or messages that are read before an answer is called endless.
+/// Maximum pages or messages read before an answer counts as endless.
 pub(super) const ENDLESS: usize = 5_000;
 
 fn copy(bytes: impl AsRef<[u8]>) -> Bytes {
@@ -20,7 +20,7 @@ fn copy(bytes: impl AsRef<[u8]>) -> Bytes {
 }
 
 impl Ctx {
-    /// Writes items to record `r`, unless the call says another.
+    /// Writes items, to record `r` by default.
     pub fn put(&self, items: impl IntoIterator<Item = ItemInput>) -> PutCall<'_> {
         PutCall::new(self, items.into_iter().collect())
     }
@@ -30,7 +30,7 @@ impl Ctx {
         self.put([item(key, value)])
     }
 
-    /// Reads record `r`, unless the call says another.
+    /// Reads a record, `r` by default.
     pub fn get(&self) -> GetCall<'_> {
         GetCall::new(
             self,
@@ -38,29 +38,29 @@ impl Ctx {
         )
     }
 
-    /// Removes from record `r`, unless the call says another; it has no predicate until the call says one.
+    /// Deletes items, from record `r` by default; the predicate is unset until the call chooses one.
     pub fn delete(&self) -> DeleteCall<'_> {
         let namespace = self.namespace("");
         DeleteCall::new(self, DeleteRequest { namespace, id: "r".to_owned(), ..DeleteRequest::default() })
     }
 
-    /// Reads the case's namespace, unless the call says more.
+    /// Scans the case's namespace by default.
     pub fn scan(&self) -> ScanCall<'_> {
         ScanCall::new(self)
     }
 
-    /// Asks what the store offers.
+    /// Reads the store's capabilities and limits.
     pub async fn describe(&self) -> Result<Reply<DescribeResponse>, Stop> {
         let request = Request::Describe(DescribeRequest { namespace: self.namespace("") });
         match self.send(&*self.store(), request).await? {
             (step, Outcome::Answered(Response::Describe(value))) => Ok(Reply { step, value }),
             (step, Outcome::Failed(failure)) => answered(step, Err(failure)),
-            (step, _) => diverged(step, "an answer to this request", "another one"),
+            (step, _) => diverged(step, "a response to this request", "a response to another request"),
         }
     }
 }
 
-/// An item of this key and value.
+/// An item with this key and value.
 pub fn item(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> ItemInput {
     ItemInput {
         key: Bytes::copy_from_slice(key.as_ref()),
@@ -69,65 +69,67 @@ pub fn item(key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> ItemInput {
     }
 }
 
-/// Items of these keys and values.
+/// Items with these keys and values.
 pub fn items<K: AsRef<[u8]>, V: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K, V)>) -> Vec<ItemInput> {
     pairs.into_iter().map(|(key, value)| item(key, value)).collect()
 }
 
-/// What all four calls share: where the request goes, and the words that end it.
+/// Methods common to all four calls: the destination, and the terminal methods.
 macro_rules! call {
     ($call:ident, $request:ident, $answer:ty, $wrap:expr, $outcome:ident) => {
         impl<'c> $call<'c> {
-            /// Another record.
+            /// Addresses another record.
             #[must_use]
             pub fn on(mut self, id: impl Into<String>) -> Self {
                 self.request.id = id.into();
                 self
             }
 
-            /// Another namespace: the case's own followed by `suffix`.
+            /// Addresses another namespace: the case's namespace followed by `suffix`.
             #[must_use]
             pub fn within(mut self, suffix: &str) -> Self {
                 self.request.namespace = self.ctx.namespace(suffix);
                 self
             }
 
-            /// Any change to the request, wrong ones included.
+            /// Changes the request arbitrarily, also to an invalid one.
             #[must_use]
             pub fn with(mut self, change: impl FnOnce(&mut $request)) -> Self {
                 change(&mut self.request);
                 self
             }
 
-            /// Through another gateway.
+            /// Sends through another gateway.
             #[must_use]
             pub fn via(mut self, store: Arc<dyn Store>) -> Self {
                 self.store = store;
                 self
             }
 
-            /// Sends it; judges nothing.
+            /// Sends the request; checks nothing.
             pub async fn outcome(self) -> Result<(usize, Result<$answer, Failure>), Stop> {
                 let request = $wrap(&self);
                 match self.ctx.send(&*self.store, request).await? {
                     (step, Outcome::Answered(Response::$outcome(answer))) => Ok((step, Ok(answer))),
                     (step, Outcome::Failed(failure)) => Ok((step, Err(failure))),
-                    (step, _) => diverged(step, "an answer to this request", "another one"),
+                    (step, _) => {
+                        diverged(step, "a response to this request", "a response to another request")
+                    }
                 }
             }
 
-            /// Sends it; judges nothing and keeps nothing but the transcript.
+            /// Sends the request; checks nothing and keeps only the transcript.
             pub async fn sent(self) -> Result<(), Stop> {
                 self.outcome().await.map(drop)
             }
 
-            /// Sends it; it must be answered OK.
+            /// Sends the request; the status must be OK.
             pub async fn ok(self) -> Result<Reply<$answer>, Stop> {
                 let (step, answer) = self.outcome().await?;
                 answered(step, answer)
             }
 
-            /// Sends it; it must be refused with exactly this status.
+            /// Sends the request; it must be refused with exactly this status.
             pub async fn fails(self, code: StatusCode) -> Result<Reply<Failure>, Stop> {
                 let (step, answer) = self.outcome().await?;
                 refused(step, answer, code)
@@ -136,7 +138,7 @@ macro_rules! call {
     };
 }
 
-/// The words that choose keys.
+/// Methods that set the key predicate.
 macro_rules! predicates {
     ($call:ident) => {
         impl $call<'_> {
@@ -158,7 +160,7 @@ macro_rules! predicates {
                 self.choose(KeyPredicate::MatchRange { start: copy(start), end: copy(end) })
             }
 
-            /// Keys that start so.
+            /// Keys with this prefix.
             #[must_use]
             pub fn prefix(self, prefix: impl AsRef<[u8]>) -> Self {
                 self.choose(KeyPredicate::MatchPrefix(copy(prefix)))
@@ -174,18 +176,18 @@ macro_rules! predicates {
     };
 }
 
-/// The words that say how much, and in which order.
+/// Methods that set page size, direction and projection.
 macro_rules! selections {
     ($call:ident) => {
         impl $call<'_> {
-            /// Pages of at most so many items.
+            /// Pages of at most `items` items.
             #[must_use]
             pub fn page_of(mut self, items: u32) -> Self {
                 self.request.selection.item_limit = items;
                 self
             }
 
-            /// Pages of at most so many bytes.
+            /// Pages of at most `bytes` bytes.
             #[must_use]
             pub fn page_bytes(mut self, bytes: u32) -> Self {
                 self.request.selection.page_size_bytes = bytes;
@@ -199,7 +201,7 @@ macro_rules! selections {
                 self
             }
 
-            /// In the mirrored order.
+            /// In reverse order.
             #[must_use]
             pub fn reverse(mut self) -> Self {
                 self.request.selection.reverse = true;
@@ -216,18 +218,18 @@ macro_rules! selections {
     };
 }
 
-/// The words that guard a write.
+/// Methods that guard a write.
 macro_rules! guards {
     ($call:ident) => {
         impl $call<'_> {
-            /// Under this priority token.
+            /// With this priority token.
             #[must_use]
             pub fn token(mut self, token: i64) -> Self {
                 self.request.item_priority_token = token;
                 self
             }
 
-            /// Only if `key` has this version; 0: only if it is absent.
+            /// Only if `key` has this version; 0 means only if it is absent.
             #[must_use]
             pub fn when(mut self, key: impl AsRef<[u8]>, version: i64) -> Self {
                 self.request.preconditions.push(PreconditionInput { key: copy(key), version });
@@ -300,7 +302,7 @@ impl<'c> PutCall<'c> {
         }
     }
 
-    /// The items live this long.
+    /// Time to live of the items.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
@@ -314,14 +316,14 @@ impl<'c> GetCall<'c> {
         Self { ctx, store: ctx.store(), request }
     }
 
-    /// The page after the one this token came with.
+    /// The page that follows this token.
     #[must_use]
     pub fn page(mut self, token: &Bytes) -> Self {
         self.request.page_token = token.clone();
         self
     }
 
-    /// Follows the tokens to the last page and answers each page.
+    /// Follows the tokens to the last page and returns all pages.
     pub async fn pages(self) -> Result<Vec<Reply<GetResponse>>, Stop> {
         let (mut pages, mut token): (Vec<Reply<GetResponse>>, _) =
             (Vec::new(), self.request.page_token.clone());
@@ -354,21 +356,21 @@ impl<'c> ScanCall<'c> {
         Self { ctx, store: ctx.store(), messages: None, request }
     }
 
-    /// At most so many entries in all messages together.
+    /// At most `entries` entries in all messages together.
     #[must_use]
     pub fn limit(mut self, entries: u64) -> Self {
         self.request.limit = entries;
         self
     }
 
-    /// From where the message with this token ended.
+    /// Resumes after the message with this token.
     #[must_use]
     pub fn resume(mut self, token: &Bytes) -> Self {
         self.request.resume_token = token.clone();
         self
     }
 
-    /// Lets go of the stream after so many messages.
+    /// Drops the stream after `messages` messages.
     #[must_use]
     pub fn cut_after(mut self, messages: usize) -> Self {
         self.messages = Some(messages);

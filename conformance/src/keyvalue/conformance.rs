@@ -1,10 +1,10 @@
-//! The suite of KeyValue as a test of a crate.
+//! The KeyValue suite as an integration test of a crate.
 
-/// The one line of `tests/conformance.rs`: a `main` that holds each harness against the whole suite. The test needs
-/// `harness = false` in its `Cargo.toml`.
+/// The one line of `tests/conformance.rs`: a `main` that runs the whole suite on each harness. The test needs
+/// `harness = false` in `Cargo.toml`.
 ///
-/// A harness is an expression of a type that implements [`Harness`](crate::Harness); for a simple backend a name and a closure that opens
-/// one are enough. Any number may stand side by side.
+/// A harness is an expression of a type that implements [`Harness`](crate::Harness); for a simple backend, a name and a
+/// closure that opens it are enough. Any number of harnesses is allowed.
 ///
 /// ```
 /// # mod tests {
@@ -14,9 +14,9 @@
 /// # }
 /// ```
 ///
-/// The trials are named `conformance::<backend>::<group>::<case>`. `PRISM_CONFORMANCE_BUDGET` (`quick`, `ci` or `soak`;
-/// `ci` where `CI` is `true`, else `quick`) says how much random and concurrent work is done, and
-/// `PRISM_CONFORMANCE_SEED` (a number; 1) seeds it. The suite never retries.
+/// Trial names are `conformance::<backend>::<group>::<case>`. `PRISM_CONFORMANCE_BUDGET` (`quick`, `ci` or `soak`; default
+/// `ci` if `CI` is `true`, else `quick`) sets the amount of random and concurrent work, and `PRISM_CONFORMANCE_SEED` (a
+/// number; default 1) its seed. The suite never retries.
 #[macro_export]
 macro_rules! conformance {
     ($($rest:tt)+) => {
@@ -30,7 +30,7 @@ macro_rules! conformance {
     };
 }
 
-/// Takes the harnesses of [`conformance!`] one by one.
+/// Adds the harnesses of [`conformance!`] one by one.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __conformance_with {

@@ -1,4 +1,4 @@
-//! KeyValue backends in this process: the contract's own edge and a manual clock before a [`KeyValueBackend`].
+//! KeyValue backends in this process: a [`KeyValueBackend`] behind the contract's edge, on a manual clock.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use prism_contract::keyvalue::{Capabilities, Edge, KeyValueBackend};
 use super::{InProcess, KeyValue, Store};
 use crate::core::{Failure, ManualClock, OpenError, Opener};
 
-/// A backend behind the contract's edge, by a manual clock.
+/// A backend behind the contract's edge, on a manual clock.
 pub struct EdgeStore {
     edge: Edge<dyn KeyValueBackend>,
     clock: Arc<ManualClock>,
 }
 
 impl EdgeStore {
-    /// `backend` as of `clock`.
+    /// `backend` on `clock`.
     pub fn new(backend: Arc<dyn KeyValueBackend>, clock: Arc<ManualClock>) -> Self {
         Self { edge: Edge::new(backend, "in-process"), clock }
     }
@@ -73,7 +73,7 @@ impl Store for EdgeStore {
 }
 
 impl<B: KeyValueBackend> InProcess<(), B> {
-    /// A backend that keeps nothing between two openings; it claims everything unless told otherwise.
+    /// A backend without persistence; it declares every capability unless configured otherwise.
     ///
     /// ```
     /// # use prism_conformance::OpenError;
@@ -91,8 +91,8 @@ impl<B: KeyValueBackend> InProcess<(), B> {
 }
 
 impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
-    /// A backend that keeps its data in a place: `place` makes a fresh one whose drop cleans up (a temporary folder), and
-    /// `open` opens a backend there, again after a restart or a crash.
+    /// A backend with persistent storage: `place` creates a fresh location that cleans up on drop (a temporary folder), and
+    /// `open` opens a backend there, and again after a restart or a crash.
     pub fn durable<P, F, O>(name: impl Into<String>, place: P, open: F) -> Self
     where
         P: Fn() -> Result<S, OpenError> + Send + Sync + 'static,

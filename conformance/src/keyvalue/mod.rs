@@ -1,7 +1,7 @@
-//! The suite of KeyValue: its store, its calls, its cases, its model, and the seeded bugs that its cases catch.
+//! The KeyValue suite: store interface, calls, cases, model, and the seeded bugs that the cases catch.
 //!
-//! Reading order: [`Store`] is what is tested, [`cases::all`] is the table of contents, [`Ctx`] is what a case speaks
-//! through, [`model`] is the contract as a model, [`mutants`] are stores with one wrong line each.
+//! Reading order: [`Store`] is the system under test, [`cases::all`] the table of contents, [`Ctx`] the context through
+//! which a case calls the store, [`model`] the contract as a model, [`mutants`] the stores with one wrong line each.
 
 mod calls;
 pub mod cases;
@@ -34,21 +34,21 @@ pub use store::{Request, Response, Store};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyValue;
 
-/// Something done to a KeyValue store.
+/// An action on a KeyValue store.
 pub type Action = core::Action<KeyValue>;
-/// A case about KeyValue.
+/// A KeyValue case.
 pub type Case = core::Case<KeyValue>;
 /// A case's view of a KeyValue store.
 pub type Ctx = core::Ctx<KeyValue>;
-/// A KeyValue backend that opens in this process.
+/// A KeyValue backend opened in this process.
 pub type InProcess<S, B> = core::InProcess<KeyValue, S, B>;
-/// What a case about KeyValue needs.
+/// A requirement of a KeyValue case.
 pub type Need = core::Need<KeyValue>;
-/// What came of an action.
+/// The outcome of an action.
 pub type Outcome = core::Outcome<KeyValue>;
-/// An action and what came of it.
+/// An action and its outcome.
 pub type Step = core::Step<KeyValue>;
-/// What was asked of a KeyValue store and what it answered.
+/// The requests to a KeyValue store and its responses.
 pub type Transcript = core::Transcript<KeyValue>;
 
 impl Abstraction for KeyValue {
@@ -96,8 +96,8 @@ impl Abstraction for KeyValue {
             Request::Get(get) => store.get(get).await.map(Response::Get),
             Request::Delete(delete) => store.delete(delete).await.map(Response::Delete),
             Request::Scan(scan, messages) => {
-                let most = messages.unwrap_or(calls::ENDLESS);
-                store.scan(scan, Some(most)).await.map(Response::Scan)
+                let max_messages = messages.unwrap_or(calls::ENDLESS);
+                store.scan(scan, Some(max_messages)).await.map(Response::Scan)
             }
             Request::Describe(describe) => store.describe(describe).await.map(Response::Describe),
         }
@@ -106,8 +106,8 @@ impl Abstraction for KeyValue {
     fn endless(request: &Request, response: &Response) -> Option<(Response, String, String)> {
         match (request, response) {
             (Request::Scan(_, None), Response::Scan(read)) if read.len() >= calls::ENDLESS => {
-                let beginning = Response::Scan(read[..3].to_vec());
-                Some((beginning, "a last message".to_owned(), format!("{} messages", calls::ENDLESS)))
+                let head = Response::Scan(read[..3].to_vec());
+                Some((head, "a last message".to_owned(), format!("{} messages", calls::ENDLESS)))
             }
             _ => None,
         }

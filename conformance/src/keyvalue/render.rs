@@ -1,7 +1,7 @@
-//! Transcripts as text that people read and golden files keep.
+//! Transcripts as text, for readers and golden files.
 //!
-//! What differs from run to run becomes a token that keeps its order: a version is `v1`, `v2`… by rank among the versions
-//! of its key, a time is `t1`, `t2`… by rank among the times of the transcript.
+//! Values that differ from run to run become placeholders that keep their order: a version is `v1`, `v2`… by rank among
+//! the versions of its key, a time is `t1`, `t2`… by rank among the times of the transcript.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -20,43 +20,43 @@ use crate::core::{Failure, bytes};
 
 type RecordKey = (String, String, Bytes);
 
-/// The lines of every step that is a request.
+/// The lines of each step; `None` for a step that is not a request.
 pub(super) fn lines(transcript: &Transcript) -> Vec<Option<(String, Vec<String>)>> {
-    let names = Names::of(transcript);
-    transcript.steps.iter().map(|step| names.step(step)).collect()
+    let placeholders = Placeholders::of(transcript);
+    transcript.steps.iter().map(|step| placeholders.step(step)).collect()
 }
 
-/// The tokens of one transcript.
-pub(crate) struct Names<'a> {
+/// The placeholders of one transcript.
+pub(crate) struct Placeholders<'a> {
     namespaces: &'a BTreeMap<String, String>,
     versions: BTreeMap<RecordKey, BTreeSet<i64>>,
     times: BTreeSet<Timestamp>,
 }
 
-impl<'a> Names<'a> {
+impl<'a> Placeholders<'a> {
     pub(crate) fn of(transcript: &'a Transcript) -> Self {
-        let mut names =
+        let mut placeholders =
             Self { namespaces: &transcript.namespaces, versions: BTreeMap::new(), times: BTreeSet::new() };
         for step in &transcript.steps {
-            names.learn(step);
+            placeholders.collect(step);
         }
-        names
+        placeholders
     }
 
-    fn learn(&mut self, step: &Step) {
+    fn collect(&mut self, step: &Step) {
         let Action::Call(request) = &step.action else { return };
         match (request, &step.outcome) {
-            (Request::Put(asked), Outcome::Answered(Response::Put(answer))) => {
-                for (item, result) in asked.items.iter().zip(&answer.results) {
-                    self.learn_version(&asked.namespace, &asked.id, &item.key, result.version);
+            (Request::Put(request), Outcome::Answered(Response::Put(answer))) => {
+                for (item, result) in request.items.iter().zip(&answer.results) {
+                    self.collect_version(&request.namespace, &request.id, &item.key, result.version);
                 }
             }
-            (Request::Get(asked), Outcome::Answered(Response::Get(answer))) => {
-                answer.items.iter().for_each(|item| self.learn_item(&asked.namespace, &asked.id, item));
+            (Request::Get(request), Outcome::Answered(Response::Get(answer))) => {
+                answer.items.iter().for_each(|item| self.collect_item(&request.namespace, &request.id, item));
             }
-            (Request::Scan(asked, _), Outcome::Answered(Response::Scan(messages))) => {
+            (Request::Scan(request, _), Outcome::Answered(Response::Scan(messages))) => {
                 for Entry { id, item } in messages.iter().flat_map(|message| &message.entries) {
-                    self.learn_item(&asked.namespace, id.as_str(), item);
+                    self.collect_item(&request.namespace, id.as_str(), item);
                 }
             }
             (
@@ -65,20 +65,20 @@ impl<'a> Names<'a> {
                 Outcome::Failed(failure),
             ) => {
                 for failed in &failure.failed_preconditions {
-                    self.learn_version(namespace, id, &failed.key, failed.current_version);
+                    self.collect_version(namespace, id, &failed.key, failed.current_version);
                 }
             }
             _ => {}
         }
     }
 
-    fn learn_item(&mut self, namespace: &str, id: &str, item: &Item) {
-        self.learn_version(namespace, id, item.key.as_bytes(), item.version);
+    fn collect_item(&mut self, namespace: &str, id: &str, item: &Item) {
+        self.collect_version(namespace, id, item.key.as_bytes(), item.version);
         self.times.extend([item.created_at, item.updated_at]);
         self.times.extend(item.expires_at);
     }
 
-    fn learn_version(&mut self, namespace: &str, id: &str, key: &[u8], version: i64) {
+    fn collect_version(&mut self, namespace: &str, id: &str, key: &[u8], version: i64) {
         if version != 0 {
             let key = (namespace.to_owned(), id.to_owned(), Bytes::copy_from_slice(key));
             self.versions.entry(key).or_default().insert(version);
@@ -167,14 +167,20 @@ impl<'a> Names<'a> {
         text
     }
 
-    fn push_preconditions(&self, text: &mut String, namespace: &str, id: &str, said: &[PreconditionInput]) {
-        for PreconditionInput { key, version } in said {
+    fn push_preconditions(
+        &self,
+        text: &mut String,
+        namespace: &str,
+        id: &str,
+        preconditions: &[PreconditionInput],
+    ) {
+        for PreconditionInput { key, version } in preconditions {
             let version = self.version(namespace, id, key, *version);
             let _ = write!(text, " if {} {version}", bytes(key));
         }
     }
 
-    /// The lines of a step; `None`: it is no request.
+    /// The lines of a step; `None` if it is not a request.
     fn step(&self, step: &Step) -> Option<(String, Vec<String>)> {
         let Action::Call(request) = &step.action else { return None };
         Some((self.request(request), self.outcome(request, &step.outcome)))
@@ -187,28 +193,28 @@ impl<'a> Names<'a> {
             Outcome::Done => return Vec::new(),
         };
         match (response, request) {
-            (Response::Put(answer), Request::Put(asked)) => {
-                let results = asked.items.iter().zip(&answer.results);
-                results.map(|(item, result)| self.result(asked, &item.key, *result)).collect()
+            (Response::Put(answer), Request::Put(request)) => {
+                let results = request.items.iter().zip(&answer.results);
+                results.map(|(item, result)| self.result(request, &item.key, *result)).collect()
             }
-            (Response::Get(answer), Request::Get(asked)) => {
-                let items = answer.items.iter().map(|item| self.item(&asked.namespace, &asked.id, item));
+            (Response::Get(answer), Request::Get(request)) => {
+                let items = answer.items.iter().map(|item| self.item(&request.namespace, &request.id, item));
                 let more = (!answer.next_page_token.is_empty()).then(|| "more".to_owned());
                 or_nothing(items.chain(more).collect())
             }
             (Response::Delete(answer), _) => vec![format!("deleted {}", answer.deleted_count)],
-            (Response::Scan(messages), Request::Scan(asked, _)) => {
-                messages.iter().flat_map(|message| self.message(&asked.namespace, message)).collect()
+            (Response::Scan(messages), Request::Scan(request, _)) => {
+                messages.iter().flat_map(|message| self.message(&request.namespace, message)).collect()
             }
-            (Response::Describe(answer), _) => vec![format!("claims {:?}", answer.capabilities)],
+            (Response::Describe(answer), _) => vec![format!("capabilities {:?}", answer.capabilities)],
             (Response::Put(_) | Response::Get(_) | Response::Scan(_), _) => {
-                vec!["an answer to another request".to_owned()]
+                vec!["a response to another request".to_owned()]
             }
         }
     }
 
-    fn result(&self, asked: &PutRequest, key: &[u8], result: PutResult) -> String {
-        let version = self.version(&asked.namespace, &asked.id, key, result.version);
+    fn result(&self, request: &PutRequest, key: &[u8], result: PutResult) -> String {
+        let version = self.version(&request.namespace, &request.id, key, result.version);
         let applied = if result.applied { "applied" } else { "superseded" };
         format!("{} {applied} {version}", bytes(key))
     }
@@ -288,7 +294,7 @@ fn push_page(text: &mut String, token: &[u8]) {
 }
 
 fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
-    let said = match predicate {
+    let rendered = match predicate {
         None => String::new(),
         Some(KeyPredicate::Unset) => " predicate unset".to_owned(),
         Some(KeyPredicate::MatchAll) => " all".to_owned(),
@@ -301,7 +307,7 @@ fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
         }
         Some(KeyPredicate::MatchPrefix(prefix)) => format!(" prefix {}", bytes(prefix)),
     };
-    text.push_str(&said);
+    text.push_str(&rendered);
 }
 
 fn push_selection(text: &mut String, selection: SelectionInput) {

@@ -1,4 +1,4 @@
-//! The responses of KeyValue, held against what is expected of them.
+//! Assertions on KeyValue responses.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use prism_contract::keyvalue::{Entry, Item};
 use crate::core::{Failure, Proof, Reply, Stop, bytes, diverged};
 
 impl Reply<PutResponse> {
-    /// One result per item, applied or not as said.
+    /// One result per item, with these `applied` flags.
     pub fn applied(&self, expected: &[bool]) -> Proof {
         let actual: Vec<bool> = self.results.iter().map(|result| result.applied).collect();
         self.same("applied", &expected, &actual.as_slice())
     }
 
-    /// The version of the only, or first, item; the answer must have a result for it.
+    /// The version of the first item; the response must have a result for it.
     pub fn version(&self) -> Result<i64, Stop> {
         match self.results.first() {
             Some(result) => Ok(result.version),
@@ -31,8 +31,8 @@ impl Reply<GetResponse> {
             && expected.iter().zip(&self.items).all(|((key, value), item)| {
                 key.as_ref() == item.key.as_bytes() && value.as_ref() == item.value
             });
-        let said = expected.iter().map(|(key, value)| pair(key.as_ref(), value.as_ref()));
-        self.expect(same, list(said), self.shown())
+        let expected = expected.iter().map(|(key, value)| pair(key.as_ref(), value.as_ref()));
+        self.expect(same, list(expected), self.pairs())
     }
 
     /// Exactly these keys, in this order.
@@ -42,7 +42,7 @@ impl Reply<GetResponse> {
         self.expect(expected == actual, format!("keys {}", list(expected)), format!("keys {}", list(actual)))
     }
 
-    /// Nothing, and no token.
+    /// No items and no token.
     pub fn is_empty(&self) -> Proof {
         self.holds::<&str, &str>(&[])?;
         self.is_last()
@@ -53,15 +53,15 @@ impl Reply<GetResponse> {
         self.expect(self.next_page_token.is_empty(), "no page token", "a page token")
     }
 
-    /// The item at `key`, which must be there.
+    /// The item at `key`, which must exist.
     pub fn item(&self, key: impl AsRef<[u8]>) -> Result<&Item, Stop> {
         match self.items.iter().find(|item| item.key.as_bytes() == key.as_ref()) {
             Some(item) => Ok(item),
-            None => diverged(self.step, format!("an item at {}", bytes(key.as_ref())), self.shown()),
+            None => diverged(self.step, format!("an item at {}", bytes(key.as_ref())), self.pairs()),
         }
     }
 
-    fn shown(&self) -> String {
+    fn pairs(&self) -> String {
         list(self.items.iter().map(|item| pair(&item.key, &item.value)))
     }
 }
@@ -81,14 +81,14 @@ impl Reply<Vec<ScanResponse>> {
 
     /// Exactly these records and keys, in this order.
     pub fn has_keys<I: AsRef<str>, K: AsRef<[u8]>>(&self, expected: &[(I, K)]) -> Proof {
-        let said = expected.iter().map(|(id, key)| format!("{} {}", id.as_ref(), bytes(key.as_ref())));
-        let said: Vec<_> = said.collect();
+        let expected = expected.iter().map(|(id, key)| format!("{} {}", id.as_ref(), bytes(key.as_ref())));
+        let expected: Vec<_> = expected.collect();
         let actual: Vec<_> =
             self.entries().map(|entry| format!("{} {}", entry.id.as_str(), bytes(&entry.item.key))).collect();
-        self.expect(said == actual, list(said), list(actual))
+        self.expect(expected == actual, list(expected), list(actual))
     }
 
-    /// The token of the last message; empty where nothing is left.
+    /// The token of the last message; empty if nothing is left.
     pub fn resume_token(&self) -> Bytes {
         self.last().map(|message| message.resume_token.clone()).unwrap_or_default()
     }
@@ -97,14 +97,14 @@ impl Reply<Vec<ScanResponse>> {
 impl Reply<Failure> {
     /// Exactly these preconditions failed, with these current versions.
     pub fn names<K: AsRef<[u8]>>(&self, expected: &[(K, i64)]) -> Proof {
-        let said: BTreeMap<_, _> =
+        let expected: BTreeMap<_, _> =
             expected.iter().map(|(key, version)| (bytes(key.as_ref()), *version)).collect();
         let actual: BTreeMap<_, _> = self
             .failed_preconditions
             .iter()
             .map(|failed| (bytes(&failed.key), failed.current_version))
             .collect();
-        self.same("failed preconditions", &said, &actual)
+        self.same("failed preconditions", &expected, &actual)
     }
 }
 

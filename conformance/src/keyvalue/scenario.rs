@@ -1,9 +1,9 @@
-//! Scenarios: stories in operations, whose transcript is the same on every store that keeps the contract.
+//! Scenarios: operation sequences whose transcript is the same on every store that conforms to the contract.
 //!
-//! A scenario file holds operations in their text form ([`super::op`]), a line each, under a few lines of comment. Its
-//! transcript tells versions and times by their order alone, so one golden file serves every backend, in process and over
-//! the wire, on a clock that stands still and on one that runs. To that end a moment passes before each write, and no
-//! scenario depends on two things happening at once.
+//! A scenario file holds a comment of a few lines, then operations in text form ([`super::op`]), one per line. The
+//! transcript shows versions and times by rank only, so one golden file serves every backend, in process and over the
+//! wire, on a manual clock and on the real one. Time therefore advances before each write, and no scenario depends on
+//! two events at the same time.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use super::op::{Op, Player, parse_all};
 use super::{Action, Ctx, Request, Transcript};
 use crate::core::{Divergence, Proof, Stop};
 
-/// What passes before each write, so that no two writes share a time.
-const A_MOMENT: Duration = Duration::from_micros(1);
+/// Clock advance before each write, so that no two writes share a time.
+const WRITE_INTERVAL: Duration = Duration::from_micros(1);
 
-/// A story and the transcript it must yield.
+/// An operation sequence and the transcript it must yield.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
-    /// Its name; also of its files.
+    /// Its name, and the name of its files.
     pub name: &'static str,
     /// The operations, as text.
     pub story: &'static str,
-    /// The golden file: an insta snapshot.
+    /// The golden file, an insta snapshot.
     pub golden: &'static str,
 }
 
@@ -40,13 +40,13 @@ pub fn all() -> &'static [Scenario] {
     super::cases::scenario::SCENARIOS
 }
 
-/// Plays a story and answers its transcript. Nothing is judged but that the harness does as it is told.
+/// Runs a story and returns its transcript. Checks only that the harness works.
 pub async fn run(ctx: &Ctx, story: &str) -> Result<String, Stop> {
     let ops = parse_all(story).map_err(|why| Stop::Broken(why.to_string()))?;
     let mut player = Player::new(ctx);
     for op in &ops {
         if matches!(op, Op::Put(_)) {
-            ctx.instance().advance(A_MOMENT).await;
+            ctx.instance().advance(WRITE_INTERVAL).await;
         }
         let action = player.action(op);
         let (_, outcome) = ctx.act(action.clone()).await?;
@@ -55,7 +55,7 @@ pub async fn run(ctx: &Ctx, story: &str) -> Result<String, Stop> {
     Ok(in_ticks(ctx.take_transcript(), ctx.tick()).render(None))
 }
 
-/// Plays a scenario and holds its transcript against the golden one; the first line that differs is the divergence.
+/// Runs a scenario and compares its transcript with the golden one; the first line that differs is the divergence.
 pub(crate) async fn check(ctx: &Ctx, scenario: Scenario) -> Proof {
     let actual = run(ctx, scenario.story).await?;
     match first_difference(scenario.expected(), actual.trim_end()) {
@@ -64,7 +64,7 @@ pub(crate) async fn check(ctx: &Ctx, scenario: Scenario) -> Proof {
     }
 }
 
-/// The same transcript as if a tick were a second, however long it is on the clock at hand.
+/// The transcript with durations in ticks, shown as seconds, independent of the clock's tick length.
 fn in_ticks(mut transcript: Transcript, tick: Duration) -> Transcript {
     let seconds =
         |span: Duration| u64::try_from(span.as_nanos() / tick.as_nanos().max(1)).unwrap_or(u64::MAX);
@@ -91,11 +91,11 @@ fn in_ticks(mut transcript: Transcript, tick: Duration) -> Transcript {
 }
 
 fn first_difference(expected: &str, actual: &str) -> Option<Divergence> {
-    let (mut ours, mut theirs) = (expected.lines(), actual.lines());
+    let (mut expected_lines, mut actual_lines) = (expected.lines(), actual.lines());
     let mut steps: usize = 0;
     loop {
-        let (expected, actual) = (ours.next(), theirs.next());
-        // A step's own line is not indented; what follows from it is.
+        let (expected, actual) = (expected_lines.next(), actual_lines.next());
+        // The request line of a step is not indented; its outcome lines are.
         if actual.is_some_and(|line| !line.starts_with(' ')) {
             steps += 1;
         }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_that_differs_is_told_with_its_step() {
+    fn first_difference_reports_its_step() {
         let golden = "put a\n    v1\nget a\n    a=1\n    more";
         assert_eq!(difference(golden, golden), None);
         let found = difference(golden, "put a\n    v1\nget a\n    a=2\n    more");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_golden_file_is_read_without_its_header() {
+    fn golden_file_header_is_stripped() {
         let scenario = Scenario { name: "x", story: "", golden: "---\nsource: a\n---\nput\n    ok\n" };
         assert_eq!(scenario.expected(), "put\n    ok");
     }

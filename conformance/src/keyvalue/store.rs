@@ -1,4 +1,4 @@
-//! What is tested: a store as its clients see it, whether it runs in this process or behind a socket.
+//! The system under test: a store as seen by its clients, in this process or behind a socket.
 
 use async_trait::async_trait;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -9,7 +9,7 @@ use prism_contract::keyvalue::request::{
 
 use crate::core::Failure;
 
-/// The five operations, with requests as a client may say them, right or wrong.
+/// The five operations, on client requests, valid or not.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Writes items.
@@ -21,12 +21,11 @@ pub trait Store: Send + Sync {
     /// Removes items.
     async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure>;
 
-    /// Reads a stream to its end, or lets go of it after `messages` messages. A stream that fails after some messages is
-    /// a failure.
+    /// Reads a stream to its end, or drops it after `messages` messages. A stream that fails midway is a failure.
     async fn scan(&self, request: ScanRequest, messages: Option<usize>)
     -> Result<Vec<ScanResponse>, Failure>;
 
-    /// Reads a stream message by message, as its reader asks for them; the default reads all of it beforehand.
+    /// Reads a stream message by message, on demand; the default reads all of it up front.
     async fn scan_messages(
         &self,
         request: ScanRequest,
@@ -34,22 +33,22 @@ pub trait Store: Send + Sync {
         Ok(stream::iter(self.scan(request, None).await?.into_iter().map(Ok)).boxed())
     }
 
-    /// Asks what the store offers.
+    /// Reads the store's capabilities and limits.
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure>;
 }
 
 /// A request to a KeyValue store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Items are written.
+    /// Write items.
     Put(PutRequest),
-    /// A page is read.
+    /// Read a page.
     Get(GetRequest),
-    /// Items are removed.
+    /// Delete items.
     Delete(DeleteRequest),
-    /// A stream is read, to its end or for so many messages.
+    /// Read a stream, to its end or up to this number of messages.
     Scan(ScanRequest, Option<usize>),
-    /// The store is asked what it offers.
+    /// Read the store's capabilities and limits.
     Describe(DescribeRequest),
 }
 

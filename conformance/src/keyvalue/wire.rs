@@ -19,12 +19,12 @@ use super::{KeyValue, Store};
 use crate::core::wire::{self, Connection, Gateway, Remote};
 use crate::core::{Failure, OpenError, StatusCode};
 
-/// How many keys of a record are deleted at once, where the record cannot be deleted as a whole.
-const STEP: u32 = 500;
+/// Keys deleted per request if the record cannot be deleted as a whole.
+const BATCH: u32 = 500;
 
 /// A KeyValue server at an address.
 pub type Endpoint = wire::Endpoint<KeyValue>;
-/// KeyValue stores of this process, reached through a socket.
+/// KeyValue stores in this process, reached through a socket.
 pub type OverGrpc = wire::OverGrpc<KeyValue>;
 /// A KeyValue server that a closure starts.
 pub type Served = wire::Served<KeyValue>;
@@ -83,7 +83,8 @@ impl Remote for KeyValue {
 }
 
 impl Served {
-    /// A server that `open` starts; it claims everything and can only be asked, unless told otherwise.
+    /// A server started by `open`; it declares every capability and has no abilities beyond requests, unless configured
+    /// otherwise.
     pub fn new<G, F, O>(name: impl Into<String>, open: F) -> Self
     where
         G: Gateway + 'static,
@@ -94,7 +95,7 @@ impl Served {
     }
 }
 
-/// Deletes what is in a record: at once, or step by step where the server cannot do that.
+/// Deletes a record's items: in one request, or in batches if the server cannot do that.
 async fn delete(store: &dyn Store, namespace: &str, id: &str) -> Result<(), Failure> {
     let request = |predicate| DeleteRequest {
         namespace: namespace.to_owned(),
@@ -104,12 +105,12 @@ async fn delete(store: &dyn Store, namespace: &str, id: &str) -> Result<(), Fail
     };
     match store.delete(request(KeyPredicate::MatchAll)).await {
         Ok(_) => return Ok(()),
-        // No Put with this name was taken either.
+        // An invalid name: no Put under it was accepted either.
         Err(failure) if failure.code == StatusCode::InvalidArgument => return Ok(()),
         Err(_) => {}
     }
     loop {
-        let selection = SelectionInput { item_limit: STEP, keys_only: true, ..SelectionInput::default() };
+        let selection = SelectionInput { item_limit: BATCH, keys_only: true, ..SelectionInput::default() };
         let get = GetRequest {
             namespace: namespace.to_owned(),
             id: id.to_owned(),

@@ -1,4 +1,4 @@
-//! What a run leaves in a server at an address: it is told, and `--clean` deletes it and nothing else.
+//! Data that a run leaves in a server at an address: it is reported, and `--clean` deletes it and nothing else.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -25,7 +25,7 @@ use crate::{prism_conformance, run_at};
 struct Watched {
     store: Sound,
     records: Mutex<BTreeSet<(String, String)>>,
-    /// One more with each Put.
+    /// Number of successful Puts.
     puts: tokio::sync::watch::Sender<usize>,
 }
 
@@ -35,7 +35,7 @@ impl Watched {
         Arc::new(Self { store: Sound::new(), records: Mutex::default(), puts })
     }
 
-    /// Writes an item that no run has made.
+    /// Writes an item that belongs to no run.
     async fn write(&self, namespace: &str) {
         let item = ItemInput { key: "k".into(), value: "v".into(), ..ItemInput::default() };
         let put = PutRequest {
@@ -44,15 +44,15 @@ impl Watched {
             items: vec![item],
             ..PutRequest::default()
         };
-        self.store.put(put).await.expect("the store takes it");
+        self.store.put(put).await.expect("the Put succeeds");
     }
 
     async fn is_there(&self, namespace: &str, id: &str) -> bool {
         let get = GetRequest { namespace: namespace.to_owned(), id: id.to_owned(), ..GetRequest::default() };
-        !self.store.get(get).await.expect("the store answers").items.is_empty()
+        !self.store.get(get).await.expect("the Get succeeds").items.is_empty()
     }
 
-    /// How many of the written records have an item, and how many there are.
+    /// Number of written records that still have an item, and of all written records.
     async fn records(&self) -> (usize, usize) {
         let records = self.records.lock().unwrap().clone();
         let mut alive = 0;
@@ -103,8 +103,8 @@ impl Store for Watched {
     }
 }
 
-/// The words of the line that tells what is left or deleted: `COUNT records in COUNT namespaces named PREFIX*`.
-fn told(out: &str, verb: &str) -> (usize, usize, String) {
+/// Parses the line about data left or deleted: `COUNT records in COUNT namespaces named PREFIX*`.
+fn summary(out: &str, verb: &str) -> (usize, usize, String) {
     let line = out.lines().find(|line| line.starts_with(verb)).unwrap_or_else(|| panic!("{out}"));
     let words: Vec<_> = line.split([' ', ',', ';']).collect();
     assert!(words[2].starts_with("record") && words[5].starts_with("namespace"), "{line}");
@@ -112,7 +112,7 @@ fn told(out: &str, verb: &str) -> (usize, usize, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_tells_what_it_leaves_in_the_server_by_names_that_are_its_own() {
+async fn a_run_reports_what_it_leaves_in_the_server_by_its_namespace_prefix() {
     let store = Watched::new();
     let server = Server::start::<KeyValue>(Arc::<Watched>::clone(&store)).await.unwrap();
     let report = tempfile::tempdir().unwrap();
@@ -120,7 +120,7 @@ async fn a_run_tells_what_it_leaves_in_the_server_by_names_that_are_its_own() {
     let more = ["--only", "put", "--json", json.to_str().unwrap()];
     let answer = run_at(server.address(), &more).await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.out, answer.err);
-    let (records, namespaces, names) = told(&answer.out, "left ");
+    let (records, namespaces, names) = summary(&answer.out, "left ");
     let written = store.records.lock().unwrap().clone();
     assert_eq!(records, written.len());
     let prefix = names.strip_suffix('*').unwrap();
@@ -135,19 +135,19 @@ async fn a_run_tells_what_it_leaves_in_the_server_by_names_that_are_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_clean_a_run_deletes_what_it_wrote_and_nothing_else() {
     let store = Watched::new();
-    let foreign = ["mine", "conformance-0-0-0"];
-    for namespace in foreign {
+    let other = ["mine", "conformance-0-0-0"];
+    for namespace in other {
         store.write(namespace).await;
     }
     let server = Server::start::<KeyValue>(Arc::<Watched>::clone(&store)).await.unwrap();
     let answer = run_at(server.address(), &["--clean"]).await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.out, answer.err);
-    let (records, ..) = told(&answer.out, "deleted ");
+    let (records, ..) = summary(&answer.out, "deleted ");
     let (alive, written) = store.records().await;
     assert_eq!(alive, 0, "{}", answer.out);
-    // Of a Put that was given up the run does not know whether it was applied.
+    // The run does not know whether a cancelled Put was applied.
     assert!(written > 500 && records.abs_diff(written) <= 16, "{records} of {written}");
-    for namespace in foreign {
+    for namespace in other {
         assert!(store.is_there(namespace, "r").await, "{namespace} is gone");
     }
     assert!(
@@ -158,7 +158,7 @@ async fn with_clean_a_run_deletes_what_it_wrote_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_ended_by_a_signal_cleans_too_and_tells_it() {
+async fn a_run_ended_by_a_signal_cleans_up_or_reports_what_it_leaves() {
     for (clean, verb) in [(true, "deleted "), (false, "left ")] {
         let store = Watched::new();
         let server = Server::start::<KeyValue>(Arc::<Watched>::clone(&store)).await.unwrap();
@@ -180,16 +180,16 @@ async fn a_run_that_is_ended_by_a_signal_cleans_too_and_tells_it() {
         let output = end_by(child, "TERM").await;
         assert_eq!(output.status.code(), Some(143));
         let out = String::from_utf8(output.stdout).unwrap();
-        let (records, ..) = told(&out, verb);
+        let (records, ..) = summary(&out, verb);
         let (alive, written) = store.records().await;
         assert_eq!(alive > 0, !clean, "{out}");
-        // Of a Put that was on its way when the signal came the run does not know whether it was applied.
+        // The run does not know whether a Put in flight at the signal was applied.
         assert!(written > 100 && records.abs_diff(written) <= 64, "{records} of {written}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_the_run_started_is_thrown_away_and_not_cleaned() {
+async fn clean_is_refused_for_a_spawned_server() {
     let answer = prism_conformance(&["run", "--clean", "--spawn", "no-such-command"]).await;
     assert_eq!((answer.code, answer.out.as_str()), (Some(2), ""), "{}", answer.err);
     assert!(answer.err.contains("'--clean' cannot be used with '--spawn <COMMAND>'"), "{}", answer.err);

@@ -1,4 +1,4 @@
-//! The command `prism-conformance run` against servers of every kind: its exit codes, and the sentences that go with them.
+//! The command `prism-conformance run` against servers of every kind: its exit codes and messages.
 
 mod leftovers;
 mod servers;
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// What a run came to.
+/// Result of a run.
 struct Answer {
     code: Option<i32>,
     out: String,
@@ -21,13 +21,13 @@ struct Answer {
 }
 
 impl Answer {
-    /// The last line of what it printed.
+    /// The last line of stdout.
     fn last_line(&self) -> &str {
         self.out.trim_end().lines().next_back().unwrap_or_default()
     }
 }
 
-/// Runs the command, which must come to its end within two minutes.
+/// Runs the command, which must end within two minutes.
 async fn prism_conformance(arguments: &[&str]) -> Answer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prism-conformance"));
     command.args(arguments).env_remove("PRISM_TOKEN").stdin(Stdio::null()).kill_on_drop(true);

@@ -1,5 +1,5 @@
-//! Servers to run the suite against: a sound one, one that keeps nothing, one that falls silent, and some that are no server
-//! of gRPC at all.
+//! Servers to run the suite against: a sound one, one that stores nothing, one that hangs, and some that are not gRPC
+//! servers.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -20,12 +20,12 @@ use prism_contract::keyvalue::{Capabilities, Limits, Memory, PutResult};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-/// Serves `store` until the answer is dropped.
+/// Serves `store` until the returned server is dropped.
 pub(crate) async fn serve(store: impl Store + 'static) -> Server {
-    Server::start::<KeyValue>(Arc::new(store)).await.expect("a port is free")
+    Server::start::<KeyValue>(Arc::new(store)).await.expect("the server starts")
 }
 
-/// The reference backend by the clock of this machine.
+/// The reference backend on the real clock.
 pub(crate) struct Sound {
     store: EdgeStore,
     clock: Arc<ManualClock>,
@@ -40,7 +40,7 @@ impl Sound {
         Self { store, clock, set: Mutex::new(Instant::now()) }
     }
 
-    /// The store, at the moment that it is.
+    /// The store, with its clock set to the current time.
     fn now(&self) -> &EdgeStore {
         let mut set = self.set.lock().unwrap();
         // Whole microseconds, so that no fraction of one is lost.
@@ -85,11 +85,11 @@ impl Store for Sound {
     }
 }
 
-/// Says yes to everything and keeps nothing.
-pub(crate) struct Careless;
+/// Acknowledges everything and stores nothing.
+pub(crate) struct Discarding;
 
 #[async_trait]
-impl Store for Careless {
+impl Store for Discarding {
     async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
         let results = request.items.iter().map(|_| PutResult { applied: true, version: 1 }).collect();
         Ok(PutResponse { results })
@@ -112,11 +112,11 @@ impl Store for Careless {
     }
 }
 
-/// Says what it claims, and nothing more.
-pub(crate) struct Silent;
+/// Answers Describe, and hangs in every other call.
+pub(crate) struct Hanging;
 
 #[async_trait]
-impl Store for Silent {
+impl Store for Hanging {
     async fn put(&self, _: PutRequest) -> Result<PutResponse, Failure> {
         pending().await
     }
@@ -147,21 +147,21 @@ fn description() -> DescribeResponse {
     }
 }
 
-/// A port on which nobody listens.
-pub(crate) async fn nobody() -> SocketAddr {
+/// The address of a closed port.
+pub(crate) async fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// Listens, answers each connection's first bytes with `answer` and leaves it open; without an answer it only listens.
-pub(crate) async fn answering(answer: Option<&'static str>) -> SocketAddr {
+/// Listens, answers each connection's first bytes with `answer` and leaves it open; with `None` it never answers.
+pub(crate) async fn raw_server(answer: Option<&'static str>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
             if let Some(answer) = answer {
-                let mut asked = [0; 1_024];
-                let _ = stream.read(&mut asked).await;
+                let mut request = [0; 1_024];
+                let _ = stream.read(&mut request).await;
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
             open.push(stream);

@@ -1,4 +1,4 @@
-//! `run --endpoint` given more than once: gateways on the same data, and addresses that are no such thing.
+//! `run --endpoint` given more than once: gateways on the same data, and invalid combinations of addresses.
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use crate::{Answer, prism_conformance};
 const CASE: &str = "linearizable::through_several_gateways";
 
 async fn run_at_both(one: &str, other: &str) -> Answer {
-    let places = ["--endpoint", one, "--endpoint", other];
-    prism_conformance(&[&["run", "--budget", "quick", "--trace", "--only", CASE], &places[..]].concat()).await
+    let endpoints = ["--endpoint", one, "--endpoint", other];
+    prism_conformance(&[&["run", "--budget", "quick", "--trace", "--only", CASE], &endpoints[..]].concat())
+        .await
 }
 
 fn url(server: &Server) -> String {
@@ -41,8 +42,8 @@ async fn an_address_given_twice_is_refused() {
     let server = serve(Sound::new()).await;
     let address = url(&server);
     let answer = run_at_both(&address, &address).await;
-    let wanted = format!("the address {address} is given twice\n");
-    assert_eq!((answer.code, answer.err, answer.out.as_str()), (Some(2), wanted, ""));
+    let expected = format!("the address {address} is given twice\n");
+    assert_eq!((answer.code, answer.err, answer.out.as_str()), (Some(2), expected, ""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,8 +51,8 @@ async fn servers_that_do_not_share_their_data_are_refused_before_the_run() {
     let (one, other) = (serve(Sound::new()).await, serve(Sound::new()).await);
     let (one, other) = (url(&one), url(&other));
     let answer = run_at_both(&one, &other).await;
-    let wanted = format!(
-        "what {one} acknowledges is not read at {other}, so they are not gateways on the same data\n"
+    let expected = format!(
+        "{other} does not read what {one} has acknowledged, so they are not gateways on the same data\n"
     );
-    assert_eq!((answer.code, answer.err, answer.out.as_str()), (Some(2), wanted, ""));
+    assert_eq!((answer.code, answer.err, answer.out.as_str()), (Some(2), expected, ""));
 }

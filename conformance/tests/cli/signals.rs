@@ -1,4 +1,4 @@
-//! What ends a run from outside: each signal as Ctrl-C does, with nothing left behind.
+//! Termination by signals: each acts like Ctrl-C, and the run leaves nothing behind.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -7,22 +7,22 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
-/// Sends a signal by its name, and waits for the end, for half a minute.
+/// Sends a signal by name, and waits up to 30 s for the end of the process.
 pub(crate) async fn end_by(child: Child, signal: &str) -> Output {
     send(&child, signal).await;
     timeout(Duration::from_secs(30), child.wait_with_output())
         .await
-        .expect("it ends")
-        .expect("it is waited for")
+        .expect("the run ends in time")
+        .expect("the run can be waited for")
 }
 
 async fn send(child: &Child, signal: &str) {
-    let id = child.id().expect("it still runs").to_string();
+    let id = child.id().expect("the run has not ended").to_string();
     let sent = Command::new("kill").args([&format!("-{signal}"), &id]).status().await.unwrap();
     assert!(sent.success(), "no SIG{signal} to {id}");
 }
 
-/// A run that has started a server which never answers; the folder is all that it may write to.
+/// A run with a spawned server that never answers; it may write to this folder only.
 struct Run {
     folder: tempfile::TempDir,
     child: Child,
@@ -30,7 +30,7 @@ struct Run {
 }
 
 impl Run {
-    /// `before` is done by the shell that then becomes the run.
+    /// `before` is executed by the shell that then becomes the run.
     async fn start(before: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let temporary = folder.path().join("temporary");
@@ -51,13 +51,13 @@ impl Run {
         Self { folder, child, server }
     }
 
-    /// Ends it by `signal`, and answers the exit code once server and folder are known to be gone.
+    /// Ends it by `signal`, checks that server and folder are gone, and returns the exit code.
     async fn end_by(self, signal: &str) -> Option<i32> {
         let temporary = self.folder.path().join("temporary");
         assert_eq!(entries(&temporary).len(), 1, "the server has a folder");
         let output = end_by(self.child, signal).await;
         assert_eq!(entries(&temporary), Vec::<PathBuf>::new(), "after SIG{signal}");
-        // It was waited for, so that its process is gone and not only dead.
+        // The run has waited for the server, so its process is gone and not a zombie.
         let there =
             Command::new("kill").args(["-0", &self.server.to_string()]).stderr(Stdio::null()).status();
         assert!(!there.await.unwrap().success(), "the server outlives SIG{signal}");
@@ -79,16 +79,16 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_ended_by_a_signal_stops_its_server_and_removes_its_folder() {
+async fn a_run_ended_by_a_signal_stops_its_server_and_removes_its_folder() {
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         assert_eq!(Run::start("").await.end_by(signal).await, Some(code), "SIG{signal}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_was_started_to_outlive_its_terminal_does() {
+async fn a_run_that_ignores_hangups_outlives_its_terminal() {
     let run = Run::start("trap '' HUP;").await;
     send(&run.child, "HUP").await;
-    // Had the first signal ended it, this would be the code of that.
+    // If SIGHUP had ended the run, this would be its exit code.
     assert_eq!(run.end_by("TERM").await, Some(143));
 }

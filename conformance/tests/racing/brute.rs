@@ -1,4 +1,4 @@
-//! Every order of a small history, tried one after the other by a specification of its own.
+//! Brute-force linearizability check of a small history: every order is tried against a separate specification.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ struct Record {
     highest: BTreeMap<Bytes, i64>,
 }
 
-/// Whether some order explains `history`, a single record's.
+/// Whether some order explains `history`, which is that of a single record.
 pub(crate) fn is_linearizable(history: &History) -> bool {
     let answered = history.operations.iter().filter_map(|op| op.outcome.as_ref()).flat_map(versions);
     let named = history.operations.iter().flat_map(|op| match &op.request {
@@ -27,7 +27,7 @@ pub(crate) fn is_linearizable(history: &History) -> bool {
         _ => Vec::new(),
     });
     let seen: BTreeSet<i64> = answered.chain(named).collect();
-    place(&history.operations, &mut vec![false; history.operations.len()], &Record::default(), &seen)
+    linearize(&history.operations, &mut vec![false; history.operations.len()], &Record::default(), &seen)
 }
 
 fn versions(outcome: &Outcome) -> Vec<i64> {
@@ -41,7 +41,12 @@ fn versions(outcome: &Outcome) -> Vec<i64> {
     }
 }
 
-fn place(operations: &[Operation], placed: &mut Vec<bool>, record: &Record, seen: &BTreeSet<i64>) -> bool {
+fn linearize(
+    operations: &[Operation],
+    placed: &mut Vec<bool>,
+    record: &Record,
+    seen: &BTreeSet<i64>,
+) -> bool {
     if operations.iter().zip(&*placed).all(|(op, placed)| *placed || op.outcome.is_none()) {
         return true;
     }
@@ -53,7 +58,7 @@ fn place(operations: &[Operation], placed: &mut Vec<bool>, record: &Record, seen
             continue;
         }
         placed[at] = true;
-        if steps(&operations[at], record, seen).iter().any(|next| place(operations, placed, next, seen)) {
+        if steps(&operations[at], record, seen).iter().any(|next| linearize(operations, placed, next, seen)) {
             return true;
         }
         placed[at] = false;
@@ -61,11 +66,11 @@ fn place(operations: &[Operation], placed: &mut Vec<bool>, record: &Record, seen
     false
 }
 
-/// Every record that the operation, as it was answered, can lead to.
+/// All states that the operation, with its answer, can lead to.
 fn steps(operation: &Operation, record: &Record, seen: &BTreeSet<i64>) -> Vec<Record> {
     match (&operation.request, &operation.outcome) {
         (Request::Get(get), Some(Outcome::Answered(Response::Get(answer)))) => {
-            let live = record.items.iter().filter(|(key, _)| chosen(get.predicate.as_ref(), key));
+            let live = record.items.iter().filter(|(key, _)| selects(get.predicate.as_ref(), key));
             let live: Vec<_> = live
                 .map(|(key, (value, version))| {
                     (key.clone(), value.clone(), *version, record.tokens.get(key).copied().unwrap_or(0))
@@ -113,7 +118,7 @@ fn steps(operation: &Operation, record: &Record, seen: &BTreeSet<i64>) -> Vec<Re
             let stale =
                 |next: &Record, key: &Bytes| token > 0 && token <= next.tokens.get(key).copied().unwrap_or(0);
             let live: Vec<Bytes> =
-                record.items.keys().filter(|key| chosen(delete.predicate.as_ref(), key)).cloned().collect();
+                record.items.keys().filter(|key| selects(delete.predicate.as_ref(), key)).cloned().collect();
             let mut removed = 0;
             for key in live.into_iter().filter(|key| !stale(record, key)) {
                 next.items.remove(&key);
@@ -134,11 +139,11 @@ fn steps(operation: &Operation, record: &Record, seen: &BTreeSet<i64>) -> Vec<Re
                 _ => vec![next],
             }
         }
-        _ => unreachable!("no other operation is made here"),
+        _ => unreachable!("these histories have no other operation"),
     }
 }
 
-/// Whether the preconditions let the write through; `None`: not as it was answered.
+/// Whether the preconditions hold; `None`: the answer contradicts them.
 fn guarded(record: &Record, conditions: &[PreconditionInput], outcome: Option<&Outcome>) -> Option<bool> {
     let current = |key: &Bytes| record.items.get(key).map_or(0, |(_, version)| *version);
     let failing: Vec<_> = conditions
@@ -153,7 +158,7 @@ fn guarded(record: &Record, conditions: &[PreconditionInput], outcome: Option<&O
             (!failing.is_empty() && named == failing).then_some(false)
         }
         Some(_) => failing.is_empty().then_some(true),
-        // Without an answer the write is done, or was refused and did nothing.
+        // An unanswered write was applied, or was refused without effect.
         None => Some(failing.is_empty()),
     }
 }
@@ -168,13 +173,13 @@ fn write(
 ) -> Vec<Record> {
     let current = record.items.get(key).map_or(0, |(_, version)| *version);
     if token > 0 && token <= record.tokens.get(key).copied().unwrap_or(0) {
-        let explained = result.is_none_or(|result| !result.applied && result.version == current);
-        return if explained { vec![record] } else { Vec::new() };
+        let possible = result.is_none_or(|result| !result.applied && result.version == current);
+        return if possible { vec![record] } else { Vec::new() };
     }
     let highest = record.highest.get(key).copied().unwrap_or(0);
     let tokens = record.tokens.get(key).copied().unwrap_or(0).max(token);
     record.tokens.insert(key.clone(), tokens);
-    // A version that nobody was told is any that was seen or named, or else the least that is allowed.
+    // An unknown version may be any version in an answer or a precondition, or else the lowest allowed one.
     let versions: Vec<i64> = match result {
         Some(result) if result.applied => vec![result.version],
         Some(_) => Vec::new(),
@@ -191,7 +196,7 @@ fn write(
         .collect()
 }
 
-fn chosen(predicate: Option<&KeyPredicate>, key: &Bytes) -> bool {
+fn selects(predicate: Option<&KeyPredicate>, key: &Bytes) -> bool {
     match predicate {
         None | Some(KeyPredicate::MatchAll) => true,
         Some(KeyPredicate::MatchKeys(keys)) => keys.contains(key),

@@ -1,4 +1,4 @@
-//! Operations and answers of histories, said in a line.
+//! Short constructors for operations and answers of histories.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
@@ -28,11 +28,11 @@ pub(crate) fn delete(predicate: KeyPredicate) -> DeleteRequest {
 }
 
 pub(crate) fn conditions(of: &[(&str, i64)]) -> Vec<PreconditionInput> {
-    let said = of.iter().map(|(key, version)| PreconditionInput {
+    let inputs = of.iter().map(|(key, version)| PreconditionInput {
         key: Bytes::copy_from_slice(key.as_bytes()),
         version: *version,
     });
-    said.collect()
+    inputs.collect()
 }
 
 pub(crate) fn written<const N: usize>(versions: [i64; N]) -> Outcome {

@@ -1,4 +1,4 @@
-//! A store in memory with a journal that outlives it, kept as it should be or not.
+//! An in-memory store with a journal that outlives it, correct or lossy.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use prism_contract::keyvalue::{Delete, KeyValueBackend, Memory, Put, PutResult};
 use prism_contract::{Error, Lifecycle, forward};
 
-/// What a crash takes.
+/// The writes that a crash loses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Forgets {
+pub(crate) enum CrashLoss {
     Nothing,
-    /// The last writes, which were answered before they were in the journal.
+    /// The last writes, which were acknowledged before they were in the journal.
     TheLast,
-    /// Some items of the write that is under way.
+    /// Some items of the write in progress.
     Half,
 }
 
@@ -23,18 +23,18 @@ pub(crate) enum Line {
     Delete(Delete),
 }
 
-/// A store that can be opened again on its journal.
+/// A store that can be reopened on its journal.
 pub(crate) struct Journaled {
     inner: Memory,
     journal: Arc<Mutex<Vec<Line>>>,
-    behind: Mutex<Vec<Line>>,
-    turn: tokio::sync::Mutex<()>,
-    forgets: Forgets,
+    unwritten: Mutex<Vec<Line>>,
+    write_lock: tokio::sync::Mutex<()>,
+    loss: CrashLoss,
 }
 
 impl Journaled {
-    /// Plays the journal, in which every write once succeeded.
-    pub(crate) async fn open(journal: Arc<Mutex<Vec<Line>>>, forgets: Forgets) -> Self {
+    /// Replays the journal of successful writes.
+    pub(crate) async fn open(journal: Arc<Mutex<Vec<Line>>>, loss: CrashLoss) -> Self {
         let inner = Memory::default();
         let lines = journal.lock().unwrap().clone();
         for line in lines {
@@ -43,16 +43,16 @@ impl Journaled {
                 Line::Delete(delete) => drop(inner.delete(delete).await),
             }
         }
-        Self { inner, journal, behind: Mutex::default(), turn: tokio::sync::Mutex::new(()), forgets }
+        Self { inner, journal, unwritten: Mutex::default(), write_lock: tokio::sync::Mutex::new(()), loss }
     }
 
     fn write(&self, line: Line) {
         let mut journal = self.journal.lock().unwrap();
-        if self.forgets == Forgets::TheLast {
-            let mut behind = self.behind.lock().unwrap();
-            behind.push(line);
-            if behind.len() > 3 {
-                journal.push(behind.remove(0));
+        if self.loss == CrashLoss::TheLast {
+            let mut unwritten = self.unwritten.lock().unwrap();
+            unwritten.push(line);
+            if unwritten.len() > 3 {
+                journal.push(unwritten.remove(0));
             }
         } else {
             journal.push(line);
@@ -60,7 +60,7 @@ impl Journaled {
     }
 }
 
-/// A moment in which the store may be killed.
+/// A point at which the store may be killed.
 async fn pause() {
     std::thread::yield_now();
     tokio::task::yield_now().await;
@@ -75,13 +75,13 @@ impl KeyValueBackend for Journaled {
     forward!(KeyValueBackend: self => self.inner, [capabilities, get, scan]);
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        let _turn = self.turn.lock().await;
+        let _guard = self.write_lock.lock().await;
         pause().await;
         let results = self.inner.put(put.clone()).await?;
-        if self.forgets == Forgets::Half {
+        if self.loss == CrashLoss::Half {
             for item in put.items.clone() {
                 self.write(Line::Put(Put { items: vec![item], preconditions: Vec::new(), ..put.clone() }));
-                // As long as a disk takes: most kills come here.
+                // Latency of a disk: most kills happen here.
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
             }
         } else {
@@ -91,7 +91,7 @@ impl KeyValueBackend for Journaled {
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        let _turn = self.turn.lock().await;
+        let _guard = self.write_lock.lock().await;
         pause().await;
         let count = self.inner.delete(delete.clone()).await?;
         self.write(Line::Delete(delete));

@@ -1,4 +1,4 @@
-//! Stores that keep every rule until two clients meet.
+//! Stores that keep every rule without concurrency.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -11,30 +11,30 @@ use prism_contract::keyvalue::{
 };
 use prism_contract::{Error, Lifecycle, PreconditionFailure, forward};
 
-/// What a store does wrong, and only under concurrency.
+/// A flaw of a store that is visible only under concurrency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// Now and then answers a Get with what the one before it saw.
+    /// Answers some Gets with the previous Get's page.
     StaleReads,
-    /// Writes the items of a Put one after the other.
+    /// Writes the items of a Put one by one.
     TornPuts,
-    /// Removes the items of a Delete one after the other.
+    /// Removes the items of a Delete one by one.
     TornDeletes,
-    /// Reads a Get's items one after the other.
+    /// Reads the items of a Get one by one.
     TornGets,
     /// Checks preconditions, and then writes.
     RacingCheck,
     /// Compares tokens, and then writes.
     RacingTokens,
-    /// Answers a Put that comes while another is under way, and forgets it.
+    /// Acknowledges a Put during another one, and discards it.
     LostUpdates,
-    /// Continues a page after as many items as were answered, not after the last of them.
+    /// Continues a page by item offset, not after the last item.
     PagesByOffset,
-    /// Locks the keys of a Put one after the other, in the order of the request.
-    LocksInAnyOrder,
-    /// Holds one lock for all records as long as a client takes.
+    /// Locks the keys of a Put one by one, in the order of the request.
+    LocksInRequestOrder,
+    /// Holds one lock for all records during a Put.
     OneLock,
-    /// Answers a Delete a little before it removes anything.
+    /// Acknowledges a Delete before it is applied.
     EarlyDelete,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Flawed {
     flaw: Flaw,
     count: AtomicUsize,
     last: Mutex<HashMap<String, ItemPage>>,
-    due: Mutex<VecDeque<Delete>>,
+    pending: Mutex<VecDeque<Delete>>,
     locks: Vec<tokio::sync::Mutex<()>>,
 }
 
@@ -56,7 +56,7 @@ impl Flawed {
             flaw,
             count: AtomicUsize::new(0),
             last: Mutex::default(),
-            due: Mutex::default(),
+            pending: Mutex::default(),
             locks,
         }
     }
@@ -88,7 +88,7 @@ impl Flawed {
     }
 }
 
-/// Another client gets ahead.
+/// Lets other clients run.
 async fn pause() {
     std::thread::yield_now();
     tokio::task::yield_now().await;
@@ -129,10 +129,10 @@ impl KeyValueBackend for Flawed {
                 self.inner.put(Put { token: 0, ..put }).await
             }
             Flaw::LostUpdates => {
-                let under_way = self.count.fetch_add(1, Ordering::SeqCst);
+                let in_flight = self.count.fetch_add(1, Ordering::SeqCst);
                 pause().await;
                 let results = self.inner.put(put.clone()).await;
-                if under_way > 0 {
+                if in_flight > 0 {
                     let keys = put.items.into_iter().map(|item| item.key);
                     let predicate = Predicate::keys(keys).expect("a Put's keys");
                     let Put { namespace, id, now, .. } = put;
@@ -143,7 +143,7 @@ impl KeyValueBackend for Flawed {
                 self.count.fetch_sub(1, Ordering::SeqCst);
                 results
             }
-            Flaw::LocksInAnyOrder => {
+            Flaw::LocksInRequestOrder => {
                 let mut held = Vec::new();
                 for item in &put.items {
                     held.push(self.locks[usize::from(item.key[0])].lock().await);
@@ -157,9 +157,9 @@ impl KeyValueBackend for Flawed {
                 self.inner.put(put).await
             }
             Flaw::EarlyDelete => {
-                let due = self.due.lock().unwrap().pop_front();
-                if let Some(due) = due {
-                    self.inner.delete(due).await?;
+                let pending = self.pending.lock().unwrap().pop_front();
+                if let Some(delete) = pending {
+                    self.inner.delete(delete).await?;
                 }
                 self.inner.put(put).await
             }
@@ -174,9 +174,9 @@ impl KeyValueBackend for Flawed {
     async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         match self.flaw {
             Flaw::StaleReads => {
-                let what = format!("{:?}{:?}{:?}", get.id, get.predicate, get.after);
+                let request = format!("{:?}{:?}{:?}", get.id, get.predicate, get.after);
                 let page = self.inner.get(get).await?;
-                let last = self.last.lock().unwrap().insert(what, page.clone());
+                let last = self.last.lock().unwrap().insert(request, page.clone());
                 let is_stale = self.count.fetch_add(1, Ordering::SeqCst).is_multiple_of(5);
                 Ok(last.filter(|_| is_stale).unwrap_or(page))
             }
@@ -193,7 +193,7 @@ impl KeyValueBackend for Flawed {
             }
             Flaw::PagesByOffset => {
                 let Some(after) = get.after.clone() else { return self.inner.get(get).await };
-                // Where the last page ended is taken for a number of items, which others have changed since.
+                // The end of the last page is taken as an item offset, which concurrent writes have made wrong.
                 let all = Get { after: None, selection: Selection::default(), ..get.clone() };
                 let items = self.inner.get(&all).await?.items;
                 let offset =
@@ -207,7 +207,7 @@ impl KeyValueBackend for Flawed {
             | Flaw::RacingCheck
             | Flaw::RacingTokens
             | Flaw::LostUpdates
-            | Flaw::LocksInAnyOrder
+            | Flaw::LocksInRequestOrder
             | Flaw::OneLock
             | Flaw::EarlyDelete => self.inner.get(get).await,
         }
@@ -232,7 +232,7 @@ impl KeyValueBackend for Flawed {
                     (delete.namespace.clone(), delete.id.clone(), delete.predicate.clone(), delete.now);
                 let get = Get { namespace, id, predicate, selection: Selection::default(), after: None, now };
                 let count = self.inner.get(&get).await?.items.len() as u64;
-                self.due.lock().unwrap().push_back(delete);
+                self.pending.lock().unwrap().push_back(delete);
                 Ok(count)
             }
             Flaw::StaleReads
@@ -242,7 +242,7 @@ impl KeyValueBackend for Flawed {
             | Flaw::RacingTokens
             | Flaw::LostUpdates
             | Flaw::PagesByOffset
-            | Flaw::LocksInAnyOrder
+            | Flaw::LocksInRequestOrder
             | Flaw::OneLock => self.inner.delete(delete).await,
         }
     }

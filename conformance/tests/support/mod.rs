@@ -1,5 +1,5 @@
-//! Stores for the tests of random cases and scenarios: the reference backend that outlives its restarts, the same on a
-//! clock that runs, and one with a fault.
+//! Stores for the tests of random cases and scenarios: the reference backend with durable data, the same on a running
+//! clock, and with a fault.
 
 #![allow(dead_code, reason = "each test file uses some of it")]
 
@@ -16,10 +16,10 @@ use prism_contract::keyvalue::request::{
 use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory, Put, PutResult};
 use prism_contract::{Error, Lifecycle, Namespace, forward};
 
-/// The reference backend in a place that outlives it, with one change to what it is asked or answers.
+/// The reference backend on memory that outlives it, with a fault in its Puts.
 pub(crate) struct Shared<F> {
     memory: Arc<Memory>,
-    claims: Capabilities,
+    capabilities: Capabilities,
     fault: F,
 }
 
@@ -35,7 +35,7 @@ impl KeyValueBackend for Shared<Fault> {
     forward!(KeyValueBackend: self => self.memory, [get, delete, scan]);
 
     fn capabilities(&self, _: &Namespace) -> Capabilities {
-        self.claims
+        self.capabilities
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
@@ -45,12 +45,12 @@ impl KeyValueBackend for Shared<Fault> {
 
 pub(crate) type MemoryHarness = InProcess<Memory, Shared<Fault>>;
 
-/// The reference backend; a restart finds what was there.
+/// The reference backend; its data survives a restart.
 pub(crate) fn memory() -> MemoryHarness {
     faulty("memory", |put| put)
 }
 
-/// One that writes no content type.
+/// The reference backend without content types.
 pub(crate) fn forgetting_content_types() -> MemoryHarness {
     faulty("forgetting", |mut put| {
         put.items.iter_mut().for_each(|item| item.content_type.clear());
@@ -63,18 +63,18 @@ pub(crate) fn faulty(name: &str, fault: Fault) -> MemoryHarness {
     flawed(name, Capabilities::ALL, fault)
 }
 
-/// The reference backend, claiming no more than this.
-pub(crate) fn claiming(claims: Capabilities) -> MemoryHarness {
-    flawed("claiming", claims, |put| put)
+/// The reference backend with these capabilities.
+pub(crate) fn claiming(capabilities: Capabilities) -> MemoryHarness {
+    flawed("claiming", capabilities, |put| put)
 }
 
-fn flawed(name: &str, claims: Capabilities, fault: Fault) -> MemoryHarness {
-    let place = || Ok(Memory::default());
-    let open = move |memory: Arc<Memory>| async move { Ok(Shared { memory, claims, fault }) };
-    InProcess::durable(name, place, open).claiming(claims)
+fn flawed(name: &str, capabilities: Capabilities, fault: Fault) -> MemoryHarness {
+    let location = || Ok(Memory::default());
+    let open = move |memory: Arc<Memory>| async move { Ok(Shared { memory, capabilities, fault }) };
+    InProcess::durable(name, location, open).claiming(capabilities)
 }
 
-/// A view of a fresh store of `harness`.
+/// A context on a fresh store of `harness`.
 pub(crate) async fn ctx(harness: &dyn Harness<KeyValue>) -> Ctx {
     let instance = harness.open().await.unwrap();
     Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
@@ -114,7 +114,7 @@ struct Running(Arc<dyn Instance<KeyValue>>);
 #[async_trait]
 impl Instance<KeyValue> for Running {
     fn store(&self) -> Arc<dyn Store> {
-        Arc::new(Moving { store: self.0.store(), instance: Arc::clone(&self.0) })
+        Arc::new(Advancing { store: self.0.store(), instance: Arc::clone(&self.0) })
     }
 
     fn tick(&self) -> Duration {
@@ -134,31 +134,31 @@ impl Instance<KeyValue> for Running {
     }
 }
 
-/// A store before whose every answer time passes.
-struct Moving {
+/// A store whose clock advances before every call.
+struct Advancing {
     store: Arc<dyn Store>,
     instance: Arc<dyn Instance<KeyValue>>,
 }
 
-impl Moving {
-    async fn later(&self) -> &dyn Store {
+impl Advancing {
+    async fn advanced(&self) -> &dyn Store {
         self.instance.advance(Duration::from_micros(370)).await;
         &*self.store
     }
 }
 
 #[async_trait]
-impl Store for Moving {
+impl Store for Advancing {
     async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
-        self.later().await.put(request).await
+        self.advanced().await.put(request).await
     }
 
     async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure> {
-        self.later().await.get(request).await
+        self.advanced().await.get(request).await
     }
 
     async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure> {
-        self.later().await.delete(request).await
+        self.advanced().await.delete(request).await
     }
 
     async fn scan(
@@ -166,10 +166,10 @@ impl Store for Moving {
         request: ScanRequest,
         messages: Option<usize>,
     ) -> Result<Vec<ScanResponse>, Failure> {
-        self.later().await.scan(request, messages).await
+        self.advanced().await.scan(request, messages).await
     }
 
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {
-        self.later().await.describe(request).await
+        self.advanced().await.describe(request).await
     }
 }

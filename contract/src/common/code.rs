@@ -1,13 +1,13 @@
-//! The status codes of gRPC, listed once.
+//! The gRPC status codes.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The status codes of gRPC. The contract's table (ERR-1) uses some of them; another server may answer any.
+/// The gRPC status codes. The contract's table (ERR-1) uses some of them; other servers may return any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "gRPC's own names, by gRPC's own meaning")]
+#[expect(missing_docs, reason = "gRPC's names, with gRPC's meaning")]
 pub enum Code {
     Ok,
     Cancelled,
@@ -29,7 +29,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// All of them; each stands at its gRPC number.
+    /// All codes; each one's index is its gRPC number.
     pub const ALL: [(Self, &'static str); 17] = [
         (Self::Ok, "OK"),
         (Self::Cancelled, "CANCELLED"),
@@ -50,7 +50,7 @@ impl Code {
         (Self::Unauthenticated, "UNAUTHENTICATED"),
     ];
 
-    /// The status with this gRPC number; numbers gRPC does not know are UNKNOWN, as gRPC asks.
+    /// The code with this gRPC number; UNKNOWN for any other number, as gRPC requires.
     pub fn from_number(number: i32) -> Self {
         let known = usize::try_from(number).ok().and_then(|number| Self::ALL.get(number));
         known.map_or(Self::Unknown, |(code, _)| *code)
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_status_stands_at_its_grpc_number() {
+    fn each_code_is_at_the_index_of_its_grpc_number() {
         for (number, (code, name)) in Code::ALL.into_iter().enumerate() {
             assert_eq!((code as usize, code.name()), (number, name));
             assert_eq!(Code::from_number(code.number()), code);

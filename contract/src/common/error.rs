@@ -1,4 +1,4 @@
-//! The one error of the contract, and the statuses it stands for (ERR-1).
+//! The contract's error type, and the statuses it maps to (ERR-1).
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use bytes::Bytes;
 
 use super::Code;
 
-/// One thing wrong with a request.
+/// One invalid field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldViolation {
     /// The path of the field, such as `items[3].key`.
     pub field: String,
-    /// What was wrong and what is allowed.
+    /// The fault, and what is allowed.
     pub description: String,
 }
 
 /// A precondition that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreconditionFailure {
-    /// The key it names.
+    /// Its key.
     pub key: Bytes,
     /// The key's current version; 0: absent.
     pub current_version: i64,
 }
 
-/// What lies behind an error, for the log alone: it may hold SQL or a path, so it is never sent to a client (ERR-2).
+/// The cause of an error, for the log only: it may hold SQL or a path, so it is never sent to a client (ERR-2).
 #[derive(Clone)]
 pub struct Cause(Arc<dyn std::error::Error + Send + Sync>);
 
@@ -49,34 +49,34 @@ impl fmt::Debug for Cause {
     }
 }
 
-/// Why an operation was not done. `Display` is safe to show to a client; a [`Cause`] is not.
+/// Why an operation failed. `Display` is safe to show to a client; a [`Cause`] is not.
 #[derive(Debug, Clone)]
 pub enum Error {
-    /// The request breaks a rule: every violation found.
+    /// The request is invalid: every violation found.
     InvalidArgument(Vec<FieldViolation>),
     /// Preconditions that do not hold: all of them, in request order; nothing was written (COND-1).
     PreconditionFailed(Vec<PreconditionFailure>),
     /// No credentials, or unknown ones.
     Unauthenticated,
-    /// The caller lacks a permission, which is named.
+    /// The caller lacks this permission.
     PermissionDenied(String),
-    /// Load was shed before anything was done; try again no sooner than this.
+    /// Load was shed before anything was done. Retry delay.
     ResourceExhausted(Duration),
-    /// The store is away; try again no sooner than `retry_after`. A write may or may not have taken effect.
+    /// The store is unavailable. A write may or may not have taken effect.
     Unavailable {
-        /// How long to wait before the next try.
+        /// Delay before the next attempt.
         retry_after: Duration,
         /// For the log.
         cause: Cause,
     },
-    /// Time ran out; a write may or may not have taken effect, but never half (ERR-4).
+    /// The deadline passed; a write is whole or absent (ERR-4).
     DeadlineExceeded,
-    /// A Delete covers more items than the store can delete in the time that one has. Nothing was deleted (DEL-5), and the
-    /// same Delete would end alike, so there is no delay after which to retry: it is to be split into ranges.
+    /// A Delete covers more items than the store can delete within its time limit. Nothing was deleted (DEL-5). The same
+    /// Delete would fail again, so there is no retry delay: it must be split into ranges.
     DeleteTooLarge,
-    /// The backend does not claim this capability, which is named (CAP-1).
+    /// The backend does not declare this capability (CAP-1).
     Unimplemented(&'static str),
-    /// A bug, or a store that is damaged.
+    /// A bug, or a damaged store.
     Internal(Cause),
 }
 
@@ -86,7 +86,7 @@ impl Error {
         Self::InvalidArgument(vec![FieldViolation { field: field.into(), description: description.into() }])
     }
 
-    /// The store is away; clients are told to wait 100 ms.
+    /// The store is unavailable; the retry delay is 100 ms.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable { retry_after: Duration::from_millis(100), cause: Cause::new(cause) }
     }
@@ -96,7 +96,7 @@ impl Error {
         Self::Internal(Cause::new(cause))
     }
 
-    /// The status it stands for.
+    /// Its status code.
     pub const fn code(&self) -> Code {
         match self {
             Self::InvalidArgument(_) => Code::InvalidArgument,
@@ -126,7 +126,7 @@ impl Error {
         }
     }
 
-    /// What lies behind it, for the log.
+    /// Its cause, for the log.
     pub const fn cause(&self) -> Option<&Cause> {
         match self {
             Self::Unavailable { cause, .. } | Self::Internal(cause) => Some(cause),
@@ -141,7 +141,7 @@ impl Error {
         }
     }
 
-    /// How long a client should wait before it tries again, where trying again may help.
+    /// Retry delay for clients, if a retry may help.
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ResourceExhausted(after) | Self::Unavailable { retry_after: after, .. } => Some(*after),
@@ -161,28 +161,28 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidArgument(violations) => match violations.as_slice() {
-                [] => f.write_str("the request is not valid"),
+                [] => f.write_str("the request is invalid"),
                 [only] => write!(f, "{}: {}", only.field, only.description),
                 [first, rest @ ..] => {
                     write!(f, "{}: {} (and {} more)", first.field, first.description, rest.len())
                 }
             },
             Self::PreconditionFailed(failures) => {
-                write!(f, "{} of the preconditions did not hold; nothing was written", failures.len())
+                write!(f, "{} of the preconditions failed; nothing was written", failures.len())
             }
             Self::Unauthenticated => f.write_str("credentials are missing or unknown"),
             Self::PermissionDenied(permission) => {
                 write!(f, "the caller lacks the permission '{permission}'")
             }
             Self::ResourceExhausted(_) => f.write_str("the server is shedding load; nothing was done"),
-            Self::Unavailable { .. } => f.write_str("the database does not answer"),
-            Self::DeadlineExceeded => f.write_str("the deadline passed before the operation was done"),
+            Self::Unavailable { .. } => f.write_str("backend unavailable"),
+            Self::DeadlineExceeded => f.write_str("the deadline passed before the operation completed"),
             Self::DeleteTooLarge => f.write_str(
-                "the Delete covers more items than can be deleted in the time that one has; nothing was deleted; delete them \
+                "the Delete covers more items than can be deleted within its time limit; nothing was deleted; delete them \
                  in several ranges",
             ),
             Self::Unimplemented(capability) => {
-                write!(f, "this server does not declare {capability}; Describe lists what it does")
+                write!(f, "this server does not declare {capability}; Describe lists its capabilities")
             }
             Self::Internal(_) => f.write_str("internal error; the server's log has the cause"),
         }

@@ -1,4 +1,4 @@
-//! What all abstractions share. The types are public at the root of the crate.
+//! Types shared by all abstractions, public at the root of the crate.
 
 mod code;
 mod error;

@@ -1,4 +1,4 @@
-//! The name of a namespace, the unit of access, of policy and of fairness.
+//! A namespace: the unit of access control, policy and fairness.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::Invalid;
 pub struct Namespace(Arc<str>);
 
 impl Namespace {
-    /// Longest namespace, in bytes.
+    /// Maximum length of a namespace, in bytes.
     pub const MAX_BYTES: usize = 128;
 
     /// Checks a namespace.
@@ -19,11 +19,11 @@ impl Namespace {
         if text.is_empty() || text.len() > Self::MAX_BYTES {
             return Err(Invalid::length(text.len(), 1, Self::MAX_BYTES));
         }
-        let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let valid_start = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
-        if !starts_well || !text.bytes().all(allowed) {
+        if !valid_start || !text.bytes().all(allowed) {
             return Err(Invalid::new(
-                "must be of a-z, 0-9, '.', '_' and '-', and start with a letter or digit",
+                "is malformed; a-z, 0-9, '.', '_' and '-' are allowed, starting with a letter or digit",
             ));
         }
         Ok(Self(text.into()))
@@ -51,7 +51,7 @@ mod tests {
             assert_eq!(Namespace::new(good).map(|n| n.as_str().to_owned()), Ok(good.to_owned()));
         }
         for bad in ["", ".a", "_a", "-a", "A", "a b", "a/b", "é", "a\0", &"x".repeat(129)] {
-            assert!(Namespace::new(bad).is_err(), "{bad:?} was taken");
+            assert!(Namespace::new(bad).is_err(), "{bad:?} was accepted");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! How much of an answer comes at once.
+//! The size limits of a page.
 
-/// How much one page may hold, within the published limits (PAGE-7).
+/// The size limits of a page, within the published limits (PAGE-7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageSize {
     items: u32,
@@ -8,29 +8,29 @@ pub struct PageSize {
 }
 
 impl PageSize {
-    /// Most items on a page, and the default.
+    /// Maximum items per page, and the default.
     pub const MAX_ITEMS: u32 = 1_000;
-    /// Most bytes of weight on a page, and the default.
+    /// Maximum weight of a page in bytes, and the default.
     pub const MAX_BYTES: u32 = 2 << 20;
 
-    /// A page of at most `items` items and `bytes` bytes of weight. 0 means the default, and what is above the published
-    /// limit means the limit.
+    /// A page of at most `items` items and `bytes` bytes of weight. 0 means the default; a value above the published limit
+    /// means the limit.
     pub fn new(items: u32, bytes: u32) -> Self {
-        let within = |asked: u32, max: u32| if asked == 0 { max } else { asked.min(max) };
+        let within = |requested: u32, max: u32| if requested == 0 { max } else { requested.min(max) };
         Self { items: within(items, Self::MAX_ITEMS), bytes: within(bytes, Self::MAX_BYTES) }
     }
 
-    /// Most items, 1 to 1,000.
+    /// Maximum items, 1 to 1,000.
     pub const fn items(self) -> usize {
         self.items as usize
     }
 
-    /// Most bytes of weight, 1 to 2 MiB; a single item that weighs more is still answered, alone.
+    /// Maximum weight in bytes, 1 to 2 MiB; a single item that weighs more is still returned, alone.
     pub const fn bytes(self) -> usize {
         self.bytes as usize
     }
 
-    /// Whether an item that weighs `weight` still fits a page that holds `items` items of `bytes` bytes together.
+    /// Whether an item of this weight fits on a page that holds `items` items of `bytes` bytes in total.
     pub const fn fits(self, items: usize, bytes: usize, weight: usize) -> bool {
         items == 0 || (items < self.items() && bytes + weight <= self.bytes())
     }

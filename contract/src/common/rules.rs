@@ -1,4 +1,4 @@
-//! The numbered rules of a contract.
+//! The numbered rules of the contract.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use serde::Deserialize;
 pub enum Level {
     /// A store that breaks it is not conformant.
     Must,
-    /// A store that breaks it is told so, and stays conformant.
+    /// A violation is reported, and the store stays conformant.
     Should,
 }
 
@@ -29,16 +29,16 @@ pub enum Scope {
 pub struct Requirement {
     /// Its stable name, such as `PUT-3`.
     pub id: String,
-    /// The heading it stands under, such as `Put`.
+    /// Its heading, such as `Put`.
     pub area: String,
     /// How strongly it binds.
     pub level: Level,
-    /// The rule's own words.
+    /// The text of the rule.
     pub text: String,
-    /// The capability a store must claim for the rule to speak of it; `None`: it speaks of every store.
+    /// The capability whose stores the rule applies to; `None`: every store.
     #[serde(default)]
     pub capability: Option<String>,
-    /// Why no test can prove it from outside; `None`: a test can.
+    /// Why no black-box test can prove it; `None`: a test can.
     #[serde(default)]
     pub untestable: Option<String>,
     /// Where it can be observed.

@@ -1,11 +1,11 @@
-//! A moment in whole microseconds, as the contract keeps time (PUT-5).
+//! A timestamp in whole microseconds, the contract's resolution (PUT-5).
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::Invalid;
 
-/// A moment: microseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999 that a protobuf Timestamp can say.
+/// Microseconds since 1970-01-01T00:00:00Z, within the years 1 to 9999, the range of a protobuf Timestamp.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -17,7 +17,7 @@ impl Timestamp {
     /// 9999-12-31T23:59:59.999999Z.
     pub const MAX: Self = Self(253_402_300_799_999_999);
 
-    /// A moment by its microseconds since the epoch; refuses the years before 1 and after 9999.
+    /// From microseconds since the epoch; refuses years before 1 and after 9999.
     pub fn from_micros(micros: i64) -> Result<Self, Invalid> {
         if (Self::MIN.0..=Self::MAX.0).contains(&micros) {
             Ok(Self(micros))
@@ -31,18 +31,18 @@ impl Timestamp {
         self.0
     }
 
-    /// This moment and `span` more, the span rounded up to a whole microsecond; `None` past the year 9999.
+    /// This timestamp plus `span`, rounded up to a whole microsecond; `None` past the year 9999.
     pub fn checked_add(self, span: Duration) -> Option<Self> {
         let micros = i64::try_from(span.as_nanos().div_ceil(1_000)).ok()?;
         Self::from_micros(self.0.checked_add(micros)?).ok()
     }
 
-    /// This moment and `span` more, or [`Timestamp::MAX`].
+    /// This timestamp plus `span`, or [`Timestamp::MAX`].
     pub fn saturating_add(self, span: Duration) -> Self {
         self.checked_add(span).unwrap_or(Self::MAX)
     }
 
-    /// This moment less `span`, or [`Timestamp::MIN`].
+    /// This timestamp minus `span`, or [`Timestamp::MIN`].
     pub fn saturating_sub(self, span: Duration) -> Self {
         let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
         Self(self.0.saturating_sub(micros).max(Self::MIN.0))
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn no_moment_lies_past_the_year_9999() {
+    fn no_timestamp_is_past_the_year_9999() {
         assert_eq!(Timestamp::MAX.checked_add(Duration::from_nanos(1)), None);
         assert_eq!(Timestamp::MAX.saturating_add(Duration::MAX), Timestamp::MAX);
         let outside = Err(Invalid::new("is a time outside the years 1 to 9999"));

@@ -1,15 +1,15 @@
-//! Why a request is refused: every violation is found and listed, none stops the search.
+//! Validation errors of a request: all violations are collected, not only the first.
 
 use std::fmt;
 
 use super::{Error, FieldViolation};
 
-/// What was wrong with a value and what is allowed. Never repeats a value's or a key's bytes (ERR-2).
+/// The fault of a value, and what is allowed. Never repeats a value's or a key's bytes (ERR-2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(String);
 
 impl Invalid {
-    /// A refusal; `why` says what was wrong and what is allowed.
+    /// `why` states the fault and what is allowed.
     pub fn new(why: impl Into<String>) -> Self {
         Self(why.into())
     }
@@ -19,7 +19,7 @@ impl Invalid {
         Self(format!("is {len} bytes; {min} to {max} are allowed"))
     }
 
-    /// The words.
+    /// The message.
     pub fn into_string(self) -> String {
         self.0
     }
@@ -33,7 +33,7 @@ impl fmt::Display for Invalid {
 
 impl std::error::Error for Invalid {}
 
-/// Most violations that one answer lists: they travel in HTTP/2 headers, which clients bound.
+/// Maximum violations listed in one answer: they travel in HTTP/2 headers, whose size clients limit.
 const LISTED: usize = 20;
 
 /// The violations found so far.
@@ -44,7 +44,7 @@ pub(crate) struct Checks {
 }
 
 impl Checks {
-    /// The value, or `None` and a violation of `field`.
+    /// The value; or `None`, and a violation of `field` is recorded.
     pub(crate) fn at<T>(&mut self, field: impl fmt::Display, checked: Result<T, Invalid>) -> Option<T> {
         checked.map_err(|why| self.refuse(field, why.into_string())).ok()
     }
@@ -58,7 +58,7 @@ impl Checks {
         }
     }
 
-    /// Nothing was wrong, or all that was.
+    /// An error with all violations, if there are any.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if self.unlisted > 0 {
             let description = format!("{} more violations are not listed", self.unlisted);
@@ -67,7 +67,7 @@ impl Checks {
         if self.violations.is_empty() { Ok(()) } else { Err(Error::InvalidArgument(self.violations)) }
     }
 
-    /// What was checked, or all that was wrong.
+    /// The checked value, or an error with all violations.
     pub(crate) fn finish_with<T>(self, checked: Option<T>) -> Result<T, Error> {
         self.finish()?;
         checked.ok_or_else(|| Error::internal("a check failed without a violation"))

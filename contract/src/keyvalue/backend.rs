@@ -10,22 +10,22 @@ use crate::{Error, Lifecycle, Namespace};
 /// A store of `namespace → id → sorted items`.
 ///
 /// Requests are valid once built: no backend checks a length, a duplicate or a negative number again. A backend never
-/// reads a clock: `now` is in every request, and two gateways may bring clocks that differ, so a later request may bring
-/// an earlier `now`.
+/// reads a clock: `now` is in every request. The clocks of two gateways may differ, so a later request may have an
+/// earlier `now`.
 ///
-/// # The promise
-/// - Each write takes effect in one moment or not at all, and only if all its preconditions hold at that moment
-///   (PUT-3, DEL-5, COND-1).
+/// # Guarantees
+/// - Each write is atomic, and takes effect only if all its preconditions hold at that moment (PUT-3, DEL-5, COND-1).
 /// - Operations on one record are linearizable, however many processes share the store (LIN-1).
-/// - A write that was answered is durable (DUR-1).
-/// - Dropping a future abandons the request: its write is then whole or absent (ERR-4).
+/// - An acknowledged write is durable (DUR-1).
+/// - Dropping a future cancels the request: its write is then whole or absent (ERR-4).
 ///
 /// # Errors
 /// [`Error::PreconditionFailed`], [`Error::Unavailable`], [`Error::ResourceExhausted`], [`Error::DeadlineExceeded`],
-/// [`Error::DeleteTooLarge`] and [`Error::Internal`]. A backend need not answer [`Error::Unimplemented`]: what it does not claim never reaches it.
+/// [`Error::DeleteTooLarge`] and [`Error::Internal`]. A backend need not return [`Error::Unimplemented`]: a request for a
+/// capability that it does not declare never reaches it.
 #[async_trait]
 pub trait KeyValueBackend: Lifecycle {
-    /// The capabilities beyond the core in a namespace (CAP-1). Fixed for as long as the namespace is served by this backend.
+    /// A namespace's capabilities beyond the core (CAP-1). Fixed for as long as this backend serves the namespace.
     fn capabilities(&self, namespace: &Namespace) -> Capabilities;
 
     /// Writes items; one result per item, in request order (PUT, VER, TOK, TTL and COND rules).
@@ -34,14 +34,14 @@ pub trait KeyValueBackend: Lifecycle {
     /// Reads one page of a record (ORD, PRED and PAGE rules).
     async fn get(&self, get: &Get) -> Result<ItemPage, Error>;
 
-    /// Removes items; answers how many live ones it removed (DEL, TOK and COND rules).
+    /// Removes items; returns the number of live items removed (DEL, TOK and COND rules).
     async fn delete(&self, delete: Delete) -> Result<u64, Error>;
 
     /// Reads one page of a namespace or a record (ORD, PRED and PAGE rules).
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error>;
 }
 
-/// A shared backend is the same backend.
+/// A shared backend forwards to the backend.
 impl<B: KeyValueBackend + ?Sized> KeyValueBackend for Arc<B> {
     crate::forward!(KeyValueBackend: self => (**self), [capabilities, put, get, delete, scan]);
 }

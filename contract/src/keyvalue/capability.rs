@@ -1,10 +1,10 @@
-//! What a backend may claim beyond the core (CAP-1).
+//! The optional capabilities of a backend, beyond the core (CAP-1).
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// Something a backend may leave out; the numbers are the wire's.
+/// An optional capability; the numbers are those of the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Capability {
@@ -43,42 +43,42 @@ impl fmt::Display for Capability {
     }
 }
 
-/// A set of capabilities: a backend's claims.
+/// A set of capabilities.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(u8);
 
 impl Capabilities {
-    /// The core alone.
+    /// The core only.
     pub const NONE: Self = Self(0);
-    /// Everything the contract knows.
+    /// Every capability of the contract.
     pub const ALL: Self = Self(0b11_1110);
 
-    /// These claims and one more.
+    /// This set with `capability` added.
     #[must_use]
     pub const fn with(self, capability: Capability) -> Self {
         Self(self.0 | 1 << capability as u8)
     }
 
-    /// These claims less one.
+    /// This set with `capability` removed.
     #[must_use]
     pub const fn without(self, capability: Capability) -> Self {
         Self(self.0 & !(1 << capability as u8))
     }
 
-    /// Whether `capability` is claimed.
+    /// Whether the set has `capability`.
     pub const fn contains(self, capability: Capability) -> bool {
         self.0 & 1 << capability as u8 != 0
     }
 
-    /// The claims, in the wire's order.
+    /// The capabilities, in the wire's order.
     pub fn iter(self) -> impl Iterator<Item = Capability> {
         Capability::ALL.into_iter().filter(move |c| self.contains(*c))
     }
 }
 
 impl FromIterator<Capability> for Capabilities {
-    fn from_iter<I: IntoIterator<Item = Capability>>(claims: I) -> Self {
-        claims.into_iter().fold(Self::NONE, Self::with)
+    fn from_iter<I: IntoIterator<Item = Capability>>(capabilities: I) -> Self {
+        capabilities.into_iter().fold(Self::NONE, Self::with)
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_holds_each_capability_and_none_holds_none() {
+    fn all_has_each_capability_and_none_has_none() {
         assert_eq!(Capability::ALL.into_iter().collect::<Capabilities>(), Capabilities::ALL);
         assert_eq!(Capabilities::NONE.iter().count(), 0);
         for capability in Capability::ALL {

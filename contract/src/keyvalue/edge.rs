@@ -1,4 +1,4 @@
-//! The edge: where a client's words become valid operations, and a backend's pages become answers with tokens.
+//! The edge: validates client requests into operations, and turns a backend's pages into answers with tokens.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use super::{
 use crate::common::Checks;
 use crate::{Error, Namespace, Timestamp};
 
-/// Stands before a backend and refuses what the contract refuses, in this order: a request that is not valid, then a
-/// capability the backend does not claim. What passes reaches the backend as a valid operation.
+/// Validates requests in front of a backend. It refuses, in this order: an invalid request, then a capability that the
+/// backend does not declare. The backend receives valid operations only.
 ///
-/// It reads no clock: whoever calls it brings `now`.
+/// It reads no clock: `now` is an argument.
 pub struct Edge<B: ?Sized> {
     server_version: Arc<str>,
     backend: Arc<B>,
@@ -29,12 +29,12 @@ impl<B: ?Sized> Clone for Edge<B> {
 }
 
 impl<B: KeyValueBackend + ?Sized> Edge<B> {
-    /// An edge before `backend`; `server_version` is what Describe answers.
+    /// An edge in front of `backend`; Describe returns `server_version`.
     pub fn new(backend: Arc<B>, server_version: impl Into<Arc<str>>) -> Self {
         Self { server_version: server_version.into(), backend }
     }
 
-    /// The backend behind it.
+    /// The backend.
     pub fn backend(&self) -> &Arc<B> {
         &self.backend
     }
@@ -80,7 +80,7 @@ impl<B: KeyValueBackend + ?Sized> Edge<B> {
         })
     }
 
-    /// Says what the server offers.
+    /// Describes the server.
     pub fn describe(&self, request: &DescribeRequest) -> Result<DescribeResponse, Error> {
         let mut checks = Checks::default();
         let namespace = checks.at("namespace", Namespace::new(&request.namespace));
@@ -93,15 +93,15 @@ impl<B: KeyValueBackend + ?Sized> Edge<B> {
         })
     }
 
-    fn require(&self, namespace: &Namespace, capability: Capability, asked: bool) -> Result<(), Error> {
-        if asked && !self.backend.capabilities(namespace).contains(capability) {
+    fn require(&self, namespace: &Namespace, capability: Capability, used: bool) -> Result<(), Error> {
+        if used && !self.backend.capabilities(namespace).contains(capability) {
             return Err(Error::Unimplemented(capability.name()));
         }
         Ok(())
     }
 }
 
-/// A scan under way: reads a message at a time, so a slow reader holds one page and no more (SCAN-3).
+/// A scan in progress. It reads one message at a time, so a slow reader holds at most one page (SCAN-3).
 pub struct ScanCursor<B: ?Sized> {
     backend: Arc<B>,
     scope: TokenScope,
@@ -110,8 +110,8 @@ pub struct ScanCursor<B: ?Sized> {
 }
 
 impl<B: KeyValueBackend + ?Sized> ScanCursor<B> {
-    /// The next message, as of `now`; `None` after the last. There is always a last message, and it has an empty token
-    /// where nothing is left.
+    /// The next message, as of `now`; `None` after the last. There is always a last message; its token is empty if nothing
+    /// is left.
     pub async fn next(&mut self, now: Timestamp) -> Result<Option<ScanResponse>, Error> {
         let Some(mut scan) = self.next.take() else { return Ok(None) };
         scan.now = now;
@@ -177,7 +177,7 @@ fn valid_scan(request: ScanRequest) -> Result<(Scan, TokenScope), Error> {
     let scope = TokenScope::scan(&namespace, id.as_ref(), &predicate, selection.direction);
     let after =
         scope.open(&request.resume_token).map_err(|why| Error::invalid("resume_token", why.into_string()))?;
-    // `now` is set anew for each message.
+    // `now` is set for each message.
     let now = Timestamp::EPOCH;
     Ok((Scan { namespace, id, predicate, selection, after, now }, scope))
 }

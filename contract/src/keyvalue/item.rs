@@ -1,4 +1,4 @@
-//! An item: a key, a value, and what the client and the server say about it.
+//! An item: a key, a value, and the client's and the server's metadata.
 
 use std::fmt;
 use std::ops::Deref;
@@ -54,53 +54,53 @@ impl fmt::Debug for Key {
     }
 }
 
-/// An item as a Put brings it: what the client chooses.
+/// An item of a Put: the client's part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewItem {
-    /// Where it goes.
+    /// Its key.
     pub key: Key,
-    /// 0 bytes to 1 MiB; empty is a value, not an absence (RT-2).
+    /// 0 bytes to 1 MiB; an empty value is a value (RT-2).
     pub value: Bytes,
     /// Kept verbatim, at most 127 bytes (RT-5).
     pub content_type: String,
-    /// `prism.common.Compression` by number, kept verbatim, numbers without a name included (RT-5).
+    /// `prism.common.Compression` by number, kept verbatim, unknown numbers included (RT-5).
     pub compression: i32,
 }
 
-/// A live item as reads answer it.
+/// A live item, as reads return it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Its key.
     pub key: Key,
-    /// Its value; empty where the request said `keys_only` (PAGE-8).
+    /// Its value; empty if the request has `keys_only` (PAGE-8).
     pub value: Bytes,
-    /// As the client gave it (RT-5).
+    /// As the client sent it (RT-5).
     pub content_type: String,
-    /// As the client gave it (RT-5).
+    /// As the client sent it (RT-5).
     pub compression: i32,
-    /// Raised by each applied write, never reused (VER-1, VER-2); above 0.
+    /// Increased by each applied write, never reused (VER-1, VER-2); above 0.
     pub version: i64,
     /// The highest token the item has seen; 0: none (TOK-1).
     pub priority_token: i64,
-    /// The `now` of the Put that made it (PUT-5).
+    /// The `now` of the Put that created it (PUT-5).
     pub created_at: Timestamp,
     /// The `now` of the last applied Put, never before `created_at` (PUT-5).
     pub updated_at: Timestamp,
-    /// Absent from this moment on (TTL-1); `None`: never expires.
+    /// The item is absent from this time on (TTL-1); `None`: never expires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl Item {
-    /// What a page counts for an item besides its key, value and content type: a bound for numbers, times and framing.
+    /// The fixed part of an item's weight: an upper bound for numbers, times and framing.
     pub const FIXED_WEIGHT: usize = 96;
 
-    /// What an item with these lengths weighs on a page, in bytes (PAGE-7). An answer with `keys_only` counts no value.
-    /// The weight is a bound for the item's size in the encoded answer, so a page never outgrows what was asked.
+    /// The weight of an item with these lengths on a page, in bytes (PAGE-7). With `keys_only`, the value counts nothing.
+    /// The weight is an upper bound of the item's encoded size, so a page never exceeds the requested size.
     pub const fn weigh(key: usize, value: usize, content_type: usize) -> usize {
         key + value + content_type + Self::FIXED_WEIGHT
     }
 
-    /// What this item weighs on a page, in bytes (PAGE-7).
+    /// The weight of this item on a page, in bytes (PAGE-7).
     pub fn weight(&self) -> usize {
         Self::weigh(self.key.len(), self.value.len(), self.content_type.len())
     }

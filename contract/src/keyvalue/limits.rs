@@ -1,35 +1,35 @@
-//! The limits of the contract: checked at the edge, published by `Describe`.
+//! The limits of the contract: enforced at the edge, published by `Describe`.
 
 use crate::PageSize;
 
 /// The limits a server publishes. All sizes are bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest record id.
+    /// Maximum length of a record id.
     pub id_bytes: u32,
-    /// Longest key.
+    /// Maximum length of a key.
     pub key_bytes: u32,
-    /// Longest value.
+    /// Maximum length of a value.
     pub value_bytes: u32,
-    /// Most items in one Put.
+    /// Maximum items in one Put.
     pub put_items: u32,
-    /// Most bytes of keys and values in one Put.
+    /// Maximum bytes of keys and values in one Put.
     pub put_bytes: u32,
-    /// Most items on one page, and the default.
+    /// Maximum items per page, and the default.
     pub page_items: u32,
-    /// Most weight on one page, and the default; see [`Item::weight`](super::Item::weight).
+    /// Maximum weight of a page, and the default; see [`Item::weight`](super::Item::weight).
     pub page_bytes: u32,
 }
 
 impl Limits {
-    /// Longest content type, in bytes.
+    /// Maximum length of a content type, in bytes.
     pub const CONTENT_TYPE_BYTES: usize = 127;
-    /// Longest start and end of a `match_range`: that of the key right above the longest key, which is the longest key
-    /// and a zero byte. So a range can leave out any key and go on after it.
+    /// Maximum length of a bound of `match_range`: that of the successor of the longest key, which is the longest key and a
+    /// zero byte. So a range can skip any key and continue after it.
     pub const BOUND_BYTES: usize = Self::V1.key_bytes as usize + 1;
-    /// Most keys named by one `match_keys`.
+    /// Maximum keys in one `match_keys`.
     pub const MATCH_KEYS: usize = 1_000;
-    /// Most preconditions of one request.
+    /// Maximum preconditions per request.
     pub const PRECONDITIONS: usize = 100;
 
     /// The limits of contract version 1.

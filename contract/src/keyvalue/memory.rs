@@ -1,4 +1,4 @@
-//! The reference backend: the whole contract in memory, as plainly as it can be said. Nothing survives the process.
+//! The reference backend: the whole contract in memory, as simply as possible. Nothing survives the process.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{Error, Lifecycle, Namespace, PreconditionFailure, Swept, Timestamp};
 
-/// A store in memory that keeps every rule a process can keep alone. One lock guards everything, so every operation
-/// takes effect in one moment; it is the backend to compare others with, not one to be fast.
+/// An in-memory store that keeps every rule that a single process can keep. One lock guards everything, so every operation
+/// is atomic. It is the backend to compare others with, and not optimized.
 #[derive(Debug)]
 pub struct Memory {
     retention: Duration,
@@ -51,7 +51,7 @@ impl Memory {
         Self { retention, state: Mutex::default() }
     }
 
-    /// A std mutex: nothing awaits while it is held. No panic can leave the state half written, so poison is ignored.
+    /// A std mutex: never held across an await. No panic can leave the state half written, so poison is ignored.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -75,7 +75,7 @@ impl Lifecycle for Memory {
                         }
                         return false;
                     }
-                    // An expired item becomes a tombstone, so that no clock that is behind sees it again.
+                    // An expired item becomes a tombstone, so that no request with an earlier `now` sees it again.
                     if let (None, Some(since)) = (stored.row.deleted_at, stored.row.dead_since(now)) {
                         swept.expired += 1;
                         let row = Row { expires_at: None, deleted_at: Some(since), ..stored.row };
@@ -153,8 +153,8 @@ impl KeyValueBackend for Memory {
         let (named, keys) = match predicate {
             Predicate::Keys(keys) => (true, keys.into_iter().collect::<Vec<_>>()),
             Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => {
-                let chosen = record.range::<[u8], _>(predicate.bounds().as_range());
-                (false, chosen.map(|(key, _)| key.clone()).collect())
+                let matching = record.range::<[u8], _>(predicate.bounds().as_range());
+                (false, matching.map(|(key, _)| key.clone()).collect())
             }
         };
         let mut removed = 0;
@@ -234,7 +234,7 @@ impl State {
 }
 
 impl Stored {
-    /// A row that only remembers its token.
+    /// A tombstone: a row that keeps only its token.
     fn dead(row: Row) -> Self {
         Self { row, value: Bytes::new(), content_type: String::new(), compression: 0 }
     }
@@ -254,7 +254,7 @@ impl Stored {
     }
 }
 
-/// The records a scan still has to read, in its direction.
+/// The remaining records of a scan, in its direction.
 fn records_from<'a>(
     records: &'a BTreeMap<RecordId, Record>,
     scan: &'a Scan,
@@ -270,7 +270,7 @@ fn records_from<'a>(
     }
 }
 
-/// A record's live items that the predicate chooses, beyond `after`, in the selection's direction.
+/// A record's live items that match the predicate, beyond `after`, in the selection's direction.
 fn live_items<'a>(
     record: &'a Record,
     predicate: &'a Predicate,
@@ -279,11 +279,13 @@ fn live_items<'a>(
     now: Timestamp,
 ) -> impl Iterator<Item = Item> + 'a {
     let bounds = predicate.bounds();
-    let chosen = record.range::<[u8], _>(bounds.as_range());
+    let matching = record.range::<[u8], _>(bounds.as_range());
     let ordered: Box<dyn Iterator<Item = (&Key, &Stored)>> = match selection.direction {
-        Direction::Forward => Box::new(chosen.skip_while(move |(key, _)| after.is_some_and(|at| *key <= at))),
+        Direction::Forward => {
+            Box::new(matching.skip_while(move |(key, _)| after.is_some_and(|at| *key <= at)))
+        }
         Direction::Reverse => {
-            Box::new(chosen.rev().skip_while(move |(key, _)| after.is_some_and(|at| *key >= at)))
+            Box::new(matching.rev().skip_while(move |(key, _)| after.is_some_and(|at| *key >= at)))
         }
     };
     ordered
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_item_swept_after_its_expiry_stays_dead_for_a_clock_that_is_behind() {
+    async fn a_swept_expired_item_stays_dead_for_an_earlier_now() {
         let store = Memory::default();
         let (namespace, id) = (Namespace::new("n").unwrap(), RecordId::new("r").unwrap());
         let key = Key::new("k").unwrap();

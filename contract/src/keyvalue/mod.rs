@@ -1,8 +1,8 @@
 //! The KeyValue abstraction: `namespace → id → sorted items`.
 //!
-//! Reading order: [`Edge`] takes a [`request`] as a client said it, refuses what the contract refuses, and hands a
-//! valid [`Put`], [`Get`], [`Delete`] or [`Scan`] to a [`KeyValueBackend`]. [`row`] holds the rules about a single key
-//! that every backend shares, and [`Memory`] is the backend to compare others with.
+//! Reading order: [`Edge`] validates a client's [`request`], and passes a valid [`Put`], [`Get`], [`Delete`] or [`Scan`]
+//! to a [`KeyValueBackend`]. [`row`] has the rules about a single key that every backend shares, and [`Memory`] is the
+//! backend to compare others with.
 
 mod backend;
 mod capability;
@@ -35,5 +35,5 @@ pub use record_id::RecordId;
 pub use requirements::requirements;
 pub use selection::{Direction, Selection};
 
-/// The version of the written contract that this module states, as `Describe` publishes it.
+/// The version of the written contract that this module implements, as `Describe` publishes it.
 pub const CONTRACT_VERSION: &str = "1.0";

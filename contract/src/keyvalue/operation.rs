@@ -1,80 +1,80 @@
-//! What a backend is asked and what it answers, valid once built.
+//! The operations of a backend and their results, valid once built.
 
 use super::{Item, Key, NewItem, Precondition, Predicate, RecordId, Selection};
 use crate::{Namespace, Timestamp};
 
-/// Write items of one record, in one moment or not at all (PUT-3).
+/// Write items of one record, atomically (PUT-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
     /// The record's namespace.
     pub namespace: Namespace,
     /// The record's id.
     pub id: RecordId,
-    /// 1 to 1,000 items, no key twice (PUT-4).
+    /// 1 to 1,000 items, each key once (PUT-4).
     pub items: Vec<NewItem>,
     /// 0: none; never negative (TOK-1, TOK-2, TOK-6).
     pub token: i64,
-    /// When the items expire, later than `now`; `None`: never, also where they did before (TTL-2).
+    /// When the items expire, later than `now`; `None`: never, which clears an earlier expiry (TTL-2).
     pub expires_at: Option<Timestamp>,
-    /// All must hold (COND-1); no key twice.
+    /// All must hold (COND-1); each key once.
     pub preconditions: Vec<Precondition>,
-    /// The moment of the request.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
-/// What became of one item of a Put.
+/// The result of one item of a Put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PutResult {
-    /// Whether the item was written; `false` where a token superseded it (TOK-1).
+    /// Whether the item was written; `false` if a token superseded it (TOK-1).
     pub applied: bool,
-    /// The item's version now; 0: it is absent.
+    /// The item's current version; 0: absent.
     pub version: i64,
 }
 
-/// Read one page of one record, as of one moment (LIN-3).
+/// Read one page of one record, as one snapshot (LIN-3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Get {
     /// The record's namespace.
     pub namespace: Namespace,
     /// The record's id.
     pub id: RecordId,
-    /// Which of its items.
+    /// Which items.
     pub predicate: Predicate,
-    /// How much of them, and in which order.
+    /// Page size and order.
     pub selection: Selection,
-    /// The last key of the page before this one; `None`: the first page. Nothing at or before it is answered.
+    /// The last key of the previous page, exclusive; `None`: the first page.
     pub after: Option<Key>,
-    /// The moment of the request.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
 /// A page of one record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ItemPage {
-    /// Live items in the order asked for.
+    /// Live items, in the requested order.
     pub items: Vec<Item>,
     /// Whether another live item follows the last of `items` (PAGE-5). A page with more is never empty.
     pub more: bool,
 }
 
-/// Remove items of one record, in one moment or not at all (DEL-5).
+/// Remove items of one record, atomically (DEL-5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delete {
     /// The record's namespace.
     pub namespace: Namespace,
     /// The record's id.
     pub id: RecordId,
-    /// Which of its items.
+    /// Which items.
     pub predicate: Predicate,
     /// 0: none; never negative (TOK-1, TOK-4).
     pub token: i64,
-    /// All must hold (COND-5); no key twice.
+    /// All must hold (COND-5); each key once.
     pub preconditions: Vec<Precondition>,
-    /// The moment of the request.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
-/// The last entry of the page before.
+/// The position of an entry in a scan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Its record.
@@ -92,15 +92,15 @@ pub struct Scan {
     pub id: Option<RecordId>,
     /// Which items of each record.
     pub predicate: Predicate,
-    /// How much of them, and in which order.
+    /// Page size and order.
     pub selection: Selection,
-    /// The last entry of the page before this one; `None`: the first page. Nothing at or before it is answered.
+    /// The last entry of the previous page, exclusive; `None`: the first page.
     pub after: Option<Position>,
-    /// The moment of the request.
+    /// The time of the request.
     pub now: Timestamp,
 }
 
-/// One item and the record it belongs to.
+/// One item and the id of its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The record's id.
@@ -110,12 +110,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// What this entry weighs on a page, in bytes: the item's weight and the id's bytes (PAGE-7).
+    /// The weight of this entry on a page, in bytes: the item's weight plus the id's length (PAGE-7).
     pub fn weight(&self) -> usize {
         self.item.weight() + self.id.as_str().len()
     }
 
-    /// Where it stands, for the page after it.
+    /// Its position, for the next page.
     pub fn position(&self) -> Position {
         Position { id: self.id.clone(), key: self.item.key.clone() }
     }
@@ -124,7 +124,7 @@ impl Entry {
 /// A page of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EntryPage {
-    /// Live items in the order asked for.
+    /// Live items, in the requested order.
     pub entries: Vec<Entry>,
     /// Whether another live item follows the last of `entries`. A page with more is never empty.
     pub more: bool,

@@ -1,4 +1,4 @@
-//! What KeyValue's page tokens are bound to, and the position that they hold.
+//! KeyValue's page tokens: the scope that they are bound to, and the position that they hold.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use super::{Direction, Key, Position, Predicate, RecordId};
 use crate::common::Seal;
 use crate::{Invalid, Namespace};
 
-/// What a page token is bound to: method, namespace, id, predicate and direction, but no limits.
+/// The scope of a page token: method, namespace, id, predicate and direction, but no limits.
 #[derive(Clone)]
 pub struct TokenScope(Seal);
 
@@ -68,7 +68,7 @@ impl TokenScope {
         self.0.seal(&[&id_len.to_le_bytes(), id, key])
     }
 
-    /// Where the page that `token` was given for ended; `None` for an empty token: the first page.
+    /// The position in `token`, the end of its page; `None` for an empty token: the first page.
     pub fn open(&self, token: &[u8]) -> Result<Option<Position>, Invalid> {
         if token.is_empty() {
             return Ok(None);
@@ -76,7 +76,7 @@ impl TokenScope {
         self.0.open(token).and_then(position).map(Some).ok_or_else(|| {
             Invalid::new(
                 "is not a token of this method, namespace, id, predicate and direction; \
-                 pass the token of the page before, unchanged",
+                 pass the token of the previous page, unchanged",
             )
         })
     }
@@ -107,11 +107,11 @@ mod tests {
         Key::new(bytes).unwrap()
     }
 
-    /// Why a token that belongs elsewhere, or nowhere, is refused.
-    fn foreign() -> Result<Option<Position>, Invalid> {
+    /// The refusal of a token of another scope, or of a damaged one.
+    fn refused() -> Result<Option<Position>, Invalid> {
         Err(Invalid::new(
             "is not a token of this method, namespace, id, predicate and direction; \
-             pass the token of the page before, unchanged",
+             pass the token of the previous page, unchanged",
         ))
     }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_in_its_own_scope_only() {
+    fn a_token_opens_in_its_scope_only() {
         let scope = TokenScope::get(&namespace("a"), &id("b"), &Predicate::All, Direction::Forward);
         let token = scope.seal(&id("b"), &key(b"\xff\0"));
         let position = Position { id: id("b"), key: key(b"\xff\0") };
@@ -133,26 +133,26 @@ mod tests {
             TokenScope::scan(&namespace("a"), Some(&id("b")), &Predicate::All, Direction::Forward),
         ];
         for other in others {
-            assert_eq!(other.open(&token), foreign());
+            assert_eq!(other.open(&token), refused());
         }
     }
 
     #[test]
-    fn a_damaged_token_is_refused_whichever_byte_is_changed_or_lost() {
+    fn a_token_with_any_byte_changed_or_cut_off_is_refused() {
         let scope = TokenScope::scan(&namespace("a"), None, &prefix(b"p"), Direction::Forward);
         let token = scope.seal(&id("b"), &key(b"pq"));
         for at in 0..token.len() {
             let mut damaged = token.to_vec();
             damaged[at] ^= 1;
-            assert_eq!(scope.open(&damaged), foreign(), "byte {at} changed");
+            assert_eq!(scope.open(&damaged), refused(), "byte {at} changed");
             if at > 0 {
-                assert_eq!(scope.open(&token[..at]), foreign(), "cut at {at}");
+                assert_eq!(scope.open(&token[..at]), refused(), "cut at {at}");
             }
         }
     }
 
     #[test]
-    fn a_token_outlives_the_process_that_gave_it() {
+    fn a_token_is_the_same_in_every_process() {
         let scope = TokenScope::get(&namespace("a"), &id("b"), &Predicate::All, Direction::Forward);
         let token = scope.seal(&id("b"), &key(b"c"));
         assert_eq!(token[..4], [1, 55, 106, 134], "the format of tokens changed: raise VERSION");

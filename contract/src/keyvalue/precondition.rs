@@ -1,11 +1,11 @@
-//! What must hold of a record before a write takes effect (COND rules).
+//! Preconditions of a write (COND rules).
 
 use std::num::NonZeroI64;
 
 use super::Key;
 use crate::Invalid;
 
-/// What a precondition expects of its key.
+/// The state that a precondition expects of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
     /// No live item; an expired or deleted one is absent (COND-2).
@@ -14,17 +14,17 @@ pub enum Expected {
     At(NonZeroI64),
 }
 
-/// One key and what is expected of it; the key need not be one that the request writes (COND-4).
+/// One key and its expected state; the request need not write the key (COND-4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Precondition {
     /// The key.
     pub key: Key,
-    /// What it must be.
+    /// Its expected state.
     pub expected: Expected,
 }
 
 impl Precondition {
-    /// From the wire's numbers: version 0 demands absence, a negative one is refused.
+    /// From the wire's numbers: version 0 requires absence, a negative version is refused.
     pub fn new(key: Key, version: i64) -> Result<Self, Invalid> {
         let expected = match NonZeroI64::new(version) {
             None => Expected::Absent,
@@ -34,7 +34,7 @@ impl Precondition {
         Ok(Self { key, expected })
     }
 
-    /// Whether it holds of a key whose live item has `current` (0: absent).
+    /// Whether it holds for a key whose live item has version `current` (0: absent).
     pub const fn holds(&self, current: i64) -> bool {
         match self.expected {
             Expected::Absent => current == 0,

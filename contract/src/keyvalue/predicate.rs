@@ -1,4 +1,4 @@
-//! Which keys of a record an operation speaks of.
+//! The keys of a record that an operation selects.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -8,12 +8,12 @@ use bytes::Bytes;
 use super::{Key, Limits};
 use crate::Invalid;
 
-/// A choice of keys, valid once built.
+/// A set of keys, valid once built.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Predicate {
     /// Every key.
     All,
-    /// These keys, each once and in key order, however often they were named (PRED-4).
+    /// These keys, without duplicates, in key order (PRED-4).
     Keys(BTreeSet<Key>),
     /// From `start` (inclusive; empty: the first) to `end` (exclusive; empty: past the last) (PRED-1).
     Range {
@@ -26,7 +26,7 @@ pub enum Predicate {
     Prefix(Bytes),
 }
 
-/// The span of keys between which all of a predicate's keys lie.
+/// A span that contains all keys of a predicate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bounds {
     /// Inclusive; empty: from the first key.
@@ -36,7 +36,7 @@ pub struct Bounds {
 }
 
 impl Predicate {
-    /// 1 to 1,000 keys; doubles are dropped (PRED-4).
+    /// 1 to 1,000 keys; duplicates are dropped (PRED-4).
     pub fn keys(keys: impl IntoIterator<Item = Key>) -> Result<Self, Invalid> {
         let mut named = 0;
         let set: BTreeSet<Key> = keys.into_iter().inspect(|_| named += 1).collect();
@@ -46,8 +46,8 @@ impl Predicate {
         Ok(Self::Keys(set))
     }
 
-    /// A range of bounds of 0 to 1,025 bytes, one more than a key has, so that a range can end with the longest key or
-    /// begin after it; refuses one that is empty or inverted (PRED-2).
+    /// A range. Bounds have 0 to 1,025 bytes, one more than a key, so that a range can end with the longest key or begin
+    /// after it. An empty or inverted range is refused (PRED-2).
     pub fn range(start: Bytes, end: Bytes) -> Result<Self, Invalid> {
         let max = Limits::BOUND_BYTES;
         for (name, bound) in [("start", &start), ("end", &end)] {
@@ -57,7 +57,7 @@ impl Predicate {
             }
         }
         if !start.is_empty() && !end.is_empty() && start >= end {
-            return Err(Invalid::new("start must lie before end"));
+            return Err(Invalid::new("start is not before end"));
         }
         Ok(Self::Range { start, end })
     }
@@ -71,7 +71,7 @@ impl Predicate {
         Ok(Self::Prefix(prefix))
     }
 
-    /// Whether `key` is chosen.
+    /// Whether `key` matches.
     pub fn matches(&self, key: &[u8]) -> bool {
         match self {
             Self::All => true,
@@ -81,7 +81,7 @@ impl Predicate {
         }
     }
 
-    /// The span that holds every chosen key. For all but [`Predicate::Keys`], every key within it is chosen.
+    /// The span that contains every matching key. For all but [`Predicate::Keys`], every key within it matches.
     pub fn bounds(&self) -> Bounds {
         match self {
             Self::All => Bounds { start: Bytes::new(), end: None },
@@ -104,7 +104,7 @@ impl Bounds {
     }
 }
 
-/// The least byte string above every string that starts with `prefix`; `None` where there is none (all FF, or empty).
+/// The least byte string above every string that starts with `prefix`; `None` if there is none (all FF, or empty).
 fn successor_of_prefix(prefix: &[u8]) -> Option<Bytes> {
     let last = prefix.iter().rposition(|&byte| byte != 0xFF)?;
     let mut next = prefix[..=last].to_vec();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_hold_every_key_that_matches() {
+    fn bounds_contain_every_key_that_matches() {
         let key = |bytes: &'static [u8]| Key::new(bytes).unwrap();
         let keys = Predicate::keys([key(b"m"), key(b"c"), key(b"m")]).unwrap();
         let bounds = keys.bounds();

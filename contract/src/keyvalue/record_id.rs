@@ -1,4 +1,4 @@
-//! The name of a record.
+//! The id of a record.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ mod tests {
             assert_eq!(RecordId::new(good).map(|n| n.as_str().to_owned()), Ok(good.to_owned()));
         }
         for bad in ["", "\0", "a\0b", &"x".repeat(513), &"é".repeat(257)] {
-            assert!(RecordId::new(bad).is_err(), "{bad:?} was taken");
+            assert!(RecordId::new(bad).is_err(), "{bad:?} was accepted");
         }
     }
 }

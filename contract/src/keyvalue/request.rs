@@ -1,11 +1,11 @@
-//! Requests and answers as a client says and hears them, before anything was checked. The shapes are the wire's, without
-//! gRPC: what the gateway decodes into, and what the suite speaks in process.
+//! Requests and answers as on the wire, not validated yet. The shapes are the wire's, without gRPC: the gateway decodes into
+//! them, and the suite uses them in process.
 
 use bytes::Bytes;
 
 use super::{Capabilities, Entry, Item, Limits, PutResult};
 
-/// An item as a client brings it.
+/// An item as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ItemInput {
     /// 1 to 1,024 bytes.
@@ -18,7 +18,7 @@ pub struct ItemInput {
     pub compression: i32,
 }
 
-/// A span of time, as protobuf's Duration says it.
+/// A duration, in the form of protobuf's Duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ttl {
     /// Whole seconds.
@@ -27,7 +27,7 @@ pub struct Ttl {
     pub nanos: i32,
 }
 
-/// What must hold of a key.
+/// A precondition on a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PreconditionInput {
     /// 1 to 1,024 bytes.
@@ -39,7 +39,7 @@ pub struct PreconditionInput {
 /// Which keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyPredicate {
-    /// A predicate without a kind, or of a kind this server does not know: refused.
+    /// A predicate without a kind, or of an unknown kind: refused.
     Unset,
     /// Every key.
     MatchAll,
@@ -52,20 +52,20 @@ pub enum KeyPredicate {
         /// Exclusive; empty: to the last.
         end: Bytes,
     },
-    /// Keys that start so.
+    /// Keys with this prefix.
     MatchPrefix(Bytes),
 }
 
-/// How much of an answer, and in which order.
+/// Page size and order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SelectionInput {
-    /// Most items on a page; 0: the server's default.
+    /// Maximum items per page; 0: the server's default.
     pub item_limit: u32,
-    /// Most bytes on a page; 0: the server's default.
+    /// Maximum bytes per page; 0: the server's default.
     pub page_size_bytes: u32,
-    /// Leave the values out.
+    /// Omit the values.
     pub keys_only: bool,
-    /// The mirrored order.
+    /// Reverse order.
     pub reverse: bool,
 }
 
@@ -80,7 +80,7 @@ pub struct PutRequest {
     pub items: Vec<ItemInput>,
     /// 0: none.
     pub item_priority_token: i64,
-    /// How long the items live; `None`: for ever.
+    /// Time to live of the items; `None`: they never expire.
     pub ttl: Option<Ttl>,
     /// At most 100.
     pub preconditions: Vec<PreconditionInput>,
@@ -102,9 +102,9 @@ pub struct GetRequest {
     pub id: String,
     /// `None`: every key.
     pub predicate: Option<KeyPredicate>,
-    /// How much, and in which order.
+    /// Page size and order.
     pub selection: SelectionInput,
-    /// The token of the page before; empty: the first page.
+    /// The token of the previous page; empty: the first page.
     pub page_token: Bytes,
 }
 
@@ -113,7 +113,7 @@ pub struct GetRequest {
 pub struct GetResponse {
     /// Live items in order.
     pub items: Vec<Item>,
-    /// For the next page; empty: this is the last.
+    /// The token of the next page; empty: this is the last.
     pub next_page_token: Bytes,
 }
 
@@ -148,11 +148,11 @@ pub struct ScanRequest {
     pub id: String,
     /// `None`: every key.
     pub predicate: Option<KeyPredicate>,
-    /// How much per message, and in which order.
+    /// Message size and order.
     pub selection: SelectionInput,
     /// The token of a message; empty: from the start.
     pub resume_token: Bytes,
-    /// Most entries in all messages together; 0: all.
+    /// Maximum entries of all messages together; 0: all.
     pub limit: u64,
 }
 
@@ -161,25 +161,25 @@ pub struct ScanRequest {
 pub struct ScanResponse {
     /// In order.
     pub entries: Vec<Entry>,
-    /// Continues after this message; empty: nothing is left.
+    /// Resumes after this message; empty: nothing is left.
     pub resume_token: Bytes,
 }
 
-/// Asks what the server offers.
+/// Requests a description of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DescribeRequest {
-    /// The namespace it is asked for.
+    /// The namespace to describe.
     pub namespace: String,
 }
 
-/// Says what the server offers.
+/// Describes the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeResponse {
-    /// The server's own version.
+    /// The server's version.
     pub server_version: String,
     /// The contract's version.
     pub contract_version: String,
-    /// What is claimed beyond the core (CAP-1).
+    /// Capabilities beyond the core (CAP-1).
     pub capabilities: Capabilities,
     /// The limits in force.
     pub limits: Limits,

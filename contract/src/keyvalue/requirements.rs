@@ -25,10 +25,10 @@ mod tests {
     use crate::keyvalue::Capability;
 
     #[test]
-    fn every_requirement_has_an_id_of_its_own_and_a_text() {
+    fn every_requirement_has_a_unique_id_and_a_text() {
         let mut seen = HashSet::new();
         for rule in requirements() {
-            assert!(seen.insert(&rule.id), "{} stands twice", rule.id);
+            assert!(seen.insert(&rule.id), "{} is listed twice", rule.id);
             assert!(rule.text.ends_with('.'), "{}: its text is not a sentence", rule.id);
         }
         assert!(seen.len() >= 60, "only {} rules", seen.len());

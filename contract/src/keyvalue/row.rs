@@ -1,35 +1,35 @@
-//! The rules about a single key, pure: given what a store knows of a key, what a write makes of it.
+//! The rules about a single key, as pure functions: the outcome of a write, given the store's row of the key.
 //!
-//! A store keeps a [`Row`] for every key that is live, and for every dead one whose token must be remembered (TOK-4).
-//! Backends share these functions; the suite's model deliberately does not.
+//! A store keeps a [`Row`] for every live key, and for every dead key whose token must be kept (TOK-4). Backends share
+//! these functions; the suite's model deliberately does not.
 
 use std::time::Duration;
 
 use crate::Timestamp;
 
-/// How long a tombstone is kept unless configured otherwise (TOK-4).
+/// Default retention of tombstones (TOK-4).
 pub const DEFAULT_RETENTION: Duration = Duration::from_hours(24);
 
-/// What a store knows of a key, its value and client metadata aside.
+/// A store's row of a key, without the value and the client's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     /// Version of the last applied write.
     pub version: i64,
     /// Highest token the key has seen; 0: none.
     pub token: i64,
-    /// When the item was made.
+    /// When the item was created.
     pub created_at: Timestamp,
     /// When it was last written.
     pub updated_at: Timestamp,
     /// When it expires; `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// When it was deleted; `None`: it was not. Said apart from `expires_at`, so that a gateway whose clock is behind
-    /// does not see a deleted item again (DEL-1).
+    /// When it was deleted; `None`: it was not. Separate from `expires_at`, so that a gateway whose clock is behind does not
+    /// see a deleted item again (DEL-1).
     pub deleted_at: Option<Timestamp>,
 }
 
 impl Row {
-    /// Since when the key is dead at `now`; `None`: it is live (TTL-1).
+    /// When the key died, as of `now`; `None`: it is live (TTL-1).
     pub fn dead_since(&self, now: Timestamp) -> Option<Timestamp> {
         self.deleted_at.or_else(|| self.expires_at.filter(|at| *at <= now))
     }
@@ -39,7 +39,7 @@ impl Row {
         self.dead_since(now).is_none()
     }
 
-    /// The token still remembered at `now`: the highest seen, forgotten once the key has been dead for `retention`.
+    /// The token that counts at `now`: the highest seen, or 0 once the key has been dead for `retention`.
     pub fn remembered_token(&self, now: Timestamp, retention: Duration) -> i64 {
         match self.dead_since(now) {
             Some(since) if since.saturating_add(retention) <= now => 0,
@@ -47,7 +47,7 @@ impl Row {
         }
     }
 
-    /// Whether nothing of the row matters any more at `now`, so that a sweep may drop it.
+    /// Whether a sweep may drop the row at `now`.
     pub fn is_forgotten(&self, now: Timestamp, retention: Duration) -> bool {
         !self.is_live(now) && self.remembered_token(now, retention) == 0
     }
@@ -58,26 +58,26 @@ pub fn current_version(row: Option<&Row>, now: Timestamp) -> i64 {
     row.filter(|row| row.is_live(now)).map_or(0, |row| row.version)
 }
 
-/// What a Put makes of a key.
+/// The outcome of a Put for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOutcome {
-    /// Write the item with these, and with a new version.
+    /// Write the item with these values and a new version.
     Apply {
-        /// Kept from the live item that is replaced, else `now` (PUT-5).
+        /// That of the live item that is replaced, else `now` (PUT-5).
         created_at: Timestamp,
         /// `now`, never before `created_at` (PUT-5).
         updated_at: Timestamp,
         /// The highest token seen, this write's included (TOK-2).
         token: i64,
     },
-    /// Leave the key as it is; it has seen this token or a higher one (TOK-1).
+    /// Leave the key unchanged; it has seen this token or a higher one (TOK-1).
     Superseded {
         /// The live item's version; 0: absent.
         version: i64,
     },
 }
 
-/// What a Put with `token` makes of a key of which the store knows `row`.
+/// The outcome of a Put with `token` for a key with this row.
 pub fn put(row: Option<&Row>, token: i64, now: Timestamp, retention: Duration) -> PutOutcome {
     let seen = row.map_or(0, |row| row.remembered_token(now, retention));
     if token > 0 && token <= seen {
@@ -87,25 +87,25 @@ pub fn put(row: Option<&Row>, token: i64, now: Timestamp, retention: Duration) -
     PutOutcome::Apply { created_at, updated_at: now.max(created_at), token: token.max(seen) }
 }
 
-/// What a Delete makes of a key.
+/// The outcome of a Delete for a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeleteOutcome {
-    /// Leave the key as it is, and do not count it.
+    /// Leave the key unchanged, and do not count it.
     Keep,
-    /// Remove the live item and count it; with a token above 0, leave a tombstone that remembers it (TOK-4).
+    /// Remove the live item and count it; with a token above 0, leave a tombstone with it (TOK-4).
     Remove {
-        /// What the tombstone remembers; 0: no tombstone.
+        /// The tombstone's token; 0: no tombstone.
         token: i64,
     },
-    /// Nothing lives here, but the token must be remembered (TOK-4); not counted.
+    /// There is no live item, but the token must be kept (TOK-4); not counted.
     Remember {
-        /// What the tombstone remembers; above 0.
+        /// The tombstone's token; above 0.
         token: i64,
     },
 }
 
-/// What a Delete that chose this key makes of it. `named` says that the key was named by `match_keys`: only then does
-/// a Delete leave a tombstone where nothing lives (TOK-4).
+/// The outcome of a Delete for a matching key. `named`: `match_keys` named the key; only then does a Delete leave a
+/// tombstone where there is no live item (TOK-4).
 pub fn delete(
     row: Option<&Row>,
     token: i64,
@@ -126,7 +126,7 @@ pub fn delete(
     }
 }
 
-/// The row that a Delete leaves behind to remember `token`; `row` is what stood there before.
+/// The tombstone of a Delete, which keeps `token`; `row` is the row before the Delete.
 pub fn tombstone(row: Option<&Row>, token: i64, now: Timestamp) -> Row {
     Row {
         version: row.map_or(0, |row| row.version),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_item_is_dead_even_for_a_clock_that_is_behind() {
+    fn a_deleted_item_is_dead_even_for_an_earlier_now() {
         let row = tombstone(Some(&live(3)), 3, at(500));
         assert!(!row.is_live(at(400)));
     }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn token_zero_leaves_the_highest_token_as_it_is() {
+    fn token_zero_leaves_the_highest_token_unchanged() {
         let outcome = put(Some(&live(5)), 0, at(900), HOUR);
         let kept = PutOutcome::Apply { created_at: at(100), updated_at: at(900), token: 5 };
         assert_eq!(outcome, kept);

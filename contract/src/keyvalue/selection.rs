@@ -1,4 +1,4 @@
-//! How much of an answer comes at once, in which order, and with or without values.
+//! Page size, order, and whether values are included.
 
 use super::request::SelectionInput;
 use crate::PageSize;
@@ -9,27 +9,27 @@ pub enum Direction {
     /// Unsigned byte order.
     #[default]
     Forward,
-    /// The exact mirror.
+    /// The exact reverse.
     Reverse,
 }
 
-/// What an answer holds of the chosen items.
+/// Page size, order, and whether values are included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Selection {
-    /// How much one page may hold.
+    /// The size limits of a page.
     pub page: PageSize,
-    /// Leave the values out (PAGE-8).
+    /// Omit the values (PAGE-8).
     pub keys_only: bool,
     /// The order.
     pub direction: Direction,
 }
 
 impl From<SelectionInput> for Selection {
-    fn from(said: SelectionInput) -> Self {
+    fn from(input: SelectionInput) -> Self {
         Self {
-            page: PageSize::new(said.item_limit, said.page_size_bytes),
-            keys_only: said.keys_only,
-            direction: if said.reverse { Direction::Reverse } else { Direction::Forward },
+            page: PageSize::new(input.item_limit, input.page_size_bytes),
+            keys_only: input.keys_only,
+            direction: if input.reverse { Direction::Reverse } else { Direction::Forward },
         }
     }
 }

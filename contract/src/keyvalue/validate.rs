@@ -1,4 +1,4 @@
-//! The checks of KeyValue's requests.
+//! Validation of KeyValue's requests.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Checks {
                 format!("keys and values are {bytes} bytes together; at most {max} are allowed"),
             );
         }
-        self.no_doubles("items", items.iter().map(|item| item.key.as_ref()));
+        self.no_duplicates("items", items.iter().map(|item| item.key.as_ref()));
         let checked = items.into_iter().enumerate();
         checked.filter_map(|(at, item)| self.item(at, item)).collect()
     }
@@ -60,21 +60,21 @@ impl Checks {
         Some(NewItem { key, value, content_type, compression })
     }
 
-    pub(super) fn preconditions(&mut self, said: Vec<PreconditionInput>) -> Vec<Precondition> {
-        if said.len() > Limits::PRECONDITIONS {
-            let (len, max) = (said.len(), Limits::PRECONDITIONS);
+    pub(super) fn preconditions(&mut self, input: Vec<PreconditionInput>) -> Vec<Precondition> {
+        if input.len() > Limits::PRECONDITIONS {
+            let (len, max) = (input.len(), Limits::PRECONDITIONS);
             self.refuse("preconditions", format!("holds {len} preconditions; at most {max} are allowed"));
         }
-        self.no_doubles("preconditions", said.iter().map(|said| said.key.as_ref()));
-        let checked = said.into_iter().enumerate().filter_map(|(at, PreconditionInput { key, version })| {
+        self.no_duplicates("preconditions", input.iter().map(|input| input.key.as_ref()));
+        let checked = input.into_iter().enumerate().filter_map(|(at, PreconditionInput { key, version })| {
             let key = self.at(format_args!("preconditions[{at}].key"), Key::new(key))?;
             self.at(format_args!("preconditions[{at}].version"), Precondition::new(key, version))
         });
         checked.collect()
     }
 
-    /// Refuses a key that stands twice (PUT-4).
-    fn no_doubles<'a>(&mut self, list: &str, keys: impl ExactSizeIterator<Item = &'a [u8]>) {
+    /// Refuses duplicate keys (PUT-4).
+    fn no_duplicates<'a>(&mut self, list: &str, keys: impl ExactSizeIterator<Item = &'a [u8]>) {
         if keys.len() < 2 {
             return;
         }
@@ -83,7 +83,7 @@ impl Checks {
             if !key.is_empty() && !seen.insert(key) {
                 self.refuse(
                     format_args!("{list}[{at}].key"),
-                    "repeats the key of an earlier entry; each key may stand once",
+                    "repeats the key of an earlier entry; each key may occur once",
                 );
             }
         }
@@ -97,22 +97,22 @@ impl Checks {
 
     pub(super) fn expires_at(&mut self, now: Timestamp, ttl: Option<Ttl>) -> Option<Timestamp> {
         let ttl = ttl?;
-        self.at("ttl", end_of_life(now, ttl))
+        self.at("ttl", expiry(now, ttl))
     }
 
-    pub(super) fn predicate_or_all(&mut self, said: Option<KeyPredicate>) -> Option<Predicate> {
-        said.map_or(Some(Predicate::All), |said| self.predicate(said))
+    pub(super) fn predicate_or_all(&mut self, input: Option<KeyPredicate>) -> Option<Predicate> {
+        input.map_or(Some(Predicate::All), |input| self.predicate(input))
     }
 
-    pub(super) fn predicate_required(&mut self, said: Option<KeyPredicate>) -> Option<Predicate> {
-        if said.is_none() {
-            self.refuse("predicate", "is missing; say match_all to delete every item of the record");
+    pub(super) fn predicate_required(&mut self, input: Option<KeyPredicate>) -> Option<Predicate> {
+        if input.is_none() {
+            self.refuse("predicate", "is missing; set match_all to delete every item of the record");
         }
-        self.predicate(said?)
+        self.predicate(input?)
     }
 
-    fn predicate(&mut self, said: KeyPredicate) -> Option<Predicate> {
-        match said {
+    fn predicate(&mut self, input: KeyPredicate) -> Option<Predicate> {
+        match input {
             KeyPredicate::Unset => {
                 let kinds = "match_all, match_keys, match_range or match_prefix";
                 self.refuse("predicate", format!("has no kind that this server knows; set {kinds}"));
@@ -129,9 +129,9 @@ impl Checks {
         }
     }
 
-    fn match_keys(&mut self, said: Vec<bytes::Bytes>) -> Option<Predicate> {
-        let (named, mut keys) = (said.len(), Vec::with_capacity(said.len()));
-        for (at, key) in said.into_iter().enumerate() {
+    fn match_keys(&mut self, input: Vec<bytes::Bytes>) -> Option<Predicate> {
+        let (named, mut keys) = (input.len(), Vec::with_capacity(input.len()));
+        for (at, key) in input.into_iter().enumerate() {
             keys.extend(self.at(format_args!("predicate.match_keys.keys[{at}]"), Key::new(key)));
         }
         if keys.len() < named {
@@ -141,8 +141,8 @@ impl Checks {
     }
 }
 
-/// When an item written at `now` with `ttl` expires (TTL-3).
-fn end_of_life(now: Timestamp, ttl: Ttl) -> Result<Timestamp, Invalid> {
+/// The expiry of an item written at `now` with `ttl` (TTL-3).
+fn expiry(now: Timestamp, ttl: Ttl) -> Result<Timestamp, Invalid> {
     let Ttl { seconds, nanos } = ttl;
     if nanos.unsigned_abs() >= 1_000_000_000 || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
         return Err(Invalid::new(
@@ -150,11 +150,11 @@ fn end_of_life(now: Timestamp, ttl: Ttl) -> Result<Timestamp, Invalid> {
         ));
     }
     let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
-        return Err(Invalid::new("is negative; leave it out for an item that never expires"));
+        return Err(Invalid::new("is negative; omit it for an item that never expires"));
     };
     let span = Duration::new(seconds, nanos);
     if span.is_zero() {
-        return Err(Invalid::new("is 0; leave it out for an item that never expires"));
+        return Err(Invalid::new("is 0; omit it for an item that never expires"));
     }
     now.checked_add(span).ok_or_else(|| Invalid::new("ends after the year 9999"))
 }

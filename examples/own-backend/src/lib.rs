@@ -1,4 +1,4 @@
-//! A backend of one's own: the core of the contract over a sorted map, and nothing beyond it.
+//! An example backend: the core of the contract over a sorted map, without optional capabilities.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -14,7 +14,7 @@ use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 /// One sorted map under one lock. Nothing survives the process.
 #[derive(Default)]
-pub struct Shelf(Mutex<State>);
+pub struct OwnStore(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -22,15 +22,15 @@ struct State {
     records: BTreeMap<(Namespace, RecordId), BTreeMap<Key, Item>>,
 }
 
-impl Shelf {
-    /// Nothing awaits while it is held, so that an operation is one moment.
+impl OwnStore {
+    /// Never held across an await, so every operation is atomic.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Lifecycle for Shelf {
+impl Lifecycle for OwnStore {
     async fn check(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -43,14 +43,14 @@ impl Lifecycle for Shelf {
 }
 
 #[async_trait]
-impl KeyValueBackend for Shelf {
+impl KeyValueBackend for OwnStore {
     fn capabilities(&self, _: &Namespace) -> Capabilities {
         Capabilities::NONE
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         let mut state = self.state();
-        // One version for the whole Put, above every other that this store ever gave (VER-1, VER-2).
+        // One version for the whole Put, above every earlier version of this store (VER-1, VER-2).
         state.last_version += 1;
         let version = state.last_version;
         let results = vec![PutResult { applied: true, version }; put.items.len()];
@@ -65,7 +65,7 @@ impl KeyValueBackend for Shelf {
                 version,
                 priority_token: 0,
                 created_at,
-                // A gateway whose clock is behind must not bring updated_at before created_at (PUT-5).
+                // A gateway whose clock is behind must not set updated_at before created_at (PUT-5).
                 updated_at: put.now.max(created_at),
                 expires_at: None,
             };
@@ -87,7 +87,7 @@ impl KeyValueBackend for Shelf {
     }
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        // A Scan without an id is the claim NAMESPACE_SCAN: a store that does not make it is never asked.
+        // A Scan without an id needs NAMESPACE_SCAN: it never reaches a store that does not declare it.
         let Some(id) = &scan.id else { return Ok(EntryPage::default()) };
         let Scan { namespace, predicate, selection, now, .. } = scan.clone();
         let after = scan.after.as_ref().map(|at| at.key.clone());
@@ -99,32 +99,32 @@ impl KeyValueBackend for Shelf {
 }
 
 impl State {
-    /// A page of a record; each item weighs so many bytes more than it does alone (PAGE-7).
-    fn page(&self, get: &Get, more_weight: usize) -> ItemPage {
+    /// A page of a record; `extra_weight` is added to the weight of each item (PAGE-7).
+    fn page(&self, get: &Get, extra_weight: usize) -> ItemPage {
         let mut page = ItemPage::default();
-        let place = (get.namespace.clone(), get.id.clone());
-        let Some(record) = self.records.get(&place) else { return page };
+        let record_key = (get.namespace.clone(), get.id.clone());
+        let Some(record) = self.records.get(&record_key) else { return page };
         let after = get.after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let mut weight = 0;
         for (_, item) in record.range::<Key, _>((after, Bound::Unbounded)) {
             if !get.predicate.matches(&item.key) {
                 continue;
             }
-            let item = shown(item, get.selection);
-            let weighs = item.weight() + more_weight;
-            if !get.selection.page.fits(page.items.len(), weight, weighs) {
+            let item = selected(item, get.selection);
+            let item_weight = item.weight() + extra_weight;
+            if !get.selection.page.fits(page.items.len(), weight, item_weight) {
                 page.more = true;
                 break;
             }
-            weight += weighs;
+            weight += item_weight;
             page.items.push(item);
         }
         page
     }
 }
 
-/// The item as it is answered (PAGE-8).
-fn shown(item: &Item, selection: Selection) -> Item {
+/// The item as it is returned (PAGE-8).
+fn selected(item: &Item, selection: Selection) -> Item {
     let value = if selection.keys_only { Bytes::new() } else { item.value.clone() };
     Item { value, ..item.clone() }
 }

@@ -1,9 +1,9 @@
-//! Holds the shelf against the whole contract.
+//! Runs the conformance suite against the example backend.
 
-use own_backend::Shelf;
+use own_backend::OwnStore;
 use prism_conformance::keyvalue::InProcess;
 use prism_contract::keyvalue::Capabilities;
 
 prism_conformance::conformance!(
-    InProcess::new("shelf", || async { Ok(Shelf::default()) }).claiming(Capabilities::NONE)
+    InProcess::new("own", || async { Ok(OwnStore::default()) }).claiming(Capabilities::NONE)
 );

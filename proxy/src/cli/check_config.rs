@@ -1,4 +1,4 @@
-//! `prism check-config`: prints the configuration in effect, or everything that is wrong with it; or explains every key.
+//! `prism check-config`: prints the effective configuration, or all its problems; or explains every key.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -7,31 +7,31 @@ use super::Failure;
 use crate::config::{Config, Flags};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
-/// What `prism check-config` can be told.
+/// The arguments of `prism check-config`.
 #[derive(Debug, clap::Args)]
 pub struct CheckConfigArgs {
-    /// The file to check; without one, the environment and the defaults.
+    /// The file to check; without it, the environment and the defaults.
     #[arg(long, env = CONFIG_VARIABLE, hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check nothing; print every key instead, with what it does and its default, as a file to start from, or as
-    /// the page of the documentation.
+    /// Check nothing; print every key with its meaning and its default instead, as a configuration file to start from, or
+    /// as the reference page of the documentation.
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, default_missing_value = "yaml")]
-    explain: Option<Form>,
+    explain: Option<Format>,
 }
 
-/// The form of an explanation.
+/// The format of an explanation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Form {
+enum Format {
     /// A configuration file with comments.
     Yaml,
-    /// A reference that also says what is allowed.
+    /// A reference that also lists the allowed values.
     Markdown,
 }
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
     let text = match args.explain {
-        Some(Form::Yaml) => Config::example(),
-        Some(Form::Markdown) => Config::reference(),
+        Some(Format::Yaml) => Config::example(),
+        Some(Format::Markdown) => Config::reference(),
         None => configuration(args.config.clone(), Flags::default()).map_err(Failure::Usage)?.to_yaml(),
     };
     std::io::stdout()

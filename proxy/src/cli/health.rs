@@ -1,4 +1,4 @@
-//! `prism health`: asks `grpc.health.v1` whether a server is serving, as a container's health check does.
+//! `prism health`: checks by `grpc.health.v1` whether a server is serving, for example as a container's health check.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::Failure;
 
-/// What `prism health` can be told. It needs no token: health is open to everybody.
+/// The arguments of `prism health`. There is no token: the health service requires none.
 #[derive(Debug, clap::Args)]
 pub struct HealthArgs {
     /// The server: http://host:port, or https://host:port for TLS.
@@ -23,22 +23,22 @@ pub struct HealthArgs {
         default_value = "http://127.0.0.1:8980"
     )]
     endpoint: String,
-    /// The certificate authority to trust, as PEM; without it, those that this machine trusts.
+    /// The certificate authority to trust, as PEM; without it, those this machine trusts.
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
-    /// This client's certificate, as PEM, for a server that asks for one.
+    /// This client's certificate, as PEM, for a server that requires one.
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
     /// The key of this client's certificate, as PEM.
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// The name that the server's certificate must bear, where it is not the host of the endpoint.
+    /// The name expected in the server's certificate, if it is not the endpoint's host.
     #[arg(long, value_name = "NAME")]
     tls_domain: Option<String>,
-    /// The service to ask for; without one, the whole server.
+    /// The service to check; without it, the whole server.
     #[arg(long, default_value = "", hide_default_value = true)]
     service: String,
-    /// How long to wait for a connection, and then for an answer, in seconds.
+    /// The timeout for connecting, and again for the response, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     timeout: u64,
 }
@@ -57,8 +57,8 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
     })?;
     let request = connection.request(HealthCheckRequest { service: args.service.clone() });
     let mut client = HealthClient::new(connection.channel());
-    let answer = tokio::time::timeout(args.patience(), client.check(request)).await.unwrap_or_else(|_| {
-        Err(tonic::Status::deadline_exceeded(format!("no answer within {} s", args.timeout)))
+    let response = tokio::time::timeout(args.timeout(), client.check(request)).await.unwrap_or_else(|_| {
+        Err(tonic::Status::deadline_exceeded(format!("no response within {} s", args.timeout)))
     });
     let refused = |status: tonic::Status| {
         let error = CallError::from(status);
@@ -66,17 +66,17 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
         let fault = Fault::read(&message);
         failed(message, fault)
     };
-    let status = connection.observe(answer).map_err(refused)?.into_inner().status();
+    let status = connection.observe(response).map_err(refused)?.into_inner().status();
     if status != ServingStatus::Serving {
         return Err(Failure::Failed(format!("{}: {}", args.endpoint, status.as_str_name())));
     }
-    // Whoever closed standard output did not want to read it.
+    // A closed standard output is not an error: the exit code carries the result.
     let _ = writeln!(std::io::stdout(), "{}", status.as_str_name());
     Ok(())
 }
 
 impl HealthArgs {
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         Duration::from_secs(self.timeout)
     }
 
@@ -89,8 +89,8 @@ impl HealthArgs {
             ca: self.tls_ca.as_deref().map(read).transpose()?,
             identity,
             server_name: self.tls_domain.clone(),
-            connect_timeout: self.patience(),
-            timeout: Some(self.patience()),
+            connect_timeout: self.timeout(),
+            timeout: Some(self.timeout()),
             ..Options::new(&self.endpoint)
         })
     }

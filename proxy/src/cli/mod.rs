@@ -1,13 +1,12 @@
 //! The commands of the binary `prism`.
 //!
-//! The exit code is 0 when all went well, 2 for a command line or a configuration that is not valid, and 1 for anything
-//! else.
+//! Exit codes: 0 for success, 2 for an invalid command line or configuration, 1 for any other failure.
 
-mod caution;
 mod check_config;
 mod health;
 mod open_files;
 mod serve;
+mod warnings;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,24 +22,24 @@ use crate::client::{self, ClientCommand};
 #[derive(Debug, Parser)]
 #[command(name = "prism", version, about, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve a database over gRPC until SIGTERM or Ctrl-C.
     Serve(serve::ServeArgs),
-    /// Print the configuration in effect, or everything that is wrong with it.
+    /// Print the effective configuration, or all its problems.
     CheckConfig(check_config::CheckConfigArgs),
-    /// Ask a server whether it is serving; exit 0 if it is, 1 if it is not.
+    /// Check whether a server is serving; exit 0 if it is, 1 if it is not.
     Health(health::HealthArgs),
-    /// The commands below that read and write items, by the name of their abstraction.
+    /// The client commands below, under the name of their abstraction.
     #[command(subcommand)]
     Kv(Box<ClientCommand>),
-    /// What talks to a server as a client does.
+    /// The client commands.
     #[command(flatten)]
     Client(Box<ClientCommand>),
 }
@@ -48,14 +47,14 @@ pub enum Command {
 /// Why a command failed.
 #[derive(Debug)]
 pub enum Failure {
-    /// What it was told is not valid: exit code 2.
+    /// Invalid arguments or configuration: exit code 2.
     Usage(String),
-    /// It could not be done: exit code 1.
+    /// Any other failure: exit code 1.
     Failed(String),
 }
 
 impl Failure {
-    /// The exit code that tells it.
+    /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(2),
@@ -63,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// What to tell whoever ran the command.
+    /// The message to print.
     pub fn message(&self) -> &str {
         match self {
             Self::Usage(message) | Self::Failed(message) => message,
@@ -71,7 +70,7 @@ impl Failure {
     }
 }
 
-/// Parses the command line and does what it says.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let matches = without_empty_variables(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -81,17 +80,18 @@ pub fn main() -> ExitCode {
     };
     let serves = matches!(cli.command, Command::Serve(_));
     let code = runtime.block_on(run(cli.command));
-    // A client has said all it had to say; a name that is still being looked up must not hold its end up.
+    // A client command is complete; a pending DNS lookup must not delay the exit.
     if !serves {
         runtime.shutdown_background();
     }
     code
 }
 
-/// An empty variable is as if it were not set, for the command line's own variables as for the configuration's.
+/// Treats empty environment variables as unset, for command-line options as for configuration keys.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |name: &std::ffi::OsStr| {
-        std::env::var_os(name).is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+        std::env::var_os(name)
+            .is_some_and(|value| value.to_str().is_some_and(|value| value.trim().is_empty()))
     };
     command
         .mut_args(|arg| if arg.get_env().is_some_and(is_empty) { arg.env(None) } else { arg })
@@ -111,10 +111,10 @@ async fn run(command: Command) -> ExitCode {
     }
 }
 
-/// How long the reader of standard error may take over why a command failed.
-const REPORT: Duration = Duration::from_secs(1);
+/// Wait limit for writing the failure to standard error.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Prints why a command failed. A reader that is gone, or that takes nothing, does not keep the process from ending.
+/// Prints why a command failed. A closed or blocked standard error does not keep the process from exiting.
 fn report(failure: &Failure) -> ExitCode {
     let text = format!("prism: {}\n", failure.message());
     let (printed, done) = sync_channel(1);
@@ -123,7 +123,7 @@ fn report(failure: &Failure) -> ExitCode {
         let _ = printed.send(());
     });
     if thread.is_ok() {
-        let _ = done.recv_timeout(REPORT);
+        let _ = done.recv_timeout(REPORT_TIMEOUT);
     }
     failure.exit_code()
 }

@@ -1,25 +1,25 @@
-//! The process' limit of open files, raised at the start as far as the machine lets it.
+//! The process's open file limit, raised at startup as far as the hard limit allows.
 //!
-//! Shells and service managers start a process with a low soft limit, often 1,024, for the sake of programs that use `select`. The
-//! default configuration needs more: 960 connections, 256 that have not begun to speak, and those to the database.
+//! Shells and service managers start a process with a low soft limit, often 1,024, for programs that use `select`. The
+//! default configuration needs more: 960 connections, 256 in their handshake, and those to the database.
 
-/// As many as any configuration needs; a hard limit may be far beyond.
+/// Enough for any configuration; a hard limit may be far above.
 #[cfg(unix)]
-const ENOUGH: u64 = 1 << 20;
+const MAX_USEFUL: u64 = 1 << 20;
 
-/// Raises the soft limit to the hard one, or to [`ENOUGH`] if that is less. Answers the limit that now holds, `None` where there is
-/// none; an error says why it could not be raised.
+/// Raises the soft limit to the hard limit, or to [`MAX_USEFUL`] if that is less. Returns the limit now in effect (`None`:
+/// unlimited), and an error if it could not be raised.
 #[cfg(unix)]
 pub(super) fn raise() -> (Option<u64>, std::io::Result<()>) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.unwrap_or(ENOUGH).min(ENOUGH);
+    let wanted = limit.maximum.unwrap_or(MAX_USEFUL).min(MAX_USEFUL);
     match limit.current {
         Some(current) if current < wanted => {
             let raised = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit });
             (Some(if raised.is_ok() { wanted } else { current }), raised.map_err(Into::into))
         }
-        held => (held, Ok(())),
+        unchanged => (unchanged, Ok(())),
     }
 }
 

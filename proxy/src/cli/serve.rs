@@ -1,4 +1,4 @@
-//! `prism serve`: gathers a configuration, a backend and a listener, and runs the server until a signal.
+//! `prism serve`: loads the configuration, opens the backend and a listener, and runs the server until a signal.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,17 +6,17 @@ use std::sync::Arc;
 use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
-use super::{Failure, caution, open_files};
+use super::{Failure, open_files, warnings};
 use crate::backend::{self, Location};
 use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::logging;
 use crate::server::{Options, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
-/// What `prism serve` can be told. A flag wins over the environment, the environment over the file.
+/// The arguments of `prism serve`. Precedence, highest first: flags, the environment, the file.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
-    /// The configuration file; without one, the environment and the defaults.
+    /// The configuration file; without it, the environment and the defaults.
     #[arg(long, env = CONFIG_VARIABLE, hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on, such as 127.0.0.1:8980.
@@ -31,7 +31,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     ignore_hangup();
     let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
         .map_err(Failure::Usage)?;
-    let _rest = logging::start(config.logging)
+    let _log_guard = logging::start(config.logging)
         .map_err(|why| Failure::Failed(format!("the log cannot start: {why}")))?;
     let (open_files, raised) = open_files::raise();
     let options = options(&config)?;
@@ -39,13 +39,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         .await
         .map_err(|why| Failure::Failed(cannot_listen(&config.server.listen, &why)))?;
     let address = listener.local_addr().map_err(|why| Failure::Failed(why.to_string()))?;
-    // A name is known to be beyond loopback only now.
+    // A host name is resolved only by now, so whether it is beyond loopback is known only here.
     let open = config.auth.tokens.is_empty() && config.auth.mode != Some(AuthMode::Insecure);
     if open && !address.ip().to_canonical().is_loopback() {
         return Err(Failure::Usage(format!("{address}: {OPEN_BEYOND_LOOPBACK}")));
     }
     let backend = backend::open(&config.database).await.map_err(|why| Failure::Failed(why.to_string()))?;
-    // From here on a signal drains; before, it just ends the process.
+    // From here on a signal drains; before, it just terminates the process.
     let shutdown = Shutdown::new();
     tokio::spawn(on_signals(shutdown.clone()));
     tracing::info!(
@@ -58,8 +58,8 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
         version = options.version,
         "prism is listening"
     );
-    caution::warn(&config, address);
-    caution::of_open_files(&config, open_files, raised);
+    warnings::log_exposure(&config, address);
+    warnings::log_open_file_limit(&config, open_files, raised);
     run_server(backend, listener, shutdown, options).await.map_err(|why| Failure::Failed(why.to_string()))
 }
 
@@ -94,10 +94,10 @@ fn tls(tls: &Tls) -> Result<Option<TlsPem>, Failure> {
     }))
 }
 
-/// Reads a file. The path is not repeated: a key may have been written in its place.
+/// Reads a file. Its path is not in the message: it may be a misplaced private key.
 fn read(key: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|why| {
-        Failure::Usage(format!("{key}: the file cannot be read: {why}; write the path of a file of PEM"))
+        Failure::Usage(format!("{key}: the file cannot be read: {why}; write the path of a PEM file"))
     })
 }
 
@@ -112,10 +112,10 @@ fn cannot_listen(listen: &str, why: &std::io::Error) -> String {
     }
 }
 
-/// The first signal drains, the second cuts what is still in flight.
+/// The first signal drains, the second aborts the calls in flight.
 async fn on_signals(shutdown: Shutdown) {
     let Ok(mut signals) = Signals::new() else {
-        tracing::error!("signals cannot be waited for; SIGTERM and Ctrl-C end the server at once");
+        tracing::error!("signal handlers cannot be installed; SIGTERM and Ctrl-C end the server at once");
         return;
     };
     signals.next().await;
@@ -124,8 +124,8 @@ async fn on_signals(shutdown: Shutdown) {
     shutdown.abort();
 }
 
-/// From here on SIGHUP, which a terminal sends when it is closed, ends nothing. It means "read the configuration again" to
-/// many servers, so what it does here is logged.
+/// Ignores SIGHUP, which a terminal sends when it is closed. Many servers reload their configuration on it, so that this one
+/// does not is logged.
 #[cfg(unix)]
 fn ignore_hangup() {
     use tokio::signal::unix::{SignalKind, signal};

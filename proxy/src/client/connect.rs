@@ -1,4 +1,4 @@
-//! The options that say which server to ask, and the connection made from them.
+//! The connection options, and the connection made from them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,11 +10,10 @@ use prism_wire::keyvalue::Client;
 use super::failure::Failure;
 use super::time;
 
-/// How long a call may take unless `--timeout` says otherwise: longer than the server's own bound, so that a server that
-/// answers is heard, and one that does not is given up.
+/// Default call timeout: longer than the server's own deadline, so that it only applies to a server that does not respond.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Which server, and who asks.
+/// The server's address and the client's credentials.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub(super) struct ConnectArgs {
@@ -36,11 +35,11 @@ pub(super) struct ConnectArgs {
     #[arg(long = "bearer-token", env = "PRISM_TOKEN", hide = true, hide_env_values = true)]
     bearer_token: Option<String>,
 
-    /// The certificate authority to trust, as PEM; without it, those that this machine trusts
+    /// The certificate authority to trust, as PEM; without it, those this machine trusts
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<PathBuf>,
 
-    /// This client's certificate, as PEM, for a server that asks for one
+    /// This client's certificate, as PEM, for a server that requires one
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
@@ -48,31 +47,31 @@ pub(super) struct ConnectArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// The name that the server's certificate must bear, where it is not the host of the endpoint
+    /// The name expected in the server's certificate, if it is not the endpoint's host
     #[arg(long, value_name = "NAME")]
     tls_domain: Option<String>,
 
-    /// How long one call may take, such as 500ms or 1m [default: 10s; a scan: the server's own bound]
-    #[arg(long, value_name = "SPAN", value_parser = time::parse_span)]
+    /// The timeout of one call, such as 500ms or 1m [default: 10s; for a scan: the server's own deadline]
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_duration)]
     timeout: Option<Duration>,
 
-    /// Print JSON for programs, also for an error
+    /// Print JSON for programs, including errors
     #[arg(long)]
     pub(super) json: bool,
 }
 
 impl ConnectArgs {
-    /// Where the server is.
+    /// The server's address.
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// Connects for calls that have one answer each.
+    /// Connects for unary calls.
     pub(super) async fn connect(&self) -> Result<Client, Failure> {
         self.connect_with(Some(self.timeout.unwrap_or(CALL_TIMEOUT))).await
     }
 
-    /// Connects for scans, whose streams may take as long as the server lets them.
+    /// Connects for scans: streams have no default timeout here, since the server bounds them.
     pub(super) async fn connect_to_scan(&self) -> Result<Client, Failure> {
         self.connect_with(self.timeout).await
     }
@@ -93,7 +92,7 @@ impl ConnectArgs {
         Client::connect(&options).await.map_err(|error| Failure::connect(&self.endpoint, &error))
     }
 
-    /// The token: the file, which was asked for by name, goes before the environment.
+    /// The token: the file named on the command line takes precedence over the environment.
     fn token(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.token_file else { return Ok(self.bearer_token.clone()) };
         let text = String::from_utf8(read(path)?).map_err(|_| {

@@ -1,4 +1,4 @@
-//! `prism delete`: removes items of one record, once it is said which.
+//! `prism delete`: removes selected items of one record.
 
 use clap::Args;
 use prism_contract::keyvalue::request::{DeleteRequest, KeyPredicate};
@@ -29,7 +29,7 @@ pub(super) struct DeleteArgs {
     #[arg(long, conflicts_with_all = ["keys", "prefix", "from", "to"])]
     all: bool,
 
-    /// A priority token: an item is deleted only if it has seen no token as high, so repeating the call is safe
+    /// A priority token: an item is deleted only if it has seen no equal or higher token, so repeating the call is safe
     #[arg(
         long,
         value_name = "N",
@@ -62,10 +62,10 @@ impl DeleteArgs {
     }
 
     fn request(&self) -> Result<DeleteRequest, Failure> {
-        let chosen = self.span.predicate_or_keys(&self.keys, self.escape)?;
-        let predicate = chosen.or_else(|| self.all.then_some(KeyPredicate::MatchAll)).ok_or_else(|| {
+        let selected = self.span.predicate_or_keys(&self.keys, self.escape)?;
+        let predicate = selected.or_else(|| self.all.then_some(KeyPredicate::MatchAll)).ok_or_else(|| {
             let ways = "keys, --prefix, --from and --to, or --all for every item of the record";
-            Failure::Usage(format!("what to delete is not said; give {ways}"))
+            Failure::Usage(format!("no items are selected; give {ways}"))
         })?;
         Ok(DeleteRequest {
             namespace: self.namespace.clone(),

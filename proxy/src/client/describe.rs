@@ -1,4 +1,4 @@
-//! `prism describe`: what the server is and what it offers.
+//! `prism describe`: the server's version, capabilities and limits.
 
 use clap::Args;
 use prism_contract::keyvalue::Capability;
@@ -12,7 +12,7 @@ use super::out::{Out, grouped};
 /// The arguments of `prism describe`.
 #[derive(Debug, Args)]
 pub(super) struct DescribeArgs {
-    /// The namespace to ask about
+    /// The namespace to describe
     #[arg(default_value = "default")]
     namespace: String,
 
@@ -23,26 +23,26 @@ pub(super) struct DescribeArgs {
 impl DescribeArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
         let request = DescribeRequest { namespace: self.namespace.clone() };
-        let answer = self.connect.connect().await?.describe(request).await?;
+        let response = self.connect.connect().await?.describe(request).await?;
         if self.connect.json {
-            return out.json(&to_json(&answer));
+            return out.json(&to_json(&response));
         }
-        out.line(&format!("server version    {}", answer.server_version))?;
-        out.line(&format!("contract version  {}", answer.contract_version))?;
-        let capabilities: Vec<_> = answer.capabilities.iter().map(Capability::name).collect();
+        out.line(&format!("server version    {}", response.server_version))?;
+        out.line(&format!("contract version  {}", response.contract_version))?;
+        let capabilities: Vec<_> = response.capabilities.iter().map(Capability::name).collect();
         let capabilities =
             if capabilities.is_empty() { "none beyond the core".into() } else { capabilities.join(", ") };
         out.line(&format!("capabilities      {capabilities}"))?;
         out.line("limits")?;
-        for (name, limit) in limits(&answer) {
+        for (name, limit) in limits(&response) {
             out.line(&format!("  {name:<15} {:>9}", grouped(u64::from(limit))))?;
         }
         Ok(())
     }
 }
 
-fn limits(answer: &DescribeResponse) -> [(&'static str, u32); 7] {
-    let limits = answer.limits;
+fn limits(response: &DescribeResponse) -> [(&'static str, u32); 7] {
+    let limits = response.limits;
     [
         ("max_id_bytes", limits.id_bytes),
         ("max_key_bytes", limits.key_bytes),
@@ -54,13 +54,13 @@ fn limits(answer: &DescribeResponse) -> [(&'static str, u32); 7] {
     ]
 }
 
-fn to_json(answer: &DescribeResponse) -> Value {
-    let capabilities: Vec<_> = answer.capabilities.iter().map(Capability::name).collect();
+fn to_json(response: &DescribeResponse) -> Value {
+    let capabilities: Vec<_> = response.capabilities.iter().map(Capability::name).collect();
     let limits: serde_json::Map<_, _> =
-        limits(answer).into_iter().map(|(name, limit)| (name.to_owned(), json!(limit))).collect();
+        limits(response).into_iter().map(|(name, limit)| (name.to_owned(), json!(limit))).collect();
     json!({
-        "server_version": answer.server_version,
-        "contract_version": answer.contract_version,
+        "server_version": response.server_version,
+        "contract_version": response.contract_version,
         "capabilities": capabilities,
         "limits": limits,
     })

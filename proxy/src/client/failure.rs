@@ -1,4 +1,4 @@
-//! Why a command did not do what it was asked, in words for people, in JSON for programs, and as an exit code.
+//! Why a command failed: as text for people, as JSON for programs, and as an exit code.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,18 +13,18 @@ use tonic::Code;
 use super::bytes;
 use super::jsonl::key_json;
 
-/// Why a command ends early.
+/// Why a command failed or ended early.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The command line asks for what cannot be; exit code 2.
+    /// The command line is invalid; exit code 2.
     Usage(String),
-    /// It was refused or it failed; exit code 1.
+    /// The command was refused or failed; exit code 1.
     Failed(String),
-    /// What was wrong has been said already; exit code 1.
-    Said,
-    /// A server's answer; exit code 1.
+    /// The failure was reported already; exit code 1.
+    Reported,
+    /// A call failed; exit code 1.
     Call(Box<CallError>),
-    /// Nobody reads the output any more: nothing is left to do, and nothing to say.
+    /// The reader of the output is gone: exit silently with 0.
     OutputClosed,
 }
 
@@ -35,7 +35,7 @@ impl From<CallError> for Failure {
 }
 
 impl Failure {
-    /// What became of writing to standard output.
+    /// A failed write to standard output.
     pub(super) fn output(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
@@ -43,14 +43,14 @@ impl Failure {
         }
     }
 
-    /// A connection that was not made.
+    /// A failed connection.
     pub(super) fn connect(endpoint: &str, error: &ConnectError) -> Self {
         match error {
             ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls => {
                 Self::Usage(error.to_string())
             }
             ConnectError::Tls(_) => Self::Failed(error.to_string()),
-            ConnectError::Unreachable(_) if refused(error) => Self::Failed(format!(
+            ConnectError::Unreachable(_) if is_connection_refused(error) => Self::Failed(format!(
                 "no server answers at {endpoint}; start one with 'prism serve', or name another with --endpoint"
             )),
             ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
@@ -60,23 +60,23 @@ impl Failure {
         }
     }
 
-    /// The process' exit code.
+    /// The process's exit code.
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) => 2,
-            Self::Failed(_) | Self::Said | Self::Call(_) => 1,
+            Self::Failed(_) | Self::Reported | Self::Call(_) => 1,
             Self::OutputClosed => 0,
         }
     }
 
-    /// Says it on standard error; as one line of JSON if `json`.
+    /// Prints it on standard error; as one line of JSON if `json`.
     pub(super) fn report(&self, json: bool) {
         let text = match (self, json) {
-            (Self::OutputClosed | Self::Said, _) => return,
+            (Self::OutputClosed | Self::Reported, _) => return,
             (_, true) => json!({ "error": self.to_json() }).to_string(),
             (_, false) => format!("prism: {}", self.text()),
         };
-        // There is nowhere left to complain when standard error itself is gone.
+        // A failure to write to standard error cannot be reported anywhere.
         let _ = writeln!(io::stderr(), "{text}");
     }
 
@@ -91,7 +91,7 @@ impl Failure {
                 let hint = hint.map(|hint| format!("\n  {hint}"));
                 call_text(error) + &hint.unwrap_or_default()
             }
-            Self::Said | Self::OutputClosed => String::new(),
+            Self::Reported | Self::OutputClosed => String::new(),
         }
     }
 
@@ -102,27 +102,27 @@ impl Failure {
                 Some(status) => status_json(status),
                 None => json!({ "message": error.to_string() }),
             },
-            Self::Said | Self::OutputClosed => Value::Null,
+            Self::Reported | Self::OutputClosed => Value::Null,
         }
     }
 }
 
-/// Whether nobody listens there.
-fn refused(error: &ConnectError) -> bool {
+/// Whether the connection was refused: no process listens there.
+fn is_connection_refused(error: &ConnectError) -> bool {
     let first: &(dyn Error + 'static) = error;
     let mut chain = successors(Some(first), |&error| error.source());
     chain.any(|error| {
-        let system = error.downcast_ref::<io::Error>();
-        system.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
+        let io_error = error.downcast_ref::<io::Error>();
+        io_error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     })
 }
 
-/// What a call's error says: the status and its message, then a line for each detail.
+/// A call's error as text: the status and its message, then a line for each detail.
 pub(super) fn call_text(error: &CallError) -> String {
     let Some(status) = error.status() else {
-        return format!("the server's answer breaks the contract: {error}");
+        return format!("the server's response breaks the contract: {error}");
     };
-    // A single violation is the message already; of several, it is the first.
+    // With a single violation the message says it already; with several it says only the first.
     let mut text = match status.violations.as_slice() {
         [] | [_] => status.to_string(),
         several => format!("{}: {} fields are not valid", code_name(status.code), several.len()),
@@ -138,11 +138,13 @@ pub(super) fn call_text(error: &CallError) -> String {
     text
 }
 
-/// Each failing key, and what is said of its version (COND-1).
+/// Each failing key, and its version as text (COND-1).
 fn failed_preconditions(status: &Decoded) -> Vec<(String, String)> {
     if status.failed_preconditions.is_empty() {
-        let said = status.precondition_violations.iter();
-        return said.map(|said| (said.subject.clone(), said.description.clone())).collect();
+        let violations = status.precondition_violations.iter();
+        return violations
+            .map(|violation| (violation.subject.clone(), violation.description.clone()))
+            .collect();
     }
     let failed = status.failed_preconditions.iter().map(|failed| {
         let version = match failed.current_version {
@@ -154,16 +156,16 @@ fn failed_preconditions(status: &Decoded) -> Vec<(String, String)> {
     failed.collect()
 }
 
-/// How to go on after a status.
+/// What to do about a status.
 fn hint(code: Code) -> Option<&'static str> {
     match code {
         Code::Unauthenticated => Some("give a token with --token-file or in PRISM_TOKEN"),
         Code::Unavailable => Some("try again; a write may or may not have been done"),
         Code::DeadlineExceeded => {
-            Some("try again, or give it longer with --timeout; a write may or may not have been done")
+            Some("try again, or raise --timeout; a write may or may not have been done")
         }
         Code::ResourceExhausted => Some("nothing was done; try again later"),
-        Code::Internal | Code::Unknown => Some("the server's log says more"),
+        Code::Internal | Code::Unknown => Some("the server's log has the details"),
         _ => None,
     }
 }
@@ -175,16 +177,17 @@ fn status_json(status: &Decoded) -> Value {
     }
     if !status.violations.is_empty() {
         let violations = status.violations.iter();
-        error["violations"] =
-            violations.map(|said| json!({ "field": said.field, "description": said.description })).collect();
+        error["violations"] = violations
+            .map(|violation| json!({ "field": violation.field, "description": violation.description }))
+            .collect();
     }
     if !status.failed_preconditions.is_empty() {
         let failed = status.failed_preconditions.iter();
         error["failed_preconditions"] = failed
             .map(|failed| {
-                let mut said = key_json(&failed.key);
-                said.insert("current_version".to_owned(), json!(failed.current_version));
-                Value::Object(said)
+                let mut object = key_json(&failed.key);
+                object.insert("current_version".to_owned(), json!(failed.current_version));
+                Value::Object(object)
             })
             .collect();
     }

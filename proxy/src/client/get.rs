@@ -1,4 +1,4 @@
-//! `prism get`: reads a record, page after page.
+//! `prism get`: reads a record, page by page.
 
 use bytes::Bytes;
 use clap::Args;
@@ -23,14 +23,14 @@ pub(super) struct GetArgs {
     /// The record's id
     id: String,
 
-    /// Only these keys; without any, every item of the record
+    /// Only these keys; without keys, every item of the record
     #[arg(value_name = "KEY")]
     keys: Vec<String>,
 
     #[command(flatten)]
     span: SpanArgs,
 
-    /// At most so many items [default: all]
+    /// The maximum number of items [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
@@ -38,11 +38,11 @@ pub(super) struct GetArgs {
     #[arg(long)]
     reverse: bool,
 
-    /// Leave the values out
+    /// Omit the values
     #[arg(long)]
     keys_only: bool,
 
-    /// Write the value of one item, byte for byte and nothing else; fails if there is no such item
+    /// Write only the value of one item, byte for byte; fails if there is no such item
     #[arg(long, conflicts_with_all = ["json", "keys_only", "limit", "reverse"])]
     raw: bool,
 
@@ -58,19 +58,19 @@ impl GetArgs {
         let mut request = self.request()?;
         let client = self.connect.connect().await?;
         if self.raw {
-            return self.value(&client, request, out).await;
+            return self.print_raw(&client, request, out).await;
         }
         let mut table = Table::new(false, self.keys_only);
-        let mut left = self.limit.unwrap_or(u64::MAX);
+        let mut remaining = self.limit.unwrap_or(u64::MAX);
         let mut found = false;
         loop {
-            request.selection.item_limit = page_limit(left);
+            request.selection.item_limit = page_limit(remaining);
             let page = client.get(request.clone()).await?;
             found |= !page.items.is_empty();
-            left = left.saturating_sub(page.items.len() as u64);
+            remaining = remaining.saturating_sub(page.items.len() as u64);
             self.print(&page.items, &mut table, out)?;
             out.flush()?;
-            if page.next_page_token.is_empty() || left == 0 {
+            if page.next_page_token.is_empty() || remaining == 0 {
                 break;
             }
             request.page_token = page.next_page_token;
@@ -102,7 +102,7 @@ impl GetArgs {
         })
     }
 
-    async fn value(&self, client: &Client, request: GetRequest, out: &mut Out) -> Result<(), Failure> {
+    async fn print_raw(&self, client: &Client, request: GetRequest, out: &mut Out) -> Result<(), Failure> {
         let page = client.get(request).await?;
         let Some(item) = page.items.first() else {
             let key = self.keys.first().map(|key| escape(key.as_bytes())).unwrap_or_default();
@@ -123,7 +123,7 @@ impl GetArgs {
     }
 }
 
-/// How many items to ask for on the next page; 0, the server's default, where that is fewer than are left.
-pub(super) fn page_limit(left: u64) -> u32 {
-    u32::try_from(left).ok().filter(|left| *left <= Limits::V1.page_items).unwrap_or(0)
+/// The item limit of the next page; 0, the server's default, if more than a page remains.
+pub(super) fn page_limit(remaining: u64) -> u32 {
+    u32::try_from(remaining).ok().filter(|remaining| *remaining <= Limits::V1.page_items).unwrap_or(0)
 }

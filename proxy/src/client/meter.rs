@@ -1,4 +1,4 @@
-//! The progress bar of an import or an export, drawn on standard error where that is a terminal and nowhere else.
+//! The progress bar of an import or an export, drawn only if standard error is a terminal.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::out::grouped;
 
-/// A bar where the end is known, a spinner where it is not.
+/// A bar if the total size is known, otherwise a spinner.
 pub(super) struct Meter {
     bar: ProgressBar,
     items: u64,
 }
 
 impl Meter {
-    /// For a work of `size` bytes, where that is known.
+    /// A meter for `size` bytes, if that is known.
     pub(super) fn new(size: Option<u64>) -> Self {
         let bar = ProgressBar::no_length();
         let template = match size {
@@ -27,29 +27,29 @@ impl Meter {
         Self { bar, items: 0 }
     }
 
-    /// Begins; `bytes` were done earlier and count for no speed.
+    /// Starts; `bytes` were done by an earlier run, so they do not count for the rate.
     pub(super) fn start_at(&self, bytes: u64) {
         self.bar.set_position(bytes);
         self.bar.reset_eta();
         self.bar.enable_steady_tick(Duration::from_millis(200));
     }
 
-    /// This much is done.
-    pub(super) fn moved(&mut self, bytes: u64, records: u64, items: u64) {
+    /// Shows the progress so far.
+    pub(super) fn update(&mut self, bytes: u64, records: u64, items: u64) {
         self.bar.set_position(bytes);
-        // The words change seldom enough to be worth not writing them for each record.
+        // Formatting the message for each record would be wasteful.
         if items.abs_diff(self.items) >= 500 || records < 100 {
             self.items = items;
             self.bar.set_message(format!("{} records, {} items", grouped(records), grouped(items)));
         }
     }
 
-    /// Does something that prints, with the bar out of the way.
-    pub(super) fn aside(&self, print: impl FnOnce()) {
+    /// Runs `print` with the bar hidden.
+    pub(super) fn suspend(&self, print: impl FnOnce()) {
         self.bar.suspend(print);
     }
 
-    /// Ends, and leaves nothing on the terminal.
+    /// Removes the bar from the terminal.
     pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }

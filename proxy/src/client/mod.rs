@@ -1,8 +1,7 @@
 //! The commands that talk to a server: put, get, delete, scan, describe, import and export.
 //!
-//! What a command answers goes to standard output; what is said beside it (notes, progress, errors) goes to standard
-//! error. Exit codes: 0 done, 1 refused or failed, 2 wrong use. A reader of the output that goes away ends a command
-//! quietly.
+//! Results go to standard output; notes, progress and errors go to standard error. Exit codes: 0 for success, 1 for a refused
+//! or failed command, 2 for wrong usage. A closed standard output ends a command silently.
 
 mod bytes;
 mod connect;
@@ -32,7 +31,7 @@ use self::out::Out;
 #[derive(Debug, Subcommand)]
 #[expect(
     private_interfaces,
-    reason = "the arguments are clap's business and this module's; main only passes them on"
+    reason = "only clap and this module use the arguments; main just passes them on"
 )]
 pub enum ClientCommand {
     /// Write items of a record
@@ -43,7 +42,7 @@ pub enum ClientCommand {
     Delete(delete::DeleteArgs),
     /// Read a whole namespace, or a record, as a stream
     Scan(scan::ScanArgs),
-    /// Say what the server is and what it offers
+    /// Print the server's version, capabilities and limits
     Describe(describe::DescribeArgs),
     /// Write records from JSON lines
     Import(import::ImportArgs),
@@ -51,12 +50,12 @@ pub enum ClientCommand {
     Export(export::ExportArgs),
 }
 
-/// Does what `command` says, and reports what went wrong on standard error.
+/// Runs `command`, and reports a failure on standard error.
 pub async fn run(command: &ClientCommand) -> ExitCode {
     let mut out = Out::new();
-    let done = dispatch(command, &mut out).await;
+    let result = dispatch(command, &mut out).await;
     let flushed = out.flush();
-    match done.and(flushed) {
+    match result.and(flushed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report(command.json());
@@ -91,7 +90,7 @@ impl ClientCommand {
     }
 }
 
-/// Done once the process is asked to end, by Ctrl-C or SIGTERM. Where it cannot be heard, the process just ends.
+/// Completes on Ctrl-C or SIGTERM. If no handler can be installed, the signal just terminates the process.
 async fn interrupted() {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! Standard output: lines of text or JSON, flushed where a reader may be waiting.
+//! Standard output, as lines of text or JSON; and notes on standard error.
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -10,7 +10,7 @@ use super::failure::Failure;
 pub(super) struct Out(BufWriter<Stdout>);
 
 impl Out {
-    /// The process' own.
+    /// The standard output of the process.
     pub(super) fn new() -> Self {
         Self(BufWriter::with_capacity(1 << 16, io::stdout()))
     }
@@ -22,8 +22,8 @@ impl Out {
 
     /// Writes a line of JSON and its newline.
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        let text =
-            serde_json::to_string(value).expect("what is printed is JSON: its members' names are text");
+        let text = serde_json::to_string(value)
+            .expect("serializing to JSON cannot fail: all member names are strings");
         self.line(&text)
     }
 
@@ -32,19 +32,19 @@ impl Out {
         self.0.write_all(bytes).map_err(|error| Failure::output(&error))
     }
 
-    /// Hands over what was written.
+    /// Flushes the buffer.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
         self.0.flush().map_err(|error| Failure::output(&error))
     }
 }
 
-/// Says something beside the output: a note, a summary.
+/// Prints a note or a summary on standard error.
 pub(super) fn note(text: &str) {
-    // A note that nobody can read is not worth failing for.
+    // A failure to print a note is ignored.
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// A number with its thousands apart, such as `1,234,567`.
+/// A number with thousands separators, such as `1,234,567`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_groups_its_thousands_and_knows_one_from_many() {
+    fn a_count_has_thousands_separators_and_the_right_plural() {
         assert_eq!(count(0, "item"), "0 items");
         assert_eq!(count(1, "item"), "1 item");
         assert_eq!(count(999, "item"), "999 items");

@@ -26,7 +26,7 @@ pub(super) struct PutArgs {
     /// The record's id
     id: String,
 
-    /// The items to write; the key ends at the first '='
+    /// The items to write; a key ends at the first '='
     #[arg(value_name = "KEY=VALUE", required_unless_present = "file")]
     items: Vec<String>,
 
@@ -38,11 +38,11 @@ pub(super) struct PutArgs {
     #[arg(long, value_name = "TYPE", default_value = "", hide_default_value = true)]
     content_type: String,
 
-    /// How long the items live, such as 30s, 10m or 7d; without it they never expire
-    #[arg(long, value_name = "SPAN", value_parser = time::parse_span)]
+    /// The time to live of the items, such as 30s, 10m or 7d; without it they never expire
+    #[arg(long, value_name = "SPAN", value_parser = time::parse_duration)]
     ttl: Option<Duration>,
 
-    /// A priority token: an item is written only if it has seen no token as high, so repeating the call is safe
+    /// A priority token: an item is written only if it has seen no equal or higher token, so repeating the call is safe
     #[arg(
         long,
         value_name = "N",
@@ -67,8 +67,8 @@ impl PutArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
         let request = self.request()?;
         let keys: Vec<_> = request.items.iter().map(|item| item.key.clone()).collect();
-        let answer = self.connect.connect().await?.put(request).await?;
-        for (key, result) in keys.iter().zip(&answer.results) {
+        let response = self.connect.connect().await?.put(request).await?;
+        for (key, result) in keys.iter().zip(&response.results) {
             if self.connect.json {
                 out.json(&result_json(key, *result))?;
             } else {
@@ -80,16 +80,16 @@ impl PutArgs {
 
     fn request(&self) -> Result<PutRequest, Failure> {
         let mut items = Vec::with_capacity(self.items.len() + self.file.len());
-        for said in &self.items {
-            let (key, value) = key_and(said, "KEY=VALUE")?;
+        for argument in &self.items {
+            let (key, value) = split_at_equals(argument, "KEY=VALUE")?;
             items.push(self.item(key, self.escape.bytes(value)?)?);
         }
-        if self.file.iter().filter(|said| said.ends_with("=-")).count() > 1 {
+        if self.file.iter().filter(|argument| argument.ends_with("=-")).count() > 1 {
             return Err(Failure::Usage("standard input can be the value of one item only".to_owned()));
         }
-        for said in &self.file {
-            let (key, path) = key_and(said, "--file KEY=PATH")?;
-            items.push(self.item(key, file(path)?)?);
+        for argument in &self.file {
+            let (key, path) = split_at_equals(argument, "--file KEY=PATH")?;
+            items.push(self.item(key, read_value(path)?)?);
         }
         let ttl = self.ttl.map(|ttl| Ttl {
             seconds: i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX),
@@ -111,13 +111,14 @@ impl PutArgs {
     }
 }
 
-fn key_and<'a>(said: &'a str, form: &str) -> Result<(&'a str, &'a str), Failure> {
-    said.split_once('=')
-        .ok_or_else(|| Failure::Usage(format!("'{said}' is not {form}; the key ends at the first '='")))
+fn split_at_equals<'a>(argument: &'a str, form: &str) -> Result<(&'a str, &'a str), Failure> {
+    argument
+        .split_once('=')
+        .ok_or_else(|| Failure::Usage(format!("'{argument}' is not {form}; the key ends at the first '='")))
 }
 
-/// The content of a file, or of standard input; refused once it is longer than a value may be.
-fn file(path: &str) -> Result<Bytes, Failure> {
+/// The content of a file, or of standard input; refused above the limit for values.
+fn read_value(path: &str) -> Result<Bytes, Failure> {
     let max = Limits::V1.value_bytes;
     let mut content = Vec::new();
     let read = if path == "-" {

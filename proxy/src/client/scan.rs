@@ -1,4 +1,4 @@
-//! `prism scan`: reads a namespace or a record as a stream, and picks it up again where it is cut.
+//! `prism scan`: reads a namespace or a record as a stream, and resumes it where it broke.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::out::{Out, note};
 use super::select::{EscapeArgs, SpanArgs};
 use super::table::Table;
 
-/// How often a stream is asked for again in a row before it is given up; with the pauses between, about half a minute.
-const RESUMES: u32 = 10;
-/// How long a stream may be silent, its resuming included, before it is given up.
-const SILENCE: Duration = Duration::from_secs(90);
+/// Limit of consecutive resumes of a stream; with the delays between them, about half a minute.
+const MAX_RESUMES: u32 = 10;
+/// Idle timeout of a stream, including the time it takes to resume it.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The arguments of `prism scan`.
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(super) struct ScanArgs {
     #[command(flatten)]
     span: SpanArgs,
 
-    /// At most so many items [default: all]
+    /// The maximum number of items [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
 
@@ -42,7 +42,7 @@ pub(super) struct ScanArgs {
     #[arg(long)]
     reverse: bool,
 
-    /// Leave the values out
+    /// Omit the values
     #[arg(long)]
     keys_only: bool,
 
@@ -91,13 +91,13 @@ impl ScanArgs {
     }
 }
 
-/// A scan of everything that `id` and `predicate` choose.
+/// A scan of everything that `id` and `predicate` select.
 pub(super) fn scan_request(
     namespace: &str,
     id: Option<&str>,
     predicate: Option<KeyPredicate>,
 ) -> Result<ScanRequest, Failure> {
-    // On the wire an empty id means every record, which nobody means who says --id ''.
+    // On the wire an empty id selects every record, which is hardly the intent of --id ''.
     if id == Some("") {
         return Err(Failure::Usage("--id is empty; leave it out for every record".to_owned()));
     }
@@ -116,14 +116,16 @@ pub(super) struct Stream(Messages);
 
 impl Stream {
     pub(super) fn open(client: &Client, request: ScanRequest) -> Self {
-        Self(client.scan(request, Resume::UpTo(RESUMES)))
+        Self(client.scan(request, Resume::UpTo(MAX_RESUMES)))
     }
 
     /// The next message; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<ScanResponse>, Failure> {
-        match tokio::time::timeout(SILENCE, self.0.next()).await {
+        match tokio::time::timeout(IDLE_TIMEOUT, self.0.next()).await {
             Ok(message) => Ok(message.transpose()?),
-            Err(_) => Err(Failure::Failed(format!("the server has been silent for {} s", SILENCE.as_secs()))),
+            Err(_) => {
+                Err(Failure::Failed(format!("no message from the server for {} s", IDLE_TIMEOUT.as_secs())))
+            }
         }
     }
 }

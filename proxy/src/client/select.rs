@@ -1,4 +1,4 @@
-//! The options that say which items of a record: keys, a prefix, a range.
+//! The options that select items of a record: keys, a prefix, a range.
 
 use bytes::Bytes;
 use clap::Args;
@@ -23,16 +23,16 @@ pub(super) struct SpanArgs {
     to: Option<String>,
 }
 
-/// How keys and values on the command line are read.
+/// The encoding of keys and values on the command line.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct EscapeArgs {
-    /// Take \xNN, \\, \n, \r, \t and \0 in keys and values for the bytes they stand for
+    /// Decode the escapes \xNN, \\, \n, \r, \t and \0 in keys and values
     #[arg(long)]
     escaped: bool,
 }
 
 impl EscapeArgs {
-    /// The bytes that `text` stands for.
+    /// The bytes of a key or value given as `text`.
     pub(super) fn bytes(self, text: &str) -> Result<Bytes, Failure> {
         if !self.escaped {
             return Ok(Bytes::copy_from_slice(text.as_bytes()));
@@ -40,25 +40,25 @@ impl EscapeArgs {
         unescape(text).map(Bytes::from).map_err(|why| Failure::Usage(format!("'{text}': {why}")))
     }
 
-    /// `--if KEY=VERSION`, each as a precondition.
-    pub(super) fn preconditions(self, said: &[String]) -> Result<Vec<PreconditionInput>, Failure> {
-        let one = |said: &String| {
-            let (key, version) = said
+    /// The preconditions given with `--if KEY=VERSION`.
+    pub(super) fn preconditions(self, conditions: &[String]) -> Result<Vec<PreconditionInput>, Failure> {
+        let parse = |condition: &String| {
+            let (key, version) = condition
                 .rsplit_once('=')
                 .and_then(|(key, version)| Some((key, version.parse::<i64>().ok()?)))
                 .ok_or_else(|| {
                     Failure::Usage(format!(
-                        "'--if {said}' is not KEY=VERSION; the version is a number, 0 for absent"
+                        "'--if {condition}' is not KEY=VERSION; the version is a number, 0 for absent"
                     ))
                 })?;
             Ok(PreconditionInput { key: self.bytes(key)?, version })
         };
-        said.iter().map(one).collect()
+        conditions.iter().map(parse).collect()
     }
 }
 
 impl SpanArgs {
-    /// What was chosen; `None`: nothing was said.
+    /// The prefix or range; `None`: neither was given.
     pub(super) fn predicate(&self, escape: EscapeArgs) -> Result<Option<KeyPredicate>, Failure> {
         let bytes = |text: &Option<String>| text.as_deref().map(|text| escape.bytes(text)).transpose();
         if let Some(prefix) = bytes(&self.prefix)? {
@@ -71,7 +71,7 @@ impl SpanArgs {
         Ok(Some(KeyPredicate::MatchRange { start: start.unwrap_or_default(), end: end.unwrap_or_default() }))
     }
 
-    /// What was chosen by keys or by a span; `None`: nothing was said.
+    /// The keys, prefix or range; `None`: none was given.
     pub(super) fn predicate_or_keys(
         &self,
         keys: &[String],
@@ -81,9 +81,7 @@ impl SpanArgs {
             return self.predicate(escape);
         }
         if self.prefix.is_some() || self.from.is_some() || self.to.is_some() {
-            return Err(Failure::Usage(
-                "give keys, or --prefix, or --from and --to, but not two of them".to_owned(),
-            ));
+            return Err(Failure::Usage("give only one of: keys, --prefix, or --from and --to".to_owned()));
         }
         let keys = keys.iter().map(|key| escape.bytes(key)).collect::<Result<_, _>>()?;
         Ok(Some(KeyPredicate::MatchKeys(keys)))

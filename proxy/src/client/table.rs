@@ -1,4 +1,4 @@
-//! Items as people read them: aligned columns, a line for each item.
+//! Items as a table for people: aligned columns, one line per item.
 
 use std::fmt::Write;
 
@@ -7,10 +7,10 @@ use prism_contract::keyvalue::Item;
 use super::bytes::escape;
 use super::{jsonl, time};
 
-/// Longest key and id that other lines are aligned with, in characters.
-const WIDEST: usize = 40;
+/// Maximum column width for alignment, in characters: longer ids and keys do not widen their column.
+const MAX_WIDTH: usize = 40;
 
-/// Aligns the lines of one answer, page by page: a page may widen the columns for those after it.
+/// Aligns the lines of one result, page by page: a page may widen the columns of later pages.
 pub(super) struct Table {
     with_id: bool,
     keys_only: bool,
@@ -18,23 +18,23 @@ pub(super) struct Table {
     header: bool,
 }
 
-/// All but the last, which is the value.
+/// All columns but the last, which is the value.
 const COLUMNS: usize = 4;
 const HEADER: [&str; COLUMNS] = ["ID", "KEY", "VERSION", "UPDATED"];
 
 impl Table {
-    /// A table that has not begun. `with_id` where the items are of several records.
+    /// An empty table. `with_id`: the items may belong to several records.
     pub(super) fn new(with_id: bool, keys_only: bool) -> Self {
         Self { with_id, keys_only, widths: HEADER.map(str::len), header: true }
     }
 
-    /// A page of lines, without their newlines; the first page has the header before it.
+    /// The lines of a page, without newlines; the header precedes the first item.
     pub(super) fn page<'a>(&mut self, items: impl IntoIterator<Item = (&'a str, &'a Item)>) -> Vec<String> {
         let rows: Vec<_> =
             items.into_iter().map(|(id, item)| (cells(id, item), self.last_cell(item))).collect();
         for (cells, _) in &rows {
             for (width, cell) in self.widths.iter_mut().zip(cells) {
-                *width = (*width).max(cell.chars().count().min(WIDEST));
+                *width = (*width).max(cell.chars().count().min(MAX_WIDTH));
             }
         }
         let value_header = if self.keys_only { "" } else { "VALUE" };
@@ -47,7 +47,7 @@ impl Table {
     fn line(&self, cells: &[String; COLUMNS], last: &str) -> String {
         let mut line = String::new();
         for (cell, width) in cells.iter().zip(self.widths).skip(usize::from(!self.with_id)) {
-            write!(line, "{cell:width$}  ").expect("a String takes what is written to it");
+            write!(line, "{cell:width$}  ").expect("writing to a String cannot fail");
         }
         if last.is_empty() {
             line.truncate(line.trim_end_matches(' ').len());
@@ -56,7 +56,7 @@ impl Table {
         line
     }
 
-    /// The value, then what else was said of the item.
+    /// The value, followed by the item's expiry, content type and compression.
     fn last_cell(&self, item: &Item) -> String {
         let mut notes = Vec::new();
         if let Some(at) = item.expires_at {
@@ -66,8 +66,8 @@ impl Table {
             notes.push(escape(item.content_type.as_bytes()));
         }
         if item.compression != 0 {
-            let named = jsonl::compression_name(item.compression);
-            notes.push(named.unwrap_or_else(|| format!("compression {}", item.compression)));
+            let name = jsonl::compression_name(item.compression);
+            notes.push(name.unwrap_or_else(|| format!("compression {}", item.compression)));
         }
         let value = if self.keys_only { String::new() } else { escape(&item.value) };
         if notes.is_empty() { value } else { format!("{value}  ({})", notes.join(", ")) }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_stands_once_and_only_above_items() {
+    fn the_header_is_printed_once_and_only_above_items() {
         let mut table = Table::new(true, true);
         assert_eq!(table.page([]), Vec::<String>::new());
         let one = item("k", b"", 1);
@@ -126,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_of_an_item_stands_after_its_value() {
-        let mut said = item("k", b"v", 1);
-        said.content_type = "text/plain".to_owned();
-        said.compression = 1;
-        said.expires_at = Some(Timestamp::EPOCH);
-        let lines = Table::new(false, false).page([("r", &said)]);
+    fn metadata_follows_the_value() {
+        let mut item_with_metadata = item("k", b"v", 1);
+        item_with_metadata.content_type = "text/plain".to_owned();
+        item_with_metadata.compression = 1;
+        item_with_metadata.expires_at = Some(Timestamp::EPOCH);
+        let lines = Table::new(false, false).page([("r", &item_with_metadata)]);
         assert!(lines[1].ends_with("v  (expires 1970-01-01T00:00:00Z, text/plain, gzip)"), "{}", lines[1]);
-        said.compression = 77;
-        let lines = Table::new(false, false).page([("r", &said)]);
+        item_with_metadata.compression = 77;
+        let lines = Table::new(false, false).page([("r", &item_with_metadata)]);
         assert!(lines[1].ends_with("compression 77)"), "{}", lines[1]);
     }
 }

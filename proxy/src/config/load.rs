@@ -1,4 +1,4 @@
-//! Gathers the configuration from all its sources, and everything that is wrong with them.
+//! Merges the configuration from all sources, and collects all errors.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -10,18 +10,18 @@ use super::settings::{SETTINGS, Setting, TOKENS, all_paths, variable};
 use super::values::is_loopback;
 use super::{AuthMode, Config, DatabaseKind, tokens};
 
-/// Where a configuration may come from. Not `Debug`: each of them may hold a secret.
+/// The sources of a configuration. Not `Debug`: each may contain a secret.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// A file's name and its text.
     pub file: Option<(PathBuf, String)>,
     /// The environment.
     pub environment: Vec<(String, String)>,
-    /// What was said on the command line.
+    /// Command line flags.
     pub flags: Flags,
 }
 
-/// What can be said on the command line. Not `Debug`: a URL with a password may stand where a path should.
+/// Command line flags. Not `Debug`: a path may mistakenly be a URL with a password.
 #[derive(Clone, Default)]
 pub struct Flags {
     /// `server.listen`.
@@ -30,16 +30,16 @@ pub struct Flags {
     pub database: Option<String>,
 }
 
-/// Something that is wrong, and where.
+/// One error and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// `file:line:column`, a variable or a flag.
     pub place: String,
-    /// The key, what is wrong with it and what is allowed.
+    /// The key, the fault and the allowed values.
     pub message: String,
 }
 
-/// Everything that is wrong, at least one thing.
+/// All errors, at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
@@ -52,13 +52,13 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// Variables of the command line's other commands, and of tests: they begin alike and are no keys.
+/// `PRISM_` variables of the command line that are not configuration keys.
 const OTHER_VARIABLES: &[&str] = &["PRISM_CONFIG", "PRISM_ENDPOINT", "PRISM_TOKEN"];
-/// `database.url` by the name that other programs know too.
+/// `database.url` under the name that other programs use too.
 const DATABASE_URL: &str = "DATABASE_URL";
 const TEST_VARIABLES: &str = "PRISM_TEST_";
 
-/// The configuration that the sources mean together, or all that is wrong with them.
+/// The configuration merged from the sources, or all their errors.
 pub fn load(sources: &Sources) -> Result<Config, Problems> {
     let mut loader = Loader {
         config: Config::default(),
@@ -67,7 +67,7 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
         variables: sources
             .environment
             .iter()
-            .filter(|(name, value)| has_a_say(name, value))
+            .filter(|(name, value)| is_effective(name, value))
             .cloned()
             .collect(),
         secrets: Vec::new(),
@@ -79,29 +79,28 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
     }
     loader.environment();
     loader.flags(&sources.flags);
-    loader.whole();
+    loader.combinations();
     if loader.problems.is_empty() { Ok(loader.config) } else { Err(Problems(loader.problems)) }
 }
 
-/// Whether a variable says something: an empty one is as if it were not set, and one that Kubernetes sets for a Service
-/// is not meant for Prism.
-fn has_a_say(name: &str, value: &str) -> bool {
-    let prisms = name.starts_with("PRISM_");
-    !((prisms || name == DATABASE_URL) && value.trim().is_empty())
-        && !(prisms && is_service_link(name, value))
+/// Whether a variable counts: empty ones are as good as unset, and Kubernetes service links are not meant for Prism.
+fn is_effective(name: &str, value: &str) -> bool {
+    let is_prefixed = name.starts_with("PRISM_");
+    !((is_prefixed || name == DATABASE_URL) && value.trim().is_empty())
+        && !(is_prefixed && is_service_link(name, value))
 }
 
 struct Loader {
     config: Config,
-    /// Who had the last word on each key.
+    /// The source that set each key last.
     places: BTreeMap<&'static str, String>,
     problems: Vec<Problem>,
     variables: HashMap<String, String>,
-    /// Variables that hold a token, as the configuration says.
+    /// Variables that contain a token, according to the configuration.
     secrets: Vec<String>,
-    /// Tokens were given that could not be read, so that there being none says nothing.
+    /// Some tokens could not be parsed, so an empty list does not mean that none were configured.
     unread_tokens: bool,
-    /// Where an empty list takes the place of tokens.
+    /// Where an empty list replaced tokens.
     dropped_at: Option<String>,
 }
 
@@ -129,7 +128,7 @@ impl Loader {
                 return self.problem(place(file, section), message);
             }
         };
-        // In the table's order, since `url` must come before the keys that have the last word.
+        // In the table's order, since `url` must come before the keys that override it.
         let mut sorted: Vec<_> = entries.iter().collect();
         sorted.sort_by_key(|(key, _)| position(&join(path, &key.value)));
         for (key, value) in sorted {
@@ -139,7 +138,7 @@ impl Loader {
                 self.tokens(value, &|at| place(file, at));
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.path == path) {
                 match &value.value {
-                    // A key without a value says nothing, so that an example can name it.
+                    // A key without a value is ignored, so that an example can list it.
                     Node::Null => {}
                     Node::Scalar(text) => self.set(setting, text, place(file, value)),
                     Node::List(_) | Node::Map(_) => {
@@ -208,9 +207,9 @@ impl Loader {
     }
 
     fn flags(&mut self, flags: &Flags) {
-        let said =
+        let flag_values =
             [("server.listen", &flags.listen, "--listen"), ("database.path", &flags.database, "--database")];
-        for (path, text, flag) in said {
+        for (path, text, flag) in flag_values {
             let setting = SETTINGS.iter().find(|setting| setting.path == path);
             if let (Some(setting), Some(text)) = (setting, text) {
                 self.set(setting, text, flag.to_owned());
@@ -225,7 +224,7 @@ impl Loader {
         if (setting.set)(&mut self.config, text).is_some() {
             self.places.insert(setting.path, place);
         } else {
-            // The value is never repeated: it may be a secret that was meant for another key.
+            // The value is never repeated: it may be a secret meant for another key.
             let value = if text.trim().is_empty() { "an empty value" } else { "the value" };
             self.problem(place, format!("{}: {value} is not {}", setting.path, setting.allowed));
         }
@@ -249,8 +248,8 @@ impl Loader {
         }
     }
 
-    /// What no single key can be blamed for.
-    fn whole(&mut self) {
+    /// Checks combinations of keys.
+    fn combinations(&mut self) {
         let tls = &self.config.server.tls;
         let (cert, key, client_ca) = (tls.cert.is_some(), tls.key.is_some(), tls.client_ca.is_some());
         if cert != key {
@@ -275,14 +274,14 @@ impl Loader {
         self.access();
     }
 
-    /// Who may call: nothing but `auth.mode: insecure` opens a server that others can reach, or drops tokens.
+    /// Only `auth.mode: insecure` allows a reachable server without tokens, or an empty list that replaces tokens.
     fn access(&mut self) {
         let auth = &self.config.auth;
         if auth.mode == Some(AuthMode::Insecure) || self.unread_tokens {
             return;
         }
         if let Some(place) = self.dropped_at.take() {
-            let message = "auth.tokens is an empty list in place of tokens that another source gives; leave it out to keep \
+            let message = "auth.tokens is an empty list that replaces the tokens of another source; leave it out to keep \
                            them, or write auth.mode: insecure to serve without tokens";
             return self.problem(place, message);
         }
@@ -290,8 +289,8 @@ impl Loader {
             return;
         }
         if auth.mode == Some(AuthMode::Required) {
-            let message = "auth.mode is required and there are no auth.tokens; give some, or write auth.mode: insecure to \
-                           serve everybody";
+            let message = "auth.mode is required and there are no auth.tokens; add some, or write auth.mode: insecure to \
+                           serve without tokens";
             self.problem(self.place("auth.mode"), message);
         } else if is_loopback(&self.config.server.listen) == Some(false) {
             self.problem(self.place("server.listen"), OPEN_BEYOND_LOOPBACK);
@@ -303,13 +302,13 @@ impl Loader {
     }
 }
 
-/// Why a server without tokens does not listen on an address that others can reach.
-pub(crate) const OPEN_BEYOND_LOOPBACK: &str = "server.listen is an address that other machines can reach, and there are no auth.tokens, so whoever reaches it could \
-     read and write everything; give auth.tokens, listen on loopback, or write auth.mode: insecure \
+/// The error for a server without tokens on an address that other machines can reach.
+pub(crate) const OPEN_BEYOND_LOOPBACK: &str = "server.listen is an address that other machines can reach, and there are no auth.tokens, so any client could \
+     read and write everything; set auth.tokens, listen on loopback, or write auth.mode: insecure \
      (PRISM_AUTH_MODE=insecure)";
 
 fn not_yaml(why: &str) -> String {
-    format!("is not YAML that can be read: {why}")
+    format!("is not valid YAML: {why}")
 }
 
 fn place(file: &str, at: &Spanned<Node>) -> String {
@@ -324,7 +323,7 @@ fn position(path: &str) -> usize {
     SETTINGS.iter().position(|setting| setting.path == path).unwrap_or(SETTINGS.len())
 }
 
-/// The variables in which a list of tokens says that secrets stand.
+/// The variables that a list of tokens refers to.
 fn variables_of_tokens(list: &Node) -> Vec<String> {
     let mut variables = Vec::new();
     let Node::List(elements) = list else { return variables };

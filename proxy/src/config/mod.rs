@@ -1,8 +1,8 @@
-//! The configuration: one typed structure, gathered from flags, the environment, a file and defaults.
+//! The configuration: one typed structure, merged from flags, the environment, a file and defaults.
 //!
-//! What is said nearer wins: a flag over the environment, the environment over the file, the file over the defaults.
-//! Every key of the file can be set by a variable named after it: `server.listen` by `PRISM_SERVER_LISTEN`. What is
-//! not known, or not allowed, is refused with the place where it stands, all of it at once.
+//! Precedence, highest first: flags, environment, file, defaults. Every key of the file has an environment variable named
+//! after it: `server.listen` is `PRISM_SERVER_LISTEN`. Unknown keys and invalid values are errors, reported with their
+//! locations, all at once.
 
 mod explain;
 mod load;
@@ -22,78 +22,79 @@ use prism_backends::{postgres, sqlite};
 pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
 pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
-pub(crate) use self::values::looks_like_an_address;
+pub(crate) use self::values::looks_like_url;
 pub use self::values::masked_url;
 
-/// Everything that `prism serve` can be told. The default is what an empty file means.
+/// The whole configuration of `prism serve`. The default is that of an empty file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Config {
-    /// Where and how it listens.
+    /// Listening, connections and limits.
     pub server: Server,
-    /// Where it keeps what it is given.
+    /// The backend and its database.
     pub database: Database,
-    /// What it says about its work.
+    /// Log level and format.
     pub logging: Logging,
-    /// Who may call it.
+    /// Authentication and authorization.
     pub auth: Auth,
-    /// How it watches its database.
+    /// Health checks of the database.
     pub health: Health,
 }
 
-/// Where and how it listens.
+/// Listening, connections and limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// `host:port`; port 0 takes a free one.
+    /// `host:port`; port 0 picks a free port.
     pub listen: String,
-    /// How long calls and streams in flight may take to end after a signal to stop.
+    /// Time that calls and streams in flight have to finish after a signal to stop.
     pub drain_timeout: Duration,
-    /// Most calls in work, of which a namespace and a caller have their share; one more is answered RESOURCE_EXHAUSTED.
+    /// Maximum calls being executed, shared between namespaces and callers; further ones are refused with
+    /// RESOURCE_EXHAUSTED.
     pub max_in_flight: usize,
-    /// Most connections.
+    /// Maximum connections.
     pub max_connections: usize,
-    /// Most connections from one address; `None`: half of `max_connections`.
+    /// Maximum connections from one address; `None`: half of `max_connections`.
     pub max_connections_per_peer: Option<usize>,
-    /// How long a new connection may take until it speaks HTTP/2, TLS included.
+    /// Time limit for the TLS handshake and the HTTP/2 preface.
     pub handshake_timeout: Duration,
-    /// When a client is asked to make a new connection; `None`: never.
+    /// Age at which a client is asked to reconnect; `None`: never.
     pub max_connection_age: Option<Duration>,
-    /// How long calls on such a connection have to end.
+    /// Time that calls on such a connection have to finish.
     pub max_connection_age_grace: Duration,
-    /// Most bytes of requests that are not complete and of answers that are not taken.
+    /// Maximum bytes of incomplete requests and unread responses.
     pub max_buffered_bytes: u32,
-    /// Encryption.
+    /// TLS files.
     pub tls: Tls,
 }
 
-/// Files that make the server speak TLS, as PEM.
+/// TLS files, in PEM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tls {
-    /// The server's certificate, followed by those that vouch for it.
+    /// The server's certificate chain.
     pub cert: Option<PathBuf>,
     /// Its private key.
     pub key: Option<PathBuf>,
-    /// Certificate authorities; where set, each client must show a certificate of one of them.
+    /// Certificate authorities; if set, each client must present a certificate issued by one of them.
     pub client_ca: Option<PathBuf>,
 }
 
-/// Where it keeps what it is given.
+/// The backend and its database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Database {
-    /// Which backend.
+    /// The backend.
     pub kind: DatabaseKind,
     /// The file of a SQLite database.
     pub path: PathBuf,
-    /// The address of a Postgres database. It may hold a password, which `Debug` hides.
+    /// The URL of a Postgres database. It may contain a password, which `Debug` hides.
     pub url: Option<String>,
-    /// How long a tombstone keeps an item's highest token (TOK-4).
+    /// Time for which a tombstone keeps an item's highest token (TOK-4).
     pub tombstone_retention: Duration,
-    /// How long to wait between sweeps of what is expired or forgotten.
+    /// Time between sweeps of expired items and old tombstones.
     pub sweep_interval: Duration,
-    /// A file that holds the password of a Postgres database, in place of the URL.
+    /// A file with the password of a Postgres database, in place of the URL.
     pub password_file: Option<PathBuf>,
-    /// How a SQLite database is worked; its path and its retention are those above.
+    /// SQLite tuning; path and retention are those above.
     pub sqlite: sqlite::Options,
-    /// How a Postgres database is worked; its URL, its password and its retention are those above.
+    /// Postgres tuning; URL, password and retention are those above.
     pub postgres: postgres::Options,
 }
 
@@ -103,29 +104,29 @@ pub enum DatabaseKind {
     /// A file.
     #[default]
     Sqlite,
-    /// The reference backend, for tests: nothing survives the process.
+    /// The reference backend, for tests: its data is lost when the process ends.
     Memory,
     /// A Postgres server.
     Postgres,
 }
 
-/// What it says about its work.
+/// Log level and format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Logging {
-    /// How much.
+    /// Level.
     pub level: LogLevel,
-    /// In which form.
+    /// Format.
     pub format: LogFormat,
 }
 
-/// How much is logged; each level holds those before it.
+/// Log level; each includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogLevel {
     /// Nothing.
     Off,
-    /// What needs somebody's attention: bugs.
+    /// Bugs.
     Error,
-    /// What may: a database that is away, load that was shed.
+    /// An unavailable database, shed load.
     Warn,
     /// One line per call, start and stop.
     #[default]
@@ -136,40 +137,40 @@ pub enum LogLevel {
     Trace,
 }
 
-/// The form of a log line.
+/// Log format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// For humans.
     #[default]
     Text,
     /// A JSON object per line.
     Json,
 }
 
-/// Who may call it.
+/// Authentication and authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
-    /// Whether a caller needs a token; `None`: where `tokens` are given, and beyond loopback the server needs them.
+    /// Whether callers need a token; `None`: if there are `tokens`, without which the server listens on loopback only.
     pub mode: Option<AuthMode>,
     /// Bearer tokens.
     pub tokens: Vec<Token>,
-    /// The files that hold tokens, as the configuration names them.
+    /// The files with tokens, as named in the configuration.
     pub token_files: Vec<PathBuf>,
 }
 
 /// Whether a caller needs a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Each does, and a server without tokens does not start.
+    /// Every caller does; a server without tokens does not start.
     Required,
-    /// Nobody does, wherever the server listens and whatever tokens are given.
+    /// No caller does, on any listen address, even if tokens are configured.
     Insecure,
 }
 
-/// How it watches its database.
+/// Health checks of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// How long to wait between two checks, and the longest that one may take.
+    /// Time between two checks, and the time limit of one.
     pub interval: Duration,
 }
 
@@ -179,7 +180,7 @@ impl Default for Server {
             listen: "127.0.0.1:8980".to_owned(),
             drain_timeout: Duration::from_secs(10),
             max_in_flight: 4_096,
-            // Below the 1,024 files that a process may commonly open, with room for the database's own.
+            // Below the common limit of 1,024 open files per process, with room for the database's own.
             max_connections: 960,
             max_connections_per_peer: None,
             handshake_timeout: Duration::from_secs(5),
@@ -228,17 +229,17 @@ impl fmt::Debug for Database {
 }
 
 impl Config {
-    /// The effective configuration as a file would say it, secrets masked.
+    /// The effective configuration as a YAML file, secrets masked.
     pub fn to_yaml(&self) -> String {
         show::yaml(self)
     }
 
-    /// A file that names every key at its default and says what it does: `fixtures/config/prism.yaml`.
+    /// An example file with every key, its description and its default: `fixtures/config/prism.yaml`.
     pub fn example() -> String {
         explain::yaml()
     }
 
-    /// The reference of all keys, in Markdown: what each does, what is allowed, its default and its variable.
+    /// The reference of all keys in Markdown: description, allowed values, default and variable.
     pub fn reference() -> String {
         explain::markdown()
     }

@@ -1,10 +1,10 @@
-//! Names that are not known: what to say of them, and which of them belong to others.
+//! Unknown keys and variables: their error messages, and which variables are Kubernetes service links.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::settings::{all_paths, variable};
 
-/// What is wrong with a key that a section of the file has not, and what it has. The section `""` is the whole file.
+/// The error for a key that a section does not have, with the keys that it has. The section `""` is the whole file.
 pub(super) fn unknown_key(section: &str, key: &str) -> String {
     let depth = if section.is_empty() { 0 } else { section.matches('.').count() + 1 };
     let known: Vec<_> = all_paths()
@@ -28,28 +28,28 @@ pub(super) fn unknown_key(section: &str, key: &str) -> String {
     format!("{shown} is not a key{}; {within} holds {}", did_you_mean(&path, &known), siblings.join(", "))
 }
 
-/// In place of a key that is not repeated: `{url:postgres://…}`, which lacks a space, is a key without a value.
-const HIDDEN: &str = "what stands here";
+/// In place of a key that may be a secret: `{url:postgres://…}`, which lacks a space, is a key without a value.
+const HIDDEN: &str = "this";
 
-/// A key as a message may name it.
+/// A key as it may appear in a message.
 pub(super) fn shown_key(key: &str, known: &[&str]) -> String {
     if may_be_shown(key, known) { format!("'{key}'") } else { HIDDEN.to_owned() }
 }
 
-/// Whether a name that is not known is near enough to one that is to be taken for a slip of the finger, and not for a
-/// secret.
+/// Whether an unknown name is a typo rather than a secret: close to a known name, or short with only lower-case letters and
+/// `_`.
 fn may_be_shown(name: &str, known: &[&str]) -> bool {
     known.iter().any(|known| strsim::damerau_levenshtein(name, known) <= 2)
         || (name.len() <= 24 && name.bytes().all(|c| c.is_ascii_lowercase() || c == b'_'))
 }
 
-/// What is wrong with a variable that there is not.
+/// The error for an unknown variable.
 pub(super) fn unknown_variable(name: &str) -> String {
     let known = all_paths().map(variable).collect::<Vec<_>>();
     format!("is not a variable of prism{}", did_you_mean(name, &known))
 }
 
-/// The nearest name, if one is near enough to be a slip of the finger.
+/// The nearest name, if it is close enough for a typo.
 fn did_you_mean(name: &str, known: &[String]) -> String {
     let nearest = known.iter().map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
     match nearest {
@@ -58,9 +58,9 @@ fn did_you_mean(name: &str, known: &[String]) -> String {
     }
 }
 
-/// Whether a variable is one that Kubernetes sets in each container for a Service of its namespace (a service link). A
-/// Service named `prism` or `prism-server` makes such that begin as Prism's own. Both the name and the value have
-/// to be of that form, so a mistyped variable is not taken for one.
+/// Whether a variable is a service link, which Kubernetes sets in each container for every Service of its namespace. Those
+/// of a Service named `prism` or `prism-server` share Prism's prefix. Both the name and the value must have the form of a
+/// service link, so a mistyped variable is not taken for one.
 pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     let ip = |value: &str| value.parse::<IpAddr>().is_ok();
     let port = |value: &str| value.parse::<u16>().is_ok();
@@ -102,7 +102,7 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     }
 }
 
-/// `fd00::1:8980`, as older versions of Kubernetes wrote it, without brackets.
+/// `fd00::1:8980`, the form without brackets of older Kubernetes versions.
 fn is_bare_ipv6(at: &str) -> bool {
     at.rsplit_once(':').is_some_and(|(host, port)| {
         port.parse::<u16>().is_ok() && host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
@@ -136,7 +136,7 @@ mod tests {
     #[case("PRISM_SERVER_SERVICE_PORT_8980_TCP", "8980", true)]
     #[case("PRISM_SERVER_LISTN", "tcp://10.0.0.1:8980", false)]
     #[case("PRISM_SERVER_LISTEN", "10.0.0.1:8980", false)]
-    fn a_service_link_is_known_by_its_name_and_its_value(
+    fn a_service_link_is_recognized_by_name_and_value(
         #[case] name: &str,
         #[case] value: &str,
         #[case] link: bool,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_has_a_variable_that_a_service_link_could_be() {
+    fn no_variable_of_a_key_can_be_a_service_link() {
         for path in all_paths() {
             let name = variable(path);
             for value in ["10.0.0.1", "8980", "tcp", "tcp://10.0.0.1:8980"] {

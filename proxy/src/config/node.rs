@@ -1,18 +1,17 @@
-//! A YAML document as a tree of the text as it is written, with the place of each node, so that a mistake can be shown
-//! where it was made. Scalars are not resolved to numbers or booleans: `1.10` and `010` are names as they stand, and each
-//! setting reads its own text.
+//! A YAML document as a tree of verbatim text with the location of each node, for error messages. Scalars are not resolved
+//! to numbers or booleans: `1.10` and `010` stay strings, and each setting parses its own text.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-/// Most nodes of a document, those of repeated aliases counted each time: enough for ten thousand tokens.
+/// Maximum nodes of a document, aliases counted at each use: enough for ten thousand tokens.
 const MAX_NODES: usize = 200_000;
-/// Deepest nesting; the configuration itself needs six levels.
+/// Maximum nesting; the configuration itself needs six levels.
 const MAX_DEPTH: usize = 32;
 
-/// Where something stands: line and column, from 1.
+/// A location: line and column, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct At {
     line: usize,
@@ -31,29 +30,29 @@ impl From<Span> for At {
     }
 }
 
-/// Something and where it stands.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) at: At,
 }
 
-/// The keys of a mapping with their values, as they are written.
+/// The entries of a mapping, in source order.
 type Entries = Vec<(Spanned<String>, Spanned<Node>)>;
 
-/// A value, by its shape alone; what it should be is the setting's to say.
+/// A value by its shape alone; its type is up to the setting.
 #[derive(Debug, Clone)]
 pub(super) enum Node {
     /// No value: an empty one, `~` or `null` without quotes.
     Null,
-    /// The text as it is written, without its quotes.
+    /// The verbatim text, without its quotes.
     Scalar(String),
     List(Vec<Spanned<Node>>),
     Map(Entries),
 }
 
 impl Node {
-    /// What it is, for a message that says it should be something else.
+    /// The name of its shape, for error messages.
     pub(super) fn shape(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
@@ -72,26 +71,26 @@ impl Node {
     }
 }
 
-/// Why a text is not a document that can be read, and where. It never repeats the text, which may hold a secret.
+/// A parse error and its location. It never repeats the text, which may contain a secret.
 #[derive(Debug)]
-pub(super) struct Unreadable {
+pub(super) struct ParseError {
     pub(super) at: At,
     pub(super) why: String,
 }
 
-fn unreadable(at: impl Into<At>, why: impl Into<String>) -> Unreadable {
-    Unreadable { at: at.into(), why: why.into() }
+fn parse_error(at: impl Into<At>, why: impl Into<String>) -> ParseError {
+    ParseError { at: at.into(), why: why.into() }
 }
 
-impl From<ScanError> for Unreadable {
+impl From<ScanError> for ParseError {
     fn from(error: ScanError) -> Self {
         let at = At { line: error.marker().line(), column: error.marker().col() + 1 };
-        unreadable(at, error.kind().to_string())
+        parse_error(at, error.kind().to_string())
     }
 }
 
-/// The tree of a document, or where it stops being one and why.
-pub(super) fn parse(text: &str) -> Result<Spanned<Node>, Unreadable> {
+/// Parses a document.
+pub(super) fn parse(text: &str) -> Result<Spanned<Node>, ParseError> {
     let options = granit_parser::options! { emit_comments: false };
     let parser = Parser::new_from_str_with_options(text, options);
     Reader { parser, anchors: HashMap::new(), nodes: 0 }.document()
@@ -104,7 +103,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn document(&mut self) -> Result<Spanned<Node>, Unreadable> {
+    fn document(&mut self) -> Result<Spanned<Node>, ParseError> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -112,7 +111,7 @@ impl<'a> Reader<'a> {
                 Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
                 Event::StreamEnd => break,
                 _ if root.is_some() => {
-                    return Err(unreadable(span, "a second document begins here; one is allowed"));
+                    return Err(parse_error(span, "a second document begins here; one is allowed"));
                 }
                 event => root = Some(self.node(event, span, 0)?),
             }
@@ -120,16 +119,16 @@ impl<'a> Reader<'a> {
         Ok(root.unwrap_or(Spanned { value: Node::Null, at: At { line: 1, column: 1 } }))
     }
 
-    fn next(&mut self) -> Result<(Event<'a>, Span), Unreadable> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), ParseError> {
         match self.parser.next_event() {
             Some(event) => Ok(event?),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Spanned<Node>, Unreadable> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Spanned<Node>, ParseError> {
         if depth > MAX_DEPTH {
-            return Err(unreadable(span, format!("nests deeper than {MAX_DEPTH} levels")));
+            return Err(parse_error(span, format!("nests deeper than {MAX_DEPTH} levels")));
         }
         let mut count = 1;
         let (value, anchor) = match event {
@@ -147,13 +146,13 @@ impl<'a> Reader<'a> {
                     count = node.value.count();
                     (node.value.clone(), 0)
                 }
-                None => return Err(unreadable(span, "an alias to the node that it is part of")),
+                None => return Err(parse_error(span, "an alias to the node that it is part of")),
             },
-            _ => return Err(unreadable(span, "a value is missing")),
+            _ => return Err(parse_error(span, "a value is missing")),
         };
         self.nodes += count;
         if self.nodes > MAX_NODES {
-            return Err(unreadable(span, format!("holds more than {MAX_NODES} values")));
+            return Err(parse_error(span, format!("holds more than {MAX_NODES} values")));
         }
         let node = Spanned { value, at: span.into() };
         if anchor != 0 {
@@ -162,7 +161,7 @@ impl<'a> Reader<'a> {
         Ok(node)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Node, Unreadable> {
+    fn list(&mut self, depth: usize) -> Result<Node, ParseError> {
         let mut elements = Vec::new();
         loop {
             match self.next()? {
@@ -172,27 +171,27 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<Node, Unreadable> {
+    fn map(&mut self, depth: usize) -> Result<Node, ParseError> {
         let mut entries: Vec<(Spanned<String>, Spanned<Node>)> = Vec::new();
         let mut merged = Vec::new();
         loop {
             let (event, span) = self.next()?;
-            let (key, plain) = match event {
+            let (key, unquoted) = match event {
                 Event::MappingEnd => break,
                 Event::Scalar(text, style, ..) => (text.into_owned(), style == ScalarStyle::Plain),
-                _ => return Err(unreadable(span, "a key is not a single value")),
+                _ => return Err(parse_error(span, "a key is not a single value")),
             };
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span, depth + 1)?;
-            if plain && key == "<<" {
-                merged.extend(mappings(value)?);
+            if unquoted && key == "<<" {
+                merged.extend(merged_entries(value)?);
             } else if entries.iter().any(|(other, _)| other.value == key) {
-                return Err(unreadable(span, "a key stands here for the second time"));
+                return Err(parse_error(span, "duplicate key"));
             } else {
                 entries.push((Spanned { value: key, at: span.into() }, value));
             }
         }
-        // Keys of the mapping itself come before those that `<<` merges, and those of an earlier mapping before a later one's.
+        // Precedence: the mapping's own keys, then those merged by `<<`, earlier mappings first.
         for (key, value) in merged {
             if !entries.iter().any(|(other, _)| other.value == key.value) {
                 entries.push((key, value));
@@ -202,40 +201,40 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What `<<` merges: a mapping, or a list of them.
-fn mappings(node: Spanned<Node>) -> Result<Entries, Unreadable> {
+/// The entries merged by `<<`: those of a mapping, or of a list of mappings.
+fn merged_entries(node: Spanned<Node>) -> Result<Entries, ParseError> {
     match node.value {
         Node::Map(entries) => Ok(entries),
         Node::List(elements) => {
-            Ok(elements.into_iter().map(mappings).collect::<Result<Vec<_>, _>>()?.concat())
+            Ok(elements.into_iter().map(merged_entries).collect::<Result<Vec<_>, _>>()?.concat())
         }
         Node::Null | Node::Scalar(_) => {
-            Err(unreadable(node.at, "'<<' takes a mapping or a list of mappings"))
+            Err(parse_error(node.at, "'<<' takes a mapping or a list of mappings"))
         }
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, Unreadable> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> Result<Node, ParseError> {
     match tag.map(|tag| (tag.core_suffix(), tag.suffix())) {
         None if style == ScalarStyle::Plain && is_null(text) => Ok(Node::Null),
         Some((Some("null"), _)) => Ok(Node::Null),
         None | Some((Some("str" | "int" | "float" | "bool"), _) | (None, "")) => {
             Ok(Node::Scalar(text.to_owned()))
         }
-        Some(_) => Err(unreadable(span, "a tag that is not allowed; leave it out")),
+        Some(_) => Err(parse_error(span, "a tag that is not allowed; leave it out")),
     }
 }
 
-fn only_tag(allowed: &str, tag: Option<&Tag>, span: Span) -> Result<(), Unreadable> {
+fn only_tag(allowed: &str, tag: Option<&Tag>, span: Span) -> Result<(), ParseError> {
     match tag {
         Some(tag) if tag.core_suffix() != Some(allowed) => {
-            Err(unreadable(span, "a tag that is not allowed; leave it out"))
+            Err(parse_error(span, "a tag that is not allowed; leave it out"))
         }
         Some(_) | None => Ok(()),
     }
 }
 
-/// Whether a text without quotes is YAML's way to give no value.
+/// Whether an unquoted scalar is null in YAML.
 pub(super) fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
@@ -265,12 +264,12 @@ mod tests {
     #[case("[\"a\\x41\\n\", 'it''s']", &["aA\n", "it's"])]
     #[case("- |\n  a\n  b\n- >\n  a\n  b\n", &["a\nb\n", "a b\n"])]
     #[case("[&a 010, *a, *a]", &["010", "010", "010"])]
-    fn a_scalar_is_the_text_as_it_is_written(#[case] yaml: &str, #[case] wanted: &[&str]) {
+    fn a_scalar_is_kept_verbatim(#[case] yaml: &str, #[case] wanted: &[&str]) {
         assert_eq!(texts(yaml), wanted);
     }
 
     #[test]
-    fn a_merged_mapping_gives_the_keys_that_are_not_there() {
+    fn a_merged_mapping_adds_missing_keys_only() {
         let Node::Map(entries) = parse("{<<: [{a: 1, b: 2}, {a: 3, c: 4}], b: 5}").unwrap().value else {
             panic!("not a mapping")
         };
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case("{a: 1, a: 2}", "1:8", "second time")]
+    #[case("{a: 1, a: 2}", "1:8", "duplicate key")]
     #[case("a: 1\n---\nb: 2\n", "3:1", "a second document")]
     #[case("{[a]: 1}", "1:2", "a key is not a single value")]
     #[case("a: !secret hunter2", "1:12", "a tag that is not allowed")]
@@ -289,19 +288,15 @@ mod tests {
     #[case("<<: hunter2", "1:5", "takes a mapping")]
     #[case("[*hunter2]", "1:2", "unknown anchor")]
     #[case("a: [hunter2", "1:4", "unclosed bracket")]
-    fn what_cannot_be_read_is_told_with_its_place_and_without_the_text(
-        #[case] yaml: &str,
-        #[case] at: &str,
-        #[case] why: &str,
-    ) {
+    fn errors_name_the_location_and_never_the_text(#[case] yaml: &str, #[case] at: &str, #[case] why: &str) {
         let error = parse(yaml).unwrap_err();
         assert!(error.at.to_string().starts_with(at) && error.why.contains(why), "{error:?}");
         assert!(!error.why.contains("hunter2"), "{error:?}");
     }
 
     #[test]
-    fn what_grows_or_nests_without_end_is_refused() {
-        // The parser's own bound.
+    fn excessive_size_and_nesting_are_refused() {
+        // The parser's own limit.
         assert_eq!(parse(&"[".repeat(10_000)).unwrap_err().why, "recursion limit exceeded");
         assert!(parse(&format!("{}1{}", "[".repeat(40), "]".repeat(40))).unwrap_err().why.contains("deeper"));
         let mut bomb = "- &a0 [x, x]\n".to_owned();
@@ -312,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_at_all_is_nothing() {
+    fn an_empty_document_is_null() {
         for yaml in ["", " ", "# a comment\n", "---\n", "\u{feff}"] {
             assert!(matches!(parse(yaml).unwrap().value, Node::Null), "{yaml:?}");
         }

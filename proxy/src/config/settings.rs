@@ -1,31 +1,31 @@
-//! Every key there is: its name, what it does, what is allowed, and how it is set and shown. The file, the environment,
-//! `check-config`, the example in `fixtures/config/` and the reference in `docs/` all go by this one table. Whoever changes
-//! it runs `cargo xtask docs`.
+//! The table of all configuration keys: name, description, allowed values, setter and getter. The file, the environment,
+//! `check-config`, the example in `fixtures/config/` and the reference in `docs/` are all driven by it. After a change, run
+//! `cargo xtask docs`.
 
 use std::path::{Path, PathBuf};
 
 use super::values::{self, DatabaseUrl, database_url, masked_url, show_duration, show_size};
 use super::{AuthMode, Config, DatabaseKind, LogFormat, LogLevel};
 
-/// The key whose value is a list; it has rules of its own.
+/// The one key whose value is a list, parsed by `tokens`.
 pub(super) const TOKENS: &str = "auth.tokens";
 
 /// A key with a single value.
 pub(super) struct Setting {
-    /// Its path: `server.listen`.
+    /// Dotted path: `server.listen`.
     pub(super) path: &'static str,
-    /// What it does, in sentences: the words of the example file and of the reference. Names of code stand in backticks.
+    /// Description in full sentences, used in the example file and in the reference. Code names are in backticks.
     pub(super) doc: &'static str,
-    /// What its value may be, as the end of "… is not".
+    /// Allowed values, phrased to complete "… is not".
     pub(super) allowed: &'static str,
-    /// Takes a value over; `None` if it is not allowed.
+    /// Parses and stores a value; `None` if it is not allowed.
     pub(super) set: fn(&mut Config, &str) -> Option<()>,
-    /// The value it has; `None`: it has none.
+    /// The current value; `None` if unset.
     pub(super) show: fn(&Config) -> Option<String>,
 }
 
 impl Setting {
-    /// The variable that sets it.
+    /// The environment variable that sets it.
     pub(super) fn variable(&self) -> String {
         variable(self.path)
     }
@@ -36,7 +36,7 @@ pub(super) fn all_paths() -> impl Iterator<Item = &'static str> {
     SETTINGS.iter().map(|setting| setting.path).chain([TOKENS])
 }
 
-/// The variable that sets the key at `path`: `PRISM_` and the path in capitals, its points as underscores.
+/// The environment variable for the key at `path`: `PRISM_` and the path in upper case, dots replaced by underscores.
 pub(super) fn variable(path: &str) -> String {
     format!("PRISM_{}", path.to_ascii_uppercase().replace('.', "_"))
 }
@@ -52,47 +52,47 @@ const FILE: &str = "the path of a file";
 const DATABASE_FILE: &str =
     "the path of a file; the address of a database goes into database.url or the variable DATABASE_URL";
 
-/// All keys, in the order in which they are shown. `url` stands before `type` and `path`, which have the last word.
+/// All keys, in display order. `url` comes before `type` and `path`, which override it.
 pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "server.listen",
-        doc: "Where to listen. Port 0 takes a free one, which the log names. Beyond loopback it takes \
-              `auth.tokens`, or `auth.mode` to be insecure; set TLS too.",
+        doc: "Listen address. Port 0 picks a free port, which is logged. An address other than loopback requires \
+              `auth.tokens`, or `auth.mode: insecure`; use TLS there as well.",
         allowed: "an address to listen on; write host:port, such as 127.0.0.1:8980 or [::]:8980",
         set: |config, text| values::address(text).map(|address| config.server.listen = address),
         show: |config| Some(config.server.listen.clone()),
     },
     Setting {
         path: "server.drain_timeout",
-        doc: "How long calls and streams in flight may take to end after SIGTERM or Ctrl-C. No connection \
-              is accepted meanwhile. Then they are cut; a second signal cuts them at once.",
+        doc: "Time that calls and streams in flight have to finish after SIGTERM or Ctrl-C, while no new connection is \
+              accepted. Remaining ones are then aborted; a second signal aborts them at once.",
         allowed: DURATION,
         set: |config, text| values::duration(text).map(|time| config.server.drain_timeout = time),
         show: |config| Some(show_duration(config.server.drain_timeout)),
     },
     Setting {
         path: "server.max_in_flight",
-        doc: "Most calls in work. One more is answered RESOURCE_EXHAUSTED at once, with the time to wait \
-              before the next try. A namespace, and a caller (a token, or an address without one), has at most four times \
-              as many as are free, so that others find some. A call that waits for its client is not in work; four times as \
-              many may be open in all.",
+        doc: "Maximum number of calls being executed. Further calls are refused with RESOURCE_EXHAUSTED at once, with the \
+              delay before a retry. A namespace, and a caller (a token, or a client address where there are no tokens), may \
+              use at most four times the number of free slots, so that some are left for others. A call that waits for its \
+              client takes no slot; four times this number may be open in total.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|count| config.server.max_in_flight = count),
         show: |config| Some(config.server.max_in_flight.to_string()),
     },
     Setting {
         path: "server.max_connections",
-        doc: "Most connections. One more waits for `server.handshake_timeout`; one that was idle for 10 s, or never \
-              had a call, is closed for it. Each takes a file descriptor, and so do up to 256 that have not begun to \
-              speak HTTP/2: raise `ulimit -n` with it.",
+        doc: "Maximum number of connections. A further one waits up to `server.handshake_timeout`, and a connection that has \
+              been idle for 10 s, or 1 s without ever carrying a call, is closed to make room. Each takes a file descriptor, \
+              as do up to 256 connections in their handshake: raise `ulimit -n` accordingly.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|count| config.server.max_connections = count),
         show: |config| Some(config.server.max_connections.to_string()),
     },
     Setting {
         path: "server.max_connections_per_peer",
-        doc: "Most connections from one address. Without it, half of `server.max_connections`. Set both alike where all \
-              clients come through one proxy.",
+        doc: "Maximum number of connections from one client address. If unset, half of `server.max_connections`. Set both to \
+              the same value if all clients connect through one proxy.",
         allowed: COUNT,
         set: |config, text| {
             values::count(text).map(|count| config.server.max_connections_per_peer = Some(count))
@@ -101,32 +101,31 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "server.handshake_timeout",
-        doc: "How long a new connection may take until it speaks HTTP/2, TLS included. Then it is closed.",
+        doc: "Time limit for the TLS handshake and the HTTP/2 preface of a new connection, after which it is closed.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.server.handshake_timeout = time),
         show: |config| Some(show_duration(config.server.handshake_timeout)),
     },
     Setting {
         path: "server.max_connection_age",
-        doc: "How old a connection may get, and up to a tenth more: its client is then asked to make a new one, so that \
-              gateways that were added get their part of the calls. Without it, as old as it likes.",
+        doc: "Maximum age of a connection, plus a random 0 to 10 %: the client is then asked to reconnect, so that newly \
+              added gateways get their share of the calls. If unset, there is no limit.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.server.max_connection_age = Some(time)),
         show: |config| config.server.max_connection_age.map(show_duration),
     },
     Setting {
         path: "server.max_connection_age_grace",
-        doc: "How long calls on a connection that is too old have to end before they are cut.",
+        doc: "Time that calls on a connection past its maximum age have to finish before they are aborted.",
         allowed: DURATION,
         set: |config, text| values::duration(text).map(|time| config.server.max_connection_age_grace = time),
         show: |config| Some(show_duration(config.server.max_connection_age_grace)),
     },
     Setting {
         path: "server.max_buffered_bytes",
-        doc: "Most bytes that are held for clients: parts of requests that are not complete, and answers that were made \
-              and not taken. A connection that holds a sixteenth of them, or a quarter of what is free, waits before its \
-              next read begins; what would go beyond a quarter of all is answered RESOURCE_EXHAUSTED. What is not taken \
-              one second after a call's deadline is dropped.",
+        doc: "Maximum memory for buffering: incomplete requests and responses that clients have not read yet. The next read \
+              of a connection that holds a sixteenth of it, or a quarter of what is free, is delayed; beyond a quarter of it, \
+              calls are refused with RESOURCE_EXHAUSTED. A response not read one second after its call's deadline is dropped.",
         allowed: BUFFER,
         set: |config, text| {
             values::size(text)
@@ -137,32 +136,31 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "server.tls.cert",
-        doc: "The server's certificate, followed by those that vouch for it, as PEM. The server speaks TLS \
-              if `cert` and `key` are set; it needs both.",
+        doc: "The server's certificate chain in PEM, the server's own certificate first. TLS is enabled by `cert` and `key`, \
+              which must be set together.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.cert = Some(path)),
         show: |config| config.server.tls.cert.as_deref().map(text),
     },
     Setting {
         path: "server.tls.key",
-        doc: "The private key of that certificate, as PEM.",
+        doc: "The private key of that certificate, in PEM.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.key = Some(path)),
         show: |config| config.server.tls.key.as_deref().map(text),
     },
     Setting {
         path: "server.tls.client_ca",
-        doc: "Certificate authorities, as PEM. If set, each client must show a certificate of one of them.",
+        doc: "Certificate authorities in PEM. If set, each client must present a certificate issued by one of them (mTLS).",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.client_ca = Some(path)),
         show: |config| config.server.tls.client_ca.as_deref().map(text),
     },
     Setting {
         path: "database.url",
-        doc: "Where a Postgres database is; it sets `database.type` as well. It may hold a password: then give it \
-              by the environment rather than by a file, or put the password into \
-              `database.postgres.password_file`. The variable DATABASE_URL says the same, and \
-              `PRISM_DATABASE_*` has the last word over it.",
+        doc: "Connection URL of a Postgres database; it also sets `database.type`. If it contains a password, set it in the \
+              environment rather than in a file, or move the password to `database.postgres.password_file`. The variable \
+              DATABASE_URL sets it as well; `PRISM_DATABASE_*` variables take precedence over that.",
         allowed: "the address of a database; write postgres://user:password@host/database, with / ? # and @ in the \
                   password as %2F %3F %23 and %40, or sqlite:path without parameters",
         set: set_database_url,
@@ -170,137 +168,133 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.type",
-        doc: "Which backend: `sqlite`, `postgres`, or `memory`, which is for tests, since nothing survives \
-              the process.",
+        doc: "Backend: `sqlite`, `postgres`, or `memory`, which is for tests: its data is lost when the process ends.",
         allowed: "a kind of database; write sqlite, memory or postgres",
         set: |config, text| DatabaseKind::read(text).map(|kind| config.database.kind = kind),
         show: |config| Some(config.database.kind.name().to_owned()),
     },
     Setting {
         path: "database.path",
-        doc: "The file of a SQLite database. It is made if it is not there; its folder must be.",
+        doc: "File of the SQLite database. It is created if it does not exist; its directory must exist.",
         allowed: DATABASE_FILE,
         set: |config, text| file(text).map(|path| config.database.path = path),
         show: |config| Some(text(&config.database.path)),
     },
     Setting {
         path: "database.tombstone_retention",
-        doc: "How long an item's highest priority token is remembered after the item is gone (TOK-4). A \
-              retry that comes later than this may take effect twice.",
+        doc: "Time for which an item's highest priority token is kept after the item was deleted or expired (TOK-4). A \
+              retry that arrives later may take effect twice.",
         allowed: DURATION,
         set: |config, text| values::duration(text).map(|time| config.database.tombstone_retention = time),
         show: |config| Some(show_duration(config.database.tombstone_retention)),
     },
     Setting {
         path: "database.sweep_interval",
-        doc: "How often expired items and forgotten tombstones are dropped from the database. Reads never \
-              see them in any case.",
+        doc: "Interval at which expired items, and tombstones past their retention, are removed from the database. They are \
+              invisible to reads in any case.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.database.sweep_interval = time),
         show: |config| Some(show_duration(config.database.sweep_interval)),
     },
     Setting {
         path: "database.sqlite.readers",
-        doc: "Connections that read at the same time, each with its own thread. Two more are reserved for batched reads of small \
-              Gets.",
+        doc: "Number of read connections, each with its own thread. Two more are reserved for batched reads of small Gets.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.readers = value),
         show: |config| Some(config.database.sqlite.readers.to_string()),
     },
     Setting {
         path: "database.sqlite.waiting_reads",
-        doc: "Reads that may wait for a connection. One more is answered RESOURCE_EXHAUSTED.",
+        doc: "Maximum number of reads that wait for a connection. Further reads are refused with RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.waiting_reads = value),
         show: |config| Some(config.database.sqlite.waiting_reads.to_string()),
     },
     Setting {
         path: "database.sqlite.read_wait",
-        doc: "How long a read may wait for a connection before it is answered RESOURCE_EXHAUSTED.",
+        doc: "Time that a read may wait for a connection before it is refused with RESOURCE_EXHAUSTED.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|value| config.database.sqlite.read_wait = value),
         show: |config| Some(show_duration(config.database.sqlite.read_wait)),
     },
     Setting {
         path: "database.sqlite.busy_timeout",
-        doc: "How long to wait for a lock that another process holds before the database counts as away. \
-              Whole milliseconds.",
+        doc: "Time to wait for a lock held by another process before the call fails with UNAVAILABLE. Whole milliseconds.",
         allowed: TIMEOUT,
         set: |config, text| values::timeout(text).map(|value| config.database.sqlite.busy_timeout = value),
         show: |config| Some(show_duration(config.database.sqlite.busy_timeout)),
     },
     Setting {
         path: "database.sqlite.queue_length",
-        doc: "Writes that may wait. One more is answered RESOURCE_EXHAUSTED.",
+        doc: "Maximum number of queued writes. Further writes are refused with RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.queue_length = value),
         show: |config| Some(config.database.sqlite.queue_length.to_string()),
     },
     Setting {
         path: "database.sqlite.queue_bytes",
-        doc: "Bytes of keys, values and content types that may wait to be written. What goes beyond is \
-              answered RESOURCE_EXHAUSTED.",
+        doc: "Maximum size of the queued writes: bytes of keys, values and content types. Further writes are refused with \
+              RESOURCE_EXHAUSTED.",
         allowed: SIZE,
         set: |config, text| values::size(text).map(|value| config.database.sqlite.queue_bytes = value),
         show: |config| Some(show_size(config.database.sqlite.queue_bytes)),
     },
     Setting {
         path: "database.sqlite.max_batch",
-        doc: "Most writes in one transaction.",
+        doc: "Maximum number of writes in one transaction.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.sqlite.max_batch = value),
         show: |config| Some(config.database.sqlite.max_batch.to_string()),
     },
     Setting {
         path: "database.sqlite.delete_time",
-        doc: "How long one Delete by range, prefix or of a whole record may run, while all other writes wait. One that takes \
-              longer deletes nothing and is answered DEADLINE_EXCEEDED, with a message that says to split it into ranges.",
+        doc: "Time limit for one Delete by range, by prefix or of a whole record, which blocks all other writes. One that \
+              takes longer deletes nothing and fails with DEADLINE_EXCEEDED and the advice to split it into ranges.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|value| config.database.sqlite.delete_time = value),
         show: |config| Some(show_duration(config.database.sqlite.delete_time)),
     },
     Setting {
         path: "database.postgres.password_file",
-        doc: "A file that holds the password and nothing else, so that the URL need not. A line break at \
-              its end does not count.",
+        doc: "File that contains only the password, so that the URL need not. A trailing line break is ignored.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.database.password_file = Some(path)),
         show: |config| config.database.password_file.as_deref().map(text),
     },
     Setting {
         path: "database.postgres.readers",
-        doc: "Connections that read at the same time. Two more are for batched small Gets, and two more for the health \
-              check and for a long Delete. With the writers of all gateways together they must fit into the server's \
-              `max_connections`.",
+        doc: "Number of read connections. Two more are reserved for batched reads of small Gets, and two more for the health \
+              check and for a long Delete. The readers and writers of all gateways together must fit into the Postgres \
+              server's `max_connections`.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.readers = value),
         show: |config| Some(config.database.postgres.readers.to_string()),
     },
     Setting {
         path: "database.postgres.writers",
-        doc: "Connections that write at the same time, a batch each.",
+        doc: "Number of write connections, each of which commits one batch at a time.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.writers = value),
         show: |config| Some(config.database.postgres.writers.to_string()),
     },
     Setting {
         path: "database.postgres.waiting_reads",
-        doc: "Reads that may wait for a connection. One more is answered RESOURCE_EXHAUSTED.",
+        doc: "Maximum number of reads that wait for a connection. Further reads are refused with RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.waiting_reads = value),
         show: |config| Some(config.database.postgres.waiting_reads.to_string()),
     },
     Setting {
         path: "database.postgres.read_wait",
-        doc: "How long a read may wait for a connection before it is answered RESOURCE_EXHAUSTED.",
+        doc: "Time that a read may wait for a connection before it is refused with RESOURCE_EXHAUSTED.",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|value| config.database.postgres.read_wait = value),
         show: |config| Some(show_duration(config.database.postgres.read_wait)),
     },
     Setting {
         path: "database.postgres.connect_timeout",
-        doc: "How long opening a connection may take before the database counts as away. Above 5s a call's \
-              own deadline comes first, here and in the next two.",
+        doc: "Time limit for opening a connection, after which the call fails with UNAVAILABLE. Above 5s, the call's own \
+              deadline passes first; the same applies to `statement_timeout` and `lock_timeout`.",
         allowed: TIMEOUT,
         set: |config, text| {
             values::timeout(text).map(|value| config.database.postgres.connect_timeout = value)
@@ -309,8 +303,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.statement_timeout",
-        doc: "How long a statement may run before the server gives it up. A transaction that rests as long \
-              is ended too.",
+        doc: "Time limit after which Postgres cancels a statement. An idle transaction is ended after the same time.",
         allowed: TIMEOUT,
         set: |config, text| {
             values::timeout(text).map(|value| config.database.postgres.statement_timeout = value)
@@ -319,72 +312,69 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "database.postgres.lock_timeout",
-        doc: "How long a statement may wait for a lock, which a write of the same record holds, before the \
-              server gives it up.",
+        doc: "Time that a statement may wait for a lock, held by a write to the same record, before Postgres cancels it.",
         allowed: TIMEOUT,
         set: |config, text| values::timeout(text).map(|value| config.database.postgres.lock_timeout = value),
         show: |config| Some(show_duration(config.database.postgres.lock_timeout)),
     },
     Setting {
         path: "database.postgres.queue_length",
-        doc: "Writes that may wait. One more is answered RESOURCE_EXHAUSTED.",
+        doc: "Maximum number of queued writes. Further writes are refused with RESOURCE_EXHAUSTED.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.queue_length = value),
         show: |config| Some(config.database.postgres.queue_length.to_string()),
     },
     Setting {
         path: "database.postgres.queue_bytes",
-        doc: "Bytes of keys, values and content types that may wait to be written. What goes beyond is \
-              answered RESOURCE_EXHAUSTED.",
+        doc: "Maximum size of the queued writes: bytes of keys, values and content types. Further writes are refused with \
+              RESOURCE_EXHAUSTED.",
         allowed: SIZE,
         set: |config, text| values::size(text).map(|value| config.database.postgres.queue_bytes = value),
         show: |config| Some(show_size(config.database.postgres.queue_bytes)),
     },
     Setting {
         path: "database.postgres.max_batch",
-        doc: "Most writes in one transaction.",
+        doc: "Maximum number of writes in one transaction.",
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.max_batch = value),
         show: |config| Some(config.database.postgres.max_batch.to_string()),
     },
     Setting {
         path: "logging.level",
-        doc: "How much is logged, each level with those before it: `error` for bugs, `warn` for a database \
-              that is away or load that is shed, `info` for a line for each call, start and stop, `debug` \
-              for health checks and sweeps too.",
+        doc: "Log level; each includes the ones before it: `error` for bugs, `warn` for an unavailable database or shed load, \
+              `info` for every call, start and stop, `debug` for health checks and sweeps.",
         allowed: "a level; write off, error, warn, info, debug or trace",
         set: |config, text| LogLevel::read(text).map(|level| config.logging.level = level),
         show: |config| Some(config.logging.level.name().to_owned()),
     },
     Setting {
         path: "logging.format",
-        doc: "The form of a line on standard error: `text` for people, `json` for an object on each line. \
-              Keys, ids and values are never logged.",
+        doc: "Format of the log on standard error: `text` for humans, `json` for one object per line. Keys, ids and values are \
+              never logged.",
         allowed: "a format; write text or json",
         set: |config, text| LogFormat::read(text).map(|format| config.logging.format = format),
         show: |config| Some(config.logging.format.name().to_owned()),
     },
     Setting {
         path: "health.interval",
-        doc: "How often the database is asked whether it answers, and how long it may take. \
-              `grpc.health.v1` follows it (HEALTH-1).",
+        doc: "Interval between health checks of the database, and the time limit for each. `grpc.health.v1` reports the \
+              result (HEALTH-1).",
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.health.interval = time),
         show: |config| Some(show_duration(config.health.interval)),
     },
     Setting {
         path: "auth.mode",
-        doc: "Whether a caller needs a token. If nothing is written here, it does where `auth.tokens` are given, and \
-              where none are the server listens on loopback only. `required` does not start without tokens. `insecure` \
-              asks nobody for a token, also where some are given, and lets the server listen anywhere: whoever reaches \
-              it may read and write everything.",
+        doc: "Whether callers need a token. If unset, they do if `auth.tokens` has entries; if it has none, the server only \
+              listens on loopback. `required`: the server does not start without tokens. `insecure`: no token is checked, even \
+              if some are configured, and the server may listen on any address: every client may read and write everything.",
         allowed: "a mode; write required or insecure",
         set: |config, text| AuthMode::read(text).map(|mode| config.auth.mode = Some(mode)),
         show: |config| config.auth.mode.map(|mode| mode.name().to_owned()),
     },
 ];
 
-/// A URL says which backend it is for, so it sets the type as well.
+/// The URL's scheme names the backend, so it sets the type as well.
 fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
     match database_url(url)? {
         DatabaseUrl::Sqlite(path) => {
@@ -400,10 +390,10 @@ fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
     Some(())
 }
 
-/// A path, and nothing that looks like the address of a database or like the content of a file.
+/// A path; rejects what looks like a database URL or the content of a file.
 fn file(text: &str) -> Option<PathBuf> {
     let is_path =
-        !text.trim().is_empty() && !text.contains(char::is_control) && !values::looks_like_an_address(text);
+        !text.trim().is_empty() && !text.contains(char::is_control) && !values::looks_like_url(text);
     is_path.then(|| PathBuf::from(text))
 }
 
@@ -416,7 +406,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_has_a_variable_of_its_own() {
+    fn every_key_has_a_distinct_variable() {
         let mut variables: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
         variables.push(variable(TOKENS));
         assert!(variables.contains(&"PRISM_SERVER_TLS_CLIENT_CA".to_owned()));
@@ -427,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_that_is_shown_can_be_set_and_changes_nothing() {
+    fn setting_each_shown_default_changes_nothing() {
         for setting in SETTINGS {
             let mut config = Config::default();
             if let Some(shown) = (setting.show)(&config) {

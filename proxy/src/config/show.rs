@@ -25,7 +25,7 @@ pub(super) fn yaml(config: &Config) -> String {
     yaml
 }
 
-/// Opens the sections that lead to `path`, and answers its last part.
+/// Opens the sections that lead to `path`, and returns its last part.
 pub(super) fn enter<'a>(yaml: &mut String, open: &mut Vec<&'a str>, path: &'a str) -> &'a str {
     let mut parts: Vec<_> = path.split('.').collect();
     let key = parts.pop().unwrap_or_default();
@@ -50,15 +50,15 @@ fn show_token(yaml: &mut String, depth: usize, token: &Token) {
 }
 
 pub(super) fn line(yaml: &mut String, depth: usize, text: &str) {
-    writeln!(yaml, "{:indent$}{text}", "", indent = depth * 2).expect("a String takes every line");
+    writeln!(yaml, "{:indent$}{text}", "", indent = depth * 2).expect("writing to a String cannot fail");
 }
 
-/// As it stands where YAML reads it as the same text, in quotes otherwise.
+/// The text as a YAML scalar, quoted only where necessary.
 pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
+    let is_unquoted = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric() || "./".contains(c))
         && !text.ends_with(':')
-        && text.chars().all(plain)
+        && text.chars().all(is_unquoted)
         && !is_null(text)
     {
         return text.to_owned();

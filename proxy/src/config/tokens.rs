@@ -1,4 +1,4 @@
-//! Bearer tokens: who holds one, what it permits and where. The secret itself is never kept, only its SHA-256.
+//! Bearer tokens: holder, permissions and namespaces. Only the SHA-256 of the secret is kept.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,20 +11,20 @@ use subtle::ConstantTimeEq;
 use super::names::shown_key;
 use super::node::{Node, Spanned};
 
-/// A caller and what it may do.
+/// A caller and its permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Who it is, for the log.
+    /// The caller's name, for the log.
     pub name: String,
-    /// What its secret hashes to.
+    /// The SHA-256 of its secret.
     pub digest: Digest,
-    /// What it may do; the schema says what each method needs.
+    /// Its permissions; the schema declares those that each method requires.
     pub permissions: Vec<Permission>,
-    /// Where; `None`: everywhere.
+    /// The namespaces it is limited to; `None`: all.
     pub namespaces: Option<Vec<NamespaceRule>>,
 }
 
-/// Something that a method may require.
+/// A permission that a method may require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
     /// Get, Scan and Describe.
@@ -43,12 +43,12 @@ impl Permission {
     }
 }
 
-/// A namespace, or all that begin alike.
+/// A namespace, or all with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NamespaceRule {
-    /// This one: `orders`.
+    /// One namespace: `orders`.
     Exactly(String),
-    /// Each that begins so: `orders-*`.
+    /// All with this prefix: `orders-*`.
     Prefix(String),
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for NamespaceRule {
     }
 }
 
-/// The SHA-256 of a secret. Compared in a time that does not depend on where two differ.
+/// The SHA-256 of a secret, compared in constant time.
 #[derive(Clone)]
 pub struct Digest([u8; 32]);
 
@@ -115,11 +115,11 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// A mistake in a token, and the element it was made in.
+/// Errors in tokens, each with its node.
 pub(super) type Mistakes<'a> = Vec<(&'a Spanned<Node>, String)>;
 
-/// Reads the list of tokens, and names the files that hold some. Secrets that stand elsewhere are fetched from `variables`
-/// and from files. No message repeats what stands in the list: a secret may stand in any place of it.
+/// Parses the list of tokens, and returns the files it refers to. Secrets are read from `variables` and from files where
+/// the list refers to those. No message repeats text of the list: any part of it may be a secret.
 pub(super) fn read<'a>(
     list: &'a Spanned<Node>,
     variables: &HashMap<String, String>,
@@ -201,7 +201,7 @@ fn text<'a>(value: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<&'a
     if let Node::Scalar(text) = &value.value {
         return Some(text);
     }
-    mistakes.push((value, format!("is {}; a text is allowed", value.value.shape())));
+    mistakes.push((value, format!("is {}; a single value is allowed", value.value.shape())));
     None
 }
 
@@ -226,8 +226,8 @@ fn each<'a, T>(
     Some(all)
 }
 
-/// The digest of a secret, wherever it stands. No message repeats the secret, nor the name of a file or a variable that
-/// there is not: it may be the secret itself, put into the wrong place.
+/// The digest of a secret, given directly, in a file or in a variable. No message repeats the secret, nor the name of a
+/// missing file or variable: it may be the secret itself, in the wrong place.
 fn digest(kind: &str, text: &str, variables: &HashMap<String, String>) -> Result<Digest, String> {
     let secret = match kind {
         "sha256" => {
@@ -242,7 +242,7 @@ fn digest(kind: &str, text: &str, variables: &HashMap<String, String>) -> Result
             "the variable is not set; write the name of a variable that holds the token".to_owned()
         })?,
     };
-    // Whoever wrote the file let it end with a newline.
+    // Files usually end with a newline.
     match secret.trim() {
         "" if kind == "file" => Err("the file holds an empty token".to_owned()),
         "" => Err("the variable holds an empty token".to_owned()),

@@ -1,4 +1,4 @@
-//! Values as text: read, and written back the way they are read.
+//! Parsing and formatting of values; what is formatted parses to the same value.
 
 use std::time::Duration;
 
@@ -11,29 +11,29 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let (_, millis) = UNITS.into_iter().find(|(name, _)| *name == unit)?;
-    // A century is longer than anyone waits, and keeps every sum of a time and a duration within bounds.
+    // Capped at a century, so that no sum of a time and a duration overflows.
     let limit = 36_500 * 86_400_000;
     let millis = number.parse::<u64>().ok()?.checked_mul(millis).filter(|millis| *millis <= limit)?;
     Some(Duration::from_millis(millis))
 }
 
-/// As [`duration`], and longer than nothing.
+/// A [`duration`] longer than 0.
 pub(super) fn period(text: &str) -> Option<Duration> {
     duration(text).filter(|duration| !duration.is_zero())
 }
 
-/// The shortest text that [`duration`] reads as the same.
+/// The shortest text that [`duration`] parses to the same value.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let fits = |&&(_, unit): &&(&str, u64)| millis >= unit && millis.is_multiple_of(unit);
-    // Days are written as hours, as people speak of a retention of 24 hours.
+    // No days: a retention is commonly given as 24 hours.
     match UNITS[..4].iter().rev().find(fits) {
         Some((name, unit)) => format!("{}{name}", millis / unit),
         None => "0s".to_owned(),
     }
 }
 
-/// As [`period`], and no longer than a database can be told.
+/// A [`period`] within the limit of the databases' timeout settings.
 pub(super) fn timeout(text: &str) -> Option<Duration> {
     period(text).filter(|time| *time <= Duration::from_hours(24 * 24))
 }
@@ -47,7 +47,7 @@ pub(super) fn size(text: &str) -> Option<u32> {
     number.parse::<u32>().ok()?.checked_mul(bytes).filter(|size| *size > 0)
 }
 
-/// The shortest text that [`size`] reads as the same.
+/// The shortest text that [`size`] parses to the same value.
 pub(super) fn show_size(size: u32) -> String {
     let (name, bytes) = SIZES.into_iter().find(|(_, bytes)| size.is_multiple_of(*bytes)).unwrap_or(("B", 1));
     format!("{}{name}", size / bytes)
@@ -55,7 +55,7 @@ pub(super) fn show_size(size: u32) -> String {
 
 /// A whole number from 1.
 pub(super) fn count(text: &str) -> Option<usize> {
-    // As many as a semaphore can hold.
+    // The permit limit of a tokio semaphore.
     text.parse().ok().filter(|count| (1..=usize::MAX >> 3).contains(count))
 }
 
@@ -66,13 +66,13 @@ pub(super) fn address(text: &str) -> Option<String> {
     let ipv6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     let known = match ipv6 {
         Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
-        // Nothing that a name or an address has not: it is shown in messages.
+        // Only characters of host names and addresses: it is shown in messages.
         None => !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)),
     };
     known.then(|| text.to_owned())
 }
 
-/// Whether an address that [`address`] took is one of loopback; `None`: a name, which says it when it is looked up.
+/// Whether an address accepted by [`address`] is loopback; `None`: a host name, known only once it is resolved.
 pub(super) fn is_loopback(address: &str) -> Option<bool> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     if host.eq_ignore_ascii_case("localhost") {
@@ -150,22 +150,24 @@ fn name<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static 
     names.iter().find(|(_, named)| *named == value).map_or("", |(name, _)| name)
 }
 
-/// What a database URL says: a SQLite file, or a Postgres server's address.
+/// A parsed database URL: a SQLite file, or a Postgres server's address.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum DatabaseUrl<'a> {
     Sqlite(&'a str),
     Postgres,
 }
 
-/// Reads the scheme of a database URL, and a SQLite database's path: `sqlite:prism.db`, `sqlite:///var/lib/prism.db`.
+/// Parses the scheme of a database URL, and a SQLite database's path: `sqlite:prism.db`, `sqlite:///var/lib/prism.db`.
 pub(super) fn database_url(url: &str) -> Option<DatabaseUrl<'_>> {
     let (scheme, rest) = url.split_once(':')?;
     let path = rest.strip_prefix("//").unwrap_or(rest);
     match scheme {
-        "postgres" | "postgresql" if rest.len() > 2 && rest.starts_with("//") && !is_torn(path) => {
+        "postgres" | "postgresql"
+            if rest.len() > 2 && rest.starts_with("//") && !has_unencoded_password(path) =>
+        {
             Some(DatabaseUrl::Postgres)
         }
-        // A name in memory, or parameters, would mean something else to another program than to this one.
+        // `:memory:` and parameters would not mean here what they mean to other programs.
         "sqlite" if !path.is_empty() && !path.starts_with(':') && !path.contains('?') => {
             Some(DatabaseUrl::Sqlite(path))
         }
@@ -173,16 +175,16 @@ pub(super) fn database_url(url: &str) -> Option<DatabaseUrl<'_>> {
     }
 }
 
-/// Whether what follows a URL's scheme has a user after its host: a `/` or `#` in the password, which was not encoded,
-/// ends the host for every reader, and the rest of the password would be taken for the name of the database.
-fn is_torn(rest: &str) -> bool {
+/// Whether the rest of a URL has user information after its host: an unencoded `/` or `#` in the password ends the host for
+/// every parser, and the rest of the password would be taken for the database name.
+fn has_unencoded_password(rest: &str) -> bool {
     let (before_query, _) = rest.split_once('?').unwrap_or((rest, ""));
     before_query.contains('#') || before_query.split_once('/').is_some_and(|(_, path)| path.contains('@'))
 }
 
-/// Whether a text that should be a path may be the address of a database, and hold its password: a URL, one that lacks
-/// its scheme, or the parameters of libpq. So may the content of a file of PEM.
-pub(crate) fn looks_like_an_address(text: &str) -> bool {
+/// Whether a text given as a path may instead contain a secret: a database URL, with or without its scheme, libpq
+/// parameters, or the content of a PEM file.
+pub(crate) fn looks_like_url(text: &str) -> bool {
     const SCHEMES: [&str; 5] = ["postgres", "postgresql", "sqlite", "mysql", "file"];
     let scheme = text
         .split_once(':')
@@ -195,8 +197,8 @@ pub(crate) fn looks_like_an_address(text: &str) -> bool {
         || text.to_ascii_lowercase().contains("password=")
 }
 
-/// A URL without its password, for people to read: `postgres://user:***@host/db`. Where it cannot be told with certainty
-/// what the password is, all but the scheme is masked.
+/// A URL with its password masked, for display: `postgres://user:***@host/db`. If the password cannot be located with
+/// certainty, everything but the scheme is masked.
 pub fn masked_url(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| is_name(scheme)) else {
         return "***".to_owned();
@@ -213,7 +215,7 @@ fn masked_rest(rest: &str) -> Option<String> {
     let (authority, database) = before_query.split_once('/').unwrap_or((before_query, ""));
     let (user, host) =
         authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    // An `@` further on may end a password that holds a `/` or a `?`, and so may a port that is no number.
+    // A later `@` may end a password with a `/` or a `?` in it; a port that is not a number hints at the same.
     let is_whole = is_host(host) && is_name(database) && !query.is_some_and(|query| query.contains('@'));
     let user = match user.map(|user| user.split_once(':').map_or((user, false), |(user, _)| (user, true))) {
         Some((user, _)) if !is_name(user) => return None,
@@ -222,17 +224,17 @@ fn masked_rest(rest: &str) -> Option<String> {
         None => String::new(),
     };
     let slash = if before_query.contains('/') { "/" } else { "" };
-    // A parameter may be a password as well (`password`, `sslpassword`), and none of them says where the database is.
+    // A parameter may be a password as well (`password`, `sslpassword`), and none identifies the database.
     let query = if query.is_some() { "?***" } else { "" };
     is_whole.then(|| format!("{user}{host}{slash}{database}{query}"))
 }
 
-/// A name of a user, a database or a scheme, as it stands in a URL.
+/// The name of a user, a database or a scheme, as encoded in a URL.
 fn is_name(text: &str) -> bool {
     text.chars().all(|c| c.is_alphanumeric() || "-._+%".contains(c))
 }
 
-/// A host, or none, and a port, or none.
+/// An optional host with an optional port.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),
@@ -257,7 +259,7 @@ mod tests {
     #[case("5m", 300_000)]
     #[case("24h", 86_400_000)]
     #[case("0s", 0)]
-    fn a_duration_is_read_and_written_back(#[case] text: &str, #[case] millis: u64) {
+    fn a_duration_round_trips(#[case] text: &str, #[case] millis: u64) {
         let read = duration(text).unwrap();
         assert_eq!(read, Duration::from_millis(millis));
         assert_eq!(show_duration(read), text);
@@ -271,7 +273,7 @@ mod tests {
     #[case("1.5s")]
     #[case("10 s")]
     #[case("999999999999d")]
-    fn what_is_no_duration_is_refused(#[case] text: &str) {
+    fn invalid_durations_are_refused(#[case] text: &str) {
         assert_eq!(duration(text), None);
     }
 
@@ -279,7 +281,7 @@ mod tests {
     #[case("64MiB", 64 << 20)]
     #[case("3KiB", 3 << 10)]
     #[case("1025B", 1_025)]
-    fn a_size_is_read_and_written_back(#[case] text: &str, #[case] bytes: u32) {
+    fn a_size_round_trips(#[case] text: &str, #[case] bytes: u32) {
         assert_eq!(size(text), Some(bytes));
         assert_eq!(show_size(bytes), text);
     }
@@ -289,7 +291,7 @@ mod tests {
     #[case("0MiB")]
     #[case("64mb")]
     #[case("4096MiB")]
-    fn what_is_no_size_is_refused(#[case] text: &str) {
+    fn invalid_sizes_are_refused(#[case] text: &str) {
         assert_eq!(size(text), None);
     }
 
@@ -318,8 +320,8 @@ mod tests {
     #[case("postgres://u:12/3@host/db", None)]
     #[case("postgres://u:pa#ss@host/db", None)]
     #[case("postgres://host/db?user=me@tenant", Some(DatabaseUrl::Postgres))]
-    fn the_scheme_of_a_url_names_the_backend(#[case] url: &str, #[case] said: Option<DatabaseUrl<'_>>) {
-        assert_eq!(database_url(url), said);
+    fn the_url_scheme_selects_the_backend(#[case] url: &str, #[case] parsed: Option<DatabaseUrl<'_>>) {
+        assert_eq!(database_url(url), parsed);
     }
 
     #[rstest]

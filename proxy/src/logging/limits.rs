@@ -1,5 +1,5 @@
-//! Repeated warnings are summed up: of one kind a few lines are logged in each window of time, and then one line says how many
-//! more there were. A filter over all events of the process, whichever crate they come from.
+//! Rate limit on repeated warnings: a few lines of each kind are logged per time window, then one line with the number of
+//! suppressed ones. A filter over all events of the process, from all crates.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
@@ -15,15 +15,15 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// How long lines are counted before they are summed up.
+/// The time window, at whose end suppressed lines are reported.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Kinds that are told apart within a window; further ones are counted together.
+/// Maximum kinds distinguished within a window; further ones are counted together.
 const MOST_KINDS: usize = 1_024;
-/// Bytes of each part of a description.
+/// Maximum bytes of each part of a description.
 const MOST_TEXT: usize = 128;
 
-/// Lines of a level that are logged in one window: of one kind, and of all kinds together. The first line of a kind is always
-/// logged, so a flood of one kind does not hide another.
+/// Maximum lines per window: of one kind, and of all kinds together. The first line of a kind is always logged, so a flood
+/// of one kind does not hide another.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Quota {
     each: u32,
@@ -33,12 +33,12 @@ struct Quota {
 const WARNINGS: Quota = Quota { each: 20, all: 2_000 };
 const FAILURES: Quota = Quota { each: 200, all: 10_000 };
 
-/// Events that are limited. Anything else passes: a successful call has its line, always.
+/// Limited events. Anything else passes: every successful call has its line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Class {
     Error,
     Warning,
-    /// An event of INFO that has the field `reason`: a call that failed by its client's doing.
+    /// An INFO event with the field `reason`: a call that failed because of its client.
     Failure,
 }
 
@@ -46,7 +46,7 @@ impl Class {
     fn of(metadata: &Metadata<'_>) -> Option<Self> {
         let has = |name| metadata.fields().field(name).is_some();
         match *metadata.level() {
-            // What is counted and told here is not itself left out.
+            // The reports of suppressed lines are not limited themselves.
             Level::ERROR | Level::WARN if has("left_out") => None,
             Level::ERROR => Some(Self::Error),
             Level::WARN => Some(Self::Warning),
@@ -70,7 +70,7 @@ pub(super) struct Limits(Arc<Shared>);
 struct Shared {
     window: Mutex<Window>,
     hasher: RandomState,
-    /// Tells the thread that a window has begun.
+    /// Notifies the thread that a window has begun.
     begun: SyncSender<()>,
 }
 
@@ -81,8 +81,8 @@ struct Window {
     failures: u32,
 }
 
-/// Lines that are told apart by nothing but time and place: the same event of the code, method, status and reason, by the same
-/// caller, or in the same namespace where callers have no names.
+/// Lines with the same code location, method, status and reason, by the same caller, or in the same namespace if callers
+/// have no names.
 struct Kind {
     class: Class,
     lines: u32,
@@ -91,7 +91,7 @@ struct Kind {
 }
 
 impl Limits {
-    /// Limits, and a thread that sums up each window.
+    /// Limits, and a thread that reports at the end of each window.
     pub(super) fn start() -> io::Result<Self> {
         let (limits, begun) = Self::new();
         let of_thread = limits.clone();
@@ -99,7 +99,7 @@ impl Limits {
         thread.spawn(move || {
             while begun.recv().is_ok() {
                 thread::sleep(WINDOW);
-                of_thread.sum_up();
+                of_thread.report();
             }
         })?;
         Ok(limits)
@@ -111,8 +111,8 @@ impl Limits {
         (Self(Arc::new(shared)), receiver)
     }
 
-    /// Ends the window: logs what was left out in it.
-    pub(super) fn sum_up(&self) {
+    /// Ends the window, and logs the counts of suppressed lines.
+    pub(super) fn report(&self) {
         let window = mem::take(&mut *self.lock());
         for kind in window.kinds.into_values().filter(|kind| kind.left_out > 0) {
             kind.report();
@@ -123,13 +123,13 @@ impl Limits {
         self.0.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the event is logged; if not, it is counted.
+    /// Whether the event is logged; otherwise it is counted.
     fn admit(&self, class: Class, event: &Event<'_>) -> bool {
         let quota = class.quota();
         let key = self.key(event);
         let mut window = self.lock();
         if window.kinds.is_empty() {
-            // One word that waits says as much as two.
+            // If the channel is full, the thread has been notified already.
             let _ = self.0.begun.try_send(());
         }
         let full = window.kinds.len() >= MOST_KINDS;
@@ -157,11 +157,11 @@ impl Limits {
     fn key(&self, event: &Event<'_>) -> u64 {
         let mut hasher = self.0.hasher.build_hasher();
         event.metadata().callsite().hash(&mut hasher);
-        // Clients choose namespaces but not their names, so a namespace tells callers apart only where there are no names.
+        // Clients choose namespaces but not their names, so namespaces distinguish callers only if there are no names.
         let mut part = |field: &'static str, text: &str| (field, text).hash(&mut hasher);
         let mut parts = Parts::default();
         event.record(&mut parts);
-        for (field, text) in parts.told_apart_by() {
+        for (field, text) in parts.distinguishing() {
             part(field, text);
         }
         hasher.finish()
@@ -174,7 +174,7 @@ impl<S: Subscriber> Layer<S> for Limits {
     }
 }
 
-/// The fields of an event that tell kinds apart.
+/// The fields of an event that distinguish kinds.
 #[derive(Default)]
 struct Parts {
     message: String,
@@ -187,7 +187,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn told_apart_by(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    fn distinguishing(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let tenant =
             if self.caller.is_empty() { ("namespace", &self.namespace) } else { ("caller", &self.caller) };
         let fixed = [
@@ -229,7 +229,7 @@ impl Visit for Parts {
     }
 }
 
-/// A kind in words.
+/// The description of a kind, for the report.
 #[derive(Default)]
 struct Description {
     /// The message of the events.
@@ -246,7 +246,7 @@ impl Description {
         let mut parts = Parts::default();
         event.record(&mut parts);
         let some = |text: String| (!text.is_empty()).then_some(text);
-        // Lines of one caller may be of many namespaces.
+        // Lines of one caller may concern many namespaces.
         let namespace = if parts.caller.is_empty() { some(parts.namespace) } else { None };
         Self {
             of: parts.message,

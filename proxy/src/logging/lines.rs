@@ -1,5 +1,5 @@
-//! Log lines on their way to standard error: a bounded buffer, and one thread that writes it. No call waits for the reader of
-//! the log, and there is no system call for each line.
+//! Asynchronous log output to standard error: a bounded buffer and one writer thread. No call waits for the log's reader,
+//! and there is no system call per line.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
@@ -10,40 +10,40 @@ use std::time::{Duration, Instant};
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How long a line of INFO or DEBUG is held back, so that lines are written together.
-const HELD: Duration = Duration::from_millis(10);
-/// Bytes that are written without holding them back any longer.
-const MANY_BYTES: usize = 64 << 10;
-/// Bytes that wait at most, before warnings and errors only. As many again may be in the write that is going on.
-const MOST_BYTES: usize = 2 << 20;
-/// What of [`MOST_BYTES`] is kept for warnings and errors.
-const KEPT_FOR_WARNINGS: usize = MOST_BYTES / 4;
-/// How long the end of the process waits for a reader that takes nothing.
-const LAST_WRITE: Duration = Duration::from_secs(1);
-/// How long a panic waits until it is written, since an abort may follow.
-const PANIC_WRITE: Duration = Duration::from_millis(100);
-/// Time between two reports of dropped lines, and between two tries where the output is non-blocking and full.
-const BETWEEN_REPORTS: Duration = Duration::from_secs(1);
+/// Delay of INFO and DEBUG lines, so that several are written together.
+const BATCH_DELAY: Duration = Duration::from_millis(10);
+/// Buffered bytes that are written without delay.
+const BATCH_BYTES: usize = 64 << 10;
+/// Maximum buffered bytes. As many again may be in the current write.
+const MAX_BYTES: usize = 2 << 20;
+/// Part of [`MAX_BYTES`] reserved for warnings and errors.
+const RESERVED_FOR_WARNINGS: usize = MAX_BYTES / 4;
+/// Maximum wait for a stalled reader at the end of the process.
+const FINAL_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum wait until a panic is written, since an abort may follow.
+const PANIC_WRITE_TIMEOUT: Duration = Duration::from_millis(100);
+/// Minimum time between two reports of dropped lines.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Takes lines, and never blocks: a line that finds the buffer full is dropped and counted.
+/// Accepts lines without blocking: a line that does not fit into the buffer is dropped and counted.
 pub(super) struct Lines(Arc<Shared>);
 
 struct Shared {
     waiting: Mutex<Waiting>,
-    /// Wakes the thread that writes.
+    /// Wakes the writer thread.
     woken: Condvar,
-    /// Tells those who wait for it that the thread has written.
+    /// Notified after each write, for the threads that wait for it.
     written: Condvar,
 }
 
 #[derive(Default)]
 struct Waiting {
     bytes: Vec<u8>,
-    /// Lines that were dropped and not yet reported.
+    /// Dropped lines not yet reported.
     dropped: u64,
-    /// What waits is not held back.
+    /// The buffer is to be written without delay.
     urgent: bool,
-    /// Bytes that were taken in, and bytes that were written or lost, since the start.
+    /// Bytes accepted, and bytes written or lost, since the start.
     taken: u64,
     done: u64,
     /// Threads that wait for `written`.
@@ -53,11 +53,11 @@ struct Waiting {
 }
 
 thread_local! {
-    /// Whether this thread is writing a report, which has room however full the buffer is.
+    /// Whether this thread is logging a report, which is accepted even if the buffer is full.
     static REPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Writes what is left when it is dropped, for as long as a second.
+/// Writes the rest of the buffer on drop, for up to a second.
 pub(super) struct LastLines(Arc<Shared>);
 
 impl Drop for LastLines {
@@ -65,27 +65,28 @@ impl Drop for LastLines {
         let mut waiting = self.0.lock();
         waiting.closing = true;
         self.0.woken.notify_one();
-        self.0.wait_until(waiting, LAST_WRITE, |waiting| waiting.ended);
+        self.0.wait_until(waiting, FINAL_WRITE_TIMEOUT, |waiting| waiting.ended);
     }
 }
 
-/// Lets a panic wait until it is written.
+/// Waits until a panic is written.
 pub(super) struct PanicLines(Arc<Shared>);
 
 impl PanicLines {
-    /// Waits until what was logged before is written, 100 ms at most, and not at all where lines are being dropped.
+    /// Waits until everything logged so far is written, at most 100 ms, and not at all while lines are being dropped.
     pub(super) fn wait(&self) {
         let waiting = self.0.lock();
         if waiting.dropped == 0 {
             let wanted = waiting.taken;
-            self.0.wait_until(waiting, PANIC_WRITE, |waiting| waiting.done >= wanted || waiting.ended);
+            self.0
+                .wait_until(waiting, PANIC_WRITE_TIMEOUT, |waiting| waiting.done >= wanted || waiting.ended);
         }
     }
 }
 
 impl Lines {
-    /// Lines that go to `out`. `report` logs how many lines were dropped; it is called once `out` takes lines again, at most
-    /// once a second, and at the end. Drop [`LastLines`] before the process ends.
+    /// A log to `out`. `report` logs the number of dropped lines; it is called once `out` accepts lines again, at most once
+    /// a second, and at the end. Drop [`LastLines`] before the process ends.
     pub(super) fn to(
         out: impl Write + Send + 'static,
         report: impl Fn(u64) + Send + 'static,
@@ -94,13 +95,13 @@ impl Lines {
             Arc::new(Shared { waiting: Mutex::default(), woken: Condvar::new(), written: Condvar::new() });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("prism-log".to_owned());
-        thread.spawn(move || of_thread.write_out(&mut Output { out, torn: false }, &report))?;
+        thread.spawn(move || of_thread.write_out(&mut Output { out, incomplete: false }, &report))?;
         Ok((Self(Arc::clone(&shared)), LastLines(Arc::clone(&shared)), PanicLines(shared)))
     }
 }
 
 impl Shared {
-    /// A panic under the lock leaves nothing half done that the next line could not go on after.
+    /// A panic under the lock leaves no state that the next line could not continue from.
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,7 +120,7 @@ impl Shared {
 
     fn push(&self, line: &[u8], urgent: bool) {
         let mut waiting = self.lock();
-        let room = if urgent { MOST_BYTES } else { MOST_BYTES - KEPT_FOR_WARNINGS };
+        let room = if urgent { MAX_BYTES } else { MAX_BYTES - RESERVED_FOR_WARNINGS };
         if waiting.bytes.len() + line.len() > room && !REPORTING.get() {
             waiting.dropped += 1;
             return;
@@ -127,9 +128,9 @@ impl Shared {
         let first = waiting.bytes.is_empty();
         waiting.bytes.extend_from_slice(line);
         waiting.taken += line.len() as u64;
-        let hurry = urgent || waiting.bytes.len() >= MANY_BYTES;
-        if first || (hurry && !waiting.urgent) {
-            waiting.urgent |= hurry;
+        let urgent = urgent || waiting.bytes.len() >= BATCH_BYTES;
+        if first || (urgent && !waiting.urgent) {
+            waiting.urgent |= urgent;
             drop(waiting);
             self.woken.notify_one();
         }
@@ -137,23 +138,23 @@ impl Shared {
 
     /// Waits for lines, at most `at_most`, and moves them into `batch`.
     fn next(&self, batch: &mut Vec<u8>, at_most: Option<Duration>) {
-        let nothing = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closing;
+        let is_empty = |waiting: &mut Waiting| waiting.bytes.is_empty() && !waiting.closing;
         let waiting = self.lock();
         let waiting = match at_most {
-            None => self.woken.wait_while(waiting, nothing).unwrap_or_else(PoisonError::into_inner),
+            None => self.woken.wait_while(waiting, is_empty).unwrap_or_else(PoisonError::into_inner),
             Some(at_most) => {
-                let wait = self.woken.wait_timeout_while(waiting, at_most, nothing);
+                let wait = self.woken.wait_timeout_while(waiting, at_most, is_empty);
                 wait.unwrap_or_else(PoisonError::into_inner).0
             }
         };
         let held = |waiting: &mut Waiting| !waiting.bytes.is_empty() && !waiting.urgent && !waiting.closing;
-        let wait = self.woken.wait_timeout_while(waiting, HELD, held);
+        let wait = self.woken.wait_timeout_while(waiting, BATCH_DELAY, held);
         let mut waiting = wait.unwrap_or_else(PoisonError::into_inner).0;
         waiting.urgent = false;
         std::mem::swap(&mut waiting.bytes, batch);
     }
 
-    /// What the thread does until the end.
+    /// The loop of the writer thread.
     fn write_out(&self, out: &mut Output<impl Write>, report: &impl Fn(u64)) {
         let (mut batch, mut reported, mut last_report) = (Vec::new(), None::<Instant>, false);
         let mut pause = None;
@@ -161,7 +162,7 @@ impl Shared {
             self.next(&mut batch, pause);
             let (size, lost) = (batch.len(), out.write(&batch));
             batch.clear();
-            batch.shrink_to(MANY_BYTES);
+            batch.shrink_to(BATCH_BYTES);
             let mut waiting = self.lock();
             waiting.done += size as u64;
             waiting.dropped += lost;
@@ -171,8 +172,8 @@ impl Shared {
             }
             pause = None;
             if waiting.dropped > 0 && lost == 0 && !last_report {
-                let since = reported.map_or(BETWEEN_REPORTS, |at| at.elapsed());
-                if closing || since >= BETWEEN_REPORTS {
+                let since = reported.map_or(REPORT_INTERVAL, |at| at.elapsed());
+                if closing || since >= REPORT_INTERVAL {
                     let dropped = std::mem::take(&mut waiting.dropped);
                     drop(waiting);
                     (reported, last_report) = (Some(Instant::now()), closing);
@@ -181,7 +182,7 @@ impl Shared {
                     REPORTING.set(false);
                     continue;
                 }
-                pause = Some(BETWEEN_REPORTS.saturating_sub(since));
+                pause = Some(REPORT_INTERVAL.saturating_sub(since));
             }
             if closing && size == 0 {
                 waiting.ended = true;
@@ -192,32 +193,32 @@ impl Shared {
     }
 }
 
-/// Where lines go, and whether the last one there has no end.
+/// The output, and whether its last line is incomplete.
 struct Output<W> {
     out: W,
-    torn: bool,
+    incomplete: bool,
 }
 
 impl<W: Write> Output<W> {
-    /// Writes whole lines, and answers how many of them were lost because the output failed: its reader is gone, or the disk
-    /// that it is on is full.
+    /// Writes whole lines, and returns how many were lost because the output failed: its reader is gone, or its disk is
+    /// full.
     fn write(&mut self, lines: &[u8]) -> u64 {
         if lines.is_empty() {
             return 0;
         }
-        if self.torn {
+        if self.incomplete {
             match self.write_all(b"\n") {
-                Ok(()) => self.torn = false,
+                Ok(()) => self.incomplete = false,
                 Err(_) => return count(lines),
             }
         }
         self.write_all(lines).err().map_or(0, |at| {
-            self.torn = at > 0 && lines[at - 1] != b'\n';
+            self.incomplete = at > 0 && lines[at - 1] != b'\n';
             count(&lines[at..])
         })
     }
 
-    /// Where it failed, on failure.
+    /// On failure, returns the position.
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), usize> {
         let mut at = 0;
         while at < bytes.len() {
@@ -225,8 +226,8 @@ impl<W: Write> Output<W> {
                 Ok(0) => return Err(at),
                 Ok(count) => at += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Another process has made the pipe that both write to non-blocking.
-                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(HELD),
+                // Another process has made the shared pipe non-blocking.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(BATCH_DELAY),
                 Err(_) => return Err(at),
             }
         }
@@ -251,7 +252,7 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-/// Takes one event's line, which comes in one piece.
+/// Accepts one event's line, which is written in one piece.
 pub(super) struct Line<'a> {
     lines: &'a Shared,
     urgent: bool,

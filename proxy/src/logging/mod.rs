@@ -1,4 +1,4 @@
-//! Sets up what is logged: to standard error, in the form and to the extent that the configuration says.
+//! Sets up logging to standard error, in the configured format and level.
 
 mod limits;
 mod lines;
@@ -13,28 +13,28 @@ use crate::config::{LogFormat, LogLevel, Logging};
 use limits::Limits;
 use lines::{LastLines, Lines};
 
-/// The end of the log: when it is dropped, what was counted is summed up, and what waits is written, for as long as a second.
-pub(crate) struct Rest {
+/// Flushes the log on drop: reports the counts of suppressed lines and writes the buffer, for up to a second.
+pub(crate) struct LogGuard {
     limits: Limits,
     _lines: LastLines,
 }
 
-impl Drop for Rest {
+impl Drop for LogGuard {
     fn drop(&mut self) {
-        self.limits.sum_up();
+        self.limits.report();
     }
 }
 
-/// Sends this process' events to standard error. Of other crates only warnings are logged: their details may hold what
-/// a log must not. Drop the answer before the process ends.
-pub(crate) fn start(logging: Logging) -> std::io::Result<Rest> {
+/// Logs this process' events to standard error. Other crates log only warnings and errors: their details may contain data
+/// that must not be logged. Drop the guard before the process ends.
+pub(crate) fn start(logging: Logging) -> std::io::Result<LogGuard> {
     let level = logging.level;
     let others = if matches!(level, LogLevel::Off | LogLevel::Error) { level } else { LogLevel::Warn };
     let own = ["prism_proxy", "prism_wire", "prism_backends", "prism_contract"]
         .map(|target| (target, filter(level)));
     let targets = Targets::new().with_default(filter(others)).with_targets(own);
     let limits = Limits::start()?;
-    let (lines, rest, panics) = Lines::to(std::io::stderr(), |left_out| {
+    let (lines, last_lines, panics) = Lines::to(std::io::stderr(), |left_out| {
         tracing::warn!(left_out, "log lines were dropped: standard error did not take them in time");
     })?;
     let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(lines);
@@ -45,17 +45,17 @@ pub(crate) fn start(logging: Logging) -> std::io::Result<Rest> {
             lines.finish().with(limits.clone()).with(targets).try_init()
         }
     };
-    // A program that embeds this and logs already keeps its own logging.
+    // An embedding program with its own logging keeps it.
     if set.is_ok() {
         std::panic::set_hook(Box::new(move |panic| {
             log_panic(panic);
             panics.wait();
         }));
     }
-    Ok(Rest { limits, _lines: rest })
+    Ok(LogGuard { limits, _lines: last_lines })
 }
 
-/// What a level lets through.
+/// The filter of a level.
 fn filter(level: LogLevel) -> LevelFilter {
     match level {
         LogLevel::Off => LevelFilter::OFF,
@@ -67,8 +67,7 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// Logs a panic and where it happened. A message that was put together at run time may hold a key or a value, so only a
-/// literal one is logged.
+/// Logs a panic and its location. Only a literal message is logged: a formatted one may contain a key or a value.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message = panic.payload().downcast_ref::<&str>().copied().unwrap_or("(message withheld)");
     let location = panic.location().map(ToString::to_string);

@@ -1,4 +1,4 @@
-//! Bodies whose bytes are counted: what comes in of a request, and what goes out of an answer, until the client has taken it.
+//! Bodies whose bytes are counted: requests while they are incomplete, and responses until the client has read them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use super::call::Call;
 use super::panics::trailers;
 use super::shed::RETRY_AFTER;
 
-/// The largest piece of an answer that is handed to HTTP/2 at a time, which takes a piece whole however small its window is.
-const PIECE: usize = 16 << 10;
+/// Maximum chunk of a response handed to HTTP/2 at a time, which accepts a whole chunk however small its window is.
+const CHUNK: usize = 16 << 10;
 
 fn full() -> Status {
     status(&Error::ResourceExhausted(RETRY_AFTER))
 }
 
-/// Begins a read when its connection has room for the answer, and counts the bytes of all answers.
+/// Starts a read when its connection has room for the response, and counts the bytes of all responses.
 #[derive(Debug, Clone)]
 pub(super) struct Answers<S>(pub(super) S);
 
@@ -54,18 +54,18 @@ where
         };
         let account = Arc::clone(connection.account());
         let room = match call.method() {
-            None => Room::Bounded,
-            Some(method) if !method.reads() => Room::Unneeded,
+            None => Room::Limited,
+            Some(method) if !method.reads() => Room::Unlimited,
             Some(method) => {
-                let again = method.streams;
+                let repeat = method.streams;
                 let Ok(room) = account.reserve_at_once() else {
                     let mut inner = self.0.clone();
                     return Either::Right(Box::pin(async move {
                         let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
-                        Ok(count(inner.call(request).await?, account, Room::Reserved { room, again }))
+                        Ok(count(inner.call(request).await?, account, Room::Reserved { room, repeat }))
                     }));
                 };
-                Room::Reserved { room, again }
+                Room::Reserved { room, repeat }
             }
         };
         Either::Left(Counting { answer: self.0.call(request), counted: Some((account, room)) })
@@ -73,11 +73,11 @@ where
 }
 
 pin_project! {
-    /// The answer to a call, whose bytes will be counted.
+    /// A pending response whose bytes will be counted.
     pub(super) struct Counting<F> {
         #[pin]
         answer: F,
-        // `None`: they will not, or are already.
+        // `None`: not counted, or counted already.
         counted: Option<(Arc<Account>, Room)>,
     }
 }
@@ -99,76 +99,77 @@ fn count(response: Response<Body>, account: Arc<Account>, room: Room) -> Respons
     if response.body().is_end_stream() {
         return response;
     }
-    response.map(|body| Body::new(Answer { body: Some(body), account, room, rest: Bytes::new() }))
+    response.map(|body| Body::new(Answer { body: Some(body), account, room, unsent: Bytes::new() }))
 }
 
-/// An answer whose bytes are counted from when they are made until HTTP/2 has sent them.
+/// A response whose bytes are counted from when they are made until HTTP/2 has sent them.
 struct Answer {
-    /// `None`: it has ended.
+    /// `None` once it has ended.
     body: Option<Body>,
     account: Arc<Account>,
     room: Room,
-    /// What was made and not yet handed over.
-    rest: Bytes,
+    /// Bytes not yet handed to HTTP/2.
+    unsent: Bytes,
 }
 
 /// Room for the next message.
 enum Room {
-    /// It is counted once it is made, and never refused: what it answers was done.
-    Unneeded,
-    /// It is counted once it is made, and refused where there is no room.
-    Bounded,
+    /// Counted once it is made, and never refused: the call has already taken effect.
+    Unlimited,
+    /// Counted once it is made, and refused if there is no room.
+    Limited,
     Reserved {
         room: Reserved,
-        again: bool,
+        /// Each further message needs a reservation too.
+        repeat: bool,
     },
-    Wanted,
+    Needed,
     Waiting(BoxFuture<'static, Result<Reserved, Full>>),
 }
 
 impl Answer {
     /// Waits until there is room for the next message, if it needs room.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Full>> {
-        if let Room::Wanted = self.room {
-            // What this stream had before was taken, so it waits for other streams only where there is no room at all.
+        if let Room::Needed = self.room {
+            // The stream's earlier messages were read, so it waits for other streams only if there is no room at all.
             let account = Arc::clone(&self.account);
             self.room = match account.reserve_now() {
-                Ok(room) => Room::Reserved { room, again: true },
+                Ok(room) => Room::Reserved { room, repeat: true },
                 Err(Full) => Room::Waiting(async move { account.reserve().await }.boxed()),
             };
         }
         if let Room::Waiting(waiting) = &mut self.room {
             let room = ready!(waiting.as_mut().poll(cx))?;
-            self.room = Room::Reserved { room, again: true };
+            self.room = Room::Reserved { room, repeat: true };
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the answer for want of room.
+    /// Ends the response for lack of room.
     fn refuse(&mut self) -> Frame<Bytes> {
         self.body = None;
         trailers(&full())
     }
 
-    /// Counts bytes that were made; `None`: there is no room for them.
-    fn made(&mut self, bytes: Bytes) -> Option<Bytes> {
+    /// Counts new bytes; `None`: there is no room for them.
+    fn hold(&mut self, bytes: Bytes) -> Option<Bytes> {
         let size = bytes.len();
-        let held = match std::mem::replace(&mut self.room, Room::Unneeded) {
-            Room::Reserved { room, again } => {
-                if again {
-                    self.room = Room::Wanted;
+        let held = match std::mem::replace(&mut self.room, Room::Unlimited) {
+            Room::Reserved { room, repeat } => {
+                if repeat {
+                    self.room = Room::Needed;
                 }
-                room.made(size)
+                room.commit(size)
             }
             room if size <= SMALL => {
                 self.room = room;
                 Ok(None)
             }
-            Room::Bounded => {
-                self.room = Room::Bounded;
+            Room::Limited => {
+                self.room = Room::Limited;
                 self.account.hold(size).map(Some)
             }
-            Room::Unneeded | Room::Wanted | Room::Waiting(_) => Ok(Some(self.account.hold_always(size))),
+            Room::Unlimited | Room::Needed | Room::Waiting(_) => Ok(Some(self.account.hold_always(size))),
         };
         Some(match held.ok()? {
             Some(held) => held.keep(bytes),
@@ -187,9 +188,9 @@ impl http_body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         loop {
-            if !this.rest.is_empty() {
-                let piece = this.rest.split_to(this.rest.len().min(PIECE));
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            if !this.unsent.is_empty() {
+                let chunk = this.unsent.split_to(this.unsent.len().min(CHUNK));
+                return Poll::Ready(Some(Ok(Frame::data(chunk))));
             }
             if this.body.is_none() {
                 return Poll::Ready(None);
@@ -203,8 +204,8 @@ impl http_body::Body for Answer {
                 return Poll::Ready(None);
             };
             match frame.into_data() {
-                Ok(data) => match this.made(data) {
-                    Some(data) => this.rest = data,
+                Ok(data) => match this.hold(data) {
+                    Some(data) => this.unsent = data,
                     None => return Poll::Ready(Some(Ok(this.refuse()))),
                 },
                 Err(frame) => return Poll::Ready(Some(Ok(frame))),
@@ -213,11 +214,11 @@ impl http_body::Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.unsent.is_empty() && self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 }
 
-/// Counts a request's bytes while it is not complete.
+/// Counts a request's bytes while it is incomplete.
 pub(super) struct Arriving {
     account: Arc<Account>,
     held: Option<Held>,

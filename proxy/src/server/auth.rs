@@ -1,4 +1,4 @@
-//! Who may call what, where: bearer tokens against what the schema requires of each method.
+//! Authorization: checks bearer tokens against the permissions that the schema requires of each method, and the namespace.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use tower::layer::{LayerFn, layer_fn};
 use super::call::Call;
 use crate::config::{Digest, Permission, Token};
 
-/// Refuses what the tokens do not allow. Without any token everything is allowed.
+/// Refuses calls that the tokens do not allow. Without tokens everything is allowed.
 pub(super) fn layer<S>(tokens: Vec<Token>) -> LayerFn<impl Fn(S) -> Auth<S> + Clone> {
     let tokens: Arc<[_]> = tokens.into_iter().map(Arc::new).collect();
     layer_fn(move |inner| Auth { tokens: Arc::clone(&tokens), inner })
@@ -53,14 +53,14 @@ impl<S> Auth<S> {
         if self.tokens.is_empty() {
             return Ok(());
         }
-        // Health and reflection tell nothing that needs a token, and neither does a method that there is not.
+        // Health, reflection and unknown methods need no token.
         let call = Call::of(request);
         let Some(method) = call.method() else { return Ok(()) };
         if !method.options.require_auth {
             return Ok(());
         }
         let token = self.caller(request.headers()).ok_or(Error::Unauthenticated)?;
-        call.made_by(&token.name);
+        call.set_caller(&token.name);
         let lacks = |required: &&String| !holds(token, required);
         if let Some(missing) = method.options.required_permissions.iter().find(lacks) {
             return Err(Error::PermissionDenied(missing.clone()));
@@ -71,7 +71,7 @@ impl<S> Auth<S> {
         Ok(())
     }
 
-    /// Whose token the request carries. Every token is compared, so the time tells nothing about which one it was.
+    /// The token of the request. It is compared with every token, so the time does not reveal which one matched.
     fn caller(&self, headers: &HeaderMap) -> Option<&Arc<Token>> {
         let (scheme, secret) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
         if !scheme.eq_ignore_ascii_case("bearer") {
@@ -86,7 +86,7 @@ fn holds(token: &Token, required: &str) -> bool {
     token.permissions.iter().any(|permission: &Permission| permission.name() == required)
 }
 
-/// Keeps a token within its namespaces, which only the decoded request names.
+/// Limits a token to its namespaces, checked once the request is decoded.
 fn guard(token: &Arc<Token>, required: &[String]) -> NamespaceGuard {
     let (token, required) = (Arc::clone(token), required.join(" and "));
     NamespaceGuard::new(move |namespace| {

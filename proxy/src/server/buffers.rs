@@ -1,5 +1,5 @@
-//! A bound on what the server holds for its clients: parts of requests that are not complete, and answers that were made and not
-//! yet taken. Bounded for the process and for each connection, so that a connection that takes nothing holds up itself.
+//! A memory limit on incomplete requests and unread responses, for the process and for each connection, so that a client
+//! that reads nothing blocks only itself.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,21 +11,21 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// The parts of the process' bytes, and of those that are free, at which a connection's next page waits for the client to take
-/// earlier ones. Of what is free there is always some left, however many connections take nothing.
-const WAITS: Share = Share { of_all: 16, of_free: 4 };
-/// The parts at which it is refused.
-const REFUSED: Share = Share { of_all: 4, of_free: 2 };
-/// How long a page waits while the client takes nothing. It is then made if it is not to be refused: a client may wait for this one
-/// before it takes another.
-const WAIT: Duration = Duration::from_millis(250);
-/// How often it then waits so before it is refused.
-const WAITS_IN_VAIN: u32 = 8;
-/// What an answer is expected to weigh before the connection has had one: the contract's largest page.
+/// Share of the process' bytes, and of the free ones, at which a connection's next page waits until the client has read
+/// earlier ones. A share of the free bytes always leaves some, however many clients read nothing.
+const DELAY_AT: Share = Share { of_all: 16, of_free: 4 };
+/// Share at which the page is refused.
+const REFUSE_AT: Share = Share { of_all: 4, of_free: 2 };
+/// Time that a page waits while the client reads nothing. It is then made unless it is to be refused: the client may be
+/// waiting for this page before it reads others.
+const WAIT_INTERVAL: Duration = Duration::from_millis(250);
+/// Number of such waits before it is refused.
+const MAX_WAITS: u32 = 8;
+/// Expected size of a connection's first response: the contract's largest page.
 const LARGEST_PAGE: usize = 2 << 20;
-/// Answers up to this size are not counted: as many as there can be streams take little.
+/// Responses up to this size are not counted: one per stream takes little memory in total.
 pub(super) const SMALL: usize = 256;
-/// A connection whose client has taken no answer for this long is cut where the process has no bytes left.
+/// A connection whose client has read no response for this long is cut if the process has no bytes left.
 const STALLED: Duration = Duration::from_secs(5);
 
 struct Share {
@@ -39,7 +39,7 @@ impl Share {
     }
 }
 
-/// The bytes of a process.
+/// The buffered bytes of the process.
 pub(super) struct Buffers {
     most: usize,
     used: AtomicUsize,
@@ -48,32 +48,32 @@ pub(super) struct Buffers {
     next: AtomicU64,
 }
 
-/// The bytes of a connection.
+/// The buffered bytes of a connection.
 pub(super) struct Account {
     buffers: Arc<Buffers>,
     id: u64,
     state: Mutex<State>,
-    /// Milliseconds since the start at which an answer was last taken.
-    taken_at: AtomicU64,
+    /// Time of the last read response, in milliseconds since the start.
+    last_read_at: AtomicU64,
     cut: CancellationToken,
 }
 
 struct State {
     held: usize,
-    /// The sum of what answers in the making are expected to weigh.
+    /// Total expected size of the responses being made.
     reserved: usize,
-    /// What the next answer is expected to weigh: the last one, or half of the one before if that is more.
+    /// Expected size of the next response: the larger of the last one and half of the expectation before it.
     expected: usize,
     waiting: VecDeque<oneshot::Sender<Reserved>>,
 }
 
-/// Room for an answer that is to be made.
+/// Room reserved for a response to be made.
 pub(super) struct Reserved {
     account: Arc<Account>,
     bytes: usize,
 }
 
-/// Bytes that are held, until this is dropped.
+/// Bytes counted as held until this is dropped.
 pub(super) struct Held {
     account: Arc<Account>,
     bytes: usize,
@@ -84,7 +84,7 @@ pub(super) struct Held {
 pub(super) struct Full;
 
 impl Buffers {
-    /// Room for `most` bytes.
+    /// A limit of `most` bytes.
     pub(super) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -95,7 +95,7 @@ impl Buffers {
         })
     }
 
-    /// The account of a new connection, which `cut` ends.
+    /// The account of a new connection, which is ended by `cut`.
     pub(super) fn account(self: &Arc<Self>, cut: CancellationToken) -> Arc<Account> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let account = Arc::new(Account {
@@ -107,14 +107,14 @@ impl Buffers {
                 expected: LARGEST_PAGE,
                 waiting: VecDeque::new(),
             }),
-            taken_at: AtomicU64::default(),
+            last_read_at: AtomicU64::default(),
             cut,
         });
         lock(&self.connections).insert(id, Arc::downgrade(&account));
         account
     }
 
-    /// Takes bytes from what is free.
+    /// Takes bytes from the free ones.
     fn take(&self, bytes: usize) -> Result<(), Full> {
         let most = self.most;
         let take = |used: usize| used.checked_add(bytes).filter(|used| *used <= most);
@@ -125,14 +125,14 @@ impl Buffers {
         self.most.saturating_sub(self.used.load(Ordering::Relaxed))
     }
 
-    /// Ends the connection that holds most, of those whose clients take nothing.
+    /// Cuts the connection that holds most, of those whose clients read nothing.
     fn cut_stalled(&self) {
         let now = self.now();
         let stalled = u64::try_from(STALLED.as_millis()).unwrap_or(u64::MAX);
         let accounts: Vec<_> = lock(&self.connections).values().filter_map(Weak::upgrade).collect();
         let most = accounts
             .into_iter()
-            .filter(|account| now.saturating_sub(account.taken_at.load(Ordering::Relaxed)) >= stalled)
+            .filter(|account| now.saturating_sub(account.last_read_at.load(Ordering::Relaxed)) >= stalled)
             .map(|account| {
                 let held = lock(&account.state).held;
                 (held, account)
@@ -143,7 +143,7 @@ impl Buffers {
         {
             tracing::warn!(
                 held_bytes = held,
-                "a connection is cut: its client takes no answers, and the server has no room for others'"
+                "connection aborted: its client reads no responses, and the server's buffers are full"
             );
             account.cut.cancel();
         }
@@ -155,8 +155,8 @@ impl Buffers {
 }
 
 impl Account {
-    /// Room for a page: at once, or when the client has taken enough of those before. Where it takes nothing for a while the page
-    /// is made as long as it is not to be refused, and refused after eight times as long.
+    /// Room for a page, at once or when the client has read enough of the earlier ones. If it reads nothing for one
+    /// interval, the page is made unless it is to be refused, and it is refused after eight intervals.
     pub(super) async fn reserve(self: &Arc<Self>) -> Result<Reserved, Full> {
         let mut granted = {
             let mut state = lock(&self.state);
@@ -167,13 +167,13 @@ impl Account {
             state.waiting.push_back(grant);
             granted
         };
-        let (mut taken_at, mut waits) = (self.taken_at.load(Ordering::Relaxed), 0);
-        while waits < WAITS_IN_VAIN {
-            if let Ok(granted) = timeout(WAIT, &mut granted).await {
+        let (mut last_read_at, mut waits) = (self.last_read_at.load(Ordering::Relaxed), 0);
+        while waits < MAX_WAITS {
+            if let Ok(granted) = timeout(WAIT_INTERVAL, &mut granted).await {
                 return granted.map_err(|_| Full);
             }
-            let last = std::mem::replace(&mut taken_at, self.taken_at.load(Ordering::Relaxed));
-            if last != taken_at {
+            let last = std::mem::replace(&mut last_read_at, self.last_read_at.load(Ordering::Relaxed));
+            if last != last_read_at {
                 waits = 0;
             } else if let Ok(reserved) = self.reserve_now() {
                 return Ok(reserved);
@@ -184,31 +184,31 @@ impl Account {
         Err(Full)
     }
 
-    /// The same where nothing is to be waited for.
+    /// Room for a page without waiting.
     pub(super) fn reserve_at_once(self: &Arc<Self>) -> Result<Reserved, Full> {
         self.grant_at_once(&mut lock(&self.state)).ok_or(Full)
     }
 
-    /// Room for a page of a stream whose pages before were taken, unless it is to be refused.
+    /// Room for a page of a stream whose earlier pages were read, unless it is to be refused.
     pub(super) fn reserve_now(self: &Arc<Self>) -> Result<Reserved, Full> {
         let mut state = lock(&self.state);
-        if state.has_room(REFUSED.of(&self.buffers)) { Ok(self.grant(&mut state)) } else { Err(Full) }
+        if state.has_room(REFUSE_AT.of(&self.buffers)) { Ok(self.grant(&mut state)) } else { Err(Full) }
     }
 
-    /// Holds bytes that came in, or were made without a reservation.
+    /// Holds bytes that were received, or made without a reservation.
     pub(super) fn hold(self: &Arc<Self>, bytes: usize) -> Result<Held, Full> {
         let held = self.try_hold(&mut lock(&self.state), bytes);
         self.make_room(held, bytes)
     }
 
-    /// Holds the answer to a write, which was done: it has some KiB, and is held however little room there is.
+    /// Holds the response to a completed write, regardless of the limit; it is a few KiB.
     pub(super) fn hold_always(self: &Arc<Self>, bytes: usize) -> Held {
         self.buffers.used.fetch_add(bytes, Ordering::Relaxed);
         lock(&self.state).held += bytes;
         Held { account: Arc::clone(self), bytes }
     }
 
-    /// Makes room for the next time where there was none. Not under the lock of the state, since it looks at all connections.
+    /// Frees room for the next attempt after a refusal. Not under the state's lock, since it inspects all connections.
     fn make_room(&self, held: Result<Held, Full>, bytes: usize) -> Result<Held, Full> {
         if held.is_err() && self.buffers.free() < bytes {
             self.buffers.cut_stalled();
@@ -217,21 +217,21 @@ impl Account {
     }
 
     fn try_hold(self: &Arc<Self>, state: &mut State, bytes: usize) -> Result<Held, Full> {
-        // One page may be larger than a connection's part of all, but not than half of what is free.
-        let all = if state.held == 0 { usize::MAX } else { self.buffers.most / REFUSED.of_all };
-        if state.held.saturating_add(bytes) > all.min(self.buffers.free() / REFUSED.of_free) {
+        // A single page may exceed a connection's share of all bytes, but not half of the free ones.
+        let all = if state.held == 0 { usize::MAX } else { self.buffers.most / REFUSE_AT.of_all };
+        if state.held.saturating_add(bytes) > all.min(self.buffers.free() / REFUSE_AT.of_free) {
             return Err(Full);
         }
         self.buffers.take(bytes)?;
         if state.held == 0 {
-            self.taken_at.store(self.buffers.now(), Ordering::Relaxed);
+            self.last_read_at.store(self.buffers.now(), Ordering::Relaxed);
         }
         state.held += bytes;
         Ok(Held { account: Arc::clone(self), bytes })
     }
 
     fn grant_at_once(self: &Arc<Self>, state: &mut State) -> Option<Reserved> {
-        let at_once = state.waiting.is_empty() && state.has_room(WAITS.of(&self.buffers));
+        let at_once = state.waiting.is_empty() && state.has_room(DELAY_AT.of(&self.buffers));
         at_once.then(|| self.grant(state))
     }
 
@@ -240,27 +240,27 @@ impl Account {
         Reserved { account: Arc::clone(self), bytes: state.expected }
     }
 
-    /// Lets in those who wait, as far as there is room.
+    /// Grants the waiting reservations for which there is room.
     fn wake(self: &Arc<Self>) {
         loop {
             let (grant, reserved) = {
                 let mut state = lock(&self.state);
-                if state.waiting.is_empty() || !state.has_room(WAITS.of(&self.buffers)) {
+                if state.waiting.is_empty() || !state.has_room(DELAY_AT.of(&self.buffers)) {
                     return;
                 }
                 let Some(grant) = state.waiting.pop_front() else { return };
                 (grant, self.grant(&mut state))
             };
-            if let Err(mut unwanted) = grant.send(reserved) {
+            if let Err(mut unused) = grant.send(reserved) {
                 // Its call has ended. Returned here and not on drop, which would call this function again.
-                lock(&self.state).reserved -= std::mem::take(&mut unwanted.bytes);
+                lock(&self.state).reserved -= std::mem::take(&mut unused.bytes);
             }
         }
     }
 }
 
 impl State {
-    /// Whether another page leaves it within `most`. A connection that holds nothing may hold one page.
+    /// Whether another page fits within `most`. A connection that holds nothing may hold one page.
     fn has_room(&self, most: usize) -> bool {
         let used = self.held + self.reserved;
         used == 0 || used + self.expected <= most
@@ -274,8 +274,8 @@ impl Drop for Account {
 }
 
 impl Reserved {
-    /// The answer was made, and weighs so much. `None`: so little that it is not counted.
-    pub(super) fn made(mut self, bytes: usize) -> Result<Option<Held>, Full> {
+    /// Replaces the reservation by the actual size of the response. `None`: too small to be counted.
+    pub(super) fn commit(mut self, bytes: usize) -> Result<Option<Held>, Full> {
         let account = Arc::clone(&self.account);
         let (held, waiting) = {
             let mut state = lock(&account.state);
@@ -307,7 +307,7 @@ impl Held {
         Bytes::from_owner(Kept { bytes, _held: self })
     }
 
-    /// Adds what `other` holds.
+    /// Adds the bytes of `other`.
     pub(super) fn add(&mut self, mut other: Self) {
         self.bytes += std::mem::take(&mut other.bytes);
     }
@@ -317,7 +317,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         let account = &self.account;
         account.buffers.used.fetch_sub(self.bytes, Ordering::Relaxed);
-        account.taken_at.store(account.buffers.now(), Ordering::Relaxed);
+        account.last_read_at.store(account.buffers.now(), Ordering::Relaxed);
         let waiting = {
             let mut state = lock(&account.state);
             state.held -= self.bytes;
@@ -340,7 +340,7 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// A std mutex: nothing awaits while it is held, and nothing in it panics half way.
+/// A std mutex: it is never held across an await, and no panic leaves its data inconsistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

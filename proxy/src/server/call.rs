@@ -1,4 +1,4 @@
-//! What the server knows of a call, from its first layer to its last.
+//! The state of a call that the layers share.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -9,68 +9,68 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::methods::{self, Method};
 
-/// A call, among the extensions of its request. Clones are the same call.
+/// A call, kept in its request's extensions. Clones share the state.
 #[derive(Clone)]
-pub(super) struct Call(Arc<Known>);
+pub(super) struct Call(Arc<Inner>);
 
-struct Known {
-    /// `None`: it is not one of Prism's own methods.
+struct Inner {
+    /// `None`: not a method of a Prism service.
     method: Option<&'static Method>,
-    /// `None`: it came over no connection, as in a test of one layer.
+    /// `None` in tests of a single layer.
     connection: Option<Arc<Connection>>,
     caller: OnceLock<String>,
     deadline: OnceLock<Instant>,
 }
 
 impl Call {
-    /// A call of what is at `path`.
+    /// A call of the method at `path`.
     pub(super) fn new(path: &str, connection: Option<Arc<Connection>>) -> Self {
-        Self(Arc::new(Known {
-            method: methods::at(path),
+        Self(Arc::new(Inner {
+            method: methods::find(path),
             connection,
             caller: OnceLock::new(),
             deadline: OnceLock::new(),
         }))
     }
 
-    /// The call that `request` is.
+    /// The call of `request`.
     pub(super) fn of<B>(request: &Request<B>) -> Self {
-        let known = request.extensions().get::<Self>();
-        known.cloned().unwrap_or_else(|| Self::new(request.uri().path(), None))
+        let call = request.extensions().get::<Self>();
+        call.cloned().unwrap_or_else(|| Self::new(request.uri().path(), None))
     }
 
-    /// What the schema says of its method; `None`: it is another's, such as health or reflection, or there is no such method.
+    /// Its method; `None` for health, reflection and unknown methods.
     pub(super) fn method(&self) -> Option<&'static Method> {
         self.0.method
     }
 
-    /// The connection that it came over.
+    /// The connection it arrived on.
     pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
         self.0.connection.as_ref()
     }
 
-    /// Where its client is.
+    /// The client's address.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.connection().map(|connection| connection.peer())
     }
 
-    /// It carried the token of this name.
-    pub(super) fn made_by(&self, name: &str) {
+    /// Sets the name of its token.
+    pub(super) fn set_caller(&self, name: &str) {
         let _ = self.0.caller.set(name.to_owned());
     }
 
-    /// The name of the token that it carried, once that is known.
+    /// The name of its token, once authenticated.
     pub(super) fn caller(&self) -> Option<&str> {
         self.0.caller.get().map(String::as_str)
     }
 
-    /// It was answered; its deadline was this.
-    pub(super) fn answered(&self, deadline: Instant) {
+    /// Sets the deadline, once the response has begun.
+    pub(super) fn set_response_deadline(&self, deadline: Instant) {
         let _ = self.0.deadline.set(deadline);
     }
 
-    /// Its deadline, once it was answered.
-    pub(super) fn deadline_of_answer(&self) -> Option<Instant> {
+    /// The deadline, once the response has begun.
+    pub(super) fn response_deadline(&self) -> Option<Instant> {
         self.0.deadline.get().copied()
     }
 }

@@ -1,4 +1,4 @@
-//! One log line per call: who asked for what, how it ended and how long it took. Never an id, a key or a value.
+//! One log line per call: caller, method, status and duration. Never an id, a key or a value.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -60,15 +60,15 @@ where
             let mut line = line;
             let mut response = answer.await?;
             response.headers_mut().insert(REQUEST_ID, line.request_id.clone());
-            // A status in the headers: there is no more to come.
+            // A status in the headers: the response has no body.
             line.end(response.headers());
             Ok(response.map(|body| Body::new(Filtered::new(body, line))))
         })
     }
 }
 
-/// The event of a line; a macro, since an event's level is a constant. The line of a failed call has more fields, by which the
-/// log's limits know it.
+/// The event of a line; a macro, since an event's level is a constant. The line of a failed call has more fields, by which
+/// `logging::limits` recognizes it.
 macro_rules! log {
     ($line:expr, $level:ident, $($more:tt)*) => {
         if tracing::enabled!(tracing::Level::$level) {
@@ -105,10 +105,10 @@ macro_rules! failed {
     };
 }
 
-/// The line of one call, written when the call has ended or was given up.
+/// The line of one call, written when the call has ended or was cancelled.
 struct Line {
     request_id: HeaderValue,
-    /// The method's name where it is not one of Prism's own.
+    /// The method's name if it is not a method of a Prism service.
     foreign: Option<String>,
     started: Instant,
     call: Call,
@@ -136,7 +136,7 @@ impl Line {
     fn end(&mut self, headers: &HeaderMap) {
         let Some(code) = headers.get(&STATUS) else { return };
         if code == "0" {
-            // Most calls succeed, and reading a whole status costs more than the line.
+            // Most calls succeed, and decoding a whole status costs more than the line.
             self.write(&Status::new(Code::Ok, ""));
         } else if let Some(status) = Status::from_header_map(headers) {
             self.write(&status);
@@ -150,11 +150,11 @@ impl Line {
         if let Some(method) = self.call.method() {
             self.outcomes.record(health::Call::of(method.name), status.code(), || self.tenant());
         }
-        // A panic on the way to the log is not the call's.
+        // A panic while logging must not fail the call.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.log(status)));
     }
 
-    /// Whose call it was, where callers have no names by the namespace.
+    /// The caller, or the namespace if callers have no names.
     fn tenant(&self) -> u64 {
         health::tenant(
             self.call.caller().or(self.notes.namespace().map(Namespace::as_str)).unwrap_or_default(),
@@ -171,7 +171,7 @@ impl Line {
             Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded => {
                 failed!(self, status, WARN);
             }
-            // Health is asked every second, and a watch of it ends because its client goes: that is no news.
+            // Health is checked every second, and a watch ends when its client disconnects: DEBUG is enough.
             Code::Ok if self.foreign.is_some() => log!(self, DEBUG, status = "OK",),
             Code::Cancelled if self.foreign.is_some() => failed!(self, status, DEBUG),
             Code::Ok => log!(self, INFO, status = "OK",),
@@ -192,7 +192,7 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         if !self.written {
-            let why = "the client gave the call up, or its connection ended";
+            let why = "call cancelled: the client reset it, or its connection ended";
             self.write(&framework(Code::Cancelled, ErrorReason::Cancelled, why));
         }
     }
@@ -205,16 +205,16 @@ fn milliseconds(started: Instant) -> f64 {
     micros / 1_000.0
 }
 
-/// The client's own id where it is one that a log can hold; otherwise a new one.
+/// The client's id if it is safe to log; otherwise a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let sane = |id: &&HeaderValue| {
-        let plain = |&c: &u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
-        (1..=128).contains(&id.len()) && id.as_bytes().iter().all(plain)
+        let is_safe = |&c: &u8| c.is_ascii_alphanumeric() || b"-_.:".contains(&c);
+        (1..=128).contains(&id.len()) && id.as_bytes().iter().all(is_safe)
     };
     headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(new_id)
 }
 
-/// 16 digits that no other call has: a count, mixed with what this process drew at its start.
+/// 16 unique hexadecimal digits: a counter, hashed with a random seed of this process.
 fn new_id() -> HeaderValue {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     static COUNT: AtomicU64 = AtomicU64::new(0);
@@ -222,17 +222,17 @@ fn new_id() -> HeaderValue {
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
-/// The name of a method that is not one of Prism's own. Such a path may hold anything; only gRPC's own services are named.
+/// The name of a method that is not of a Prism service. Such a path may hold anything; only gRPC's own services are named.
 fn foreign(path: &str) -> String {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || b"/._".contains(&c);
-    if path.starts_with("/grpc.") && path.len() <= 100 && path.bytes().all(plain) {
+    let is_safe = |c: u8| c.is_ascii_alphanumeric() || b"/._".contains(&c);
+    if path.starts_with("/grpc.") && path.len() <= 100 && path.bytes().all(is_safe) {
         path.trim_start_matches('/').to_owned()
     } else {
         "unknown".to_owned()
     }
 }
 
-/// The line is written when the answer's body ends.
+/// The line is written when the response body ends.
 impl FrameFilter<Status> for Line {
     type Error = Status;
 

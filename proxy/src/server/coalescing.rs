@@ -1,18 +1,18 @@
-//! Write coalescing: answers that were made together are sent by one system call.
+//! Write coalescing: responses made at the same time are sent in one system call.
 //!
-//! Calls of one connection are often answered at the same moment: their writes were in one commit, or their reads in one
-//! statement. The first answer wakes the connection, and the runtime lets it run next, before the other answers are made; so it
-//! would send each answer by a separate system call and packet. Where other calls are in flight, the connection therefore yields
-//! once to all tasks that are ready, and then sends everything that has been made.
+//! Calls of one connection often complete together: their writes were in one commit, or their reads in one statement. The
+//! first response wakes the connection, and the runtime runs it next, before the other responses are made; it would thus
+//! send each in a separate system call and packet. If other calls are in flight, the connection therefore yields once to
+//! all ready tasks, and then sends everything that has been made.
 
 use std::task::{Context, Poll};
 
 use prism_wire::slots::Slots;
 
-/// The fewest calls in flight for which a connection yields: with fewer there is hardly anything to coalesce.
+/// Minimum calls in flight for which a connection yields: with fewer there is hardly anything to coalesce.
 const MIN_CALLS: usize = 2;
 
-/// When a connection writes.
+/// Decides when a connection writes.
 #[derive(Clone)]
 pub(super) struct WriteCoalescing {
     calls: Slots,
@@ -21,11 +21,11 @@ pub(super) struct WriteCoalescing {
 
 #[derive(Clone)]
 enum State {
-    /// It has read, and written nothing since.
+    /// It has read, and not written since.
     Read,
     /// It yields to other tasks before it writes.
     Yielding,
-    /// It writes until it reads again.
+    /// It writes until the next read.
     Writing,
 }
 
@@ -35,23 +35,23 @@ impl WriteCoalescing {
         Self { calls, state: State::Read }
     }
 
-    /// For another connection of the same server.
-    pub(super) fn another(&self) -> Self {
+    /// For a new connection of the same server.
+    pub(super) fn for_connection(&self) -> Self {
         Self::new(self.calls.clone())
     }
 
-    /// The connection reads, which HTTP/2 does first whenever it is polled.
+    /// Called when the connection reads, which HTTP/2 does first whenever it is polled.
     pub(super) fn reads(&mut self) {
         if matches!(self.state, State::Writing) {
             self.state = State::Read;
         }
     }
 
-    /// Ready if the connection may write now; otherwise it is woken after the tasks that are ready have run.
+    /// Ready if the connection may write now; otherwise it is woken after all ready tasks have run.
     pub(super) fn may_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.state, State::Read) && self.calls.taken() >= MIN_CALLS {
             self.state = State::Yielding;
-            // A task that wakes itself goes to the end of the runtime's queue.
+            // A task that wakes itself goes to the back of the runtime's queue.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -91,7 +91,7 @@ mod tests {
     use super::super::shed;
     use super::*;
 
-    /// A stream that counts how often it is written to, and whether it takes several buffers at once.
+    /// A stream that counts its writes, with or without vectored I/O.
     struct Counting(TcpStream, Arc<AtomicUsize>, bool);
 
     impl Connected for Io<Counting> {
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// Answers its reads when all of them have come.
+    /// Completes its reads once all of them have arrived.
     struct Together {
         memory: Memory,
         all: Barrier,
@@ -158,7 +158,7 @@ mod tests {
         }
     }
 
-    /// A client's options, and a server, for a connection with TLS.
+    /// Client options and a server with TLS.
     fn secured(mut client: Options) -> (Options, Server) {
         let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let (cert, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
@@ -169,7 +169,7 @@ mod tests {
         (client, Server::builder().tls_config(tls).unwrap())
     }
 
-    /// How often the server writes for `calls` calls that are answered at once, after as many that are not counted.
+    /// Number of writes by the server for `calls` simultaneous responses, after a warm-up round that is not counted.
     async fn writes(calls: usize, tls: bool, vectored: bool) -> usize {
         let written = Arc::new(AtomicUsize::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -201,19 +201,19 @@ mod tests {
         written.load(Ordering::Relaxed) - before
     }
 
-    // One worker, so that the order in which tasks run is the runtime's alone.
+    // One worker, so that the order of tasks depends on the runtime alone.
     #[rstest::rstest]
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn answers_that_are_made_together_are_sent_together(
+    async fn simultaneous_responses_are_sent_together(
         #[values(false, true)] tls: bool,
         #[values(false, true)] vectored: bool,
     ) {
         let written = writes(64, tls, vectored).await;
-        assert!(written <= 8, "64 answers were sent by {written} writes");
+        assert!(written <= 8, "64 responses took {written} writes");
     }
 
     #[test]
-    fn an_answer_that_is_alone_is_sent_at_once() {
+    fn a_single_response_is_sent_at_once() {
         let mut coalescing = WriteCoalescing::new(Slots::new(1));
         assert!(coalescing.may_write(&mut Context::from_waker(Waker::noop())).is_ready());
     }

@@ -1,4 +1,4 @@
-//! What is known about a connection, and the table of all of them: how many there may be, and which gives way to a new one.
+//! The state of a connection, and the table of all connections: limits on their number, and eviction of idle ones.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,33 +12,33 @@ use tokio_util::sync::CancellationToken;
 
 use super::buffers::{Account, Buffers};
 
-/// Connections that have not begun to speak HTTP/2. Where there are more, the oldest of the address that has most is closed.
-const PENDING: usize = 256;
-/// A connection without a call in flight gives way to a new one after this time, and sooner where it never had a call.
+/// Maximum connections in their handshake. Beyond it, the oldest of the address that has most is closed.
+const MAX_PENDING: usize = 256;
+/// Time after which a connection without a call in flight may be closed for a new one; shorter if it never had a call.
 const IDLE: Duration = Duration::from_secs(10);
 const UNUSED: Duration = Duration::from_secs(1);
-/// A connection may have open this part of the streams that are free for all, so that some are left; and a few in any case.
-const OF_FREE_STREAMS: usize = 8;
-const FEW_STREAMS: usize = 8;
+/// A connection may have open 1/8 of the free streams, so that some are left for others; and a few in any case.
+const FREE_STREAMS_DIVISOR: usize = 8;
+const MIN_STREAMS: usize = 8;
 
 /// A connection that speaks HTTP/2.
 pub(super) struct Connection {
     peer: SocketAddr,
     account: Arc<Account>,
     pub(super) streams: OpenStreams,
-    /// Milliseconds since the table was made at which the last call ended.
+    /// End of the last call, in milliseconds since the table was made.
     idle_since: AtomicU64,
     used: AtomicBool,
-    /// Told when no stream is open any more.
+    /// Notified when the last open stream has ended.
     idle: Notify,
-    /// It is to end when its calls have ended.
+    /// Cancelled to close it once its calls have ended.
     close: CancellationToken,
-    /// It is to end now.
+    /// Cancelled to close it immediately.
     cut: CancellationToken,
     table: Arc<Table>,
 }
 
-/// How many streams a connection has open, and all connections together.
+/// The number of open streams, of a connection and of all connections.
 pub(super) struct OpenStreams {
     own: AtomicUsize,
     all: Arc<AtomicUsize>,
@@ -51,16 +51,16 @@ impl OpenStreams {
         self.all.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Answers whether it was the connection's last.
+    /// Returns whether it was the connection's last.
     fn end(&self) -> bool {
         self.all.fetch_sub(1, Ordering::Relaxed);
         self.own.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// Whether one more would take what others need.
+    /// Whether the connection exceeds its share.
     pub(super) fn are_too_many(&self) -> bool {
         let free = self.most.saturating_sub(self.all.load(Ordering::Relaxed));
-        self.own.load(Ordering::Relaxed) > (free / OF_FREE_STREAMS).max(FEW_STREAMS)
+        self.own.load(Ordering::Relaxed) > (free / FREE_STREAMS_DIVISOR).max(MIN_STREAMS)
     }
 
     fn are_none(&self) -> bool {
@@ -69,22 +69,22 @@ impl OpenStreams {
 }
 
 impl Connection {
-    /// Where its client is.
+    /// The client's address.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// The bytes that are held for its client.
+    /// The bytes buffered for its client.
     pub(super) fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
-    /// Cancelled when the connection is to end once its calls have.
+    /// Cancelled when the connection is to close once its calls have ended.
     pub(super) fn closing(&self) -> &CancellationToken {
         &self.close
     }
 
-    /// Cancelled when the connection is to end now.
+    /// Cancelled when the connection is to close immediately.
     pub(super) fn cut(&self) -> &CancellationToken {
         &self.cut
     }
@@ -97,32 +97,32 @@ impl Connection {
         }
     }
 
-    /// Waits until no stream is open. Only one may wait.
-    pub(super) async fn quiet(&self) {
+    /// Waits until no stream is open. For a single waiter.
+    pub(super) async fn wait_idle(&self) {
         while !self.streams.are_none() {
             self.idle.notified().await;
         }
     }
 
-    /// Since when it may give way to another, in milliseconds; `None`: it has calls, or was used just now.
+    /// Since when it has been idle, in milliseconds; `None`: not evictable, as it has calls or was used recently.
     fn idle_since(&self, now: u64) -> Option<u64> {
-        let rest = if self.used.load(Ordering::Relaxed) { IDLE } else { UNUSED };
+        let threshold = if self.used.load(Ordering::Relaxed) { IDLE } else { UNUSED };
         let since = self.idle_since.load(Ordering::Relaxed);
-        let rested = now.saturating_sub(since) >= u64::try_from(rest.as_millis()).unwrap_or(u64::MAX);
-        (rested && self.streams.are_none() && !self.close.is_cancelled()).then_some(since)
+        let is_idle = now.saturating_sub(since) >= u64::try_from(threshold.as_millis()).unwrap_or(u64::MAX);
+        (is_idle && self.streams.are_none() && !self.close.is_cancelled()).then_some(since)
     }
 }
 
 /// All connections of a server.
 pub(super) struct Table {
     most: usize,
-    most_per_peer: usize,
+    max_per_peer: usize,
     buffers: Arc<Buffers>,
     streams: Arc<AtomicUsize>,
-    most_streams: usize,
+    max_streams: usize,
     started: Instant,
     state: Mutex<State>,
-    /// Told when a place became free.
+    /// Notified when a permit was returned.
     freed: Notify,
 }
 
@@ -130,11 +130,11 @@ pub(super) struct Table {
 struct State {
     next: u64,
     pending: HashMap<u64, (IpAddr, CancellationToken)>,
-    seated: HashMap<u64, Arc<Connection>>,
+    open: HashMap<u64, Arc<Connection>>,
     per_peer: HashMap<IpAddr, usize>,
 }
 
-/// A connection that has not begun to speak HTTP/2; dropping it forgets it.
+/// A connection in its handshake; removed from the table on drop.
 pub(super) struct Pending {
     table: Arc<Table>,
     number: u64,
@@ -142,42 +142,42 @@ pub(super) struct Pending {
     evicted: CancellationToken,
 }
 
-/// A place in the table; dropping it makes room for another.
-pub(super) struct Seat {
+/// The right to have a connection open, returned on drop.
+pub(super) struct Permit {
     number: u64,
     pub(super) connection: Arc<Connection>,
 }
 
-/// There are as many connections as there may be, in all or from this address.
-struct NoPlace;
+/// The connection limit is reached, in total or for this address.
+struct LimitReached;
 
 impl Table {
-    /// For `most` connections, of which `most_per_peer` may come from one address, with `most_streams` open streams.
+    /// A table with limits on connections, on those from one address, and on open streams.
     pub(super) fn new(
         most: usize,
-        most_per_peer: usize,
-        most_streams: usize,
+        max_per_peer: usize,
+        max_streams: usize,
         buffers: Arc<Buffers>,
     ) -> Arc<Self> {
         Arc::new(Self {
             most,
-            most_per_peer,
+            max_per_peer,
             buffers,
             streams: Arc::default(),
-            most_streams,
+            max_streams,
             started: Instant::now(),
             state: Mutex::default(),
             freed: Notify::new(),
         })
     }
 
-    /// Takes note of a connection that was accepted. Where too many have not begun to speak, one of them is closed.
+    /// Registers a new connection. If too many are in their handshake, one of them is closed.
     pub(super) fn accepted(self: &Arc<Self>, peer: SocketAddr) -> Pending {
         let evicted = CancellationToken::new();
         let mut state = self.state();
         let number = state.number();
         state.pending.insert(number, (peer.ip(), evicted.clone()));
-        if state.pending.len() > PENDING {
+        if state.pending.len() > MAX_PENDING {
             state.evict_pending();
         }
         drop(state);
@@ -188,7 +188,7 @@ impl Table {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A std mutex: nothing awaits while it is held, and nothing in it panics half way.
+    /// A std mutex: it is never held across an await, and no panic leaves its data inconsistent.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,7 +200,7 @@ impl State {
         self.next
     }
 
-    /// Closes the oldest of the address that has most connections pending.
+    /// Closes the oldest pending connection of the address that has most.
     fn evict_pending(&mut self) {
         let mut counts = HashMap::<IpAddr, usize>::new();
         for (peer, _) in self.pending.values() {
@@ -214,14 +214,14 @@ impl State {
         }
     }
 
-    /// Has the connection end that was idle longest, of `peer` if one is given.
+    /// Closes the connection that has been idle longest, of `peer` if given.
     fn evict_idle(&self, now: u64, peer: Option<IpAddr>) {
         let idle = self
-            .seated
+            .open
             .values()
             .filter(|connection| peer.is_none_or(|peer| connection.peer.ip() == peer))
             .filter_map(|connection| connection.idle_since(now).map(|since| (since, connection)))
-            // One that never had a call goes before those that had some.
+            // Connections that never had a call are evicted first.
             .min_by_key(|(since, connection)| (connection.used.load(Ordering::Relaxed), *since));
         if let Some((_, connection)) = idle {
             connection.close.cancel();
@@ -230,45 +230,45 @@ impl State {
 }
 
 impl Pending {
-    /// Where its client is.
+    /// The client's address.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
     }
 
-    /// Completes when it has to give way to others that have not begun to speak.
+    /// Completes when it is evicted for other connections in their handshake.
     pub(super) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 
-    /// A place in the table, when there is one: an idle connection is closed for it.
-    pub(super) async fn seat(&self) -> Seat {
+    /// Waits for a permit; an idle connection is closed for it.
+    pub(super) async fn acquire(&self) -> Permit {
         loop {
             let freed = self.table.freed.notified();
-            match self.try_seat() {
-                Ok(seat) => {
-                    // Another may wait for a place that became free at the same time.
+            match self.try_acquire() {
+                Ok(permit) => {
+                    // Another may wait for a permit that was returned at the same time.
                     self.table.freed.notify_one();
-                    return seat;
+                    return permit;
                 }
-                Err(NoPlace) => {
-                    // An idle connection that may go will have rested long enough later.
+                Err(LimitReached) => {
+                    // Another connection may have become evictable by then.
                     let _ = tokio::time::timeout(UNUSED, freed).await;
                 }
             }
         }
     }
 
-    fn try_seat(&self) -> Result<Seat, NoPlace> {
+    fn try_acquire(&self) -> Result<Permit, LimitReached> {
         let (table, ip) = (&self.table, self.peer.ip());
         let mut state = table.state();
         let of_peer = state.per_peer.get(&ip).copied().unwrap_or(0);
-        if of_peer >= table.most_per_peer {
+        if of_peer >= table.max_per_peer {
             state.evict_idle(table.now(), Some(ip));
-            return Err(NoPlace);
+            return Err(LimitReached);
         }
-        if state.seated.len() >= table.most {
+        if state.open.len() >= table.most {
             state.evict_idle(table.now(), None);
-            return Err(NoPlace);
+            return Err(LimitReached);
         }
         let (close, cut) = (CancellationToken::new(), CancellationToken::new());
         let connection = Arc::new(Connection {
@@ -277,7 +277,7 @@ impl Pending {
             streams: OpenStreams {
                 own: AtomicUsize::default(),
                 all: Arc::clone(&table.streams),
-                most: table.most_streams,
+                most: table.max_streams,
             },
             idle_since: AtomicU64::new(table.now()),
             used: AtomicBool::default(),
@@ -288,8 +288,8 @@ impl Pending {
         });
         state.pending.remove(&self.number);
         *state.per_peer.entry(ip).or_default() += 1;
-        state.seated.insert(self.number, Arc::clone(&connection));
-        Ok(Seat { number: self.number, connection })
+        state.open.insert(self.number, Arc::clone(&connection));
+        Ok(Permit { number: self.number, connection })
     }
 }
 
@@ -299,11 +299,11 @@ impl Drop for Pending {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
         let (table, ip) = (&self.connection.table, self.connection.peer.ip());
         let mut state = table.state();
-        state.seated.remove(&self.number);
+        state.open.remove(&self.number);
         if let Some(count) = state.per_peer.get_mut(&ip) {
             *count -= 1;
             if *count == 0 {

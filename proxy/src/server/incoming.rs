@@ -1,4 +1,4 @@
-//! Connections as they come in: TLS and the beginning of HTTP/2 have their time, and whatever does not speak it is told so.
+//! Accepts connections: time limit for the TLS handshake and the HTTP/2 preface, and a readable error for other protocols.
 
 use std::io;
 use std::sync::Arc;
@@ -13,38 +13,40 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 
 use super::Shutdown;
-use super::connection::{Pending, Seat, Table};
+use super::connection::{Pending, Permit, Table};
 
-/// How long to wait after a connection could not be accepted, most likely for want of file descriptors.
-const PAUSE: Duration = Duration::from_millis(50);
-/// What an HTTP/2 client sends first.
+/// Pause after a failed accept, most likely for lack of file descriptors.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+/// The HTTP/2 connection preface.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const ONLY_HTTP2: &str = "this is a gRPC server, which speaks HTTP/2 only; a client of gRPC, such as grpcurl or prism, can call it";
+const ONLY_HTTP2: &str =
+    "this is a gRPC server, which speaks HTTP/2 only; use a gRPC client, such as grpcurl or prism";
 const NO_TLS: &str = "this port speaks plain text, not TLS; use http://";
-const TLS_ONLY: &str = "plain HTTP was sent to an HTTPS server, which speaks TLS; use https://";
+// Contains the words of Go's servers, "to an HTTPS server", by which clients recognise the mistake.
+const TLS_ONLY: &str = "plain HTTP was sent to an HTTPS server; use https://";
 /// The first byte of a TLS handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// A stream to a client that has begun to speak HTTP/2.
+/// A connection whose client speaks HTTP/2.
 pub(super) enum Transport {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A connection that has its place, and what was read from it.
-pub(super) struct Begun {
+/// A connection past its handshake, with its permit and the bytes read so far.
+pub(super) struct Accepted {
     pub(super) transport: Transport,
     pub(super) first: Bytes,
-    pub(super) seat: Seat,
+    pub(super) permit: Permit,
 }
 
-/// Why a connection did not come to its first request.
+/// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
-enum Ended {
-    #[error("it said nothing")]
-    Silent,
-    #[error("it does not speak HTTP/2 and was answered 400: {0}")]
-    Foreign(&'static str),
+enum HandshakeError {
+    #[error("closed before it sent the preface")]
+    Closed,
+    #[error("not HTTP/2, answered 400: {0}")]
+    NotHttp2(&'static str),
     #[error(transparent)]
     Failed(#[from] io::Error),
 }
@@ -54,126 +56,126 @@ pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
     pub(super) table: Arc<Table>,
     pub(super) tls: Option<TlsAcceptor>,
-    /// How long TLS, the beginning of HTTP/2, and the wait for a place may take together.
+    /// Time limit for the TLS handshake, the HTTP/2 preface and the wait for a permit together.
     pub(super) handshake_timeout: Duration,
     pub(super) shutdown: Shutdown,
-    /// The tasks of connections.
+    /// The connections' tasks.
     pub(super) tasks: TaskTracker,
 }
 
 impl Acceptor {
-    /// Accepts connections, and has `serve` serve each that begins to speak HTTP/2.
+    /// Accepts connections, and calls `serve` with each that completes its handshake.
     pub(super) async fn accept<F: Future<Output = ()> + Send + 'static>(
         &self,
-        serve: impl Fn(Begun) -> F + Clone + Send + Sync + 'static,
+        serve: impl Fn(Accepted) -> F + Clone + Send + Sync + 'static,
     ) {
         loop {
             let (stream, peer) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
+                Ok(connection) => connection,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(PAUSE).await;
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
                     continue;
                 }
             };
-            // Small answers should not wait for more to say. Failing this makes them slower and no more.
+            // Small responses are sent without delay. A failure only makes them slower.
             let _ = stream.set_nodelay(true);
-            let (pending, tls, patience) =
+            let (pending, tls, time_limit) =
                 (self.table.accepted(peer), self.tls.clone(), self.handshake_timeout);
             let (serve, shutdown) = (serve.clone(), self.shutdown.clone());
             self.tasks.spawn(async move {
-                let begun = tokio::select! {
-                    begun = begin(stream, pending, tls, patience) => begun,
+                let accepted = tokio::select! {
+                    accepted = handshake(stream, pending, tls, time_limit) => accepted,
                     () = shutdown.draining() => None,
                 };
-                if let Some(begun) = begun {
-                    serve(begun).await;
+                if let Some(accepted) = accepted {
+                    serve(accepted).await;
                 }
             });
         }
     }
 }
 
-/// A connection until it has begun to speak HTTP/2 and has its place; `None`: it came to nothing.
-async fn begin(
+/// Takes a connection through its handshake and the wait for a permit; `None` if it failed.
+async fn handshake(
     stream: TcpStream,
     pending: Pending,
     tls: Option<TlsAcceptor>,
-    patience: Duration,
-) -> Option<Begun> {
+    time_limit: Duration,
+) -> Option<Accepted> {
     let peer = pending.peer();
-    let beginning = timeout(patience, async {
+    let handshake = timeout(time_limit, async {
         let opened = async {
             let (transport, first) = open(stream, tls).await?;
-            Ok(Begun { transport, first, seat: pending.seat().await })
+            Ok(Accepted { transport, first, permit: pending.acquire().await })
         };
         tokio::select! {
             biased;
             () = pending.evicted() => Err(None),
-            begun = opened => begun.map_err(Some),
+            accepted = opened => accepted.map_err(Some),
         }
     });
-    match beginning.await {
-        Ok(Ok(begun)) => Some(begun),
-        // What only looks whether the port takes connections is no news.
-        Ok(Err(Some(why @ (Ended::Silent | Ended::Failed(_))))) => {
+    match handshake.await {
+        Ok(Ok(accepted)) => Some(accepted),
+        // Port probes are not worth more than DEBUG.
+        Ok(Err(Some(why @ (HandshakeError::Closed | HandshakeError::Failed(_))))) => {
             tracing::debug!(%peer, %why, "a connection ended before its first request");
             None
         }
-        Ok(Err(Some(why @ Ended::Foreign(_)))) => {
+        Ok(Err(Some(why @ HandshakeError::NotHttp2(_)))) => {
             tracing::info!(%peer, %why, "a connection ended before its first request");
             None
         }
         Ok(Err(None)) => {
-            tracing::warn!(%peer, "a connection was closed before its first request: too many that say nothing");
+            tracing::warn!(%peer, "a connection was closed before its first request: too many connections are in their handshake");
             None
         }
         Err(_) => {
             tracing::warn!(
                 %peer,
-                timeout_ms = patience.as_millis(),
-                "a connection was closed before its first request: no TLS handshake, no HTTP/2 preface, or no place in time"
+                timeout_ms = time_limit.as_millis(),
+                "a connection was closed before its first request: timeout of the TLS handshake, the HTTP/2 preface or the wait for a free connection"
             );
             None
         }
     }
 }
 
-async fn open(mut stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(Transport, Bytes), Ended> {
+async fn open(mut stream: TcpStream, tls: Option<TlsAcceptor>) -> Result<(Transport, Bytes), HandshakeError> {
     let Some(tls) = tls else {
         let first = preface(&mut stream, NO_TLS).await?;
         return Ok((Transport::Plain(stream), first));
     };
     let mut byte = [0; 1];
     if stream.peek(&mut byte).await? == 0 {
-        return Err(Ended::Silent);
+        return Err(HandshakeError::Closed);
     }
-    // Who speaks HTTP/2 without TLS is told so by TLS' own alert; who speaks HTTP/1 can read words.
+    // HTTP/2 without TLS gets a TLS alert; HTTP/1 gets a readable response.
     if byte[0].is_ascii_uppercase() && byte[0] != PREFACE[0] {
         return Err(refuse(&mut stream, TLS_ONLY).await);
     }
     let mut stream = match tls.accept(stream).into_fallible().await {
         Ok(stream) => stream,
         Err((error, mut stream)) => {
-            // The alert that says why was sent.
+            // The TLS alert with the reason has been sent.
             let _ = close(&mut stream).await;
-            return Err(Ended::Failed(error));
+            return Err(HandshakeError::Failed(error));
         }
     };
     let first = preface(&mut stream, ONLY_HTTP2).await?;
     Ok((Transport::Tls(Box::new(stream)), first))
 }
 
-/// Reads what HTTP/2 begins with; answers anything else in words.
+/// Reads the HTTP/2 preface; answers anything else with a readable HTTP/1.1 response.
 async fn preface(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     to_tls: &'static str,
-) -> Result<Bytes, Ended> {
+) -> Result<Bytes, HandshakeError> {
     let mut first = BytesMut::with_capacity(PREFACE.len());
     while first.len() < PREFACE.len() {
         let mut rest = (&mut *stream).take((PREFACE.len() - first.len()) as u64);
         if rest.read_buf(&mut first).await? == 0 {
-            return Err(Ended::Silent);
+            return Err(HandshakeError::Closed);
         }
         if !PREFACE.starts_with(&first) {
             let why = if first[0] == TLS_HANDSHAKE { to_tls } else { ONLY_HTTP2 };
@@ -183,8 +185,8 @@ async fn preface(
     Ok(first.freeze())
 }
 
-/// Answers as HTTP/1.1, and closes the connection.
-async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: &'static str) -> Ended {
+/// Sends a 400 response over HTTP/1.1, and closes the connection.
+async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: &'static str) -> HandshakeError {
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{why}\n",
         why.len() + 1
@@ -194,13 +196,13 @@ async fn refuse(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), why: &'stati
         close(stream).await
     };
     match written.await {
-        Ok(()) => Ended::Foreign(why),
-        Err(error) => Ended::Failed(error),
+        Ok(()) => HandshakeError::NotHttp2(why),
+        Err(error) => HandshakeError::Failed(error),
     }
 }
 
-/// Closes a stream in order. Up to 256 KiB that the client still sends are read and dropped: closing a socket with unread bytes
-/// resets the connection, and the reset can overtake the last answer.
+/// Closes a stream gracefully. Up to 256 KiB that the client still sends are read and discarded: closing a socket with
+/// unread bytes resets the connection, and the reset can overtake the last response.
 async fn close(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     stream.shutdown().await?;
     let mut rest = [0; 4_096];

@@ -1,4 +1,4 @@
-//! The bytes of a connection: over TCP or TLS, with what was read before HTTP/2 began, with writes coalesced.
+//! The byte stream of a connection, over TCP or TLS: replays the preface and coalesces writes.
 
 use std::io;
 use std::pin::Pin;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::coalescing::WriteCoalescing;
 
-/// A stream whose first bytes have been read, and that writes together what is answered together.
+/// A stream whose first bytes have already been read, with write coalescing.
 pub(super) struct Io<S> {
     stream: S,
-    /// What was read before, and is read again.
+    /// Bytes that were read before, to be replayed.
     first: Bytes,
     coalescing: WriteCoalescing,
 }

@@ -1,4 +1,4 @@
-//! What the schema says about each method, looked up by a request's path.
+//! The schema's options of each method, looked up by request path.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -10,27 +10,26 @@ use prost_types::FileDescriptorSet;
 
 use crate::config::Permission;
 
-/// A method of Prism's own.
+/// A method of a Prism service.
 #[derive(Debug)]
 pub(super) struct Method {
     /// Such as `prism.keyvalue.v1.KeyValueService/Put`.
     pub(super) name: &'static str,
-    /// What the schema says of it.
+    /// Its options in the schema.
     pub(super) options: &'static MethodOptions,
-    /// Whether it answers a stream.
+    /// Whether its response is a stream.
     pub(super) streams: bool,
 }
 
 impl Method {
-    /// Whether it answers data: a page, or a stream of pages.
+    /// Whether it returns data: a page, or a stream of pages.
     pub(super) fn reads(&self) -> bool {
         self.options.required_permissions.iter().any(|permission| permission == Permission::Read.name())
     }
 }
 
-/// The method at a path such as `/prism.keyvalue.v1.KeyValueService/Put`; `None` for another's: health, reflection, or
-/// one that there is not.
-pub(super) fn at(path: &str) -> Option<&'static Method> {
+/// The method at a path such as `/prism.keyvalue.v1.KeyValueService/Put`; `None` for health, reflection and unknown methods.
+pub(super) fn find(path: &str) -> Option<&'static Method> {
     static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
         let streams = streams();
         let method = |(name, options): (&'static str, &'static MethodOptions)| {
@@ -41,7 +40,7 @@ pub(super) fn at(path: &str) -> Option<&'static Method> {
     METHODS.get(path)
 }
 
-/// The methods that answer a stream, named as in a path without its first slash.
+/// The methods with a response stream, named as in a path without its leading slash.
 fn streams() -> Vec<String> {
     let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the committed descriptor set decodes");
     let mut names = Vec::new();
@@ -65,11 +64,11 @@ mod tests {
         for (name, streams) in
             [("Put", false), ("Get", false), ("Delete", false), ("Scan", true), ("Describe", false)]
         {
-            let method = at(&format!("/prism.keyvalue.v1.KeyValueService/{name}")).unwrap();
+            let method = find(&format!("/prism.keyvalue.v1.KeyValueService/{name}")).unwrap();
             assert_eq!(method.streams, streams, "{name}");
             assert!(method.options.timeout.is_some() && method.options.require_auth, "{name}");
             assert_eq!(method.options.required_permissions.len(), 1, "{name}");
         }
-        assert!(at("/grpc.health.v1.Health/Check").is_none());
+        assert!(find("/grpc.health.v1.Health/Check").is_none());
     }
 }

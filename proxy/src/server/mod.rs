@@ -1,11 +1,10 @@
-//! Serves backends over gRPC until told to stop.
+//! Serves backends over gRPC until shutdown.
 //!
-//! `run` is all there is to it: the command line and the tests call the same one. A call passes, from outside to inside:
-//! what gRPC is ([`prism_wire::http`]), the log, the table of statuses ([`prism_wire::layer`]), a net under panics, the bounds on
-//! calls that need no token, its deadline, its credentials, the bound on open calls and its right to a slot
-//! ([`prism_wire::slots`]), the bound on answers, and then the service. Each is a module of that name here; `call` is what they share of one call. `incoming`
-//! accepts connections, `connection` knows how many there are, `serve` serves each; what is answered together is sent together
-//! (`coalescing`).
+//! The only entry point is `run`, used by the command line and the tests. The layers of a call, outermost first: request
+//! shape ([`prism_wire::http`]), call log, status table ([`prism_wire::layer`]), panic handler, limits on calls without a
+//! token, deadline, authentication, load shedding with admission to a slot ([`prism_wire::slots`]), limit on responses,
+//! service. Each is a module here; `call` is the state of a call that they share. `incoming` accepts connections,
+//! `connection` limits their number, `serve` serves each; responses made at the same time are sent together (`coalescing`).
 
 mod answers;
 mod auth;
@@ -57,42 +56,43 @@ pub use self::shutdown::Shutdown;
 pub use self::tls::{TlsError, TlsPem};
 use crate::config::Token;
 
-/// Streams that may be open for each call that may be in work. Those that are not in work wait for their clients.
+/// Open streams allowed per slot. Those without a slot wait for their clients.
 const OPEN_PER_SLOT: usize = 4;
-/// Streams that may be open in any case.
+/// Open streams allowed in any case.
 const OPEN_AT_LEAST: usize = 4_096;
 
-/// How to serve.
+/// Server options.
 #[derive(Clone)]
 pub struct Options {
-    /// What Describe answers as the server's version.
+    /// The server version reported by Describe.
     pub version: String,
-    /// Tells the time of each request.
+    /// The clock that timestamps requests.
     pub clock: Arc<dyn Clock>,
-    /// Who may call; empty: everybody may do everything.
+    /// Tokens of the callers; if empty, every client may do everything.
     pub tokens: Vec<Token>,
-    /// TLS, where it is spoken.
+    /// TLS; `None`: plain text.
     pub tls: Option<TlsPem>,
-    /// Most calls in work, of which a namespace and a caller have their share; one more is answered RESOURCE_EXHAUSTED.
+    /// Maximum calls being executed, shared between namespaces and callers; further ones are refused with
+    /// RESOURCE_EXHAUSTED.
     pub max_in_flight: usize,
-    /// Most connections. One more waits for `handshake_timeout`; one that is idle gives way to it.
+    /// Maximum connections. A further one waits up to `handshake_timeout`; an idle one is closed for it.
     pub max_connections: usize,
-    /// Most connections from one address; `None`: half of `max_connections`.
+    /// Maximum connections from one address; `None`: half of `max_connections`.
     pub max_connections_per_peer: Option<usize>,
-    /// How long a new connection may take until it speaks HTTP/2, TLS included.
+    /// Time limit for the TLS handshake and the HTTP/2 preface.
     pub handshake_timeout: Duration,
-    /// When a client is asked to make a new connection; `None`: never.
+    /// Age at which a client is asked to reconnect; `None`: never.
     pub max_connection_age: Option<Duration>,
-    /// How long calls on such a connection have to end.
+    /// Time that calls on such a connection have to finish.
     pub max_connection_age_grace: Duration,
-    /// Most bytes of requests that are not complete and of answers that are not taken, for all connections. A connection that
-    /// holds a sixteenth waits before it makes more, and is refused at a quarter.
+    /// Maximum bytes of incomplete requests and unread responses of all connections. Reads of a connection are delayed at a
+    /// sixteenth, and refused at a quarter.
     pub max_buffered_bytes: usize,
-    /// How long calls and streams in flight may take to end once the shutdown began.
+    /// Time that calls and streams in flight have to finish after shutdown began.
     pub drain_timeout: Duration,
-    /// How long to wait between two checks of the backend, and the longest that one may take.
+    /// Time between two checks of the backend, and the time limit of one.
     pub health_interval: Duration,
-    /// How long to wait between two sweeps.
+    /// Time between two sweeps.
     pub sweep_interval: Duration,
 }
 
@@ -118,19 +118,19 @@ impl Default for Options {
     }
 }
 
-/// Why serving ended or did not begin.
+/// Why the server failed to start or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The certificate or the key is not usable.
+    /// The certificate or the key is unusable.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
-    /// A descriptor is damaged, which a build cannot be.
+    /// A descriptor set is invalid, which a bug in the build would have to cause.
     #[error("the descriptors for reflection cannot be read: {0}")]
-    Reflection(#[from] prism_wire::reflection::Damaged),
+    Reflection(#[from] prism_wire::reflection::SchemaError),
 }
 
-/// Serves `services` on `listener` until `shutdown` says to stop. Calls in flight are then given `drain_timeout` to end,
-/// or as long as until `shutdown` says to abort; what is left is cut. The backends are closed last.
+/// Serves `services` on `listener` until `shutdown` starts a drain. Calls in flight then have `drain_timeout` to finish, or
+/// until `shutdown` aborts; the rest is cut. The backends are closed last.
 pub async fn run(
     services: impl Into<Services>,
     listener: TcpListener,
@@ -171,13 +171,13 @@ pub async fn run(
         .layer(layer_fn(answers::Answers))
         .service(routes);
 
-    let most_streams = options.max_in_flight.saturating_mul(OPEN_PER_SLOT).max(OPEN_AT_LEAST);
+    let max_streams = options.max_in_flight.saturating_mul(OPEN_PER_SLOT).max(OPEN_AT_LEAST);
     let buffers = Buffers::new(options.max_buffered_bytes);
     let per_peer = options.max_connections_per_peer.unwrap_or(options.max_connections.div_ceil(2));
     let tasks = TaskTracker::new();
     let acceptor = Acceptor {
         listener,
-        table: Table::new(options.max_connections, per_peer, most_streams, buffers),
+        table: Table::new(options.max_connections, per_peer, max_streams, buffers),
         tls,
         handshake_timeout: options.handshake_timeout,
         shutdown: shutdown.clone(),
@@ -187,12 +187,12 @@ pub async fn run(
         service,
         coalescing: WriteCoalescing::new(slots),
         shutdown: shutdown.clone(),
-        age: Age { most: options.max_connection_age, grace: options.max_connection_age_grace },
+        age: Age { max: options.max_connection_age, grace: options.max_connection_age_grace },
     };
     let cut = shutdown.abort_after_drain(options.drain_timeout);
     tokio::select! {
         () = shutdown.draining() => {}
-        () = acceptor.accept(move |begun| serving.clone().connection(begun)) => {}
+        () = acceptor.accept(move |accepted| serving.clone().connection(accepted)) => {}
     }
     // Nothing is accepted from here on.
     drop(acceptor);

@@ -1,4 +1,4 @@
-//! A net under panics: a handler that panics answers INTERNAL, and the server goes on (ERR-3).
+//! Catches panics: a call whose handler panics fails with INTERNAL, and the server keeps running (ERR-3).
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
 
-/// Puts the net under a service and under the bodies that it answers.
+/// Catches panics of a service and of its response bodies.
 #[derive(Debug, Clone)]
 pub(super) struct Panics<S>(pub(super) S);
 
@@ -33,7 +33,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // What a panicking call leaves half done is its own: nothing of it is used again.
+        // Unwind safe: the state of a panicked call is not used again.
         let answer = AssertUnwindSafe(self.0.call(request)).catch_unwind();
         Box::pin(async move {
             match answer.await {
@@ -44,12 +44,12 @@ where
     }
 }
 
-/// The panic itself was logged by the panic hook, with the place it happened at.
+/// The panic itself was logged by the panic hook, with its location.
 fn bug() -> Status {
     status(&Error::internal("a handler panicked"))
 }
 
-/// A body whose panic ends it with INTERNAL.
+/// A body that ends with INTERNAL if it panics.
 struct Caught(Option<Body>);
 
 impl http_body::Body for Caught {
@@ -77,7 +77,7 @@ impl http_body::Body for Caught {
     }
 }
 
-/// The last frame of an answer that failed after it began.
+/// The last frame of a response that failed after it began.
 pub(super) fn trailers(status: &Status) -> Frame<Bytes> {
     let mut trailers = HeaderMap::new();
     if status.add_header(&mut trailers).is_err() {

@@ -1,9 +1,9 @@
-//! Server reflection, in both versions that clients ask for; it lists every service there is, itself included.
+//! Server reflection in both protocol versions; it lists every service, itself included.
 
 use prism_proto::FILE_DESCRIPTOR_SET;
-use prism_wire::reflection::{Damaged, Reflection};
+use prism_wire::reflection::{Reflection, SchemaError};
 
-/// What this server serves, described.
-pub(super) fn all() -> Result<Reflection, Damaged> {
+/// Reflection over all services of this server.
+pub(super) fn all() -> Result<Reflection, SchemaError> {
     Reflection::of(&[FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET])
 }

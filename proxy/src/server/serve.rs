@@ -1,4 +1,4 @@
-//! Serves one connection: HTTP/2 until its client leaves, the server drains, or the connection is old.
+//! Serves one connection over HTTP/2 until its client disconnects, the server drains, or the connection is too old.
 
 use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
@@ -22,25 +22,25 @@ use super::Shutdown;
 use super::answers::Arriving;
 use super::coalescing::WriteCoalescing;
 use super::connection::Connection;
-use super::incoming::{Begun, Transport};
+use super::incoming::{Accepted, Transport};
 use super::io::Io;
 use super::stream::Streams;
 
-/// Calls that one connection may have open at once; more wait at the client.
+/// Concurrent calls per connection; the client queues the rest.
 const STREAMS_PER_CONNECTION: u32 = 1_000;
-/// What a client may send of one request before it is told to go on. Larger than HTTP/2's 64 KiB, so that a Put of a few values
-/// does not wait for a round trip.
+/// Flow-control window of one request. Larger than HTTP/2's 64 KiB, so that a Put of a few values does not wait for a round
+/// trip.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
-/// A connection whose client has silently gone is noticed after these two.
+/// Keep-alive: a client that vanished silently is detected after the sum of these two.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a client has to leave once it was told to and no call is in flight.
-const LEAVE: Duration = Duration::from_secs(1);
-/// Connections get up to this much older than asked, so that those that began together do not end together.
+/// Time that a client has to disconnect after GOAWAY once no call is in flight.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// Up to 1/10 is added to the maximum age, so that connections opened together do not end together.
 const AGE_SPREAD: u64 = 10;
 
-/// What all connections are served with.
+/// The shared state that connections are served with.
 #[derive(Clone)]
 pub(super) struct Serving<S> {
     pub(super) service: S,
@@ -49,12 +49,12 @@ pub(super) struct Serving<S> {
     pub(super) age: Age,
 }
 
-/// How old a connection may get.
+/// The age limit of connections.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Age {
-    /// When its client is asked to make another; `None`: never.
-    pub(super) most: Option<Duration>,
-    /// How long its calls then have to end.
+    /// Age at which the client is asked to reconnect; `None`: never.
+    pub(super) max: Option<Duration>,
+    /// Time that its calls then have to finish.
     pub(super) grace: Duration,
 }
 
@@ -65,14 +65,16 @@ where
     B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
 {
     /// Serves a connection until it ends.
-    pub(super) async fn connection(self, begun: Begun) {
-        let Begun { transport, first, seat } = begun;
-        let coalescing = self.coalescing.another();
+    pub(super) async fn connection(self, accepted: Accepted) {
+        let Accepted { transport, first, permit } = accepted;
+        let coalescing = self.coalescing.for_connection();
         match transport {
             Transport::Plain(stream) => {
-                self.serve(Io::new(stream, first, coalescing), &seat.connection).await
+                self.serve(Io::new(stream, first, coalescing), &permit.connection).await;
             }
-            Transport::Tls(stream) => self.serve(Io::new(stream, first, coalescing), &seat.connection).await,
+            Transport::Tls(stream) => {
+                self.serve(Io::new(stream, first, coalescing), &permit.connection).await;
+            }
         }
     }
 
@@ -87,51 +89,51 @@ where
             .keep_alive_timeout(PING_TIMEOUT);
         let calls = Calls { service: self.service, connection: Arc::clone(connection), streams };
         let mut serving = pin!(http.serve_connection(TokioIo::new(io), calls));
-        let mut closing = pin!(closing(connection, &self.shutdown, self.age.most));
-        let end = tokio::select! {
+        let mut closing = pin!(closing(connection, &self.shutdown, self.age.max));
+        let reason = tokio::select! {
             _ = &mut serving => return,
             () = cut(connection, &self.shutdown) => return,
-            end = &mut closing => end,
+            reason = &mut closing => reason,
         };
-        // From here on new calls go elsewhere, and those in flight may end.
+        // New calls go to other connections from here on; those in flight may finish.
         serving.as_mut().graceful_shutdown();
-        let patience = async {
-            match end {
-                End::Aged => tokio::time::sleep(self.age.grace).await,
-                // A drain has its own time, at the end of which all connections are cut.
-                End::Asked => std::future::pending().await,
+        let grace = async {
+            match reason {
+                CloseReason::TooOld => tokio::time::sleep(self.age.grace).await,
+                // A drain has a separate timeout, after which all connections are cut.
+                CloseReason::Requested => std::future::pending().await,
             }
         };
-        let left = async {
-            connection.quiet().await;
-            tokio::time::sleep(LEAVE).await;
+        let idle = async {
+            connection.wait_idle().await;
+            tokio::time::sleep(CLOSE_GRACE).await;
         };
         tokio::select! {
             _ = serving => {}
             () = cut(connection, &self.shutdown) => {}
-            () = patience => {}
-            () = left => {}
+            () = grace => {}
+            () = idle => {}
         }
     }
 }
 
-/// Why a connection is to end once its calls have.
-enum End {
-    Asked,
-    Aged,
+/// Why a connection closes once its calls have ended.
+enum CloseReason {
+    Requested,
+    TooOld,
 }
 
-async fn closing(connection: &Connection, shutdown: &Shutdown, most: Option<Duration>) -> End {
-    let aged = async {
-        match most {
-            Some(most) => tokio::time::sleep(spread(most)).await,
+async fn closing(connection: &Connection, shutdown: &Shutdown, max_age: Option<Duration>) -> CloseReason {
+    let too_old = async {
+        match max_age {
+            Some(max_age) => tokio::time::sleep(jittered(max_age)).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
-        () = shutdown.draining() => End::Asked,
-        () = connection.closing().cancelled() => End::Asked,
-        () = aged => End::Aged,
+        () = shutdown.draining() => CloseReason::Requested,
+        () = connection.closing().cancelled() => CloseReason::Requested,
+        () = too_old => CloseReason::TooOld,
     }
 }
 
@@ -143,8 +145,8 @@ async fn cut(connection: &Connection, shutdown: &Shutdown) {
     }
 }
 
-/// `age`, and up to a tenth more.
-fn spread(age: Duration) -> Duration {
+/// `age` plus up to a tenth.
+fn jittered(age: Duration) -> Duration {
     let tenth = u64::try_from(age.as_millis()).unwrap_or(u64::MAX) / AGE_SPREAD;
     age + Duration::from_millis(RandomState::new().hash_one(()) % (tenth + 1))
 }
@@ -169,7 +171,7 @@ where
         let mut request = request.map(|body| Body::new(Filtered::new(body, Arriving::new(account))));
         let call = self.streams.begin(request.uri().path());
         request.extensions_mut().insert(call);
-        // Each layer is ready at any time: those that refuse answer.
+        // Every layer is always ready: refusals are responses.
         self.service.clone().call(request)
     }
 }

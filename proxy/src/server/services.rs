@@ -1,4 +1,4 @@
-//! What one process serves.
+//! The backends that one process serves.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use prism_contract::keyvalue::KeyValueBackend;
 use prism_contract::{Error, Lifecycle, Swept, Timestamp};
 use tonic::async_trait;
 
-/// The backends that a server serves, one for each abstraction; `None`: the server does not have it.
+/// The backends of a server, one per abstraction; `None`: not served.
 #[derive(Clone, Default)]
 pub struct Services {
     /// `prism.keyvalue.v1.KeyValueService`.
@@ -14,7 +14,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// All backends, as what is checked, swept and closed.
+    /// All backends, for checks, sweeps and closing.
     fn stores(&self) -> impl Iterator<Item = Arc<dyn Lifecycle>> {
         self.keyvalue.iter().map(|keyvalue| Arc::clone(keyvalue) as Arc<dyn Lifecycle>)
     }
@@ -32,7 +32,7 @@ impl From<Arc<dyn KeyValueBackend>> for Services {
     }
 }
 
-/// All of them together: what one of them cannot do, they cannot.
+/// All backends together: an operation fails if it fails for one of them.
 #[async_trait]
 impl Lifecycle for Services {
     async fn check(&self) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! Sheds load: gives each call its right to a slot, and refuses those of a connection that has too many open.
+//! Load shedding: gives each call its admission to a slot, and refuses calls of a connection with too many open streams.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,11 +14,11 @@ use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 
-/// How long a refused client is asked to wait.
+/// Retry delay sent to a refused client.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// Bounds the calls in work ([`Slots`]), which health and reflection are not, since they must answer a server that is busy; and the
-/// streams that a connection has open.
+/// Limits the calls being executed ([`Slots`]), except health and reflection, which must work on a busy server; and the open
+/// streams of a connection.
 pub(super) fn layer<S>(slots: &Slots) -> LayerFn<impl Fn(S) -> Shed<S> + Clone + use<S>> {
     let slots = slots.clone();
     layer_fn(move |inner| Shed { slots: slots.clone(), inner })

@@ -1,10 +1,10 @@
-//! How a server is told to stop, and how patiently.
+//! The shutdown signal: drain, and abort.
 
 use std::time::Duration;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Tells a server to stop. Clones tell the same server.
+/// Stops a server. Clones share the signal.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     drain: CancellationToken,
@@ -12,40 +12,43 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Nothing was said yet.
+    /// A signal that has not been given yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Stop accepting, and let calls in flight end in their time.
+    /// Stops accepting connections; calls in flight may finish.
     pub fn drain(&self) {
         self.drain.cancel();
     }
 
-    /// Cut what is in flight, now.
+    /// Cuts everything in flight immediately.
     pub fn abort(&self) {
         self.drain.cancel();
         self.abort.cancel();
     }
 
-    /// Waits until the server should stop accepting.
+    /// Completes when the drain begins.
     pub async fn draining(&self) {
         self.drain.cancelled().await;
     }
 
-    /// Is cancelled when what is in flight should be cut.
+    /// Cancelled when everything in flight is to be cut.
     pub(super) fn abort_token(&self) -> CancellationToken {
         self.abort.clone()
     }
 
-    /// Aborts `patience` after draining began, unless the guard is dropped before: then all ended in time.
-    pub(super) fn abort_after_drain(&self, patience: Duration) -> DropGuard {
+    /// Aborts `timeout` after the drain began, unless the guard is dropped first, as all calls ended in time.
+    pub(super) fn abort_after_drain(&self, timeout: Duration) -> DropGuard {
         let (shutdown, done) = (self.clone(), CancellationToken::new());
         let guard = done.clone().drop_guard();
         tokio::spawn(done.run_until_cancelled_owned(async move {
             shutdown.draining().await;
-            tokio::time::sleep(patience).await;
-            tracing::warn!(drain_timeout_ms = patience.as_millis(), "calls still in flight are cut");
+            tokio::time::sleep(timeout).await;
+            tracing::warn!(
+                drain_timeout_ms = timeout.as_millis(),
+                "drain timeout: calls still in flight are aborted"
+            );
             shutdown.abort();
         }));
         guard

@@ -1,4 +1,5 @@
-//! The task of one HTTP/2 stream, which ends when its call's time is over, whether or not the client takes the answer (ERR-4).
+//! The task of one HTTP/2 stream, which ends after its call's deadline even if the client does not read the response
+//! (ERR-4).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,11 +13,11 @@ use tokio::time::{Sleep, sleep_until};
 use super::call::Call;
 use super::connection::Connection;
 
-/// How long after its deadline an answer may still be taken. What is left then is dropped, and the stream reset.
+/// Time after its deadline in which a response may still be read. The rest is then dropped, and the stream reset.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Runs the streams of one connection. HTTP/2 calls the service with a request and spawns its stream at once after it, on one
-/// task, so the call of the request is that of the stream.
+/// The executor for the streams of one connection. hyper calls the service with a request and spawns its stream right after,
+/// on the same task, so the last call belongs to the spawned stream.
 #[derive(Clone)]
 pub(super) struct Streams {
     connection: Arc<Connection>,
@@ -28,7 +29,7 @@ impl Streams {
         Self { connection, next: Arc::default() }
     }
 
-    /// A request for `path` has come, whose stream is spawned next.
+    /// Registers a request for `path`, whose stream is spawned next.
     pub(super) fn begin(&self, path: &str) -> Call {
         let call = Call::new(path, Some(Arc::clone(&self.connection)));
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(call.clone());
@@ -78,8 +79,8 @@ impl<F: Future<Output = ()>> Future for StreamTask<F> {
         if this.stream.poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        // Most answers are taken at once, and need no timer.
-        let deadline = this.call.as_ref().and_then(Call::deadline_of_answer);
+        // Most responses are read at once, and need no timer.
+        let deadline = this.call.as_ref().and_then(Call::response_deadline);
         let Some(deadline) = deadline else { return Poll::Pending };
         let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline + GRACE)));
         timer.as_mut().poll(cx)

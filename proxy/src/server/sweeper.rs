@@ -1,4 +1,4 @@
-//! Drops what is expired or forgotten, a bounded amount at a time (TTL-5).
+//! Removes expired items and old tombstones, a bounded amount at a time (TTL-5).
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(super) fn start(store: Arc<dyn Lifecycle>, clock: Arc<dyn Clock>, interval: 
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(interval).await;
-            // Requests that wait get their turn between two parts of a sweep.
+            // Waiting requests run between two parts of a sweep.
             while sweep(&*store, &*clock).await {
                 tokio::task::yield_now().await;
             }
@@ -22,7 +22,7 @@ pub(super) fn start(store: Arc<dyn Lifecycle>, clock: Arc<dyn Clock>, interval: 
     })
 }
 
-/// Sweeps once; whether there is more to do at once. A sweep that fails is tried again next time.
+/// Sweeps once, and returns whether there is more to do now. A failed sweep is retried after the next interval.
 async fn sweep(store: &dyn Lifecycle, clock: &dyn Clock) -> bool {
     match AssertUnwindSafe(store.sweep(clock.now())).catch_unwind().await {
         Ok(Ok(swept)) => {

@@ -1,4 +1,4 @@
-//! TLS: the server's certificate and key, and whose certificates clients must have.
+//! TLS: the server's certificate and key, and the authorities for client certificates.
 
 use std::sync::Arc;
 
@@ -9,39 +9,39 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
-/// What TLS needs, as PEM.
+/// Certificates and keys, in PEM.
 #[derive(Clone)]
 pub struct TlsPem {
-    /// The server's certificate, followed by those that vouch for it.
+    /// The server's certificate chain.
     pub cert: Vec<u8>,
     /// Its private key.
     pub key: Vec<u8>,
-    /// Certificate authorities that each client must have a certificate of; `None`: clients need none.
+    /// Certificate authorities, one of which must have issued each client's certificate; `None`: clients need none.
     pub client_ca: Option<Vec<u8>>,
 }
 
 /// Why a certificate, a key or a client CA cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The text is not PEM with a certificate.
+    /// Not PEM with a certificate.
     #[error("{0} is not PEM with at least one certificate: {1}")]
     Certificate(&'static str, pem::Error),
-    /// The text holds no certificate.
+    /// PEM without a certificate.
     #[error("{0} holds no certificate")]
     Empty(&'static str),
-    /// The text is not PEM with a private key.
+    /// Not PEM with a private key.
     #[error("the key is not PEM with a private key: {0}")]
     Key(pem::Error),
-    /// Certificate and key do not go together, or are of a kind that is not known.
+    /// Certificate and key do not match, or are of an unsupported kind.
     #[error("the certificate and the key cannot be used: {0}")]
     Pair(rustls::Error),
-    /// The client CA is not one.
+    /// The client CA is unusable.
     #[error("the client CA cannot be used: {0}")]
     ClientCa(VerifierBuilderError),
 }
 
 impl TlsPem {
-    /// Accepts TLS connections. HTTP/1.1 is offered beside HTTP/2 only to say in words that it is not spoken.
+    /// An acceptor of TLS connections. It offers HTTP/1.1 beside HTTP/2 only to send a readable error.
     pub(super) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

@@ -1,4 +1,4 @@
-//! Bounds the calls that need no token, health and reflection: anybody can make them, so they are bounded in number and in time.
+//! Limits the number and the duration of calls that need no token, health and reflection, since any client can make them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -23,29 +23,29 @@ use tower::layer::{LayerFn, layer_fn};
 use super::call::Call;
 use super::panics::trailers;
 
-/// Streams of a kind (health is watched, reflection is asked) that are open at once.
+/// Maximum open streams of a kind (health watches, reflection).
 const MOST_STREAMS: usize = 1_024;
-/// The same, of one connection.
+/// The same, per connection.
 const MOST_OF_A_CONNECTION: usize = 8;
-/// What a refused client is told to wait.
+/// Retry delay sent to a refused client.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// How long a call may take until its answer begins: its request has a few bytes, and nothing is asked of the database.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// Time limit until the response begins: the request is a few bytes, and the database is not involved.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Refuses streams beyond the bounds, and calls whose request does not come in time.
+/// Refuses streams beyond the limits, and calls whose request does not arrive in time.
 pub(super) fn layer<S>() -> LayerFn<impl Fn(S) -> Tokenless<S> + Clone> {
-    let bounds = Bounds::new();
-    layer_fn(move |inner| Tokenless { bounds: bounds.clone(), inner })
+    let limits = Limits::new();
+    layer_fn(move |inner| Tokenless { limits: limits.clone(), inner })
 }
 
-/// The streams that are open.
+/// The open streams of each kind.
 #[derive(Clone)]
-struct Bounds {
+struct Limits {
     watches: Streams,
     reflections: Streams,
 }
 
-impl Bounds {
+impl Limits {
     fn new() -> Self {
         let streams = || Streams::at_most(MOST_STREAMS, MOST_OF_A_CONNECTION);
         Self { watches: streams(), reflections: streams() }
@@ -54,7 +54,7 @@ impl Bounds {
 
 #[derive(Clone)]
 pub(super) struct Tokenless<S> {
-    bounds: Bounds,
+    limits: Limits,
     inner: S,
 }
 
@@ -77,23 +77,23 @@ where
             return Either::Left(self.inner.call(request));
         }
         let streams = match path {
-            "/grpc.health.v1.Health/Watch" => Some(&self.bounds.watches),
-            path if path.starts_with("/grpc.reflection.") => Some(&self.bounds.reflections),
+            "/grpc.health.v1.Health/Watch" => Some(&self.limits.watches),
+            path if path.starts_with("/grpc.reflection.") => Some(&self.limits.reflections),
             _ => None,
         };
-        let place = match streams.map(|streams| streams.take(Call::of(&request).peer())) {
+        let permit = match streams.map(|streams| streams.acquire(Call::of(&request).peer())) {
             None => None,
-            Some(Some(place)) => Some(place),
+            Some(Some(permit)) => Some(permit),
             Some(None) => return Either::Right(Box::pin(async { Ok(refusal().into_http()) })),
         };
         let answer = self.inner.call(request);
         Either::Right(Box::pin(async move {
-            let Ok(answer) = tokio::time::timeout(ANSWERED_WITHIN, answer).await else {
+            let Ok(answer) = tokio::time::timeout(RESPONSE_TIMEOUT, answer).await else {
                 return Ok(status(&Error::DeadlineExceeded).into_http());
             };
-            Ok(match place {
+            Ok(match permit {
                 None => answer?,
-                Some(place) => answer?.map(|body| Body::new(Stream { body: Some(body), place })),
+                Some(permit) => answer?.map(|body| Body::new(Stream { body: Some(body), permit })),
             })
         }))
     }
@@ -117,30 +117,30 @@ struct Shared {
 struct Open {
     count: usize,
     last_id: u64,
-    /// By the address that they come from, the oldest first.
+    /// By client address, oldest first.
     peers: HashMap<Option<IpAddr>, Vec<Held>>,
 }
 
 struct Held {
     id: u64,
-    /// Tells the connections of an address apart.
+    /// Distinguishes the connections of an address.
     port: u16,
-    evicted: Arc<Evicted>,
+    eviction: Arc<Eviction>,
 }
 
-/// Whether a stream has to make room for another.
+/// The signal for a stream to make room for another.
 #[derive(Default)]
-struct Evicted {
-    evicted: AtomicBool,
+struct Eviction {
+    requested: AtomicBool,
     waker: AtomicWaker,
 }
 
-/// A stream's place, given back when it is dropped.
-struct Place {
+/// The right to have a stream open, returned on drop.
+struct Permit {
     streams: Streams,
     peer: Option<IpAddr>,
     id: u64,
-    evicted: Arc<Evicted>,
+    eviction: Arc<Eviction>,
 }
 
 impl Streams {
@@ -152,9 +152,9 @@ impl Streams {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place, unless the connection has as many as it may. Where all places are taken, the address that has the most gives
-    /// one up to an address that has fewer.
-    fn take(&self, peer: Option<SocketAddr>) -> Option<Place> {
+    /// A permit, unless the connection is at its limit. If all permits are taken, a stream of the address that has the most
+    /// is evicted for an address that has fewer.
+    fn acquire(&self, peer: Option<SocketAddr>) -> Option<Permit> {
         let (peer, port) = (peer.map(|peer| peer.ip()), peer.map_or(0, |peer| peer.port()));
         let mut open = self.lock();
         let held = open.peers.get(&peer).map_or(&[][..], Vec::as_slice);
@@ -167,20 +167,20 @@ impl Streams {
             if largest.len() <= fewer_than {
                 return None;
             }
-            let newest = largest.pop()?.evicted;
-            newest.evicted.store(true, Ordering::Release);
+            let newest = largest.pop()?.eviction;
+            newest.requested.store(true, Ordering::Release);
             newest.waker.wake();
             open.count -= 1;
         }
         open.count += 1;
         open.last_id += 1;
-        let (id, evicted) = (open.last_id, Arc::new(Evicted::default()));
-        open.peers.entry(peer).or_default().push(Held { id, port, evicted: Arc::clone(&evicted) });
-        Some(Place { streams: self.clone(), peer, id, evicted })
+        let (id, eviction) = (open.last_id, Arc::new(Eviction::default()));
+        open.peers.entry(peer).or_default().push(Held { id, port, eviction: Arc::clone(&eviction) });
+        Some(Permit { streams: self.clone(), peer, id, eviction })
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.streams.lock();
         let Some(held) = open.peers.get_mut(&self.peer) else { return };
@@ -193,10 +193,10 @@ impl Drop for Place {
     }
 }
 
-/// A stream that ends when its place is needed.
+/// A stream that ends when it is evicted.
 struct Stream {
     body: Option<Body>,
-    place: Place,
+    permit: Permit,
 }
 
 impl http_body::Body for Stream {
@@ -207,8 +207,8 @@ impl http_body::Body for Stream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.place.evicted.waker.register(cx.waker());
-        if self.place.evicted.evicted.load(Ordering::Acquire) && self.body.take().is_some() {
+        self.permit.eviction.waker.register(cx.waker());
+        if self.permit.eviction.requested.load(Ordering::Acquire) && self.body.take().is_some() {
             return Poll::Ready(Some(Ok(trailers(&refusal()))));
         }
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
@@ -234,45 +234,45 @@ mod tests {
 
     use super::*;
 
-    fn take(streams: &Streams, host: u8, port: u16) -> Option<Place> {
-        streams.take(Some(([10, 0, 0, host], port).into()))
+    fn acquire(streams: &Streams, host: u8, port: u16) -> Option<Permit> {
+        streams.acquire(Some(([10, 0, 0, host], port).into()))
     }
 
     #[test]
-    fn a_connection_has_its_share_and_gets_it_back() {
+    fn a_connection_has_its_limit_and_can_reuse_returned_permits() {
         let streams = Streams::at_most(100, 2);
-        let first = take(&streams, 1, 1).unwrap();
-        let _second = take(&streams, 1, 1).unwrap();
-        assert!(take(&streams, 1, 1).is_none());
-        let _other_connection = take(&streams, 1, 2).unwrap();
+        let first = acquire(&streams, 1, 1).unwrap();
+        let _second = acquire(&streams, 1, 1).unwrap();
+        assert!(acquire(&streams, 1, 1).is_none());
+        let _other_connection = acquire(&streams, 1, 2).unwrap();
         drop(first);
-        let _again = take(&streams, 1, 1).expect("its place was not given back");
+        let _again = acquire(&streams, 1, 1).expect("its permit was not returned");
     }
 
     #[test]
-    fn the_address_that_has_the_most_makes_room_for_one_that_has_fewer() {
+    fn the_address_with_the_most_streams_makes_room_for_one_with_fewer() {
         let streams = Streams::at_most(4, 8);
-        let mut hostile: Vec<_> = (0..4).map(|port| take(&streams, 1, port).unwrap()).collect();
-        assert!(take(&streams, 1, 9).is_none(), "its own newcomer got room");
-        let one = take(&streams, 2, 1).expect("a newcomer with none");
-        let _two = take(&streams, 2, 2).expect("a newcomer with one, where the other has three");
-        assert!(take(&streams, 2, 3).is_none(), "both have two");
-        let evicted = |place: &Place| place.evicted.evicted.load(Ordering::Acquire);
+        let mut hostile: Vec<_> = (0..4).map(|port| acquire(&streams, 1, port).unwrap()).collect();
+        assert!(acquire(&streams, 1, 9).is_none(), "evicted for the same address");
+        let one = acquire(&streams, 2, 1).expect("an address with none");
+        let _two = acquire(&streams, 2, 2).expect("an address with one, where the other has three");
+        assert!(acquire(&streams, 2, 3).is_none(), "both have two");
+        let evicted = |permit: &Permit| permit.eviction.requested.load(Ordering::Acquire);
         assert_eq!(hostile.iter().map(evicted).collect::<Vec<_>>(), [false, false, true, true]);
         assert!(!evicted(&one));
         assert_eq!(streams.lock().count, 4);
         hostile.clear();
-        assert_eq!(streams.lock().count, 2, "an evicted stream gave its place back twice");
+        assert_eq!(streams.lock().count, 2, "an evicted stream returned its permit twice");
     }
 
     #[tokio::test]
-    async fn a_stream_that_makes_room_ends_with_resource_exhausted() {
+    async fn an_evicted_stream_ends_with_resource_exhausted() {
         let streams = Streams::at_most(2, 8);
-        let _first = take(&streams, 1, 1).unwrap();
-        let place = take(&streams, 1, 2).unwrap();
-        let mut body = Stream { body: Some(Body::new(Never)), place };
+        let _first = acquire(&streams, 1, 1).unwrap();
+        let permit = acquire(&streams, 1, 2).unwrap();
+        let mut body = Stream { body: Some(Body::new(Never)), permit };
         assert!(frame(&mut body).now_or_never().is_none());
-        let _newcomer = take(&streams, 2, 1).unwrap();
+        let _newcomer = acquire(&streams, 2, 1).unwrap();
         let trailers = frame(&mut body).await.unwrap().unwrap().into_trailers().unwrap();
         assert_eq!(Status::from_header_map(&trailers).unwrap().code(), Code::ResourceExhausted);
         assert!(frame(&mut body).await.is_none());
@@ -282,7 +282,7 @@ mod tests {
         poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
     }
 
-    /// A stream that says nothing.
+    /// A stream that yields nothing.
     struct Never;
 
     impl http_body::Body for Never {
@@ -298,18 +298,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_that_does_not_come_is_given_up_and_its_place_is_free_again() {
+    async fn a_request_that_does_not_arrive_times_out_and_frees_its_permit() {
         let never = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, ()>>());
-        let bounds = Bounds::new();
+        let limits = Limits::new();
         for path in ["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch", "/no.such/Method"] {
             let mut request = Request::new(Body::empty());
             *request.uri_mut() = path.parse().unwrap();
             let begun = tokio::time::Instant::now();
-            let answer = Tokenless { bounds: bounds.clone(), inner: never }.call(request).await.unwrap();
+            let answer = Tokenless { limits: limits.clone(), inner: never }.call(request).await.unwrap();
             let code = Status::from_header_map(answer.headers()).unwrap().code();
             assert_eq!(code, Code::DeadlineExceeded, "{path}");
             assert!(begun.elapsed() < Duration::from_secs(6), "{path}");
         }
-        assert_eq!(bounds.watches.lock().count, 0);
+        assert_eq!(limits.watches.lock().count, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Ways to a server that break: what a command says of them, and that it goes on where it can.
+//! Broken connections: error messages, and resuming where possible.
 
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{Backend, Prism, Ran, json_lines, prism};
 
-/// A way to a server that can be turned to another one, and that cuts a connection after so many bytes of answers.
+/// A TCP relay to a server, which can be redirected to another one and can cut connections after a number of response bytes.
 pub(crate) struct Relay {
     address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
@@ -20,17 +20,17 @@ impl Relay {
         Self::cutting(target, vec![])
     }
 
-    /// Cuts the first connections after these many bytes of answers, and none after them.
+    /// Cuts the first connections after these numbers of response bytes, and no later ones.
     fn cutting(target: SocketAddr, mut cuts: Vec<u64>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let target = Arc::new(Mutex::new(target));
-        let turned = Arc::clone(&target);
+        let current = Arc::clone(&target);
         cuts.reverse();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let cut = cuts.pop().unwrap_or(u64::MAX);
-                let target = *turned.lock().unwrap();
+                let target = *current.lock().unwrap();
                 thread::spawn(move || relay(&client, target, cut));
             }
         });
@@ -41,12 +41,12 @@ impl Relay {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn turn_to(&self, target: SocketAddr) {
+    pub(crate) fn redirect(&self, target: SocketAddr) {
         *self.target.lock().unwrap() = target;
     }
 }
 
-/// Copies both ways until either end is closed or the answers are cut.
+/// Copies both ways until either end closes or the responses are cut.
 fn relay(client: &TcpStream, target: SocketAddr, cut: u64) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
@@ -65,23 +65,23 @@ fn get_from(endpoint: &str, more: &[&str]) -> Ran {
 }
 
 #[test]
-fn where_no_server_answers_it_is_said_how_to_start_one() {
+fn a_refused_connection_is_reported_with_how_to_start_a_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let ran = get_from(&endpoint, &[]);
     assert_eq!(ran.code, 1);
-    let said = format!("prism: no server answers at {endpoint}; start one with 'prism serve'");
-    assert!(ran.stderr.starts_with(&said), "{}", ran.stderr);
+    let message = format!("prism: no server answers at {endpoint}; start one with 'prism serve'");
+    assert!(ran.stderr.starts_with(&message), "{}", ran.stderr);
 }
 
 #[test]
-fn a_connection_that_breaks_under_a_call_is_unavailable() {
+fn a_connection_broken_during_a_call_is_unavailable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
         for client in listener.incoming().map_while(Result::ok) {
-            // What a client says first is longer than this; then it is hung up on.
+            // Closes within the client's preface, which is longer than this.
             let _ = (&client).read_exact(&mut [0; 30]);
         }
     });
@@ -91,7 +91,7 @@ fn a_connection_that_breaks_under_a_call_is_unavailable() {
 }
 
 #[test]
-fn a_server_that_says_nothing_is_given_up_when_the_time_is_over() {
+fn a_silent_server_exceeds_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let ran = get_from(&endpoint, &["--timeout", "100ms"]);
@@ -101,7 +101,7 @@ fn a_server_that_says_nothing_is_given_up_when_the_time_is_over() {
 }
 
 #[test]
-fn a_scan_and_an_export_that_are_cut_pick_themselves_up() {
+fn a_scan_and_an_export_resume_after_a_cut() {
     let direct = Prism::serve(Backend::Memory);
     let line = |at| {
         format!("{{\"id\":\"r{at:03}\",\"items\":[{{\"key\":\"k\",\"value\":\"{}\"}}]}}\n", "v".repeat(9_000))
@@ -114,11 +114,11 @@ fn a_scan_and_an_export_that_are_cut_pick_themselves_up() {
     let scan = Relay::cutting(direct.address(), cuts());
     assert!(
         direct.ok(&["scan", "n", "--json", "--endpoint", &scan.endpoint()]) == whole,
-        "the scan is not whole"
+        "the scan is incomplete"
     );
     let export = Relay::cutting(direct.address(), cuts());
     assert!(
         direct.ok(&["export", "n", "--endpoint", &export.endpoint()]) == input,
-        "the export is not whole"
+        "the export is incomplete"
     );
 }

@@ -1,4 +1,4 @@
-//! put, get, delete, scan and describe, for people and for programs.
+//! put, get, delete, scan and describe, with text and JSON output.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Backend, Prism, json_lines};
 
 #[test]
-fn what_is_put_is_read_back_as_text_and_as_json() {
+fn put_items_are_read_back_as_text_and_as_json() {
     let prism = Prism::serve(Backend::Memory);
     let put = prism.ok(&["put", "demo", "user:1", "name=Alice", "bio=a=b\nc"]);
     assert_eq!(put, "name: version 1\nbio: version 2\n");
@@ -29,7 +29,7 @@ fn what_is_put_is_read_back_as_text_and_as_json() {
 }
 
 #[test]
-fn each_command_is_one_of_the_abstraction_too() {
+fn each_command_also_exists_under_its_abstraction() {
     let prism = Prism::serve(Backend::Memory);
     assert_eq!(prism.ok(&["kv", "put", "demo", "user:1", "name=Alice"]), "name: version 1\n");
     for command in ["get", "delete", "scan", "describe", "import", "export"] {
@@ -44,7 +44,7 @@ fn each_command_is_one_of_the_abstraction_too() {
 }
 
 #[test]
-fn bytes_are_put_by_escapes_and_files_and_read_back_raw() {
+fn bytes_are_put_with_escapes_and_files_and_read_back_raw() {
     let prism = Prism::serve(Backend::Memory);
     std::fs::write(prism.path("photo"), b"\xff\x00\n").unwrap();
     prism.ok(&["put", "n", "r", "--escaped", "k\\xff=\\x00\\\\", "--file", "photo=photo"]);
@@ -64,7 +64,7 @@ fn bytes_are_put_by_escapes_and_files_and_read_back_raw() {
 }
 
 #[test]
-fn get_chooses_by_keys_prefix_range_limit_and_direction() {
+fn get_selects_by_keys_prefix_range_limit_and_direction() {
     let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "r", "a=1", "b=2", "ba=3", "c=4"]);
     let keys = |args: &[&str]| {
@@ -96,16 +96,16 @@ fn get_and_scan_follow_the_pages_to_their_end() {
 }
 
 #[test]
-fn a_record_that_is_not_there_is_no_items_and_no_error() {
+fn a_missing_record_has_no_items_and_is_not_an_error() {
     let prism = Prism::serve(Backend::Memory);
-    for args in [["get", "n", "nobody"].as_slice(), &["scan", "n"]] {
+    for args in [["get", "n", "missing"].as_slice(), &["scan", "n"]] {
         let text = prism.run(args);
         assert_eq!((text.code, text.stdout.as_str(), text.stderr.as_str()), (0, "", "no items\n"));
         let json = prism.run(&[args, &["--json"]].concat());
         assert_eq!((json.code, json.stdout.as_str(), json.stderr.as_str()), (0, "", ""));
     }
-    let raw = prism.run(&["get", "n", "nobody", "k", "--raw"]);
-    assert_eq!((raw.code, raw.stderr.as_str()), (1, "prism: the record 'nobody' has no item 'k'\n"));
+    let raw = prism.run(&["get", "n", "missing", "k", "--raw"]);
+    assert_eq!((raw.code, raw.stderr.as_str()), (1, "prism: the record 'missing' has no item 'k'\n"));
 }
 
 #[test]
@@ -153,12 +153,12 @@ fn a_ttl_is_kept_and_shown() {
 }
 
 #[test]
-fn delete_removes_what_is_said_and_refuses_to_guess() {
+fn delete_removes_the_selected_items_and_needs_a_selection() {
     let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "r", "a=1", "b=2", "ba=3", "c=4"]);
-    let unsaid = prism.run(&["delete", "n", "r"]);
-    assert_eq!(unsaid.code, 2);
-    assert!(unsaid.stderr.contains("--all for every item"), "{}", unsaid.stderr);
+    let unselected = prism.run(&["delete", "n", "r"]);
+    assert_eq!(unselected.code, 2);
+    assert!(unselected.stderr.contains("--all for every item"), "{}", unselected.stderr);
     assert_eq!(prism.ok(&["delete", "n", "r", "--prefix", "b"]), "2 items deleted\n");
     assert_eq!(prism.ok(&["delete", "n", "r", "a", "nothing"]), "1 item deleted\n");
     assert_eq!(prism.ok(&["delete", "n", "r", "--all", "--json"]), "{\"deleted_count\":1}\n");
@@ -182,12 +182,13 @@ fn scan_reads_a_namespace_in_the_order_of_ids_and_keys() {
 }
 
 #[test]
-fn describe_says_versions_capabilities_and_limits() {
+fn describe_prints_versions_capabilities_and_limits() {
     let prism = Prism::serve(Backend::Memory);
     let text = prism.ok(&["describe"]);
-    for said in ["contract version  1.0", "CONDITIONAL_WRITES, PRIORITY_TOKENS", "max_value_bytes 1,048,576"]
+    for expected in
+        ["contract version  1.0", "CONDITIONAL_WRITES, PRIORITY_TOKENS", "max_value_bytes 1,048,576"]
     {
-        assert!(text.contains(said), "{said} is not in {text}");
+        assert!(text.contains(expected), "{expected} is not in {text}");
     }
     let json = &json_lines(&prism.ok(&["describe", "demo", "--json"]))[0];
     assert_eq!(json["limits"]["max_put_items"], json!(1_000));
@@ -195,11 +196,15 @@ fn describe_says_versions_capabilities_and_limits() {
 }
 
 #[test]
-fn a_refused_request_says_every_field_and_what_is_allowed() {
+fn a_refused_request_lists_every_field_and_what_is_allowed() {
     let prism = Prism::serve(Backend::Memory);
     let one = prism.run(&["put", "Bad", "r", "k=v"]);
     assert_eq!(one.code, 1);
-    assert!(one.stderr.starts_with("prism: INVALID_ARGUMENT: namespace: must be of a-z"), "{}", one.stderr);
+    assert!(
+        one.stderr.starts_with("prism: INVALID_ARGUMENT: namespace: is malformed; a-z"),
+        "{}",
+        one.stderr
+    );
     assert_eq!(one.stderr.lines().count(), 1);
     let long = format!("{}=v", "k".repeat(1_025));
     let two = prism.run(&["put", "Bad", "r", &long]);
@@ -210,7 +215,7 @@ fn a_refused_request_says_every_field_and_what_is_allowed() {
 }
 
 #[test]
-fn wrong_use_is_exit_code_2() {
+fn wrong_usage_is_exit_code_2() {
     let prism = Prism::serve(Backend::Memory);
     for args in [
         ["put", "n", "r"].as_slice(),
@@ -232,12 +237,12 @@ fn wrong_use_is_exit_code_2() {
     ] {
         let ran = prism.run(args);
         assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);
-        assert!(!ran.stderr.is_empty(), "{args:?} says nothing");
+        assert!(!ran.stderr.is_empty(), "{args:?} prints nothing");
     }
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_a_command_quietly() {
+fn a_closed_output_ends_a_command_silently() {
     let prism = Prism::serve(Backend::Memory);
     for part in 0..4 {
         let value = format!("k={}", "v".repeat(100_000));

@@ -1,4 +1,4 @@
-//! A full export into another database: what comes out there is what was here.
+//! Moving a full export into another database: the content stays the same.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{Backend, Prism, Ran, json_lines, records};
 
-/// Items with every kind of metadata, and writes that do not come in the order of keys.
+/// Items with every kind of metadata, written in another order than that of their keys.
 fn filled(backend: Backend) -> Prism {
     let prism = Prism::serve(backend);
     prism.ok(&["put", "n", "b", "k=1", "z=2"]);
@@ -26,7 +26,7 @@ fn export(prism: &Prism) -> String {
     prism.ok(&["export", "n", "--full"])
 }
 
-/// Each item less its version, and the items' places in the order of versions.
+/// The items without their versions, and their indices in the order of versions.
 fn compared(export: &str) -> (Vec<Value>, Vec<usize>) {
     let mut items = json_lines(export);
     let versions: Vec<_> = items
@@ -64,22 +64,22 @@ fn a_full_import_keeps_times_tokens_expiry_and_the_order_of_versions() {
         fs::write(prism.path("out"), &exported).unwrap();
         let ran = import_full(&prism, &[]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        let said =
+        let message =
             "importing into the sqlite database new.db\nimported 5 items with versions, tokens and times in ";
-        assert!(ran.stderr.starts_with(said), "{}", ran.stderr);
-        assert!(!prism.path("out.prism-full-progress").exists(), "nothing is left to go on with");
+        assert!(ran.stderr.starts_with(message), "{}", ran.stderr);
+        assert!(!prism.path("out.prism-full-progress").exists(), "the progress file is left behind");
 
         let new = serve_new(&prism);
-        let there = export(&new);
-        assert_eq!(compared(&there), compared(&exported));
-        // The token came along: a late retry of an old write changes nothing.
+        let imported = export(&new);
+        assert_eq!(compared(&imported), compared(&exported));
+        // The token was imported: a late retry of an old write changes nothing.
         new.ok(&["put", "n", "a", "k=late", "--token", "8"]);
-        assert_eq!(export(&new), there);
+        assert_eq!(export(&new), imported);
     }
 }
 
 #[test]
-fn a_full_import_works_beside_a_server_of_the_same_database() {
+fn a_full_import_works_while_a_server_uses_the_same_database() {
     let (prism, new) = (filled(Backend::Memory), Prism::serve(Backend::Sqlite));
     let exported = export(&prism);
     fs::write(prism.path("out"), &exported).unwrap();
@@ -93,7 +93,7 @@ fn a_full_import_works_beside_a_server_of_the_same_database() {
 }
 
 #[test]
-fn an_item_that_is_there_already_is_refused_unless_it_is_the_same() {
+fn an_existing_item_is_refused_unless_it_is_the_same() {
     let (prism, new) = (filled(Backend::Memory), Prism::serve(Backend::Sqlite));
     let exported = export(&prism);
     fs::write(prism.path("out"), &exported).unwrap();
@@ -110,17 +110,13 @@ fn an_item_that_is_there_already_is_refused_unless_it_is_the_same() {
     let refused = import(&[]);
     assert_eq!(refused.code, 1);
     assert!(
-        refused.stderr.contains("\nprism: out:4: the database holds another 'k' of 'b' already"),
+        refused.stderr.contains("\nprism: out:4: the database already holds a different 'k' of 'b'"),
         "{}",
         refused.stderr
     );
-    assert!(
-        refused.stderr.ends_with("of 5 items are safe; go on from there with --resume\n"),
-        "{}",
-        refused.stderr
-    );
+    assert!(refused.stderr.ends_with("of 5 items are safe; continue with --resume\n"), "{}", refused.stderr);
     let skipped = import(&["--on-error", "skip"]);
-    assert_eq!(skipped.code, 1, "an import that left something out did not do all that it was asked");
+    assert_eq!(skipped.code, 1, "an import with skipped lines is incomplete");
     assert!(skipped.stderr.ends_with("; skipped 1 line\n"), "{}", skipped.stderr);
     assert_eq!(new.ok(&["get", "n", "b", "k", "--json"]).matches("changed").count(), 1);
 }
@@ -134,7 +130,7 @@ fn an_expired_item_is_left_out_and_its_token_is_kept() {
              {more}\"created_at\":\"2020-01-01T00:00:00Z\",\"updated_at\":\"2020-01-01T00:00:00Z\"}}]}}\n"
         )
     };
-    // Expired a year ago, so that the token would have been forgotten, and expired a moment ago.
+    // Expired years ago, beyond the tombstone retention, and expired just now.
     let now = Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap().stdout;
     let now = String::from_utf8(now).unwrap();
     let recent =
@@ -149,7 +145,7 @@ fn an_expired_item_is_left_out_and_its_token_is_kept() {
 }
 
 #[test]
-fn a_full_import_that_is_killed_is_gone_on_with_and_the_order_holds() {
+fn a_killed_full_import_resumes_and_keeps_the_order() {
     let source = Prism::serve(Backend::Memory);
     let input = records(6_000);
     assert_eq!(source.run_on(input.as_bytes(), &["import", "n", "-"]).code, 0);
@@ -160,14 +156,14 @@ fn a_full_import_that_is_killed_is_gone_on_with_and_the_order_holds() {
         .spawn()
         .unwrap();
     let progress = source.path("out.prism-full-progress");
-    // It has begun to write, and said so, and is not at the end.
+    // Waits until some progress is saved, before the end.
     let safe = loop {
         let text = fs::read_to_string(&progress).unwrap_or_default();
         let safe = serde_json::from_str::<Value>(&text).ok().and_then(|saved| saved["items"].as_u64());
         if let Some(safe) = safe.filter(|safe| *safe > 0) {
             break safe;
         }
-        assert!(import.try_wait().unwrap().is_none(), "the import was over before it was killed");
+        assert!(import.try_wait().unwrap().is_none(), "the import ended before it was killed");
     };
     import.kill().unwrap();
     import.wait().unwrap();
@@ -176,35 +172,36 @@ fn a_full_import_that_is_killed_is_gone_on_with_and_the_order_holds() {
     let elsewhere = source.run(&["import", "n", "out", "--full", "--database", "other.db", "--resume"]);
     assert_eq!(elsewhere.code, 1);
     assert!(
-        elsewhere.stderr.contains("is of an import into 'n' of the sqlite database new.db, not 'n' of"),
+        elsewhere.stderr.contains("is from an import into 'n' of the sqlite database new.db, not 'n' of"),
         "{}",
         elsewhere.stderr
     );
 
     let resumed = import_full(&source, &["--resume"]);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
-    assert!(resumed.stderr.contains("\ngoing on after "), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("\nresuming after "), "{}", resumed.stderr);
     assert_eq!(compared(&export(&serve_new(&source))), compared(&exported));
 }
 
 #[test]
-fn a_server_takes_no_full_export_and_a_full_import_no_other() {
+fn an_import_through_a_server_refuses_a_full_export_and_a_full_import_any_other() {
     let prism = filled(Backend::Memory);
     fs::write(prism.path("out"), export(&prism)).unwrap();
     let refused = prism.run(&["import", "n", "out"]);
     assert_eq!(refused.code, 1);
-    let said = "prism: out:1: items[0].version is of a full export, and a server makes it anew; import with --full to keep it";
-    assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    let message = "prism: out:1: items[0].version belongs to a full export, and a server assigns its own; import with --full to keep it";
+    assert!(refused.stderr.contains(message), "{}", refused.stderr);
 
     fs::write(prism.path("out"), records(2)).unwrap();
     let refused = import_full(&prism, &[]);
     assert_eq!(refused.code, 1);
-    let said = "prism: out:1: items holds 2 items; a line of a full export holds 1\n  nothing was written\n";
-    assert!(refused.stderr.ends_with(said), "{}", refused.stderr);
+    let message =
+        "prism: out:1: items holds 2 items; a line of a full export holds 1\n  nothing was written\n";
+    assert!(refused.stderr.ends_with(message), "{}", refused.stderr);
 }
 
 #[test]
-fn a_full_import_says_what_it_needs() {
+fn a_full_import_reports_wrong_usage() {
     let folder = TempDir::new().unwrap();
     let run = |args: &[&str]| -> Ran {
         crate::support::prism().current_dir(folder.path()).args(args).output().unwrap().into()
@@ -219,7 +216,7 @@ fn a_full_import_says_what_it_needs() {
     fs::write(folder.path().join("in"), "").unwrap();
     let memory = run(&["import", "n", "in", "--full", "--config", "c.yaml"]);
     assert_eq!(memory.code, 2);
-    assert!(memory.stderr.contains("database.type is memory, which would keep nothing"), "{}", memory.stderr);
+    assert!(memory.stderr.contains("database.type is memory, which persists nothing"), "{}", memory.stderr);
     fs::write(folder.path().join("c.yaml"), "database:\n  tipe: sqlite\n").unwrap();
     let typo = run(&["import", "n", "in", "--full", "--config", "c.yaml"]);
     assert_eq!(typo.code, 2);
@@ -232,21 +229,19 @@ fn a_full_import_says_what_it_needs() {
     let checked = run(&["import", "n", "in", "--full", "--check", "--on-error", "skip"]);
     assert_eq!(checked.code, 1);
     assert!(checked.stderr.ends_with("checked 0 items; skipped 2 lines\n"), "{}", checked.stderr);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a check writes nothing");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the check wrote a file");
 }
 
 #[tokio::test]
-async fn a_laptops_sqlite_moves_up_to_postgres_and_back() {
-    if prism_testkit::skips(
-        prism_testkit::Backend::Postgres,
-        "a_laptops_sqlite_moves_up_to_postgres_and_back",
-    ) {
+async fn a_sqlite_database_moves_to_postgres_and_back() {
+    if prism_testkit::skips(prism_testkit::Backend::Postgres, "a_sqlite_database_moves_to_postgres_and_back")
+    {
         return;
     }
     let laptop = filled(Backend::Sqlite);
     let more = records(500);
     assert_eq!(laptop.run_on(more.as_bytes(), &["import", "n", "-"]).code, 0);
-    // Written again in another order than that of keys.
+    // Rewritten in another order than that of keys.
     for at in [7, 3, 499] {
         laptop.ok(&["put", "n", &format!("r{at:06}"), "b=again", "--token", "3", "--ttl", "1h"]);
     }
@@ -260,10 +255,10 @@ async fn a_laptops_sqlite_moves_up_to_postgres_and_back() {
     fs::write(production.path("out"), &exported).unwrap();
     let ran = production.run(&["import", "n", "out", "--full", "--config", "config.yaml"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let there = export(&production);
-    assert_eq!(compared(&there), compared(&exported));
+    let imported = export(&production);
+    assert_eq!(compared(&imported), compared(&exported));
 
-    fs::write(laptop.path("out"), &there).unwrap();
+    fs::write(laptop.path("out"), &imported).unwrap();
     let ran = import_full(&laptop, &[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(compared(&export(&serve_new(&laptop))), compared(&exported));

@@ -1,4 +1,4 @@
-//! import and export: what goes in comes out, and what is wrong is said with its line.
+//! import and export: round trips, and errors with their line numbers.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Backend, Prism, json_lines, records};
 
-/// Everything the format can say but expiry, in canonical form.
+/// Every feature of the format except expiry, in canonical form.
 const HOSTILE: &str = concat!(
     r#"{"id":" \"\\/é\u0001","items":[{"key_base64":"AP8=","value_base64":"//79"},{"key":"\b\f\n\r\t","value":""},"#,
     r#"{"key":"'%_\\","value":"\u0000"},{"key":"A","value":"\u001f"},{"key":"a","value":"x","content_type":"text/plain"},"#,
@@ -18,7 +18,7 @@ const HOSTILE: &str = concat!(
 );
 
 #[test]
-fn an_export_of_what_was_imported_is_the_same_byte_for_byte() {
+fn an_export_equals_the_import_byte_for_byte() {
     for backend in [Backend::Memory, Backend::Sqlite] {
         let prism = Prism::serve(backend);
         fs::write(prism.path("in"), HOSTILE).unwrap();
@@ -29,12 +29,12 @@ fn an_export_of_what_was_imported_is_the_same_byte_for_byte() {
         assert!(exported.stderr.starts_with("exported 2 records, 8 items, "), "{}", exported.stderr);
         assert_eq!(fs::read_to_string(prism.path("out")).unwrap(), HOSTILE);
         assert_eq!(prism.ok(&["export", "n"]), HOSTILE);
-        assert!(!prism.path("in.prism-progress").exists(), "nothing is left to go on with");
+        assert!(!prism.path("in.prism-progress").exists(), "the progress file is left behind");
     }
 }
 
 #[test]
-fn a_record_of_more_than_a_put_holds_goes_through_several_lines() {
+fn a_record_above_the_limits_of_a_put_takes_several_lines() {
     let prism = Prism::serve(Backend::Memory);
     let part = |from: usize, to: usize| {
         let items: Vec<_> = (from..to).map(|at| format!(r#"{{"key":"{at:05}","value":"v"}}"#)).collect();
@@ -48,7 +48,7 @@ fn a_record_of_more_than_a_put_holds_goes_through_several_lines() {
 }
 
 #[test]
-fn an_export_can_be_of_one_record_or_of_one_prefix() {
+fn an_export_can_be_limited_to_a_record_or_a_prefix() {
     let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "a", "x1=1", "y=2"]);
     prism.ok(&["put", "n", "b", "x2=3"]);
@@ -62,7 +62,7 @@ fn an_export_can_be_of_one_record_or_of_one_prefix() {
 }
 
 #[test]
-fn a_refused_export_leaves_the_file_that_is_there() {
+fn a_refused_export_leaves_the_existing_file() {
     let prism = Prism::serve(Backend::Memory);
     fs::write(prism.path("out"), "precious").unwrap();
     let refused = prism.run(&["export", "Bad", "out"]);
@@ -72,33 +72,33 @@ fn a_refused_export_leaves_the_file_that_is_there() {
 }
 
 #[test]
-fn a_bad_line_stops_the_import_and_after_it_is_mended_it_goes_on() {
+fn a_bad_line_stops_the_import_which_resumes_after_it_is_fixed() {
     let prism = Prism::serve(Backend::Memory);
     let good = records(5);
     let bad = good.replace(r#"{"id":"r000003","#, r#"{"ID":"r000003","#);
     fs::write(prism.path("in"), &bad).unwrap();
     let stopped = prism.run(&["import", "n", "in"]);
     assert_eq!(stopped.code, 1);
-    let said = "prism: in:4: unknown field `ID`, expected `id` or `items` (at byte 5 of the line)\n  \
-                lines 1 to 3 are safe; go on from there with --resume\n";
-    assert!(stopped.stderr.ends_with(said), "{}", stopped.stderr);
-    assert_eq!(prism.ok(&["export", "n"]), records(3), "nothing after the bad line was written");
+    let message = "prism: in:4: unknown field `ID`, expected `id` or `items` (at byte 5 of the line)\n  \
+                lines 1 to 3 are safe; continue with --resume\n";
+    assert!(stopped.stderr.ends_with(message), "{}", stopped.stderr);
+    assert_eq!(prism.ok(&["export", "n"]), records(3), "a line after the bad one was written");
 
     fs::write(prism.path("in"), &good).unwrap();
     let resumed = prism.run(&["import", "n", "in", "--resume"]);
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
-    assert!(resumed.stderr.starts_with("going on after line 3\nimported 2 lines, "), "{}", resumed.stderr);
+    assert!(resumed.stderr.starts_with("resuming after line 3\nimported 2 lines, "), "{}", resumed.stderr);
     assert_eq!(prism.ok(&["export", "n"]), good);
 }
 
 #[test]
-fn bad_lines_are_skipped_and_counted_where_that_is_asked_for() {
+fn bad_lines_are_skipped_and_counted_on_request() {
     let prism = Prism::serve(Backend::Memory);
     let lines = records(3);
     let input = format!("{{}}\n{lines}[]\n");
     fs::write(prism.path("in"), input).unwrap();
     let ran = prism.run(&["import", "n", "in", "--on-error", "skip"]);
-    assert_eq!(ran.code, 1, "an import that left something out did not do all that it was asked");
+    assert_eq!(ran.code, 1, "an import with skipped lines is incomplete");
     assert!(ran.stderr.contains("in:1: missing field `id`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("in:5: "), "{}", ran.stderr);
     assert!(ran.stderr.contains("skipped 2 bad lines"), "{}", ran.stderr);
@@ -127,7 +127,7 @@ fn a_check_needs_no_server_and_writes_nothing() {
 }
 
 #[test]
-fn expired_items_are_left_out_and_said_and_others_keep_their_expiry() {
+fn expired_items_are_left_out_and_reported_and_others_keep_their_expiry() {
     let prism = Prism::serve(Backend::Memory);
     let input = concat!(
         r#"{"id":"a","items":[{"key":"gone","value":"","expires_at":"2001-01-01T00:00:00Z"},"#,
@@ -139,7 +139,7 @@ fn expired_items_are_left_out_and_said_and_others_keep_their_expiry() {
     let items = json_lines(&prism.ok(&["get", "n", "a", "--json"]));
     assert_eq!(items.len(), 2);
     let expires = items[0]["expires_at"].as_str().unwrap();
-    // What is sent is the time left, so the moment is as exact as the two clocks and the way between them.
+    // The remaining time is sent, so the precision depends on both clocks and the network delay.
     assert!(expires.starts_with("8999-12-31T23:") || expires.starts_with("9000-01-01T00:0"), "{expires}");
     assert!(items[1].get("expires_at").is_none());
 }
@@ -151,12 +151,12 @@ fn progress_of_another_file_or_namespace_is_refused() {
     assert_eq!(prism.run(&["import", "n", "in"]).code, 1);
     let elsewhere = prism.run(&["import", "other", "in", "--resume"]);
     assert_eq!(elsewhere.code, 1);
-    assert!(elsewhere.stderr.contains("is of an import into 'n', not 'other'"), "{}", elsewhere.stderr);
+    assert!(elsewhere.stderr.contains("is from an import into 'n', not 'other'"), "{}", elsewhere.stderr);
     fs::write(prism.path("in"), records(4).replace("r000001", "r00000x")).unwrap();
     let changed = prism.run(&["import", "n", "in", "--resume"]);
     assert_eq!(changed.code, 1);
     assert!(
-        changed.stderr.contains("the first 3 lines of in are not those that were imported"),
+        changed.stderr.contains("the first 3 lines of in differ from those that were imported"),
         "{}",
         changed.stderr
     );

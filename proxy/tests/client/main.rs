@@ -1,4 +1,4 @@
-//! The client commands through the binary itself, against a server that is the binary too.
+//! The client commands, run by the binary against a server that the binary runs too.
 #![cfg(unix)]
 
 mod broken;

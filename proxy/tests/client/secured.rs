@@ -1,4 +1,4 @@
-//! Commands to a server that asks for a token, speaks TLS, and asks for a client's certificate.
+//! Commands to a server that requires a token, TLS, or a client certificate.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 
 use crate::support::{Backend, Prism};
 
-/// A certificate for `name` and its key, as PEM.
+/// A certificate for `name` and its private key, as PEM.
 fn certificate(authority: &CertifiedIssuer<'_, KeyPair>, name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -14,7 +14,7 @@ fn certificate(authority: &CertifiedIssuer<'_, KeyPair>, name: &str) -> (String,
 }
 
 #[test]
-fn a_token_comes_from_the_file_that_is_named_or_else_from_the_environment() {
+fn a_token_file_takes_precedence_over_the_environment() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     write(
@@ -48,7 +48,7 @@ fn a_token_comes_from_the_file_that_is_named_or_else_from_the_environment() {
 }
 
 #[test]
-fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for() {
+fn tls_needs_the_authority_the_name_and_the_required_client_certificate() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
     let mut params = CertificateParams::new(vec![]).unwrap();
@@ -71,9 +71,9 @@ fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for
     let describe = |parts: &[&[&str]]| {
         prism.run(&[&["describe", "--endpoint", &endpoint], parts.concat().as_slice()].concat())
     };
-    let spoken = describe(&[ca, domain, identity]);
-    assert_eq!(spoken.code, 0, "{}", spoken.stderr);
-    assert!(spoken.stdout.contains("contract version"), "{}", spoken.stdout);
+    let accepted = describe(&[ca, domain, identity]);
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+    assert!(accepted.stdout.contains("contract version"), "{}", accepted.stdout);
     for (missing, option, parts) in [
         ("ca", "--tls-ca FILE", [domain, identity]),
         ("name", "--tls-domain NAME", [ca, identity]),
@@ -88,7 +88,7 @@ fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for
         );
         assert!(refused.stderr.contains(option), "without the {missing}: {}", refused.stderr);
     }
-    // As long as it is a race between the alert and the request, one time proves little.
+    // Repeated, since the alert races with the request.
     for command in [&["describe"][..], &["health"], &["get", "n", "r"], &["scan", "n"]].repeat(5) {
         let args = [command, &["--endpoint", &endpoint], ca, domain].concat();
         let refused = prism.run(&args);
@@ -101,22 +101,22 @@ fn tls_needs_the_authority_the_name_and_the_certificate_that_the_server_asks_for
         );
     }
     let name = describe(&[ca, identity]);
-    assert!(name.stderr.contains("certificate not valid for name"), "what is wrong is said: {}", name.stderr);
-    assert!(!name.stderr.contains("prism serve"), "a server is there: {}", name.stderr);
+    assert!(name.stderr.contains("certificate not valid for name"), "the reason is missing: {}", name.stderr);
+    assert!(!name.stderr.contains("prism serve"), "a server is running: {}", name.stderr);
     for command in [&["describe"][..], &["health"]] {
-        let plain = prism.run(&[command, &["--endpoint", prism.endpoint()]].concat());
-        assert_eq!(plain.code, 1);
+        let plaintext = prism.run(&[command, &["--endpoint", prism.endpoint()]].concat());
+        assert_eq!(plaintext.code, 1);
         assert!(
-            plain.stderr.contains("the server speaks TLS, and the endpoint is http://"),
+            plaintext.stderr.contains("the server speaks TLS, and the endpoint is http://"),
             "{}",
-            plain.stderr
+            plaintext.stderr
         );
-        assert!(plain.stderr.contains("write the endpoint as https://host:port"), "{}", plain.stderr);
+        assert!(plaintext.stderr.contains("write the endpoint as https://host:port"), "{}", plaintext.stderr);
     }
 }
 
 #[test]
-fn a_server_without_tls_is_told_from_one_with_it() {
+fn tls_to_a_server_without_tls_is_reported() {
     let prism = Prism::serve(Backend::Memory);
     let endpoint = prism.endpoint().replace("http://", "https://");
     fs::write(
@@ -139,7 +139,7 @@ fn a_server_without_tls_is_told_from_one_with_it() {
 }
 
 #[test]
-fn a_server_that_takes_a_connection_and_says_nothing_is_given_up_with_and_without_tls() {
+fn a_silent_server_times_out_with_and_without_tls() {
     let prism = Prism::serve(Backend::Memory);
     fs::write(
         prism.path("ca"),

@@ -1,4 +1,4 @@
-//! A server in a folder of its own, and the binary run against it.
+//! A server in a separate folder, and the binary as its client.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// `prism` without anything of this process' environment that it would read.
+/// `prism` without the environment variables that it reads.
 pub(crate) fn prism() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prism"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -19,15 +19,15 @@ pub(crate) fn prism() -> Command {
     command
 }
 
-/// Which backend a server has.
+/// A server's backend.
 #[derive(Clone, Copy)]
 pub(crate) enum Backend {
     Memory,
-    /// With its file in the server's folder.
+    /// The file is in the server's folder.
     Sqlite,
 }
 
-/// A folder, and a server that is ended with its test.
+/// A folder, and a server that is killed at the end of the test.
 pub(crate) struct Prism {
     pub(crate) folder: TempDir,
     backend: Backend,
@@ -47,13 +47,13 @@ impl Prism {
         Self::serve_in(tempfile::tempdir().unwrap(), backend)
     }
 
-    /// Serves with the `config.yaml` of `folder`, if there is one.
+    /// Serves with `config.yaml` in `folder`, if it exists.
     pub(crate) fn serve_in(folder: TempDir, backend: Backend) -> Self {
         let (child, endpoint) = start(folder.path(), backend);
         Self { folder, backend, child, endpoint }
     }
 
-    /// Ends the server as a crash would: SIGKILL.
+    /// Kills the server with SIGKILL, like a crash.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -76,7 +76,7 @@ impl Prism {
         self.folder.path().join(name)
     }
 
-    /// A client command in the folder, not yet run.
+    /// A client command in the folder, not yet started.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = prism();
         command.current_dir(self.folder.path()).env("PRISM_ENDPOINT", &self.endpoint).args(args);
@@ -88,18 +88,18 @@ impl Prism {
         self.command(args).output().unwrap().into()
     }
 
-    /// Runs a client command that must do well; answers what it wrote.
+    /// Runs a client command that must succeed; returns its standard output.
     pub(crate) fn ok(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
         ran.stdout
     }
 
-    /// Runs a client command on what is given on standard input.
+    /// Runs a client command with `input` on standard input.
     pub(crate) fn run_on(&self, input: &[u8], args: &[&str]) -> Ran {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        // One that ends without reading its input is not this line's to judge.
+        // A command may exit without reading its input.
         let _ = stdin.write_all(input);
         drop(stdin);
         child.wait_with_output().unwrap().into()
@@ -120,22 +120,22 @@ fn start(folder: &Path, backend: Backend) -> (Child, String) {
     }
     let mut child = command.spawn().unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap());
-    // What is said of the database may come first.
+    // Lines about the database may come first.
     let address = loop {
         let mut line = String::new();
         log.read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
-        if let Some(address) = said["address"].as_str() {
+        let entry: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
+        if let Some(address) = entry["address"].as_str() {
             break address.to_owned();
         }
     };
     let endpoint = format!("http://{address}");
-    // A server whose log nobody reads would come to wait for its reader.
+    // Drains the log, so that the pipe does not fill up.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     (child, endpoint)
 }
 
-/// What a command left.
+/// The result of a command.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) stdout: String,
@@ -145,7 +145,7 @@ pub(crate) struct Ran {
 impl From<Output> for Ran {
     fn from(output: Output) -> Self {
         Self {
-            code: output.status.code().expect("it ended by itself"),
+            code: output.status.code().expect("ended by a signal"),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }

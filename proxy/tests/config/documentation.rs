@@ -1,4 +1,4 @@
-//! The example and the reference of the documentation are what the table of keys says.
+//! The documented example and reference match the table of keys.
 
 use std::path::Path;
 
@@ -9,16 +9,16 @@ fn text(path: &str) -> String {
 }
 
 #[test]
-fn the_example_is_what_check_config_explains() {
+fn the_example_equals_the_output_of_check_config_explain() {
     let same = text("fixtures/config/prism.yaml") == Config::example();
     assert!(same, "fixtures/config/prism.yaml differs from the table of keys; run `cargo xtask docs`");
 }
 
 #[test]
-fn the_page_holds_the_reference_of_every_key() {
+fn the_page_contains_the_reference_of_every_key() {
     let page = text("docs/configuration.md");
-    let (_, part) = page.split_once("<!-- made by `cargo xtask docs`: begin -->\n").unwrap();
-    let (part, _) = part.split_once("<!-- made by `cargo xtask docs`: end -->\n").unwrap();
-    let same = part.trim() == Config::reference().trim();
+    let (_, reference) = page.split_once("<!-- made by `cargo xtask docs`: begin -->\n").unwrap();
+    let (reference, _) = reference.split_once("<!-- made by `cargo xtask docs`: end -->\n").unwrap();
+    let same = reference.trim() == Config::reference().trim();
     assert!(same, "docs/configuration.md differs from the table of keys; run `cargo xtask docs`");
 }

@@ -1,4 +1,4 @@
-//! The configuration: where it comes from, what wins, and what is said about mistakes.
+//! The configuration: its sources, their precedence, and the error messages.
 
 mod documentation;
 mod mistakes;
@@ -30,13 +30,13 @@ pub(crate) fn of_environment(environment: &[(&str, &str)]) -> Result<Config, Vec
     load(&sources("", environment)).map_err(|problems| problems.0)
 }
 
-/// The file that names every key.
+/// The example file, which lists every key.
 pub(crate) fn example() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/config/prism.yaml");
     std::fs::read_to_string(path).unwrap()
 }
 
-/// The paths of all keys and sections of a YAML document that has one on each line, commented ones left out.
+/// The paths of all keys and sections of a YAML document with one per line, except commented ones.
 pub(crate) fn keys(yaml: &str) -> Vec<String> {
     let mut path: Vec<&str> = Vec::new();
     let mut keys = Vec::new();
@@ -58,7 +58,7 @@ pub(crate) fn paths() -> Vec<String> {
     paths
 }
 
-/// The variable of a key.
+/// The environment variable of a key.
 pub(crate) fn variable(path: &str) -> String {
     format!("PRISM_{}", path.to_uppercase().replace('.', "_"))
 }

@@ -1,4 +1,4 @@
-//! What is said about mistakes: where they stand, and what is allowed.
+//! Error messages: the location of each mistake, and what is allowed.
 
 use prism_proxy::config::{Config, load};
 use rstest::rstest;
@@ -22,17 +22,17 @@ use crate::{of_environment, of_file, sources};
     "c.yaml:1:25",
     "the value is not a duration; write a whole number and a unit"
 )]
-#[case::a_number_without_its_unit(
+#[case::a_number_without_a_unit(
     "health:\n  interval: 10\n",
     "c.yaml:2:13",
     "the value is not a duration longer than 0"
 )]
-#[case::no_interval_at_all(
+#[case::a_zero_interval(
     "health:\n  interval: 0s\n",
     "c.yaml:2:13",
     "the value is not a duration longer than 0"
 )]
-#[case::no_calls_at_all(
+#[case::zero_calls_in_flight(
     "server:\n  max_in_flight: 0\n",
     "c.yaml:2:18",
     "the value is not a whole number from 1"
@@ -57,13 +57,13 @@ use crate::{of_environment, of_file, sources};
 #[case::a_list_for_the_file("- a\n", "c.yaml:1:1", "the file is a list; a mapping is allowed")]
 #[case::postgres_without_an_address("database:\n  type: postgres\n", "c.yaml:2:9", "database.url is not set")]
 #[case::two_databases("database:\n  url: postgres://h/d\n  type: sqlite\n", "c.yaml:3:9", "set one of them")]
-#[case::a_certificate_without_its_key(
+#[case::a_certificate_without_a_key(
     "server:\n  tls:\n    cert: a\n",
     "c.yaml:3:11",
     "server.tls.key is not; TLS needs both"
 )]
 #[case::a_client_ca_alone("server:\n  tls:\n    client_ca: a\n", "c.yaml:3:16", "TLS needs both")]
-#[case::tokens_that_are_no_list(
+#[case::tokens_that_are_not_a_list(
     "auth:\n  tokens: a\n",
     "c.yaml:2:11",
     "auth.tokens: is a single value; a list of tokens is allowed"
@@ -88,7 +88,7 @@ use crate::{of_environment, of_file, sources};
     "c.yaml:3:22",
     "the variable is not set; write the name of a variable that holds the token"
 )]
-#[case::a_file_that_is_not_there(
+#[case::a_missing_file(
     "auth:\n  tokens:\n    - {name: a, file: /no/such, permissions: [read]}\n",
     "c.yaml:3:23",
     "the file cannot be read"
@@ -103,12 +103,8 @@ use crate::{of_environment, of_file, sources};
     "c.yaml:3:59",
     "write a namespace"
 )]
-#[case::what_is_not_yaml("server: [\n", "c.yaml:", "is not YAML that can be read")]
-#[case::a_key_that_stands_twice(
-    "logging:\n  level: info\n  level: warn\n",
-    "c.yaml:3:3",
-    "is not YAML that can be read"
-)]
+#[case::invalid_yaml("server: [\n", "c.yaml:", "is not valid YAML")]
+#[case::a_duplicate_key("logging:\n  level: info\n  level: warn\n", "c.yaml:3:3", "is not valid YAML")]
 #[case::an_empty_value(
     "server:\n  listen: ''\n",
     "c.yaml:2:11",
@@ -119,7 +115,7 @@ use crate::{of_environment, of_file, sources};
     "c.yaml:2:9",
     "database.path: the value is not the path of a file; the address of a database goes into database.url"
 )]
-#[case::a_key_for_the_path_of_one(
+#[case::a_private_key_for_its_path(
     "server:\n  tls:\n    key: |\n      -----BEGIN\n",
     "c.yaml:4:7",
     "server.tls.key: the value is not the path of a file"
@@ -134,33 +130,34 @@ use crate::{of_environment, of_file, sources};
 #[case::open_to_other_machines(
     "server:\n  listen: 0.0.0.0:1\n",
     "c.yaml:2:11",
-    "there are no auth.tokens, so whoever reaches it could read and write everything"
+    "there are no auth.tokens, so any client could read and write everything"
 )]
-fn a_mistake_in_the_file_is_told_with_its_place_and_what_is_allowed(
+fn a_mistake_in_the_file_is_reported_with_its_location_and_what_is_allowed(
     #[case] file: &str,
     #[case] place: &str,
     #[case] message: &str,
 ) {
     let problems = of_file(file).unwrap_err();
-    let told = problems.iter().any(|told| told.place.starts_with(place) && told.message.contains(message));
-    assert!(told, "wanted {place}: {message}\ngot {problems:#?}");
+    let reported =
+        problems.iter().any(|problem| problem.place.starts_with(place) && problem.message.contains(message));
+    assert!(reported, "expected {place}: {message}\ngot {problems:#?}");
 }
 
 #[test]
-fn a_word_is_taken_as_it_is_written_also_where_older_yaml_means_a_truth_by_it() {
+fn yaml_1_1_boolean_words_are_strings() {
     assert_eq!(of_file("logging: {level: off}").unwrap().logging.level.name(), "off");
     let problems = of_file("logging: {level: yes}").unwrap_err();
     assert!(problems[0].message.contains("logging.level: the value is not a level"), "{problems:?}");
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once() {
+fn all_mistakes_are_reported_together() {
     let file = "server: {listen: x, drain_timeout: y}\nloging: {level: info}\ndatabase: {type: z}\n";
     let mut sources = sources(file, &[("PRISM_LOGGING_LEVEL", "loud"), ("PRISM_SERVER_LISTN", "a:1")]);
     sources.flags.listen = Some("nowhere".to_owned());
     let problems = load(&sources).unwrap_err();
     let places: Vec<_> = problems.0.iter().map(|problem| problem.place.as_str()).collect();
-    let wanted = [
+    let expected = [
         "c.yaml:1:18",
         "c.yaml:1:36",
         "c.yaml:2:1",
@@ -169,11 +166,11 @@ fn everything_that_is_wrong_is_told_at_once() {
         "PRISM_SERVER_LISTN",
         "--listen",
     ];
-    assert_eq!(places, wanted, "{problems}");
+    assert_eq!(places, expected, "{problems}");
 }
 
 #[test]
-fn an_unknown_variable_of_prism_is_refused_and_others_are_not() {
+fn an_unknown_prism_variable_is_refused_and_others_are_not() {
     let environment = [
         ("PRISM_SERVER_LISTN", "a:1"),
         ("PATH", "/bin"),
@@ -191,12 +188,12 @@ fn an_unknown_variable_of_prism_is_refused_and_others_are_not() {
 #[case(&[("PRISM_PORT", "tcp://10.0.0.1:8980"), ("PRISM_PORT_8980_TCP", "tcp://10.0.0.1:8980")])]
 #[case(&[("PRISM_PORT_8980_TCP_PROTO", "tcp"), ("PRISM_PORT_8980_TCP_PORT", "8980"), ("PRISM_PORT_8980_TCP_ADDR", "10.0.0.1")])]
 #[case(&[("PRISM_SERVER_SERVICE_PORT_8980_TCP", "8980"), ("PRISM_DATABASE_PORT", "tcp://[fd00::1]:5432")])]
-fn what_kubernetes_sets_for_a_service_stops_nothing(#[case] links: &[(&str, &str)]) {
+fn kubernetes_service_link_variables_are_ignored(#[case] links: &[(&str, &str)]) {
     assert_eq!(of_environment(links), Ok(Config::default()));
 }
 
 #[test]
-fn a_variable_that_is_only_named_like_a_service_link_is_refused() {
+fn a_variable_with_the_name_but_not_the_value_of_a_service_link_is_refused() {
     for (name, value) in
         [("PRISM_PORT", "8980"), ("PRISM_SERVER_PORT", "8980"), ("PRISM_SERVICE_HOST", "prism.example")]
     {

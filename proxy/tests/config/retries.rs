@@ -1,4 +1,4 @@
-//! The service config that clients are given agrees with the schema.
+//! The service config for clients agrees with the schema.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use prism_proto::options::all_methods;
 use serde_json::Value;
 
-/// What the service config says of each method, named as in the schema: `package.Service/Method`.
+/// The service config's entry for each method, by its name in the schema: `package.Service/Method`.
 fn configured() -> BTreeMap<String, Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/deploy/service-config.json");
     let config: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -16,7 +16,7 @@ fn configured() -> BTreeMap<String, Value> {
         for name in entry["name"].as_array().unwrap() {
             let text = |key: &str| name[key].as_str().unwrap();
             let name = format!("{}/{}", text("service"), text("method"));
-            assert!(configured.insert(name.clone(), entry.clone()).is_none(), "{name} stands twice");
+            assert!(configured.insert(name.clone(), entry.clone()).is_none(), "{name} is listed twice");
         }
     }
     configured
@@ -27,23 +27,23 @@ fn retried_on(entry: &Value) -> Vec<&str> {
     codes.iter().map(|code| code.as_str().unwrap()).collect()
 }
 
-/// A duration as JSON has it: `0.1s`.
+/// A duration in JSON form: `0.1s`.
 fn duration(value: &Value) -> Duration {
     let seconds = value.as_str().unwrap().strip_suffix('s').unwrap();
     Duration::try_from_secs_f64(seconds.parse().unwrap()).unwrap()
 }
 
 #[test]
-fn the_service_config_names_each_method_of_the_schema_once_and_no_other() {
-    let named: Vec<_> = configured().into_keys().collect();
+fn the_service_config_lists_each_method_of_the_schema_once_and_no_other() {
+    let listed: Vec<_> = configured().into_keys().collect();
     let mut methods: Vec<_> = all_methods().map(|(name, _)| name.to_owned()).collect();
     methods.sort();
     assert!(methods.len() >= 5, "{methods:?}");
-    assert_eq!(named, methods);
+    assert_eq!(listed, methods);
 }
 
 #[test]
-fn the_timeouts_of_the_service_config_are_those_of_the_schema() {
+fn the_service_config_has_the_timeouts_of_the_schema() {
     let configured = configured();
     for (name, options) in all_methods() {
         assert_eq!(Some(duration(&configured[name]["timeout"])), options.timeout, "{name}");
@@ -51,20 +51,20 @@ fn the_timeouts_of_the_service_config_are_those_of_the_schema() {
 }
 
 #[test]
-fn only_idempotent_methods_are_retried_where_a_call_may_have_taken_effect() {
+fn only_idempotent_methods_are_retried_when_the_call_may_have_taken_effect() {
     let configured = configured();
     for (name, options) in all_methods() {
-        let wanted: &[&str] =
+        let expected: &[&str] =
             if options.idempotent { &["UNAVAILABLE", "RESOURCE_EXHAUSTED"] } else { &["RESOURCE_EXHAUSTED"] };
-        assert_eq!(retried_on(&configured[name]), wanted, "{name}");
+        assert_eq!(retried_on(&configured[name]), expected, "{name}");
     }
 }
 
 #[test]
-fn a_retry_policy_is_one_that_grpc_accepts() {
+fn grpc_accepts_each_retry_policy() {
     for (name, entry) in configured() {
         let policy = &entry["retryPolicy"];
-        // gRPC takes no policy of one attempt, and counts those beyond 5 as 5.
+        // gRPC rejects a policy with one attempt, and treats more than 5 as 5.
         assert!((2..=5).contains(&policy["maxAttempts"].as_u64().unwrap()), "{name}");
         let (first, most) = (duration(&policy["initialBackoff"]), duration(&policy["maxBackoff"]));
         assert!(!first.is_zero() && first <= most, "{name}: {first:?} to {most:?}");

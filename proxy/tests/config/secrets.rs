@@ -1,13 +1,13 @@
-//! A secret that stands in the wrong place of the configuration is not repeated: in any key of any source, in any form.
+//! Misplaced secrets do not appear in messages: for any key, any source and any form.
 
 use prism_proxy::config::{Flags, Sources, load};
 
 use crate::{paths, sources, variable};
 
-/// Told by its digit from the words of a message.
+/// Its digit distinguishes it from the words of a message.
 const SECRET: &str = "hunter2";
 
-/// Addresses of databases with a password, and a private key: forms that no key but `database.url` takes.
+/// Database addresses with a password, and a private key: forms that only `database.url` accepts.
 const ADDRESSES: &[&str] = &[
     "postgres://u:hunter2@db.example.org:5432/d",
     "postgres://u:hunter2@h/d",
@@ -33,7 +33,7 @@ const ADDRESSES: &[&str] = &[
     "-----BEGIN PRIVATE KEY-----\nhunter2\n",
 ];
 
-/// Texts that hold a token at a place where YAML or a list of tokens has something else.
+/// Texts with a token where YAML or a list of tokens expects something else.
 const LISTS: &[&str] = &[
     "[hunter2",
     "{hunter2: hunter2}",
@@ -51,8 +51,8 @@ const LISTS: &[&str] = &[
     "\"\\qhunter2\"",
 ];
 
-/// All that may be shown of what the sources mean.
-fn shown(sources: &Sources) -> String {
+/// All output about the sources: the configuration or the problems.
+fn rendered(sources: &Sources) -> String {
     match load(sources) {
         Ok(config) => format!("{}\n{config:?}", config.to_yaml()),
         Err(problems) => format!("{problems}\n{problems:?}"),
@@ -60,30 +60,30 @@ fn shown(sources: &Sources) -> String {
 }
 
 #[track_caller]
-fn is_hidden(from: &str, sources: &Sources) {
-    let shown = shown(sources);
-    assert!(!shown.contains(SECRET), "{from}: {shown}");
+fn assert_hidden(origin: &str, sources: &Sources) {
+    let rendered = rendered(sources);
+    assert!(!rendered.contains(SECRET), "{origin}: {rendered}");
 }
 
-/// What may be misplaced at a key. Almost any text is the path of a file, so there it is told from an address alone.
+/// The misplaced forms to try at a key. Almost any text is a valid path, so at paths only addresses are recognized.
 fn forms(path: &str) -> Vec<&'static str> {
-    let takes_a_path = ["database.path", "database.postgres.password_file"].contains(&path)
+    let is_path = ["database.path", "database.postgres.password_file"].contains(&path)
         || path.starts_with("server.tls.");
-    if takes_a_path { ADDRESSES.to_vec() } else { [ADDRESSES, LISTS].concat() }
+    if is_path { ADDRESSES.to_vec() } else { [ADDRESSES, LISTS].concat() }
 }
 
 #[test]
-fn a_secret_in_any_variable_is_not_repeated() {
+fn a_secret_in_any_variable_is_hidden() {
     let url = ("DATABASE_URL".to_owned(), forms("database.url"));
     for (variable, forms) in paths().iter().map(|path| (variable(path), forms(path))).chain([url]) {
         for form in forms {
-            is_hidden(&format!("{variable}={form}"), &sources("", &[(&variable, form), ("A", "x")]));
+            assert_hidden(&format!("{variable}={form}"), &sources("", &[(&variable, form), ("A", "x")]));
         }
     }
 }
 
 #[test]
-fn a_secret_at_any_key_of_the_file_is_not_repeated() {
+fn a_secret_at_any_key_of_the_file_is_hidden() {
     for path in paths() {
         let parts: Vec<_> = path.split('.').collect();
         let ((key, sections), forms) = (parts.split_last().unwrap(), forms(&path));
@@ -95,7 +95,7 @@ fn a_secret_at_any_key_of_the_file_is_not_repeated() {
             let yamls = [
                 within(&format!("{{{key}: '{quoted}'}}")),
                 within(&format!("{{{key}: {form}}}")),
-                // Without the space, a value is a part of its key.
+                // Without the space, the value is part of the key.
                 within(&format!("{{{key}:{form}}}")),
                 within(&format!("{{'{quoted}': 1}}")),
                 within(&format!("'{quoted}'")),
@@ -103,14 +103,14 @@ fn a_secret_at_any_key_of_the_file_is_not_repeated() {
                 format!("{key}: [{form}\n"),
             ];
             for yaml in yamls {
-                is_hidden(&yaml, &sources(&yaml, &[("A", "x")]));
+                assert_hidden(&yaml, &sources(&yaml, &[("A", "x")]));
             }
         }
     }
 }
 
 #[test]
-fn a_token_at_any_place_of_a_token_is_not_repeated_where_it_cannot_be_meant() {
+fn a_misplaced_secret_in_a_token_entry_is_hidden() {
     for (key, rest) in [
         ("env", "name: a, permissions: [read]"),
         ("file", "name: a, permissions: [read]"),
@@ -121,23 +121,23 @@ fn a_token_at_any_place_of_a_token_is_not_repeated_where_it_cannot_be_meant() {
     ] {
         for value in ["hunter2", "[hunter2]", "[hunter2!]", "[[hunter2]]", "{hunter2: x}", "''", "~"] {
             if (key, value) == ("namespaces", "[hunter2]") {
-                continue; // It is the name of a namespace.
+                continue; // Valid: the name of a namespace.
             }
             let list = format!("[{{{key}: {value}, {rest}}}]");
-            is_hidden(&list, &sources("", &[("PRISM_AUTH_TOKENS", &list), ("A", "x")]));
-            is_hidden(&list, &sources(&format!("auth: {{tokens: {list}}}"), &[("A", "x")]));
+            assert_hidden(&list, &sources("", &[("PRISM_AUTH_TOKENS", &list), ("A", "x")]));
+            assert_hidden(&list, &sources(&format!("auth: {{tokens: {list}}}"), &[("A", "x")]));
         }
     }
 }
 
 #[test]
-fn a_secret_in_a_flag_is_not_repeated() {
+fn a_secret_in_a_flag_is_hidden() {
     for form in forms("server.listen") {
         let flags = Flags { listen: Some(form.to_owned()), database: None };
-        is_hidden(form, &Sources { flags, ..Sources::default() });
+        assert_hidden(form, &Sources { flags, ..Sources::default() });
     }
     for form in forms("database.path") {
         let flags = Flags { listen: None, database: Some(form.to_owned()) };
-        is_hidden(form, &Sources { flags, ..Sources::default() });
+        assert_hidden(form, &Sources { flags, ..Sources::default() });
     }
 }

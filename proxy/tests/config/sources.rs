@@ -1,4 +1,4 @@
-//! Where the configuration comes from, and what wins.
+//! The sources of the configuration, and their precedence.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use rstest::rstest;
 use crate::{example, keys, of_environment, of_file, paths, sources, variable};
 
 #[test]
-fn the_example_names_every_key_at_its_default() {
+fn the_example_lists_every_key_at_its_default() {
     let example = example();
     assert_eq!(of_file(&example), Ok(Config::default()));
-    let named = keys(&example);
-    // What a file can say, by what an unknown key is told.
+    let listed = keys(&example);
+    // The allowed keys, from the error message for an unknown key.
     for section in [
         "",
         "server",
@@ -33,16 +33,16 @@ fn the_example_names_every_key_at_its_default() {
         let depth = section.split('.').filter(|part| !part.is_empty()).count();
         writeln!(yaml, "{:width$}no_such_key: 1", "", width = depth * 2).unwrap();
         let message = of_file(&yaml).unwrap_err().remove(0).message;
-        let (_, held) = message.rsplit_once(" holds ").unwrap();
-        for key in held.split(", ") {
+        let (_, allowed) = message.rsplit_once(" holds ").unwrap();
+        for key in allowed.split(", ") {
             let path = if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") };
-            assert!(named.contains(&path), "the example does not name {path}");
+            assert!(listed.contains(&path), "the example does not list {path}");
         }
     }
 }
 
 #[test]
-fn an_empty_file_and_no_file_mean_the_defaults() {
+fn an_empty_file_and_no_file_give_the_defaults() {
     assert_eq!(of_file(""), Ok(Config::default()));
     assert_eq!(of_file("# nothing\n"), Ok(Config::default()));
     assert_eq!(load(&Sources::default()).unwrap(), Config::default());
@@ -51,14 +51,14 @@ fn an_empty_file_and_no_file_mean_the_defaults() {
 }
 
 #[test]
-fn what_check_config_prints_is_a_file_that_means_the_same() {
+fn the_output_of_check_config_loads_as_the_same_configuration() {
     let config =
         of_file("server: {listen: '[::]:1'}\nauth: {mode: insecure}\ndatabase: {path: 'a b''s.db', sweep_interval: 90s}\n").unwrap();
     assert_eq!(of_file(&config.to_yaml()), Ok(config));
 }
 
 #[test]
-fn a_flag_wins_over_the_environment_and_the_environment_over_the_file() {
+fn flags_take_precedence_over_the_environment_and_the_environment_over_the_file() {
     let mut sources = sources(
         "server: {listen: 'file:1', drain_timeout: 1s, max_in_flight: 7}",
         &[("PRISM_SERVER_LISTEN", "env:2"), ("PRISM_SERVER_DRAIN_TIMEOUT", "2s")],
@@ -94,7 +94,7 @@ fn every_key_has_a_variable(#[case] name: &str, #[case] value: &str, #[case] hol
 }
 
 #[test]
-fn tls_files_have_variables_too() {
+fn tls_files_have_variables() {
     let tls =
         [("PRISM_SERVER_TLS_CERT", "c"), ("PRISM_SERVER_TLS_KEY", "k"), ("PRISM_SERVER_TLS_CLIENT_CA", "a")];
     let tls = of_environment(&tls).unwrap().server.tls;
@@ -105,7 +105,7 @@ fn tls_files_have_variables_too() {
 #[case("sqlite:a.db", DatabaseKind::Sqlite, "a.db")]
 #[case("sqlite:///var/a.db", DatabaseKind::Sqlite, "/var/a.db")]
 #[case("postgresql://u:p@h/d", DatabaseKind::Postgres, "./prism.db")]
-fn database_url_sets_the_type_and_the_place(
+fn database_url_sets_the_type_and_the_location(
     #[case] url: &str,
     #[case] kind: DatabaseKind,
     #[case] path: &str,
@@ -116,7 +116,7 @@ fn database_url_sets_the_type_and_the_place(
 }
 
 #[test]
-fn a_variable_of_prisms_own_has_the_last_word_over_database_url() {
+fn a_prism_variable_takes_precedence_over_database_url() {
     let environment = [("DATABASE_URL", "sqlite:a.db"), ("PRISM_DATABASE_PATH", "b.db")];
     assert_eq!(of_environment(&environment).unwrap().database.path, Path::new("b.db"));
     let environment = [("DATABASE_URL", "postgres://h/d"), ("PRISM_DATABASE_TYPE", "memory")];
@@ -124,14 +124,14 @@ fn a_variable_of_prisms_own_has_the_last_word_over_database_url() {
 }
 
 #[test]
-fn the_flag_for_a_database_serves_that_file_whatever_else_is_said() {
+fn the_database_flag_takes_precedence_over_every_database_key() {
     let mut sources = sources("database: {url: postgres://h/d}", &[]);
     sources.flags.database = Some("x.db".to_owned());
     let database = load(&sources).unwrap().database;
     assert_eq!((database.kind, database.path.as_path()), (DatabaseKind::Sqlite, Path::new("x.db")));
 }
 
-/// A file that sets keys of every kind to something that is not the default.
+/// A file that sets keys of every kind to non-default values.
 const FULL: &str = "server: {listen: 'localhost:7', drain_timeout: 7s, max_in_flight: 7, tls: {cert: c, key: k}}\n\
                     database: {type: memory, path: p, sqlite: {queue_bytes: 7B}, postgres: {password_file: f}}\n\
                     logging: {level: debug, format: json}\nhealth: {interval: 7s}\n\
@@ -139,25 +139,25 @@ const FULL: &str = "server: {listen: 'localhost:7', drain_timeout: 7s, max_in_fl
                     2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b, permissions: [read]}]}\n";
 
 #[test]
-fn an_empty_variable_says_nothing_whichever_it_is() {
-    let (file, wanted) = (FULL, of_file(FULL).unwrap());
+fn an_empty_variable_is_as_if_unset() {
+    let (file, expected) = (FULL, of_file(FULL).unwrap());
     let variables: Vec<_> =
         paths().iter().map(|path| variable(path)).chain(["DATABASE_URL".to_owned()]).collect();
     for variable in &variables {
         for empty in ["", " ", "\t\n"] {
             let config = load(&sources(file, &[(variable, empty)])).map_err(|problems| problems.to_string());
-            assert_eq!(config.as_ref(), Ok(&wanted), "{variable}={empty:?}");
+            assert_eq!(config.as_ref(), Ok(&expected), "{variable}={empty:?}");
         }
     }
     let all: Vec<_> = variables.iter().map(|name| (name.as_str(), "")).collect();
-    assert_eq!(load(&sources(file, &all)).unwrap(), wanted);
-    for nothing in ["~", "null", "# a comment"] {
-        assert_eq!(load(&sources(file, &[("PRISM_AUTH_TOKENS", nothing)])).unwrap(), wanted, "{nothing}");
+    assert_eq!(load(&sources(file, &all)).unwrap(), expected);
+    for null in ["~", "null", "# a comment"] {
+        assert_eq!(load(&sources(file, &[("PRISM_AUTH_TOKENS", null)])).unwrap(), expected, "{null}");
     }
 }
 
 #[test]
-fn an_empty_flag_is_a_mistake() {
+fn an_empty_flag_is_refused() {
     for flags in [
         Flags { listen: Some(String::new()), database: None },
         Flags { listen: None, database: Some(" ".to_owned()) },
@@ -168,7 +168,7 @@ fn an_empty_flag_is_a_mistake() {
 }
 
 #[test]
-fn a_scalar_is_taken_as_it_is_written_whatever_the_key() {
+fn a_scalar_is_taken_literally() {
     let yaml = "database: {path: 1.10}\nserver: {tls: {cert: 0x1f, key: 010}}\nauth:\n  tokens:\n  - name: 1_0\n    env: A\n    \
                 permissions: [read]\n    namespaces: [1.10, 010, 1e3, 0x1f, 1_0, 'null', yes]\n";
     let config = load(&sources(yaml, &[("A", "secret")])).unwrap();
@@ -186,7 +186,7 @@ fn a_scalar_is_taken_as_it_is_written_whatever_the_key() {
 }
 
 #[test]
-fn what_yaml_takes_for_nothing_is_shown_in_quotes() {
+fn a_value_that_yaml_reads_as_null_is_printed_in_quotes() {
     let config = of_file("database: {path: 'null'}").unwrap();
     assert_eq!(of_file(&config.to_yaml()), Ok(config));
 }

@@ -1,11 +1,11 @@
-//! Tokens, wherever their secrets stand.
+//! Tokens, with their secrets in the configuration, in files and in variables.
 
 use prism_proxy::config::{Digest, NamespaceRule, Permission, load};
 
 use crate::{of_environment, sources};
 
 #[test]
-fn a_variable_may_be_named_like_prisms_own_if_it_holds_a_token() {
+fn a_token_variable_may_have_the_prism_prefix() {
     let environment = [
         ("PRISM_MY_TOKEN", "secret"),
         ("PRISM_AUTH_TOKENS", "[{name: a, env: PRISM_MY_TOKEN, permissions: [read]}]"),
@@ -33,7 +33,7 @@ fn tokens_are_read_from_a_digest_a_file_and_a_variable() {
 }
 
 #[test]
-fn two_tokens_of_one_name_or_one_secret_are_refused() {
+fn two_tokens_with_the_same_name_or_secret_are_refused() {
     let token =
         |name: &str, variable: &str| format!("{{name: {name}, env: {variable}, permissions: [read]}}");
     for (second, message) in
@@ -46,16 +46,16 @@ fn two_tokens_of_one_name_or_one_secret_are_refused() {
 }
 
 #[test]
-fn no_secret_is_ever_shown() {
+fn no_secret_is_printed() {
     let environment = [
         ("DATABASE_URL", "postgres://user:hunter2@h/d?password=hunter2"),
         ("A", "hunter2"),
         ("PRISM_AUTH_TOKENS", "[{name: a, env: A, permissions: [read]}]"),
     ];
     let config = of_environment(&environment).unwrap();
-    for shown in [config.to_yaml(), format!("{config:?}")] {
-        assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.contains("user:***@h/d"), "{shown}");
+    for printed in [config.to_yaml(), format!("{config:?}")] {
+        assert!(!printed.contains("hunter2"), "{printed}");
+        assert!(printed.contains("user:***@h/d"), "{printed}");
     }
     let problems = of_environment(&[("DATABASE_URL", "mysql://user:hunter2@h/d")]).unwrap_err();
     assert!(!format!("{problems:?}").contains("hunter2"));
@@ -64,7 +64,7 @@ fn no_secret_is_ever_shown() {
 const TOKENS: &str = "auth:\n  tokens:\n  - {name: a, env: A, permissions: [read]}\n";
 
 #[test]
-fn an_empty_list_drops_the_tokens_of_another_source_only_where_the_mode_is_insecure() {
+fn an_empty_list_drops_the_tokens_of_another_source_only_in_insecure_mode() {
     let empty = ("PRISM_AUTH_TOKENS", "[]");
     let problems = load(&sources(TOKENS, &[("A", "1"), empty])).unwrap_err().0;
     assert_eq!((problems.len(), problems[0].place.as_str()), (1, "PRISM_AUTH_TOKENS"), "{problems:?}");
@@ -74,14 +74,14 @@ fn an_empty_list_drops_the_tokens_of_another_source_only_where_the_mode_is_insec
     );
     let insecure = ("PRISM_AUTH_MODE", "insecure");
     assert_eq!(load(&sources(TOKENS, &[("A", "1"), empty, insecure])).unwrap().auth.tokens, []);
-    // An empty list that drops nothing is what the example file says.
+    // An empty list that drops nothing is allowed: the example file has one.
     let token = ("PRISM_AUTH_TOKENS", "[{name: a, env: A, permissions: [read]}]");
     assert_eq!(load(&sources("auth: {tokens: []}", &[("A", "1"), token])).unwrap().auth.tokens.len(), 1);
     assert_eq!(load(&sources("auth: {tokens: []}", &[empty])).unwrap().auth.tokens, []);
 }
 
 #[test]
-fn a_server_without_tokens_listens_beyond_loopback_only_where_the_mode_is_insecure() {
+fn a_server_without_tokens_listens_beyond_loopback_only_in_insecure_mode() {
     let listen = |address: &str, mode: &str| {
         of_environment(&[("PRISM_SERVER_LISTEN", address), ("PRISM_AUTH_MODE", mode)])
     };
@@ -98,11 +98,12 @@ fn a_server_without_tokens_listens_beyond_loopback_only_where_the_mode_is_insecu
 }
 
 #[test]
-fn tokens_that_cannot_be_read_are_told_and_not_that_there_are_none() {
+fn unreadable_tokens_are_reported_and_not_their_absence() {
     let open = ("PRISM_SERVER_LISTEN", "0.0.0.0:1");
-    let of = |variable: &str| load(&sources("", &[("PRISM_AUTH_TOKENS", variable), open])).unwrap_err().0;
+    let problems_of =
+        |variable: &str| load(&sources("", &[("PRISM_AUTH_TOKENS", variable), open])).unwrap_err().0;
     for (tokens, place) in [("[", "PRISM_AUTH_TOKENS:1:1"), ("[{name: a}]", "PRISM_AUTH_TOKENS:1:2")] {
-        let problems = of(tokens);
+        let problems = problems_of(tokens);
         assert!(
             problems.iter().all(|problem| problem.place.starts_with("PRISM_AUTH_TOKENS")),
             "{problems:?}"

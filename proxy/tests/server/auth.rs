@@ -1,4 +1,4 @@
-//! Who may call what, where.
+//! Authorization: permissions and namespaces of tokens.
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
@@ -29,14 +29,14 @@ async fn guarded() -> Server {
             token("reader", &[Permission::Read], None),
             token("writer", &[Permission::Write], None),
             token("both", &[Permission::Read, Permission::Write], None),
-            token("fenced", &[Permission::Read, Permission::Write], Some(&["m", "n*"])),
+            token("limited", &[Permission::Read, Permission::Write], Some(&["m", "n*"])),
             token("elsewhere", &[Permission::Read, Permission::Write], Some(&["nn", "m*"])),
         ];
     })
     .await
 }
 
-/// What each of the five calls answers: OK, or a code and its reason.
+/// The result of each of the five calls: OK, or a code and its reason.
 async fn calls(client: &Client) -> [(Code, String); 5] {
     let all = prism_contract::keyvalue::request::DeleteRequest {
         predicate: Some(KeyPredicate::MatchAll),
@@ -63,18 +63,18 @@ fn code<T>(answer: Result<T, CallError>) -> (Code, String) {
 }
 
 const OK: (Code, &str) = (Code::Ok, "");
-const NO: (Code, &str) = (Code::PermissionDenied, "PERMISSION_DENIED");
-const WHO: (Code, &str) = (Code::Unauthenticated, "UNAUTHENTICATED");
+const DENIED: (Code, &str) = (Code::PermissionDenied, "PERMISSION_DENIED");
+const UNAUTHENTICATED: (Code, &str) = (Code::Unauthenticated, "UNAUTHENTICATED");
 
 #[rstest]
-#[case::without_a_token(None, [WHO, WHO, WHO, WHO, WHO])]
-#[case::with_an_unknown_token(Some("reader-secret2"), [WHO, WHO, WHO, WHO, WHO])]
-#[case::with_an_empty_token(Some(""), [WHO, WHO, WHO, WHO, WHO])]
-#[case::a_reader(Some("reader-secret"), [NO, OK, NO, OK, OK])]
-#[case::a_writer(Some("writer-secret"), [OK, NO, OK, NO, NO])]
-#[case::who_may_do_both(Some("both-secret"), [OK, OK, OK, OK, OK])]
-#[case::within_the_fence(Some("fenced-secret"), [OK, OK, OK, OK, OK])]
-#[case::beyond_the_fence(Some("elsewhere-secret"), [NO, NO, NO, NO, NO])]
+#[case::without_a_token(None, [UNAUTHENTICATED; 5])]
+#[case::with_an_unknown_token(Some("reader-secret2"), [UNAUTHENTICATED; 5])]
+#[case::with_an_empty_token(Some(""), [UNAUTHENTICATED; 5])]
+#[case::a_reader(Some("reader-secret"), [DENIED, OK, DENIED, OK, OK])]
+#[case::a_writer(Some("writer-secret"), [OK, DENIED, OK, DENIED, DENIED])]
+#[case::with_both_permissions(Some("both-secret"), [OK; 5])]
+#[case::within_its_namespaces(Some("limited-secret"), [OK; 5])]
+#[case::outside_its_namespaces(Some("elsewhere-secret"), [DENIED; 5])]
 #[tokio::test]
 async fn each_call_needs_its_permission_in_its_namespace(
     #[case] token: Option<&str>,
@@ -89,20 +89,20 @@ async fn each_call_needs_its_permission_in_its_namespace(
 }
 
 #[tokio::test]
-async fn without_tokens_everybody_may_do_everything() {
+async fn without_tokens_every_client_may_do_everything() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     assert_eq!(calls(&server.client().await).await, [OK; 5].map(|(code, reason)| (code, reason.to_owned())));
 }
 
 #[tokio::test]
-async fn a_stranger_learns_nothing_about_what_is_wrong_with_a_request() {
+async fn an_unauthorized_client_learns_nothing_about_an_invalid_request() {
     let server = guarded().await;
     let wrong = PutRequest { namespace: String::new(), ..PutRequest::default() };
     assert_eq!(refusal(server.client().await.put(wrong.clone()).await).code, Code::Unauthenticated);
     let reader = server.client_with_token("reader-secret").await;
     assert_eq!(refusal(reader.put(wrong.clone()).await).code, Code::PermissionDenied);
-    let fenced = server.client_with_token("fenced-secret").await;
-    assert_eq!(refusal(fenced.put(wrong.clone()).await).code, Code::PermissionDenied);
+    let limited = server.client_with_token("limited-secret").await;
+    assert_eq!(refusal(limited.put(wrong.clone()).await).code, Code::PermissionDenied);
     let both = server.client_with_token("both-secret").await;
     assert_eq!(refusal(both.put(wrong).await).code, Code::InvalidArgument);
 }

@@ -1,5 +1,5 @@
-//! Clients that reset a call or go away before their request is whole: CANCELLED, at INFO, whatever the transport calls it.
-//! They write HTTP/2 frames by hand, since no client library lets go of a call like this.
+//! Clients that reset a call or disconnect before their request is complete: CANCELLED, at INFO, whatever the transport
+//! error. They write HTTP/2 frames by hand, since no client library abandons a call like this.
 
 use prism_proto::common::ErrorReason;
 use prism_proto::keyvalue::v1 as pb;
@@ -29,7 +29,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// The headers of a Put, as HPACK literals.
+/// The headers of a Put in HPACK literals.
 fn headers() -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in [
@@ -61,7 +61,8 @@ fn message() -> Vec<u8> {
     message
 }
 
-/// Sends `data` of a Put, waits until the server has it, then sends `end`. The connection is open as long as the answer is kept.
+/// Sends `data` of a Put, waits until the server has it, then sends `end`. The connection stays open until the result is
+/// dropped.
 async fn put(server: &Server, data: &[u8], end: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -78,7 +79,7 @@ async fn put(server: &Server, data: &[u8], end: &[u8]) -> TcpStream {
     socket
 }
 
-/// The one line of the call.
+/// The log line of the call.
 async fn line() -> Value {
     let mut lines = Log::calls(1).await;
     assert_eq!(lines.len(), 1);
@@ -95,7 +96,7 @@ fn is_cancelled(line: &Value, what: &str) {
 }
 
 #[tokio::test]
-async fn a_call_that_is_reset_within_its_request_is_cancelled_whatever_the_code() {
+async fn a_call_reset_within_its_request_is_cancelled_whatever_the_code() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     for code in 0..=14_u32 {
         Log::capture();
@@ -122,7 +123,7 @@ async fn a_call_whose_connection_ends_within_its_request_is_cancelled(
 }
 
 #[tokio::test]
-async fn a_put_that_came_whole_but_is_reset_before_its_end_is_not_executed() {
+async fn a_complete_put_that_is_reset_before_end_stream_is_not_executed() {
     Log::capture();
     let backend = Steered::new(Mode::Works);
     let server = Server::start(backend.clone()).await;
@@ -135,7 +136,7 @@ async fn a_put_that_came_whole_but_is_reset_before_its_end_is_not_executed() {
 }
 
 #[tokio::test]
-async fn a_message_that_its_client_ends_too_early_is_malformed_and_not_cancelled() {
+async fn a_truncated_message_is_malformed_and_not_cancelled() {
     Log::capture();
     let server = Server::start(Steered::new(Mode::Works)).await;
     let _open = put(&server, &message()[..9], &frame(DATA, END_STREAM, 1, &message()[9..12])).await;

@@ -24,16 +24,16 @@ async fn status(health: &mut HealthClient<Channel>, service: &str) -> ServingSta
 }
 
 #[tokio::test]
-async fn health_follows_the_backend_away_and_back() {
-    let backend = Steered::new(Mode::IsAway);
+async fn health_follows_the_backend_down_and_up() {
+    let backend = Steered::new(Mode::Unavailable);
     let server =
         Server::start_with(backend.clone(), |options| options.health_interval = Duration::from_millis(5))
             .await;
     let mut health = HealthClient::new(server.channel().await);
     for (mode, wanted) in [
-        (Mode::IsAway, ServingStatus::NotServing),
+        (Mode::Unavailable, ServingStatus::NotServing),
         (Mode::Works, ServingStatus::Serving),
-        (Mode::IsAway, ServingStatus::NotServing),
+        (Mode::Unavailable, ServingStatus::NotServing),
         (Mode::Works, ServingStatus::Serving),
         (Mode::Panics, ServingStatus::NotServing),
         (Mode::Works, ServingStatus::Serving),
@@ -46,8 +46,10 @@ async fn health_follows_the_backend_away_and_back() {
 }
 
 #[tokio::test]
-async fn the_first_answer_is_already_the_backends() {
-    for (mode, wanted) in [(Mode::Works, ServingStatus::Serving), (Mode::IsAway, ServingStatus::NotServing)] {
+async fn the_first_status_is_already_that_of_the_backend() {
+    for (mode, wanted) in
+        [(Mode::Works, ServingStatus::Serving), (Mode::Unavailable, ServingStatus::NotServing)]
+    {
         let server = Server::start(Steered::new(mode)).await;
         let mut health = HealthClient::new(server.channel().await);
         for service in SERVICES {
@@ -57,14 +59,14 @@ async fn the_first_answer_is_already_the_backends() {
 }
 
 #[tokio::test]
-async fn a_call_that_finds_the_backend_away_is_news_before_the_next_check_is_due() {
+async fn a_call_that_finds_the_backend_unavailable_changes_health_before_the_next_check() {
     let backend = Steered::new(Mode::Works);
     let server =
         Server::start_with(backend.clone(), |options| options.health_interval = Duration::from_hours(1))
             .await;
     let mut health = HealthClient::new(server.channel().await);
     until("serving", async || status(&mut health, "").await == ServingStatus::Serving).await;
-    backend.set(Mode::IsAway);
+    backend.set(Mode::Unavailable);
     assert_eq!(refusal(server.client().await.get(get()).await).code, Code::Unavailable);
     until("not serving", async || status(&mut health, "").await == ServingStatus::NotServing).await;
 }
@@ -84,7 +86,7 @@ async fn an_unknown_service_is_not_found_and_health_needs_no_token() {
 }
 
 #[tokio::test]
-async fn a_backend_whose_every_write_fails_is_not_serving_although_it_answers_its_check() {
+async fn a_backend_whose_writes_all_fail_is_not_serving_although_it_passes_its_check() {
     let backend = Steered::new(Mode::Works);
     let server =
         Server::start_with(backend.clone(), |options| options.health_interval = Duration::from_millis(20))
@@ -109,14 +111,14 @@ async fn a_backend_whose_every_write_fails_is_not_serving_although_it_answers_it
 
 #[tokio::test]
 async fn a_backend_that_answers_calls_is_serving_however_long_its_check_takes() {
-    let backend = Steered::new(Mode::IsBusy);
+    let backend = Steered::new(Mode::Busy);
     let server =
         Server::start_with(backend.clone(), |options| options.health_interval = Duration::from_millis(20))
             .await;
     let client = server.client().await;
     let mut health = HealthClient::new(server.channel().await);
     until("not serving", async || status(&mut health, "").await == ServingStatus::NotServing).await;
-    until("serving, by its calls", async || {
+    until("serving, because of its calls", async || {
         client.get(get()).await.unwrap();
         status(&mut health, "").await == ServingStatus::Serving
     })
@@ -124,7 +126,7 @@ async fn a_backend_that_answers_calls_is_serving_however_long_its_check_takes() 
 }
 
 #[tokio::test]
-async fn a_watch_of_an_unknown_service_says_so_and_stays_open() {
+async fn a_watch_of_an_unknown_service_reports_it_and_stays_open() {
     let mut server = Server::start(Steered::new(Mode::Works)).await;
     let mut health = HealthClient::new(server.channel().await);
     let request = HealthCheckRequest { service: "no.such.Service".to_owned() };
@@ -138,11 +140,11 @@ async fn a_watch_of_an_unknown_service_says_so_and_stays_open() {
     (&mut server.running).await.unwrap().unwrap();
 }
 
-/// What a connection may have open of a kind of stream.
+/// Maximum open streams of a kind per connection.
 const STREAMS: usize = 8;
 
 #[tokio::test]
-async fn a_connection_watches_health_a_few_times_and_further_watches_are_refused() {
+async fn health_watches_per_connection_are_limited() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let mut health = HealthClient::new(server.channel().await);
     let request = || HealthCheckRequest { service: String::new() };
@@ -157,11 +159,11 @@ async fn a_connection_watches_health_a_few_times_and_further_watches_are_refused
     let mut other = HealthClient::new(server.channel().await);
     other.watch(request()).await.expect("another connection");
     open.pop();
-    until("a place is free again", async || health.watch(request()).await.is_ok()).await;
+    until("another watch is possible", async || health.watch(request()).await.is_ok()).await;
 }
 
 #[tokio::test]
-async fn a_connection_asks_reflection_a_few_times_at_once() {
+async fn reflection_streams_per_connection_are_limited() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let mut reflection = ServerReflectionClient::new(server.channel().await);
     let never = || stream::pending::<ServerReflectionRequest>();

@@ -1,4 +1,4 @@
-//! How a server stops, and what it does by itself while it runs.
+//! Drain and shutdown, and the background work of a running server.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn ends(server: &mut Server) {
 }
 
 #[tokio::test]
-async fn a_call_in_flight_ends_in_its_time_while_no_connection_is_accepted() {
+async fn a_call_in_flight_finishes_while_no_connection_is_accepted() {
     let backend = Steered::new(Mode::Hangs);
     let mut server = Server::start_with(backend.clone(), |options| options.drain_timeout = SOON).await;
     let client = server.client().await;
@@ -44,19 +44,19 @@ async fn a_call_in_flight_ends_in_its_time_while_no_connection_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_end_is_cut_when_the_drain_is_over() {
+async fn a_call_still_in_flight_is_cut_after_the_drain_timeout() {
     let backend = Steered::new(Mode::Hangs);
     let mut server =
         Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_millis(100))
             .await;
     let client = server.client().await;
-    // A scan has thirty seconds, so that its own deadline does not end it.
+    // A scan's deadline is thirty seconds, so it does not end the call.
     let call = tokio::spawn(async move { client.scan(scan(), Resume::Never).next().await.unwrap() });
     until("the call is in flight", async || backend.inside() == 1).await;
     server.shutdown.drain();
     ends(&mut server).await;
     assert_eq!(refusal(call.await.unwrap()).code, Code::Unavailable);
-    until("the backend was let go of", async || backend.inside() == 0).await;
+    until("the backend's call was dropped", async || backend.inside() == 0).await;
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_second_signal_cuts_at_once() {
     let mut server =
         Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_hours(1)).await;
     let client = server.client().await;
-    // A scan has thirty seconds, so that its own deadline does not end it.
+    // A scan's deadline is thirty seconds, so it does not end the call.
     let call = tokio::spawn(async move { client.scan(scan(), Resume::Never).next().await.unwrap() });
     until("the call is in flight", async || backend.inside() == 1).await;
     server.shutdown.drain();
@@ -75,7 +75,7 @@ async fn a_second_signal_cuts_at_once() {
 }
 
 #[tokio::test]
-async fn who_watches_health_hears_that_the_server_drains_and_does_not_hold_it_up() {
+async fn a_health_watch_reports_the_drain_and_does_not_block_it() {
     let backend = Steered::new(Mode::Hangs);
     let mut server =
         Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_hours(1)).await;
@@ -83,13 +83,13 @@ async fn who_watches_health_hears_that_the_server_drains_and_does_not_hold_it_up
     let request = HealthCheckRequest { service: String::new() };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     while watch.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
-    // A call in flight keeps the connection open, so that the watch is not just cut off.
+    // A call in flight keeps the connection open, so that the watch is not simply cut.
     let client = server.client().await;
     let call = tokio::spawn(async move { client.get(get()).await });
     until("the call is in flight", async || backend.inside() == 1).await;
     server.shutdown.drain();
-    let heard = soon(watch.message()).await.unwrap().expect("the watch ended without a word");
-    assert_eq!(heard.status(), ServingStatus::NotServing);
+    let status = soon(watch.message()).await.unwrap().expect("the watch ended without a status");
+    assert_eq!(status.status(), ServingStatus::NotServing);
     assert_eq!(soon(watch.message()).await.unwrap(), None);
     backend.set(Mode::Works);
     call.await.unwrap().unwrap();

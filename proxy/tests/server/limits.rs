@@ -1,4 +1,4 @@
-//! What bounds a call: its deadline, its client's patience, the calls beside it; and what a panic does not end.
+//! Limits of a call: deadline, cancellation and load shedding; and recovery from panics.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use tonic::Code;
 use crate::support::{Mode, Server, Steered, get, item, put, refusal, scan, until};
 
 #[tokio::test]
-async fn a_passed_deadline_answers_with_its_reason_and_frees_what_the_call_held() {
+async fn a_deadline_fails_the_call_with_its_reason_and_frees_its_resources() {
     let backend = Steered::new(Mode::Hangs);
     let server = Server::start(backend.clone()).await;
     let client = server.client().await.with_timeout(Some(Duration::from_millis(400)));
-    // On a busy machine the client's own clock may be the first.
+    // On a busy machine the client may time out first.
     let mut answered = 0;
     for _ in 0..20 {
         let refused = refusal(client.get(get()).await);
@@ -27,8 +27,8 @@ async fn a_passed_deadline_answers_with_its_reason_and_frees_what_the_call_held(
             break;
         }
     }
-    assert_eq!(answered, 3, "the framework's answer always came first");
-    until("the backend was let go of", async || backend.inside() == 0).await;
+    assert_eq!(answered, 3, "the framework's deadline always came first");
+    until("the backend's call was dropped", async || backend.inside() == 0).await;
 }
 
 #[tokio::test]
@@ -44,11 +44,11 @@ async fn a_deadline_covers_a_whole_stream() {
     let mut messages = client.scan(request, Resume::Never);
     let refused = refusal(messages.next().await.unwrap());
     assert_eq!((refused.code, &*refused.reason), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
-    until("the backend was let go of", async || backend.inside() == 0).await;
+    until("the backend's call was dropped", async || backend.inside() == 0).await;
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_frees_what_its_call_held() {
+async fn a_client_that_disconnects_frees_the_resources_of_its_call() {
     let backend = Steered::new(Mode::Hangs);
     let server = Server::start(backend.clone()).await;
     let client = server.client().await;
@@ -58,17 +58,17 @@ async fn a_client_that_goes_away_frees_what_its_call_held() {
     });
     until("the call reached the backend", async || backend.inside() == 1).await;
     call.abort();
-    until("the backend was let go of", async || backend.inside() == 0).await;
+    until("the backend's call was dropped", async || backend.inside() == 0).await;
 
     let mut messages = client.scan(scan(), Resume::Never);
     let reading = tokio::spawn(async move { messages.next().await.map(|message| message.is_ok()) });
     until("the scan reached the backend", async || backend.inside() == 1).await;
     reading.abort();
-    until("the backend was let go of", async || backend.inside() == 0).await;
+    until("the backend's call was dropped", async || backend.inside() == 0).await;
 }
 
 #[tokio::test]
-async fn one_call_too_many_is_shed_at_once_and_told_when_to_come_back() {
+async fn one_call_too_many_is_shed_at_once_with_a_retry_delay() {
     let backend = Steered::new(Mode::Hangs);
     let server = Server::start_with(backend.clone(), |options| options.max_in_flight = 2).await;
     let client = server.client().await;
@@ -91,7 +91,7 @@ async fn one_call_too_many_is_shed_at_once_and_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_answers_internal_and_the_server_goes_on() {
+async fn a_panicking_handler_fails_with_internal_and_the_server_keeps_running() {
     let backend = Steered::new(Mode::Panics);
     let server = Server::start(backend.clone()).await;
     let client = server.client().await;

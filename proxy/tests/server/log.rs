@@ -19,8 +19,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{CAUSE, Mode, Server, Steered, describe, item, until};
 
-/// What this thread logs. A test's tasks all run on its own thread. One subscriber serves all threads of the process,
-/// since one that only a thread has is not asked about events that another thread comes upon first.
+/// The log of this thread; all tasks of a test run on its thread. One subscriber serves all threads, since tracing caches
+/// per call site whether an event is enabled, and a thread-local subscriber may miss events first hit by another thread.
 pub(crate) struct Log;
 
 thread_local! {
@@ -107,7 +107,7 @@ async fn no_id_key_value_token_or_page_token_is_ever_logged() {
     };
     client.delete(delete).await.unwrap();
     server.client_with_token("the-secret-guess").await.get(get.clone()).await.unwrap_err();
-    for mode in [Mode::Panics, Mode::IsAway] {
+    for mode in [Mode::Panics, Mode::Unavailable] {
         backend.set(mode);
         client.put(put(KEY)).await.unwrap_err();
     }
@@ -118,7 +118,7 @@ async fn no_id_key_value_token_or_page_token_is_ever_logged() {
 }
 
 #[tokio::test]
-async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
+async fn a_line_has_method_status_namespace_peer_and_duration() {
     Log::capture();
     let backend = Steered::new(Mode::Works);
     let server = Server::start(backend.clone()).await;
@@ -135,7 +135,7 @@ async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
     };
     let answer = client.get(get("my-id.1")).await.unwrap();
     assert_eq!(answer.metadata().get("x-request-id").unwrap(), "my-id.1");
-    backend.set(Mode::IsAway);
+    backend.set(Mode::Unavailable);
     let refused = client.get(get("not sane; drop table")).await.unwrap_err();
     let given = refused.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();
     assert!(given.len() == 16 && given.bytes().all(|c| c.is_ascii_hexdigit()), "{given}");
@@ -157,7 +157,7 @@ async fn a_line_says_who_called_what_how_it_ended_and_how_long_it_took() {
 }
 
 #[tokio::test]
-async fn a_call_that_its_client_gives_up_is_logged_as_cancelled() {
+async fn a_call_cancelled_by_its_client_is_logged_as_cancelled() {
     Log::capture();
     let backend = Steered::new(Mode::Hangs);
     let server = Server::start(backend.clone()).await;
@@ -169,7 +169,7 @@ async fn a_call_that_its_client_gives_up_is_logged_as_cancelled() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_well_is_logged_once_as_ok() {
+async fn a_completed_stream_is_logged_once_as_ok() {
     Log::capture();
     let server = Server::start(Steered::new(Mode::Works)).await;
     let client = server.client().await;
@@ -190,7 +190,7 @@ async fn a_stream_that_ends_well_is_logged_once_as_ok() {
 }
 
 #[tokio::test]
-async fn health_that_is_asked_or_watched_is_no_news() {
+async fn health_checks_and_watches_are_logged_at_debug() {
     Log::capture();
     let server = Server::start(Steered::new(Mode::Works)).await;
     let mut health = HealthClient::new(server.channel().await);

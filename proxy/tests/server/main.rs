@@ -1,14 +1,14 @@
-//! The server over a real connection: the same `run` that the command line calls, on a port of its own.
+//! The server over a real connection: the same `run` as the command line, on a separate port.
 
 mod auth;
 mod gone;
 mod health;
+mod hostile;
 mod lifecycle;
 mod limits;
 mod log;
 mod raw;
 mod reflection;
 mod statuses;
-mod strangers;
 mod support;
 mod tls;

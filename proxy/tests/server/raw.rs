@@ -1,4 +1,4 @@
-//! A client that does with HTTP/2 what a library of gRPC would not: opens calls and leaves them, and takes nothing.
+//! A raw HTTP/2 client for misuse that no gRPC library allows: abandoned calls, unread responses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -10,21 +10,21 @@ use prost::Message;
 use tokio::net::TcpSocket;
 use tokio::task::JoinHandle;
 
-/// A connection of HTTP/2.
+/// An HTTP/2 connection.
 pub(crate) struct Raw {
     pub(crate) requests: SendRequest<Bytes>,
     /// Ends when the connection does.
     pub(crate) connection: JoinHandle<Result<(), h2::Error>>,
 }
 
-/// A call that was begun.
+/// A started call.
 pub(crate) struct RawCall {
     pub(crate) answer: ResponseFuture,
     pub(crate) request: SendStream<Bytes>,
 }
 
 impl Raw {
-    /// A connection whose streams may each be sent `window` bytes.
+    /// A connection with a flow-control window of `window` bytes per stream.
     pub(crate) async fn connect(address: SocketAddr, window: u32) -> Self {
         Self::connect_from(Ipv4Addr::LOCALHOST, address, window).await.expect("no connection")
     }
@@ -41,7 +41,7 @@ impl Raw {
         Some(Self { requests: requests.ready().await.ok()?, connection })
     }
 
-    /// Begins a call, and sends no message yet.
+    /// Starts a call without sending a message.
     pub(crate) async fn begin(&mut self, method: &str) -> RawCall {
         self.begin_with(method, &[]).await
     }
@@ -58,7 +58,7 @@ impl Raw {
         RawCall { answer, request }
     }
 
-    /// Makes a call, and leaves its answer.
+    /// Makes a call without reading its response.
     pub(crate) async fn call(&mut self, method: &str, message: impl Message) -> RawCall {
         let mut call = self.begin(method).await;
         call.send(frame(&message), true);
@@ -71,7 +71,7 @@ impl RawCall {
         self.request.send_data(bytes.into(), end).unwrap();
     }
 
-    /// The status that the call ends with, and the bytes before it; the reason of a reset as an error.
+    /// The status of the call and the size of its response; a reset is an error.
     pub(crate) async fn status(self) -> Result<(String, usize), h2::Error> {
         let answer = self.answer.await?;
         if let Some(status) = answer.headers().get("grpc-status") {
@@ -89,7 +89,7 @@ impl RawCall {
     }
 }
 
-/// A message as gRPC frames it.
+/// A message in gRPC framing.
 pub(crate) fn frame(message: &impl Message) -> Bytes {
     let mut framed = BytesMut::new();
     framed.put_u8(0);

@@ -18,12 +18,12 @@ const SERVICES: [&str; 4] = [
     "prism.keyvalue.v1.KeyValueService",
 ];
 
-async fn ask(server: &Server, message: MessageRequest) -> MessageResponse {
-    ask_all(server, [message]).await.remove(0)
+async fn request(server: &Server, message: MessageRequest) -> MessageResponse {
+    request_all(server, [message]).await.remove(0)
 }
 
-/// Asks all in one stream.
-async fn ask_all(
+/// Sends all messages in one stream.
+async fn request_all(
     server: &Server,
     messages: impl IntoIterator<Item = MessageRequest>,
 ) -> Vec<MessageResponse> {
@@ -49,7 +49,7 @@ fn files(answer: &MessageResponse) -> Vec<String> {
 async fn version_1_lists_every_service_itself_included() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let MessageResponse::ListServicesResponse(list) =
-        ask(&server, MessageRequest::ListServices(String::new())).await
+        request(&server, MessageRequest::ListServices(String::new())).await
     else {
         panic!("not a list");
     };
@@ -83,7 +83,7 @@ async fn every_listed_service_can_be_described() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     for service in SERVICES {
         let asked = MessageRequest::FileContainingSymbol(service.to_owned());
-        let MessageResponse::FileDescriptorResponse(file) = ask(&server, asked).await else {
+        let MessageResponse::FileDescriptorResponse(file) = request(&server, asked).await else {
             panic!("{service} is listed and not described");
         };
         assert!(!file.file_descriptor_proto.is_empty());
@@ -91,7 +91,7 @@ async fn every_listed_service_can_be_described() {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_an_error_response_and_the_stream_goes_on() {
+async fn unknown_names_get_an_error_response_and_the_stream_continues() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let of = |containing_type: &str, extension_number| {
         let containing_type = containing_type.to_owned();
@@ -105,7 +105,7 @@ async fn what_is_missing_is_an_error_response_and_the_stream_goes_on() {
     ];
     let asked = missing.len();
     let last = MessageRequest::FileContainingSymbol("google.rpc.BadRequest".to_owned());
-    let mut answers = ask_all(&server, missing.into_iter().chain([last])).await;
+    let mut answers = request_all(&server, missing.into_iter().chain([last])).await;
     let last = answers.pop().unwrap();
     assert_eq!(answers.len(), asked);
     for answer in answers {
@@ -117,7 +117,7 @@ async fn what_is_missing_is_an_error_response_and_the_stream_goes_on() {
 }
 
 #[tokio::test]
-async fn the_options_of_the_schema_are_found_by_their_numbers() {
+async fn the_schemas_options_are_found_by_number() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let containing_type = "google.protobuf.MessageOptions".to_owned();
     let asked = [
@@ -127,7 +127,7 @@ async fn the_options_of_the_schema_are_found_by_their_numbers() {
             extension_number: 50_003,
         }),
     ];
-    let answers = ask_all(&server, asked).await;
+    let answers = request_all(&server, asked).await;
     let MessageResponse::AllExtensionNumbersResponse(numbers) = &answers[0] else { panic!("{answers:?}") };
     assert_eq!(numbers.extension_number, (50_001..=50_008).collect::<Vec<_>>());
     assert_eq!(files(&answers[1])[0], "prism/options.proto");

@@ -24,9 +24,11 @@ fn invalid(refused: &Decoded, field: &str, description: &str) {
         (refused.code, &*refused.reason, &*refused.domain),
         (Code::InvalidArgument, "INVALID_REQUEST", "prism")
     );
-    let said =
-        refused.violations.iter().any(|said| said.field == field && said.description.contains(description));
-    assert!(said, "wanted {field}: {description}, got {:?}", refused.violations);
+    let found = refused
+        .violations
+        .iter()
+        .any(|violation| violation.field == field && violation.description.contains(description));
+    assert!(found, "wanted {field}: {description}, got {:?}", refused.violations);
 }
 
 #[rstest]
@@ -35,7 +37,7 @@ fn invalid(refused: &Decoded, field: &str, description: &str) {
 #[case::an_empty_key(put(vec![item("", "v")]), "items[0].key", "is 0 bytes; 1 to 1024 are allowed")]
 #[case::a_key_of_1025_bytes(put(vec![item(vec![b'k'; 1_025], "v")]), "items[0].key", "is 1025 bytes; 1 to 1024 are allowed")]
 #[case::a_value_one_byte_too_long(put(vec![item("k", vec![0; MIB + 1])]), "items[0].value", "is 1048577 bytes; 0 to 1048576 are allowed")]
-#[case::a_key_that_stands_twice(put(vec![item("k", "1"), item("l", "2"), item("k", "3")]), "items[2].key", "repeats the key")]
+#[case::a_duplicate_key(put(vec![item("k", "1"), item("l", "2"), item("k", "3")]), "items[2].key", "repeats the key")]
 #[case::no_items(put(vec![]), "items", "holds 0 items; 1 to 1000 are allowed")]
 #[case::five_mebibytes(put((0..5).map(|at| item(vec![at], vec![0; MIB - 1])).collect()), "items", "at most 4194304 are allowed")]
 #[case::no_time_to_live(PutRequest { ttl: Some(Ttl::default()), ..put(vec![item("k", "v")]) }, "ttl", "is 0")]
@@ -53,7 +55,7 @@ async fn a_put_that_breaks_a_rule_is_refused_by_its_field_and_writes_nothing(
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_request_is_told_at_once() {
+async fn all_violations_of_a_request_are_reported_at_once() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let request = PutRequest { namespace: "N".to_owned(), id: String::new(), ..put(vec![item("", "v")]) };
     let refused = refusal(server.client().await.put(request).await);
@@ -62,22 +64,22 @@ async fn all_that_is_wrong_with_a_request_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_delete_must_say_what_to_delete() {
+async fn a_delete_needs_a_predicate() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let client = server.client().await;
-    invalid(&refusal(client.delete(delete()).await), "predicate", "is missing; say match_all");
+    invalid(&refusal(client.delete(delete()).await), "predicate", "is missing; set match_all");
     let unset =
         prism_contract::keyvalue::request::DeleteRequest { predicate: Some(KeyPredicate::Unset), ..delete() };
     invalid(&refusal(client.delete(unset).await), "predicate", "has no kind that this server knows");
 }
 
 #[tokio::test]
-async fn an_inverted_range_and_a_token_that_is_none_are_refused() {
+async fn inverted_ranges_and_invalid_tokens_are_refused() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let client = server.client().await;
     let range = KeyPredicate::MatchRange { start: "b".into(), end: "a".into() };
     let inverted = GetRequest { predicate: Some(range), ..get() };
-    invalid(&refusal(client.get(inverted).await), "predicate.match_range", "start must lie before end");
+    invalid(&refusal(client.get(inverted).await), "predicate.match_range", "start is not before end");
     let garbage = GetRequest { page_token: "garbage".into(), ..get() };
     invalid(&refusal(client.get(garbage).await), "page_token", "is not a token of this method");
     let garbage = prism_contract::keyvalue::request::ScanRequest { resume_token: "garbage".into(), ..scan() };
@@ -115,8 +117,8 @@ async fn a_precondition_that_fails_names_its_key_and_the_current_version() {
 }
 
 #[tokio::test]
-async fn an_outage_is_unavailable_says_when_to_retry_and_not_what_lies_behind() {
-    let server = Server::start(Steered::new(Mode::IsAway)).await;
+async fn an_outage_is_unavailable_with_a_retry_delay_and_without_its_cause() {
+    let server = Server::start(Steered::new(Mode::Unavailable)).await;
     let client = server.client().await;
     let mut scan = client.scan(scan(), Resume::Never);
     for refused in [refusal(client.get(get()).await), refusal(scan.next().await.unwrap())] {
@@ -126,7 +128,7 @@ async fn an_outage_is_unavailable_says_when_to_retry_and_not_what_lies_behind() 
     }
 }
 
-/// Sends bytes as they are, and lets go of what comes back.
+/// A codec that sends raw bytes, and discards responses.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Raw;
 
@@ -198,7 +200,7 @@ impl Decoder for Raw {
     "MALFORMED_MESSAGE"
 )]
 #[tokio::test]
-async fn what_the_framework_refuses_follows_the_table_too_and_the_server_goes_on(
+async fn refusals_by_the_framework_follow_the_table_and_the_server_keeps_running(
     #[case] path: &'static str,
     #[case] message: Bytes,
     #[case] code: Code,
@@ -214,7 +216,7 @@ async fn what_the_framework_refuses_follows_the_table_too_and_the_server_goes_on
 }
 
 #[tokio::test]
-async fn a_compressed_request_is_unimplemented_with_a_reason_of_its_own_and_is_told_what_is_read() {
+async fn a_compressed_request_is_unimplemented_with_a_distinct_reason_and_the_accepted_encodings() {
     let server = Server::start(Steered::new(Mode::Works)).await;
     let mut grpc = Grpc::new(server.channel().await);
     grpc.ready().await.unwrap();

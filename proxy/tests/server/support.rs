@@ -1,4 +1,4 @@
-//! A backend that a test can steer, a server over it, and clients of it.
+//! A backend that a test controls, a server over it, and clients of it.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,33 +23,33 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-/// How a steered backend answers its next calls.
+/// The behaviour of a controlled backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// As the reference backend does.
+    /// Works as the reference backend.
     Works,
-    /// Not at all, until the mode changes; then as the new mode says.
+    /// Blocks until the mode changes, then follows the new mode.
     Hangs,
-    /// With a panic.
+    /// Panics.
     Panics,
-    /// UNAVAILABLE, with a cause that no client may see.
-    IsAway,
-    /// As the reference backend does, but Puts and Deletes as if it were away.
+    /// Fails with UNAVAILABLE, with a cause that no client may see.
+    Unavailable,
+    /// Works, but Puts and Deletes fail with UNAVAILABLE.
     WritesFail,
-    /// As the reference backend does, but checks not at all.
-    IsBusy,
+    /// Works, but its check never completes.
+    Busy,
 }
 
-/// What is behind an outage, and must not be told to a client.
+/// The cause of an outage, which must not reach a client.
 pub(crate) const CAUSE: &str = "connection to 10.9.8.7 refused";
 
-/// The reference backend, steered.
+/// The reference backend under the control of a test.
 pub(crate) struct Steered {
     memory: Memory,
     mode: watch::Sender<Mode>,
-    /// How many calls are inside.
+    /// Calls being executed.
     inside: AtomicUsize,
-    /// How many calls have come.
+    /// Calls received.
     calls: AtomicUsize,
     pub(crate) closed: AtomicUsize,
     pub(crate) swept: Mutex<Vec<Timestamp>>,
@@ -92,9 +92,9 @@ impl Steered {
         let mut modes = self.mode.subscribe();
         let mode = *modes.wait_for(|mode| *mode != Mode::Hangs).await.expect("the backend has the sender");
         match mode {
-            Mode::Works | Mode::Hangs | Mode::WritesFail | Mode::IsBusy => Ok(()),
+            Mode::Works | Mode::Hangs | Mode::WritesFail | Mode::Busy => Ok(()),
             Mode::Panics => panic!("as the test asked"),
-            Mode::IsAway => Err(Error::unavailable(CAUSE)),
+            Mode::Unavailable => Err(Error::unavailable(CAUSE)),
         }
     }
 
@@ -110,9 +110,9 @@ impl Lifecycle for Steered {
         let mode = *self.mode.borrow();
         match mode {
             Mode::Works | Mode::Hangs | Mode::WritesFail => Ok(()),
-            Mode::IsBusy => std::future::pending().await,
+            Mode::Busy => std::future::pending().await,
             Mode::Panics => panic!("as the test asked"),
-            Mode::IsAway => Err(Error::unavailable(CAUSE)),
+            Mode::Unavailable => Err(Error::unavailable(CAUSE)),
         }
     }
 
@@ -151,7 +151,7 @@ impl KeyValueBackend for Steered {
     }
 }
 
-/// A server that ends with its test.
+/// A server that is stopped with its test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: Shutdown,
@@ -211,7 +211,7 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 pub(crate) fn refusal<T: std::fmt::Debug>(answer: Result<T, CallError>) -> Decoded {
-    answer.expect_err("a refusal was wanted").status().expect("a status was wanted").clone()
+    answer.expect_err("the call succeeded").status().expect("a status").clone()
 }
 
 pub(crate) fn item(key: impl Into<Bytes>, value: impl Into<Bytes>) -> ItemInput {

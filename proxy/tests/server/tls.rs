@@ -1,4 +1,4 @@
-//! TLS: who is trusted, on both sides.
+//! TLS: trust on both sides.
 
 use prism_conformance::keyvalue::wire::Endpoint;
 use prism_conformance::wire::Unreachable;
@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::support::{Mode, Server, Steered, describe};
 
-/// A certificate authority of this test's own.
+/// A per-test certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -57,20 +57,20 @@ async fn is_answered(server: &Server, authority: &Authority, identity: Option<(V
 }
 
 #[tokio::test]
-async fn a_client_that_trusts_the_servers_authority_is_answered_and_others_do_not_talk_to_it() {
+async fn a_client_connects_only_if_it_trusts_the_servers_authority() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = served_by(&authority, None).await;
     assert!(is_answered(&server, &authority, None).await);
     assert!(!is_answered(&server, &other, None).await);
-    let plain = Client::connect(&server.options()).await;
-    assert!(match plain {
+    let without_tls = Client::connect(&server.options()).await;
+    assert!(match without_tls {
         Ok(client) => client.describe(describe()).await.is_err(),
         Err(_) => true,
     });
 }
 
 #[tokio::test]
-async fn a_server_that_asks_for_certificates_answers_those_of_its_authority_only() {
+async fn client_certificates_must_be_of_the_servers_client_ca() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = served_by(&authority, Some(authority.pem())).await;
     assert!(is_answered(&server, &authority, Some(authority.issue("client"))).await);
@@ -82,19 +82,19 @@ async fn a_server_that_asks_for_certificates_answers_those_of_its_authority_only
 async fn untestable(endpoint: String, ca: Option<Vec<u8>>) -> String {
     let options = Options { ca, ..Options::new(endpoint) };
     match Endpoint::connect("tls", options).await {
-        Err(Unreachable::Away(why)) => why,
+        Err(Unreachable::Unavailable(why)) => why,
         Err(Unreachable::Usage(why)) => panic!("taken for the caller's mistake: {why}"),
         Ok(_) => panic!("it can be tested"),
     }
 }
 
 #[tokio::test]
-async fn the_suite_says_what_a_server_with_tls_wants() {
+async fn the_suite_explains_what_a_tls_server_requires() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = served_by(&authority, None).await;
     let address = &server.address;
     let wanted = format!(
-        "{address} wants TLS. Write https://{address}, and --tls-ca FILE unless this machine trusts its certificate."
+        "{address} requires TLS. Write https://{address}, and --tls-ca FILE unless this machine trusts its certificate."
     );
     assert_eq!(untestable(format!("http://{address}"), None).await, wanted);
     for ca in [None, Some(other.pem())] {
@@ -107,16 +107,16 @@ async fn the_suite_says_what_a_server_with_tls_wants() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_speak_tls_reads_the_alert_and_not_a_reset() {
+async fn a_plain_text_client_reads_a_tls_alert_and_not_a_reset() {
     let authority = Authority::new();
     let server = served_by(&authority, None).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    // More than the handshake reads before it gives up.
-    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    said.resize(64 << 10, 0);
-    stream.write_all(&said).await.unwrap();
+    // More than the handshake reads before it fails.
+    let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    request.resize(64 << 10, 0);
+    stream.write_all(&request).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.expect("the connection was reset");
-    // An alert of TLS, of two bytes: fatal, and why.
+    // A TLS alert of two bytes: fatal, and the reason.
     assert_eq!((answer[0], answer.len(), answer[5]), (0x15, 7, 2), "{answer:?}");
 }

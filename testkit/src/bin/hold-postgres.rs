@@ -1,8 +1,8 @@
-//! Keeps a Postgres for as long as its standard input is open, and prints its address first:
+//! Prints the address of a Postgres and keeps the server while its standard input is open:
 //! `cargo run -p prism-testkit`.
 //!
-//! With `schema`, `database` or `private` behind it, it is a schema, a database or a server of its own. With `panic` at the
-//! end, the process's only thread panics when the input ends. The crate's own tests kill it.
+//! The argument `schema`, `database` or `private` selects a dedicated schema, database or server. With `panic` as the last
+//! argument, the only thread panics at the end of the input. The crate's tests kill this process.
 
 use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
@@ -12,17 +12,17 @@ use prism_testkit::{Error, Postgres, Private};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let what = arguments.first().map_or("server", String::as_str);
+    let kind = arguments.first().map_or("server", String::as_str);
     let panics = arguments.get(1).is_some_and(|argument| argument == "panic");
-    if let Err(error) = run(what, panics).await {
+    if let Err(error) = run(kind, panics).await {
         let _ = writeln!(std::io::stderr(), "{error}");
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
 }
 
-async fn run(what: &str, panics: bool) -> Result<(), Error> {
-    match what {
+async fn run(kind: &str, panics: bool) -> Result<(), Error> {
+    match kind {
         "private" => {
             let server = Private::launch().await?;
             hold(server.url(), panics);
@@ -42,7 +42,7 @@ async fn run(what: &str, panics: bool) -> Result<(), Error> {
 
 fn hold(url: &str, panics: bool) {
     let _ = writeln!(std::io::stdout(), "{url}");
-    // However the input ends, this is over.
+    // Any end of the input ends the process, also an error.
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
-    assert!(!panics, "as the arguments asked");
+    assert!(!panics, "requested by the argument");
 }

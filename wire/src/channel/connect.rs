@@ -1,4 +1,4 @@
-//! Where a server is, and how a client makes itself known to it.
+//! Connection options: endpoint, credentials, TLS and timeouts.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,51 +10,51 @@ use super::diagnosis::Diagnosis;
 use super::fault::{Fault, reasons};
 use super::socket;
 
-/// How long a connection may say nothing before it is asked whether it is there, and how long its answer may take.
+/// Idle time before a keep-alive ping, and the timeout of the ping.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
-/// How much longer than connecting the first word of a server may take, so that a call with a deadline of that length
-/// ends by its deadline.
-const FIRST_WORD: Duration = Duration::from_millis(500);
+/// Added to the connect timeout for the server's first bytes, so that a call with a deadline of the connect timeout ends by
+/// its deadline.
+const FIRST_BYTES_MARGIN: Duration = Duration::from_millis(500);
 
-/// How to connect. Certificates and keys are PEM.
+/// Connection options. Certificates and keys are PEM.
 #[derive(Clone)]
 pub struct Options {
-    /// `http://host:port`, or `https://host:port` for TLS; without a scheme, `http`. Nothing else: no path, and no user.
+    /// `http://host:port`, or `https://host:port` for TLS; `http` if there is no scheme. No path and no user.
     pub endpoint: String,
     /// Sent as a bearer token with each call.
     pub token: Option<String>,
-    /// Whom to trust with the server's certificate; `None`: the certificate authorities of this machine.
+    /// The trusted certificate authorities; `None`: those of this machine.
     pub ca: Option<Vec<u8>>,
-    /// The client's own certificate and its key, for a server that asks for one.
+    /// The client's certificate and key, for a server that requires one.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// The name that the server's certificate must bear; `None`: the endpoint's host.
+    /// The name expected in the server's certificate; `None`: the endpoint's host.
     pub server_name: Option<String>,
-    /// How long connecting may take, from looking up the host's name to the end of the TLS handshake, each time that the
-    /// client connects. A server without TLS then has as long, and half a second, for its first word.
+    /// Time limit for connecting, from name resolution to the end of the TLS handshake, for each connection attempt. A
+    /// server without TLS has the same time plus half a second for its first bytes.
     pub connect_timeout: Duration,
-    /// The deadline of each call, which for a Scan is that of one stream; `None`: the server's own.
+    /// The timeout of each call, for a Scan of each stream; `None`: the server's.
     pub timeout: Option<Duration>,
 }
 
 /// Why a connection was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The endpoint is not an address. It is not repeated, but for a scheme: it may hold a password.
+    /// The endpoint is not an address. Only its scheme is shown: it may contain a password.
     #[error(
         "{0} is not the address of a server; write http://host:port or https://host:port, and nothing else"
     )]
     Endpoint(String),
-    /// The token cannot be sent.
+    /// The token cannot be sent in a header.
     #[error("the token holds a character that cannot be sent; only printable ASCII is allowed")]
     Token,
     /// Certificates were given for a connection without TLS.
     #[error("certificates need TLS; write the endpoint as https://host:port")]
     NotTls,
-    /// The certificates are not usable.
+    /// The certificates are unusable.
     #[error("the certificates cannot be used: {}", reasons(.0))]
     Tls(#[source] transport::Error),
-    /// The server did not answer, or is not one that the certificates vouch for.
+    /// The server did not respond, or its certificate is not trusted.
     #[error("the server cannot be reached: {}", explained(.0))]
     Unreachable(#[source] transport::Error),
     /// Connecting took too long.
@@ -63,7 +63,7 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// What is wrong between the client and the server, where that can be told.
+    /// The diagnosed fault between client and server, if known.
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Self::Unreachable(error) => Fault::read(&reasons(error)),
@@ -72,7 +72,7 @@ impl ConnectError {
     }
 }
 
-/// An error with what lies behind it, and with what that means.
+/// An error with its causes and the diagnosed fault.
 fn explained(error: &transport::Error) -> String {
     let line = reasons(error);
     match Fault::read(&line).map(|fault| fault.to_string()) {
@@ -82,7 +82,7 @@ fn explained(error: &transport::Error) -> String {
 }
 
 impl Options {
-    /// Plain options for `endpoint`: no credentials, five seconds to connect.
+    /// Default options for `endpoint`: no credentials, five seconds to connect.
     pub fn new(endpoint: impl Into<String>) -> Self {
         Self {
             endpoint: endpoint.into(),
@@ -95,14 +95,15 @@ impl Options {
         }
     }
 
-    /// Connects, within `connect_timeout`. The second part explains the answers to calls whose connection broke.
+    /// Connects within `connect_timeout`. The second part explains failures of calls whose connection broke.
     pub(super) async fn channel(&self) -> Result<(Channel, Diagnosis), ConnectError> {
         let endpoint = self.endpoint()?;
-        let plain = endpoint.uri().scheme_str() != Some("https");
-        let diagnosis = Diagnosis::new(!plain && self.identity.is_none());
-        let first_word = self.connect_timeout + FIRST_WORD;
-        let connector = socket::connector(plain, self.connect_timeout, first_word, diagnosis.clone());
-        // The endpoint bounds each connection that the channel makes, also later ones; this bounds what comes before it.
+        let plaintext = endpoint.uri().scheme_str() != Some("https");
+        let diagnosis = Diagnosis::new(!plaintext && self.identity.is_none());
+        let first_bytes_timeout = self.connect_timeout + FIRST_BYTES_MARGIN;
+        let connector =
+            socket::connector(plaintext, self.connect_timeout, first_bytes_timeout, diagnosis.clone());
+        // The endpoint limits each connection of the channel, including later ones; this also limits what precedes them.
         match tokio::time::timeout(self.connect_timeout, endpoint.connect_with_connector(connector)).await {
             Ok(Ok(channel)) => Ok((channel, diagnosis)),
             Ok(Err(error)) if reasons(&error).contains("deadline has elapsed") => {
@@ -113,7 +114,7 @@ impl Options {
         }
     }
 
-    /// The endpoint as a message may show it where it is not an address: of `http://user:password@host` the scheme alone.
+    /// An invalid endpoint as it may appear in a message: of `http://user:password@host` only the scheme.
     fn shown(&self) -> String {
         match self.endpoint.split_once("://") {
             Some((scheme, _)) if scheme.len() <= 10 && scheme.bytes().all(|c| c.is_ascii_alphabetic()) => {
@@ -123,9 +124,9 @@ impl Options {
         }
     }
 
-    /// The endpoint as tonic takes it, ready to connect.
+    /// The endpoint for tonic, ready to connect.
     pub fn endpoint(&self) -> Result<Endpoint, ConnectError> {
-        /// Lets a scan's messages flow without waiting for the reader's word on each 64 KiB.
+        /// Lets a scan's messages flow without a window update for each 64 KiB.
         const WINDOW: u32 = 1 << 20;
         let not_an_address = || ConnectError::Endpoint(self.shown());
         let address = match self.endpoint.split_once("://") {
@@ -136,7 +137,7 @@ impl Options {
         let endpoint = Endpoint::from_shared(address).map_err(|_| not_an_address())?;
         let uri = endpoint.uri();
         let is_address = uri.authority().is_some_and(|authority| {
-            // `user:password` without a host has a port that is no number.
+            // `user:password` without a host parses with a non-numeric port.
             authority.as_str() == authority.host() || authority.port_u16().is_some()
         }) && !self.endpoint.contains('@')
             && matches!(uri.path(), "" | "/")
@@ -147,7 +148,7 @@ impl Options {
         let tls = endpoint.uri().scheme_str() == Some("https");
         let endpoint = endpoint
             .connect_timeout(self.connect_timeout)
-            // A connection that has silently gone is noticed, also under a stream that waits for its next message.
+            // Detects a connection that vanished silently, even while a stream waits for its next message.
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .initial_stream_window_size(WINDOW)
@@ -186,7 +187,7 @@ impl Options {
 }
 
 impl fmt::Debug for Options {
-    /// Says whether there is a secret, and never what it is.
+    /// Shows whether a secret is set, never its value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("endpoint", if self.endpoint().is_ok() { &self.endpoint } else { &"***" })

@@ -1,4 +1,4 @@
-//! Why a connection broke, where the call that it broke under does not tell.
+//! The reason for a broken connection, if the failed call does not report it.
 
 use std::error::Error;
 use std::io;
@@ -11,40 +11,40 @@ use tonic::{Code, Status};
 use super::fault::Fault;
 use super::{LOST, by_contract};
 
-/// What is known of a client's connections beside what its calls report. Clones share it.
+/// Knowledge about a client's connections beyond the results of its calls. Clones share it.
 ///
-/// The framework ends a connection with its error and the calls on it with "cancelled", so what the first bytes of a connection
-/// told is kept here. And in TLS 1.3 a client has ended its handshake before the server refuses it for want of a certificate, so
-/// connecting succeeds, and the alert that says why ends the connection and not a call; what can be seen is that the connection
-/// broke before anything was answered.
+/// The framework ends a connection with its error but the calls on it with "cancelled", so the fault found in the first
+/// bytes of a connection is kept here. In TLS 1.3 a client completes its handshake before the server rejects it for lack of
+/// a certificate, so connecting succeeds, and the alert with the reason ends the connection and not a call; all that can be
+/// observed is that the connection broke before the first response.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Diagnosis(Arc<Known>);
+pub(super) struct Diagnosis(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct Known {
-    /// The client speaks TLS and has no certificate.
+struct Inner {
+    /// The client uses TLS without a certificate.
     anonymous: bool,
-    /// The server has answered a call.
+    /// The server has responded to a call.
     answered: AtomicBool,
-    /// What the first bytes of the last connection told: a place in [`Fault::ALL`], counted from one; 0: nothing is wrong.
+    /// The fault found in the first bytes of the last connection: an index into [`Fault::ALL`] plus one; 0: none.
     fault: AtomicUsize,
 }
 
 impl Diagnosis {
     pub(super) fn new(anonymous: bool) -> Self {
-        Self(Arc::new(Known { anonymous, ..Known::default() }))
+        Self(Arc::new(Inner { anonymous, ..Inner::default() }))
     }
 
-    /// Takes note of what the first bytes of a connection told.
-    pub(super) fn began(&self, fault: Option<Fault>) {
-        let place = fault.and_then(|fault| Fault::ALL.iter().position(|other| *other == fault));
-        self.0.fault.store(place.map_or(0, |place| place + 1), Ordering::Relaxed);
+    /// Records the fault found in the first bytes of a connection.
+    pub(super) fn set_fault(&self, fault: Option<Fault>) {
+        let index = fault.and_then(|fault| Fault::ALL.iter().position(|other| *other == fault));
+        self.0.fault.store(index.map_or(0, |index| index + 1), Ordering::Relaxed);
     }
 
-    /// The answer to a call; where its connection broke, with the reason if it is known.
+    /// The result of a call; if its connection broke, with the reason if known.
     pub(super) fn observe<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
         match answer {
-            // Only a status that was made here has a source.
+            // Only a status made by the client has a source.
             Err(status) if status.source().is_some() => {
                 let broken = is_broken(&status);
                 let status = by_contract(status);
@@ -63,15 +63,15 @@ impl Diagnosis {
         }
     }
 
-    /// Why a connection that broke did so.
+    /// The reason for a broken connection.
     fn fault(&self) -> Option<Fault> {
-        let place = self.0.fault.load(Ordering::Relaxed).checked_sub(1);
+        let index = self.0.fault.load(Ordering::Relaxed).checked_sub(1);
         let unanswered = self.0.anonymous && !self.0.answered.load(Ordering::Relaxed);
-        place.and_then(|place| Fault::ALL.get(place).copied()).or(unanswered.then_some(Fault::EndsUnanswered))
+        index.and_then(|index| Fault::ALL.get(index).copied()).or(unanswered.then_some(Fault::EndsUnanswered))
     }
 }
 
-/// Whether the connection was there and broke, as far as the system says.
+/// Whether an established connection broke, according to the operating system.
 fn is_broken(status: &Status) -> bool {
     successors(status.source(), |&error| error.source())
         .filter_map(|error| error.downcast_ref::<io::Error>())
@@ -86,7 +86,7 @@ mod tests {
         Status::from_error(Box::new(io::Error::from(io::ErrorKind::ConnectionReset)))
     }
 
-    /// A call that was queued on a connection as it ended.
+    /// The status of a call queued on a connection as it ended.
     fn cancelled() -> Status {
         let mut status = Status::cancelled("operation was canceled");
         status.set_source(Arc::new(io::Error::other("operation was canceled")));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_breaks_before_the_first_answer_may_want_a_certificate_and_later_it_does_not() {
+    fn only_a_connection_that_breaks_before_the_first_response_may_need_a_certificate() {
         let diagnosis = Diagnosis::new(true);
         assert_eq!(observed(&diagnosis, broken()), Some(Fault::EndsUnanswered));
         assert_eq!(observed(&diagnosis, cancelled()), Some(Fault::EndsUnanswered));
@@ -107,18 +107,18 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_a_certificate_or_without_tls_is_asked_for_none() {
+    fn a_certificate_is_not_suggested_if_there_is_one_or_no_tls() {
         assert_eq!(observed(&Diagnosis::new(false), broken()), None);
     }
 
     #[test]
-    fn a_call_that_is_cancelled_with_its_connection_is_told_what_the_connection_began_with() {
+    fn a_call_cancelled_with_its_connection_reports_the_connections_fault() {
         let diagnosis = Diagnosis::new(false);
-        diagnosis.began(Some(Fault::SpeaksTls));
+        diagnosis.set_fault(Some(Fault::SpeaksTls));
         for status in [broken(), cancelled()] {
             assert_eq!(observed(&diagnosis, status), Some(Fault::SpeaksTls));
         }
-        diagnosis.began(None);
+        diagnosis.set_fault(None);
         assert_eq!(observed(&diagnosis, cancelled()), None);
     }
 }

@@ -1,10 +1,10 @@
-//! What went wrong between a client and a server before they could speak gRPC, told from what the layers below report.
+//! Diagnosis of faults between a client and a server below gRPC, from the errors of the lower layers.
 
 use std::error::Error;
 use std::fmt;
 use std::iter::successors;
 
-/// Why a connection is of no use, where that can be told.
+/// The diagnosed fault of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The endpoint is `http://`, and the server speaks TLS.
@@ -13,11 +13,11 @@ pub enum Fault {
     SpeaksPlain,
     /// The server answers in HTTP/1.
     SpeaksHttp1,
-    /// The server ended the TLS handshake without a word.
+    /// The server closed the connection during the TLS handshake without an alert.
     EndsHandshake,
-    /// The server speaks TLS and does not agree to HTTP/2.
+    /// The server speaks TLS and does not negotiate HTTP/2.
     NoHttp2,
-    /// The server's certificate is signed by an authority that the client does not trust.
+    /// The server's certificate is issued by an authority that the client does not trust.
     UnknownAuthority,
     /// The server's certificate is for other names.
     WrongName,
@@ -25,14 +25,14 @@ pub enum Fault {
     Expired,
     /// The server's certificate is not valid yet.
     NotYetValid,
-    /// The server asks for a certificate, and the client has none.
-    WantsCertificate,
-    /// The server does not accept the client's certificate.
-    RefusesCertificate,
-    /// The server took a client without a certificate, and closed the connection before it answered. With TLS 1.3 it refuses such a
-    /// client only after the handshake, with an alert that the layers in between do not hand on.
+    /// The server requires a client certificate, and the client has none.
+    RequiresCertificate,
+    /// The server rejects the client's certificate.
+    RejectsCertificate,
+    /// The server accepted a client without a certificate, and closed the connection before it answered. With TLS 1.3 such a
+    /// client is rejected only after the handshake, with an alert that the layers in between do not pass on.
     EndsUnanswered,
-    /// The server took the connection and said nothing.
+    /// The server accepted the connection and sent nothing.
     Silent,
 }
 
@@ -47,14 +47,14 @@ impl Fault {
         Self::WrongName,
         Self::Expired,
         Self::NotYetValid,
-        Self::WantsCertificate,
-        Self::RefusesCertificate,
+        Self::RequiresCertificate,
+        Self::RejectsCertificate,
         Self::EndsUnanswered,
         Self::Silent,
     ];
 
-    /// What the layers below call it: rustls, tonic, and this client's own connection.
-    fn marks(self) -> &'static [&'static str] {
+    /// The error texts of the lower layers for it: rustls, tonic, and this client's socket.
+    fn patterns(self) -> &'static [&'static str] {
         match self {
             Self::SpeaksTls | Self::SpeaksHttp1 | Self::EndsUnanswered | Self::Silent => &[],
             Self::SpeaksPlain => &["received corrupt message of type InvalidContentType"],
@@ -64,8 +64,8 @@ impl Fault {
             Self::WrongName => &["invalid peer certificate: certificate not valid for name"],
             Self::Expired => &["invalid peer certificate: certificate expired"],
             Self::NotYetValid => &["invalid peer certificate: certificate not valid yet"],
-            Self::WantsCertificate => &["fatal alert: CertificateRequired"],
-            Self::RefusesCertificate => &[
+            Self::RequiresCertificate => &["fatal alert: CertificateRequired"],
+            Self::RejectsCertificate => &[
                 "fatal alert: UnknownCA",
                 "fatal alert: BadCertificate",
                 "fatal alert: CertificateUnknown",
@@ -76,36 +76,36 @@ impl Fault {
         }
     }
 
-    /// What to do about it, with the command line's names of the options.
+    /// The remedy, in terms of command line options.
     pub fn hint(self) -> &'static str {
         match self {
             Self::SpeaksTls => "write the endpoint as https://host:port",
             Self::SpeaksPlain => "write the endpoint as http://host:port",
-            Self::SpeaksHttp1 | Self::NoHttp2 => "is it the right port? A gRPC server speaks HTTP/2",
+            Self::SpeaksHttp1 | Self::NoHttp2 => "check the port: a gRPC server speaks HTTP/2",
             Self::EndsHandshake => {
-                "write the endpoint as http://host:port if the server does not speak TLS; otherwise its log says more"
+                "write the endpoint as http://host:port if the server does not speak TLS; otherwise check its log"
             }
             Self::UnknownAuthority => "name its certificate authority with --tls-ca FILE",
             Self::WrongName => {
-                "name the server as its certificate does, in the endpoint or with --tls-domain NAME"
+                "use a name that is in its certificate, in the endpoint or with --tls-domain NAME"
             }
             Self::Expired => "renew the server's certificate, or set this machine's clock",
             Self::NotYetValid => "set this machine's clock, or wait",
-            Self::WantsCertificate => "give one with --tls-cert FILE and --tls-key FILE",
-            Self::RefusesCertificate => {
-                "give one of an authority that the server trusts with --tls-cert FILE and --tls-key FILE"
+            Self::RequiresCertificate => "give one with --tls-cert FILE and --tls-key FILE",
+            Self::RejectsCertificate => {
+                "give one issued by an authority that the server trusts with --tls-cert FILE and --tls-key FILE"
             }
             Self::EndsUnanswered => {
-                "if the server asks for a certificate, give one with --tls-cert FILE and --tls-key FILE; otherwise try again"
+                "if the server requires a certificate, give one with --tls-cert FILE and --tls-key FILE; otherwise try again"
             }
-            Self::Silent => "is it the right port, and does the server's log say why?",
+            Self::Silent => "check the port and the server's log",
         }
     }
 
-    /// Reads it from a line that names all causes of an error.
+    /// Finds the fault in a line with all causes of an error.
     pub fn read(line: &str) -> Option<Self> {
         let is_in = |fault: &Self| {
-            fault.marks().iter().any(|mark| line.contains(mark)) || line.contains(&fault.to_string())
+            fault.patterns().iter().any(|pattern| line.contains(pattern)) || line.contains(&fault.to_string())
         };
         Self::ALL.into_iter().find(is_in)
     }
@@ -117,32 +117,32 @@ impl fmt::Display for Fault {
             Self::SpeaksTls => "the server speaks TLS, and the endpoint is http://",
             Self::SpeaksPlain => "the server does not speak TLS, and the endpoint is https://",
             Self::SpeaksHttp1 => "the server answers in HTTP/1 and not as a gRPC server",
-            Self::EndsHandshake => "the server closed the connection within the TLS handshake",
+            Self::EndsHandshake => "the server closed the connection during the TLS handshake",
             Self::NoHttp2 => "the server speaks TLS and not HTTP/2",
             Self::UnknownAuthority => {
-                "the server's certificate is not of an authority that this client trusts"
+                "the server's certificate is not issued by an authority that this client trusts"
             }
             Self::WrongName => "the server's certificate is not for the name in the endpoint",
             Self::Expired => "the server's certificate has expired",
             Self::NotYetValid => "the server's certificate is not valid yet",
-            Self::WantsCertificate => "the server asks for a client's certificate",
-            Self::RefusesCertificate => "the server does not accept this client's certificate",
+            Self::RequiresCertificate => "the server requires a client certificate",
+            Self::RejectsCertificate => "the server does not accept this client's certificate",
             Self::EndsUnanswered => {
-                "the server closed the TLS connection before it answered, as it does to a client without the certificate that it asks for"
+                "the server closed the TLS connection before it answered, as it does if it requires a client certificate and gets none"
             }
-            Self::Silent => "the server took the connection and said nothing",
+            Self::Silent => "the server accepted the connection and sent nothing",
         })
     }
 }
 
 impl Error for Fault {}
 
-/// An error and what lies behind it, in one line.
+/// An error and its causes in one line.
 pub(super) fn reasons(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();
     for error in successors(Some(error), |&error| error.source()) {
         let text = error.to_string();
-        // Some errors repeat what lies behind them.
+        // Some errors repeat their cause.
         if !line.ends_with(&text) {
             line = if line.is_empty() { text } else { format!("{line}: {text}") };
         }
@@ -155,11 +155,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_fault_is_read_from_its_own_words_and_from_nothing_else() {
+    fn each_fault_is_found_in_its_own_texts_only() {
         for fault in Fault::ALL {
             assert_eq!(Fault::read(&format!("transport error: {fault}")), Some(fault));
-            for mark in fault.marks() {
-                assert_eq!(Fault::read(mark), Some(fault), "{mark}");
+            for pattern in fault.patterns() {
+                assert_eq!(Fault::read(pattern), Some(fault), "{pattern}");
             }
         }
         assert_eq!(Fault::read("transport error: connection refused"), None);

@@ -1,4 +1,4 @@
-//! A client's connection to a server: how it is made, kept and explained.
+//! A client's connection to a server: connecting, probing and diagnosis of failures.
 
 mod connect;
 mod diagnosis;
@@ -23,10 +23,10 @@ use crate::status::Decoded;
 /// Why a call failed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CallError {
-    /// The server, or the way to it, answered a status.
+    /// A status, from the server or from the connection to it.
     #[error(transparent)]
     Status(Box<Decoded>),
-    /// The server's answer breaks the contract.
+    /// The server's response violates the contract.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
 }
@@ -40,8 +40,8 @@ impl From<Status> for CallError {
 /// The message for a connection that broke for an unknown reason.
 const LOST: &str = "the connection to the server was lost";
 
-/// A status that no server sent, but that was made here of a broken connection or a passed deadline, by the code that the
-/// contract has for it (ERR-1): the framework calls them UNKNOWN and CANCELLED.
+/// Maps a status made by the client itself for a broken connection or a passed deadline to the contract's code (ERR-1): the
+/// framework reports them as UNKNOWN and CANCELLED.
 fn by_contract(status: Status) -> Status {
     let Some(source) = status.source() else { return status };
     let mut chain = successors(Some(source), |&error| error.source());
@@ -49,7 +49,7 @@ fn by_contract(status: Status) -> Status {
         Code::Cancelled if chain.any(<dyn Error>::is::<TimeoutExpired>) => {
             Status::deadline_exceeded("the deadline passed before the server answered")
         }
-        // A call that was handed to a connection just as it broke is CANCELLED to the framework.
+        // The framework reports a call that was dispatched to a connection just as it broke as CANCELLED.
         Code::Unknown | Code::Cancelled | Code::Unavailable => match Fault::read(&fault::reasons(source)) {
             Some(fault) => Status::unavailable(fault.to_string()),
             None if status.code() == Code::Unavailable => status,
@@ -60,7 +60,7 @@ fn by_contract(status: Status) -> Status {
 }
 
 impl CallError {
-    /// The status, where there is one.
+    /// The status, if there is one.
     pub fn status(&self) -> Option<&Decoded> {
         match self {
             Self::Status(status) => Some(status),
@@ -69,7 +69,7 @@ impl CallError {
     }
 }
 
-/// A connection to one server, and how calls are made on it. Clones share the connection.
+/// A connection to one server, with credentials and timeout for calls. Clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Connection {
     channel: Channel,
@@ -79,25 +79,25 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects as `options` say.
+    /// Connects according to `options`.
     pub async fn open(options: &Options) -> Result<Self, ConnectError> {
         let bearer = options.bearer()?;
         let (channel, diagnosis) = options.channel().await?;
         Ok(Self { channel, bearer, timeout: options.timeout, diagnosis })
     }
 
-    /// A connection on a channel that was set up elsewhere; calls on it carry no credentials and no deadline.
+    /// A connection on an existing channel; its calls carry no credentials and no deadline.
     pub fn from_channel(channel: Channel) -> Self {
         Self { channel, bearer: None, timeout: None, diagnosis: Diagnosis::default() }
     }
 
-    /// The same connection with another deadline for each call; `None`: the server's own.
+    /// The same connection with another deadline for each call; `None`: the server's.
     #[must_use]
     pub fn with_timeout(self, timeout: Option<Duration>) -> Self {
         Self { timeout, ..self }
     }
 
-    /// The answer to a call that was made on the channel; where its connection broke, with the reason if it is known.
+    /// The result of a call made on the channel; if its connection broke, with the reason if known.
     pub fn observe<T>(&self, answer: Result<T, Status>) -> Result<T, Status> {
         self.diagnosis.observe(answer)
     }

@@ -1,4 +1,4 @@
-//! A call whose answer is slow to come asks whether the connection it was handed to is still there.
+//! A slow call probes whether the connection that it was dispatched to is still alive.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,22 +10,21 @@ use tonic_prost::ProstCodec;
 
 use super::Connection;
 
-/// How long an answer may take to begin before the connection is looked at.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time without a response after which the connection is probed, and between probes.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Connection {
-    /// Waits for the answer to `call`, and now and then makes the channel look at its connection.
+    /// Waits for the response to `call`, and probes the connection at intervals.
     ///
-    /// A call can be handed to a connection in the very moment in which it breaks. It then lies in the queue of a
-    /// connection that nobody works off any more, and the channel, which still holds that queue, does not look at it
-    /// before the next call: without one, the first would wait for ever, with no connection whose silence could be
-    /// noticed. The next call is a question that servers answer cheaply; it makes the channel drop a dead connection, with
-    /// what lies in its queue, and what is answered to it does not matter.
+    /// A call can be dispatched to a connection at the moment it breaks. It then stays in a queue that is no longer
+    /// processed, and the channel, which still owns that queue, does not notice before the next call: without one, the call
+    /// would wait for ever, and no keep-alive would detect it. The probe is such a next call, and cheap for servers: it
+    /// makes the channel drop a dead connection with its queue. Its result does not matter.
     pub(crate) async fn probed<T>(&self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
         let mut call = pin!(call);
         loop {
             let probe = async {
-                tokio::time::sleep(PATIENCE).await;
+                tokio::time::sleep(PROBE_INTERVAL).await;
                 self.probe().await;
             };
             tokio::select! {

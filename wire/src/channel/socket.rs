@@ -1,5 +1,5 @@
-//! The socket below a connection: one on which a server says nothing, or something that is not HTTP/2, is given up with
-//! the reason. The framework would wait for ever, or say no more than that the connection broke.
+//! The socket below a connection. It fails with the reason if the server sends nothing, or something other than HTTP/2. The
+//! framework would wait for ever, or only report that the connection broke.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use tower::{BoxError, Service, ServiceExt};
 use super::diagnosis::Diagnosis;
 use super::fault::Fault;
 
-/// Connects to the host of a URI; what comes back is read as HTTP/2 if `plain`, and otherwise as TLS. Each of its
-/// addresses has a share of `connect_timeout`, and a server that takes the connection `patience` to say its first
-/// word. What the first bytes tell is noted in `diagnosis`.
+/// Connects to the host of a URI and expects HTTP/2, or TLS if not `plaintext`. `connect_timeout` is split between the
+/// host's addresses; after the connection, the server has `first_bytes_timeout` to send something. The fault found in the
+/// first bytes is recorded in `diagnosis`.
 pub(super) fn connector(
-    plain: bool,
+    plaintext: bool,
     connect_timeout: Duration,
-    patience: Duration,
+    first_bytes_timeout: Duration,
     diagnosis: Diagnosis,
 ) -> impl Service<Uri, Response = TokioIo<Socket>, Error = BoxError, Future: Send> + Send + 'static {
     let mut tcp = HttpConnector::new();
@@ -32,32 +32,32 @@ pub(super) fn connector(
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.map_err(BoxError::from).map_response(move |stream| {
         let diagnosis = diagnosis.clone();
-        let unheard = Some(Unheard { plain, until: Box::pin(sleep(patience)), diagnosis });
-        TokioIo::new(Socket { stream: stream.into_inner(), unheard })
+        let inspector = Some(Inspector { plaintext, until: Box::pin(sleep(first_bytes_timeout)), diagnosis });
+        TokioIo::new(Socket { stream: stream.into_inner(), inspector })
     })
 }
 
-/// A socket that looks at the first bytes that it reads.
+/// A socket that inspects the first bytes it reads.
 pub(super) struct Socket {
     stream: TcpStream,
-    /// `None` once the server said something.
-    unheard: Option<Unheard>,
+    /// `None` once the server has sent something.
+    inspector: Option<Inspector>,
 }
 
-struct Unheard {
-    plain: bool,
+struct Inspector {
+    plaintext: bool,
     until: Pin<Box<Sleep>>,
     diagnosis: Diagnosis,
 }
 
-impl Unheard {
-    /// What is wrong with a server that begins so.
-    fn judge(&self, first: &[u8]) -> Result<(), Fault> {
+impl Inspector {
+    /// The fault of a server that sends these first bytes.
+    fn inspect(&self, first: &[u8]) -> Result<(), Fault> {
         match first {
-            // An alert or a handshake of TLS; the first frame of HTTP/2 begins with its length, which is short.
-            [0x15 | 0x16, ..] if self.plain => Err(Fault::SpeaksTls),
+            // A TLS alert or handshake record; the first frame of HTTP/2 begins with its length, which is short.
+            [0x15 | 0x16, ..] if self.plaintext => Err(Fault::SpeaksTls),
             [b'H', ..] if first.starts_with(b"HTTP/1") => {
-                Err(if self.plain { Fault::SpeaksHttp1 } else { Fault::SpeaksPlain })
+                Err(if self.plaintext { Fault::SpeaksHttp1 } else { Fault::SpeaksPlain })
             }
             _ => Ok(()),
         }
@@ -66,20 +66,20 @@ impl Unheard {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, unheard } = self.get_mut();
-        let Some(waiting) = unheard else { return Pin::new(stream).poll_read(cx, buf) };
+        let Self { stream, inspector } = self.get_mut();
+        let Some(active) = inspector else { return Pin::new(stream).poll_read(cx, buf) };
         let before = buf.filled().len();
         match Pin::new(stream).poll_read(cx, buf) {
             Poll::Ready(Ok(())) => {
-                let verdict = waiting.judge(&buf.filled()[before..]);
-                waiting.diagnosis.began(verdict.err());
-                *unheard = None;
+                let verdict = active.inspect(&buf.filled()[before..]);
+                active.diagnosis.set_fault(verdict.err());
+                *inspector = None;
                 Poll::Ready(verdict.map_err(io::Error::other))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => {
-                ready!(waiting.until.as_mut().poll(cx));
-                waiting.diagnosis.began(Some(Fault::Silent));
+                ready!(active.until.as_mut().poll(cx));
+                active.diagnosis.set_fault(Some(Fault::Silent));
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Fault::Silent)))
             }
         }

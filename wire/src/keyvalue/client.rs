@@ -1,4 +1,4 @@
-//! A client that speaks KeyValue's types.
+//! The client of KeyValue, with the contract's types.
 
 use std::time::Duration;
 
@@ -23,23 +23,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects as `options` say.
+    /// Connects according to `options`.
     pub async fn connect(options: &Options) -> Result<Self, ConnectError> {
         Connection::open(options).await.map(Self::new)
     }
 
-    /// A client on `connection`. Answers of any size are read: what bounds a page is the server.
+    /// A client on `connection`. It reads responses of any size: the server limits pages.
     pub fn new(connection: Connection) -> Self {
         let inner = KeyValueServiceClient::new(connection.channel()).max_decoding_message_size(usize::MAX);
         Self { inner, connection }
     }
 
-    /// A client on a channel that was set up elsewhere; it sends no credentials and no deadline.
+    /// A client on an existing channel; it sends no credentials and no deadline.
     pub fn from_channel(channel: Channel) -> Self {
         Self::new(Connection::from_channel(channel))
     }
 
-    /// The same connection with another deadline for each call; `None`: the server's own.
+    /// The same connection with another deadline for each call; `None`: the server's.
     #[must_use]
     pub fn with_timeout(self, timeout: Option<Duration>) -> Self {
         Self { connection: self.connection.with_timeout(timeout), ..self }
@@ -66,12 +66,12 @@ impl Client {
         read(self.connection.probed(client.delete(request)).await)
     }
 
-    /// Reads a namespace or a record as a stream of messages. Nothing is sent before the stream is polled.
+    /// Reads a namespace or a record as a stream of messages. The request is sent when the stream is first polled.
     pub fn scan(&self, request: ScanRequest, resume: Resume) -> Messages {
         Messages::new(self.clone(), request, resume)
     }
 
-    /// Asks what the server offers.
+    /// Reads the server's version, capabilities and limits.
     pub async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, CallError> {
         let request = self.connection.request(request.into_message());
         let mut client = self.inner.clone();

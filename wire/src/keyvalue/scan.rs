@@ -1,4 +1,4 @@
-//! A scan as a client reads it: a stream of messages that can pick itself up where it was cut (SCAN-1).
+//! The client's side of a scan: a stream of messages that can resume after an interruption (SCAN-1).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,13 +14,13 @@ use super::client::Client;
 use crate::channel::{CallError, Fault};
 use crate::message::{Unreadable, WireResponse};
 
-/// What to do when a stream is cut by UNAVAILABLE or DEADLINE_EXCEEDED.
+/// The policy for a stream interrupted by UNAVAILABLE or DEADLINE_EXCEEDED.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {
     /// End with the error.
     Never,
-    /// Ask for the rest with the last message's token, up to this many times in a row without a message in between.
-    /// Waits as long as the server says, or else 100 ms and twice as long each time, at most 5 s.
+    /// Resume with the last message's token, up to this many times in a row without a message in between. Waits for the
+    /// server's retry delay, or else with exponential backoff from 100 ms; at most 5 s.
     UpTo(u32),
 }
 
@@ -44,12 +44,12 @@ impl Messages {
 
 struct Scan {
     client: Client,
-    /// What is left to ask for.
+    /// The request for the rest.
     request: ScanRequest,
     resume: Resume,
     open: Option<Streaming<pb::ScanResponse>>,
     failures: u32,
-    /// The last message was taken, and only the stream's end is left to read.
+    /// The last message was received; only the end of the stream is left to read.
     last: bool,
     done: bool,
 }
@@ -59,12 +59,12 @@ impl Scan {
         while !self.done {
             match self.message().await {
                 Ok(Some(message)) => {
-                    self.taken(&message);
+                    self.advance(&message);
                     return Some(Ok(message));
                 }
-                // What cuts the stream after its last message cuts nothing off.
+                // An interruption after the last message loses nothing.
                 Ok(None) | Err(_) if self.last => self.done = true,
-                // A stream that ends in good order says so with its last message (SCAN-1).
+                // A complete stream is marked as such by its last message (SCAN-1).
                 Ok(None) => {
                     self.done = true;
                     return Some(Err(Unreadable::new(
@@ -74,11 +74,11 @@ impl Scan {
                     .into()));
                 }
                 Err(error) => {
-                    let Some(pause) = self.pause(&error) else {
+                    let Some(delay) = self.backoff(&error) else {
                         self.done = true;
                         return Some(Err(error));
                     };
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(delay).await;
                 }
             }
         }
@@ -95,29 +95,29 @@ impl Scan {
         Ok(message.map(ScanResponse::from_message).transpose()?)
     }
 
-    /// The rest begins after `message`.
-    fn taken(&mut self, message: &ScanResponse) {
+    /// Moves the request past `message`.
+    fn advance(&mut self, message: &ScanResponse) {
         self.failures = 0;
         self.request.resume_token = message.resume_token.clone();
-        let taken = message.entries.len() as u64;
-        let limit_reached = self.request.limit > 0 && taken >= self.request.limit;
-        self.request.limit = self.request.limit.saturating_sub(taken);
+        let received = message.entries.len() as u64;
+        let limit_reached = self.request.limit > 0 && received >= self.request.limit;
+        self.request.limit = self.request.limit.saturating_sub(received);
         self.last = message.resume_token.is_empty() || limit_reached;
     }
 
-    /// How long to wait before asking for the rest; `None`: not at all.
-    fn pause(&mut self, error: &CallError) -> Option<Duration> {
+    /// The delay before resuming; `None`: do not resume.
+    fn backoff(&mut self, error: &CallError) -> Option<Duration> {
         let status = error
             .status()
             .filter(|status| matches!(status.code, Code::Unavailable | Code::DeadlineExceeded))?;
         let Resume::UpTo(most) = self.resume else { return None };
-        // These do not pass by themselves.
+        // These are permanent.
         if let Some(
             Fault::SpeaksTls
             | Fault::SpeaksPlain
             | Fault::SpeaksHttp1
-            | Fault::WantsCertificate
-            | Fault::RefusesCertificate
+            | Fault::RequiresCertificate
+            | Fault::RejectsCertificate
             | Fault::EndsUnanswered,
         ) = Fault::read(&status.message)
         {

@@ -1,4 +1,4 @@
-//! The gRPC service of KeyValue: decodes a request, asks the edge, encodes its answer, and nothing else.
+//! The gRPC service of KeyValue: decodes the request, calls the edge, encodes the response.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
         Self { edge, clock: Arc::new(clock) }
     }
 
-    /// The service as tonic serves it: requests of up to [`MAX_REQUEST_BYTES`] are decoded, and answers are as large as
-    /// the contract's pages make them. A request is seen whole before anything is done for it (ERR-3).
+    /// The service for tonic: requests are limited to [`MAX_REQUEST_BYTES`], responses only by the contract's page size. A
+    /// request is executed only once it is complete (ERR-3).
     pub fn into_server(self) -> OneMessage<KeyValueServiceServer<Self>> {
         let server = KeyValueServiceServer::new(self)
             .max_decoding_message_size(MAX_REQUEST_BYTES)
@@ -91,15 +91,15 @@ struct Pages<B: ?Sized, C> {
     cursor: ScanCursor<B>,
     clock: Arc<C>,
     notes: CallNotes,
-    /// The slot that the scan was let in with, for its first page.
+    /// The slot of the scan's admission, for its first page.
     slot: Option<Slot>,
     admission: Option<Admission>,
     namespace: String,
 }
 
 impl<B: KeyValueBackend + ?Sized, C: Clock> Pages<B, C> {
-    /// A page is read when the one before was taken and not earlier, so a slow reader bounds what the server holds (SCAN-3); it
-    /// holds a slot while it is read. Dropping the stream drops the scan (ERR-4).
+    /// Each page is read only after the previous one was consumed, so a slow reader does not fill the server's memory
+    /// (SCAN-3); it holds a slot while it is read. Dropping the stream drops the scan (ERR-4).
     fn messages(self) -> impl Stream<Item = Result<pb::ScanResponse, Status>> + Send {
         stream::unfold(Some(self), |pages| async {
             let mut pages = pages?;

@@ -1,4 +1,4 @@
-//! What reflection knows: files with their bytes as they were compiled, and where each name and extension stands.
+//! The schema behind reflection: files in their compiled bytes, and an index of symbols and extensions.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -6,31 +6,30 @@ use bytes::Bytes;
 use prost::Message;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 
-use super::Damaged;
+use super::SchemaError;
 
-/// The folder of the files of `google.rpc` in every other schema; the set at hand names them without one.
+/// The directory of the `google.rpc` files in other schemas; tonic's set names them without one.
 const RPC: &str = "google/rpc/";
 
-/// A schema, looked up by name.
+/// A schema with lookup by name.
 #[derive(Debug, Default)]
 pub struct Schema {
     files: HashMap<String, File>,
     services: BTreeSet<String>,
     /// The file of each symbol.
     symbols: HashMap<String, String>,
-    /// The file of each extension, by the type that it extends and its number.
+    /// The file of each extension, by extended type and number.
     extensions: HashMap<String, HashMap<i32, String>>,
 }
 
-/// A file. Its bytes are those of the set: decoded and encoded again it would lose its custom options, which are unknown
-/// fields.
+/// A file in the bytes of its set: decoding and encoding it again would lose its custom options, which are unknown fields.
 #[derive(Debug)]
 struct File {
     bytes: Bytes,
     imports: Vec<String>,
 }
 
-/// A `google.protobuf.FileDescriptorSet` whose files stay as they are.
+/// A `google.protobuf.FileDescriptorSet` with its files left encoded.
 #[derive(Clone, PartialEq, Message)]
 struct Set {
     #[prost(bytes = "bytes", repeated, tag = "1")]
@@ -38,8 +37,8 @@ struct Set {
 }
 
 impl Schema {
-    /// The schema of `sets`, and of the messages of `google.rpc` in `rpc`. Of files with one name the first counts.
-    pub(super) fn of(sets: &[&[u8]], rpc: &[u8]) -> Result<Self, Damaged> {
+    /// The schema of `sets`, and of the `google.rpc` messages in `rpc`. Of files with the same name the first is used.
+    pub(super) fn of(sets: &[&[u8]], rpc: &[u8]) -> Result<Self, SchemaError> {
         let mut schema = Self::default();
         for set in sets {
             for bytes in Set::decode(*set)?.file {
@@ -50,7 +49,7 @@ impl Schema {
         for bytes in Set::decode(rpc)?.file {
             let mut file = FileDescriptorProto::decode(bytes.clone())?;
             if file.package() == "google.rpc" {
-                // These have no custom options that could be lost.
+                // No custom options to lose here.
                 file.name = Some(format!("{RPC}{}", file.name().trim_start_matches(RPC)));
                 let bytes = file.encode_to_vec().into();
                 schema.add(file, bytes);
@@ -61,10 +60,10 @@ impl Schema {
         schema.complete()
     }
 
-    fn complete(self) -> Result<Self, Damaged> {
+    fn complete(self) -> Result<Self, SchemaError> {
         for (name, file) in &self.files {
             if let Some(import) = file.imports.iter().find(|import| !self.files.contains_key(*import)) {
-                return Err(Damaged::Import { file: name.clone(), import: import.clone() });
+                return Err(SchemaError::Import { file: name.clone(), import: import.clone() });
             }
         }
         Ok(self)
@@ -120,7 +119,7 @@ impl Schema {
         self.symbol(file, name);
     }
 
-    /// The values of an enum stand beside it, and not within it.
+    /// The values of an enum are in the enum's scope, not within the enum.
     fn choice(&mut self, file: &str, scope: &str, choice: &EnumDescriptorProto) {
         for value in &choice.value {
             self.symbol(file, within(scope, value.name()));
@@ -134,12 +133,12 @@ impl Schema {
         self.symbol(file, within(scope, extension.name()));
     }
 
-    /// The services, in name order.
+    /// The services in name order.
     pub(super) fn services(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(String::as_str)
     }
 
-    /// The name of this file, if there is one.
+    /// The name of this file, if it exists.
     pub(super) fn file(&self, name: &str) -> Option<&str> {
         self.files.get_key_value(name).map(|(name, _)| name.as_str())
     }
@@ -163,12 +162,12 @@ impl Schema {
         Some(numbers)
     }
 
-    /// The bytes of a file, and after it those of all that it imports, directly or not, that are not in `sent`; which then
-    /// holds them all.
+    /// The bytes of a file, followed by those of its direct and transitive imports that are not in `sent`; adds all to
+    /// `sent`.
     pub(super) fn with_imports(&self, name: &str, sent: &mut HashSet<String>) -> Vec<Vec<u8>> {
         let (mut files, mut next) = (Vec::new(), vec![name]);
         while let Some(name) = next.pop() {
-            // What is asked for comes even if it came before: the client may not have kept it.
+            // The requested file is sent even if it was sent before: the client may not have kept it.
             let is_new = sent.insert(name.to_owned());
             let Some(file) = self.files.get(name).filter(|_| is_new || files.is_empty()) else { continue };
             files.push(file.bytes.to_vec());
@@ -219,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_comes_with_its_imports_and_an_import_comes_once_in_a_stream() {
+    fn a_file_is_sent_with_its_imports_and_an_import_once_per_stream() {
         let (schema, mut sent) = (schema(), HashSet::new());
         let first = names(&schema.with_imports("prism/common/errors.proto", &mut sent));
         assert_eq!(

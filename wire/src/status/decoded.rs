@@ -1,4 +1,4 @@
-//! What a status says, read back by a client.
+//! A status and its details, decoded by a client.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use super::details::TYPED;
 /// A violation of `google.rpc.PreconditionFailure`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreconditionViolation {
-    /// Its kind; `VERSION` for a precondition.
+    /// The kind; `VERSION` for a precondition.
     pub kind: String,
-    /// What it is about: for a precondition the key, escaped as printable ASCII.
+    /// The subject; for a precondition the key, escaped to printable ASCII.
     pub subject: String,
     /// For a precondition `current version N`.
     pub description: String,
@@ -30,24 +30,24 @@ pub struct Decoded {
     pub code: Code,
     /// The status' message.
     pub message: String,
-    /// The reason of its ErrorInfo; empty: there was none.
+    /// The reason of its ErrorInfo; empty if there was none.
     pub reason: String,
-    /// The domain of its ErrorInfo; empty: there was none.
+    /// The domain of its ErrorInfo; empty if there was none.
     pub domain: String,
-    /// Of a BadRequest.
+    /// From a BadRequest.
     pub violations: Vec<FieldViolation>,
-    /// Of a PreconditionFailure.
+    /// From a PreconditionFailure.
     pub precondition_violations: Vec<PreconditionViolation>,
-    /// Of a `prism.common.FailedPreconditions`.
+    /// From a `prism.common.FailedPreconditions`.
     pub failed_preconditions: Vec<FailedPrecondition>,
-    /// Of a RetryInfo.
+    /// From a RetryInfo.
     pub retry_after: Option<Duration>,
-    /// The types of details that are none of these, or that could not be decoded.
+    /// Types of other details, and of those that could not be decoded.
     pub other: Vec<String>,
 }
 
 impl Decoded {
-    /// Reads `status`. Details that cannot be read are named in `other`; this never fails.
+    /// Decodes `status`. Never fails: details that cannot be decoded are listed in `other`.
     pub fn from_status(status: &Status) -> Self {
         let mut decoded = Self::new(status.code(), status.message());
         if status.details().is_empty() {
@@ -81,7 +81,7 @@ impl Decoded {
         }
     }
 
-    /// Takes over one detail; `None` if it is unknown or cannot be decoded.
+    /// Decodes one detail; `None` if it is unknown or cannot be decoded.
     fn detail(&mut self, name: &str, value: &[u8]) -> Option<()> {
         match name {
             "google.rpc.ErrorInfo" => {

@@ -1,4 +1,4 @@
-//! Builds the `google.rpc.Status` that travels with an error, within what a trailer may hold.
+//! Builds the `google.rpc.Status` of an error, within the size limits of trailers.
 
 use std::time::Duration;
 
@@ -11,14 +11,13 @@ use tonic_types::pb;
 
 use super::DOMAIN;
 
-/// What the encoded details may take: 6 KiB once they are base64 in a header, of the 8 KiB that common clients allow
-/// for all trailers together.
+/// Maximum bytes of the encoded details: 6 KiB in base64, of the 8 KiB that common clients allow for all trailers together.
 const BUDGET: usize = 6 * 1024 / 4 * 3;
 
-/// Longest message, in bytes. It travels twice: in the details, and percent-encoded beside them.
+/// Maximum bytes of the message. It is sent twice: in the details, and percent-encoded in a trailer.
 const MESSAGE: usize = 512;
 
-/// What the last violation of a list that was cut takes at most, in bytes.
+/// Maximum bytes of the last violation of a truncated list.
 const MORE: usize = 96;
 
 const PREFIX: &str = "type.googleapis.com/";
@@ -26,14 +25,14 @@ const PREFIX: &str = "type.googleapis.com/";
 /// The full name of [`FailedPreconditions`].
 pub(super) const TYPED: &str = "prism.common.FailedPreconditions";
 
-/// How long a client that retries by its own policy waits first, in milliseconds (gRFC A6).
+/// The header with the retry delay in milliseconds, for a client's own retry policy (gRFC A6).
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
-/// An element of a list that may be cut.
+/// An element of a list that may be truncated.
 pub(super) enum Item<'a, T> {
-    /// One of the list.
+    /// An element.
     Listed(&'a T),
-    /// Stands for this many that are not listed.
+    /// A placeholder for this many elements that are not listed.
     More(usize),
 }
 
@@ -61,10 +60,10 @@ impl Details {
         self.status.details.push(Any { type_url: format!("{PREFIX}{name}"), value });
     }
 
-    /// Says when to try again, to programs that read details and to those that read metadata only: a client's own policy
-    /// of retries, as a service config gives it, goes by the latter.
+    /// Adds the retry delay, in the details and in the metadata: a client's retry policy from a service config only uses the
+    /// latter.
     pub(super) fn push_retry(&mut self, after: Duration) {
-        // Rounded up: no client comes sooner than it was asked to.
+        // Rounded up, so that no client retries too early.
         let millis = after.as_nanos().div_ceil(1_000_000);
         let millis = MetadataValue::from(i32::try_from(millis).unwrap_or(i32::MAX));
         self.metadata.insert(PUSHBACK, millis);
@@ -74,8 +73,8 @@ impl Details {
         self.push("google.rpc.RetryInfo", &pb::RetryInfo { retry_delay });
     }
 
-    /// Adds as much of a list as fits, and says whether that was all of it. `message` makes a message that holds the
-    /// list in its first field and nothing else.
+    /// Adds as much of a list as fits, and returns whether that was all. `message` makes a message with the list as its
+    /// first and only field.
     pub(super) fn push_list<T, V: Message, M: Message + Named>(
         &mut self,
         all: &[T],
@@ -100,14 +99,14 @@ impl Details {
         left == 0
     }
 
-    /// Adds the typed twin of a list, unless that would be too much.
+    /// Adds the typed form of a list, if it fits.
     pub(super) fn push_if_it_fits(&mut self, typed: &FailedPreconditions) {
         if typed.encoded_len() <= self.room() {
             self.push(TYPED, typed);
         }
     }
 
-    /// What is left for the value of one more detail, its type and framing already taken off.
+    /// The bytes left for the value of one more detail, after its type and framing.
     fn room(&self) -> usize {
         const FRAMING: usize = 80;
         BUDGET.saturating_sub(self.status.encoded_len() + FRAMING)
@@ -119,15 +118,15 @@ impl Details {
     }
 }
 
-/// The bytes that a message takes as an element of a list in a field below 16.
+/// The encoded size of a message as a list element, for field numbers below 16.
 fn size_in_list(message: &impl Message) -> usize {
     let len = message.encoded_len();
     1 + prost::length_delimiter_len(len) + len
 }
 
-/// The full name of a message that holds a list.
+/// A list message with its full name.
 pub(super) trait Named {
-    /// Its name.
+    /// The full name.
     const NAME: &'static str;
 }
 

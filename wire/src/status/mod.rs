@@ -1,4 +1,4 @@
-//! The contract's error as a gRPC status with its details, and a status back to what it says (ERR-1).
+//! Conversion of the contract's errors to gRPC statuses with details, and back (ERR-1).
 
 mod decoded;
 mod details;
@@ -14,12 +14,12 @@ use self::details::{Details, Item};
 /// The domain of every ErrorInfo.
 pub const DOMAIN: &str = "prism";
 
-/// The status that stands for `error`, with its details. What lies behind the error stays behind (ERR-2).
+/// The status of `error`, with its details and without its cause (ERR-2).
 ///
-/// The details of a failed precondition name its key as printable ASCII: bytes that are not are written `\xNN`, and the
-/// backslash and the quotes are escaped. Beside it stands the key in bytes, as long as all the details fit into
-/// 6 KiB as a header: they travel in HTTP/2 trailers, which clients bound. Where not even the list fits, it is
-/// cut, and a last violation says how many more there are.
+/// The details of a failed precondition name its key in printable ASCII: other bytes are written as `\xNN`, and backslash
+/// and quotes are escaped. The key in bytes is added if all details fit into 6 KiB as a header: they are sent in HTTP/2
+/// trailers, which clients limit. If not even the list fits, it is truncated, and a last violation gives the number of
+/// omitted ones.
 pub fn status(error: &Error) -> Status {
     let mut details = Details::new(grpc_code(error.code()), error.to_string(), error.reason());
     match error {
@@ -48,25 +48,25 @@ pub fn status(error: &Error) -> Status {
     details.into_status()
 }
 
-/// A failure that the contract's error has no word for, since no backend can cause it: a message that cannot be read, a
-/// method that there is not, a call given up.
+/// The status of a failure that is not one of the contract's errors, since no backend can cause it: a malformed message, an
+/// unknown method, a cancelled call.
 pub fn framework(code: tonic::Code, reason: ErrorReason, message: impl Into<String>) -> Status {
     let name = reason.as_str_name();
     Details::new(code, message.into(), name.strip_prefix("ERROR_REASON_").unwrap_or(name)).into_status()
 }
 
-/// The framework's code for one of the contract's.
+/// tonic's code for a code of the contract.
 pub fn grpc_code(code: Code) -> tonic::Code {
     tonic::Code::from_i32(code.number())
 }
 
-/// The name of a code, as gRPC writes it: `INVALID_ARGUMENT`.
+/// The gRPC name of a code: `INVALID_ARGUMENT`.
 pub fn code_name(code: tonic::Code) -> &'static str {
     Code::from_number(code.into()).name()
 }
 
-/// A status of a service that is not ours, and so has no details: its code's name is the reason.
-pub(crate) fn foreign(code: tonic::Code, message: String) -> Status {
+/// A status of a service other than Prism's, which has no details: the code's name is used as the reason.
+pub(crate) fn other_service(code: tonic::Code, message: String) -> Status {
     Details::new(code, message, code_name(code)).into_status()
 }
 

@@ -1,4 +1,4 @@
-//! A server of the wire on a port of its own, over a backend that a test can watch and steer.
+//! A server on a separate port, over a backend that a test can observe and control.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use prism_wire::layer::StatusesLayer;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 
-/// The reference backend, with its scans counted, and failing where told to.
+/// The reference backend with a scan counter and injected failures.
 #[derive(Default)]
 pub(crate) struct Watched {
-    /// Where everything is kept.
+    /// The data.
     pub(crate) memory: Memory,
-    /// How many pages were read.
+    /// Number of pages read.
     pub(crate) scans: AtomicUsize,
-    /// Each scan whose number, counted from 0, is in here answers UNAVAILABLE.
+    /// Indices of the scans, counted from 0, that fail with UNAVAILABLE.
     pub(crate) unavailable_at: Vec<usize>,
 }
 
@@ -37,7 +37,7 @@ impl KeyValueBackend for Watched {
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         let number = self.scans.fetch_add(1, Ordering::SeqCst);
         if self.unavailable_at.contains(&number) {
-            return Err(Error::unavailable("told to"));
+            return Err(Error::unavailable("injected failure"));
         }
         self.memory.scan(scan).await
     }

@@ -12,7 +12,7 @@ use super::prose::Prose;
 use crate::codegen::{compile, sources};
 use crate::{Result, tree};
 
-/// The files in the order of the page, each with the heading of its part. The services stand in the first.
+/// The files in page order, each with its heading. The first one contains the services.
 const FILES: &[(&str, &str)] = &[
     ("prism/keyvalue/v1/keyvalue.proto", "Requests and answers"),
     ("prism/keyvalue/v1/types.proto", "Items, predicates, limits"),
@@ -32,7 +32,7 @@ pub(super) fn page() -> Result<String> {
     for source in &sources {
         let name = source.display().to_string();
         if FILES.iter().all(|(file, _)| *file != name) {
-            return Err(format!("{name} has no place in the API reference; give it one in FILES").into());
+            return Err(format!("{name} is missing from the API reference; add it to FILES").into());
         }
     }
     Writer { comments: Comments::of(&pool), prose: Prose::new()?, pool, page: HEAD.to_owned() }.write()
@@ -58,7 +58,7 @@ impl Writer {
             self.service(&service)?;
         }
         for (name, title) in FILES {
-            let file = self.pool.get_file_by_name(name).ok_or("a file of FILES is not there")?;
+            let file = self.pool.get_file_by_name(name).ok_or("a file in FILES does not exist")?;
             self.file(&file, title)?;
         }
         Ok(format!("{}\n", self.page.trim_end()))
@@ -74,8 +74,12 @@ impl Writer {
         for message in file.messages() {
             self.message(&message)?;
         }
-        for named in file.enums() {
-            if named.name() == "ErrorReason" { self.reasons(&named)? } else { self.enumeration(&named)? }
+        for enumeration in file.enums() {
+            if enumeration.name() == "ErrorReason" {
+                self.reasons(&enumeration)?;
+            } else {
+                self.enumeration(&enumeration)?;
+            }
         }
         self.extensions(file)
     }
@@ -83,7 +87,7 @@ impl Writer {
     fn message(&mut self, message: &MessageDescriptor) -> Result {
         if message.child_messages().len() + message.child_enums().len() > 0 {
             return Err(format!(
-                "{} holds types of its own, which this page cannot show",
+                "{} has nested types, which the API reference does not support",
                 message.full_name()
             )
             .into());
@@ -99,13 +103,13 @@ impl Writer {
         self.fields(message)
     }
 
-    fn enumeration(&mut self, named: &EnumDescriptor) -> Result {
-        let file = named.parent_file();
-        let comment = self.comments.at(file.name(), named.path(), named.full_name())?;
+    fn enumeration(&mut self, enumeration: &EnumDescriptor) -> Result {
+        let file = enumeration.parent_file();
+        let comment = self.comments.at(file.name(), enumeration.path(), enumeration.full_name())?;
         let comment = self.prose.paragraphs(&comment)?;
-        self.put(&format!("### {}\n\n{comment}", named.name()));
+        self.put(&format!("### {}\n\n{comment}", enumeration.name()));
         let mut table = String::from("| value | number | what it says |\n| --- | --- | --- |\n");
-        for value in named.values() {
+        for value in enumeration.values() {
             let comment =
                 self.prose.line(&self.comments.at(file.name(), value.path(), value.full_name())?)?;
             table.push_str(&format!("| `{}` | {} | {comment} |\n", value.name(), value.number()));
@@ -114,7 +118,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A paragraph, a table or a heading, and the empty line after it; nothing for nothing.
+    /// Appends a block (paragraph, table or heading) and an empty line, unless the block is empty.
     fn put(&mut self, text: &str) {
         if !text.is_empty() {
             self.page.push_str(text.trim_end());
@@ -123,7 +127,7 @@ impl Writer {
     }
 }
 
-/// One of Prism's options, if it is set.
+/// The value of one of Prism's options, if set.
 fn option(pool: &DescriptorPool, options: &DynamicMessage, name: &str) -> Option<Value> {
     let extension = pool.get_extension_by_name(&format!("prism.{name}"))?;
     options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned())
@@ -133,15 +137,15 @@ fn option(pool: &DescriptorPool, options: &DynamicMessage, name: &str) -> Option
 mod tests {
     use super::page;
 
-    /// The page's line that holds all of `parts`.
+    /// The first line of the page that contains all of `parts`.
     fn line_with(parts: &[&str]) -> String {
         let page = page().unwrap();
         let mut lines = page.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
-        lines.next().unwrap_or_else(|| panic!("no line holds {parts:?}")).to_owned()
+        lines.next().unwrap_or_else(|| panic!("no line contains {parts:?}")).to_owned()
     }
 
     #[test]
-    fn a_method_says_its_permission_timeout_and_errors() {
+    fn a_method_lists_permission_timeout_and_errors() {
         let put = line_with(&["`Put`", "`write`"]);
         assert_eq!(put, "| [`Put`](#put) | `write` | 5,000 ms | no | one message |");
         let scan = line_with(&["`Scan`", "`read`"]);
@@ -153,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_says_its_limits_and_who_may_see_it() {
+    fn a_field_lists_its_limits_and_masking() {
         let key = line_with(&["id=\"Item.key\""]);
         let options = "*required · at most 1,024 bytes · index `CLUSTERING` · never logged*";
         assert!(key.contains(options), "{key}");
@@ -163,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_stands_beside_its_status() {
+    fn a_reason_is_listed_with_its_status() {
         let row = line_with(&["| `OVERLOADED`"]);
         assert!(row.starts_with("| `RESOURCE_EXHAUSTED` | `OVERLOADED` | 5 |"), "{row}");
     }

@@ -1,4 +1,4 @@
-//! The comments of the .proto files, found by the thing they stand above.
+//! Comments of the .proto files, by the element they document.
 
 use std::collections::HashMap;
 
@@ -6,14 +6,14 @@ use protox::prost_reflect::DescriptorPool;
 
 use crate::Result;
 
-/// The field of a FileDescriptorProto that the comment of a whole file stands above: `syntax`.
+/// The FileDescriptorProto field above which a file's comment is: `syntax`.
 const SYNTAX: &[i32] = &[12];
 
-/// The comments of every file.
+/// The comments of all files.
 pub(super) struct Comments(HashMap<(String, Vec<i32>), String>);
 
 impl Comments {
-    /// Those of `pool`, which must have been compiled with its source information.
+    /// The comments of `pool`, which must be compiled with source information.
     pub(super) fn of(pool: &DescriptorPool) -> Self {
         let mut comments = HashMap::new();
         for file in pool.files() {
@@ -27,8 +27,8 @@ impl Comments {
         Self(comments)
     }
 
-    /// The comment above what is at `path` in a file, without the space that each line begins with. `name` is for the error
-    /// if there is none.
+    /// The comment of the element at `path` in a file, without the leading space of each line. `name` is for the error if it
+    /// is missing.
     pub(super) fn at(&self, file: &str, path: &[i32], name: &str) -> Result<String> {
         let found = self.0.get(&(file.to_owned(), path.to_vec()));
         let comment = found.ok_or_else(|| format!("{file}: {name} has no comment"))?;
@@ -36,7 +36,7 @@ impl Comments {
         Ok(lines.join("\n").trim_end().to_owned())
     }
 
-    /// The comment of a whole file.
+    /// The comment of a file.
     pub(super) fn of_file(&self, file: &str) -> Result<String> {
         self.at(file, SYNTAX, "the file")
     }

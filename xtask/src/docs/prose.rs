@@ -1,18 +1,18 @@
-//! The text of a comment as Markdown: rules become links, names of code stand in backticks.
+//! Comments as Markdown: rule ids become links, code names get backticks.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use crate::{Result, tree};
 
-/// Statuses of gRPC whose names have no underscore.
+/// gRPC statuses without an underscore in their names.
 const STATUSES: &[&str] =
     &["OK", "CANCELLED", "UNKNOWN", "ABORTED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "UNAUTHENTICATED"];
 
-/// Looks like a rule's id and is none.
-const NO_RULES: &[&str] = &["UTF-8"];
+/// Words that look like rule ids but are none.
+const NON_RULES: &[&str] = &["UTF-8"];
 
-/// Turns comments into Markdown.
+/// Converts comments to Markdown.
 pub(super) struct Prose {
     rules: BTreeSet<String>,
 }
@@ -25,7 +25,7 @@ impl Prose {
         Ok(Self { rules: ids.map(str::to_owned).collect() })
     }
 
-    /// A comment of several paragraphs. Lines that stand further in become a block of code, as they are.
+    /// A comment of several paragraphs. Indented lines become a code block, verbatim.
     pub(super) fn paragraphs(&self, comment: &str) -> Result<String> {
         let mut blocks: Vec<(bool, Vec<&str>)> = Vec::new();
         for line in comment.lines() {
@@ -39,13 +39,13 @@ impl Prose {
         let mut parts = Vec::new();
         for (code, lines) in blocks {
             if code {
-                let least = lines
+                let indent = lines
                     .iter()
                     .filter(|line| !line.is_empty())
                     .map(|line| line.len() - line.trim_start().len())
                     .min();
                 let lines: Vec<_> =
-                    lines.iter().map(|line| line.get(least.unwrap_or(0)..).unwrap_or_default()).collect();
+                    lines.iter().map(|line| line.get(indent.unwrap_or(0)..).unwrap_or_default()).collect();
                 parts.push(format!("```text\n{}\n```", lines.join("\n").trim_end()));
             } else {
                 for paragraph in lines.join("\n").split("\n\n") {
@@ -59,21 +59,21 @@ impl Prose {
         Ok(parts.join("\n\n"))
     }
 
-    /// A comment as one line, for a table.
+    /// A comment as one line, for table cells.
     pub(super) fn line(&self, comment: &str) -> Result<String> {
         let words: Vec<_> = comment.split_whitespace().map(|word| self.word(word)).collect::<Result<_>>()?;
         Ok(words.join(" "))
     }
 
-    /// A word, with what surrounds it left as it is.
+    /// A word, with surrounding punctuation unchanged.
     fn word(&self, word: &str) -> Result<String> {
         let is_edge = |c: char| "(),.:;\"".contains(c);
         let core = word.trim_matches(is_edge);
         let Some(at) = word.find(core).filter(|_| !core.is_empty()) else { return Ok(escaped(word)) };
         let (before, after) = (&word[..at], &word[at + core.len()..]);
-        let shown = if is_rule_id(core) && !NO_RULES.contains(&core) {
+        let shown = if is_rule_id(core) && !NON_RULES.contains(&core) {
             if !self.rules.contains(core) {
-                return Err(format!("{core} is cited and is not a rule of contract/requirements.toml").into());
+                return Err(format!("{core} is cited but is not a rule in contract/requirements.toml").into());
             }
             format!("[{core}](contract.md#{core})")
         } else if is_code(core) {
@@ -85,7 +85,7 @@ impl Prose {
     }
 }
 
-/// A number with its thousands apart: 1,048,576.
+/// A number with thousands separators: 1,048,576.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -98,7 +98,7 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
-/// With its first letter in capitals.
+/// With an upper-case first letter.
 pub(super) fn capitalised(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
@@ -109,7 +109,7 @@ fn is_rule_id(word: &str) -> bool {
     word.split_once('-').is_some_and(|(kind, number)| capitals(kind) && number.parse::<u32>().is_ok())
 }
 
-/// Names with an underscore or of a package, statuses, patterns in brackets, and paths of files.
+/// Names with an underscore, package names, statuses, bracketed patterns, and file paths.
 fn is_code(word: &str) -> bool {
     let package = ["google.", "prism."].iter().any(|root| word.starts_with(root));
     package
@@ -119,7 +119,7 @@ fn is_code(word: &str) -> bool {
         || word.starts_with("prism/")
 }
 
-/// A word that Markdown shows as it is.
+/// Escapes a word for Markdown.
 fn escaped(word: &str) -> String {
     let mut escaped = String::new();
     for c in word.replace("->", "→").chars() {
@@ -136,7 +136,7 @@ mod tests {
     use super::{Prose, grouped};
 
     #[test]
-    fn rules_become_links_and_names_of_code_stand_in_backticks() {
+    fn rule_ids_become_links_and_code_names_get_backticks() {
         let prose = Prose::new().unwrap();
         assert_eq!(
             prose.line("1-128 bytes of [a-z0-9._-],\nin UTF-8 (PUT-1, COND-2). See item_limit.").unwrap(),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_stand_apart() {
+    fn thousands_are_separated() {
         let groups: Vec<_> = [0, 999, 1_000, 1_048_576].map(grouped).into();
         assert_eq!(groups, ["0", "999", "1,000", "1,048,576"]);
     }
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn a_rule_that_does_not_exist_is_an_error() {
         let error = Prose::new().unwrap().line("It holds (PUT-99).").unwrap_err().to_string();
-        assert_eq!(error, "PUT-99 is cited and is not a rule of contract/requirements.toml");
+        assert_eq!(error, "PUT-99 is cited but is not a rule in contract/requirements.toml");
     }
 
     #[test]
-    fn lines_that_stand_further_in_are_kept_as_they_are() {
+    fn indented_lines_become_a_code_block() {
         let comment = "One\nsentence:\n\n  a_b   c\n\n    d\n\nAnother.";
         let text = "One sentence:\n\n```text\na_b   c\n\n  d\n```\n\nAnother.";
         assert_eq!(Prose::new().unwrap().paragraphs(comment).unwrap(), text);

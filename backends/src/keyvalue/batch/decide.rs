@@ -1,4 +1,4 @@
-//! Deciding one write after the other against the rows as the batch has made them.
+//! Decides the writes of a batch in order, each against the rows as left by those before it.
 
 use prism_contract::keyvalue::row::{self, DeleteOutcome, PutOutcome, Row};
 use prism_contract::keyvalue::{Delete, Precondition, Predicate, Put, PutResult};
@@ -7,18 +7,18 @@ use prism_contract::{Error, PreconditionFailure, Timestamp};
 use super::{Change, Overlay};
 use crate::keyvalue::Request;
 
-/// What is to be done about a write.
+/// The decision about a write.
 pub(crate) enum Decision<'a> {
-    /// A Put is decided; its changes are pending.
+    /// The result of a Put; its changes are pending.
     Put(Result<Vec<PutResult>, Error>),
-    /// A Delete is decided: how many live items it removed. Its changes are pending.
+    /// The result of a Delete, the number of live items removed; its changes are pending.
     Delete(Result<u64, Error>),
-    /// The store must do this one itself: its predicate is not a list of keys. The changes pending come first.
+    /// The store must execute this Delete: its predicate is not a list of keys. Pending changes must be written first.
     ByStore(&'a Delete),
 }
 
 impl<'a> Overlay<'a> {
-    /// Decides the write with this number; all before it have been decided. A write that fails leaves no trace (PUT-6).
+    /// Decides the write with this index, after all before it. A write that fails changes nothing (PUT-6).
     pub(crate) fn decide(&mut self, number: usize) -> Decision<'a> {
         let touched = std::mem::take(&mut self.touched[number]);
         match self.requests[number] {
@@ -40,10 +40,11 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// All of a write's preconditions hold, or all that do not (COND-1).
+    /// Checks a write's preconditions; the error lists all that fail (COND-1).
     fn check(&self, preconditions: &[Precondition], guarded: &[usize], now: Timestamp) -> Result<(), Error> {
-        let said = preconditions.iter().zip(guarded);
-        let failures: Vec<_> = said
+        let failures: Vec<_> = preconditions
+            .iter()
+            .zip(guarded)
             .filter_map(|(precondition, &slot)| {
                 let current_version = row::current_version(self.slots[slot].row.as_ref(), now);
                 (!precondition.holds(current_version)).then(|| PreconditionFailure {
@@ -62,7 +63,7 @@ impl<'a> Overlay<'a> {
                 PutOutcome::Superseded { version } => PutResult { applied: false, version },
                 PutOutcome::Apply { created_at, updated_at, token } => {
                     let version = self.versions.next();
-                    let version = version.ok_or_else(|| Error::internal("too few versions were drawn"))?;
+                    let version = version.ok_or_else(|| Error::internal("too few versions were reserved"))?;
                     let expires_at = put.expires_at;
                     let row = Row { version, token, created_at, updated_at, expires_at, deleted_at: None };
                     slot.row = Some(row);
@@ -74,7 +75,7 @@ impl<'a> Overlay<'a> {
         results.collect()
     }
 
-    /// A Delete of named keys.
+    /// A Delete by `match_keys`.
     fn delete(&mut self, delete: &Delete, keys: &[usize]) -> u64 {
         let mut removed = 0;
         for &slot in keys {

@@ -1,7 +1,7 @@
-//! What a batch of writes makes of the rows it touches, decided in memory before anything is written.
+//! The effect of a batch of writes on its rows, decided in memory before anything is written.
 //!
-//! A backend loads the rows of an [`Overlay`] under whatever lock keeps others from changing them, asks it to decide each
-//! write in order, writes the changes, and commits. The rules about a single key are the contract's own
+//! A backend loads the rows of an [`Overlay`] under a lock that keeps others from changing them, has it decide each write
+//! in order, writes the changes, and commits. The rules about a single key are the contract's
 //! ([`prism_contract::keyvalue::row`]).
 
 mod decide;
@@ -10,4 +10,4 @@ mod overlay;
 mod tests;
 
 pub(crate) use decide::Decision;
-pub(crate) use overlay::{Change, Overlay, Pending, Place};
+pub(crate) use overlay::{Change, FullKey, Overlay, Pending};

@@ -1,4 +1,4 @@
-//! The rows a batch touches: as they were loaded, as the batch has made them, and what is still to be written.
+//! The rows of a batch: as loaded, as changed by the batch, and the changes still to be written.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,56 +8,56 @@ use prism_contract::keyvalue::{Delete, Key, NewItem, Predicate};
 
 use crate::keyvalue::Request;
 
-/// Where an item stands. Borrowed from the requests of the batch, so it is copied freely.
+/// The full key of an item. Borrowed from the requests of the batch, so it is `Copy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Place<'a> {
+pub(crate) struct FullKey<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) id: &'a str,
     pub(crate) key: &'a [u8],
 }
 
-/// What is to be written at a place.
+/// A change to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change<'a> {
-    /// This item, with this row.
+    /// Write this item, with this row.
     Item(Row, &'a NewItem),
-    /// A row that only remembers its token.
+    /// Write a tombstone, which keeps the token.
     Tombstone(Row),
-    /// No row.
+    /// Remove the row.
     Remove,
 }
 
-/// A change and where it goes.
+/// A change and its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pending<'a> {
-    pub(crate) place: Place<'a>,
+    pub(crate) full_key: FullKey<'a>,
     pub(crate) change: Change<'a>,
 }
 
-/// The rows a batch touches. Every place appears once, in a numbered slot.
+/// The rows of a batch. Each key has one slot.
 pub(crate) struct Overlay<'a> {
     pub(super) requests: &'a [Request<'a>],
     pub(super) slots: Vec<Slot<'a>>,
-    /// The slots of each write: first those of its items or named keys, then those of its preconditions.
+    /// The slots of each write: those of its items or named keys, then those of its preconditions.
     pub(super) touched: Vec<Vec<usize>>,
     pub(super) retention: Duration,
     pub(super) versions: Versions,
 }
 
-/// Where the versions of applied writes come from.
+/// The source of versions for applied writes.
 pub(super) enum Versions {
-    /// They are counted on, from this one.
+    /// Counted up from this version, exclusive.
     After(i64),
-    /// The store has drawn them, in rising order.
+    /// Drawn by the store, ascending.
     #[cfg(feature = "postgres")]
     Drawn(std::vec::IntoIter<i64>),
 }
 
 impl Versions {
-    /// A version above all before it; `None` once what was drawn is used up.
+    /// The next version, above all before it; `None` once all drawn versions are used.
     #[cfg_attr(
         not(feature = "postgres"),
-        expect(clippy::unnecessary_wraps, reason = "only versions that were drawn can run out")
+        expect(clippy::unnecessary_wraps, reason = "only drawn versions can run out")
     )]
     pub(super) fn next(&mut self) -> Option<i64> {
         match self {
@@ -72,48 +72,48 @@ impl Versions {
 }
 
 pub(super) struct Slot<'a> {
-    pub(super) place: Place<'a>,
+    pub(super) full_key: FullKey<'a>,
     pub(super) row: Option<Row>,
     pub(super) pending: Option<Change<'a>>,
 }
 
 impl<'a> Overlay<'a> {
-    /// The places that `requests` need to know, none of them loaded yet.
+    /// An overlay of the keys of `requests`, none of them loaded yet.
     pub(crate) fn new(requests: &'a [Request<'a>], retention: Duration) -> Self {
         let versions = Versions::After(0);
         let mut overlay = Self { requests, slots: Vec::new(), touched: Vec::new(), retention, versions };
         let mut index = HashMap::new();
         for request in requests {
-            let touched = places(*request)
-                .map(|place| *index.entry(place).or_insert_with(|| overlay.add(place)))
+            let touched = full_keys(*request)
+                .map(|full_key| *index.entry(full_key).or_insert_with(|| overlay.add(full_key)))
                 .collect();
             overlay.touched.push(touched);
         }
         overlay
     }
 
-    fn add(&mut self, place: Place<'a>) -> usize {
-        self.slots.push(Slot { place, row: None, pending: None });
+    fn add(&mut self, full_key: FullKey<'a>) -> usize {
+        self.slots.push(Slot { full_key, row: None, pending: None });
         self.slots.len() - 1
     }
 
-    /// Every place to load, by slot.
-    pub(crate) fn places(&self) -> Vec<Place<'a>> {
-        self.slots.iter().map(|slot| slot.place).collect()
+    /// The keys to load, by slot.
+    pub(crate) fn full_keys(&self) -> Vec<FullKey<'a>> {
+        self.slots.iter().map(|slot| slot.full_key).collect()
     }
 
-    /// What the store knows of a slot's place; a slot never told of has no row.
-    pub(crate) fn know(&mut self, slot: usize, row: Row) {
+    /// Sets the stored row of a slot; a slot without it has no row.
+    pub(crate) fn set_row(&mut self, slot: usize, row: Row) {
         self.slots[slot].row = Some(row);
     }
 
-    /// Versions are counted on from `version`, the last that any item was given before this batch.
+    /// Versions continue after `version`, the last one before this batch.
     #[cfg(feature = "sqlite")]
     pub(crate) fn continue_after(&mut self, version: i64) {
         self.versions = Versions::After(version);
     }
 
-    /// The last version that was counted to.
+    /// The last version used.
     #[cfg(feature = "sqlite")]
     pub(crate) fn last_version(&self) -> i64 {
         match self.versions {
@@ -123,7 +123,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// How many versions the batch may need.
+    /// Maximum number of versions that the batch may need.
     #[cfg(feature = "postgres")]
     pub(crate) fn versions_needed(&self) -> usize {
         let items = self.requests.iter().map(|request| match request {
@@ -133,28 +133,28 @@ impl<'a> Overlay<'a> {
         items.sum()
     }
 
-    /// Versions are these, in rising order: as many as [`Overlay::versions_needed`] says.
+    /// Versions come from this ascending list, of length [`Overlay::versions_needed`].
     #[cfg(feature = "postgres")]
     pub(crate) fn draw_from(&mut self, versions: Vec<i64>) {
         self.versions = Versions::Drawn(versions.into_iter());
     }
 
-    /// What is to be written by now, each place once. The caller writes all of it, or gives the batch up.
+    /// Takes the pending changes, each key once. The caller writes all of them, or fails the batch.
     pub(crate) fn take_changes(&mut self) -> Vec<Pending<'a>> {
         let taken = self.slots.iter_mut().filter_map(|slot| {
             let change = slot.pending.take()?;
-            Some(Pending { place: slot.place, change })
+            Some(Pending { full_key: slot.full_key, change })
         });
         taken.collect()
     }
 
-    /// Tells the overlay that the store itself did `delete`, one by range, prefix or all, to the rows as they stood after
-    /// the changes taken before.
-    pub(crate) fn swept_by(&mut self, delete: &Delete) {
+    /// Applies `delete`, by range, prefix or all, which the store has executed on the rows as left by the changes taken
+    /// before.
+    pub(crate) fn apply_store_delete(&mut self, delete: &Delete) {
         for slot in &mut self.slots {
-            let Place { namespace, id, key } = slot.place;
-            let here = namespace == delete.namespace.as_str() && id == delete.id.as_str();
-            if !here || !delete.predicate.matches(key) {
+            let FullKey { namespace, id, key } = slot.full_key;
+            let same_record = namespace == delete.namespace.as_str() && id == delete.id.as_str();
+            if !same_record || !delete.predicate.matches(key) {
                 continue;
             }
             let seen = slot.row.as_ref();
@@ -169,8 +169,8 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// The places a write names.
-fn places(request: Request<'_>) -> impl Iterator<Item = Place<'_>> {
+/// The keys of a write.
+fn full_keys(request: Request<'_>) -> impl Iterator<Item = FullKey<'_>> {
     let (namespace, id) = request.record();
     let (items, keys) = match request {
         Request::Put(put) => (put.items.as_slice(), None),
@@ -182,5 +182,5 @@ fn places(request: Request<'_>) -> impl Iterator<Item = Place<'_>> {
     let items = items.iter().map(|item| item.key.as_bytes());
     let keys = keys.into_iter().flatten().map(Key::as_bytes);
     let guarded = request.preconditions().iter().map(|precondition| precondition.key.as_bytes());
-    items.chain(keys).chain(guarded).map(move |key| Place { namespace, id, key })
+    items.chain(keys).chain(guarded).map(move |key| FullKey { namespace, id, key })
 }

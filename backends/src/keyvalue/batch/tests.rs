@@ -1,4 +1,4 @@
-//! Batches decided in memory: what each write sees of those before it, and what is left to write.
+//! Batches decided in memory: each write sees those before it, and the changes left to write.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn put_of(overlay: &mut Overlay<'_>, number: usize) -> Result<Vec<PutResult>, Er
 }
 
 #[test]
-fn a_write_sees_those_before_it_and_one_that_fails_leaves_no_trace() {
+fn a_write_sees_those_before_it_and_one_that_fails_changes_nothing() {
     let puts = [put("a", &[]), put("a", &[("a", 0)]), put("b", &[("a", 8)])];
     let requests: Vec<_> = puts.iter().map(Request::Put).collect();
     let mut overlay = Overlay::new(&requests, HOUR);
@@ -74,7 +74,7 @@ fn a_write_sees_those_before_it_and_one_that_fails_leaves_no_trace() {
     assert_eq!((&failures[0].key[..], failures[0].current_version), (&b"a"[..], 8));
     assert_eq!(put_of(&mut overlay, 2).unwrap(), applied(9));
 
-    let changed: Vec<_> = overlay.take_changes().iter().map(|pending| pending.place.key).collect();
+    let changed: Vec<_> = overlay.take_changes().iter().map(|pending| pending.full_key.key).collect();
     assert_eq!(changed, [b"a", b"b"]);
     assert_eq!(overlay.last_version(), 9);
 }
@@ -90,28 +90,28 @@ fn a_key_written_twice_is_written_once_as_the_last_write_left_it() {
     let changes = overlay.take_changes();
     assert_eq!(changes.len(), 1);
     assert!(matches!(changes[0].change, Change::Tombstone(Row { version: 2, token: 3, .. })));
-    assert!(overlay.take_changes().is_empty(), "what was taken is pending no more");
+    assert!(overlay.take_changes().is_empty(), "changes that were taken are no longer pending");
 }
 
 #[test]
-fn a_delete_done_by_the_store_is_known_to_the_writes_after_it() {
+fn a_delete_by_the_store_is_seen_by_the_writes_after_it() {
     let (first, last) = (put("a", &[]), put("c", &[("a", 0), ("b", 0), ("z", 0)]));
     let all = delete(Predicate::All, 0);
     let requests = [Request::Put(&first), Request::Delete(&all), Request::Put(&last)];
     let mut overlay = Overlay::new(&requests, HOUR);
     let slot = |name: &str, overlay: &Overlay<'_>| {
-        overlay.places().iter().position(|place| place.key == name.as_bytes()).unwrap()
+        overlay.full_keys().iter().position(|full_key| full_key.key == name.as_bytes()).unwrap()
     };
     let (b, z) = (slot("b", &overlay), slot("z", &overlay));
-    overlay.know(b, live(1, 5));
-    overlay.know(z, live(2, 0));
+    overlay.set_row(b, live(1, 5));
+    overlay.set_row(z, live(2, 0));
     overlay.continue_after(2);
 
     put_of(&mut overlay, 0).unwrap();
-    let Decision::ByStore(delete) = overlay.decide(1) else { panic!("a delete of all is the store's") };
+    let Decision::ByStore(delete) = overlay.decide(1) else { panic!("the store executes a delete of all") };
     assert_eq!(overlay.take_changes().len(), 1, "the Put comes before the Delete");
-    overlay.swept_by(delete);
+    overlay.apply_store_delete(delete);
     assert_eq!(put_of(&mut overlay, 2).unwrap(), applied(4));
-    let changed: Vec<_> = overlay.take_changes().iter().map(|pending| pending.place.key).collect();
-    assert_eq!(changed, [b"c"], "the store has written what the Delete did");
+    let changed: Vec<_> = overlay.take_changes().iter().map(|pending| pending.full_key.key).collect();
+    assert_eq!(changed, [b"c"], "the store has written the changes of the Delete");
 }

@@ -1,5 +1,5 @@
-//! Whether the database answers and takes writes, asked on a session that serves nothing else: reads and writes that wait
-//! neither delay the answer nor wait for it.
+//! The availability check: whether the database answers and accepts writes. It has a separate session, so it neither waits
+//! for reads and writes nor delays them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,37 +8,39 @@ use prism_contract::Error;
 use sqlx::Row;
 use tokio::sync::Mutex;
 
-use super::error::{TxFailure, is_broken, is_full, is_read_only, takes_no_writes, translate, tx_failure};
+use super::error::{TxFailure, is_broken, is_full, is_read_only, read_only_server, translate, tx_failure};
 use super::pool::{Pool, Use};
 use super::session::Session;
 
-/// Asks one question at a time. A question that is given up leaves nothing behind.
+/// Runs one check at a time. A cancelled check leaves nothing behind.
 pub(in crate::postgres) struct Check {
     pool: Arc<Pool>,
-    /// Whether the last transaction that wrote failed because the database was away.
-    away: Arc<AtomicBool>,
-    turn: Mutex<()>,
+    /// Whether the last write transaction failed because the database was unavailable.
+    unavailable: Arc<AtomicBool>,
+    running: Mutex<()>,
 }
 
 impl Check {
-    pub(in crate::postgres) fn new(pool: Arc<Pool>, away: Arc<AtomicBool>) -> Self {
-        Self { pool, away, turn: Mutex::default() }
+    pub(in crate::postgres) fn new(pool: Arc<Pool>, unavailable: Arc<AtomicBool>) -> Self {
+        Self { pool, unavailable, running: Mutex::default() }
     }
 
-    /// Asks; once more on a new session if one that has rested broke meanwhile.
+    /// Runs the check; once more on a new session if an idle one has broken.
     pub(in crate::postgres) async fn run(&self) -> Result<(), Error> {
-        let _turn = self.turn.lock().await;
+        let _running = self.running.lock().await;
         loop {
             let (mut session, used) = match self.pool.take(Use::Check).await {
                 Ok(taken) => taken,
-                // Busy is not away: all sessions that Postgres lets us have are at work.
-                Err(error) if is_full(&error) && self.pool.live() > 0 && !self.is_away() => return Ok(()),
+                // All sessions that Postgres allows us are in use: busy, but available.
+                Err(error) if is_full(&error) && self.pool.live() > 0 && !self.is_unavailable() => {
+                    return Ok(());
+                }
                 Err(error) => return Err(translate(error)),
             };
             let answer = self.query(&mut session).await;
             match answer {
                 Err(error) if is_broken(&error) || is_read_only(&error) => {
-                    session.give_up();
+                    session.invalidate();
                     if used && !is_read_only(&error) {
                         continue;
                     }
@@ -52,22 +54,23 @@ impl Check {
         }
     }
 
-    /// After an outage it changes something, because only a change that is committed shows that the disk is back.
+    /// After an outage it also writes, because only a committed change shows that the disk works again.
     async fn query(&self, session: &mut Session) -> Result<(), sqlx::Error> {
         let read_only = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'";
         if session.row(sqlx::query(read_only)).await?.try_get(0)? {
-            return Err(takes_no_writes());
+            return Err(read_only_server());
         }
-        if self.is_away() {
+        if self.is_unavailable() {
             let touched = session.run("UPDATE prism_schema SET version = version").await;
-            let away = touched.as_ref().is_err_and(|error| tx_failure(error) == TxFailure::Unavailable);
-            self.away.store(away, Ordering::Relaxed);
+            let unavailable =
+                touched.as_ref().is_err_and(|error| tx_failure(error) == TxFailure::Unavailable);
+            self.unavailable.store(unavailable, Ordering::Relaxed);
             touched?;
         }
         Ok(())
     }
 
-    fn is_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed)
+    fn is_unavailable(&self) -> bool {
+        self.unavailable.load(Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! What an abstraction brings to the writers.
+//! The interface between an abstraction and the writers.
 
 use prism_contract::{Swept, Timestamp};
 
@@ -10,10 +10,10 @@ use crate::engine::Group;
 pub(in crate::postgres) trait Commit: Send + Sync + 'static {
     /// Writes that are committed together.
     type Group: Group;
-    /// What becomes of each write of a group: an answer, or it goes alone.
+    /// The outcome of each write of a group: an answer, or it must be committed alone.
     type Outcomes: Send;
 
-    /// Commits a group. `alone`: it is a single write that may take long.
+    /// Commits a group. `alone`: a single write that may take long.
     fn commit(
         &self,
         sessions: &Sessions,
@@ -21,21 +21,21 @@ pub(in crate::postgres) trait Commit: Send + Sync + 'static {
         alone: bool,
     ) -> impl Future<Output = Self::Outcomes> + Send;
 
-    /// What becomes of a group that no caller waits for any more.
-    fn given_up(group: &Self::Group) -> Self::Outcomes;
+    /// The outcomes of a group that no caller waits for any more.
+    fn cancelled(group: &Self::Group) -> Self::Outcomes;
 
-    /// Answers each write of a group that has an answer; what comes back goes alone, each by itself.
+    /// Answers each write that has an answer; returns the others, each to be committed alone.
     fn answer(group: Self::Group, outcomes: Self::Outcomes) -> Vec<Self::Group>;
 
-    /// Takes out of `later` what must wait for `running`, which writes the same: where `alone`, any write of that, otherwise one
-    /// whose caller has stopped waiting.
+    /// Removes from `later`, and returns, the writes that must wait for one of `running` to the same data: any of them if
+    /// `alone`, otherwise those whose callers have stopped waiting.
     fn hold_back(
         running: &Self::Group,
         alone: bool,
         later: &mut Self::Group,
     ) -> Vec<<Self::Group as Group>::Entry>;
 
-    /// Drops a bounded amount of what is dead at `now`, and nothing that is live.
+    /// Removes a bounded number of rows that are dead at `now`, and no live item.
     fn sweep(
         &self,
         session: &mut Session,

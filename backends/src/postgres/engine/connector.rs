@@ -1,5 +1,5 @@
-//! Opening sessions, and what the sessions of one backend share: which of them may be relied on, and which server processes
-//! may still run a write that was given up.
+//! Opens sessions, and tracks what the sessions of one backend share: which of them are valid, and which server processes
+//! may still run a cancelled write.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -12,31 +12,31 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, Row};
 use tokio::time::timeout;
 
 use super::Options;
-use super::error::{shared_connection, silence, still_running, takes_no_writes};
+use super::error::{no_response, read_only_server, shared_connection, still_running};
 use super::session::Session;
 
-/// How much longer than its own timeouts the server is waited for, before its silence counts as an outage.
+/// Grace period past the server's own timeouts, after which a missing response counts as an outage.
 const GRACE: Duration = Duration::from_secs(1);
-/// How often opening starts anew because sessions were given up meanwhile.
+/// Maximum attempts to open a session, as sessions may be invalidated meanwhile.
 const OPENINGS: usize = 3;
 
-/// What a session asks about its server once, as it is opened: whether it takes no writes, when it started, and the process
-/// behind the connection, which is known by its number and its start.
+/// The query that each new session runs: whether the server is read-only, when it started, and the server process of the
+/// connection, identified by its pid and start time.
 const FACTS: &str = "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', \
      extract(epoch FROM pg_postmaster_start_time())::text, pid, extract(epoch FROM backend_start)::text \
      FROM pg_stat_get_activity(pg_backend_pid())";
 
-/// Ends a server process, and waits up to 3 s until it has ended, since one that waits for its disk ends only after that:
-/// parameters as [`FACTS`] names a process. No row where there is no such process any more. False where it did not end, and
-/// also where it ended by itself just before it was told to.
+/// Terminates a server process, and waits up to 3 s for its end, since a process that waits for its disk ends only after
+/// that. Parameters: pid and start time, as in [`FACTS`]. No row if the process does not exist. False if it did not end, or
+/// if it ended by itself just before the signal.
 const TERMINATE: &str = "SELECT pg_terminate_backend(pid, 3000) FROM pg_stat_get_activity($1) \
      WHERE extract(epoch FROM backend_start)::text = $2";
 
-/// Whether a server process is there: one row, or none.
+/// Whether a server process exists: one row, or none.
 const IS_THERE: &str =
     "SELECT true FROM pg_stat_get_activity($1) WHERE extract(epoch FROM backend_start)::text = $2";
 
-/// How sessions are opened. Clones are the same.
+/// Opens sessions. Clones share their state.
 #[derive(Clone)]
 pub(in crate::postgres) struct Connector(Arc<Shared>);
 
@@ -44,40 +44,40 @@ struct Shared {
     options: PgConnectOptions,
     settings: String,
     connect_timeout: Duration,
-    /// Longest wait for one statement.
+    /// Maximum wait for one statement.
     time_limit: Duration,
-    /// A session that was opened in an earlier generation is given up.
+    /// A session opened in an earlier generation is invalid.
     generation: AtomicU64,
     state: Mutex<State>,
-    /// How many processes are orphaned: zero is the common case, and costs no lock.
+    /// Number of orphaned processes: zero is the common case, and takes no lock.
     orphaned: AtomicUsize,
-    /// Held by the session that ends orphaned processes.
+    /// Held by the session that terminates orphaned processes.
     ending: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the server of the current generation started; empty before the first session.
+    /// Start time of the current generation's server; empty before the first session.
     server: String,
-    /// The processes of all sessions that are open.
+    /// The processes of all open sessions.
     live: HashSet<Process>,
-    /// Processes whose session was given up in the middle of a write.
+    /// Processes whose session was dropped during a write.
     orphans: Vec<Process>,
 }
 
-/// A process of the server's: its number, and when it started, since numbers are used again.
+/// A server process: its pid and start time, since pids are reused.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::postgres) struct Process {
     pid: i32,
     since: String,
 }
 
-/// A session's entry among those that are open. It goes with the session.
+/// A session's entry in the list of open sessions, removed on drop.
 pub(in crate::postgres) struct Registration {
     connector: Connector,
     process: Process,
     generation: u64,
-    /// Whether a write was begun whose end is not known.
+    /// Whether a write was begun and has not ended yet.
     writing: bool,
 }
 
@@ -85,8 +85,8 @@ impl Connector {
     pub(in crate::postgres) fn new(connect: PgConnectOptions, options: &Options) -> Self {
         let settings = settings(options.statement_timeout, options.lock_timeout);
         Self(Arc::new(Shared {
-            // Formatting statements for a log costs time that each request would pay. PgBouncer refuses a startup parameter
-            // that it does not know, and no number here is a float.
+            // Formatting statements for a log would cost time in each request. PgBouncer refuses unknown startup parameters
+            // such as extra_float_digits, and no number here is a float.
             options: connect.disable_statement_logging().extra_float_digits(None),
             settings,
             connect_timeout: options.connect_timeout,
@@ -98,17 +98,17 @@ impl Connector {
         }))
     }
 
-    /// The host, port, user and database that sessions are for.
+    /// The host, port, user and database of the sessions.
     pub(in crate::postgres) fn options(&self) -> &PgConnectOptions {
         &self.0.options
     }
 
-    /// A connection to the server as the URL says, without a session's settings.
+    /// A connection to the server in the URL, without a session's settings.
     pub(in crate::postgres) async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         self.in_time(self.0.options.connect()).await
     }
 
-    /// Opens a session with a server that takes writes. Where it does not, every session opened before is given up.
+    /// Opens a session with a server that accepts writes. If it does not, all sessions opened before are invalidated.
     pub(in crate::postgres) async fn open(&self) -> Result<Session, sqlx::Error> {
         let opening = async {
             for _ in 0..OPENINGS {
@@ -118,19 +118,19 @@ impl Connector {
                     return Ok(session);
                 }
             }
-            Err(silence())
+            Err(no_response())
         };
         self.in_time(opening).await
     }
 
-    /// Makes a session of a connection that was just made.
+    /// Makes a session of a new connection.
     pub(in crate::postgres) async fn adopt(&self, connection: PgConnection) -> Result<Session, sqlx::Error> {
-        let adopting = async { self.begin(connection, self.generation()).await?.ok_or_else(silence) };
+        let adopting = async { self.begin(connection, self.generation()).await?.ok_or_else(no_response) };
         self.in_time(adopting).await
     }
 
-    /// Sets a session up and checks its server, in one round trip. `None` where sessions were given up since `generation`,
-    /// so that this one may be with a server that was left.
+    /// Sets up a session and checks its server, in one round trip. `None` if sessions were invalidated since `generation`,
+    /// since this one may then be with the old server.
     async fn begin(
         &self,
         mut connection: PgConnection,
@@ -139,8 +139,8 @@ impl Connector {
         let begin = sqlx::raw_sql(AssertSqlSafe(self.0.settings.clone()));
         let row = connection.fetch_all(begin).await?.pop().ok_or(sqlx::Error::RowNotFound)?;
         if row.try_get(0)? {
-            self.give_up(generation);
-            return Err(takes_no_writes());
+            self.invalidate(generation);
+            return Err(read_only_server());
         }
         let server: String = row.try_get(1)?;
         let process = Process { pid: row.try_get(2)?, since: row.try_get(3)? };
@@ -154,7 +154,7 @@ impl Connector {
             }
             let mut generation = generation;
             if state.server != server {
-                // The name leads to another server now: what was opened before is with one that is no longer meant.
+                // The hostname now resolves to another server, so the sessions opened before are with the wrong one.
                 if !state.server.is_empty() {
                     generation = self.0.generation.fetch_add(1, Ordering::AcqRel) + 1;
                 }
@@ -166,21 +166,21 @@ impl Connector {
         Ok(Some(Session::new(connection, registration, self.0.time_limit)))
     }
 
-    /// How many sessions are open.
+    /// Number of open sessions.
     pub(in crate::postgres) fn live(&self) -> usize {
         self.state().live.len()
     }
 
-    /// Ends, by `session`, every process that may still run a write that was given up. Where this succeeds, none of these
-    /// writes takes effect any more.
+    /// Terminates, through `session`, every process that may still run a cancelled write. After success, none of these
+    /// writes can take effect any more.
     pub(in crate::postgres) async fn end_orphans(&self, session: &mut Session) -> Result<(), sqlx::Error> {
         if self.0.orphaned.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        let _turn = self.0.ending.lock().await;
+        let _ending = self.0.ending.lock().await;
         let orphans = self.state().orphans.clone();
         for process in orphans {
-            let of_process = |text| sqlx::query(text).bind(process.pid).bind(process.since.clone());
+            let of_process = |statement| sqlx::query(statement).bind(process.pid).bind(process.since.clone());
             let rows = session.rows(of_process(TERMINATE)).await?;
             let ended = rows.first().map_or(Ok(true), |row| row.try_get(0))?;
             if !ended && !session.rows(of_process(IS_THERE)).await?.is_empty() {
@@ -197,9 +197,8 @@ impl Connector {
         self.0.generation.load(Ordering::Acquire)
     }
 
-    /// Gives up all sessions of `generation` and before. Two that were opened together break together: the second tells
-    /// nothing new.
-    fn give_up(&self, generation: u64) {
+    /// Invalidates all sessions up to `generation`. Idempotent: sessions of one generation break together.
+    fn invalidate(&self, generation: u64) {
         let counter = &self.0.generation;
         let _ = counter.compare_exchange(generation, generation + 1, Ordering::AcqRel, Ordering::Relaxed);
     }
@@ -208,27 +207,27 @@ impl Connector {
         &self,
         opening: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        timeout(self.0.connect_timeout, opening).await.unwrap_or_else(|_| Err(silence()))
+        timeout(self.0.connect_timeout, opening).await.unwrap_or_else(|_| Err(no_response()))
     }
 
-    /// A std mutex: nothing awaits while it is held, and no panic can leave it half changed.
+    /// A std mutex: never held across an await, and no panic can leave it half changed.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Registration {
-    /// Whether no session opened since was told to replace this one.
+    /// Whether the session is of the current generation.
     pub(in crate::postgres) fn is_current(&self) -> bool {
         self.generation == self.connector.generation()
     }
 
-    /// The session cannot be relied on: neither can those that were opened before it, or with it.
-    pub(in crate::postgres) fn give_up(&self) {
-        self.connector.give_up(self.generation);
+    /// Invalidates the session, and those opened before it or with it.
+    pub(in crate::postgres) fn invalidate(&self) {
+        self.connector.invalidate(self.generation);
     }
 
-    /// Says whether a write is under way.
+    /// Sets whether a write is in progress.
     pub(in crate::postgres) fn set_writing(&mut self, writing: bool) {
         self.writing = writing;
     }
@@ -245,15 +244,15 @@ impl Drop for Registration {
     }
 }
 
-/// What a session is told once, and what it is asked ([`FACTS`]).
+/// The statements that set up a session, with the query [`FACTS`].
 ///
-/// - Each statement here is a walk along an index, and stays one whatever the statistics say: of a table that was empty
-///   when a plan was made, or one that grew since.
-/// - A statement sees what was committed before it began. The locks rely on that: a statement after a lock sees what its
-///   last holder wrote.
-/// - A commit that is acknowledged is on disk (DUR-4); what an operator set beyond that, such as `remote_apply`, stays.
+/// - Each statement of Prism is an index scan, and must stay one whatever the statistics are: of a table that was empty
+///   when the plan was made, or one that grew since.
+/// - A statement sees everything committed before it began. The locks rely on that: a statement after a lock sees the
+///   writes of the lock's last holder.
+/// - An acknowledged commit is on disk (DUR-4); a stricter setting of the operator, such as `remote_apply`, is kept.
 fn settings(statement_timeout: Duration, lock_timeout: Duration) -> String {
-    let mut text = String::new();
+    let mut statements = String::new();
     for (name, value) in [
         ("plan_cache_mode", "force_generic_plan".to_owned()),
         ("enable_seqscan", "off".to_owned()),
@@ -264,18 +263,18 @@ fn settings(statement_timeout: Duration, lock_timeout: Duration) -> String {
         ("default_transaction_isolation", "'read committed'".to_owned()),
         ("statement_timeout", millis(statement_timeout)),
         ("lock_timeout", millis(lock_timeout)),
-        // A transaction here never waits for a client: one that rests belongs to a gateway that hangs, and its locks are
-        // wanted by others.
+        // A transaction of Prism is never idle for long: one that is belongs to a gateway that hangs, and its locks block
+        // others.
         ("idle_in_transaction_session_timeout", millis(statement_timeout)),
     ] {
-        let _ = write!(text, "SET {name} = {value}; ");
+        let _ = write!(statements, "SET {name} = {value}; ");
     }
-    text.push_str(
+    statements.push_str(
         "SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') = 'off'; ",
     );
-    text.push_str(FACTS);
-    text
+    statements.push_str(FACTS);
+    statements
 }
 
 /// Whole milliseconds, at least 1: 0 would mean no timeout.

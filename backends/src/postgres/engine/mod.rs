@@ -1,5 +1,5 @@
-//! A Postgres database: its sessions, its writers, and what becomes of it in an outage or a failover. What is read and written
-//! is the abstraction's, by [`Commit`] and by the statements it runs on acquired sessions.
+//! A Postgres database: its sessions, its writers, and the handling of outages and failovers. Reads and writes are the
+//! abstraction's, through [`Commit`] and the statements that it runs on acquired sessions.
 
 mod check;
 mod commit;
@@ -41,7 +41,8 @@ pub(in crate::postgres) use session::{Query, Session};
 pub use settings::Settings;
 pub(in crate::postgres) use writer::Sessions;
 
-/// An open database: its sessions and its writers. Dropping it abandons what is queued; [`Engine::close`] finishes it first.
+/// An open database: its sessions and its writers. Dropping it abandons queued writes; [`Engine::close`] finishes them
+/// first.
 pub(in crate::postgres) struct Engine<C: Commit> {
     pub(in crate::postgres) queue: Queue<C::Group, Command>,
     check: Check,
@@ -59,10 +60,10 @@ impl<C: Commit> Engine<C> {
             pool.give_back(second, Use::Write);
         }
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
-        let away = Arc::new(AtomicBool::new(false));
-        let writers = Writers::new(Arc::clone(&pool), options.writers, Arc::clone(&away), commit);
+        let unavailable = Arc::new(AtomicBool::new(false));
+        let writers = Writers::new(Arc::clone(&pool), options.writers, Arc::clone(&unavailable), commit);
         let writers = Mutex::new(Some(tokio::spawn(writers.run(intake))));
-        Self { queue, check: Check::new(Arc::clone(&pool), away), pool, writers }
+        Self { queue, check: Check::new(Arc::clone(&pool), unavailable), pool, writers }
     }
 
     /// The sessions that read.
@@ -70,31 +71,31 @@ impl<C: Commit> Engine<C> {
         ReadSessions::of(Arc::clone(&self.pool))
     }
 
-    /// What the database itself says of the settings that durability rests on (DUR-4), asked of a connection that writes.
+    /// The settings that durability depends on (DUR-4), as reported by the database on a write connection.
     pub(in crate::postgres) async fn settings(&self) -> Result<Settings, Error> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_command(Command::Settings { answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Asks the database, on a session that neither reads nor writes wait for.
+    /// Queries the database on a session reserved for checks.
     pub(in crate::postgres) async fn check(&self) -> Result<(), Error> {
         self.check.run().await
     }
 
-    /// Drops some of what is dead at `now`.
+    /// Removes some of the rows that are dead at `now`.
     pub(in crate::postgres) async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_command(Command::Sweep { now, answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Finishes the writes that wait, then closes every session.
+    /// Finishes queued writes, then closes every session.
     pub(in crate::postgres) async fn close(&self) {
         self.queue.command(Command::Close).await;
         let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writers) = writers {
-            // If they panicked, there is nothing left to close.
+            // After a panic there is nothing left to close.
             let _ = writers.await;
         }
         self.pool.close().await;

@@ -1,41 +1,41 @@
-//! Why a Postgres database could not be opened, for the operator: what is wrong, with which database, and what to do.
+//! Errors of opening a Postgres database, for the operator: the fault, the database, and the remedy.
 
 use crate::postgres::SCHEMA_VERSION;
 
-/// Why a database could not be opened. Meant for the operator, so it names host and database, and never a password.
+/// The error of opening a database. It is for the operator, so it names host and database, but never a password.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// An option has a value that is not allowed.
+    /// An option is out of bounds.
     #[error("the option '{option}' is out of bounds: {allowed}")]
     Option {
         /// Its name in [`Options`](super::Options).
         option: &'static str,
-        /// What is allowed.
+        /// The allowed values.
         allowed: &'static str,
     },
-    /// The URL cannot be understood.
+    /// The URL is invalid.
     #[error(
-        "the database's URL is not one: {why}; write postgres://user:password@host:port/database, with the parameters \
+        "the database's URL is invalid: {why}; write postgres://user:password@host:port/database, with the parameters \
          {allowed}"
     )]
     Url {
-        /// What is wrong, without the URL itself, which may hold a password.
+        /// The fault, without the URL itself, which may have a password.
         why: String,
-        /// Which parameters are allowed.
+        /// The allowed parameters.
         allowed: String,
     },
-    /// The server cannot be reached, or does not let this user in.
+    /// The server is unreachable, or refuses this user.
     #[error(
         "cannot open {at}: {source}; check that the server runs, and its address, user, password and TLS settings"
     )]
     Unreachable {
         /// Host, port and database.
         at: String,
-        /// What the system or the server said.
+        /// The error of the system or the server.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The server takes no writes. Reads from a standby could be stale, so none are served either.
+    /// The server is read-only. Reads from a standby could be stale, so none are served either.
     #[error(
         "cannot open {at}: the server takes no writes: it is a standby, or default_transaction_read_only is on; give the \
          address of the primary, or turn the setting off"
@@ -44,20 +44,20 @@ pub enum OpenError {
         /// Host, port and database.
         at: String,
     },
-    /// A pooler stands before the server that changes the server connection between transactions.
+    /// A pooler in front of the server changes the server connection between transactions.
     #[error(
-        "cannot open {at}: a pooler there changes the server connection between transactions, where neither settings nor \
-         prepared statements last; set pool_mode = session for this database in PgBouncer, or give the address of Postgres \
+        "cannot open {at}: a pooler there changes the server connection between transactions, so neither settings nor \
+         prepared statements persist; set pool_mode = session for this database in PgBouncer, or give the address of Postgres \
          itself"
     )]
     Pooled {
         /// Host, port and database.
         at: String,
     },
-    /// A later version of Prism has changed the schema. The database was left as it is.
+    /// The schema is of a later version of Prism. The database was left unchanged.
     #[error(
         "{at} has schema version {found}, and this version of Prism knows versions up to {SCHEMA_VERSION}; it was left \
-         untouched; use the newer version of Prism"
+         unchanged; use the newer version of Prism"
     )]
     Newer {
         /// Host, port and database.
@@ -65,7 +65,7 @@ pub enum OpenError {
         /// Its schema version.
         found: i64,
     },
-    /// The tables cannot be made or used.
+    /// The tables cannot be created or used.
     #[error(
         "cannot prepare {at}: {source}; the user needs the right to create tables in the schema (GRANT USAGE, CREATE ON \
          SCHEMA … TO …), or tables of Prism's that are there already, and a server that takes writes"
@@ -73,7 +73,7 @@ pub enum OpenError {
     Unprepared {
         /// Host, port and database.
         at: String,
-        /// What Postgres said.
+        /// The error of Postgres.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

@@ -1,42 +1,41 @@
-//! How a Postgres database is reached and how much may wait in front of it.
+//! The options of a Postgres database: connection, timeouts and queue limits.
 
 use std::fmt;
 use std::time::Duration;
 
 use prism_contract::keyvalue::row::DEFAULT_RETENTION;
 
-/// What [`Postgres::open`](super::Postgres::open) needs to know. Everything but the URL has a default.
+/// The options of [`Postgres::open`](super::Postgres::open). All but the URL have defaults.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
-    /// `postgres://user:password@host:port/database?parameters`. What it does not say is taken as libpq does: from the
-    /// variables `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSWORD`, `PGSSLMODE`, `PGSSLROOTCERT` and the like, and the
+    /// `postgres://user:password@host:port/database?parameters`. Missing parts are taken as by libpq: from the variables
+    /// `PGHOST`, `PGPORT`, `PGUSER`, `PGDATABASE`, `PGPASSWORD`, `PGSSLMODE`, `PGSSLROOTCERT` and the like, and the
     /// password from `~/.pgpass`. `Debug` hides it.
     pub url: String,
-    /// The password, if it is said apart from the URL. `Debug` hides it.
+    /// The password, if it is separate from the URL. `Debug` hides it.
     pub password: Option<String>,
-    /// How many connections read at the same time, beside two for small Gets that are read together; at least 1. Default: 8.
+    /// Number of read connections, in addition to two for batched reads; at least 1. Default: 8.
     pub readers: usize,
-    /// How many connections write at the same time, each a batch; at least 1. Default: 2.
+    /// Number of write connections, each of which commits a batch; at least 1. Default: 2.
     pub writers: usize,
-    /// How many reads may wait for a connection; one more is shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
+    /// Maximum reads that wait for a connection; further ones are shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
     pub waiting_reads: usize,
-    /// How long a read waits for a connection before it is shed. Default: 2 s.
+    /// Maximum wait of a read for a connection before it is shed. Default: 2 s.
     pub read_wait: Duration,
-    /// How long opening a connection may take. Default: 3 s.
+    /// Timeout of opening a connection. Default: 3 s.
     pub connect_timeout: Duration,
-    /// How long a statement may run before Postgres gives it up, from 1 ms to 24 days. Default: 4 s.
+    /// Timeout of a statement, enforced by Postgres, from 1 ms to 24 days. Default: 4 s.
     pub statement_timeout: Duration,
-    /// How long a statement may wait for a lock before Postgres gives it up, from 1 ms to 24 days. Default: 2 s.
+    /// Lock timeout of a statement, enforced by Postgres, from 1 ms to 24 days. Default: 2 s.
     pub lock_timeout: Duration,
-    /// How long a deleted or expired key's token is remembered (TOK-4). All gateways on a database should agree. Default:
-    /// 24 h.
+    /// Retention of the token of a deleted or expired key (TOK-4). All gateways on a database should agree. Default: 24 h.
     pub retention: Duration,
-    /// How many writes may wait; one more is shed with `RESOURCE_EXHAUSTED`; at least 1. Default: 4,096.
+    /// Maximum queued writes; further ones are shed with `RESOURCE_EXHAUSTED`; at least 1. Default: 4,096.
     pub queue_length: usize,
-    /// How many bytes of keys, values and content types may wait to be written; what goes beyond is shed. At least 1.
-    /// Default: 64 MiB.
+    /// Maximum bytes of keys, values and content types of queued writes; further writes are shed. At least 1. Default: 64
+    /// MiB.
     pub queue_bytes: u32,
-    /// Most writes in one transaction; at least 1. Default: 256.
+    /// Maximum writes in one transaction; at least 1. Default: 256.
     pub max_batch: usize,
 }
 
@@ -49,7 +48,7 @@ impl Options {
             readers: 8,
             writers: 2,
             waiting_reads: 4_096,
-            // All end before a method's 5 s, so that a database in trouble is answered UNAVAILABLE, and not by a deadline.
+            // All below a method's 5 s, so that a failing database yields UNAVAILABLE and not DEADLINE_EXCEEDED.
             read_wait: Duration::from_secs(2),
             connect_timeout: Duration::from_secs(3),
             statement_timeout: Duration::from_secs(4),
@@ -61,7 +60,7 @@ impl Options {
         }
     }
 
-    /// What is wrong with the options, if anything: the option's name, and what is allowed.
+    /// The first invalid option, if any: its name, and what is allowed.
     pub(in crate::postgres) fn fault(&self) -> Option<(&'static str, &'static str)> {
         let positive = "1 or more is allowed";
         let timeout = |time: Duration| i32::try_from(time.as_millis()).is_ok_and(|millis| millis > 0);
@@ -77,7 +76,7 @@ impl Options {
             ("lock_timeout", timeout(self.lock_timeout), span),
         ]
         .into_iter()
-        .find_map(|(option, right, allowed)| (!right).then_some((option, allowed)))
+        .find_map(|(option, valid, allowed)| (!valid).then_some((option, allowed)))
     }
 }
 

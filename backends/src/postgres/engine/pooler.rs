@@ -1,16 +1,16 @@
-//! Whether a pooler stands on the way that changes the server connection between transactions, as PgBouncer does with
-//! `pool_mode = transaction`: there neither settings nor prepared statements are a session's own.
+//! Detects a pooler that changes the server connection between transactions, as PgBouncer does with `pool_mode =
+//! transaction`: with it, settings and prepared statements do not belong to a session.
 //!
-//! The number of the server process tells. A session keeps its process; behind such a pooler two connections that are asked in
-//! turn are served by the same process, or one of them by another than before. Other clients of the pooler can hide that from
-//! a single question, so several are asked, some within transactions that overlap.
+//! Detection is by the pid of the server process. A session keeps its process; behind such a pooler, two alternating
+//! connections are served by the same process, or one of them by changing processes. Other clients of the pooler can hide
+//! that from a single query, so several are run, some within overlapping transactions.
 
 use sqlx::{AssertSqlSafe, Executor, PgConnection, Row};
 
-/// How often the questions are asked.
+/// Number of rounds of queries.
 const ROUNDS: usize = 3;
 
-/// Whether these two connections, which only this session uses, do not keep a server connection each.
+/// Whether these two connections do not each keep one server connection. No other task uses them.
 pub(in crate::postgres) async fn is_shared(
     one: &mut PgConnection,
     other: &mut PgConnection,
@@ -21,7 +21,7 @@ pub(in crate::postgres) async fn is_shared(
         return Ok(true);
     }
     for _ in 0..ROUNDS {
-        // Both hold a server connection, and let go of it in the order in which they took it.
+        // Both hold a server connection, and release it in the order in which they took it.
         let within = (process(one, "BEGIN; ").await?, process(other, "BEGIN; ").await?);
         one.execute("COMMIT").await?;
         other.execute("COMMIT").await?;
@@ -33,9 +33,9 @@ pub(in crate::postgres) async fn is_shared(
     Ok(false)
 }
 
-/// The process that serves a connection now. No statement is prepared.
+/// The server process of a connection. No statement is prepared.
 async fn process(connection: &mut PgConnection, before: &str) -> Result<i32, sqlx::Error> {
-    let text = format!("{before}SELECT pg_backend_pid()");
-    let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(text))).await?;
+    let statements = format!("{before}SELECT pg_backend_pid()");
+    let rows = connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(statements))).await?;
     rows.last().ok_or(sqlx::Error::RowNotFound)?.try_get(0)
 }

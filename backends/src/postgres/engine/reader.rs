@@ -1,4 +1,4 @@
-//! The sessions that read.
+//! Read sessions.
 
 use std::sync::Arc;
 
@@ -7,31 +7,31 @@ use tokio::runtime::Handle;
 use super::error::{is_broken, is_read_only};
 use super::pool::{Pool, Use};
 use super::session::Session;
-use crate::engine::{Lease, Right, Source};
+use crate::engine::{Lease, ReadPermit, Source};
 
-/// Where the sessions that read come from; they are opened when they are needed.
+/// The source of read sessions, which are opened on demand.
 pub(in crate::postgres) struct ReadSessions(Arc<Pool>);
 
-/// A session that reads.
+/// A read session.
 pub(in crate::postgres) struct ReadSession {
     pub(in crate::postgres) session: Session,
-    /// Whether it was there before this request.
+    /// Whether it was open before this request.
     used: bool,
 }
 
 impl ReadSessions {
-    /// Of this pool.
+    /// From this pool.
     pub(in crate::postgres) fn of(pool: Arc<Pool>) -> Self {
         Self(pool)
     }
 
-    /// A session for the holder of a right.
+    /// A lease of a session with this permit.
     pub(in crate::postgres) async fn lease(
         self: &Arc<Self>,
-        right: Right,
+        permit: ReadPermit,
     ) -> Result<Lease<Self>, sqlx::Error> {
         let (session, used) = self.0.take(Use::Read).await?;
-        Ok(Lease::new(self, ReadSession { session, used }, right))
+        Ok(Lease::new(self, ReadSession { session, used }, permit))
     }
 }
 
@@ -42,26 +42,26 @@ impl Source for ReadSessions {
         self.0.give_back(read.session, Use::Read);
     }
 
-    /// The statement runs on until it ends or times out, and its session comes back when it has: to open another would cost
-    /// more than that, and an impatient client could then make the gateway do little else.
-    fn abandon(self: &Arc<Self>, mut read: ReadSession, right: Right) {
+    /// The statement runs until it ends or times out, and then its session returns to the pool. Opening another session
+    /// would cost more, and a client that cancels many calls could keep the gateway busy with that.
+    fn abandon(self: &Arc<Self>, mut read: ReadSession, permit: ReadPermit) {
         let Ok(runtime) = Handle::try_current() else { return };
         let source = Arc::clone(self);
         runtime.spawn(async move {
             if read.session.settle().await.is_ok() {
                 source.give_back(read);
             }
-            drop(right);
+            drop(permit);
         });
     }
 }
 
-/// Ends a lease after `error`. Answers whether a read may be tried once more: the session was an old one, which can have broken
-/// long ago, and a read changes nothing.
+/// Ends a lease after `error`. Returns whether the read may be retried: the session was pooled, and may have broken long
+/// ago; a read has no side effects.
 pub(in crate::postgres) fn failed(mut lease: Lease<ReadSessions>, error: &sqlx::Error) -> bool {
-    let Some((read, _right)) = lease.take() else { return false };
+    let Some((read, _permit)) = lease.take() else { return false };
     if is_broken(error) || is_read_only(error) {
-        read.session.give_up();
+        read.session.invalidate();
         return read.used;
     }
     lease.source().give_back(read);

@@ -1,5 +1,6 @@
-//! The writes that are being done. A write that was given up while it is done holds back later writes of its record, so that
-//! it cannot take effect after one of them was answered; so does a write that goes alone, whose lock they would wait for.
+//! The batches in progress. A cancelled write in progress holds back later writes to its record, so that it cannot take
+//! effect after one of them was answered. So does a write that is committed alone, since the others would wait for its
+//! lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,12 +10,12 @@ use tokio::sync::Notify;
 use super::commit::Commit;
 use crate::engine::{Entry, Group, shed};
 
-/// How often a batch is looked at for whether anybody still waits for it.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Most writes that one batch holds back; one more is shed.
+/// Interval of checking whether any caller still waits for a batch.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Maximum writes that one batch holds back; further ones are shed.
 const HELD_BACK: usize = 256;
 
-/// The batches that are being done: as many as there are writers, and the one that goes alone.
+/// The batches in progress: at most one per writer, plus the one that is committed alone.
 pub(super) struct Running<C: Commit>(Mutex<Vec<Held<C::Group>>>);
 
 impl<C: Commit> Default for Running<C> {
@@ -28,18 +29,18 @@ struct Held<G> {
     held_back: G,
 }
 
-/// A batch that is being done. Dropped before its end, it is taken off the list and its jobs are dropped.
+/// A batch in progress. If dropped before its end, it is removed from the list and its jobs are dropped.
 pub(super) struct Begun<'a, C: Commit> {
     running: &'a Running<C>,
     batch: Option<Batch<C::Group>>,
 }
 
-/// Writes that are done together.
+/// Writes that are committed together.
 pub(super) struct Batch<G> {
     pub(super) group: Arc<G>,
-    /// Whether it goes alone, so that later writes of its records are held back from the start.
+    /// Whether it is committed alone, so that later writes to its records are held back from the start.
     pub(super) alone: bool,
-    /// A later write waits for one of these that was given up.
+    /// Notified when a later write waits for a cancelled one of these.
     wanted: Arc<Notify>,
 }
 
@@ -50,9 +51,9 @@ impl<G> Clone for Batch<G> {
 }
 
 impl<C: Commit> Running<C> {
-    /// Begins with `group`, without those that another batch holds back; `None` if these are all.
+    /// Begins `group`, without the writes that another batch holds back; `None` if none are left.
     pub(super) fn begin(&self, mut group: C::Group, alone: bool) -> Option<Begun<'_, C>> {
-        // No caller waits for these, so they are not begun.
+        // No caller waits for these any more.
         group.drop_abandoned();
         let mut surplus = Vec::new();
         let begun = {
@@ -75,14 +76,14 @@ impl<C: Commit> Running<C> {
         begun
     }
 
-    /// Takes a batch off the list; answers what it held back.
+    /// Removes a batch from the list; returns the writes it held back.
     fn remove(&self, batch: &Batch<C::Group>) -> C::Group {
         let mut entries = self.entries();
         let at = entries.iter().position(|entry| Arc::ptr_eq(&entry.batch.group, &batch.group));
         at.map(|at| entries.swap_remove(at).held_back).unwrap_or_default()
     }
 
-    /// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
+    /// A std mutex: never held across an await, and no panic can leave the list half changed.
     fn entries(&self) -> MutexGuard<'_, Vec<Held<C::Group>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -94,7 +95,7 @@ impl<C: Commit> Begun<'_, C> {
         self.batch.as_ref()
     }
 
-    /// The end of the batch: its writes, and those that it held back.
+    /// Ends the batch; returns its writes, and those that it held back.
     pub(super) fn end(mut self) -> (C::Group, C::Group) {
         let Some(batch) = self.batch.take() else { return Default::default() };
         let held_back = self.running.remove(&batch);
@@ -116,7 +117,7 @@ impl<G: Group> Batch<G> {
     /// Completes once no caller waits for any of these writes any more.
     pub(super) async fn abandoned(&self) {
         loop {
-            let _ = tokio::time::timeout(LOOK_EVERY, self.wanted.notified()).await;
+            let _ = tokio::time::timeout(POLL_INTERVAL, self.wanted.notified()).await;
             if self.group.are_all_abandoned() {
                 return;
             }

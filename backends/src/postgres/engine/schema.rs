@@ -1,6 +1,6 @@
-//! The schema: its versions, embedded in the binary, and how a database is brought up to date.
+//! The schema: its migrations, embedded in the binary, and how a database is migrated.
 //!
-//! The table `prism_schema` says how many migrations a database has had. Gateways that start at once take turns by an
+//! The table `prism_schema` has the number of applied migrations. Gateways that start at the same time are serialized by an
 //! advisory lock: the first migrates, the others find nothing to do.
 
 use sqlx::Row;
@@ -22,39 +22,38 @@ impl Schema {
     }
 }
 
-/// The lock of a migration, in any schema: `Prsm` in ASCII.
+/// The advisory lock of migrations, for all schemas: `Prsm` in ASCII.
 const MIGRATION_LOCK: i64 = 0x5072_736d;
 
-/// Why a schema is not one to work with.
+/// The error of a migration.
 #[derive(Debug)]
-pub(in crate::postgres) enum Unfit {
-    /// A later version of Prism has changed it.
+pub(in crate::postgres) enum MigrateError {
+    /// The schema is of a later version of Prism.
     Newer(i64),
-    /// Postgres failed, or refused.
+    /// Postgres failed, or rejected the migration.
     Failed(sqlx::Error),
 }
 
-impl From<sqlx::Error> for Unfit {
+impl From<sqlx::Error> for MigrateError {
     fn from(error: sqlx::Error) -> Self {
         Self::Failed(error)
     }
 }
 
-/// Runs the migrations that the database still lacks, all or none, and answers the number by which its records are locked. A
-/// schema that is newer is left as it is.
+/// Applies the missing migrations, all or none, and returns the seed of the record locks. A newer schema is left unchanged.
 pub(in crate::postgres) async fn migrate(
     session: &mut Session,
     schema: &'static Schema,
-) -> Result<i64, Unfit> {
-    // A role that may not create tables can still use those that are there.
+) -> Result<i64, MigrateError> {
+    // A role without the right to create tables can still use existing ones.
     if version(session).await? != schema.version() {
-        bring_up(session, schema).await?;
+        upgrade(session, schema).await?;
     }
     let seed = session.row(sqlx::query("SELECT seed FROM prism_schema")).await?;
     Ok(seed.try_get(0)?)
 }
 
-async fn bring_up(session: &mut Session, schema: &'static Schema) -> Result<(), Unfit> {
+async fn upgrade(session: &mut Session, schema: &'static Schema) -> Result<(), MigrateError> {
     session.run(format!("BEGIN; SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")).await?;
     let migrated = apply(session, schema).await;
     let end = if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" };
@@ -63,34 +62,34 @@ async fn bring_up(session: &mut Session, schema: &'static Schema) -> Result<(), 
     Ok(ended?)
 }
 
-/// The version of the schema, 0 where there is none yet. The tables are those that the session's search path leads to.
+/// The version of the schema, 0 if there is none yet. The session's search path determines the schema.
 pub(in crate::postgres) async fn version(session: &mut Session) -> Result<i64, sqlx::Error> {
-    // Not to_regclass: it may answer from what the session knew before it waited for the lock.
-    let there = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
+    // Not to_regclass: it may use the session's cache from before it waited for the lock.
+    let exists = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
                  WHERE relname = 'prism_schema' AND pg_catalog.pg_table_is_visible(oid))";
-    if !session.row(sqlx::query(there)).await?.try_get::<bool, _>(0)? {
+    if !session.row(sqlx::query(exists)).await?.try_get::<bool, _>(0)? {
         return Ok(0);
     }
     session.row(sqlx::query("SELECT version FROM prism_schema")).await?.try_get(0)
 }
 
 /// Within a transaction, under the lock.
-async fn apply(session: &mut Session, schema: &'static Schema) -> Result<(), Unfit> {
+async fn apply(session: &mut Session, schema: &'static Schema) -> Result<(), MigrateError> {
     let done = version(session).await?;
     if done > schema.version() {
-        return Err(Unfit::Newer(done));
+        return Err(MigrateError::Newer(done));
     }
     let done = usize::try_from(done).unwrap_or(0);
     for migration in schema.migrations.iter().skip(done) {
         session.run(*migration).await?;
     }
     if done == 0 {
-        // One row for ever, with a number by which this schema's records are locked.
-        let made = "CREATE TABLE prism_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL, \
+        // A single row, with the seed of this schema's record locks.
+        let create = "CREATE TABLE prism_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL, \
                     seed bigint NOT NULL); \
                     INSERT INTO prism_schema (version, seed) \
                     VALUES (0, ('x' || substr(md5(random()::text || clock_timestamp()), 1, 16))::bit(64)::bigint)";
-        session.run(made).await?;
+        session.run(create).await?;
     }
     session.execute(sqlx::query("UPDATE prism_schema SET version = $1").bind(schema.version())).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! A connection to Postgres with the settings that every statement here relies on, and a bound on every wait for it.
+//! A connection to Postgres with the settings that every statement relies on, and a timeout for every wait.
 
 use std::time::Duration;
 
@@ -8,23 +8,23 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::time::{Instant, timeout};
 
 use super::connector::Registration;
-use super::error::{is_broken, silence};
+use super::error::{is_broken, no_response};
 
 /// A statement and its parameters.
 pub(in crate::postgres) type Query = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;
 
-/// After this much rest a connection is asked whether it is still there before it is relied on.
-const RESTED: Duration = Duration::from_secs(1);
-/// How long a connection that has rested has to answer. A new one is soon made, and a request waits meanwhile.
-const AWAKENING: Duration = Duration::from_secs(1);
+/// A connection that was idle for longer is pinged before use.
+const PING_AFTER: Duration = Duration::from_secs(1);
+/// Timeout of that ping: a new connection is made quickly, and a request waits meanwhile.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A connection that one request at a time has acquired. No wait for it is without end: a server that is silent is away.
+/// A connection, acquired by one request at a time. Every wait has a timeout: a server that does not respond is unavailable.
 pub(in crate::postgres) struct Session {
     connection: PgConnection,
     registration: Registration,
     time_limit: Duration,
     used: Instant,
-    /// Whether a statement ended in a way that leaves the connection unfit for another one.
+    /// Whether a statement ended in a way that makes the connection unusable.
     broken: bool,
 }
 
@@ -38,25 +38,28 @@ impl Session {
     }
 
     /// Runs statements without parameters.
-    pub(in crate::postgres) async fn run(&mut self, text: impl Into<String>) -> Result<(), sqlx::Error> {
-        let text = sqlx::raw_sql(AssertSqlSafe(text.into()));
-        let ran = timeout(self.time_limit, self.connection.execute(text)).await;
-        self.ended(ran.unwrap_or_else(|_| Err(silence()))).map(drop)
+    pub(in crate::postgres) async fn run(
+        &mut self,
+        statements: impl Into<String>,
+    ) -> Result<(), sqlx::Error> {
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements.into()));
+        let ran = timeout(self.time_limit, self.connection.execute(statements)).await;
+        self.ended(ran.unwrap_or_else(|_| Err(no_response()))).map(drop)
     }
 
-    /// Runs a statement, and answers how many rows it changed.
+    /// Runs a statement; returns the number of rows changed.
     pub(in crate::postgres) async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
         let ran = timeout(self.time_limit, query.execute(&mut self.connection)).await;
-        self.ended(ran.unwrap_or_else(|_| Err(silence()))).map(|done: PgQueryResult| done.rows_affected())
+        self.ended(ran.unwrap_or_else(|_| Err(no_response()))).map(|done: PgQueryResult| done.rows_affected())
     }
 
-    /// Runs a statement, and answers its rows.
+    /// Runs a statement; returns its rows.
     pub(in crate::postgres) async fn rows(&mut self, query: Query) -> Result<Vec<PgRow>, sqlx::Error> {
         let ran = timeout(self.time_limit, query.fetch_all(&mut self.connection)).await;
-        self.ended(ran.unwrap_or_else(|_| Err(silence())))
+        self.ended(ran.unwrap_or_else(|_| Err(no_response())))
     }
 
-    /// Runs a statement, and hands over its rows as they come, so that they are not all held at once.
+    /// Runs a statement, and passes each row to `take` as it arrives, so that they are not all held at once.
     pub(in crate::postgres) async fn each(
         &mut self,
         query: Query,
@@ -70,7 +73,7 @@ impl Session {
             Ok(())
         };
         let taken = timeout(self.time_limit, taking).await;
-        self.ended(taken.unwrap_or_else(|_| Err(silence())))
+        self.ended(taken.unwrap_or_else(|_| Err(no_response())))
     }
 
     /// The only row of a statement.
@@ -78,52 +81,52 @@ impl Session {
         self.rows(query).await?.pop().ok_or(sqlx::Error::RowNotFound)
     }
 
-    /// Waits until what was left unfinished on the connection has ended.
+    /// Waits until a statement that was abandoned on the connection has ended.
     pub(in crate::postgres) async fn settle(&mut self) -> Result<(), sqlx::Error> {
         self.ping(self.time_limit).await
     }
 
-    /// Whether the connection answers: one that has rested is asked.
-    pub(in crate::postgres) async fn is_awake(&mut self) -> bool {
-        self.used.elapsed() < RESTED || self.ping(AWAKENING.min(self.time_limit)).await.is_ok()
+    /// Whether the connection responds; it is pinged if it was idle.
+    pub(in crate::postgres) async fn is_responsive(&mut self) -> bool {
+        self.used.elapsed() < PING_AFTER || self.ping(PING_TIMEOUT.min(self.time_limit)).await.is_ok()
     }
 
-    /// Whether the session may be used once more: it is whole, and with the server that is meant.
-    pub(in crate::postgres) fn is_fit(&self) -> bool {
+    /// Whether the session may be used again: it is not broken, and of the current generation.
+    pub(in crate::postgres) fn is_usable(&self) -> bool {
         !self.broken && self.registration.is_current()
     }
 
-    /// Gives up this session and those opened before it, or with it: where one broke or was refused a write, the others are
-    /// no better.
-    pub(in crate::postgres) fn give_up(self) {
-        self.registration.give_up();
+    /// Drops this session, and invalidates those opened before it or with it: if one broke or is read-only, so are the
+    /// others.
+    pub(in crate::postgres) fn invalidate(self) {
+        self.registration.invalidate();
     }
 
-    /// A write begins. If the session goes before [`end_write`](Self::end_write), its server process is ended before any
-    /// other write of this backend begins.
+    /// Marks the beginning of a write. If the session is dropped before [`end_write`](Self::end_write), its server process
+    /// is terminated before any other write of this backend begins.
     pub(in crate::postgres) fn begin_write(&mut self) {
         self.registration.set_writing(true);
     }
 
-    /// The write has ended, whatever became of it.
+    /// Marks the end of the write, whatever its outcome.
     pub(in crate::postgres) fn end_write(&mut self) {
         self.registration.set_writing(self.broken);
     }
 
-    /// Says goodbye.
+    /// Closes the connection cleanly.
     pub(in crate::postgres) async fn close(self) {
         let Self { connection, registration, time_limit, .. } = self;
-        // Whatever was to be kept has been committed.
+        // Everything of value has been committed.
         let _ = timeout(time_limit, connection.close()).await;
         drop(registration);
     }
 
     async fn ping(&mut self, time_limit: Duration) -> Result<(), sqlx::Error> {
         let answered = timeout(time_limit, self.connection.ping()).await;
-        self.ended(answered.unwrap_or_else(|_| Err(silence())))
+        self.ended(answered.unwrap_or_else(|_| Err(no_response())))
     }
 
-    /// Remembers how a statement ended.
+    /// Records the end of a statement.
     fn ended<T>(&mut self, ended: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         self.used = Instant::now();
         self.broken |= ended.as_ref().is_err_and(is_broken);

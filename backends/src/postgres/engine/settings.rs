@@ -1,4 +1,4 @@
-//! The database's settings as it reports them (DUR-4).
+//! The database's settings, as it reports them (DUR-4).
 
 use std::fmt;
 
@@ -7,34 +7,34 @@ use sqlx::Row;
 use super::schema;
 use super::session::Session;
 
-/// The settings that durability rests on, as Postgres reports them for a connection that writes.
+/// The settings that durability depends on, as Postgres reports them for a write connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Postgres' version, such as `17.2`.
     pub server_version: String,
     /// The schema's version.
     pub schema_version: i64,
-    /// Whether the server makes the disk keep what it writes.
+    /// Whether the server syncs its writes to disk.
     pub fsync: String,
-    /// What a commit waits for: everything but `off` waits at least for the server's own disk.
+    /// What a commit waits for; all values but `off` wait at least for the server's disk.
     pub synchronous_commit: String,
-    /// Whether a page that was half written is mended after a crash.
+    /// Whether torn pages are repaired after a crash.
     pub full_page_writes: String,
 }
 
 impl Settings {
-    /// Whether an answered write survives a power failure of the server, if the disk keeps its word.
+    /// Whether an acknowledged write survives a power failure of the server, if the disk honours syncs.
     pub fn are_durable(&self) -> bool {
         self.fsync == "on"
             && self.full_page_writes == "on"
             && matches!(self.synchronous_commit.as_str(), "local" | "on" | "remote_write" | "remote_apply")
     }
 
-    /// Asks a session.
+    /// Queries a session.
     pub(in crate::postgres) async fn of(session: &mut Session) -> Result<Self, sqlx::Error> {
-        let asked = "SELECT current_setting('server_version'), current_setting('fsync'), \
+        let query = "SELECT current_setting('server_version'), current_setting('fsync'), \
                      current_setting('synchronous_commit'), current_setting('full_page_writes')";
-        let row = session.row(sqlx::query(asked)).await?;
+        let row = session.row(sqlx::query(query)).await?;
         Ok(Self {
             server_version: row.try_get(0)?,
             schema_version: schema::version(session).await?,

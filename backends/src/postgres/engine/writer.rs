@@ -1,4 +1,4 @@
-//! The writers: each takes what waits and commits it together. A write that takes long leaves them, and goes alone.
+//! The writers: each takes the waiting writes and commits them together. A write that takes long is committed alone.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use super::pool::{Pool, Use};
 use super::running::{Batch, Running};
 use super::session::Session;
 use super::settings::Settings;
-use crate::engine::{Group, Intake, Turn, shed};
+use crate::engine::{Group, Intake, Next, shed};
 
-/// Most writes that wait to go alone, beside the one that does; one more is shed.
+/// Maximum writes that wait to be committed alone, besides the running one; further ones are shed.
 const ALONE_WAITING: usize = 16;
 
-/// What a writer does besides writes.
+/// A writer's tasks besides writes.
 pub(in crate::postgres) enum Command {
-    /// Drop some of what is expired or forgotten at `now`.
+    /// Remove some expired items and old tombstones.
     Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
-    /// Ask the database for its settings.
+    /// Query the database's settings.
     Settings { answer: oneshot::Sender<Result<Settings, Error>> },
-    /// Finish what waits, and stop.
+    /// Finish queued writes, and stop.
     Close,
 }
 
-/// The sessions that write. They come from the pool, where the last to rest is the first to go: while little is written a
-/// single connection serves it all, and its statements stay prepared.
+/// The write sessions. The pool is last in, first out: under light load a single connection serves all writes, and its
+/// statements stay prepared.
 pub(in crate::postgres) struct Sessions {
     pool: Arc<Pool>,
-    /// Whether the last transaction of any writer failed because the database was away.
-    away: Arc<AtomicBool>,
+    /// Whether the last transaction of any writer failed because the database was unavailable.
+    unavailable: Arc<AtomicBool>,
 }
 
 /// The writers. While all are busy, writes accumulate for the next that becomes idle.
@@ -41,20 +41,20 @@ pub(super) struct Writers<C: Commit> {
     sessions: Sessions,
     commit: C,
     running: Running<C>,
-    /// One permit for each writer that may work.
+    /// One permit per writer.
     free: Arc<Semaphore>,
     count: u32,
-    /// The permit of the write that goes alone.
+    /// The permit of the write that is committed alone.
     alone: Semaphore,
-    /// One permit for each write that goes alone or waits to.
+    /// One permit per write that is committed alone or waits for that.
     alone_waiting: Arc<Semaphore>,
 }
 
 impl<C: Commit> Writers<C> {
-    pub(super) fn new(pool: Arc<Pool>, count: usize, away: Arc<AtomicBool>, commit: C) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, count: usize, unavailable: Arc<AtomicBool>, commit: C) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         Self {
-            sessions: Sessions { pool, away },
+            sessions: Sessions { pool, unavailable },
             commit,
             running: Running::default(),
             free: Arc::new(Semaphore::new(count as usize)),
@@ -64,46 +64,46 @@ impl<C: Commit> Writers<C> {
         }
     }
 
-    /// Works until the queue ends.
+    /// Runs until the queue ends.
     pub(super) async fn run(self, mut intake: Intake<C::Group, Command>) {
         let writers = Arc::new(self);
         // This semaphore is never closed.
         while let Ok(free) = Arc::clone(&writers.free).acquire_owned().await {
-            let Some(turn) = intake.next().await else { break };
-            if matches!(turn, Turn::Command(Command::Close)) {
-                // What still waits is taken before the end is reported.
+            let Some(next) = intake.next().await else { break };
+            if matches!(next, Next::Command(Command::Close)) {
+                // Queued writes are still taken before the end is reported.
                 intake.close();
                 continue;
             }
             let writers = Arc::clone(&writers);
             tokio::spawn(async move {
-                writers.turn(turn).await;
+                writers.handle(next).await;
                 drop(free);
             });
         }
-        // A writer at work returns its permit when it is done.
+        // A running writer returns its permit when it is done.
         let _all = writers.free.acquire_many(writers.count).await;
         let _alone =
             writers.alone_waiting.acquire_many(u32::try_from(ALONE_WAITING + 1).unwrap_or(u32::MAX)).await;
     }
 
-    async fn turn(self: &Arc<Self>, turn: Turn<C::Group, Command>) {
-        match turn {
-            Turn::Batch(group) => self.batch(group, false).await,
-            Turn::Command(Command::Sweep { now, answer }) => {
+    async fn handle(self: &Arc<Self>, next: Next<C::Group, Command>) {
+        match next {
+            Next::Batch(group) => self.batch(group, false).await,
+            Next::Command(Command::Sweep { now, answer }) => {
                 let swept = self.sessions.with(async |session| self.commit.sweep(session, now).await).await;
                 let _ = answer.send(swept.map_err(translate));
             }
-            Turn::Command(Command::Settings { answer }) => {
+            Next::Command(Command::Settings { answer }) => {
                 let settings = self.sessions.with(async |session| Settings::of(session).await).await;
                 let _ = answer.send(settings.map_err(translate));
             }
-            // It was for all writers, and they have been told.
-            Turn::Command(Command::Close) => {}
+            // Handled in `run`, for all writers.
+            Next::Command(Command::Close) => {}
         }
     }
 
-    /// Commits a group and answers each write; then those that it held back.
+    /// Commits a group and answers each write; then the writes that it held back.
     async fn batch(self: &Arc<Self>, group: C::Group, alone: bool) {
         let mut next = self.running.begin(group, alone);
         while let Some(begun) = next {
@@ -114,15 +114,15 @@ impl<C: Commit> Writers<C> {
             let (group, held_back) = begun.end();
             if let Some(outcomes) = outcomes {
                 for write in C::answer(group, outcomes) {
-                    self.go_alone(write);
+                    self.commit_alone(write);
                 }
             }
             next = self.running.begin(held_back, false);
         }
     }
 
-    /// What becomes of a batch. Once no caller waits for it any more it is cancelled: its session goes, and with it the server
-    /// process, before another write begins.
+    /// The outcomes of a batch. Once no caller waits for it any more it is cancelled: its session is dropped, and the server
+    /// process is terminated before another write begins.
     async fn outcomes(self: &Arc<Self>, batch: &Batch<C::Group>) -> C::Outcomes {
         tokio::select! {
             biased;
@@ -130,51 +130,51 @@ impl<C: Commit> Writers<C> {
             () = batch.abandoned() => {
                 let pool = Arc::clone(&self.sessions.pool);
                 tokio::spawn(async move {
-                    // Taking it ends the process now, and not only when the next write comes.
-                    if let Ok(session) = pool.take_to_write().await {
+                    // Taking a session terminates the process now, and not only at the next write.
+                    if let Ok(session) = pool.take_for_write().await {
                         pool.give_back(session, Use::Write);
                     }
                 });
-                C::given_up(&batch.group)
+                C::cancelled(&batch.group)
             }
         }
     }
 
-    /// A write that takes long, in a separate transaction and beside the writers, one at a time.
-    fn go_alone(self: &Arc<Self>, group: C::Group) {
-        let Ok(place) = Arc::clone(&self.alone_waiting).try_acquire_owned() else {
+    /// Commits a write that takes long in a separate transaction, concurrently with the writers, one at a time.
+    fn commit_alone(self: &Arc<Self>, group: C::Group) {
+        let Ok(queued) = Arc::clone(&self.alone_waiting).try_acquire_owned() else {
             return group.fail(&shed());
         };
         let writers = Arc::clone(self);
         tokio::spawn(async move {
             // This semaphore is never closed.
-            let turn = writers.alone.acquire().await;
+            let running = writers.alone.acquire().await;
             if !group.are_all_abandoned() {
                 // The compiler cannot see through a future that spawns itself.
                 let alone: Pin<Box<dyn Future<Output = ()> + Send + '_>> =
                     Box::pin(writers.batch(group, true));
                 alone.await;
             }
-            drop((turn, place));
+            drop((running, queued));
         });
     }
 }
 
 impl Sessions {
-    /// Works with a session; one that broke is given up, and so is one that may not write any more.
+    /// Runs `work` on a session; a broken or read-only session is invalidated afterwards.
     pub(in crate::postgres) async fn with<T>(
         &self,
         work: impl AsyncFnOnce(&mut Session) -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        let done = match self.pool.take_to_write().await {
+        let done = match self.pool.take_for_write().await {
             Ok(mut session) => {
                 session.begin_write();
                 let done = work(&mut session).await;
                 match &done {
-                    Err(error) if is_broken(error) => session.give_up(),
+                    Err(error) if is_broken(error) => session.invalidate(),
                     Err(error) if is_read_only(error) => {
                         session.end_write();
-                        session.give_up();
+                        session.invalidate();
                     }
                     _ => {
                         session.end_write();
@@ -185,8 +185,8 @@ impl Sessions {
             }
             Err(error) => Err(error),
         };
-        let away = matches!(&done, Err(error) if tx_failure(error) == TxFailure::Unavailable);
-        self.away.store(away, Ordering::Relaxed);
+        let unavailable = matches!(&done, Err(error) if tx_failure(error) == TxFailure::Unavailable);
+        self.unavailable.store(unavailable, Ordering::Relaxed);
         done
     }
 }

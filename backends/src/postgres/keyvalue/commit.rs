@@ -1,5 +1,5 @@
-//! The writes of KeyValue: the fast way where there is one, a transaction otherwise, and what becomes of those that take long
-//! or fail together.
+//! The writes of KeyValue: the fast path if possible, otherwise a transaction; and the handling of batches that take long or
+//! fail.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -16,27 +16,27 @@ use crate::keyvalue::{Answers, Request, Write, Writes, unanswered, whole_micros}
 use crate::postgres::Options;
 use crate::postgres::engine::{Commit, Session, Sessions, TxFailure, is_timeout, translate, tx_failure};
 
-/// For how many records of one batch a lock is waited for in vain.
-const MOST_BLOCKED: usize = 2;
+/// Maximum records of one batch for which a lock wait may time out.
+const MAX_BLOCKED: usize = 2;
 
-/// How long a statement may take in a batch with a Delete by range, prefix or all. One that takes longer goes alone.
+/// Statement timeout in a batch with a Delete by range, prefix or all. A Delete that takes longer is committed alone.
 const QUICK: Duration = Duration::from_millis(250);
 
-/// How often a transaction that lost against another one is tried, at once.
+/// Counts the attempts of a transaction that conflicts with others; retries are immediate.
 #[derive(Default)]
-struct Tries(usize);
+struct Attempts(usize);
 
-impl Tries {
-    const MOST: usize = 10;
+impl Attempts {
+    const MAX: usize = 10;
 
-    /// Whether a transaction that ended with `error` is to be tried once more.
-    fn again(&mut self, error: &sqlx::Error) -> bool {
+    /// Whether to retry a transaction that ended with `error`.
+    fn should_retry(&mut self, error: &sqlx::Error) -> bool {
         self.0 += 1;
-        tx_failure(error) == TxFailure::Conflict && self.0 < Self::MOST
+        tx_failure(error) == TxFailure::Conflict && self.0 < Self::MAX
     }
 }
 
-/// What becomes of the writes of a batch: an answer, or, of a Delete, `None`: it goes alone.
+/// The outcomes of the writes of a batch. `None` for a Delete: it must be committed alone.
 #[derive(Default)]
 pub(in crate::postgres) struct Outcomes {
     puts: Vec<Result<Vec<PutResult>, Error>>,
@@ -50,7 +50,7 @@ impl From<Answers> for Outcomes {
 }
 
 impl Outcomes {
-    /// Adds what became of one request; the error `None`: it took too long.
+    /// Adds the outcome of one request; `Err(None)`: it took too long.
     fn push(&mut self, request: Request<'_>, outcome: Result<Answers, Option<Error>>) {
         match (request, outcome) {
             (Request::Put(_), Ok(answers)) => self.puts.extend(answers.puts),
@@ -65,17 +65,17 @@ impl Outcomes {
 pub(in crate::postgres) struct KeyValueCommit {
     locks: Locks,
     retention: Duration,
-    /// How long a statement of a Delete that goes alone may take.
+    /// Statement timeout of a Delete that is committed alone.
     longest: Duration,
 }
 
 impl KeyValueCommit {
-    /// Of a schema whose records are locked so.
+    /// For a schema with these record locks.
     pub(in crate::postgres) fn new(locks: Locks, options: &Options) -> Self {
         Self {
             locks,
             retention: whole_micros(options.retention),
-            // It has already spent some time in a batch, and its caller is to hear why it failed before the call's own end.
+            // It has already spent time in a batch, and must fail with its reason before the call's deadline.
             longest: options.statement_timeout.mul_f64(0.875),
         }
     }
@@ -85,7 +85,7 @@ impl Commit for KeyValueCommit {
     type Group = Writes;
     type Outcomes = Outcomes;
 
-    /// A Delete of unknown size is tried with the others for a short time, and then alone.
+    /// A Delete of unknown size is tried with the others for a short time, then alone.
     async fn commit(&self, sessions: &Sessions, group: &Writes, alone: bool) -> Outcomes {
         let writes: Vec<&Write> = group.0.iter().collect();
         let longest = match (alone, writes.iter().any(|write| write.request().unbounded().is_some())) {
@@ -95,13 +95,13 @@ impl Commit for KeyValueCommit {
         };
         match self.attempt(sessions, &writes, longest).await {
             Ok(outcomes) => outcomes,
-            Err(error) if alone => self.too_long(sessions, &group.requests(), error).await,
+            Err(error) if alone => self.timed_out(sessions, &group.requests(), error).await,
             Err(_) => self.without_large(sessions, &writes).await,
         }
     }
 
-    fn given_up(group: &Writes) -> Outcomes {
-        Answers::all(&group.requests(), &given_up()).into()
+    fn cancelled(group: &Writes) -> Outcomes {
+        Answers::all(&group.requests(), &cancelled()).into()
     }
 
     fn answer(group: Writes, outcomes: Outcomes) -> Vec<Writes> {
@@ -120,10 +120,10 @@ impl Commit for KeyValueCommit {
         alone
     }
 
-    /// Writes of the same record.
+    /// Writes to the same record.
     fn hold_back(running: &Writes, alone: bool, later: &mut Writes) -> Vec<Write> {
-        let waited_for = running.0.iter().filter(|write| alone || write.is_abandoned());
-        let records: HashSet<_> = waited_for.map(|write| write.request().record()).collect();
+        let blocking = running.0.iter().filter(|write| alone || write.is_abandoned());
+        let records: HashSet<_> = blocking.map(|write| write.request().record()).collect();
         if records.is_empty() {
             return Vec::new();
         }
@@ -136,8 +136,8 @@ impl Commit for KeyValueCommit {
 }
 
 impl KeyValueCommit {
-    /// A failure that is not an outage may be one write's own fault: then each is tried alone, so that it fails alone. The
-    /// error is that a statement took longer than `longest`.
+    /// A failure that is not an outage may be caused by one write: then each is retried alone, so that it fails alone.
+    /// Returns an error only if a statement took longer than `longest`.
     async fn attempt(
         &self,
         sessions: &Sessions,
@@ -145,22 +145,22 @@ impl KeyValueCommit {
         longest: Option<Duration>,
     ) -> Result<Outcomes, sqlx::Error> {
         let requests: Vec<_> = writes.iter().map(|write| write.request()).collect();
-        let error = match self.together(sessions, &requests, longest).await {
+        let error = match self.commit_together(sessions, &requests, longest).await {
             Ok(answers) => return Ok(answers.into()),
             Err(error) if longest.is_some() && is_timeout(&error) => return Err(error),
             Err(error) => error,
         };
-        let apart = match tx_failure(&error) {
+        let separately = match tx_failure(&error) {
             TxFailure::Rejected | TxFailure::LockTimeout | TxFailure::Conflict => writes.len() > 1,
             TxFailure::Unavailable => false,
         };
-        if apart {
-            return Ok(self.apart(sessions, writes, longest).await);
+        if separately {
+            return Ok(self.commit_separately(sessions, writes, longest).await);
         }
         Ok(Answers::all(&requests, &translate(error)).into())
     }
 
-    /// The writes of a batch that took too long, without the Deletes that may be why: these go alone.
+    /// Commits a batch that took too long without the Deletes that may be the cause: these are committed alone.
     async fn without_large(&self, sessions: &Sessions, writes: &[&Write]) -> Outcomes {
         let is_large = |write: &Write| write.request().unbounded().is_some();
         let others: Vec<_> = writes.iter().copied().filter(|write| !is_large(write)).collect();
@@ -180,9 +180,9 @@ impl KeyValueCommit {
         answered
     }
 
-    /// A Delete that went alone and was ended by its timeout. It is too large if it covers many rows, and otherwise the
-    /// database is in trouble.
-    async fn too_long(&self, sessions: &Sessions, requests: &[Request<'_>], error: sqlx::Error) -> Outcomes {
+    /// The outcome of a Delete that was committed alone and timed out: too large if it covers many rows; otherwise the
+    /// database is unavailable.
+    async fn timed_out(&self, sessions: &Sessions, requests: &[Request<'_>], error: sqlx::Error) -> Outcomes {
         let mut large = false;
         if let Some(delete) = requests.iter().find_map(|request| request.unbounded()) {
             let covers_many = sessions.with(async |session| covers_many(session, delete).await);
@@ -192,24 +192,29 @@ impl KeyValueCommit {
         Answers::all(requests, &error).into()
     }
 
-    /// Each write in a separate transaction. A lock that does not come is waited for once for each record, and for few
-    /// records, since all other writes wait meanwhile.
-    async fn apart(&self, sessions: &Sessions, writes: &[&Write], longest: Option<Duration>) -> Outcomes {
+    /// Commits each write in a separate transaction. At most one lock wait per record times out, and only for few records,
+    /// since all other writes wait meanwhile.
+    async fn commit_separately(
+        &self,
+        sessions: &Sessions,
+        writes: &[&Write],
+        longest: Option<Duration>,
+    ) -> Outcomes {
         let mut outcomes = Outcomes::default();
         let mut blocked = HashSet::new();
         for write in writes {
             let request = write.request();
             if write.is_abandoned() {
-                outcomes.push(request, Err(Some(given_up())));
+                outcomes.push(request, Err(Some(cancelled())));
                 continue;
             }
-            if blocked.contains(&request.record()) || blocked.len() == MOST_BLOCKED {
+            if blocked.contains(&request.record()) || blocked.len() == MAX_BLOCKED {
                 let locked = Error::unavailable("the record, or the table, is locked by another session");
                 outcomes.push(request, Err(Some(locked)));
                 continue;
             }
             let longest = longest.filter(|_| request.unbounded().is_some());
-            let answer = match self.together(sessions, &[request], longest).await {
+            let answer = match self.commit_together(sessions, &[request], longest).await {
                 Err(error) if longest.is_some() && is_timeout(&error) => Err(None),
                 Err(error) => {
                     if tx_failure(&error) == TxFailure::LockTimeout {
@@ -224,24 +229,24 @@ impl KeyValueCommit {
         outcomes
     }
 
-    /// The fast way if there is one, and the slow way for what it leaves.
-    async fn together(
+    /// Commits by the fast path if possible, and by a transaction what that leaves.
+    async fn commit_together(
         &self,
         sessions: &Sessions,
         requests: &[Request<'_>],
         longest: Option<Duration>,
     ) -> Result<Answers, sqlx::Error> {
         let Some(unconditional) = Unconditional::of(requests, self.locks) else {
-            return self.slowly(sessions, requests, longest).await;
+            return self.commit_transaction(sessions, requests, longest).await;
         };
-        let done = self.quickly(sessions, &unconditional).await?;
-        // The fast way is for Puts alone.
+        let done = self.commit_unconditional(sessions, &unconditional).await?;
+        // The fast path is for Puts only.
         let puts = requests.iter().zip(&done);
         let left: Vec<_> = puts.filter_map(|(put, done)| done.is_none().then_some(*put)).collect();
         let mut slow = Vec::new();
         if !left.is_empty() {
-            // What is done stays done, whatever becomes of these.
-            let answers = self.slowly(sessions, &left, longest).await;
+            // The committed Puts stay committed, whatever the outcome of these.
+            let answers = self.commit_transaction(sessions, &left, longest).await;
             slow = answers.unwrap_or_else(|error| Answers::all(&left, &translate(error))).puts;
         }
         let mut slow = slow.into_iter();
@@ -252,42 +257,42 @@ impl KeyValueCommit {
         Ok(Answers { puts: puts.collect(), deletes: Vec::new() })
     }
 
-    /// Puts that need nothing read first; again if they lost against another transaction.
-    async fn quickly(
+    /// Commits unconditional Puts; retries after a conflict with another transaction.
+    async fn commit_unconditional(
         &self,
         sessions: &Sessions,
         unconditional: &Unconditional<'_>,
     ) -> Result<Vec<Option<Vec<PutResult>>>, sqlx::Error> {
         let retention = self.retention;
-        let mut tries = Tries::default();
+        let mut attempts = Attempts::default();
         loop {
             match sessions.with(async |session| unconditional.commit(session, retention).await).await {
-                Err(error) if tries.again(&error) => {}
+                Err(error) if attempts.should_retry(&error) => {}
                 ended => return ended,
             }
         }
     }
 
-    /// A transaction that looks before it writes; again if it lost against another.
-    async fn slowly(
+    /// Commits by a transaction that reads before it writes; retries after a conflict with another transaction.
+    async fn commit_transaction(
         &self,
         sessions: &Sessions,
         requests: &[Request<'_>],
         longest: Option<Duration>,
     ) -> Result<Answers, sqlx::Error> {
         let (locks, retention) = (self.locks, self.retention);
-        let mut tries = Tries::default();
+        let mut attempts = Attempts::default();
         loop {
             let work =
                 async |session: &mut Session| commit(session, requests, locks, retention, longest).await;
             match sessions.with(work).await {
-                Err(error) if tries.again(&error) => {}
+                Err(error) if attempts.should_retry(&error) => {}
                 ended => return ended,
             }
         }
     }
 }
 
-fn given_up() -> Error {
-    Error::unavailable("the write was given up by its caller")
+fn cancelled() -> Error {
+    Error::unavailable("call cancelled")
 }

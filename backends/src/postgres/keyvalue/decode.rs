@@ -1,4 +1,4 @@
-//! From Postgres' rows to the contract's types. What does not decode was not written by Prism: the store is damaged.
+//! Decodes Postgres rows into the contract's types. A row that does not decode was not written by Prism: it is corrupt.
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 
 use crate::engine::CorruptRow;
 
-/// An item, in the order of a page's columns.
+/// An item, from the columns of a page's statement.
 pub(in crate::postgres) fn item(row: &PgRow) -> Result<Item, sqlx::Error> {
     Ok(Item {
         key: Key::new(bytes(row, 0)?).map_err(CorruptRow::because)?,
@@ -17,9 +17,9 @@ pub(in crate::postgres) fn item(row: &PgRow) -> Result<Item, sqlx::Error> {
         compression: row.try_get(2)?,
         version: row.try_get(3)?,
         priority_token: row.try_get(4)?,
-        created_at: moment(row, 5)?,
-        updated_at: moment(row, 6)?,
-        expires_at: optional_moment(row, 7)?,
+        created_at: timestamp(row, 5)?,
+        updated_at: timestamp(row, 6)?,
+        expires_at: optional_timestamp(row, 7)?,
         value: bytes(row, 8)?,
     })
 }
@@ -29,15 +29,15 @@ pub(in crate::postgres) fn record_id(row: &PgRow) -> Result<RecordId, sqlx::Erro
     RecordId::new(text(row, 9)?).map_err(CorruptRow::because)
 }
 
-/// What is known of a key, in the columns after its number.
+/// A key's row, in the columns after its number.
 pub(in crate::postgres) fn key_row(row: &PgRow) -> Result<KeyRow, sqlx::Error> {
     Ok(KeyRow {
         version: row.try_get(1)?,
         token: row.try_get(2)?,
-        created_at: moment(row, 3)?,
-        updated_at: moment(row, 4)?,
-        expires_at: optional_moment(row, 5)?,
-        deleted_at: optional_moment(row, 6)?,
+        created_at: timestamp(row, 3)?,
+        updated_at: timestamp(row, 4)?,
+        expires_at: optional_timestamp(row, 5)?,
+        deleted_at: optional_timestamp(row, 6)?,
     })
 }
 
@@ -45,16 +45,16 @@ fn bytes(row: &PgRow, column: usize) -> Result<Bytes, sqlx::Error> {
     Ok(Bytes::copy_from_slice(row.try_get(column)?))
 }
 
-/// Text that is kept as bytes.
+/// Text that is stored as bytes.
 fn text(row: &PgRow, column: usize) -> Result<&str, sqlx::Error> {
     std::str::from_utf8(row.try_get(column)?).map_err(CorruptRow::because)
 }
 
-fn moment(row: &PgRow, column: usize) -> Result<Timestamp, sqlx::Error> {
+fn timestamp(row: &PgRow, column: usize) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_micros(row.try_get(column)?).map_err(CorruptRow::because)
 }
 
-fn optional_moment(row: &PgRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
+fn optional_timestamp(row: &PgRow, column: usize) -> Result<Option<Timestamp>, sqlx::Error> {
     let micros: Option<i64> = row.try_get(column)?;
     micros.map(Timestamp::from_micros).transpose().map_err(CorruptRow::because)
 }

@@ -1,14 +1,14 @@
-//! The lock that guards a record while it is written: a number for Postgres' advisory locks.
+//! The advisory lock of a record, which is held while it is written.
 
 use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 
-/// How the records of one schema are numbered. Advisory locks belong to a database, which several schemas may share, so
-/// each schema counts by a number of its own.
+/// The lock ids of one schema's records. Advisory locks are per database, which several schemas may share, so each schema
+/// has its own seed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::postgres) struct Locks {
-    /// The schema's own number, drawn when it was made.
+    /// The schema's random seed, drawn at its creation.
     seed: u64,
 }
 
@@ -17,20 +17,20 @@ impl Locks {
         Self { seed: seed.cast_unsigned() }
     }
 
-    /// A record's lock. Two records share one only by chance (one in 2^64), and then merely wait for each other. Every
-    /// gateway on a database must count alike, so this never changes: a new way would need a new migration, which old
-    /// gateways refuse.
+    /// A record's lock id. Two records share one only by chance (one in 2^64), and then merely wait for each other. All
+    /// gateways on a database must compute the same ids, so this never changes: a new scheme would need a migration, which
+    /// old gateways refuse.
     pub(in crate::postgres) fn of(self, namespace: &str, id: &str) -> i64 {
         self.hash(&[namespace.as_bytes(), id.as_bytes()])
     }
 
-    /// The lock of a sweep. No record has it: a record's namespace is not empty.
+    /// The lock id of the sweep. No record hashes the same bytes: a record's namespace is not empty.
     pub(in crate::postgres) fn of_sweep(self) -> i64 {
         self.hash(&[b"", b"sweep"])
     }
 
-    /// The locks of these records, each once, in the order in which every process takes them, so that no
-    /// two processes ever wait for each other (LIN-5).
+    /// The lock ids of these records, each once, in the order in which every process takes them, which prevents deadlocks
+    /// (LIN-5).
     pub(in crate::postgres) fn of_all<'a>(
         self,
         records: impl Iterator<Item = (&'a str, &'a str)>,
@@ -44,7 +44,7 @@ impl Locks {
     fn hash(self, parts: &[&[u8]; 2]) -> i64 {
         let mut hasher = SipHasher13::new_with_keys(self.seed, 0x5072_6973_6d20_6b76);
         hasher.write(parts[0]);
-        // A namespace holds no NUL, so no two records are the same bytes.
+        // A namespace has no NUL, so no two records hash the same bytes.
         hasher.write_u8(0);
         hasher.write(parts[1]);
         hasher.finish().cast_signed()
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_records_lock_is_the_same_for_every_gateway_of_every_version() {
-        // Read off once; another number would let two gateways of different versions past each other.
+        // A recorded value: with another one, two gateways of different versions would not exclude each other.
         assert_eq!(LOCKS.of("n", "r"), 4_771_427_963_266_526_584);
     }
 
@@ -70,13 +70,13 @@ mod tests {
     }
 
     #[test]
-    fn names_that_run_together_have_locks_of_their_own() {
+    fn names_with_the_same_concatenation_have_different_locks() {
         assert_ne!(LOCKS.of("a", "bc"), LOCKS.of("ab", "c"));
         assert_ne!(LOCKS.of("a", "b"), LOCKS.of("b", "a"));
     }
 
     #[test]
-    fn locks_come_once_and_in_order() {
+    fn locks_are_unique_and_sorted() {
         let taken = LOCKS.of_all([("n", "c"), ("n", "a"), ("n", "c"), ("n", "b")].into_iter());
         assert_eq!(taken.len(), 3);
         assert!(taken.is_sorted());

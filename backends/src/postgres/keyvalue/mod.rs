@@ -1,4 +1,4 @@
-//! KeyValue in a Postgres database: its schema, its statements, and what its writes do in a transaction.
+//! KeyValue in a Postgres database: its schema, its statements, and its write transactions.
 
 mod commit;
 mod decode;

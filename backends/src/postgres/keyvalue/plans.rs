@@ -1,11 +1,11 @@
-//! How Postgres runs each statement: along an index, in its order, without sorting or reading the table.
+//! The plan of each statement: an index scan in index order, without a sort or a sequential scan.
 
 use sqlx::{AssertSqlSafe, Row};
 
 use prism_testkit::{Backend, Schema, skips};
 
 use super::SCHEMA;
-use super::page_sql::{self, Keys, Of, PageShape, Values};
+use super::page_sql::{self, Keys, PageShape, Scope, Values};
 use super::sweep::{DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, EXPIRED_TO_TOMBSTONES, FORGOTTEN};
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use crate::keyvalue::ROWS as ROWS_OF_A_SPAN;
@@ -13,7 +13,7 @@ use crate::postgres::Options;
 use crate::postgres::engine::Session;
 use crate::postgres::engine::{Opened, open};
 
-/// A session as the backend has it, on an empty table: where statistics would speak for reading it whole.
+/// A session of the backend, on an empty table, whose statistics favour a sequential scan.
 async fn session(test: &str) -> Option<(Schema, Session)> {
     if skips(Backend::Postgres, test) {
         return None;
@@ -24,7 +24,7 @@ async fn session(test: &str) -> Option<(Schema, Session)> {
     Some((schema, connector.open().await.unwrap()))
 }
 
-/// The steps of a statement's generic plan, as lines.
+/// The lines of a statement's generic plan.
 async fn plan(session: &mut Session, statement: &str, parameters: usize) -> Vec<String> {
     session.run(format!("PREPARE planned AS {statement}")).await.unwrap();
     let nulls = vec!["NULL"; parameters].join(", ");
@@ -34,12 +34,12 @@ async fn plan(session: &mut Session, statement: &str, parameters: usize) -> Vec<
     rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect()
 }
 
-/// How many parameters a statement has; none has more than there are columns.
+/// Number of parameters of a statement, at most the number of columns.
 fn parameters(statement: &str) -> usize {
     (1..=12).take_while(|number| statement.contains(&format!("${number}"))).count()
 }
 
-/// What the plan searches by in the table's indexes, and that it neither sorts nor reads anything whole.
+/// The index conditions of a plan. Asserts that it has no sort and no sequential scan.
 async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
     let plan = plan(session, statement, parameters(statement)).await;
     for line in &plan {
@@ -51,14 +51,14 @@ async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_span_of_a_batched_read_is_a_walk_along_the_primary_key() {
+async fn every_span_of_a_batched_read_is_a_scan_of_the_primary_key() {
     let Some((_schema, mut session)) =
-        session("every_span_of_a_batched_read_is_a_walk_along_the_primary_key").await
+        session("every_span_of_a_batched_read_is_a_scan_of_the_primary_key").await
     else {
         return;
     };
     let span = "(namespace = wanted.namespace) AND (id = wanted.id) AND (key >= wanted.first) AND (key < wanted.beyond)";
-    // The first counts the rows of a span that has a dead one; Postgres numbers the columns of the span as parameters.
+    // The first counts the rows of a span with a dead row; Postgres numbers the columns of the span as parameters.
     let searched = searches(&mut session, page_sql::batched_read()).await;
     let count = "((namespace = $1) AND (id = $2) AND (key >= $3) AND (key < $4))";
     assert!(
@@ -71,8 +71,8 @@ async fn every_span_of_a_batched_read_is_a_walk_along_the_primary_key() {
     assert!(once && !plan.iter().any(|line| line.starts_with("SubPlan")), "{plan:#?}");
 }
 
-/// The rows that the index scans of an analyzed plan met, live or dead, and whether a step of the plan was not run at all.
-fn walked(plan: &[String]) -> (usize, bool) {
+/// The rows that the index scans of an analyzed plan read, live or dead, and whether a step of the plan was never executed.
+fn scanned(plan: &[String]) -> (usize, bool) {
     let number = |line: &str, before: &str| -> usize {
         let digits = line.split_once(before).map_or("0", |(_, rest)| rest);
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
@@ -89,8 +89,8 @@ fn walked(plan: &[String]) -> (usize, bool) {
 }
 
 #[tokio::test]
-async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one() {
-    let test = "a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_live_one";
+async fn a_batched_read_scans_few_rows_of_a_dead_record_and_counts_none_of_a_live_one() {
+    let test = "a_batched_read_scans_few_rows_of_a_dead_record_and_counts_none_of_a_live_one";
     let Some((_schema, mut session)) = session(test).await else { return };
     for (id, deleted_at) in [("dead", "1"), ("live", "NULL")] {
         session
@@ -109,7 +109,7 @@ async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_liv
         );
         let rows = session.rows(sqlx::query(AssertSqlSafe(explain)).persistent(false)).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect();
-        let (rows, skipped) = walked(&plan);
+        let (rows, skipped) = scanned(&plan);
         assert!(rows > ROWS_OF_A_SPAN, "{plan:#?}");
         (rows, skipped)
     };
@@ -120,62 +120,62 @@ async fn a_batched_read_walks_few_rows_of_a_dead_record_and_counts_none_of_a_liv
 }
 
 #[tokio::test]
-async fn every_page_is_one_walk_along_the_primary_key_in_the_order_of_the_answer() {
-    let test = "every_page_is_one_walk_along_the_primary_key_in_the_order_of_the_answer";
+async fn every_page_is_one_scan_of_the_primary_key_in_the_order_of_the_answer() {
+    let test = "every_page_is_one_scan_of_the_primary_key_in_the_order_of_the_answer";
     let Some((_schema, mut session)) = session(test).await else { return };
     for shape in PageShape::all() {
         let record = "(namespace = $1) AND (id = $2)";
         let beyond = if shape.reverse { "<" } else { ">=" };
-        let place = match shape.of {
-            Of::Record => record.to_owned(),
-            Of::Namespace => format!("(namespace = $1) AND (ROW(id, key) {beyond} ROW($2, $5))"),
+        let scope = match shape.scope {
+            Scope::Record => record.to_owned(),
+            Scope::Namespace => format!("(namespace = $1) AND (ROW(id, key) {beyond} ROW($2, $5))"),
         };
-        let first = if shape.of == Of::Record { 5 } else { 6 };
-        let expected = match (shape.of, shape.keys) {
-            (Of::Record, Keys::Named) => format!("({record} AND (key = wanted.key))"),
-            (Of::Namespace, Keys::Named) => format!("({place})"),
-            (_, Keys::From) => format!("({place} AND (key >= ${first}))"),
-            (_, Keys::Between) => format!("({place} AND (key >= ${first}) AND (key < ${}))", first + 1),
+        let first = if shape.scope == Scope::Record { 5 } else { 6 };
+        let expected = match (shape.scope, shape.keys) {
+            (Scope::Record, Keys::Named) => format!("({record} AND (key = wanted.key))"),
+            (Scope::Namespace, Keys::Named) => format!("({scope})"),
+            (_, Keys::From) => format!("({scope} AND (key >= ${first}))"),
+            (_, Keys::Between) => format!("({scope} AND (key >= ${first}) AND (key < ${}))", first + 1),
         };
-        assert_eq!(searches(&mut session, shape.text()).await, [expected], "{shape:?}");
+        assert_eq!(searches(&mut session, shape.statement()).await, [expected], "{shape:?}");
     }
 }
 
 #[tokio::test]
-async fn a_page_that_is_cut_by_its_bytes_looks_at_no_more_rows_than_it_may_hold() {
-    let test = "a_page_that_is_cut_by_its_bytes_looks_at_no_more_rows_than_it_may_hold";
+async fn a_page_limited_by_bytes_reads_no_more_rows_than_its_item_limit() {
+    let test = "a_page_limited_by_bytes_reads_no_more_rows_than_its_item_limit";
     let Some((_schema, mut session)) = session(test).await else { return };
-    let shape = PageShape { of: Of::Record, keys: Keys::From, reverse: false, values: Values::Within };
-    let plan = plan(&mut session, shape.text(), 6).await;
+    let shape = PageShape { scope: Scope::Record, keys: Keys::From, reverse: false, values: Values::Within };
+    let plan = plan(&mut session, shape.statement(), 6).await;
     let steps: Vec<_> = plan.iter().map(|line| line.trim_start_matches("->  ")).collect();
-    let of = |name: &str| {
+    let step = |name: &str| {
         steps.iter().position(|step| step.starts_with(name)).unwrap_or_else(|| panic!("{plan:#?}"))
     };
-    assert!(of("Limit") < of("WindowAgg") && of("WindowAgg") < of("Index Scan"), "{plan:#?}");
+    assert!(step("Limit") < step("WindowAgg") && step("WindowAgg") < step("Index Scan"), "{plan:#?}");
 }
 
 #[tokio::test]
 async fn every_write_finds_its_rows_by_the_primary_key() {
     let test = "every_write_finds_its_rows_by_the_primary_key";
     let Some((_schema, mut session)) = session(test).await else { return };
-    let of =
+    let by_key =
         |name: &str| format!("((namespace = {name}.namespace) AND (id = {name}.id) AND (key = {name}.key))");
     let span = "((namespace = $1) AND (id = $2) AND (key >= $5))".to_owned();
-    let cut = "((namespace = $1) AND (id = $2) AND (key >= $5) AND (key < $6))".to_owned();
+    let bounded = "((namespace = $1) AND (id = $2) AND (key >= $5) AND (key < $6))".to_owned();
     let counted = "((namespace = $1) AND (id = $2) AND (key >= $4))".to_owned();
-    let counted_cut = "((namespace = $1) AND (id = $2) AND (key >= $4) AND (key < $5))".to_owned();
+    let counted_bounded = "((namespace = $1) AND (id = $2) AND (key >= $4) AND (key < $5))".to_owned();
     for (statement, search) in [
         (write_sql::count_span(false), counted),
-        (write_sql::count_span(true), counted_cut),
-        (LOOK_UP, of("wanted")),
-        (REMOVE, of("gone")),
+        (write_sql::count_span(true), counted_bounded),
+        (LOOK_UP, by_key("wanted")),
+        (REMOVE, by_key("gone")),
         (write_sql::insert_tombstones(false), span.clone()),
-        (write_sql::insert_tombstones(true), cut.clone()),
+        (write_sql::insert_tombstones(true), bounded.clone()),
         (write_sql::delete_without_tombstone(false), span),
-        (write_sql::delete_without_tombstone(true), cut),
-        (DROP_EXPIRED, of("at")),
-        (EXPIRED_TO_TOMBSTONES, of("at")),
-        (DROP_FORGOTTEN, of("at")),
+        (write_sql::delete_without_tombstone(true), bounded),
+        (DROP_EXPIRED, by_key("at")),
+        (EXPIRED_TO_TOMBSTONES, by_key("at")),
+        (DROP_FORGOTTEN, by_key("at")),
     ] {
         assert_eq!(searches(&mut session, statement).await, [search], "{statement}");
     }
@@ -185,8 +185,8 @@ async fn every_write_finds_its_rows_by_the_primary_key() {
 }
 
 #[tokio::test]
-async fn a_sweep_reads_only_the_indexes_made_for_it() {
-    let test = "a_sweep_reads_only_the_indexes_made_for_it";
+async fn a_sweep_reads_only_its_indexes() {
+    let test = "a_sweep_reads_only_its_indexes";
     let Some((_schema, mut session)) = session(test).await else { return };
     for (statement, index, column) in [
         (EXPIRED, "prism_items_by_expiry", "expires_at"),
@@ -206,6 +206,6 @@ async fn every_index_is_used_by_a_statement() {
     let listed = "SELECT indexname::text FROM pg_indexes WHERE schemaname = $1 AND tablename = 'prism_items' ORDER BY 1";
     let rows = session.rows(sqlx::query(listed).bind(schema.name().to_owned())).await.unwrap();
     let indexes: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-    // The two of the sweep and the primary key, which the tests above saw in use.
+    // The two of the sweep, and the primary key: the tests above show that each is used.
     assert_eq!(indexes, ["prism_items_by_deletion", "prism_items_by_expiry", "prism_items_pkey"]);
 }

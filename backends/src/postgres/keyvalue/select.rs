@@ -1,4 +1,4 @@
-//! Reading a page: one SELECT, which is one moment (LIN-3).
+//! Reads pages, each by one SELECT, which is one snapshot (LIN-3).
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use sqlx::postgres::PgRow;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::decode;
-use super::page_sql::{self, Of, PageShape, Values};
-use crate::engine::{BatchReader, CorruptRow, Job, ReadOutcome, ReadPool, Right};
-use crate::keyvalue::{BatchedRead, Filling, Fit, Keys, PagePlace, PageQuery, SpanOfGet};
+use super::page_sql::{self, PageShape, Values};
+use crate::engine::{BatchReader, CorruptRow, Job, ReadOutcome, ReadPermit, ReadPool};
+use crate::keyvalue::{BatchedRead, Fit, Keys, PageBuilder, PageQuery, Scope, SpanOfGet};
 use crate::postgres::Options;
 use crate::postgres::engine::{Query, ReadSessions, Session, failed, translate};
 
@@ -21,20 +21,20 @@ const NUMBER: usize = 9;
 /// The column of whether a batched read's row is live.
 const LIVE: usize = 10;
 
-/// Up to this many rows are sent whole; where more may come, the statement itself stops at the page's bytes (SCAN-3).
-const SENT_WHOLE: i64 = 16;
+/// Up to this many rows, all values are sent; with more rows, the statement stops at the page's bytes (SCAN-3).
+const SEND_ALL: i64 = 16;
 
-/// What reads of a store.
+/// The readers of a store.
 pub(in crate::postgres) struct Readers(ReadPool<ReadSessions, Get>);
 
 impl Readers {
-    /// On these sessions.
+    /// Readers with these sessions.
     pub(in crate::postgres) fn new(sessions: ReadSessions, options: &Options) -> Self {
         let (readers, waiting) = (options.readers, options.waiting_reads);
         Self(ReadPool::new(Arc::new(sessions), readers, waiting, options.read_wait))
     }
 
-    /// A page of a record: read at once where it is the only read, and otherwise as part of a batched read if it can be.
+    /// A page of a record: read at once if it is the only read, otherwise as part of a batched read if possible.
     pub(in crate::postgres) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         match self.0.batched(get).await? {
             ReadOutcome::Page(page) => Ok(page),
@@ -42,7 +42,7 @@ impl Readers {
         }
     }
 
-    /// Waits for what is being read.
+    /// Waits for running and waiting reads to end.
     pub(in crate::postgres) async fn close(&self) {
         self.0.close().await;
     }
@@ -68,7 +68,7 @@ impl Readers {
         Ok(EntryPage { entries, more })
     }
 
-    /// Fills a page; answers what is on it and whether there is more.
+    /// Reads a page; returns its items and whether there are more.
     async fn page<T>(
         &self,
         namespace: &Namespace,
@@ -77,22 +77,22 @@ impl Readers {
         weigh: impl Fn(&T) -> usize,
     ) -> Result<(Vec<T>, bool), Error> {
         let rows = self.rows(namespace, || statement(query)).await?;
-        let mut filling = Filling::new(query.selection.page);
+        let mut builder = PageBuilder::new(query.selection.page);
         for row in &rows {
-            let found = decode(row).map_err(translate)?;
-            let weight = weigh(&found);
-            if filling.offer(found, weight) == Fit::Full {
-                return Ok((filling.into_taken(), true));
+            let item = decode(row).map_err(translate)?;
+            let weight = weigh(&item);
+            if builder.offer(item, weight) == Fit::Full {
+                return Ok((builder.into_items(), true));
             }
         }
-        Ok((filling.into_taken(), false))
+        Ok((builder.into_items(), false))
     }
 
-    /// The rows of a statement that reads; on another connection, if the first broke while it was idle.
+    /// The rows of a read statement; retried on another connection if the first broke while idle.
     async fn rows(&self, namespace: &Namespace, statement: impl Fn() -> Query) -> Result<Vec<PgRow>, Error> {
         loop {
-            let right = self.0.right(namespace).await?;
-            let mut lease = self.0.source.lease(right).await.map_err(translate)?;
+            let permit = self.0.permit(namespace).await?;
+            let mut lease = self.0.source.lease(permit).await.map_err(translate)?;
             match lease.connection()?.session.rows(statement()).await {
                 Ok(rows) => {
                     lease.give_back();
@@ -109,13 +109,13 @@ impl Readers {
 }
 
 impl BatchReader<Get> for ReadSessions {
-    async fn read_batch(self: Arc<Self>, gets: Vec<Job<Get>>, right: OwnedSemaphorePermit) {
+    async fn read_batch(self: Arc<Self>, gets: Vec<Job<Get>>, permit: OwnedSemaphorePermit) {
         let mut batch = BatchedRead::new(gets);
-        let Ok(mut lease) = self.lease(Right::Permit(right)).await else { return batch.read_alone() };
+        let Ok(mut lease) = self.lease(ReadPermit::Reserved(permit)).await else { return batch.read_alone() };
         let Ok(read) = lease.connection() else { return batch.read_alone() };
         match read_for(&mut read.session, &mut batch).await {
             Ok(()) => {
-                // First, so that the callers' next requests find a free connection.
+                // Returned first, so that the callers' next requests find a free connection.
                 lease.give_back();
                 batch.finish();
             }
@@ -127,7 +127,7 @@ impl BatchReader<Get> for ReadSessions {
     }
 }
 
-/// Reads for pending Gets, in one statement.
+/// Executes a batched read, by one statement.
 async fn read_for(session: &mut Session, batched_read: &mut BatchedRead) -> Result<(), sqlx::Error> {
     let query = sqlx::query(page_sql::batched_read())
         .bind(column(batched_read, |_, get| get.namespace.as_str().as_bytes()))
@@ -142,23 +142,23 @@ async fn read_for(session: &mut Session, batched_read: &mut BatchedRead) -> Resu
             if row.try_get(LIVE)? {
                 batched_read.offer(span, decode::item(row).map_err(translate));
             } else {
-                batched_read.leave_out(span);
+                batched_read.mark_long(span);
             }
             Ok(())
         })
         .await
 }
 
-/// A column of what pending Gets ask for: a row for each span.
+/// One column of a batched read's parameters: an element per span.
 fn column<'a, T>(batched_read: &'a BatchedRead, of: impl Fn(&'a SpanOfGet, &'a Get) -> T) -> Vec<T> {
     batched_read.spans().map(|(span, get)| of(span, get)).collect()
 }
 
-/// How values are answered.
+/// The values that the statement returns.
 fn values(selection: &Selection, rows: i64) -> Values {
     if selection.keys_only {
         Values::None
-    } else if rows <= SENT_WHOLE {
+    } else if rows <= SEND_ALL {
         Values::All
     } else {
         Values::Within
@@ -167,16 +167,16 @@ fn values(selection: &Selection, rows: i64) -> Values {
 
 /// The statement that reads a page.
 fn statement(page: &PageQuery<'_>) -> Query {
-    // No more rows than keys that were named.
-    let rows = match (&page.keys, &page.place) {
-        (Keys::Named(keys), PagePlace::Record(_)) => {
+    // At most one row per named key.
+    let rows = match (&page.keys, &page.scope) {
+        (Keys::Named(keys), Scope::Record(_)) => {
             page.rows().min(i64::try_from(keys.len()).unwrap_or(i64::MAX))
         }
         _ => page.rows(),
     };
-    let (of, id, from) = match &page.place {
-        PagePlace::Record(id) => (Of::Record, *id, None),
-        PagePlace::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
+    let (scope, id, from) = match &page.scope {
+        Scope::Record(id) => (page_sql::Scope::Record, *id, None),
+        Scope::Namespace { id, key } => (page_sql::Scope::Namespace, *id, Some(key)),
     };
     let keys = match &page.keys {
         Keys::Span(span) if span.end.is_some() => page_sql::Keys::Between,
@@ -184,8 +184,9 @@ fn statement(page: &PageQuery<'_>) -> Query {
         Keys::Named(_) => page_sql::Keys::Named,
     };
     let values = values(page.selection, rows);
-    let shape = PageShape { of, keys, reverse: page.is_reverse(), values };
-    let query = sqlx::query(shape.text()).bind(page.namespace).bind(id).bind(page.now.as_micros()).bind(rows);
+    let shape = PageShape { scope, keys, reverse: page.is_reverse(), values };
+    let query =
+        sqlx::query(shape.statement()).bind(page.namespace).bind(id).bind(page.now.as_micros()).bind(rows);
     let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
     let query = match &page.keys {
         Keys::Span(span) => {

@@ -1,4 +1,4 @@
-//! One write transaction: lock the records of a batch, load their rows, decide, write, commit.
+//! A write transaction: locks the records of a batch, loads their rows, decides, writes, commits.
 
 use std::time::Duration;
 
@@ -11,18 +11,17 @@ use super::decode::key_row;
 use super::locks::Locks;
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use crate::engine::CorruptRow;
-use crate::keyvalue::{Answers, Change, Decision, Overlay, Pending, Place, Request};
+use crate::keyvalue::{Answers, Change, Decision, FullKey, Overlay, Pending, Request};
 use crate::postgres::engine::Session;
 
-/// So many rows are deleted within a second, unless the database is in trouble.
+/// Number of rows that a healthy database deletes within a second.
 const MANY: i64 = 10_000;
 
-/// Does `requests` in order in one transaction: an answer for each once it is committed, or an error that means none of them
-/// (but see [`TxFailure::Unavailable`](crate::postgres::engine::TxFailure::Unavailable)).
+/// Executes `requests` in order in one transaction: an answer for each once it is committed, or an error, after which none
+/// has taken effect (but see [`TxFailure::Unavailable`](crate::postgres::engine::TxFailure::Unavailable)).
 ///
-/// It holds the exclusive locks of all its records, and loads their rows by a separate statement after that, which sees
-/// what the last holder of each lock wrote (LIN-1).
-/// With `longest`, each of its statements may take so long and no longer.
+/// It takes the exclusive locks of all its records, and then loads their rows by a separate statement, which sees the
+/// writes of the last holder of each lock (LIN-1). `longest` is the timeout of each of its statements.
 pub(in crate::postgres) async fn commit(
     session: &mut Session,
     requests: &[Request<'_>],
@@ -35,14 +34,13 @@ pub(in crate::postgres) async fn commit(
         .await
     {
         Ok(()) => apply(session, requests, retention).await,
-        // The transaction has begun nevertheless, and failed at a lock.
+        // The transaction has begun, and failed at a lock.
         Err(error) => Err(error),
     };
     end(session, answers).await
 }
 
-/// Commits what was done, or takes it back. After a failure to do either the session is not fit for more; the caller sees
-/// the error that came first.
+/// Commits or rolls back. If that fails, the session is not usable any more; the caller gets the first error.
 pub(in crate::postgres) async fn end<T>(
     session: &mut Session,
     done: Result<T, sqlx::Error>,
@@ -50,7 +48,7 @@ pub(in crate::postgres) async fn end<T>(
     match done {
         Ok(done) => session.run("COMMIT").await.map(|()| done),
         Err(error) => {
-            // Postgres itself rolls back what a broken connection leaves behind.
+            // Postgres rolls back by itself when a connection breaks.
             let _ = session.run("ROLLBACK").await;
             Err(error)
         }
@@ -72,7 +70,7 @@ async fn apply(
             Decision::ByStore(delete) => {
                 write(session, overlay.take_changes()).await?;
                 answers.deletes.push(Ok(delete_span(session, delete).await?));
-                overlay.swept_by(delete);
+                overlay.apply_store_delete(delete);
             }
         }
     }
@@ -80,24 +78,24 @@ async fn apply(
     Ok(answers)
 }
 
-/// Loads the rows of every place, and draws as many versions as may be needed.
+/// Loads the rows of all keys, and draws as many versions as may be needed.
 async fn load(session: &mut Session, overlay: &mut Overlay<'_>) -> Result<(), sqlx::Error> {
-    let places = overlay.places();
+    let full_keys = overlay.full_keys();
     let needed = overlay.versions_needed();
-    if places.is_empty() {
+    if full_keys.is_empty() {
         return Ok(());
     }
     let query = sqlx::query(LOOK_UP)
-        .bind(column(&places, |place| place.namespace.as_bytes()))
-        .bind(column(&places, |place| place.id.as_bytes()))
-        .bind(column(&places, |place| place.key))
+        .bind(column(&full_keys, |full_key| full_key.namespace.as_bytes()))
+        .bind(column(&full_keys, |full_key| full_key.id.as_bytes()))
+        .bind(column(&full_keys, |full_key| full_key.key))
         .bind(i64::try_from(needed).map_err(CorruptRow::because)?);
     let mut versions = Vec::with_capacity(needed);
     for row in session.rows(query).await? {
         let number: i64 = row.try_get(0)?;
         match usize::try_from(number).map_err(CorruptRow::because)?.checked_sub(1) {
             None => versions.push(row.try_get(1)?),
-            Some(slot) => overlay.know(slot, key_row(&row)?),
+            Some(slot) => overlay.set_row(slot, key_row(&row)?),
         }
     }
     overlay.draw_from(versions);
@@ -108,11 +106,11 @@ async fn load(session: &mut Session, overlay: &mut Overlay<'_>) -> Result<(), sq
 async fn write(session: &mut Session, changes: Vec<Pending<'_>>) -> Result<(), sqlx::Error> {
     let mut kept = Vec::with_capacity(changes.len());
     let mut gone = Vec::new();
-    for Pending { place, change } in changes {
+    for Pending { full_key, change } in changes {
         match change {
             Change::Item(row, item) => {
                 kept.push(Line {
-                    place,
+                    full_key,
                     row,
                     content_type: &item.content_type,
                     compression: item.compression,
@@ -120,16 +118,16 @@ async fn write(session: &mut Session, changes: Vec<Pending<'_>>) -> Result<(), s
                 });
             }
             Change::Tombstone(row) => {
-                kept.push(Line { place, row, content_type: "", compression: 0, value: &[] });
+                kept.push(Line { full_key, row, content_type: "", compression: 0, value: &[] });
             }
-            Change::Remove => gone.push(place),
+            Change::Remove => gone.push(full_key),
         }
     }
     if !kept.is_empty() {
         let query = sqlx::query(UPSERT)
-            .bind(column(&kept, |line| line.place.namespace.as_bytes()))
-            .bind(column(&kept, |line| line.place.id.as_bytes()))
-            .bind(column(&kept, |line| line.place.key))
+            .bind(column(&kept, |line| line.full_key.namespace.as_bytes()))
+            .bind(column(&kept, |line| line.full_key.id.as_bytes()))
+            .bind(column(&kept, |line| line.full_key.key))
             .bind(column(&kept, |line| line.content_type.as_bytes()))
             .bind(column(&kept, |line| line.compression))
             .bind(column(&kept, |line| line.row.version))
@@ -142,26 +140,26 @@ async fn write(session: &mut Session, changes: Vec<Pending<'_>>) -> Result<(), s
         session.execute(query).await?;
     }
     if !gone.is_empty() {
-        session.execute(places_of(REMOVE, &gone)).await?;
+        session.execute(by_full_keys(REMOVE, &gone)).await?;
     }
     Ok(())
 }
 
-/// A row as it is to be written.
+/// A row to be written.
 struct Line<'a> {
-    place: Place<'a>,
+    full_key: FullKey<'a>,
     row: KeyRow,
     content_type: &'a str,
     compression: i32,
     value: &'a [u8],
 }
 
-/// A statement whose parameters are the namespaces, ids and keys of places.
-fn places_of(text: &'static str, places: &[Place<'_>]) -> crate::postgres::engine::Query {
-    sqlx::query(text)
-        .bind(column(places, |place| place.namespace.as_bytes()))
-        .bind(column(places, |place| place.id.as_bytes()))
-        .bind(column(places, |place| place.key))
+/// A statement whose parameters are the namespaces, ids and keys of full keys.
+fn by_full_keys(statement: &'static str, full_keys: &[FullKey<'_>]) -> crate::postgres::engine::Query {
+    sqlx::query(statement)
+        .bind(column(full_keys, |full_key| full_key.namespace.as_bytes()))
+        .bind(column(full_keys, |full_key| full_key.id.as_bytes()))
+        .bind(column(full_keys, |full_key| full_key.key))
 }
 
 /// One column of rows.
@@ -169,7 +167,7 @@ pub(in crate::postgres) fn column<'a, R, T: 'a>(rows: &'a [R], of: impl Fn(&'a R
     rows.iter().map(of).collect()
 }
 
-/// Whether a Delete by range, prefix or all covers more rows than a database in good order could not delete in seconds.
+/// Whether a Delete by range, prefix or all covers at least [`MANY`] rows.
 pub(in crate::postgres) async fn covers_many(
     session: &mut Session,
     delete: &Delete,
@@ -184,15 +182,15 @@ pub(in crate::postgres) async fn covers_many(
     Ok(session.row(query).await?.try_get::<i64, _>(0)? == MANY)
 }
 
-/// Does a Delete by range, prefix or all within the database, by the rules of [`prism_contract::keyvalue::row`]: a record may
-/// hold more items than fit in memory. Only what is live goes, so what was dead keeps its tombstone.
+/// Executes a Delete by range, prefix or all within the database, since a record may have more items than fit in memory.
+/// The rules are those of [`prism_contract::keyvalue::row`]. Only live items are deleted, so existing tombstones stay.
 async fn delete_span(session: &mut Session, delete: &Delete) -> Result<u64, sqlx::Error> {
     let bounds = delete.predicate.bounds();
-    let ends = bounds.end.is_some();
+    let has_end = bounds.end.is_some();
     let statements = [
-        // First those that must leave a tombstone, then the others, which only a Delete without a token has.
-        Some(write_sql::insert_tombstones(ends)),
-        (delete.token == 0).then(|| write_sql::delete_without_tombstone(ends)),
+        // First the items that must leave a tombstone, then the others, which exist only for a Delete without a token.
+        Some(write_sql::insert_tombstones(has_end)),
+        (delete.token == 0).then(|| write_sql::delete_without_tombstone(has_end)),
     ];
     let mut count = 0;
     for statement in statements.into_iter().flatten() {

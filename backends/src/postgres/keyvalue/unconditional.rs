@@ -1,4 +1,5 @@
-//! The fast path: Puts that need nothing read first go in one statement, which is its own transaction: one round trip.
+//! The fast path: unconditional Puts, which need no read first, in one statement with an implicit transaction: one round
+//! trip.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -10,10 +11,10 @@ use sqlx::Row;
 use super::locks::Locks;
 use super::transaction::column;
 use super::write_sql;
-use crate::keyvalue::{Place, Request, subtractable_micros};
+use crate::keyvalue::{FullKey, Request, subtractable_micros};
 use crate::postgres::engine::Session;
 
-/// The items of Puts that one statement can do, in the order in which it touches rows.
+/// The items of unconditional Puts, in the order in which the statement writes them.
 pub(in crate::postgres) struct Unconditional<'a> {
     locks: Vec<i64>,
     lines: Vec<Line<'a>>,
@@ -21,17 +22,17 @@ pub(in crate::postgres) struct Unconditional<'a> {
 }
 
 struct Line<'a> {
-    place: Place<'a>,
+    full_key: FullKey<'a>,
     put: &'a Put,
-    /// Which of the batch's Puts, and which of its items.
+    /// The index of the Put in the batch, and of the item in the Put.
     number: usize,
     item: usize,
 }
 
 impl<'a> Unconditional<'a> {
-    /// `requests` as one statement, if they can be: Puts without preconditions, none of whose keys is written twice. A Put of
-    /// several items that carries a token is not among them: if only some items took effect, the answer would have to name
-    /// the others' versions as of that very moment (PUT-3).
+    /// `requests` as one statement, if possible: Puts without preconditions, with each key once. A Put of several items
+    /// with a token is excluded: if only some items were applied, the answer would need the versions of the others as of
+    /// the same snapshot (PUT-3).
     pub(in crate::postgres) fn of(requests: &[Request<'a>], locks: Locks) -> Option<Self> {
         let mut lines = Vec::new();
         let mut sizes = Vec::with_capacity(requests.len());
@@ -42,7 +43,7 @@ impl<'a> Unconditional<'a> {
             }
             let (namespace, id) = (put.namespace.as_str(), put.id.as_str());
             lines.extend(put.items.iter().enumerate().map(|(item, new)| Line {
-                place: Place { namespace, id, key: new.key.as_bytes() },
+                full_key: FullKey { namespace, id, key: new.key.as_bytes() },
                 put,
                 number,
                 item,
@@ -50,16 +51,17 @@ impl<'a> Unconditional<'a> {
             sizes.push(put.items.len());
         }
         let mut seen = HashSet::with_capacity(lines.len());
-        if !lines.iter().all(|line| seen.insert(line.place)) {
+        if !lines.iter().all(|line| seen.insert(line.full_key)) {
             return None;
         }
-        // Two statements that meet in some rows come to them in the same order, so neither waits for the other's.
-        lines.sort_unstable_by_key(|line| (line.place.namespace, line.place.id, line.place.key));
+        // Overlapping statements write their rows in the same order, which prevents deadlocks.
+        lines.sort_unstable_by_key(|line| (line.full_key.namespace, line.full_key.id, line.full_key.key));
         Some(Self { locks: locks.of_all(requests.iter().map(|request| request.record())), lines, sizes })
     }
 
-    /// Runs the statement. An answer for each write; `None` for one whose token did not let it through, which is to be asked
-    /// again the slow way. An error means that none took effect (but see [`TxFailure::Unavailable`](crate::postgres::engine::TxFailure::Unavailable)).
+    /// Runs the statement. Returns an answer for each Put; `None` for one superseded by its token, which must be repeated
+    /// in a transaction. After an error none has taken effect (but see
+    /// [`TxFailure::Unavailable`](crate::postgres::engine::TxFailure::Unavailable)).
     pub(in crate::postgres) async fn commit(
         &self,
         session: &mut Session,
@@ -68,9 +70,9 @@ impl<'a> Unconditional<'a> {
         let lines = &self.lines;
         let query = sqlx::query(write_sql::put_unconditional())
             .bind(self.locks.as_slice())
-            .bind(column(lines, |line| line.place.namespace.as_bytes()))
-            .bind(column(lines, |line| line.place.id.as_bytes()))
-            .bind(column(lines, |line| line.place.key))
+            .bind(column(lines, |line| line.full_key.namespace.as_bytes()))
+            .bind(column(lines, |line| line.full_key.id.as_bytes()))
+            .bind(column(lines, |line| line.full_key.key))
             .bind(column(lines, |line| line.put.items[line.item].content_type.as_bytes()))
             .bind(column(lines, |line| line.put.items[line.item].compression))
             .bind(column(lines, |line| line.put.token))
@@ -79,8 +81,8 @@ impl<'a> Unconditional<'a> {
             .bind(column(lines, |line| line.put.items[line.item].value.as_ref()))
             .bind(subtractable_micros(retention));
         let mut rows = session.rows(query).await?.into_iter().peekable();
-        let nothing = PutResult { applied: false, version: 0 };
-        let mut answers: Vec<_> = self.sizes.iter().map(|size| Some(vec![nothing; *size])).collect();
+        let not_applied = PutResult { applied: false, version: 0 };
+        let mut answers: Vec<_> = self.sizes.iter().map(|size| Some(vec![not_applied; *size])).collect();
         for line in lines {
             let applied = match rows.peek() {
                 Some(row) if line.is_at(row)? => Some(row.try_get(3)?),
@@ -102,9 +104,9 @@ impl<'a> Unconditional<'a> {
 }
 
 impl Line<'_> {
-    /// Whether a row of the answer is this line's.
+    /// Whether a row of the answer is for this line.
     fn is_at(&self, row: &sqlx::postgres::PgRow) -> Result<bool, sqlx::Error> {
-        let Place { namespace, id, key } = self.place;
+        let FullKey { namespace, id, key } = self.full_key;
         let (at_namespace, at_id, at_key): (&[u8], &[u8], &[u8]) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         Ok(at_key == key && at_id == id.as_bytes() && at_namespace == namespace.as_bytes())

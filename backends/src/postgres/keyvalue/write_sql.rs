@@ -1,5 +1,5 @@
-//! The text of every statement that writes, or looks at what is to be written. Rows travel as arrays, one a column, so that
-//! one text serves any number of them.
+//! The statements of write transactions. Rows are passed as arrays, one per column, so that one statement serves any number
+//! of rows.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -7,36 +7,35 @@ use std::time::Duration;
 use super::page_sql::LIVE;
 use crate::postgres::engine::millis;
 
-/// Begins a transaction and takes the exclusive lock of each record, given as the elements of an array. The locks are taken
-/// one after the other in the array's order, which is the same in every process. With `longest`, no statement of the
-/// transaction may take longer.
+/// Begins a transaction and takes the exclusive lock of each record, given as an array. The locks are taken in the array's
+/// order, which is the same in every process. `longest` is the timeout of the transaction's statements.
 pub(in crate::postgres) fn begin_locked(records: &[i64], longest: Option<Duration>) -> String {
     use std::fmt::Write;
-    let mut text = "BEGIN; ".to_owned();
+    let mut statements = "BEGIN; ".to_owned();
     if let Some(longest) = longest {
-        let _ = write!(text, "SET LOCAL statement_timeout = {}; ", millis(longest));
+        let _ = write!(statements, "SET LOCAL statement_timeout = {}; ", millis(longest));
     }
-    text.push_str("SELECT pg_advisory_xact_lock(record) FROM unnest('{");
+    statements.push_str("SELECT pg_advisory_xact_lock(record) FROM unnest('{");
     for (number, record) in records.iter().enumerate() {
-        let _ = write!(text, "{}{record}", if number == 0 { "" } else { "," });
+        let _ = write!(statements, "{}{record}", if number == 0 { "" } else { "," });
     }
-    text.push_str("}'::bigint[]) AS record");
-    text
+    statements.push_str("}'::bigint[]) AS record");
+    statements
 }
 
-/// Locks those records that no other session has locked, and answers for each whether it did: parameter records.
+/// Tries to lock records; returns for each whether it did. Parameter: lock ids.
 pub(in crate::postgres) const TRY_LOCKS: &str =
     "SELECT pg_try_advisory_xact_lock(record) FROM unnest($1::bigint[]) AS record";
 
-/// The rows of places, each with its place's number from 1; and as many new versions as asked for, as rows of number 0.
-/// Parameters namespaces, ids, keys, and how many versions.
+/// The rows of keys, each with the 1-based number of its key; and new versions, as rows of number 0. Parameters:
+/// namespaces, ids, keys, and the number of versions.
 pub(in crate::postgres) const LOOK_UP: &str = "SELECT wanted.number, i.version, i.token, i.created_at, i.updated_at, i.expires_at, i.deleted_at \
      FROM unnest($1::bytea[], $2::bytea[], $3::bytea[]) WITH ORDINALITY AS wanted (namespace, id, key, number) \
      CROSS JOIN LATERAL (SELECT * FROM prism_items AS i WHERE i.namespace = wanted.namespace AND i.id = wanted.id \
      AND i.key = wanted.key LIMIT 1) AS i \
      UNION ALL SELECT 0, nextval('prism_versions'), 0, 0, 0, NULL, NULL FROM generate_series(1, $4)";
 
-/// Writes rows, each over what stood there: parameters in the order of the columns.
+/// Inserts or replaces rows. Parameters: arrays, in the order of the columns.
 pub(in crate::postgres) const UPSERT: &str = "INSERT INTO prism_items (namespace, id, key, content_type, compression, version, token, created_at, \
      updated_at, expires_at, deleted_at, value) \
      SELECT * FROM unnest($1::bytea[], $2::bytea[], $3::bytea[], $4::bytea[], $5::integer[], $6::bigint[], \
@@ -46,22 +45,22 @@ pub(in crate::postgres) const UPSERT: &str = "INSERT INTO prism_items (namespace
      created_at = excluded.created_at, updated_at = excluded.updated_at, expires_at = excluded.expires_at, \
      deleted_at = excluded.deleted_at, value = excluded.value";
 
-/// Removes the rows of places: parameters namespaces, ids and keys.
+/// Removes rows. Parameters: namespaces, ids and keys.
 pub(in crate::postgres) const REMOVE: &str = "DELETE FROM prism_items AS i USING unnest($1::bytea[], $2::bytea[], $3::bytea[]) \
      AS gone (namespace, id, key) \
      WHERE i.namespace = gone.namespace AND i.id = gone.id AND i.key = gone.key";
 
 /// Puts items without preconditions, by the rules of [`prism_contract::keyvalue::row::put`], in one statement. Parameters:
-/// the records to lock; namespaces, ids, keys, content types, compressions, tokens, moments, expiries and values; and the
+/// lock ids of the records; namespaces, ids, keys, content types, compressions, tokens, times, expiries and values; and the
 /// retention in microseconds.
 ///
-/// - The statement's own locks keep deletes and conditional writes of these records away, and let other Puts in (LIN-4).
+/// - Its shared locks exclude deletes and conditional writes of these records, but not other Puts (LIN-4).
 /// - The items are joined to the row that counts the locks, so each version is drawn after all locks are held (VER-1).
-/// - What stands in the table is seen as it is once the row's own lock is held, however old the statement's snapshot is:
+/// - An existing row is read in its latest version, once its row lock is held, however old the statement's snapshot is:
 ///   that is how ON CONFLICT works under READ COMMITTED.
-/// - An item that its token does not let through is left out of the answer, which is otherwise in the order of the items.
+/// - An item superseded by its token is missing in the result, which is otherwise in the order of the items.
 pub(in crate::postgres) fn put_unconditional() -> &'static str {
-    static TEXT: LazyLock<String> = LazyLock::new(|| {
+    static STATEMENT: LazyLock<String> = LazyLock::new(|| {
         let now = "excluded.updated_at";
         let live = format!("(i.deleted_at IS NULL AND (i.expires_at IS NULL OR i.expires_at > {now}))");
         let dead_since = format!(
@@ -89,41 +88,41 @@ pub(in crate::postgres) fn put_unconditional() -> &'static str {
              RETURNING namespace, id, key, version"
         )
     });
-    &TEXT
+    &STATEMENT
 }
 
-/// Turns a span's live items into tombstones where a token must be remembered (TOK-4): parameters namespace, id, now, token,
-/// start and, if it has one, end.
-pub(in crate::postgres) fn insert_tombstones(ends: bool) -> &'static str {
-    static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
-        [false, true].map(|ends| {
+/// Turns a span's live items into tombstones if a token must be kept (TOK-4). Parameters: namespace, id, now, token, start
+/// and, if it has one, end.
+pub(in crate::postgres) fn insert_tombstones(has_end: bool) -> &'static str {
+    static STATEMENTS: LazyLock<[String; 2]> = LazyLock::new(|| {
+        [false, true].map(|has_end| {
             format!(
                 "UPDATE prism_items AS i SET token = greatest(i.token, $4), deleted_at = $3, expires_at = NULL, \
                  content_type = '', compression = 0, value = '' WHERE {} AND {LIVE} \
                  AND greatest(i.token, $4) > 0 AND ($4 = 0 OR i.token < $4)",
-                span(ends)
+                span(has_end)
             )
         })
     });
-    &TEXT[usize::from(ends)]
+    &STATEMENTS[usize::from(has_end)]
 }
 
-/// Removes a span's live items that never saw a token: parameters as for [`insert_tombstones`].
-pub(in crate::postgres) fn delete_without_tombstone(ends: bool) -> &'static str {
-    static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
-        [false, true].map(|ends| {
+/// Removes a span's live items without a token. Parameters as for [`insert_tombstones`].
+pub(in crate::postgres) fn delete_without_tombstone(has_end: bool) -> &'static str {
+    static STATEMENTS: LazyLock<[String; 2]> = LazyLock::new(|| {
+        [false, true].map(|has_end| {
             format!(
                 "DELETE FROM prism_items AS i WHERE {} AND {LIVE} AND i.token = $4 AND $4 = 0",
-                span(ends)
+                span(has_end)
             )
         })
     });
-    &TEXT[usize::from(ends)]
+    &STATEMENTS[usize::from(has_end)]
 }
 
-/// How many rows a span has, counted up to a bound: parameters namespace, id, bound, start and, if it has one, end.
-pub(in crate::postgres) fn count_span(ends: bool) -> &'static str {
-    if ends {
+/// Counts a span's rows, up to a limit. Parameters: namespace, id, limit, start and, if it has one, end.
+pub(in crate::postgres) fn count_span(has_end: bool) -> &'static str {
+    if has_end {
         "SELECT count(*) FROM (SELECT 1 FROM prism_items AS i WHERE i.namespace = $1 AND i.id = $2 AND i.key >= $4 \
          AND i.key < $5 LIMIT $3) AS counted"
     } else {
@@ -132,7 +131,7 @@ pub(in crate::postgres) fn count_span(ends: bool) -> &'static str {
     }
 }
 
-fn span(ends: bool) -> String {
-    let end = if ends { " AND i.key < $6" } else { "" };
+fn span(has_end: bool) -> String {
+    let end = if has_end { " AND i.key < $6" } else { "" };
     format!("i.namespace = $1 AND i.id = $2 AND i.key >= $5{end}")
 }

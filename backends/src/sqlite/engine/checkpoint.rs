@@ -1,48 +1,48 @@
-//! WAL checkpoints while writes go on.
+//! WAL checkpoints during writes.
 //!
-//! SQLite would checkpoint within a commit, and every waiting write would wait for thousands of pages. So a separate connection
-//! checkpoints what there is, again and again while the writer adds to it, and the writer checkpoints the few pages that are left:
-//! only once nothing is left does SQLite start the log again.
+//! SQLite would checkpoint within a commit, and all queued writes would wait for thousands of pages. Instead, a separate
+//! connection runs several checkpoints while the writer adds pages, and the writer checkpoints the few pages that are left:
+//! only when none is left does SQLite restart the WAL.
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::task::{JoinError, JoinHandle};
 
-/// The log is checkpointed after so many pages (32 MiB): a page that is written often is then checkpointed once.
+/// WAL pages (32 MiB) that start a checkpoint: a page that is written often is then checkpointed once.
 const PAGES: usize = 8_000;
-/// Pages that the writer checkpoints itself, in a millisecond or two.
+/// Pages left for the writer's checkpoint, which takes a millisecond or two.
 const FEW: i64 = 200;
-/// Most times that the log is checkpointed before the writer checkpoints the rest, however much that is.
+/// Maximum checkpoints before the writer checkpoints the rest, however much that is.
 const PASSES: usize = 4;
-/// SQLite's pages.
+/// SQLite's page size.
 const PAGE_BYTES: usize = 4_096;
 
-/// What became of checkpointing: the connection, fit for more.
+/// The outcome of a checkpoint task: its connection, if still usable.
 type Ended = Result<Result<SqliteConnection, sqlx::Error>, JoinError>;
 
-/// How far the log has grown, and who checkpoints it.
+/// The growth of the WAL, and the checkpoint task.
 pub(in crate::sqlite) struct Checkpointing {
     connect: SqliteConnectOptions,
-    /// A connection that rests; none before the first time, and after a failure.
+    /// The idle connection; none before the first checkpoint, and after a failure.
     connection: Option<SqliteConnection>,
     task: Option<JoinHandle<Result<SqliteConnection, sqlx::Error>>>,
-    /// About how many pages were written since the log was checkpointed.
+    /// Approximate pages written since the last checkpoint.
     pages: usize,
 }
 
 impl Checkpointing {
-    /// By a connection that is opened so.
+    /// With the options of the checkpoint connection.
     pub(in crate::sqlite) fn new(connect: SqliteConnectOptions) -> Self {
         Self { connect, connection: None, task: None, pages: 0 }
     }
 
-    /// Something was committed: so many rows, of so many bytes together.
+    /// Records a commit of so many rows and bytes.
     pub(in crate::sqlite) fn wrote(&mut self, rows: usize, bytes: usize) {
         self.pages += rows + bytes / PAGE_BYTES;
     }
 
-    /// Begins to checkpoint if it is time, and has the writer checkpoint the rest if it has become little.
-    pub(in crate::sqlite) async fn go_on(&mut self, writer: &mut SqliteConnection) {
+    /// Starts a checkpoint task if the WAL is large enough; when the task has ended, the writer checkpoints the rest.
+    pub(in crate::sqlite) async fn advance(&mut self, writer: &mut SqliteConnection) {
         match self.task.take_if(|task| task.is_finished()) {
             Some(task) => {
                 let ended = task.await;
@@ -57,41 +57,41 @@ impl Checkpointing {
         }
     }
 
-    /// Most of the log has been checkpointed, or could not be: has the writer checkpoint the rest.
+    /// The checkpoint task has ended: the writer checkpoints the rest.
     async fn finish(&mut self, ended: Ended, writer: &mut SqliteConnection) {
-        self.rest(ended);
+        self.take_back(ended);
         self.pages = 0;
         if let Err(error) = checkpoint(writer).await {
-            tracing::warn!(%error, "the rest of the log was not folded into the file; it is tried again");
+            tracing::warn!(%error, "WAL checkpoint of the rest failed; it is retried");
         }
     }
 
     /// Takes the connection back.
-    fn rest(&mut self, ended: Ended) {
-        // One that panicked has no connection to give back, like one that failed.
+    fn take_back(&mut self, ended: Ended) {
+        // A task that panicked returns no connection, like one that failed.
         match ended {
             Ok(Ok(connection)) => self.connection = Some(connection),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the log was not folded into the file; it is tried again");
+                tracing::warn!(%error, "WAL checkpoint failed; it is retried");
             }
-            Err(error) => tracing::error!(%error, "the log was not folded into the file; it is tried again"),
+            Err(error) => tracing::error!(%error, "WAL checkpoint failed; it is retried"),
         }
     }
 
-    /// Waits for what is being checkpointed, and closes the connection.
+    /// Waits for the checkpoint task, and closes the connection.
     pub(in crate::sqlite) async fn close(mut self) {
         if let Some(task) = self.task.take() {
             let ended = task.await;
-            self.rest(ended);
+            self.take_back(ended);
         }
         if let Some(connection) = self.connection {
-            // What was checkpointed is on disk, and what was not is in the log.
+            // Checkpointed pages are on disk, and the others are in the WAL.
             let _ = connection.close().await;
         }
     }
 }
 
-/// Folds until little is left.
+/// Runs checkpoints until few pages are left.
 async fn checkpoint_most(
     connection: Option<SqliteConnection>,
     connect: SqliteConnectOptions,
@@ -111,8 +111,8 @@ async fn checkpoint_most(
     Ok(connection)
 }
 
-/// Checkpoints what is in the log now, up to the oldest snapshot that is being read, without waiting for readers; answers how many of
-/// the log's pages are checkpointed by then.
+/// Checkpoints the WAL, up to the oldest snapshot in use, without waiting for readers; returns the number of WAL pages
+/// checkpointed so far.
 async fn checkpoint(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
     sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?.try_get(2)
 }
@@ -125,28 +125,28 @@ mod tests {
     use crate::sqlite::keyvalue::SCHEMA;
     use crate::sqlite::{Options, open};
 
-    /// Pages in the log, and how many of them are checkpointed.
+    /// Pages in the WAL, and how many of them are checkpointed.
     async fn log(connection: &mut SqliteConnection) -> (i64, i64) {
-        let looked = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(connection).await.unwrap();
-        (looked.get(1), looked.get(2))
+        let row = sqlx::query("PRAGMA wal_checkpoint(NOOP)").fetch_one(connection).await.unwrap();
+        (row.get(1), row.get(2))
     }
 
     #[tokio::test]
-    async fn what_was_written_during_a_checkpoint_is_checkpointed_by_the_writer() {
+    async fn pages_written_during_a_checkpoint_are_checkpointed_by_the_writer() {
         let folder = tempfile::tempdir().unwrap();
         let opened = open(&Options::new(folder.path().join("prism.db")), &SCHEMA).await.unwrap();
         let (mut writer, mut checkpointing) = (opened.writer, Checkpointing::new(opened.connect));
         let count = "UPDATE versions SET last = last + 1";
         writer.execute(count).await.unwrap();
         checkpointing.wrote(PAGES - 1, PAGE_BYTES - 1);
-        checkpointing.go_on(&mut writer).await;
-        assert!(checkpointing.task.is_none(), "it is not time yet");
+        checkpointing.advance(&mut writer).await;
+        assert!(checkpointing.task.is_none(), "the checkpoint starts too early");
         checkpointing.wrote(1, 0);
-        checkpointing.go_on(&mut writer).await;
-        let ended = checkpointing.task.take().expect("it is time").await;
+        checkpointing.advance(&mut writer).await;
+        let ended = checkpointing.task.take().expect("no checkpoint was started").await;
         let (pages, checkpointed) = log(&mut writer).await;
         assert_eq!(pages, checkpointed);
-        // Nothing is being read, so the log starts again; two pages stand for those that come while the log is checkpointed.
+        // Nothing is being read, so the WAL restarts; two pages stand for those written during the checkpoint.
         writer.execute(count).await.unwrap();
         writer.execute(count).await.unwrap();
         assert_eq!(log(&mut writer).await, (2, 0));

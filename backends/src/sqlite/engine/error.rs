@@ -1,15 +1,15 @@
-//! The one place where a driver's error becomes the contract's.
+//! Maps driver errors to the contract's errors.
 
 use prism_contract::Error;
 
-/// SQLite's primary result codes that mean something here. <https://www.sqlite.org/rescode.html>
+/// The primary result codes of SQLite that are distinguished here. <https://www.sqlite.org/rescode.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sqlite) enum Code {
     Busy,
     Locked,
     NoMemory,
     ReadOnly,
-    /// The statement was stopped: its time was over, or no caller waited for it.
+    /// The statement was interrupted: its time limit had passed, or no caller waited for it.
     Interrupted,
     InputOutput,
     Full,
@@ -19,10 +19,10 @@ pub(in crate::sqlite) enum Code {
     Other,
 }
 
-/// The primary result code of an error that SQLite itself reported.
+/// The primary result code of an error reported by SQLite.
 pub(in crate::sqlite) fn code(error: &sqlx::Error) -> Option<Code> {
     let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
-    // The low byte is the primary code, the rest says more about it.
+    // The low byte is the primary code; the rest is the extended code.
     Some(match code & 0xFF {
         5 => Code::Busy,
         6 => Code::Locked,
@@ -38,10 +38,10 @@ pub(in crate::sqlite) fn code(error: &sqlx::Error) -> Option<Code> {
     })
 }
 
-/// The error that a client gets for a driver's error. What may pass by itself or by an operator's hand, and left the data as it
-/// was, is an outage: a lock held too long, a disk that is full, failing or gone, a file that became read-only. Damage and
-/// everything unknown is internal, which tells clients not to try again. A statement is stopped only where no caller waits for it
-/// any more; where its own time was over, the writer and the batched reads say what that means.
+/// The client's error for a driver error. Failures that may end by themselves or by an operator's action, and left the data
+/// unchanged, are UNAVAILABLE: a lock held too long, a disk that is full, failing or gone, a file that became read-only.
+/// Corruption and unknown errors are INTERNAL, which clients do not retry. An interrupt here means that no caller waits for
+/// the statement; the writer and the batched reads handle interrupts by time limit themselves.
 pub(in crate::sqlite) fn translate(error: sqlx::Error) -> Error {
     if let Some(code) = code(&error) {
         return match code {
@@ -58,9 +58,9 @@ pub(in crate::sqlite) fn translate(error: sqlx::Error) -> Error {
         };
     }
     match error {
-        // The connection is gone, and the next request gets a new one.
+        // The connection is broken; the next request gets a new one.
         sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => Error::unavailable(error),
-        // The driver's enum is open: what is not known is not tried again.
+        // The driver's enum is non-exhaustive: unknown errors are not retried.
         unknown => Error::internal(unknown),
     }
 }
@@ -75,7 +75,7 @@ mod tests {
 
     use super::*;
 
-    /// A database error with a result code of one's choice; the driver's own cannot be made from outside.
+    /// A database error with any result code; the driver's type has no public constructor.
     #[derive(Debug)]
     struct Reported(i32);
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_unavailable_in_its_extended_forms_too() {
+    fn an_outage_is_unavailable_with_extended_codes_too() {
         // SQLITE_BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _FULL, _CANTOPEN, _PROTOCOL;
         // then SQLITE_BUSY_RECOVERY, SQLITE_IOERR_FSYNC and SQLITE_READONLY_DBMOVED.
         for code in [5, 6, 7, 8, 10, 13, 14, 15, 261, 1_034, 1_032] {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn corrupt_rows_and_the_unknown_are_internal() {
+    fn corruption_and_unknown_errors_are_internal() {
         // SQLITE_ERROR, _CORRUPT, _TOOBIG, _CONSTRAINT, _MISMATCH, _MISUSE, _NOTADB; then a code that does not exist.
         for code in [1, 11, 18, 19, 20, 21, 26, 99] {
             assert_eq!(status(code), Status::Internal, "{code}");

@@ -1,4 +1,5 @@
-//! Writes that were found to take long: each has a transaction alone, and the writer does other work for as long in between.
+//! Writes that take long: each is committed in a separate transaction, and afterwards the writer does other work for as
+//! long.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,13 +9,13 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::engine::Group;
 
-/// Large writes that wait for the writer. Their callers' deadlines bound how long, and calls in flight how many.
+/// Waiting large writes. Their wait is bounded by the callers' deadlines, their number by the calls in flight.
 pub(super) struct Large<G> {
-    /// Each by itself.
+    /// Groups of one write.
     waiting: VecDeque<(Namespace, G)>,
-    /// Whose the last one was: another namespace's goes first.
+    /// The namespace of the last one: another namespace goes first.
     last: Option<Namespace>,
-    /// When the next one may begin although other writes wait.
+    /// When the next one may begin even if other writes wait.
     next: Option<Instant>,
 }
 
@@ -33,7 +34,7 @@ impl<G: Group> Large<G> {
         self.waiting.is_empty()
     }
 
-    /// Waits until the next one may begin although other writes wait; for ever where there is none.
+    /// Waits until the next one may begin even if other writes wait; for ever if there is none.
     pub(super) async fn due(&self) {
         match self.next {
             _ if self.is_empty() => std::future::pending().await,
@@ -42,7 +43,7 @@ impl<G: Group> Large<G> {
         }
     }
 
-    /// The next one that is still waited for; one of another namespace than the last, if there is one.
+    /// The next one whose caller still waits, of another namespace than the last if there is one.
     pub(super) fn take(&mut self) -> Option<G> {
         self.waiting.retain(|(_, write)| !write.is_any_abandoned());
         let of_others = self.waiting.iter().position(|(namespace, _)| Some(namespace) != self.last.as_ref());
@@ -51,7 +52,7 @@ impl<G: Group> Large<G> {
         Some(write)
     }
 
-    /// One was done, or given up, after so long: others have the writer for as long.
+    /// A large write ended after `time`: other writes have the writer for as long.
     pub(super) fn took(&mut self, time: Duration) {
         self.next = Some(Instant::now() + time);
     }

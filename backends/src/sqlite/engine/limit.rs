@@ -1,4 +1,4 @@
-//! A bound on how long the writer's statements may run: SQLite has one writer, and everything waits behind it.
+//! A time limit for the writer's statements: SQLite has one writer, and all other writes wait for it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use sqlx::SqliteConnection;
 
-/// How many steps of SQLite's machine come between two looks at the clock: a fraction of a millisecond.
+/// Steps of SQLite's virtual machine between two checks of the clock: a fraction of a millisecond.
 const STEPS: i32 = 10_000;
 
-/// Interrupts the statement that runs on the writer's connection once its time is over or no caller waits for it. An interrupted
-/// statement fails, and its transaction is rolled back.
+/// Interrupts the statement on the writer's connection once its time limit has passed or no caller waits for it. An
+/// interrupted statement fails, and its transaction is rolled back.
 #[derive(Clone)]
 pub(in crate::sqlite) struct Limit(Arc<State>);
 
 struct State {
     start: Instant,
-    /// When the statement is interrupted, in nanoseconds from `start`; 0: never. Never set while a COMMIT runs, which would
-    /// be reported as interrupted although it took effect.
+    /// When the statement is interrupted, in nanoseconds from `start`; 0: never. Not set during a COMMIT, which would be
+    /// reported as interrupted although it took effect.
     until: AtomicU64,
     stopped: AtomicBool,
 }
@@ -29,7 +29,7 @@ impl Limit {
         Self(Arc::new(state))
     }
 
-    /// Has the connection ask, while a statement runs on it.
+    /// Installs the progress handler on a connection.
     pub(in crate::sqlite) async fn attach(
         &self,
         connection: &mut SqliteConnection,
@@ -39,18 +39,18 @@ impl Limit {
         Ok(())
     }
 
-    /// Statements may run for so long from now on, all together.
+    /// From now on statements may run for `time` in total.
     pub(in crate::sqlite) fn arm(&self, time: Duration) {
         let until = self.0.start.elapsed().saturating_add(time);
         self.0.until.store(nanos(until), Ordering::Relaxed);
     }
 
-    /// Whether the time that statements may run is bounded.
+    /// Whether there is a time limit.
     pub(in crate::sqlite) fn is_armed(&self) -> bool {
         self.0.until.load(Ordering::Relaxed) != 0
     }
 
-    /// Statements may run for ever.
+    /// Removes the time limit.
     pub(in crate::sqlite) fn disarm(&self) {
         self.0.until.store(0, Ordering::Relaxed);
     }
@@ -60,7 +60,7 @@ impl Limit {
         self.0.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// The next transaction is waited for.
+    /// Begins the next transaction, whose caller waits.
     pub(in crate::sqlite) fn begin(&self) {
         self.0.stopped.store(false, Ordering::Relaxed);
     }

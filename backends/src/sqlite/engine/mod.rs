@@ -1,5 +1,5 @@
-//! A SQLite file: its connections, its one writer, its checkpoints, and what becomes of it in an outage. What is read and
-//! written is the abstraction's, by [`Commit`] and by the statements it runs on acquired connections.
+//! A SQLite file: its connections, its one writer, its checkpoints, and the handling of outages. Reads and writes are the
+//! abstraction's, through [`Commit`] and the statements that it runs on acquired connections.
 
 mod callers;
 mod checkpoint;
@@ -48,12 +48,12 @@ pub(in crate::sqlite) use settings::number;
 pub(in crate::sqlite) use transaction::Transaction;
 pub(in crate::sqlite) use writer::Command;
 
-/// The writing side of an open file. Dropping it abandons what is queued; [`Engine::close`] finishes it first.
+/// The write side of an open file. Dropping it abandons queued writes; [`Engine::close`] finishes them first.
 pub(in crate::sqlite) struct Engine<C: Commit> {
     pub(in crate::sqlite) queue: Queue<C::Group, Command>,
     pub(in crate::sqlite) files: Arc<Files>,
     pub(in crate::sqlite) outcome: Arc<Outcome>,
-    /// One permit: for the only check that waits for the writer.
+    /// One permit: at most one check waits for the writer.
     probes: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -71,66 +71,65 @@ impl<C: Commit> Engine<C> {
         Self { queue, files, outcome, probes: Arc::new(Semaphore::new(1)), writer }
     }
 
-    /// What the database itself says of the settings that durability rests on (DUR-4), asked of the connection that
-    /// writes.
+    /// The settings that durability depends on (DUR-4), as reported by the database on the write connection.
     pub(in crate::sqlite) async fn settings(&self) -> Result<Settings, Error> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_command(Command::Settings { answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Whether the path still names the file that was opened.
+    /// Checks that the path still names the opened file.
     pub(in crate::sqlite) async fn check_files(&self) -> Result<(), Error> {
         let files = Arc::clone(&self.files);
-        // A disk that hangs holds up a thread that nothing else waits for.
-        tokio::task::spawn_blocking(move || files.look()).await.map_err(Error::internal)?
+        // On a separate thread, since a hanging disk blocks it.
+        tokio::task::spawn_blocking(move || files.recheck()).await.map_err(Error::internal)?
     }
 
-    /// Whether the database takes writes: what became of the writer's last transaction, or, where that says too little, what
-    /// becomes of one that is made for it. One check at a time asks the writer; the others wait here, and not in its queue.
+    /// Whether the database accepts writes: the outcome of the writer's last transaction, or, if that is not conclusive, of
+    /// a test transaction. One check at a time queues a probe; the others wait here, and not in the queue.
     pub(in crate::sqlite) async fn check_writer(&self) -> Result<(), Error> {
         if let Some(known) = self.last_write() {
             return known;
         }
         let one = Arc::clone(&self.probes).acquire_owned().await.map_err(|_| closed())?;
-        // The check before this one may have shown it.
+        // The previous check may have updated it.
         if let Some(known) = self.last_write() {
             return known;
         }
         let (answer, answered) = oneshot::channel();
         match self.queue.try_command(Command::Probe { answer, one }) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(closed())),
-            // Busy is not away.
-            Err(Error::ResourceExhausted(_)) if !self.outcome.is_away() => Ok(()),
+            // The queue is full: busy, but available.
+            Err(Error::ResourceExhausted(_)) if !self.outcome.is_unavailable() => Ok(()),
             Err(Error::ResourceExhausted(_)) => Err(Error::unavailable("the last write failed")),
             Err(error) => Err(error),
         }
     }
 
-    /// What the writer's last transaction shows of the database, if that is enough.
+    /// The availability shown by the writer's last transaction, if it is conclusive.
     fn last_write(&self) -> Option<Result<(), Error>> {
         match self.outcome.verdict() {
-            Verdict::Well => Some(Ok(())),
-            Verdict::Ill => {
-                Some(Err(Error::unavailable("the last write failed: the disk is full, or failing")))
+            Verdict::Healthy => Some(Ok(())),
+            Verdict::Unhealthy => {
+                Some(Err(Error::unavailable("the last write failed: the disk is full or failing")))
             }
             Verdict::Unknown => None,
         }
     }
 
-    /// Drops some of what is dead at `now`.
+    /// Removes some of the rows that are dead at `now`.
     pub(in crate::sqlite) async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_command(Command::Sweep { now, answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Finishes the writes that wait, and closes the writer's connection.
+    /// Finishes queued writes, and closes the writer's connection.
     pub(in crate::sqlite) async fn close(&self) {
         self.queue.command(Command::Close).await;
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
-            // A writer that panicked has nothing left to close.
+            // After a panic there is nothing left to close.
             let _ = writer.await;
         }
     }

@@ -1,4 +1,4 @@
-//! Opening a file: what it is, whether it can be written, and the connections to it.
+//! Opens a file: checks what it is and that it can be written, and opens its connections.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::schema::{self, Found, Schema};
 use super::settings::text;
 use super::{OpenError, Options};
 
-/// What opening makes.
+/// An opened file.
 pub(in crate::sqlite) struct Opened {
     pub(in crate::sqlite) writer: SqliteConnection,
-    /// How the writer connects again after its connection broke.
+    /// The writer's options, to reconnect.
     pub(in crate::sqlite) connect: SqliteConnectOptions,
     pub(in crate::sqlite) connections: Arc<Connections>,
     pub(in crate::sqlite) files: Arc<Files>,
 }
 
-/// Opens the file that `options` name, and brings it to this schema.
+/// Opens the file of `options`, and migrates it to this schema.
 pub(in crate::sqlite) async fn open(options: &Options, schema: &'static Schema) -> Result<Opened, OpenError> {
     if let Some((option, allowed)) = options.fault() {
         return Err(OpenError::Option { option, allowed });
@@ -32,18 +32,18 @@ pub(in crate::sqlite) async fn open(options: &Options, schema: &'static Schema) 
     // SQLite reads a name that starts with `file:` as a URI; an absolute path never does.
     let path = std::path::absolute(&options.path)
         .map_err(|error| OpenError::Inaccessible { path: options.path.clone(), source: error.into() })?;
-    look_at(&path).await?;
-    files::make(&path);
+    check_path(&path).await?;
+    files::create(&path);
     let failed = |error| OpenError::of(&path, error);
     let connect = writer_options(&path, options.busy_timeout);
     let mut writer = connect.clone().create_if_missing(true).connect().await.map_err(failed)?;
-    refuse_others(&path, schema::look(&mut writer, schema).await.map_err(failed)?)?;
-    let mode = log_ahead(&mut writer, options.busy_timeout).await.map_err(failed)?;
+    refuse_foreign(&path, schema::inspect(&mut writer, schema).await.map_err(failed)?)?;
+    let mode = enable_wal(&mut writer, options.busy_timeout).await.map_err(failed)?;
     if mode != "wal" {
         return Err(OpenError::NoLog { path, mode });
     }
-    // Once more, under the lock: another process may have been faster.
-    refuse_others(&path, schema::migrate(&mut writer, schema).await.map_err(failed)?)?;
+    // Again, under the lock: another process may have changed the file meanwhile.
+    refuse_foreign(&path, schema::migrate(&mut writer, schema).await.map_err(failed)?)?;
     let files = Files::of(&path)
         .map_err(|error| OpenError::Inaccessible { path: path.clone(), source: error.into() })?;
     let files = Arc::new(files);
@@ -52,12 +52,12 @@ pub(in crate::sqlite) async fn open(options: &Options, schema: &'static Schema) 
     Ok(Opened { writer, connect, connections: Arc::new(connections.map_err(failed)?), files })
 }
 
-/// Refuses what SQLite would report with less clarity.
-async fn look_at(path: &Path) -> Result<(), OpenError> {
+/// Refuses paths for which SQLite's error would be less clear.
+async fn check_path(path: &Path) -> Result<(), OpenError> {
     match tokio::fs::metadata(path).await {
         Ok(found) if !found.is_file() => return Err(OpenError::NotAFile { path: path.to_owned() }),
         Ok(found) => files::warn_if_others_may_read(path, &found),
-        // A file that is not there is made; one that cannot be seen is SQLite's to report.
+        // A missing file is created; an inaccessible one is reported by SQLite.
         Err(_) => {}
     }
     let directory = path.parent().unwrap_or(path);
@@ -68,7 +68,7 @@ async fn look_at(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn refuse_others(path: &Path, found: Found) -> Result<(), OpenError> {
+fn refuse_foreign(path: &Path, found: Found) -> Result<(), OpenError> {
     match found {
         Found::Empty | Found::Prism { .. } => Ok(()),
         Found::Newer { version } => Err(OpenError::Newer { path: path.to_owned(), found: version }),
@@ -76,10 +76,10 @@ fn refuse_others(path: &Path, found: Found) -> Result<(), OpenError> {
     }
 }
 
-/// Puts the file in WAL mode, where it stays, and answers the mode it is in. The switch reads before it locks, and a connection
-/// that already reads gets SQLITE_BUSY at once, whatever the busy timeout, because two such connections could wait for each other
-/// for ever. So the retries are here.
-async fn log_ahead(writer: &mut SqliteConnection, time_limit: Duration) -> Result<String, sqlx::Error> {
+/// Puts the file in WAL mode, which is persistent, and returns its mode. The switch reads before it locks, and a connection
+/// that already reads gets SQLITE_BUSY at once, whatever the busy timeout, because two such connections could deadlock. So
+/// the retries are here.
+async fn enable_wal(writer: &mut SqliteConnection, time_limit: Duration) -> Result<String, sqlx::Error> {
     let mode = text(writer, "PRAGMA journal_mode").await?;
     if mode == "wal" {
         return Ok(mode);
@@ -95,8 +95,8 @@ async fn log_ahead(writer: &mut SqliteConnection, time_limit: Duration) -> Resul
     }
 }
 
-/// What both kinds of connection share. Memory-mapped reading stays off: a disk error, or another process that truncates
-/// the file, would then kill this process instead of failing a request.
+/// Options of both kinds of connections. Memory-mapped I/O is off: with it, a disk error, or another process that truncates
+/// the file, would kill this process instead of failing a request.
 fn common_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
@@ -104,24 +104,24 @@ fn common_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .pragma("mmap_size", "0")
         // There are no foreign keys to check.
         .foreign_keys(false)
-        // Formatting statements for a log costs time that each request would pay.
+        // Formatting statements for a log would cost time in each request.
         .disable_statement_logging()
 }
 
 fn writer_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
     common_options(path, busy_timeout)
-        // Each commit syncs the log before it is answered (DUR-1, DUR-4); on macOS only this pragma reaches the disk.
+        // Each commit syncs the WAL before it is acknowledged (DUR-1, DUR-4); on macOS only fullfsync reaches the disk.
         .synchronous(SqliteSynchronous::Full)
         .pragma("fullfsync", "ON")
-        // Where the log has grown to 64 MiB although it is checkpointed meanwhile (see `checkpoint`), a commit checkpoints it. It shrinks back
-        // to that after a huge transaction.
+        // A commit checkpoints the WAL if it has grown to 64 MiB despite `checkpoint`, and shrinks it to that size after a
+        // huge transaction.
         .pragma("wal_autocheckpoint", "16000")
         .pragma("journal_size_limit", "67108864")
         // 32 MiB of pages.
         .pragma("cache_size", "-32768")
-        // What a statement over many rows might have to take back is kept in memory, and not in a file made for each.
+        // The statement journal of a statement over many rows is in memory, not in a temporary file.
         .pragma("temp_store", "MEMORY")
-        // The rows of a batch come back without the worker stopping for every fiftieth.
+        // All rows of a batch fit, so the worker thread does not block at every fiftieth.
         .row_buffer_size(256)
         .thread_name(|_| "prism-sqlite-writer".to_owned())
 }
@@ -132,14 +132,14 @@ fn reader_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .pragma("query_only", "ON")
         // 8 MiB of pages.
         .pragma("cache_size", "-8192")
-        // What is read ahead of a page that may be full already, where values may be large: at most 16 of 1 MiB (SCAN-3).
+        // Row prefetch beyond a full page, where values may be large: at most 16 rows of 1 MiB (SCAN-3).
         .row_buffer_size(16)
         .statement_cache_capacity(128)
         .thread_name(|n| format!("prism-sqlite-reader-{n}"))
 }
 
 impl OpenError {
-    /// What a driver's error means while a file is opened.
+    /// The open error for a driver error.
     fn of(path: &Path, error: sqlx::Error) -> Self {
         let path = path.to_owned();
         match code(&error) {

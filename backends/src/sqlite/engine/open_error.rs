@@ -1,34 +1,34 @@
-//! Why a SQLite file could not be opened, for the operator: what is wrong, with which file, and what to do.
+//! Errors of opening a SQLite file, for the operator: the fault, the file, and the remedy.
 
 use std::path::PathBuf;
 
 use crate::sqlite::SCHEMA_VERSION;
 
-/// Why a file could not be opened. Meant for the operator, so it names the path.
+/// The error of opening a file. It is for the operator, so it names the path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// An option has a value that is not allowed.
+    /// An option is out of bounds.
     #[error("the option '{option}' is out of bounds: {allowed}")]
     Option {
         /// Its name in [`Options`](super::Options).
         option: &'static str,
-        /// What is allowed.
+        /// The allowed values.
         allowed: &'static str,
     },
-    /// The directory the file should be in does not exist.
+    /// The directory of the file does not exist.
     #[error("cannot open '{}': its directory does not exist; create the directory first", path.display())]
     NoDirectory {
         /// The file.
         path: PathBuf,
     },
-    /// The path names something that is not a regular file.
+    /// The path does not name a regular file.
     #[error("cannot open '{}': it is not a regular file; name the database file itself", path.display())]
     NotAFile {
         /// The path.
         path: PathBuf,
     },
-    /// The file cannot be opened at all, usually for want of permission.
+    /// The file cannot be opened, usually because of permissions.
     #[error(
         "cannot open '{}': {source}; check that this process may read and write the file and its directory",
         path.display()
@@ -36,10 +36,10 @@ pub enum OpenError {
     Inaccessible {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The file can be read and not written.
+    /// The file is read-only.
     #[error(
         "cannot write to '{}': it is read-only; allow this process to write the file and its directory",
         path.display()
@@ -63,19 +63,19 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is a SQLite database that something else made. It was left as it is.
+    /// The file is a SQLite database of another application. It was left unchanged.
     #[error(
-        "'{}' is a SQLite database, but not one of Prism's; it was left untouched; name another file",
+        "'{}' is a SQLite database, but not one of Prism's; it was left unchanged; name another file",
         path.display()
     )]
     NotPrism {
         /// The file.
         path: PathBuf,
     },
-    /// A later version of Prism has changed the schema. The file was left as it is.
+    /// The schema is of a later version of Prism. The file was left unchanged.
     #[error(
         "'{}' has schema version {found}, and this version of Prism knows versions up to {SCHEMA_VERSION}; \
-         it was left untouched; use the newer version of Prism",
+         it was left unchanged; use the newer version of Prism",
         path.display()
     )]
     Newer {
@@ -84,7 +84,7 @@ pub enum OpenError {
         /// Its schema version.
         found: i64,
     },
-    /// The file system cannot do what write-ahead logging needs.
+    /// The file system does not support write-ahead logging.
     #[error(
         "'{}' cannot use write-ahead logging (it stays in mode '{mode}'); use a local file system",
         path.display()
@@ -95,12 +95,12 @@ pub enum OpenError {
         /// The journal mode SQLite kept.
         mode: String,
     },
-    /// SQLite failed in another way, damage included.
+    /// Another error of SQLite, corruption included.
     #[error("cannot open '{}': {source}", path.display())]
     Failed {
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }

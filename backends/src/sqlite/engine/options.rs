@@ -1,37 +1,36 @@
-//! How a SQLite file is opened and how much may wait in front of it.
+//! The options of a SQLite file: connections, timeouts and queue limits.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use prism_contract::keyvalue::row::DEFAULT_RETENTION;
 
-/// What [`Sqlite::open`](super::Sqlite::open) needs to know. Everything but the path has a default.
+/// The options of [`Sqlite::open`](super::Sqlite::open). All but the path have defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The database file. It is made if there is none; its directory must exist.
+    /// The database file. It is created if it does not exist; its directory must exist.
     pub path: PathBuf,
-    /// How many connections read at the same time, each with its own thread, beside two for batched reads of small Gets that
-    /// together; at least 1. Default: 4.
+    /// Number of read connections, each with its own thread, in addition to two for batched reads; at least 1. Default: 4.
     pub readers: usize,
-    /// How many reads may wait for a connection; one more is shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
+    /// Maximum reads that wait for a connection; further ones are shed with `RESOURCE_EXHAUSTED`. Default: 4,096.
     pub waiting_reads: usize,
-    /// How long a read waits for a connection before it is shed. Default: 2 s.
+    /// Maximum wait of a read for a connection before it is shed. Default: 2 s.
     pub read_wait: Duration,
-    /// How long to wait for a lock that another process holds before the database counts as away, in whole milliseconds.
+    /// Maximum wait for a lock of another process before the database counts as unavailable, in whole milliseconds.
     /// Default: 2 s.
     pub busy_timeout: Duration,
-    /// How long a deleted or expired key's token is remembered (TOK-4). Default: 24 h.
+    /// Retention of the token of a deleted or expired key (TOK-4). Default: 24 h.
     pub retention: Duration,
-    /// How many writes may wait; one more is shed with `RESOURCE_EXHAUSTED`; at least 1. Default: 4,096.
+    /// Maximum queued writes; further ones are shed with `RESOURCE_EXHAUSTED`; at least 1. Default: 4,096.
     pub queue_length: usize,
-    /// How many bytes of keys, values and content types may wait to be written; what goes beyond is shed. At least 1.
-    /// Default: 64 MiB.
+    /// Maximum bytes of keys, values and content types of queued writes; further writes are shed. At least 1. Default: 64
+    /// MiB.
     pub queue_bytes: u32,
-    /// Most writes in one transaction; at least 1. Default: 512.
+    /// Maximum writes in one transaction; at least 1. Default: 512.
     pub max_batch: usize,
-    /// How long the statements of a Delete by range, prefix or of a whole record may run, while all other writes wait; one that
-    /// takes longer is refused ([`Error::DeleteTooLarge`](prism_contract::Error::DeleteTooLarge)), and nothing is
-    /// deleted. At least 1 ms. Default: 1 s.
+    /// Time limit of a Delete by range, prefix or of a whole record, while all other writes wait; one that takes longer is
+    /// refused ([`Error::DeleteTooLarge`](prism_contract::Error::DeleteTooLarge)), and nothing is deleted. At least 1 ms.
+    /// Default: 1 s.
     pub delete_time: Duration,
 }
 
@@ -42,7 +41,7 @@ impl Options {
             path: path.into(),
             readers: 4,
             waiting_reads: 4_096,
-            // Both end well before a method's 5 s, so that a locked database is answered UNAVAILABLE, and not by a deadline.
+            // Both well below a method's 5 s, so that a locked database yields UNAVAILABLE and not DEADLINE_EXCEEDED.
             read_wait: Duration::from_secs(2),
             busy_timeout: Duration::from_secs(2),
             retention: DEFAULT_RETENTION,
@@ -53,7 +52,7 @@ impl Options {
         }
     }
 
-    /// What is wrong with the options, if anything: the option's name, and what is allowed.
+    /// The first invalid option, if any: its name, and what is allowed.
     pub(in crate::sqlite) fn fault(&self) -> Option<(&'static str, &'static str)> {
         let positive = "1 or more is allowed";
         [
@@ -69,6 +68,6 @@ impl Options {
             ),
         ]
         .into_iter()
-        .find_map(|(option, wrong, allowed)| wrong.then_some((option, allowed)))
+        .find_map(|(option, invalid, allowed)| invalid.then_some((option, allowed)))
     }
 }

@@ -1,4 +1,4 @@
-//! What became of the writer's last transaction, from which health tells whether the database takes writes.
+//! The outcome of the writer's last transaction, from which health derives whether the database accepts writes.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,37 +7,37 @@ use tokio::time::Instant;
 
 use super::error::Code;
 
-/// For so long a transaction that was committed shows that the database takes writes.
+/// For this long, a committed transaction shows that the database accepts writes.
 const RECENT: Duration = Duration::from_secs(5);
-/// For so long after the disk failed a write, nothing but a write that succeeds shows that it is back: where the disk is full,
-/// a small change still finds room that a Put does not.
-const QUIET: Duration = Duration::from_secs(5);
+/// For this long after a disk failure, only a successful write shows recovery: on a full disk, a small test write may fit
+/// where a Put does not.
+const DISK_FAILURE_HOLD: Duration = Duration::from_secs(5);
 
-/// What became of the writer's last transaction.
+/// The outcome of the writer's last transaction.
 pub(in crate::sqlite) struct Outcome(Mutex<Last>);
 
 #[derive(Debug, Clone, Copy)]
 enum Last {
     Committed(Instant),
-    /// Another process held the lock for too long, or another outage that a transaction can see the end of.
-    Away,
-    /// The disk failed, or was full.
+    /// Another process held the lock for too long, or another outage whose end a test transaction can detect.
+    Unavailable,
+    /// The disk was full or failed.
     Storage(Instant),
 }
 
-/// What the last outcome means for health.
+/// The health that follows from the last outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sqlite) enum Verdict {
-    /// The database takes writes.
-    Well,
+    /// The database accepts writes.
+    Healthy,
     /// It does not.
-    Ill,
-    /// A transaction must show it.
+    Unhealthy,
+    /// Not conclusive: a test transaction is needed.
     Unknown,
 }
 
 impl Outcome {
-    /// Opening a file writes to it.
+    /// The initial state: opening a file writes to it.
     pub(in crate::sqlite) fn opened() -> Self {
         Self(Mutex::new(Last::Committed(Instant::now())))
     }
@@ -46,24 +46,24 @@ impl Outcome {
         self.set(Last::Committed(Instant::now()));
     }
 
-    /// A transaction failed because the database is away, with this result of SQLite's if it had one.
-    pub(in crate::sqlite) fn away(&self, code: Option<Code>) {
+    /// A transaction failed because the database is unavailable, with this result code of SQLite, if any.
+    pub(in crate::sqlite) fn unavailable(&self, code: Option<Code>) {
         self.set(match code {
             Some(Code::Full | Code::InputOutput) => Last::Storage(Instant::now()),
-            _ => Last::Away,
+            _ => Last::Unavailable,
         });
     }
 
-    /// Whether the last transaction failed because the database was away.
-    pub(in crate::sqlite) fn is_away(&self) -> bool {
+    /// Whether the last transaction failed because the database was unavailable.
+    pub(in crate::sqlite) fn is_unavailable(&self) -> bool {
         !matches!(*self.lock(), Last::Committed(_))
     }
 
     pub(in crate::sqlite) fn verdict(&self) -> Verdict {
         match *self.lock() {
-            Last::Committed(at) if at.elapsed() < RECENT => Verdict::Well,
-            Last::Storage(at) if at.elapsed() < QUIET => Verdict::Ill,
-            Last::Committed(_) | Last::Away | Last::Storage(_) => Verdict::Unknown,
+            Last::Committed(at) if at.elapsed() < RECENT => Verdict::Healthy,
+            Last::Storage(at) if at.elapsed() < DISK_FAILURE_HOLD => Verdict::Unhealthy,
+            Last::Committed(_) | Last::Unavailable | Last::Storage(_) => Verdict::Unknown,
         }
     }
 
@@ -71,7 +71,7 @@ impl Outcome {
         *self.lock() = last;
     }
 
-    /// A std mutex: nothing awaits while it is held.
+    /// A std mutex: never held across an await.
     fn lock(&self) -> std::sync::MutexGuard<'_, Last> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -89,22 +89,22 @@ mod tests {
     }
 
     #[test]
-    fn a_recent_commit_and_a_recent_failure_of_the_disk_need_no_transaction_to_show_them() {
-        assert_eq!(since(Duration::ZERO, Last::Committed), Verdict::Well);
+    fn a_recent_commit_or_disk_failure_needs_no_test_transaction() {
+        assert_eq!(since(Duration::ZERO, Last::Committed), Verdict::Healthy);
         assert_eq!(since(RECENT, Last::Committed), Verdict::Unknown);
-        assert_eq!(since(Duration::ZERO, Last::Storage), Verdict::Ill);
-        assert_eq!(since(QUIET, Last::Storage), Verdict::Unknown);
-        assert_eq!(since(Duration::ZERO, |_| Last::Away), Verdict::Unknown);
+        assert_eq!(since(Duration::ZERO, Last::Storage), Verdict::Unhealthy);
+        assert_eq!(since(DISK_FAILURE_HOLD, Last::Storage), Verdict::Unknown);
+        assert_eq!(since(Duration::ZERO, |_| Last::Unavailable), Verdict::Unknown);
     }
 
     #[test]
-    fn a_full_disk_and_a_lock_are_told_apart() {
+    fn a_full_disk_and_a_lock_are_distinguished() {
         let outcome = Outcome::opened();
-        outcome.away(Some(Code::Full));
-        assert_eq!((outcome.is_away(), outcome.verdict()), (true, Verdict::Ill));
-        outcome.away(Some(Code::Busy));
-        assert_eq!((outcome.is_away(), outcome.verdict()), (true, Verdict::Unknown));
+        outcome.unavailable(Some(Code::Full));
+        assert_eq!((outcome.is_unavailable(), outcome.verdict()), (true, Verdict::Unhealthy));
+        outcome.unavailable(Some(Code::Busy));
+        assert_eq!((outcome.is_unavailable(), outcome.verdict()), (true, Verdict::Unknown));
         outcome.committed();
-        assert_eq!((outcome.is_away(), outcome.verdict()), (false, Verdict::Well));
+        assert_eq!((outcome.is_unavailable(), outcome.verdict()), (false, Verdict::Healthy));
     }
 }

@@ -1,4 +1,4 @@
-//! The read connections: one request acquires one at a time, and batched reads have connections reserved for them.
+//! Read connections: a request acquires one at a time; batched reads have reserved ones.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,33 +11,33 @@ use tokio::sync::Semaphore;
 use super::error::translate;
 use super::files::Files;
 use super::settings::number;
-use crate::engine::{Lease, Right, Source, closed};
+use crate::engine::{Lease, ReadPermit, Source, closed};
 
-/// How many steps of SQLite's machine come between two looks at whether a statement is still wanted: some 20 microseconds.
+/// Steps of SQLite's virtual machine between two checks whether a statement is still needed: about 20 microseconds.
 const STEPS: i32 = 2_000;
 
-/// How often a batched read is looked at before it is stopped: at 17 rows of some 35 steps for each span, a third of this is
-/// enough where few rows are dead. What goes beyond, some ten thousand dead rows, is a millisecond or so.
-fn looks(spans: usize) -> i64 {
+/// Check budget of a batched read, after which it is interrupted: with 17 rows of about 35 steps per span, a third of it
+/// suffices if few rows are dead. The rest covers some ten thousand dead rows, about a millisecond.
+fn check_budget(spans: usize) -> i64 {
     i64::try_from(spans).map_or(i64::MAX, |spans| spans.saturating_add(4))
 }
 
 /// Row prefetch depth for small rows: a deeper buffer means fewer wake-ups of the reading task.
-const AHEAD: usize = 128;
+const PREFETCH: usize = 128;
 
 /// The connections.
 pub(in crate::sqlite) struct Connections {
-    /// For rows of which each may have 1 MiB.
+    /// For rows of up to 1 MiB each.
     full: IdlePool,
-    /// For rows that are all small, and for batched reads, which keep the rows that they ask for: [`AHEAD`] of them.
+    /// With [`PREFETCH`]: for rows that are all small, and for batched reads, which keep all rows that they read.
     prefetching: IdlePool,
-    /// One permit: the check has a connection that requests do not acquire.
+    /// One permit: the check has a reserved connection.
     checks: Arc<Semaphore>,
-    /// What the check reads.
+    /// The statement of the check.
     check: &'static str,
 }
 
-/// Connections of one kind that rest, and how further ones are opened.
+/// Idle connections of one kind, and the options to open more.
 struct IdlePool {
     connect: SqliteConnectOptions,
     prefetches: bool,
@@ -45,24 +45,25 @@ struct IdlePool {
     idle: Mutex<Vec<Reader>>,
 }
 
-/// A connection, and the means to stop what it does.
+/// A connection, and the control to interrupt its statement.
 pub(in crate::sqlite) struct Reader {
     connection: SqliteConnection,
     control: Arc<Control>,
-    /// Which kind it is.
+    /// Its kind.
     prefetches: bool,
 }
 
-/// What stops a statement.
+/// Interrupts a statement.
 struct Control {
-    /// No caller waits for it any more.
+    /// Set when no caller waits for it any more.
     stop: AtomicBool,
-    /// How many more times it is found running and may go on.
-    looks: AtomicI64,
+    /// Remaining checks before it is interrupted.
+    budget: AtomicI64,
 }
 
 impl Connections {
-    /// Opens one connection, to see that it works; the others are opened when they are needed. `check` reads a number.
+    /// Opens one connection, to verify that it works; the others are opened on demand. `check` is a statement that returns
+    /// a number.
     pub(in crate::sqlite) async fn open(
         connect: SqliteConnectOptions,
         check: &'static str,
@@ -70,36 +71,36 @@ impl Connections {
     ) -> Result<Self, sqlx::Error> {
         let first = Reader::open(&connect, false).await?;
         let prefetching =
-            IdlePool::new(connect.clone().row_buffer_size(AHEAD), true, Arc::clone(&files), vec![]);
+            IdlePool::new(connect.clone().row_buffer_size(PREFETCH), true, Arc::clone(&files), vec![]);
         let full = IdlePool::new(connect, false, files, vec![first]);
         Ok(Self { full, prefetching, checks: Arc::new(Semaphore::new(1)), check })
     }
 
-    /// A connection for the holder of a right, which prefetches little, or much.
+    /// A lease of a connection with this permit, from the prefetching pool if `prefetch`.
     pub(in crate::sqlite) async fn lease(
         self: &Arc<Self>,
-        right: Right,
+        permit: ReadPermit,
         prefetch: bool,
     ) -> Result<Lease<Self>, Error> {
         let pool = if prefetch { &self.prefetching } else { &self.full };
-        Ok(Lease::new(self, pool.take().await?, right))
+        Ok(Lease::new(self, pool.take().await?, permit))
     }
 
-    /// Exchanges a connection that prefetches much, whose statement met a large value, for one that prefetches little.
-    pub(in crate::sqlite) async fn slow_down(lease: &mut Lease<Self>) -> Result<(), Error> {
-        if let Some((reader, right)) = lease.take() {
+    /// Exchanges a prefetching connection, whose statement met a large value, for one without prefetch.
+    pub(in crate::sqlite) async fn switch_to_full(lease: &mut Lease<Self>) -> Result<(), Error> {
+        if let Some((reader, permit)) = lease.take() {
             reader.stop();
             lease.source().give_back(reader);
             let reader = lease.source().full.take().await?;
-            lease.hold(reader, right);
+            lease.hold(reader, permit);
         }
         Ok(())
     }
 
-    /// Whether the database answers a read, on a connection that requests do not acquire.
+    /// Checks that the database answers a read, on a reserved connection.
     pub(in crate::sqlite) async fn check(self: &Arc<Self>) -> Result<(), Error> {
         let permit = Arc::clone(&self.checks).acquire_owned().await.map_err(|_| closed())?;
-        let mut lease = self.lease(Right::Permit(permit), false).await?;
+        let mut lease = self.lease(ReadPermit::Reserved(permit), false).await?;
         match number(lease.connection()?.connection(), self.check).await {
             Ok(_) => {
                 lease.give_back();
@@ -112,12 +113,12 @@ impl Connections {
         }
     }
 
-    /// Lets no check in any more.
+    /// Refuses further checks.
     pub(in crate::sqlite) fn close_checks(&self) {
         self.checks.close();
     }
 
-    /// Closes those that rest.
+    /// Closes idle connections.
     pub(in crate::sqlite) async fn close(&self) {
         self.full.close().await;
         self.prefetching.close().await;
@@ -132,16 +133,16 @@ impl Source for Connections {
         lock(&pool.idle).push(reader);
     }
 
-    /// The statement is stopped, so that the next request does not wait for it (ERR-4).
-    fn abandon(self: &Arc<Self>, reader: Reader, _right: Right) {
+    /// The statement is interrupted, so that the next request does not wait for it (ERR-4).
+    fn abandon(self: &Arc<Self>, reader: Reader, _permit: ReadPermit) {
         reader.stop();
         self.give_back(reader);
     }
 }
 
-/// Throws a connection away that failed.
+/// Drops a connection that failed.
 pub(in crate::sqlite) fn discard(mut lease: Lease<Connections>) {
-    if let Some((reader, _right)) = lease.take() {
+    if let Some((reader, _permit)) = lease.take() {
         reader.stop();
     }
 }
@@ -151,28 +152,28 @@ impl IdlePool {
         Self { connect, prefetches, files, idle: Mutex::new(idle) }
     }
 
-    /// One that rests, or a new one, to the file that is open already.
+    /// An idle connection, or a new one to the file that is already open.
     async fn take(&self) -> Result<Reader, Error> {
         let idle = lock(&self.idle).pop();
         if let Some(reader) = idle {
-            return reader.rested().await.map_err(translate);
+            return reader.ready().await.map_err(translate);
         }
         let reader = Reader::open(&self.connect, self.prefetches).await.map_err(translate)?;
-        self.files.look()?;
+        self.files.recheck()?;
         Ok(reader)
     }
 
-    /// Closes those that rest.
+    /// Closes idle connections.
     async fn close(&self) {
         let idle = std::mem::take(&mut *lock(&self.idle));
         for reader in idle {
-            // A connection that only read has nothing to lose.
+            // A read-only connection has nothing to lose.
             let _ = reader.connection.close().await;
         }
     }
 }
 
-/// A std mutex: nothing awaits while it is held, and no panic can leave the list half changed.
+/// A std mutex: never held across an await, and no panic can leave the list half changed.
 fn lock(idle: &Mutex<Vec<Reader>>) -> MutexGuard<'_, Vec<Reader>> {
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -180,9 +181,9 @@ fn lock(idle: &Mutex<Vec<Reader>>) -> MutexGuard<'_, Vec<Reader>> {
 impl Reader {
     async fn open(connect: &SqliteConnectOptions, prefetches: bool) -> Result<Self, sqlx::Error> {
         let mut connection = connect.connect().await?;
-        let control = Arc::new(Control { stop: AtomicBool::new(false), looks: AtomicI64::new(i64::MAX) });
-        let controls = Arc::clone(&control);
-        connection.lock_handle().await?.set_progress_handler(STEPS, move || controls.goes_on());
+        let control = Arc::new(Control { stop: AtomicBool::new(false), budget: AtomicI64::new(i64::MAX) });
+        let handler = Arc::clone(&control);
+        connection.lock_handle().await?.set_progress_handler(STEPS, move || handler.may_continue());
         Ok(Self { connection, control, prefetches })
     }
 
@@ -191,9 +192,9 @@ impl Reader {
         &mut self.connection
     }
 
-    /// The connection, for a batched read of so many spans: a statement that passes over many dead rows is interrupted.
+    /// The connection, for a batched read of `spans` spans: a statement that passes over many dead rows is interrupted.
     pub(in crate::sqlite) fn bounded(&mut self, spans: usize) -> &mut SqliteConnection {
-        self.control.looks.store(looks(spans), Ordering::Relaxed);
+        self.control.budget.store(check_budget(spans), Ordering::Relaxed);
         &mut self.connection
     }
 
@@ -202,21 +203,21 @@ impl Reader {
         self.control.stop.store(true, Ordering::Relaxed);
     }
 
-    /// The connection, once a statement that was abandoned on it has stopped.
-    async fn rested(mut self) -> Result<Self, sqlx::Error> {
+    /// Waits until a statement that was abandoned on the connection has stopped.
+    async fn ready(mut self) -> Result<Self, sqlx::Error> {
         if self.control.stop.load(Ordering::Relaxed) {
-            // Commands are served in order, so this is answered after the statement has ended.
+            // Commands are executed in order, so this returns after the statement has ended.
             self.connection.ping().await?;
             self.control.stop.store(false, Ordering::Relaxed);
         }
-        self.control.looks.store(i64::MAX, Ordering::Relaxed);
+        self.control.budget.store(i64::MAX, Ordering::Relaxed);
         Ok(self)
     }
 }
 
 impl Control {
-    /// Whether the statement that runs is still wanted.
-    fn goes_on(&self) -> bool {
-        !self.stop.load(Ordering::Relaxed) && self.looks.fetch_sub(1, Ordering::Relaxed) > 0
+    /// Whether the running statement may continue.
+    fn may_continue(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed) && self.budget.fetch_sub(1, Ordering::Relaxed) > 0
     }
 }

@@ -1,8 +1,8 @@
-//! The schema: its versions, embedded in the binary, and how a file is brought up to date.
+//! The schema: its migrations, embedded in the binary, and how a file is migrated.
 //!
-//! `PRAGMA application_id` says that a database is Prism's, and `PRAGMA user_version` how many migrations it has had. Both
-//! live in the file's header, so they can be read before anything in the file is touched, and they change in the same
-//! transaction as the tables.
+//! `PRAGMA application_id` marks a database as Prism's, and `PRAGMA user_version` is the number of applied migrations. Both
+//! are in the file's header, so they can be read before anything is changed, and they change in the same transaction as the
+//! tables.
 
 use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
 
@@ -16,9 +16,9 @@ const APPLICATION_ID: i64 = 0x5072_736d;
 pub(in crate::sqlite) struct Schema {
     /// Its migrations in order; the first takes an empty file to version 1.
     pub(in crate::sqlite) migrations: &'static [&'static str],
-    /// A statement that changes something, and nothing that anyone can see.
+    /// A statement that writes without a visible change.
     pub(in crate::sqlite) touch: &'static str,
-    /// A statement that reads a number of a row.
+    /// A statement that reads a number from a row.
     pub(in crate::sqlite) read: &'static str,
 }
 
@@ -30,21 +30,21 @@ impl Schema {
     }
 }
 
-/// What a file is, told without touching it.
+/// The kind of a file, determined without changing it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sqlite) enum Found {
-    /// No table, no marks: a new file.
+    /// No tables, no marks: a new file.
     Empty,
-    /// Prism's, at a version up to the schema's.
+    /// Prism's, with a version up to the schema's.
     Prism { version: i64 },
-    /// Prism's, at a version this crate does not know.
+    /// Prism's, with a later version.
     Newer { version: i64 },
     /// Another application's.
     Foreign,
 }
 
-/// Looks at a database, as of one moment: another process may be making it just now.
-pub(in crate::sqlite) async fn look(
+/// Determines the kind of a database, in one snapshot: another process may be creating it.
+pub(in crate::sqlite) async fn inspect(
     connection: &mut SqliteConnection,
     schema: &'static Schema,
 ) -> Result<Found, sqlx::Error> {
@@ -54,7 +54,7 @@ pub(in crate::sqlite) async fn look(
     found
 }
 
-/// Looks at a database within a transaction.
+/// Determines the kind of a database within a transaction.
 async fn find(connection: &mut SqliteConnection, schema: &'static Schema) -> Result<Found, sqlx::Error> {
     let application = number(connection, "PRAGMA application_id").await?;
     let version = number(connection, "PRAGMA user_version").await?;
@@ -67,9 +67,9 @@ async fn find(connection: &mut SqliteConnection, schema: &'static Schema) -> Res
     })
 }
 
-/// Runs the migrations that a file still lacks, all or none, and answers what the file was before. Two processes may do
-/// this at once: the second waits for the first and finds nothing to do. A file of Prism's is written to in any case, which
-/// shows at once whether it can be.
+/// Applies the missing migrations, all or none, and returns the kind of the file before. If two processes do this at the
+/// same time, the second waits for the first and finds nothing to do. A file of Prism's is written to in any case, which
+/// shows whether it is writable.
 pub(in crate::sqlite) async fn migrate(
     connection: &mut SqliteConnection,
     schema: &'static Schema,
@@ -96,14 +96,14 @@ async fn apply(
         Found::Prism { version } => version,
         Found::Newer { .. } | Found::Foreign => return Ok(()),
     };
-    let lacking =
+    let missing =
         usize::try_from(done).ok().and_then(|done| schema.migrations.get(done..)).unwrap_or_default();
-    if lacking.is_empty() {
-        // SQLite begins even a write transaction on a file that is read-only, and refuses only a change.
+    if missing.is_empty() {
+        // On a read-only file SQLite allows even BEGIN IMMEDIATE, and refuses only a change.
         connection.execute(schema.touch).await?;
         return Ok(());
     }
-    for migration in lacking {
+    for migration in missing {
         connection.execute(sqlx::raw_sql(*migration)).await?;
     }
     // A PRAGMA takes no parameters; both numbers are constants.

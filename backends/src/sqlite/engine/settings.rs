@@ -1,29 +1,29 @@
-//! The database's settings as it reports them (DUR-4).
+//! The database's settings, as it reports them (DUR-4).
 
 use std::fmt;
 
 use sqlx::{Row, SqliteConnection};
 
-/// The settings that durability rests on, as SQLite reports them for the connection that writes.
+/// The settings that durability depends on, as SQLite reports them for the write connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// SQLite's version, such as `3.51.3`.
     pub sqlite_version: String,
     /// The schema's version.
     pub schema_version: i64,
-    /// How changes are logged; `wal` is expected.
+    /// The journal mode; `wal` is expected.
     pub journal_mode: String,
-    /// How strictly SQLite syncs them to disk: `OFF`, `NORMAL`, `FULL` or `EXTRA`.
+    /// How strictly SQLite syncs to disk: `OFF`, `NORMAL`, `FULL` or `EXTRA`.
     pub synchronous: &'static str,
 }
 
 impl Settings {
-    /// Whether an answered write survives a power failure, if the disk keeps its word: the log is synced at each commit.
+    /// Whether an acknowledged write survives a power failure, if the disk honours syncs: the WAL is synced at each commit.
     pub fn are_durable(&self) -> bool {
         self.journal_mode == "wal" && matches!(self.synchronous, "FULL" | "EXTRA")
     }
 
-    /// Asks a connection.
+    /// Queries a connection.
     pub(in crate::sqlite) async fn of(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let sqlite_version = text(connection, "SELECT sqlite_version()").await?;
         let schema_version = number(connection, "PRAGMA user_version").await?;
@@ -50,7 +50,7 @@ impl fmt::Display for Settings {
     }
 }
 
-/// The only number a statement answers.
+/// The single number returned by a statement.
 pub(in crate::sqlite) async fn number(
     connection: &mut SqliteConnection,
     sql: &'static str,
@@ -58,7 +58,7 @@ pub(in crate::sqlite) async fn number(
     sqlx::query(sql).fetch_one(connection).await?.try_get(0)
 }
 
-/// The only text a statement answers.
+/// The single text returned by a statement.
 pub(in crate::sqlite) async fn text(
     connection: &mut SqliteConnection,
     sql: &'static str,

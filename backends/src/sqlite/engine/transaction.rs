@@ -1,39 +1,39 @@
-//! A write transaction: it begins with the lock and ends with the disk.
+//! A write transaction: it begins with the write lock and ends with a sync to disk.
 
 use sqlx::SqliteConnection;
 
-/// A transaction that holds SQLite's write lock: what it reads stays so until it ends, whichever process asks (LIN-1).
+/// A transaction that holds SQLite's write lock: no process can change what it has read until it ends (LIN-1).
 pub(in crate::sqlite) struct Transaction {
     pub(in crate::sqlite) connection: SqliteConnection,
-    /// The number of the write without a bound that ran last.
+    /// The index of the last unbounded write.
     pub(in crate::sqlite) unbounded: usize,
 }
 
 impl Transaction {
-    /// Waits for the write lock, as long as the connection's busy timeout. On failure the connection is given up.
+    /// Waits for the write lock, for at most the connection's busy timeout. On failure the connection is dropped.
     pub(in crate::sqlite) async fn begin(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
         Ok(Self::of(connection))
     }
 
-    /// One that may have been begun on this connection.
+    /// A transaction that may be open on this connection.
     pub(in crate::sqlite) fn of(connection: SqliteConnection) -> Self {
         Self { connection, unbounded: 0 }
     }
 
-    /// Makes it durable, and gives the connection back. On failure the connection is given up, and SQLite rolls back.
+    /// Commits, and returns the connection. On failure the connection is dropped, and SQLite rolls back.
     pub(in crate::sqlite) async fn commit(mut self) -> Result<SqliteConnection, sqlx::Error> {
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
         Ok(self.connection)
     }
 
-    /// Takes everything back; answers the connection if it is fit for more.
+    /// Rolls back; returns the connection if it is still usable.
     pub(in crate::sqlite) async fn roll_back(mut self) -> Option<SqliteConnection> {
         if sqlx::query("ROLLBACK").execute(&mut self.connection).await.is_ok() {
             return Some(self.connection);
         }
-        // SQLite may have rolled back by itself, as it does when a statement is interrupted, and then refuses to do it again.
-        // That a transaction can be begun shows that none is open.
+        // SQLite may have rolled back by itself, as after an interrupted statement, and then refuses another ROLLBACK. A
+        // BEGIN that succeeds shows that no transaction is open.
         for statement in ["BEGIN", "ROLLBACK"] {
             sqlx::query(statement).execute(&mut self.connection).await.ok()?;
         }

@@ -1,4 +1,4 @@
-//! The writer: one task with one connection, which takes what waits and commits it together.
+//! The writer: one task with one connection, which takes the queued writes and commits them together.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,28 +19,28 @@ use super::limit::Limit;
 use super::outcome::Outcome;
 use super::settings::Settings;
 use super::transaction::Transaction;
-use crate::engine::{Group, Intake, Turn};
+use crate::engine::{Group, Intake, Next};
 
-/// How long the writes without a bound may run of a transaction that has others as well. One that takes longer gets a transaction alone.
+/// Time limit of the unbounded writes in a shared transaction. One that takes longer gets a separate transaction.
 const SHARED: Duration = Duration::from_millis(20);
 
-/// What the writer does besides writes.
+/// The writer's tasks besides writes.
 pub(in crate::sqlite) enum Command {
-    /// See whether a transaction can be had. There is one of these at a time, by the permit.
+    /// Test whether a transaction succeeds. The permit allows one probe at a time.
     Probe { answer: oneshot::Sender<Result<(), Error>>, one: OwnedSemaphorePermit },
-    /// Drop some of what is expired or forgotten at `now`.
+    /// Remove some expired items and old tombstones.
     Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
-    /// Ask the database for its settings.
+    /// Query the database's settings.
     Settings { answer: oneshot::Sender<Result<Settings, Error>> },
-    /// Finish what waits, and stop.
+    /// Finish queued writes, and stop.
     Close,
 }
 
 pub(super) struct Writer<C: Commit> {
-    /// `None` after it broke; the next use connects again.
+    /// `None` after it broke; the next use reconnects.
     connection: Option<SqliteConnection>,
     connect: SqliteConnectOptions,
-    /// How long a write without a bound may run in a transaction alone.
+    /// Time limit of an unbounded write in a separate transaction.
     longest: Duration,
     commit: C,
     checkpointing: Checkpointing,
@@ -51,10 +51,10 @@ pub(super) struct Writer<C: Commit> {
     large: Large<C::Group>,
 }
 
-/// Why a transaction has taken no effect, or is not known to have.
+/// Why a transaction failed.
 enum Failure {
     Error(Error),
-    /// The write with this number, one without a bound, ran for longer than it may; all is rolled back.
+    /// The unbounded write with this index exceeded the time limit; everything was rolled back.
     TooLong(usize),
 }
 
@@ -88,7 +88,7 @@ impl<C: Commit> Writer<C> {
         }
     }
 
-    /// Works until the queue ends.
+    /// Runs until the queue ends.
     pub(super) async fn run(mut self, mut intake: Intake<C::Group, Command>) {
         if let Some(connection) = &mut self.connection
             && attach(&self.limit, &self.callers, connection).await.is_err()
@@ -100,17 +100,17 @@ impl<C: Commit> Writer<C> {
                 self.large_alone().await;
                 continue;
             }
-            let turn = tokio::select! {
+            let next = tokio::select! {
                 biased;
                 () = self.large.due() => {
                     self.large_alone().await;
                     continue;
                 }
-                turn = intake.next() => turn,
+                next = intake.next() => next,
             };
-            match turn {
-                Some(Turn::Batch(jobs)) => self.batch(jobs).await,
-                Some(Turn::Command(command)) => self.command(command, &mut intake).await,
+            match next {
+                Some(Next::Batch(jobs)) => self.batch(jobs).await,
+                Some(Next::Command(command)) => self.command(command, &mut intake).await,
                 None => break,
             }
         }
@@ -128,23 +128,23 @@ impl<C: Commit> Writer<C> {
 
     async fn command(&mut self, command: Command, intake: &mut Intake<C::Group, Command>) {
         match command {
-            // A check that was given up leaves nothing to do.
+            // The check was cancelled.
             Command::Probe { answer, .. } if answer.is_closed() => {}
             Command::Probe { answer, one } => {
-                // Writes that wait show it as well, and need not wait for it.
+                // Queued writes serve as a probe, and need not wait for one.
                 let jobs = intake.take_group();
-                let shown = if jobs.is_empty() {
+                let result = if jobs.is_empty() {
                     self.probe().await
                 } else {
                     self.batch(jobs).await;
-                    if self.outcome.is_away() {
+                    if self.outcome.is_unavailable() {
                         Err(Error::unavailable("the last write failed"))
                     } else {
                         Ok(())
                     }
                 };
                 drop(one);
-                let _ = answer.send(shown);
+                let _ = answer.send(result);
             }
             Command::Sweep { now, answer } => {
                 let _ = answer.send(self.sweep(now).await);
@@ -156,9 +156,9 @@ impl<C: Commit> Writer<C> {
         }
     }
 
-    /// Commits a group and answers each write. A failure that is not an outage may be one write's own fault: then each is
-    /// tried alone, so that it fails alone. One that takes long is left for later, with what its namespace has of the kind,
-    /// and the others are tried again.
+    /// Commits a group and answers each write. A failure that is not an outage may be caused by one write: then each is
+    /// retried alone, so that it fails alone. A write that takes long is postponed, with the other unbounded writes of its
+    /// namespace, and the rest is retried.
     async fn batch(&mut self, mut group: C::Group) {
         if let Err(error) = self.files.check() {
             return group.fail(&error);
@@ -181,12 +181,12 @@ impl<C: Commit> Writer<C> {
             }
         }
         if let Some(connection) = &mut self.connection {
-            self.checkpointing.go_on(connection).await;
+            self.checkpointing.advance(connection).await;
         }
     }
 
     async fn one_by_one(&mut self, group: C::Group) {
-        for mut one in C::apart(group) {
+        for mut one in C::split(group) {
             match self.commit(&mut one, SHARED).await {
                 Ok(answers) => self.answer(one, answers),
                 Err(Failure::TooLong(number)) => self.large.extend(C::take_large(&mut one, number)),
@@ -201,7 +201,8 @@ impl<C: Commit> Writer<C> {
         self.checkpointing.wrote(written.rows, written.bytes);
     }
 
-    /// Does a large write in a transaction alone, within its time; it is stopped and rolled back when no caller waits for it.
+    /// Commits a large write in a separate transaction, within its time limit; it is interrupted and rolled back when its
+    /// caller stops waiting.
     async fn large_alone(&mut self) {
         let Some(mut group) = self.large.take() else { return };
         if let Err(error) = self.files.check() {
@@ -234,14 +235,13 @@ impl<C: Commit> Writer<C> {
             Err(Failure::Error(error)) => group.fail(&error),
         }
         if let Some(connection) = &mut self.connection {
-            self.checkpointing.go_on(connection).await;
+            self.checkpointing.advance(connection).await;
         }
         self.large.took(began.elapsed());
     }
 
-    /// One transaction for all of `group`: answers once it is committed, or an error that means all of them. Those whose
-    /// callers went away while it waited for another process's lock are dropped unwritten. Writes without a bound may run
-    /// for `time` together.
+    /// Commits `group` in one transaction; an error is for all of it. Writes whose callers were cancelled while it waited
+    /// for another process's lock are dropped. Unbounded writes may run for `time` in total.
     async fn commit(&mut self, group: &mut C::Group, time: Duration) -> Result<C::Answers, Failure> {
         let connection = self.connected().await?;
         let watched = self.callers.watch(std::mem::take(group));
@@ -251,7 +251,7 @@ impl<C: Commit> Writer<C> {
         if let Some(done) = done
             && !refused
         {
-            return Ok(self.judged(done)?);
+            return Ok(self.acknowledged(done)?);
         }
         let transaction = self.begin().await?;
         group.drop_abandoned();
@@ -259,7 +259,7 @@ impl<C: Commit> Writer<C> {
         self.apply(transaction, &requests, time).await
     }
 
-    /// Does requests in a transaction that has begun, and commits it.
+    /// Executes requests in a begun transaction, and commits it.
     async fn apply(
         &mut self,
         mut transaction: Transaction,
@@ -267,7 +267,7 @@ impl<C: Commit> Writer<C> {
         time: Duration,
     ) -> Result<C::Answers, Failure> {
         let done = self.commit.apply(requests, &mut transaction, (&self.limit, time)).await;
-        // Before the COMMIT, which must not be reported as interrupted.
+        // Before the COMMIT, which must not be interrupted.
         self.limit.disarm();
         let interrupted = match &done {
             Ok(_) => false,
@@ -287,7 +287,7 @@ impl<C: Commit> Writer<C> {
         Ok(answers)
     }
 
-    /// `None` if it takes a transaction, and nothing was done.
+    /// Commits by the fast path. `None`: a transaction is needed, and nothing was done.
     async fn commit_at_once(
         &mut self,
         group: &C::Group,
@@ -304,12 +304,13 @@ impl<C: Commit> Writer<C> {
         done
     }
 
-    /// An empty transaction, which waits for the lock and writes nothing. After an outage it changes something, because only
-    /// a change that is committed shows that the disk is back.
+    /// An empty transaction, which waits for the lock and writes nothing. After an outage it also writes, because only a
+    /// committed change shows that the disk works again.
     async fn probe(&mut self) -> Result<(), Error> {
         self.files.check()?;
         let mut transaction = self.begin().await?;
-        let done = if self.outcome.is_away() { self.commit.touch(&mut transaction).await } else { Ok(()) };
+        let done =
+            if self.outcome.is_unavailable() { self.commit.touch(&mut transaction).await } else { Ok(()) };
         self.end(transaction, done).await
     }
 
@@ -327,21 +328,21 @@ impl<C: Commit> Writer<C> {
         Ok(settings)
     }
 
-    /// The connection, taken out: its user puts it back if it is whole afterwards. A new one is opened only to the same file.
+    /// Takes the connection; its user puts it back if it is still usable. A new one is opened only to the same file.
     async fn connected(&mut self) -> Result<SqliteConnection, Error> {
         if let Some(connection) = self.connection.take() {
             return Ok(connection);
         }
-        self.files.connected_anew();
-        self.files.look()?;
+        self.files.reconnected();
+        self.files.recheck()?;
         let opened = async {
             let mut connection = self.connect.connect().await?;
             attach(&self.limit, &self.callers, &mut connection).await?;
             Ok(connection)
         };
         let connection = opened.await.map_err(|error| self.failed(error))?;
-        self.files.look()?;
-        self.files.connected_anew();
+        self.files.recheck()?;
+        self.files.reconnected();
         Ok(connection)
     }
 
@@ -350,27 +351,27 @@ impl<C: Commit> Writer<C> {
         Transaction::begin(connection).await.map_err(|error| self.failed(error))
     }
 
-    /// What a transaction came to. One that was committed to a file that the path no longer names is not acknowledged: nothing
-    /// finds there what it wrote.
-    fn judged<T>(&self, ended: Result<T, sqlx::Error>) -> Result<T, Error> {
+    /// The result of a transaction. A commit to a file that the path no longer names is not acknowledged: its writes are
+    /// lost.
+    fn acknowledged<T>(&self, ended: Result<T, sqlx::Error>) -> Result<T, Error> {
         let done = ended.map_err(|error| self.failed(error))?;
         self.outcome.committed();
-        self.files.look()?;
+        self.files.recheck()?;
         Ok(done)
     }
 
-    /// What it means that a transaction failed, or could not be begun.
+    /// The error of a transaction that failed or could not begin; records an outage.
     fn failed(&self, error: sqlx::Error) -> Error {
         let code = error::code(&error);
         let error = translate(error);
         if error.code() == Code::Unavailable {
-            self.outcome.away(code);
+            self.outcome.unavailable(code);
         }
         error
     }
 
-    /// Commits what was done, or takes it back. After a failure the connection is given up unless it could roll back, so
-    /// that no half-open transaction is ever met again.
+    /// Commits or rolls back. After a failure the connection is dropped unless it could roll back, so that no open
+    /// transaction is left on it.
     async fn end<T>(&mut self, transaction: Transaction, done: Result<T, sqlx::Error>) -> Result<T, Error> {
         let ended = match done {
             Ok(done) => match transaction.commit().await {
@@ -385,11 +386,11 @@ impl<C: Commit> Writer<C> {
                 Err(error)
             }
         };
-        self.judged(ended)
+        self.acknowledged(ended)
     }
 }
 
-/// Sets what asks the writer while its connection works.
+/// Installs the progress handler and the commit hook.
 async fn attach<G: Group>(
     limit: &Limit,
     callers: &Callers<G>,

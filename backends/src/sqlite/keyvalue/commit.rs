@@ -1,4 +1,4 @@
-//! The writes of KeyValue in the writer's transactions: load the rows of a group, decide, write.
+//! The writes of KeyValue in the writer's transactions: loads the rows of a group, decides, writes.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use prism_contract::{Namespace, Swept, Timestamp};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::decode::{moment, optional_moment};
+use super::decode::{optional_timestamp, timestamp};
 use super::reserved_versions::{Drawn, Held, ReservedVersions};
-use super::unconditional::{Texts, Unconditional};
+use super::unconditional::{Statements, Unconditional};
 use super::{SCHEMA, sql, sweep};
 use crate::engine::{CorruptRow, Entry};
-use crate::keyvalue::{Answers, Change, Decision, Overlay, Pending, Place, Request, Write, Writes};
+use crate::keyvalue::{Answers, Change, Decision, FullKey, Overlay, Pending, Request, Write, Writes};
 use crate::sqlite::engine::{Commit, Limit, Transaction, Watched, Written};
 
-/// About how many rows a page has, where a Delete changes those that lie side by side.
-const ROWS_OF_A_PAGE: u64 = 16;
+/// Approximate rows per page, for a Delete of adjacent rows.
+const ROWS_PER_PAGE: u64 = 16;
 
 /// The writes of a KeyValue store.
 pub(in crate::sqlite) struct KeyValueCommit {
     retention: Duration,
-    unconditional: Texts,
+    unconditional: Statements,
     reserved_versions: ReservedVersions,
-    /// What the transaction drew that is about to be committed.
+    /// The versions drawn by the transaction that is about to be committed.
     drawn: Option<Drawn>,
 }
 
 impl KeyValueCommit {
-    /// Of a store that remembers tokens for so long, in whole microseconds.
+    /// For a store with this retention of tokens, in whole microseconds.
     pub(in crate::sqlite) fn new(retention: Duration) -> Self {
         Self {
             retention,
-            unconditional: Texts::new(retention),
+            unconditional: Statements::new(retention),
             reserved_versions: ReservedVersions::default(),
             drawn: None,
         }
@@ -72,7 +72,7 @@ impl Commit for KeyValueCommit {
         Some(unconditional.commit(connection, &self.unconditional, &mut self.reserved_versions).await)
     }
 
-    /// Versions come from the reserved range as far as it goes.
+    /// Versions come from the reserved range first.
     async fn apply(
         &mut self,
         requests: &Self::Requests<'_>,
@@ -96,7 +96,7 @@ impl Commit for KeyValueCommit {
                         limit.arm(time);
                     }
                     answers.deletes.push(Ok(delete_span(&mut transaction.connection, delete).await?));
-                    overlay.swept_by(delete);
+                    overlay.apply_store_delete(delete);
                 }
             }
         }
@@ -105,8 +105,8 @@ impl Commit for KeyValueCommit {
             Drawn { given: overlay.last_version() - before, before: overlay.last_version(), last };
         if drawn.before > last {
             drawn.last = drawn.before + self.reserved_versions.ahead();
-            let counted = sqlx::query("UPDATE versions SET last = ?").bind(drawn.last);
-            counted.execute(&mut transaction.connection).await?;
+            let query = sqlx::query("UPDATE versions SET last = ?").bind(drawn.last);
+            query.execute(&mut transaction.connection).await?;
         }
         self.drawn = Some(drawn);
         Ok(answers)
@@ -119,7 +119,7 @@ impl Commit for KeyValueCommit {
     }
 
     fn answer(group: Writes, answers: Answers) -> Written {
-        let deleted: u64 = answers.deletes.iter().flatten().map(|count| count / ROWS_OF_A_PAGE).sum();
+        let deleted: u64 = answers.deletes.iter().flatten().map(|count| count / ROWS_PER_PAGE).sum();
         let named: usize = group.0.iter().map(|write| write.request().keys()).sum();
         let written = Written {
             rows: named.saturating_add(usize::try_from(deleted).unwrap_or(usize::MAX)),
@@ -129,7 +129,7 @@ impl Commit for KeyValueCommit {
         written
     }
 
-    fn apart(group: Writes) -> Vec<Writes> {
+    fn split(group: Writes) -> Vec<Writes> {
         group.0.into_iter().map(|write| Writes(vec![write])).collect()
     }
 
@@ -148,7 +148,7 @@ impl Commit for KeyValueCommit {
         sqlx::query(SCHEMA.touch).execute(&mut transaction.connection).await.map(drop)
     }
 
-    /// Returns the versions that were drawn and not given, if no process has drawn since.
+    /// Returns the unused reserved versions to the counter, if no process has drawn since.
     async fn close(self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         let Some(Held { before, last }) = self.reserved_versions.left() else { return Ok(()) };
         let query = sqlx::query("UPDATE versions SET last = ? WHERE last = ?").bind(before).bind(last);
@@ -156,18 +156,18 @@ impl Commit for KeyValueCommit {
     }
 }
 
-/// Loads the rows of every place; answers where the counter of versions stands.
+/// Loads the rows of all keys; returns the value of the version counter.
 async fn load(connection: &mut SqliteConnection, overlay: &mut Overlay<'_>) -> Result<i64, sqlx::Error> {
     let last = sqlx::query("SELECT last FROM versions").fetch_one(&mut *connection).await?.try_get(0)?;
-    for (chunk, places) in overlay.places().chunks(sql::MOST_ROWS).enumerate() {
-        let mut query = sqlx::query(sql::lookup(places.len()));
-        for Place { namespace, id, key } in places {
+    for (chunk, full_keys) in overlay.full_keys().chunks(sql::MAX_ROWS).enumerate() {
+        let mut query = sqlx::query(sql::lookup(full_keys.len()));
+        for FullKey { namespace, id, key } in full_keys {
             query = query.bind(namespace.as_bytes()).bind(id.as_bytes()).bind(*key);
         }
         for row in query.fetch_all(&mut *connection).await? {
-            let within: i64 = row.try_get(0)?;
-            let slot = chunk * sql::MOST_ROWS + usize::try_from(within).map_err(CorruptRow::because)?;
-            overlay.know(slot, key_row(&row)?);
+            let offset: i64 = row.try_get(0)?;
+            let slot = chunk * sql::MAX_ROWS + usize::try_from(offset).map_err(CorruptRow::because)?;
+            overlay.set_row(slot, key_row(&row)?);
         }
     }
     Ok(last)
@@ -177,16 +177,16 @@ async fn load(connection: &mut SqliteConnection, overlay: &mut Overlay<'_>) -> R
 async fn write(connection: &mut SqliteConnection, changes: Vec<Pending<'_>>) -> Result<(), sqlx::Error> {
     let (gone, kept): (Vec<_>, Vec<_>) =
         changes.into_iter().partition(|pending| pending.change == Change::Remove);
-    for chunk in kept.chunks(sql::MOST_ROWS) {
+    for chunk in kept.chunks(sql::MAX_ROWS) {
         let mut query = sqlx::query(sql::upsert(chunk.len()));
         for pending in chunk {
             query = bind_row(query, pending);
         }
         query.execute(&mut *connection).await?;
     }
-    for chunk in gone.chunks(sql::MOST_ROWS) {
+    for chunk in gone.chunks(sql::MAX_ROWS) {
         let mut query = sqlx::query(sql::remove(chunk.len()));
-        for Pending { place: Place { namespace, id, key }, .. } in chunk {
+        for Pending { full_key: FullKey { namespace, id, key }, .. } in chunk {
             query = query.bind(namespace.as_bytes()).bind(id.as_bytes()).bind(*key);
         }
         query.execute(&mut *connection).await?;
@@ -194,12 +194,12 @@ async fn write(connection: &mut SqliteConnection, changes: Vec<Pending<'_>>) -> 
     Ok(())
 }
 
-/// Does a Delete by range, prefix or all within the database, by the rules of [`prism_contract::keyvalue::row`]: a record
-/// may hold more items than fit in memory. Only what is live goes, so what was dead keeps its tombstone.
+/// Executes a Delete by range, prefix or all within the database, since a record may have more items than fit in memory.
+/// The rules are those of [`prism_contract::keyvalue::row`]. Only live items are deleted, so existing tombstones stay.
 async fn delete_span(connection: &mut SqliteConnection, delete: &Delete) -> Result<u64, sqlx::Error> {
     let bounds = delete.predicate.bounds();
     let statements = [
-        // First those that must leave a tombstone, then the others, which only a Delete without a token has.
+        // First the items that must leave a tombstone, then the others, which exist only for a Delete without a token.
         Some(sql::insert_tombstones(bounds.end.is_some())),
         (delete.token == 0).then(|| sql::delete_without_tombstone(bounds.end.is_some())),
     ];
@@ -220,8 +220,8 @@ async fn delete_span(connection: &mut SqliteConnection, delete: &Delete) -> Resu
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// Binds a row in the order of [`sql::upsert`].
-fn bind_row(query: Query, Pending { place, change }: &Pending<'_>) -> Query {
-    let Place { namespace, id, key } = place;
+fn bind_row(query: Query, Pending { full_key, change }: &Pending<'_>) -> Query {
+    let FullKey { namespace, id, key } = full_key;
     let query = query.bind(namespace.as_bytes()).bind(id.as_bytes()).bind(*key);
     let (row, content_type, compression, value): (&KeyRow, &str, i32, &[u8]) = match change {
         Change::Item(row, item) => (row, &item.content_type, item.compression, &item.value),
@@ -240,14 +240,14 @@ fn bind_row(query: Query, Pending { place, change }: &Pending<'_>) -> Query {
         .bind(value)
 }
 
-/// A row as [`sql::lookup`] answers it, after its number.
+/// A row of [`sql::lookup`], after its number.
 fn key_row(row: &SqliteRow) -> Result<KeyRow, sqlx::Error> {
     Ok(KeyRow {
         version: row.try_get(1)?,
         token: row.try_get(2)?,
-        created_at: moment(row, 3)?,
-        updated_at: moment(row, 4)?,
-        expires_at: optional_moment(row, 5)?,
-        deleted_at: optional_moment(row, 6)?,
+        created_at: timestamp(row, 3)?,
+        updated_at: timestamp(row, 4)?,
+        expires_at: optional_timestamp(row, 5)?,
+        deleted_at: optional_timestamp(row, 6)?,
     })
 }

@@ -1,4 +1,4 @@
-//! From SQLite's rows to the contract's types. What does not decode was not written by Prism: the store is damaged.
+//! Decodes SQLite rows into the contract's types. A row that does not decode was not written by Prism: it is corrupt.
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
@@ -8,13 +8,13 @@ use sqlx::sqlite::SqliteRow;
 
 use crate::engine::CorruptRow;
 
-/// A time that is always there.
-pub(in crate::sqlite) fn moment(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
+/// A timestamp that is never NULL.
+pub(in crate::sqlite) fn timestamp(row: &SqliteRow, column: usize) -> Result<Timestamp, sqlx::Error> {
     Timestamp::from_micros(row.try_get(column)?).map_err(CorruptRow::because)
 }
 
-/// A time that may be NULL.
-pub(in crate::sqlite) fn optional_moment(
+/// A timestamp that may be NULL.
+pub(in crate::sqlite) fn optional_timestamp(
     row: &SqliteRow,
     column: usize,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
@@ -22,7 +22,7 @@ pub(in crate::sqlite) fn optional_moment(
     micros.map(Timestamp::from_micros).transpose().map_err(CorruptRow::because)
 }
 
-/// The column of an item's value, where its row begins with the item.
+/// The column of an item's value, in a row that begins with the item.
 pub(in crate::sqlite) const VALUE: usize = 8;
 
 /// An item, in the order of [`super::sql::ITEM_COLUMNS`] and the value, from the column `first` on.
@@ -33,9 +33,9 @@ pub(in crate::sqlite) fn item(row: &SqliteRow, first: usize) -> Result<Item, sql
         compression: row.try_get(first + 2)?,
         version: row.try_get(first + 3)?,
         priority_token: row.try_get(first + 4)?,
-        created_at: moment(row, first + 5)?,
-        updated_at: moment(row, first + 6)?,
-        expires_at: optional_moment(row, first + 7)?,
+        created_at: timestamp(row, first + 5)?,
+        updated_at: timestamp(row, first + 6)?,
+        expires_at: optional_timestamp(row, first + 7)?,
         value: Bytes::from(row.try_get::<Vec<u8>, _>(first + VALUE)?),
     })
 }

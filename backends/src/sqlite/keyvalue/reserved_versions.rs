@@ -1,48 +1,48 @@
-//! Versions that were drawn from the database's counter ahead of the writes that they are for, so that a write changes no row
-//! but its items'.
+//! The reserved version range: versions drawn from the database's counter in advance, so that a write changes only the rows
+//! of its items.
 //!
-//! They are good for as long as the counter stands where drawing them left it: then no process has drawn
-//! since, and each is higher than any version that was given to an item (VER-1). Who finds the counter elsewhere draws anew.
-//! What is left is put back when the store is closed; where its process is killed, nothing ever has those versions (VER-2).
+//! The range is valid while the counter has the value that drawing it left: then no process has drawn since, and each
+//! version is higher than any used version (VER-1). If the counter differs, new versions are drawn. Unused versions are
+//! returned when the store is closed; if its process is killed, they are never used (VER-2).
 
-/// Most versions that are drawn ahead.
-const MOST: i64 = 1_024;
+/// Maximum versions that are drawn in advance.
+const MAX_AHEAD: i64 = 1_024;
 
-/// The versions that a writer has drawn.
+/// The reserved range of a writer.
 #[derive(Debug, Default)]
 pub(in crate::sqlite) struct ReservedVersions {
     held: Option<Held>,
-    /// How many versions were given to items: it draws no more ahead, so that the numbers of a small store stay small.
+    /// Number of versions used so far: no more are drawn in advance, so that the versions of a small store stay small.
     given: i64,
 }
 
-/// Versions that may still be good.
+/// A range that may still be valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sqlite) struct Held {
-    /// The version before the first that can be given.
+    /// The version before the first unused one.
     pub(in crate::sqlite) before: i64,
-    /// The last that can be given, where the counter stood.
+    /// The last version of the range, the counter's value after drawing it.
     pub(in crate::sqlite) last: i64,
 }
 
-/// What a transaction drew and gave; of use once it is committed.
+/// The versions drawn and used by a transaction; takes effect once it is committed.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::sqlite) struct Drawn {
-    /// How many versions it gave to items.
+    /// Number of versions used.
     pub(in crate::sqlite) given: i64,
-    /// The last of them, or the one before those that it could have given.
+    /// The last version used, or the one before the first unused one.
     pub(in crate::sqlite) before: i64,
-    /// Where it left the counter.
+    /// The counter's value afterwards.
     pub(in crate::sqlite) last: i64,
 }
 
 impl ReservedVersions {
-    /// Versions for `count` items, if there are as many.
+    /// The range, if it has at least `count` versions.
     pub(in crate::sqlite) fn with(&self, count: i64) -> Option<Held> {
         self.held.filter(|held| held.last - held.before >= count)
     }
 
-    /// The version before those that can be given where the counter stands at `last`.
+    /// The version before the next one to use, if the counter's value is `last`.
     pub(in crate::sqlite) fn before(&self, last: i64) -> i64 {
         match self.held {
             Some(held) if held.last == last => held.before,
@@ -50,23 +50,23 @@ impl ReservedVersions {
         }
     }
 
-    /// What is left.
+    /// The unused rest of the range.
     pub(in crate::sqlite) fn left(&self) -> Option<Held> {
         self.with(1)
     }
 
-    /// How many versions to draw ahead, beside those that are needed.
+    /// Number of versions to draw in advance, in addition to those needed.
     pub(in crate::sqlite) fn ahead(&self) -> i64 {
-        self.given.min(MOST)
+        self.given.min(MAX_AHEAD)
     }
 
-    /// A transaction was committed.
+    /// Sets the range after a commit.
     pub(in crate::sqlite) fn put_back(&mut self, Drawn { given, before, last }: Drawn) {
         self.held = Some(Held { before, last });
         self.given = self.given.saturating_add(given);
     }
 
-    /// A transaction begins: until it is committed, it is not known which of the versions are still to be given.
+    /// Clears the range at the beginning of a transaction: until its commit it is not known which versions are unused.
     pub(in crate::sqlite) fn take_out(&mut self) {
         self.held = None;
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_range_gives_what_it_has_and_only_where_the_counter_stands_as_it_left_it() {
+    fn a_reserved_range_is_used_up_and_valid_only_for_its_counter_value() {
         let mut reserved_versions = ReservedVersions::default();
         assert_eq!((reserved_versions.with(1), reserved_versions.before(7)), (None, 7));
         reserved_versions.put_back(Drawn { given: 3, before: 10, last: 14 });
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_drawn_ahead_than_was_given() {
+    fn no_more_versions_are_drawn_in_advance_than_were_used() {
         let mut reserved_versions = ReservedVersions::default();
         assert_eq!(reserved_versions.ahead(), 0);
         reserved_versions.put_back(Drawn { given: 3, before: 3, last: 3 });
         assert_eq!(reserved_versions.ahead(), 3);
         reserved_versions.put_back(Drawn { given: i64::MAX, before: 3, last: 3 });
-        assert_eq!(reserved_versions.ahead(), MOST);
+        assert_eq!(reserved_versions.ahead(), MAX_AHEAD);
     }
 }

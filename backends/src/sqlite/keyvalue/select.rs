@@ -1,4 +1,4 @@
-//! Reading a page: one SELECT, whose rows are taken until the page is full.
+//! Reads pages, each by one SELECT, whose rows are read until the page is full.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,35 +11,35 @@ use sqlx::{Row, ValueRef};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::decode;
-use super::sql::{self, Of, PageShape, Values};
-use crate::engine::{BatchReader, CorruptRow, Job, Lease, ReadOutcome, ReadPool, Right};
-use crate::keyvalue::{BatchedRead, Filling, Fit, Keys, PagePlace, PageQuery};
+use super::sql::{self, PageShape, Values};
+use crate::engine::{BatchReader, CorruptRow, Job, Lease, ReadOutcome, ReadPermit, ReadPool};
+use crate::keyvalue::{BatchedRead, Fit, Keys, PageBuilder, PageQuery, Scope};
 use crate::sqlite::Options;
 use crate::sqlite::engine::{Code, Connections, Reader, code, discard, translate};
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
-/// Up to this many rows are read without prefetch, which would gain nothing.
+/// Up to this many rows are read without prefetch, which would not help.
 const FEW: usize = 16;
 
-/// Pages that are read without prefetch after one that had a large value.
+/// Number of pages read without prefetch after a page with a large value.
 const SLOW_PAGES: usize = 16;
 
-/// What reads of a store.
+/// The readers of a store.
 pub(in crate::sqlite) struct Readers {
     pool: ReadPool<Connections, Get>,
-    /// Pages that are still to be read without prefetch.
+    /// Remaining pages to read without prefetch.
     slow: AtomicUsize,
 }
 
 impl Readers {
-    /// On these connections.
+    /// Readers with these connections.
     pub(in crate::sqlite) fn new(connections: Arc<Connections>, options: &Options) -> Self {
         let pool = ReadPool::new(connections, options.readers, options.waiting_reads, options.read_wait);
         Self { pool, slow: AtomicUsize::new(0) }
     }
 
-    /// A page of a record: read at once where it is the only read, and otherwise as part of a batched read if it can be.
+    /// A page of a record: read at once if it is the only read, otherwise as part of a batched read if possible.
     pub(in crate::sqlite) async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
         match self.pool.batched(get).await? {
             ReadOutcome::Page(page) => Ok(page),
@@ -47,25 +47,25 @@ impl Readers {
         }
     }
 
-    /// Whether the database answers a read.
+    /// Checks that the database answers a read.
     pub(in crate::sqlite) async fn check(&self) -> Result<(), Error> {
         self.pool.source.check().await
     }
 
-    /// Waits for what is being read, then closes every connection.
+    /// Waits for running and waiting reads, then closes every connection.
     pub(in crate::sqlite) async fn close(&self) {
         self.pool.source.close_checks();
         self.pool.close().await;
         self.pool.source.close().await;
     }
 
-    /// Acquires a connection that prefetches little, or much; sheds the request if too many wait, or if it waits too long.
+    /// Acquires a connection, with or without prefetch; sheds the request if too many wait, or if it waits too long.
     async fn acquire(&self, namespace: &Namespace, prefetch: bool) -> Result<Lease<Connections>, Error> {
-        let right = self.pool.right(namespace).await?;
-        self.pool.source.lease(right, prefetch).await
+        let permit = self.pool.permit(namespace).await?;
+        self.pool.source.lease(permit, prefetch).await
     }
 
-    /// Whether a page is worth a try with prefetch: its values are probably small.
+    /// Whether to read a page with prefetch: its values are probably small.
     fn is_prefetch_worthwhile(&self) -> bool {
         self.slow.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
     }
@@ -93,8 +93,8 @@ impl Readers {
         Ok(EntryPage { entries, more })
     }
 
-    /// Takes rows until the page is full; answers them and whether there are more. Where many rows are asked for they come in
-    /// prefetch, which a large value among them ends: then the page is read again without it.
+    /// Reads rows until the page is full; returns them and whether there are more. Pages of many rows are read with
+    /// prefetch; if a large value is found, the page is read again without it.
     async fn fill<T>(
         &self,
         namespace: &Namespace,
@@ -112,15 +112,15 @@ impl Readers {
         let mut filled = fill(&mut lease, statement(query, values), selection, &decode, &weigh).await;
         if let Ok(None) = filled {
             self.slow.store(SLOW_PAGES, Ordering::Relaxed);
-            Connections::slow_down(&mut lease).await?;
+            Connections::switch_to_full(&mut lease).await?;
             filled = fill(&mut lease, statement(query, Values::All), selection, &decode, &weigh).await;
         }
         match filled {
-            Ok(Some(Page { taken, more, ended })) => {
+            Ok(Some(Page { items, more, ended })) => {
                 if ended {
                     lease.give_back();
                 }
-                Ok((taken, more))
+                Ok((items, more))
             }
             Ok(None) => Err(translate(CorruptRow::because("a value is NULL"))),
             Err(error) => {
@@ -131,15 +131,15 @@ impl Readers {
     }
 }
 
-/// A page as it was read.
+/// The result of reading a page.
 struct Page<T> {
-    taken: Vec<T>,
+    items: Vec<T>,
     more: bool,
-    /// Whether the statement has ended. One whose page was full by its bytes is left behind, and the lease stops it.
+    /// Whether the statement has ended. If the page was full by its bytes it has not, and dropping the lease interrupts it.
     ended: bool,
 }
 
-/// Reads a page; `None` if a value was not brought.
+/// Reads a page; `None` if a large value was omitted.
 async fn fill<T>(
     lease: &mut Lease<Connections>,
     query: Query,
@@ -147,28 +147,28 @@ async fn fill<T>(
     decode: impl Fn(&SqliteRow) -> Result<T, sqlx::Error>,
     weigh: impl Fn(&T) -> usize,
 ) -> Result<Option<Page<T>>, Error> {
-    let mut filling = Filling::new(selection.page);
+    let mut builder = PageBuilder::new(selection.page);
     let mut rows = query.fetch(lease.connection()?.connection());
     let mut count = 0;
     while let Some(row) = rows.try_next().await.map_err(translate)? {
-        // The statement's own limit is one row past the page's, so at that row it has ended; its value is of no use.
+        // The statement's LIMIT is one row past the page's, so at that row it has ended; the row's value is not needed.
         if count == selection.page.items() {
-            return Ok(Some(Page { taken: filling.into_taken(), more: true, ended: true }));
+            return Ok(Some(Page { items: builder.into_items(), more: true, ended: true }));
         }
         if row.try_get_raw(decode::VALUE).map_err(translate)?.is_null() {
             return Ok(None);
         }
-        let found = decode(&row).map_err(translate)?;
-        let weight = weigh(&found);
-        if filling.offer(found, weight) == Fit::Full {
-            return Ok(Some(Page { taken: filling.into_taken(), more: true, ended: false }));
+        let item = decode(&row).map_err(translate)?;
+        let weight = weigh(&item);
+        if builder.offer(item, weight) == Fit::Full {
+            return Ok(Some(Page { items: builder.into_items(), more: true, ended: false }));
         }
         count += 1;
     }
-    Ok(Some(Page { taken: filling.into_taken(), more: false, ended: true }))
+    Ok(Some(Page { items: builder.into_items(), more: false, ended: true }))
 }
 
-/// Reads for pending Gets, in one statement; interrupted if it passes over many dead rows.
+/// Executes a batched read, by one statement; interrupted if it passes over many dead rows.
 async fn read_for(reader: &mut Reader, batched_read: &mut BatchedRead) -> Result<(), sqlx::Error> {
     let spans = batched_read.spans();
     let count = spans.len();
@@ -191,13 +191,15 @@ async fn read_for(reader: &mut Reader, batched_read: &mut BatchedRead) -> Result
 }
 
 impl BatchReader<Get> for Connections {
-    async fn read_batch(self: Arc<Self>, gets: Vec<Job<Get>>, right: OwnedSemaphorePermit) {
+    async fn read_batch(self: Arc<Self>, gets: Vec<Job<Get>>, permit: OwnedSemaphorePermit) {
         let mut batch = BatchedRead::new(gets);
-        let Ok(mut lease) = self.lease(Right::Permit(right), true).await else { return batch.read_alone() };
+        let Ok(mut lease) = self.lease(ReadPermit::Reserved(permit), true).await else {
+            return batch.read_alone();
+        };
         let Ok(reader) = lease.connection() else { return batch.read_alone() };
         match read_for(reader, &mut batch).await {
             Ok(()) => {
-                // First, so that the callers' next requests find a free connection.
+                // Returned first, so that the callers' next requests find a free connection.
                 lease.give_back();
                 batch.finish();
             }
@@ -210,8 +212,8 @@ impl BatchReader<Get> for Connections {
     }
 }
 
-/// A batched read was interrupted. Gets that were read whole by then are answered; each of the others is read by a statement
-/// of the same bound, and one that goes beyond it as well is read alone, on a connection that its namespace waits for.
+/// Continues an interrupted batched read. Gets with complete rows are answered; each of the others is read by a separate
+/// statement with the same limit, and if that is interrupted too, alone, on a connection that its namespace waits for.
 async fn read_one_by_one(mut lease: Lease<Connections>, batch: BatchedRead) {
     let mut left = batch.interrupted().into_iter();
     for mut batch in left.by_ref() {
@@ -229,7 +231,7 @@ async fn read_one_by_one(mut lease: Lease<Connections>, batch: BatchedRead) {
     lease.give_back();
 }
 
-/// How many rows a page has at most.
+/// Maximum rows of a page.
 fn most_rows(query: &PageQuery<'_>) -> usize {
     let named = match &query.keys {
         Keys::Span(_) => usize::MAX,
@@ -240,18 +242,21 @@ fn most_rows(query: &PageQuery<'_>) -> usize {
 
 /// The statement that reads a page.
 fn statement(page: &PageQuery<'_>, values: Values) -> Query {
-    let (of, id, from) = match &page.place {
-        PagePlace::Record(id) => (Of::Record, *id, None),
-        PagePlace::Namespace { id, key } => (Of::Namespace, *id, Some(key)),
+    let (scope, id, from) = match &page.scope {
+        Scope::Record(id) => (sql::Scope::Record, *id, None),
+        Scope::Namespace { id, key } => (sql::Scope::Namespace, *id, Some(key)),
     };
     let keys = match &page.keys {
         Keys::Span(span) if span.end.is_some() => sql::Keys::Between,
         Keys::Span(_) => sql::Keys::From,
         Keys::Named(keys) => sql::Keys::named(keys.len()),
     };
-    let shape = PageShape { of, keys, reverse: page.is_reverse(), values };
-    let query =
-        sqlx::query(shape.text()).bind(page.namespace).bind(id).bind(page.now.as_micros()).bind(page.rows());
+    let shape = PageShape { scope, keys, reverse: page.is_reverse(), values };
+    let query = sqlx::query(shape.statement())
+        .bind(page.namespace)
+        .bind(id)
+        .bind(page.now.as_micros())
+        .bind(page.rows());
     let query = from.into_iter().fold(query, |query, key| query.bind(key.as_ref()));
     match &page.keys {
         Keys::Span(span) => {
@@ -283,13 +288,13 @@ mod tests {
         Namespace::new("n").unwrap()
     }
 
-    /// Readers of nothing.
+    /// Readers of an empty in-memory database.
     async fn idle(options: &Options) -> Readers {
         let file = NamedTempFile::new().unwrap();
         let files = Arc::new(Files::of(file.path()).unwrap());
         let memory = SqliteConnectOptions::new().in_memory(true);
         let connections = Connections::open(memory, SCHEMA.read, files).await.unwrap();
-        // A connection that is opened later would find the file gone.
+        // A connection opened later checks that the file exists.
         std::mem::forget(file);
         Readers::new(Arc::new(connections), options)
     }
@@ -299,12 +304,12 @@ mod tests {
         Readers::new(open(options, &SCHEMA).await.unwrap().connections, options)
     }
 
-    /// Counts for ever, and finds nothing.
+    /// A statement that never ends and returns no row.
     const ENDLESS: &str =
         "WITH RECURSIVE n (x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT x FROM n WHERE x < 0";
 
     #[tokio::test]
-    async fn reads_beyond_those_that_may_wait_are_shed() {
+    async fn reads_beyond_the_queue_length_are_shed() {
         let mut options = Options::new(Path::new("unused"));
         (options.readers, options.waiting_reads) = (1, 1);
         let readers = idle(&options).await;
@@ -349,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_abandoned_read_is_stopped_and_its_connection_serves_the_next() {
+    async fn an_abandoned_read_is_interrupted_and_its_connection_serves_the_next() {
         let mut options = Options::new(Path::new("unused"));
         options.readers = 1;
         let readers = idle(&options).await;
@@ -360,13 +365,13 @@ mod tests {
         }
         drop(lease);
         let next = timeout(Duration::from_mins(1), readers.acquire(&namespace(), false)).await;
-        let mut lease = next.expect("the statement was not stopped").unwrap();
+        let mut lease = next.expect("the statement was not interrupted").unwrap();
         assert_eq!(number(lease.connection().unwrap().connection(), "SELECT 1").await.unwrap(), 1);
         lease.give_back();
     }
 
     #[tokio::test]
-    async fn a_batched_read_that_passes_over_too_many_rows_is_interrupted_and_its_connection_is_whole() {
+    async fn a_batched_read_over_too_many_rows_is_interrupted_and_its_connection_is_usable() {
         let mut options = Options::new(Path::new("unused"));
         options.readers = 1;
         let readers = idle(&options).await;
@@ -392,7 +397,7 @@ mod tests {
         readers.close().await;
     }
 
-    /// Readers of a record of 60 items, of which the one numbered 40 is large.
+    /// Readers of a record of 60 items, of which number 40 is large.
     async fn readers(path: &Path) -> Readers {
         let options = Options::new(path);
         let mut opened = open(&options, &SCHEMA).await.unwrap();
@@ -423,7 +428,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_large_value_on_a_page_and_not_past_it_slows_the_pages_after_it() {
+    async fn a_large_value_on_a_page_but_not_past_it_disables_prefetch_for_the_next_pages() {
         let folder = tempfile::tempdir().unwrap();
         let readers = readers(&folder.path().join("prism.db")).await;
         assert_eq!(readers.get_alone(&first(40)).await.unwrap().items.len(), 40);

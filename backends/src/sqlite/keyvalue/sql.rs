@@ -1,7 +1,7 @@
-//! The text of every statement, in few fixed shapes, so that each is prepared once per connection.
+//! The statements, in few fixed shapes, so that each is prepared once per connection.
 //!
-//! Statements over many rows come in [`SIZES`]; a list that falls between two sizes is padded. SQLite takes a parameter that
-//! that is not bound for NULL, and every statement here passes over rows of NULLs, so padding costs no binding.
+//! Statements over many rows exist in [`SIZES`]; a list between two sizes is padded. In SQLite an unbound parameter is
+//! NULL, and every statement skips rows of NULLs, so padding needs no binding.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -9,33 +9,33 @@ use std::sync::LazyLock;
 
 use crate::keyvalue::{ROWS, SPANS};
 
-/// How many rows the statements over many rows speak of.
+/// The row counts of statements over many rows.
 pub(in crate::sqlite) const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
 
-/// Most rows of one statement.
-pub(in crate::sqlite) const MOST_ROWS: usize = SIZES[SIZES.len() - 1];
+/// Maximum rows of one statement.
+pub(in crate::sqlite) const MAX_ROWS: usize = SIZES[SIZES.len() - 1];
 
-/// The texts of a statement, one for each size.
+/// A statement in each size.
 struct Sized([String; SIZES.len()]);
 
 impl Sized {
-    fn new(text: impl Fn(usize) -> String) -> Self {
-        Self(SIZES.map(text))
+    fn new(statement: impl Fn(usize) -> String) -> Self {
+        Self(SIZES.map(statement))
     }
 
-    fn with_room_for(&self, rows: usize) -> &str {
-        &self.0[with_room_for(rows)]
+    fn for_rows(&self, rows: usize) -> &str {
+        &self.0[size_index(rows)]
     }
 }
 
-/// Which of [`SIZES`] is the least with room for `rows`, which are at most [`MOST_ROWS`].
-pub(in crate::sqlite) fn with_room_for(rows: usize) -> usize {
+/// The index of the smallest of [`SIZES`] for `rows`, at most [`MAX_ROWS`].
+pub(in crate::sqlite) fn size_index(rows: usize) -> usize {
     SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1)
 }
 
-/// The rows of `size` places, each with its number; three parameters a place.
+/// The rows of `size` keys, each with the number of its key; three parameters per key.
 pub(in crate::sqlite) fn lookup(rows: usize) -> &'static str {
-    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+    static STATEMENTS: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
             format!(
                 "WITH wanted (number, namespace, id, key) AS (VALUES {}) \
@@ -45,12 +45,12 @@ pub(in crate::sqlite) fn lookup(rows: usize) -> &'static str {
             )
         })
     });
-    TEXT.with_room_for(rows)
+    STATEMENTS.for_rows(rows)
 }
 
-/// Writes `size` rows, each over what stood there; twelve parameters a row.
+/// Inserts or replaces `size` rows; twelve parameters per row.
 pub(in crate::sqlite) fn upsert(rows: usize) -> &'static str {
-    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+    static STATEMENTS: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
             format!(
                 "INSERT INTO items (namespace, id, key, content_type, compression, version, token, \
@@ -64,27 +64,27 @@ pub(in crate::sqlite) fn upsert(rows: usize) -> &'static str {
             )
         })
     });
-    TEXT.with_room_for(rows)
+    STATEMENTS.for_rows(rows)
 }
 
-/// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`], and draws
-/// versions from the counter, which it answers; the items have the first of them. Parameters: how many versions to draw, where
-/// the counter must stand for the reserved range to be valid, the version before that (NULLs where nothing is reserved), then
-/// eight an item. The retention is in microseconds; it is part of the text because a list that is padded can have nothing
-/// bound after it.
+/// Puts `size` items without preconditions and tokens, by the rules of [`prism_contract::keyvalue::row::put`]. Draws
+/// versions from the counter, returns its new value, and gives the first of them to the items. Parameters: number of
+/// versions to draw; the counter's value for which the reserved range is valid, and the version before the range (NULLs if
+/// nothing is reserved); then eight per item. The retention is in microseconds; it is a literal, because nothing can be
+/// bound after a padded list.
 pub(in crate::sqlite) fn put_drawing(size: usize, retention: i64) -> String {
     let rows = put_rows(size, "(SELECT last FROM versions) - ?1", "", retention);
     format!("UPDATE versions SET last = ? + iif(last = ?, ?, last) RETURNING last; {rows}")
 }
 
-/// The same with versions that were drawn before, or nothing at all if the counter has moved since. Parameters: the version
-/// before that of the first item, where the counter must stand, then eight an item.
+/// The same with reserved versions; writes nothing if the counter has changed since. Parameters: the version before the
+/// first item's, the counter's required value, then eight per item.
 pub(in crate::sqlite) fn put_reserved(size: usize, retention: i64) -> String {
-    let rows = put_rows(size, "before", "stock CROSS JOIN ", retention);
-    format!("WITH stock (before) AS (SELECT ? FROM versions WHERE last = ?) {rows}")
+    let rows = put_rows(size, "before", "reserved CROSS JOIN ", retention);
+    format!("WITH reserved (before) AS (SELECT ? FROM versions WHERE last = ?) {rows}")
 }
 
-/// Puts items whose versions are those after `before`.
+/// Puts items, with the versions that follow `before`.
 fn put_rows(size: usize, before: &str, from: &str, retention: i64) -> String {
     let now = "excluded.updated_at";
     let live =
@@ -108,59 +108,60 @@ fn put_rows(size: usize, before: &str, from: &str, retention: i64) -> String {
     )
 }
 
-/// Removes the rows of `size` places; three parameters a place.
+/// Removes the rows of `size` keys; three parameters per key.
 pub(in crate::sqlite) fn remove(rows: usize) -> &'static str {
-    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+    static STATEMENTS: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
-            let places = list(size, |_| "(?, ?, ?)".to_owned());
-            format!("DELETE FROM items WHERE (namespace, id, key) IN (VALUES {places})")
+            let keys = list(size, |_| "(?, ?, ?)".to_owned());
+            format!("DELETE FROM items WHERE (namespace, id, key) IN (VALUES {keys})")
         })
     });
-    TEXT.with_room_for(rows)
+    STATEMENTS.for_rows(rows)
 }
 
-/// What is live, with the moment in parameter 3.
+/// The condition of a live row, with the time in parameter 3.
 const LIVE: &str = "deleted_at IS NULL AND (expires_at IS NULL OR expires_at > ?3)";
 
-/// Turns a span's live items into tombstones where a token must be remembered (TOK-4): parameters namespace, id, now, token,
-/// start and, if it has one, end.
-pub(in crate::sqlite) fn insert_tombstones(ends: bool) -> &'static str {
-    static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
-        [false, true].map(|ends| {
+/// Turns a span's live items into tombstones if a token must be kept (TOK-4). Parameters: namespace, id, now, token, start
+/// and, if it has one, end.
+pub(in crate::sqlite) fn insert_tombstones(has_end: bool) -> &'static str {
+    static STATEMENTS: LazyLock<[String; 2]> = LazyLock::new(|| {
+        [false, true].map(|has_end| {
             format!(
                 "UPDATE items SET token = max(token, ?4), deleted_at = ?3, expires_at = NULL, content_type = '', \
                  compression = 0, value = x'' WHERE {} AND {LIVE} AND max(token, ?4) > 0 \
                  AND (?4 = 0 OR token < ?4)",
-                span(ends)
+                span(has_end)
             )
         })
     });
-    &TEXT[usize::from(ends)]
+    &STATEMENTS[usize::from(has_end)]
 }
 
-/// Removes a span's live items that never saw a token: parameters as for [`insert_tombstones`].
-pub(in crate::sqlite) fn delete_without_tombstone(ends: bool) -> &'static str {
-    static TEXT: LazyLock<[String; 2]> = LazyLock::new(|| {
-        [false, true].map(|ends| format!("DELETE FROM items WHERE {} AND {LIVE} AND token = 0", span(ends)))
+/// Removes a span's live items without a token. Parameters as for [`insert_tombstones`].
+pub(in crate::sqlite) fn delete_without_tombstone(has_end: bool) -> &'static str {
+    static STATEMENTS: LazyLock<[String; 2]> = LazyLock::new(|| {
+        [false, true]
+            .map(|has_end| format!("DELETE FROM items WHERE {} AND {LIVE} AND token = 0", span(has_end)))
     });
-    &TEXT[usize::from(ends)]
+    &STATEMENTS[usize::from(has_end)]
 }
 
-fn span(ends: bool) -> String {
-    let end = if ends { " AND key < ?6" } else { "" };
+fn span(has_end: bool) -> String {
+    let end = if has_end { " AND key < ?6" } else { "" };
     format!("namespace = ?1 AND id = ?2 AND key >= ?5{end}")
 }
 
-/// What reads answer of an item; a read without values answers an empty one instead of the last.
+/// The columns of an item, except its value; a read without values returns an empty one.
 pub(in crate::sqlite) const ITEM_COLUMNS: &str =
     "key, content_type, compression, version, token, created_at, updated_at, expires_at";
 
-const _: () = assert!(SPANS <= MOST_ROWS);
+const _: () = assert!(SPANS <= MAX_ROWS);
 
-/// Reads spans of several records, each up to one row more than [`ROWS`], with the number of the span before the columns of
-/// an item; parameters namespace, id, start, end and moment of each. The order is that of the spans, and of each one's keys.
+/// Reads spans of several records, each up to one row more than [`ROWS`]: the number of the span, then the columns of an
+/// item. Parameters per span: namespace, id, start, end and time. Rows are ordered by span, then by key.
 pub(in crate::sqlite) fn batched_read(spans: usize) -> &'static str {
-    static TEXT: LazyLock<Sized> = LazyLock::new(|| {
+    static STATEMENTS: LazyLock<Sized> = LazyLock::new(|| {
         Sized::new(|size| {
             let arms = (0..size).map(|number| {
                 format!(
@@ -173,51 +174,52 @@ pub(in crate::sqlite) fn batched_read(spans: usize) -> &'static str {
             arms.collect::<Vec<_>>().join(" UNION ALL ")
         })
     });
-    TEXT.with_room_for(spans)
+    STATEMENTS.for_rows(spans)
 }
 
-/// The most keys a statement can be asked for by name: a padded list has room for a whole `match_keys`.
+/// The lengths of padded key lists: the largest has room for a whole `match_keys`.
 const KEY_LISTS: [usize; 5] = [1, 8, 64, 256, 1_024];
 
 /// The shape of a page's statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::sqlite) struct PageShape {
-    pub(in crate::sqlite) of: Of,
+    pub(in crate::sqlite) scope: Scope,
     pub(in crate::sqlite) keys: Keys,
     pub(in crate::sqlite) reverse: bool,
     pub(in crate::sqlite) values: Values,
 }
 
-/// Which values a page's statement brings.
+/// The values that a page's statement returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::sqlite) enum Values {
     /// None: keys only.
     None,
-    /// Those of up to [`SMALL`] bytes; NULL for each that is larger.
+    /// Values of up to [`SMALL`] bytes; NULL instead of a larger one.
     Small,
+    /// All values.
     All,
 }
 
-/// What a small value has at most, in bytes.
+/// Maximum length of a small value, in bytes.
 pub(in crate::sqlite) const SMALL: usize = 16 << 10;
 
-/// What a page is read from.
+/// The scope of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::sqlite) enum Of {
+pub(in crate::sqlite) enum Scope {
     /// One record: parameters namespace, id, now, limit, then the keys'.
     Record,
     /// A namespace, from a position: parameters namespace, id, now, limit, key, then the keys'.
     Namespace,
 }
 
-/// Which keys a page is read from.
+/// The keys of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::sqlite) enum Keys {
-    /// From a start, to the last: parameter start.
+    /// From a start to the last key: parameter start.
     From,
     /// From a start to an end: parameters start and end.
     Between,
-    /// A list, padded to this length by NULLs: its keys as parameters.
+    /// A list, padded to this length with NULLs: its keys as parameters.
     Named(usize),
 }
 
@@ -234,29 +236,29 @@ impl Keys {
 }
 
 impl PageShape {
-    /// Every shape there is.
+    /// All shapes.
     pub(in crate::sqlite) fn all() -> impl Iterator<Item = Self> {
         let switches = [false, true]
             .map(|reverse| [Values::None, Values::Small, Values::All].map(|values| (reverse, values)))
             .concat();
-        [Of::Record, Of::Namespace].into_iter().flat_map(move |of| {
+        [Scope::Record, Scope::Namespace].into_iter().flat_map(move |scope| {
             let switches = switches.clone();
             Keys::all().flat_map(move |keys| {
-                let shape = move |(reverse, values)| Self { of, keys, reverse, values };
+                let shape = move |(reverse, values)| Self { scope, keys, reverse, values };
                 switches.clone().into_iter().map(shape)
             })
         })
     }
 
     /// The statement.
-    pub(in crate::sqlite) fn text(self) -> &'static str {
-        static TEXTS: LazyLock<HashMap<PageShape, String>> =
+    pub(in crate::sqlite) fn statement(self) -> &'static str {
+        static STATEMENTS: LazyLock<HashMap<PageShape, String>> =
             LazyLock::new(|| PageShape::all().map(|shape| (shape, shape.write())).collect());
-        &TEXTS[&self]
+        &STATEMENTS[&self]
     }
 
-    /// The limit is an expression on purpose: SQLite plans by the value of a bare `LIMIT ?`, and so prepares the statement
-    /// anew whenever another is bound, which costs more than reading an item.
+    /// The limit is an expression on purpose: SQLite plans by the value of a bare `LIMIT ?`, and so re-prepares the
+    /// statement whenever another value is bound, which costs more than reading an item.
     fn write(self) -> String {
         let value = match self.values {
             Values::None => "x''".to_owned(),
@@ -264,30 +266,30 @@ impl PageShape {
             Values::Small => format!("CASE WHEN length(value) <= {SMALL} THEN value END"),
             Values::All => "value".to_owned(),
         };
-        let (id, place, order, first) = match self.of {
-            Of::Record => ("", "id = ?2", "key", 5),
-            Of::Namespace if self.reverse => (", id", "(id, key) < (?2, ?5)", "id {}, key", 6),
-            Of::Namespace => (", id", "(id, key) >= (?2, ?5)", "id {}, key", 6),
+        let (id, scope, order, first) = match self.scope {
+            Scope::Record => ("", "id = ?2", "key", 5),
+            Scope::Namespace if self.reverse => (", id", "(id, key) < (?2, ?5)", "id {}, key", 6),
+            Scope::Namespace => (", id", "(id, key) >= (?2, ?5)", "id {}, key", 6),
         };
         let keys = match self.keys {
             Keys::From => format!("key >= ?{first}"),
             Keys::Between => format!("key >= ?{first} AND key < ?{}", first + 1),
             Keys::Named(size) => format!("key IN ({})", list(size, |n| format!("?{}", first + n))),
         };
-        let way = if self.reverse { "DESC" } else { "ASC" };
-        let order = order.replace("{}", way);
+        let direction = if self.reverse { "DESC" } else { "ASC" };
+        let order = order.replace("{}", direction);
         format!(
-            "SELECT {ITEM_COLUMNS}, {value}{id} FROM items WHERE namespace = ?1 AND {place} AND {keys} \
-             AND {LIVE} ORDER BY {order} {way} LIMIT ?4 + 0"
+            "SELECT {ITEM_COLUMNS}, {value}{id} FROM items WHERE namespace = ?1 AND {scope} AND {keys} \
+             AND {LIVE} ORDER BY {order} {direction} LIMIT ?4 + 0"
         )
     }
 }
 
-/// `size` things, numbered from 0, with commas between them.
-fn list(size: usize, thing: impl Fn(usize) -> String) -> String {
-    (0..size).fold(String::new(), |mut text, number| {
+/// `size` elements, numbered from 0, separated by commas.
+fn list(size: usize, element: impl Fn(usize) -> String) -> String {
+    (0..size).fold(String::new(), |mut list, number| {
         let comma = if number == 0 { "" } else { ", " };
-        let _ = write!(text, "{comma}{}", thing(number));
-        text
+        let _ = write!(list, "{comma}{}", element(number));
+        list
     })
 }

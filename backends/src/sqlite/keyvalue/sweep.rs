@@ -1,14 +1,14 @@
-//! Sweeping: dropping what is expired or forgotten, a bounded amount at a time.
+//! Sweeping: removal of expired items and of tombstones past their retention, a bounded number at a time.
 
 use std::time::Duration;
 
 use prism_contract::{Swept, Timestamp};
 use sqlx::{Row, SqliteConnection};
 
-/// Most rows of each kind that one sweep looks at. It holds the writer for some milliseconds.
+/// Maximum rows of each kind per sweep, which occupies the writer for some milliseconds.
 const BOUND: i64 = 1_000;
 
-/// The first expired rows, in the order of the index for them.
+/// The first expired rows, in index order.
 macro_rules! first_expired {
     () => {
         "(namespace, id, key) IN (SELECT namespace, id, key FROM items \
@@ -16,19 +16,19 @@ macro_rules! first_expired {
     };
 }
 
-/// Expired items without a token, or with one that is forgotten.
+/// Removes expired items without a token, or with a token past its retention.
 const DROP_EXPIRED: &str =
     concat!("DELETE FROM items WHERE (token = 0 OR expires_at <= ?2) AND ", first_expired!());
 
-/// Expired items whose token must be remembered become tombstones, dead since they expired. That changes nothing for a
-/// clock at or past the sweep's, and a clock that is behind sees no item without its value.
+/// Turns expired items whose token must be kept into tombstones, deleted at their expiry. For a request with a later `now`
+/// nothing changes, and one with an earlier `now` sees no item without its value.
 const EXPIRED_TO_TOMBSTONES: &str = concat!(
     "UPDATE items SET deleted_at = expires_at, expires_at = NULL, content_type = '', compression = 0, value = x'' \
      WHERE token > 0 AND ",
     first_expired!()
 );
 
-/// Tombstones past their retention.
+/// Removes tombstones past their retention.
 const DROP_TOMBSTONES: &str = "DELETE FROM items WHERE (namespace, id, key) IN (SELECT namespace, id, key \
      FROM items WHERE deleted_at IS NOT NULL AND deleted_at <= ?2 ORDER BY deleted_at LIMIT ?3)";
 
@@ -41,7 +41,7 @@ const IS_MORE: &str = "SELECT EXISTS (SELECT 1 FROM items WHERE expires_at IS NO
 pub(in crate::sqlite) const STATEMENTS: [&str; 4] =
     [DROP_EXPIRED, EXPIRED_TO_TOMBSTONES, DROP_TOMBSTONES, IS_MORE];
 
-/// Drops a bounded amount of what is dead at `now`, and nothing that is live (TTL-5).
+/// Removes a bounded number of rows that are dead at `now`, and no live item (TTL-5).
 pub(in crate::sqlite) async fn sweep(
     connection: &mut SqliteConnection,
     now: Timestamp,

@@ -1,5 +1,5 @@
-//! The fast path: Puts that need nothing read first. Where their versions are reserved, their transaction is one statement;
-//! else it is one text, which draws some. Either way the connection's thread is asked once.
+//! The fast path: unconditional Puts, which need no read first. With reserved versions, the transaction is one statement;
+//! otherwise it is one multi-statement string, which draws versions. Either way, the connection's thread is called once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,18 +10,18 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::reserved_versions::{Drawn, Held, ReservedVersions};
-use super::sql::{self, MOST_ROWS, SIZES};
+use super::sql::{self, MAX_ROWS, SIZES};
 use crate::keyvalue::{Answers, Request, subtractable_micros};
 
-/// The texts, by size.
-pub(in crate::sqlite) struct Texts {
+/// The statements, by size.
+pub(in crate::sqlite) struct Statements {
     reserved: [Arc<str>; SIZES.len()],
-    /// Also by whether a text begins the transaction and ends it.
+    /// Also by whether they begin and end the transaction.
     drawing: [[Arc<str>; 4]; SIZES.len()],
 }
 
-impl Texts {
-    /// The texts for a store whose tombstones are kept for `retention`.
+impl Statements {
+    /// The statements for a store with this retention of tombstones.
     pub(in crate::sqlite) fn new(retention: Duration) -> Self {
         let retention = subtractable_micros(retention);
         Self {
@@ -35,26 +35,26 @@ impl Texts {
     }
 
     fn reserved(&self, rows: usize) -> Arc<str> {
-        Arc::clone(&self.reserved[sql::with_room_for(rows)])
+        Arc::clone(&self.reserved[sql::size_index(rows)])
     }
 
     fn drawing(&self, rows: usize, begins: bool, ends: bool) -> Arc<str> {
-        Arc::clone(&self.drawing[sql::with_room_for(rows)][2 * usize::from(begins) + usize::from(ends)])
+        Arc::clone(&self.drawing[sql::size_index(rows)][2 * usize::from(begins) + usize::from(ends)])
     }
 }
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
-/// Puts that need nothing read first.
+/// Unconditional Puts.
 pub(in crate::sqlite) struct Unconditional<'a> {
     puts: Vec<&'a Put>,
-    /// Their items, in the order in which they are written, each with its Put.
+    /// Their items, in the order of writing, each with its Put.
     items: Vec<(&'a Put, &'a NewItem)>,
 }
 
 impl<'a> Unconditional<'a> {
-    /// `requests`, if they are such Puts: without preconditions, and without a token, so that each of their items is written,
-    /// whatever stood there (TOK-1).
+    /// `requests`, if they are Puts without preconditions and without a token, so that each item is written, whatever row
+    /// exists (TOK-1).
     pub(in crate::sqlite) fn of(requests: &[Request<'a>]) -> Option<Self> {
         let mut unconditional =
             Self { puts: Vec::with_capacity(requests.len()), items: Vec::with_capacity(requests.len()) };
@@ -70,39 +70,39 @@ impl<'a> Unconditional<'a> {
         (!unconditional.items.is_empty()).then_some(unconditional)
     }
 
-    /// Begins, writes and commits; an answer for each write. After an error the transaction may still be open.
+    /// Begins, writes and commits; returns an answer for each write. After an error the transaction may still be open.
     pub(in crate::sqlite) async fn commit(
         &self,
         connection: &mut SqliteConnection,
-        texts: &Texts,
+        statements: &Statements,
         reserved_versions: &mut ReservedVersions,
     ) -> Result<Answers, sqlx::Error> {
-        let versions = match self.commit_reserved(connection, texts, reserved_versions).await? {
+        let versions = match self.commit_reserved(connection, statements, reserved_versions).await? {
             Some(versions) => versions,
-            None => self.commit_drawing(connection, texts, reserved_versions).await?,
+            None => self.commit_drawing(connection, statements, reserved_versions).await?,
         };
         let mut results = versions.into_iter().map(|version| PutResult { applied: true, version });
         let answers = self.puts.iter().map(|put| Ok(results.by_ref().take(put.items.len()).collect()));
         Ok(Answers { puts: answers.collect(), deletes: Vec::new() })
     }
 
-    /// Writes with versions that were drawn before, in a statement that is its own transaction. `None`: there were too few, or
-    /// another process has drawn since, and nothing was written.
+    /// Writes with reserved versions, in one statement with an implicit transaction. `None`: there are too few, or another
+    /// process has drawn since, and nothing was written.
     async fn commit_reserved(
         &self,
         connection: &mut SqliteConnection,
-        texts: &Texts,
+        statements: &Statements,
         reserved_versions: &mut ReservedVersions,
     ) -> Result<Option<Vec<i64>>, sqlx::Error> {
         let count = count(&self.items);
         let Some(Held { before, last }) =
-            reserved_versions.with(count).filter(|_| self.items.len() <= MOST_ROWS)
+            reserved_versions.with(count).filter(|_| self.items.len() <= MAX_ROWS)
         else {
             return Ok(None);
         };
         reserved_versions.take_out();
-        let text = texts.reserved(self.items.len());
-        let query = bind(sqlx::query(AssertSqlSafe(text)).bind(before).bind(last), &self.items);
+        let statement = statements.reserved(self.items.len());
+        let query = bind(sqlx::query(AssertSqlSafe(statement)).bind(before).bind(last), &self.items);
         if query.execute(connection).await?.rows_affected() == 0 {
             return Ok(None);
         }
@@ -110,30 +110,30 @@ impl<'a> Unconditional<'a> {
         Ok(Some((before + 1..=before + count).collect()))
     }
 
-    /// Writes with the reserved versions, and with versions that are drawn, some of them for those who come next.
+    /// Writes with reserved and newly drawn versions, and draws some more in advance.
     async fn commit_drawing(
         &self,
         connection: &mut SqliteConnection,
-        texts: &Texts,
+        statements: &Statements,
         reserved_versions: &mut ReservedVersions,
     ) -> Result<Vec<i64>, sqlx::Error> {
         let mut held = reserved_versions.left();
         reserved_versions.take_out();
         let mut versions = Vec::with_capacity(self.items.len());
         let mut left = (0, 0);
-        let mut chunks = self.items.chunks(MOST_ROWS).peekable();
+        let mut chunks = self.items.chunks(MAX_ROWS).peekable();
         while let Some(chunk) = chunks.next() {
             let ends = chunks.peek().is_none();
-            let text = texts.drawing(chunk.len(), versions.is_empty(), ends);
+            let statement = statements.drawing(chunk.len(), versions.is_empty(), ends);
             let count = count(chunk);
             let drawn = if ends { count + reserved_versions.ahead() } else { count };
             let held = held.take();
-            let query = sqlx::query(AssertSqlSafe(text))
+            let query = sqlx::query(AssertSqlSafe(statement))
                 .bind(drawn)
                 .bind(held.map(|held| held.last))
                 .bind(held.map(|held| held.before));
             let query = bind(query, chunk);
-            // All rows, though there is one: fetching one row would stop the statements at it, before they commit.
+            // fetch_all, though there is one row: fetch_one would stop the statements at that row, before they commit.
             let rows = query.fetch_all(&mut *connection).await?;
             let last: i64 = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
             let before = last - drawn;
@@ -146,7 +146,7 @@ impl<'a> Unconditional<'a> {
     }
 }
 
-/// Binds items, eight parameters each.
+/// Binds items, eight parameters per item.
 fn bind(query: Query, items: &[(&Put, &NewItem)]) -> Query {
     items.iter().fold(query, |query, (put, item)| {
         query
@@ -161,7 +161,7 @@ fn bind(query: Query, items: &[(&Put, &NewItem)]) -> Query {
     })
 }
 
-/// How many versions items need.
+/// Number of versions that items need.
 fn count(items: &[(&Put, &NewItem)]) -> i64 {
     i64::try_from(items.len()).unwrap_or(i64::MAX)
 }

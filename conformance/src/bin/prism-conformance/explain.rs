@@ -1,4 +1,4 @@
-//! `explain`: a case or a rule, with what proves it and what it catches.
+//! `explain`: a case, a rule or a mutant, with its rules, cases and seeded bugs.
 
 use prism_conformance::keyvalue::mutants::{kill_matrix, mutants};
 use prism_conformance::keyvalue::{Case, cases};
@@ -19,7 +19,7 @@ pub(crate) fn explain(id: &str) -> u8 {
     } else if let Some(mutant) = mutants().find(|mutant| mutant.name == id) {
         print(of_mutant(mutant));
     } else {
-        eprint(format_args!("'{id}' is no case, rule or mutant; `list` and `matrix` show what there is"));
+        eprint(format_args!("'{id}' is not a case, rule or mutant; `list` and `matrix` show them all"));
         return USAGE;
     }
     OK
@@ -36,10 +36,10 @@ fn of_case(case: &Case) -> String {
 fn of_rule(rule: &Requirement) -> String {
     let mut text = format!("{} ({}, {})\n  {}\n", rule.id, rule.area, level(rule), rule.text);
     if let Some(claim) = &rule.capability {
-        text += &format!("  It speaks only of servers that claim {claim}.\n");
+        text += &format!("  It applies only to servers that declare {claim}.\n");
     }
     match rule.scope {
-        Scope::Wire => text += "  It can be observed through gRPC only.\n",
+        Scope::Wire => text += "  It can be observed only over gRPC.\n",
         Scope::Store => {}
     }
     if let Some(why) = &rule.untestable {

@@ -1,4 +1,4 @@
-//! What a run leaves in a server that somebody else runs: told at the end, and deleted with `--clean`.
+//! The data that a run leaves in an external server: reported at the end, and deleted with `--clean`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,42 +9,42 @@ use tokio::time::Instant;
 
 use crate::output::eprint;
 
-/// How long deleting may take after a run.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Timeout of deleting after a run.
+const CLEAN_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// How long it may take after a signal.
-const PATIENCE_AFTER_A_SIGNAL: Duration = Duration::from_secs(30);
+/// Timeout of deleting after a signal.
+const CLEAN_TIMEOUT_AFTER_SIGNAL: Duration = Duration::from_secs(30);
 
-/// Set once the server is known. It outlives the work, which a signal ends anywhere.
+/// Set once the server is known. It outlives the command, which a signal may end at any point.
 #[derive(Default)]
-pub(crate) struct Leftovers(Mutex<Option<Left>>);
+pub(crate) struct Leftovers(Mutex<Option<Tracked>>);
 
-struct Left {
+struct Tracked {
     ledger: Arc<Ledger>,
     options: Options,
     clean: bool,
 }
 
 impl Leftovers {
-    /// From now on what is in `ledger` is told and, if `clean` says so, deleted by the credentials in `options`.
-    pub(crate) fn are_in(&self, ledger: Arc<Ledger>, options: Options, clean: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Left { ledger, options, clean });
+    /// Sets the ledger to report and, with `clean`, to delete, using the credentials in `options`.
+    pub(crate) fn track(&self, ledger: Arc<Ledger>, options: Options, clean: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Tracked { ledger, options, clean });
     }
 
-    /// After the work: deletes what was left if that was asked for, and answers a sentence about what is left now. `None`:
-    /// no server that outlives the run was written to.
-    pub(crate) async fn settle(&self) -> Option<String> {
-        self.within(PATIENCE).await
+    /// At the end of a run: deletes the written data if requested, and returns a message about the remaining data. `None`:
+    /// nothing was written to an external server.
+    pub(crate) async fn finish(&self) -> Option<String> {
+        self.finish_within(CLEAN_TIMEOUT).await
     }
 
-    /// The same after a signal, in less time.
-    pub(crate) async fn settle_after_a_signal(&self) -> Option<String> {
-        self.within(PATIENCE_AFTER_A_SIGNAL).await
+    /// The same after a signal, with a shorter timeout.
+    pub(crate) async fn finish_after_signal(&self) -> Option<String> {
+        self.finish_within(CLEAN_TIMEOUT_AFTER_SIGNAL).await
     }
 
-    async fn within(&self, patience: Duration) -> Option<String> {
-        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Left { ledger, options, clean } = left?;
+    async fn finish_within(&self, timeout: Duration) -> Option<String> {
+        let tracked = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Tracked { ledger, options, clean } = tracked?;
         let before = ledger.leftover();
         if before.records == 0 && before.beyond == 0 {
             return None;
@@ -52,7 +52,7 @@ impl Leftovers {
         if !clean {
             return Some(format!("left {before} in the server; with --clean a run deletes what it wrote"));
         }
-        let outcome = ledger.clean::<KeyValue>(&options, Instant::now() + patience).await;
+        let outcome = ledger.clean::<KeyValue>(&options, Instant::now() + timeout).await;
         let after = ledger.leftover();
         if let Err(why) = &outcome {
             eprint(format_args!("--clean: not everything could be deleted: {why}"));

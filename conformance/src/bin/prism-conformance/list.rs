@@ -12,7 +12,7 @@ pub(crate) fn list(args: &ListArgs) -> u8 {
     let chosen: Vec<_> =
         cases::all().filter(|case| globs.is_empty() || globs.iter().any(|glob| glob.names(case))).collect();
     if chosen.is_empty() {
-        eprint("no case, group or rule has such a name");
+        eprint("no case, group or rule matches");
         return USAGE;
     }
     for case in &chosen {
@@ -28,15 +28,15 @@ pub(crate) fn list(args: &ListArgs) -> u8 {
     OK
 }
 
-/// What a case needs, in words; empty, if nothing.
+/// The needs of a case as text; empty if there are none.
 pub(crate) fn needs(case: &Case) -> String {
-    let words = case.needs.iter().map(|need| match need {
-        Need::Claim(claim) => format!("the claim {claim}"),
-        Need::NoClaim(claim) => format!("a server that does not claim {claim}"),
+    let needs = case.needs.iter().map(|need| match need {
+        Need::Claim(claim) => format!("the capability {claim}"),
+        Need::NoClaim(claim) => format!("a server without the capability {claim}"),
         Need::Ability(ability) => ability.name().to_owned(),
         Need::Wire => "gRPC".to_owned(),
-        Need::Alone => "a server for itself".to_owned(),
+        Need::Alone => "exclusive use of the server".to_owned(),
     });
-    let words: Vec<_> = words.collect();
-    if words.is_empty() { String::new() } else { format!("; needs {}", words.join(", ")) }
+    let needs: Vec<_> = needs.collect();
+    if needs.is_empty() { String::new() } else { format!("; needs {}", needs.join(", ")) }
 }

@@ -1,6 +1,6 @@
-//! `prism-conformance`: holds a server against the contract, and the suite against itself.
+//! `prism-conformance`: tests a server against the contract, and the suite itself.
 //!
-//! `main` gathers arguments and environment; each command is a module that works and answers an exit code.
+//! `main` parses arguments and environment; each command is a module whose function returns an exit code.
 
 mod args;
 mod explain;
@@ -21,15 +21,15 @@ use args::{Cli, Command};
 use leftovers::Leftovers;
 use signals::Signals;
 
-/// The run, or the suite itself, came out well.
+/// Success of a run or of the self-test.
 const OK: u8 = 0;
-/// It did not.
+/// Failure of a run or of the self-test.
 const NOT_OK: u8 = 1;
-/// The command line cannot be used.
+/// Invalid command line.
 const USAGE: u8 = 2;
-/// There is no server to be tested.
+/// No server to test.
 const UNREACHABLE: u8 = 3;
-/// Nothing was shown either way, or nothing ran.
+/// Inconclusive, or nothing ran.
 const NOTHING_RAN: u8 = 4;
 
 fn main() -> ExitCode {
@@ -37,42 +37,42 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
-            output::eprint(format_args!("no runtime: {error}"));
+            output::eprint(format_args!("the runtime cannot be started: {error}"));
             return ExitCode::from(UNREACHABLE);
         }
     };
-    ExitCode::from(runtime.block_on(until_ended(cli.command)))
+    ExitCode::from(runtime.block_on(execute(cli.command)))
 }
 
-/// The command's exit code, or that of the signal which ended it.
-async fn until_ended(command: Command) -> u8 {
-    // Before anything is started that would have to be stopped.
+/// Runs the command; returns its exit code, or that of the signal that ended it.
+async fn execute(command: Command) -> u8 {
+    // Before anything is started that a signal would have to stop.
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            output::eprint(format_args!("signals cannot be listened for: {error}"));
+            output::eprint(format_args!("the signal handlers cannot be installed: {error}"));
             return UNREACHABLE;
         }
     };
     let leftovers = Leftovers::default();
     let ending = tokio::select! {
-        code = work(command, &leftovers) => return code,
-        // What was started is dropped with the work or with the runtime, and by that stopped and removed.
+        code = dispatch(command, &leftovers) => return code,
+        // Spawned servers are dropped with the command or with the runtime, and thereby stopped and removed.
         ending = signals.next() => ending,
     };
     tokio::select! {
-        left = leftovers.settle_after_a_signal() => {
+        left = leftovers.finish_after_signal() => {
             if let Some(left) = left {
                 output::print(format_args!("\n{left}\n"));
             }
         }
-        // A second signal does not wait.
+        // A second signal ends the process at once.
         _ = signals.next() => {}
     }
     ending.code()
 }
 
-async fn work(command: Command, leftovers: &Leftovers) -> u8 {
+async fn dispatch(command: Command, leftovers: &Leftovers) -> u8 {
     match command {
         Command::Run(args) => run::run(args, leftovers).await,
         Command::List(args) => list::list(&args),

@@ -1,4 +1,4 @@
-//! What is written to the terminal. A closed pipe, as of `| head`, is nobody's mistake.
+//! Terminal output. Write errors are ignored, since a pipe may be closed early, as by `| head`.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -17,13 +17,13 @@ pub(crate) fn eprint(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-/// How this program was called, as a shell takes it: a line that is printed must work where it is pasted.
+/// This program's name as it was called, quoted for a shell, so that printed commands can be pasted.
 pub(crate) fn program() -> String {
     let called = std::env::args_os().next().map(|program| program.to_string_lossy().into_owned());
     quoted(called.as_deref().unwrap_or("prism-conformance"))
 }
 
-/// Tells how far a run is: on a terminal in one line that changes, elsewhere in a line per case.
+/// The progress of a run: a status line on a terminal, otherwise a line per case.
 pub(crate) struct Meter {
     terminal: bool,
     trace: bool,
@@ -31,18 +31,18 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Nothing done yet.
+    /// A meter at the start of a run.
     pub(crate) fn new(trace: bool) -> Self {
         Self { terminal: io::stdout().is_terminal(), trace, failed: 0 }
     }
 
-    /// One more case is done.
-    pub(crate) fn tell(&mut self, case: &CaseReport, Progress { done, of }: Progress) {
+    /// Prints a completed case.
+    pub(crate) fn report(&mut self, case: &CaseReport, Progress { done, of }: Progress) {
         self.failed += usize::from(case.outcome.is_fault());
         let label = case.outcome.label();
         let line = format!("{label:13} {:56} {:>7} ms", case.id, case.elapsed_ms);
         if self.terminal && !self.trace {
-            // Failures stay on the screen, all else is overwritten.
+            // Failures stay on the screen; the status line is overwritten.
             if case.outcome.is_fault() {
                 print(format_args!("\r\x1b[K{line}\n"));
             }
@@ -58,7 +58,7 @@ impl Meter {
         }
     }
 
-    /// Leaves the line that changes.
+    /// Clears the status line.
     pub(crate) fn end(&self) {
         print(if self.terminal && !self.trace { "\r\x1b[K" } else { "\n" });
     }

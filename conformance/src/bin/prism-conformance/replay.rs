@@ -1,4 +1,4 @@
-//! `replay`: recorded operations against a server.
+//! `replay`: replays recorded operations against a server.
 
 use std::fs;
 
@@ -40,25 +40,25 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     let line = format!("{} replay {file} {}", program(), target.arguments);
     let case = report::case_report(&result, &KnownFailures::default(), line, true);
     let run = RunInfo::before(KeyValue::CONTRACT, settings, String::new(), String::new());
-    let told = report::Target::of(&*target.harness);
+    let reported = report::Target::of(&*target.harness);
     drop(target.harness);
-    let left = leftovers.settle().await;
+    let left = leftovers.finish().await;
     let code = match case.outcome {
         Outcome::Passed | Outcome::UnexpectedPass => {
             print(case.transcript.unwrap_or_default());
-            print("\npassed: every answer is the one that the contract gives\n");
+            print("\npassed: all answers conform to the contract\n");
             OK
         }
         Outcome::Failed | Outcome::KnownFailure => {
-            print(report::failure(&case, &told, &run));
+            print(report::failure(&case, &reported, &run));
             NOT_OK
         }
         Outcome::Broken => {
-            print(report::failure(&case, &told, &run));
+            print(report::failure(&case, &reported, &run));
             UNREACHABLE
         }
         Outcome::Inconclusive | Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
-            print(report::failure(&case, &told, &run));
+            print(report::failure(&case, &reported, &run));
             NOTHING_RAN
         }
     };

@@ -1,4 +1,4 @@
-//! `run`: the suite against a server.
+//! `run`: runs the suite against a server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
             return code;
         }
     };
-    if let Err(why) = reports_can_be_written(&args) {
+    if let Err(why) = check_report_paths(&args) {
         eprint(why);
         return USAGE;
     }
@@ -38,51 +38,51 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
     let options = Options { replay, details: target.details, ..options };
     let mut meter = Meter::new(args.trace);
     let harness = Arc::clone(&target.harness);
-    let mut report = suite_with_progress(harness, &options, |case, at| meter.tell(case, at)).await;
+    let mut report =
+        suite_with_progress(harness, &options, |case, progress| meter.report(case, progress)).await;
     meter.end();
-    // Stops what was started before the last line says that all is over.
+    // Stops spawned servers before the last line of output.
     drop(target.harness);
-    let left = leftovers.settle().await;
+    let left = leftovers.finish().await;
     let summary = report::summary(&report);
     let (before, last) = summary.trim_end().rsplit_once('\n').unwrap_or(("", &summary));
     print(format_args!("{before}\n"));
     if let Some(left) = left {
         print(format_args!("{left}\n"));
-        report.target.details.push(("what is left".to_owned(), left));
+        report.target.details.push(("leftovers".to_owned(), left));
     }
     let written = write_all(&args, &report);
     print(format_args!("{last}\n"));
     if written { report.exit_code } else { USAGE }
 }
 
-/// The arguments that say how much of the suite runs, and what of it is known to fail.
+/// The arguments of the selection and of the known failures, for the replay command.
 fn selection(args: &RunArgs) -> String {
     let globs = |flag: &'static str, globs: &[String]| {
         globs.iter().map(|glob| format!("{flag} {}", quoted(glob))).collect::<Vec<_>>()
     };
-    let mut words = [globs("--only", &args.only), globs("--skip", &args.skip)].concat();
+    let mut arguments = [globs("--only", &args.only), globs("--skip", &args.skip)].concat();
     if matches!(args.profile, args::ProfileArg::Core) {
-        words.push("--profile core".to_owned());
+        arguments.push("--profile core".to_owned());
     }
     if let Some(path) = &args.known_failing {
-        words.push(format!("--known-failing {}", quoted(&path.display().to_string())));
+        arguments.push(format!("--known-failing {}", quoted(&path.display().to_string())));
     }
-    words.join(" ")
+    arguments.join(" ")
 }
 
-/// Budget, seed and the time that a case may take with them.
+/// Budget, seed and the timeout per case.
 pub(crate) fn settings(effort: args::EffortArgs) -> Settings {
     Settings::of(effort.budget.into(), effort.seed)
 }
 
-/// What the arguments ask for, or an exit code and why there is nothing to do.
+/// The options of the run, or an exit code and the error message.
 fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
     let globs = |patterns: &[String]| patterns.iter().map(Glob::new).collect();
     let (only, skip) = (globs(&args.only), globs(&args.skip));
     let selection = Selection { only, skip, profile: args.profile.into() };
     if let Some(idle) = selection.idle::<KeyValue>().next() {
-        let why =
-            format!("'{idle}' names no case, group or rule; `prism-conformance list` shows what there is");
+        let why = format!("'{idle}' matches no case, group or rule; `prism-conformance list` shows them all");
         let runs = cases::all().any(|case| selection.only.iter().any(|glob| glob.names(case)));
         let code = if runs || selection.only.is_empty() { USAGE } else { NOTHING_RAN };
         return Err((code, why));
@@ -100,26 +100,26 @@ fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
 
 fn known(path: Option<&Path>) -> Result<KnownFailures, String> {
     let Some(path) = path else { return Ok(KnownFailures::default()) };
-    let told = |why: String| format!("--known-failing: {}: {why}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-    KnownFailures::parse(&text).map_err(told)
+    let message = |why: String| format!("--known-failing: {}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| message(error.to_string()))?;
+    KnownFailures::parse(&text).map_err(message)
 }
 
 fn heading(target: &Target, options: &Options) -> String {
     let mut lines: Vec<_> = target.details.iter().map(|(name, value)| format!("{name:17} {value}")).collect();
-    let claims: Vec<_> =
+    let capabilities: Vec<_> =
         target.harness.claims().iter().map(prism_contract::keyvalue::Capability::name).collect();
-    let claims = if claims.is_empty() { "nothing beyond the core".to_owned() } else { claims.join(", ") };
-    lines.push(format!("{:17} {claims}", "claims"));
+    let capabilities = if capabilities.is_empty() { "core only".to_owned() } else { capabilities.join(", ") };
+    lines.push(format!("{:17} {capabilities}", "capabilities"));
     let (budget, seed) = (report::budget_name(options.settings.budget), options.settings.seed);
     lines.push(format!("{:17} {budget}, seed {seed}", "budget"));
     lines.join("\n") + "\n\n"
 }
 
-/// A report's flag, its file and what goes into it.
-type Written<'a> = (&'static str, &'a Option<PathBuf>, fn(&Report) -> String);
+/// A report's flag, its path and its renderer.
+type Output<'a> = (&'static str, &'a Option<PathBuf>, fn(&Report) -> String);
 
-fn reports(args: &RunArgs) -> [Written<'_>; 4] {
+fn reports(args: &RunArgs) -> [Output<'_>; 4] {
     [
         ("--json", &args.json, Report::to_json),
         ("--junit", &args.junit, report::junit),
@@ -128,8 +128,8 @@ fn reports(args: &RunArgs) -> [Written<'_>; 4] {
     ]
 }
 
-/// Looks at each path beforehand, so that a typing error does not cost a whole run.
-fn reports_can_be_written(args: &RunArgs) -> Result<(), String> {
+/// Checks the report paths before the run, so that a typo does not cost a whole run.
+fn check_report_paths(args: &RunArgs) -> Result<(), String> {
     let mut taken: Vec<(&Path, &str)> = Vec::new();
     for (flag, path, _) in reports(args) {
         let Some(path) = path else { continue };
@@ -148,7 +148,7 @@ fn reports_can_be_written(args: &RunArgs) -> Result<(), String> {
     Ok(())
 }
 
-/// Writes every report that was asked for; whether all could be written.
+/// Writes all requested reports; returns whether all could be written.
 fn write_all(args: &RunArgs, report: &Report) -> bool {
     let mut all = true;
     for (flag, path, text) in reports(args) {

@@ -1,4 +1,4 @@
-//! `selftest` and `matrix`: the suite against its own seeded bugs.
+//! `selftest` and `matrix`: tests the suite with its own seeded bugs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::args::SelftestArgs;
 use crate::output::{eprint, print};
 use crate::{NOT_OK, OK, USAGE};
 
-/// Prints the recorded matrix, as the book has it.
+/// Prints the recorded matrix, as in the documentation.
 pub(crate) fn page() -> u8 {
     print(matrix_markdown::<KeyValue>(kill_matrix()));
     OK
@@ -38,10 +38,10 @@ pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
         let started = Instant::now();
         let matrix = matrix(&all, &selftest, chosen).await;
         if matrix.rows.is_empty() {
-            eprint("no mutant has such a name; `matrix` shows them");
+            eprint("no mutant matches; `matrix` shows them all");
             return USAGE;
         }
-        missed += tell(mode, &matrix);
+        missed += print_matrix(mode, &matrix);
         print(format_args!("{mode}: {:.1} s\n\n", started.elapsed().as_secs_f64()));
     }
     if missed == 0 { OK } else { NOT_OK }
@@ -51,8 +51,8 @@ fn over_grpc(mutant: Arc<dyn Harness<KeyValue>>) -> Arc<dyn Harness<KeyValue>> {
     Arc::new(OverGrpc::of(mutant))
 }
 
-/// Prints a matrix and what is wrong with it; how much is.
-fn tell(mode: &str, matrix: &Matrix<KeyValue>) -> usize {
+/// Prints a matrix and its problems; returns the number of problems.
+fn print_matrix(mode: &str, matrix: &Matrix<KeyValue>) -> usize {
     for row in &matrix.rows {
         let (name, breaks) = (row.mutant.name, row.mutant.breaks.join(", "));
         let caught = match (row.kills().next(), row.failed.first()) {

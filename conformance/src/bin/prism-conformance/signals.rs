@@ -1,4 +1,4 @@
-//! The signals that end a run: each as Ctrl-C does, with a cleaning up.
+//! The signals that end a run, each with cleanup.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -7,14 +7,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) enum Ending {
     /// SIGINT, as from Ctrl-C.
     Interrupt,
-    /// SIGTERM, as from a supervisor of processes or a job that is cancelled.
+    /// SIGTERM, as from a process supervisor or a cancelled job.
     Terminate,
-    /// SIGHUP, as from a terminal that is closed.
+    /// SIGHUP, as from a closed terminal.
     HangUp,
 }
 
 impl Ending {
-    /// The exit code as a shell gives it: 128 and the signal's number.
+    /// The exit code, as in a shell: 128 plus the signal's number.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -24,16 +24,16 @@ impl Ending {
     }
 }
 
-/// Listens for the signals. From its making on none of them ends the process by itself.
+/// The signal handlers. Once they are installed, the signals no longer end the process by default.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// `None`: who started this wants it to outlive the terminal, as `nohup` does.
+    /// `None`: SIGHUP is ignored, so that the process outlives the terminal, as with `nohup`.
     hang_up: Option<Signal>,
 }
 
 impl Signals {
-    /// Begins to listen, on the runtime that this is called on.
+    /// Installs the handlers, on the current runtime.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -42,7 +42,7 @@ impl Signals {
         })
     }
 
-    /// The next of them.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Ending {
         let hang_up = async {
             match &mut self.hang_up {
@@ -58,7 +58,7 @@ impl Signals {
     }
 }
 
-/// Whether this process was started to ignore SIGHUP. Only Linux tells without unsafe code; elsewhere it is taken for no.
+/// Whether this process was started with SIGHUP ignored. Without unsafe code this is known only on Linux; elsewhere: no.
 fn hang_up_is_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! From arguments to a server that can be tested.
+//! The server under test, from the arguments.
 
 use std::fs;
 use std::path::Path;
@@ -14,17 +14,18 @@ use crate::args::TargetArgs;
 use crate::leftovers::Leftovers;
 use crate::{UNREACHABLE, USAGE, output};
 
-/// A server that answered, and how to name it.
+/// A connected server, and its arguments.
 pub(crate) struct Target {
     pub(crate) harness: Arc<dyn Harness<KeyValue>>,
-    /// More to say about it in a report.
+    /// Additional details for reports.
     pub(crate) details: Vec<(String, String)>,
-    /// The arguments that name it again.
+    /// The arguments of the target, for the replay command.
     pub(crate) arguments: String,
 }
 
 impl Target {
-    /// Connects to the server, or starts it. What is written to one that outlives the run is noted in `leftovers`. A failure is told, and answered as an exit code.
+    /// Connects to the server, or starts it. Writes to an external server are tracked in `leftovers`. A failure is printed,
+    /// and returned as an exit code.
     pub(crate) async fn reach(args: &TargetArgs, leftovers: &Leftovers) -> Result<Self, u8> {
         match open(args, leftovers).await {
             Ok(target) => Ok(target),
@@ -32,7 +33,7 @@ impl Target {
                 output::eprint(&error);
                 Err(match error {
                     Unreachable::Usage(_) => USAGE,
-                    Unreachable::Away(_) => UNREACHABLE,
+                    Unreachable::Unavailable(_) => UNREACHABLE,
                 })
             }
         }
@@ -51,7 +52,7 @@ async fn open(args: &TargetArgs, leftovers: &Leftovers) -> Result<Target, Unreac
     let name = options.endpoint.split("://").last().unwrap_or_default().trim_end_matches('/').to_owned();
     let address = options.endpoint.clone();
     let mut endpoint = Endpoint::connect(name, options.clone()).await?;
-    leftovers.are_in(endpoint.ledger(), options, args.clean);
+    leftovers.track(endpoint.ledger(), options, args.clean);
     for other in args.endpoint.iter().skip(1) {
         endpoint = endpoint.and(other.clone()).await?;
     }
@@ -60,10 +61,10 @@ async fn open(args: &TargetArgs, leftovers: &Leftovers) -> Result<Target, Unreac
     Ok(Target { details, arguments: arguments(args), harness: Arc::new(endpoint) })
 }
 
-fn details(place: (&str, &str), description: &DescribeResponse) -> Vec<(String, String)> {
+fn details(location: (&str, &str), description: &DescribeResponse) -> Vec<(String, String)> {
     let version = ("server version", description.server_version.as_str());
     let contract = ("contract version", description.contract_version.as_str());
-    [place, version, contract].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    [location, version, contract].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
 fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Unreachable> {
@@ -73,7 +74,7 @@ fn read(flag: &str, path: &Path) -> Result<Vec<u8>, Unreachable> {
 
 fn options(args: &TargetArgs) -> Result<Options, Unreachable> {
     let tls = args.tls_ca.is_some() || args.tls_cert.is_some() || args.tls_domain.is_some();
-    // A spawned server has no address yet; whether it speaks TLS shows in what was given.
+    // A spawned server has no address yet; the TLS arguments determine the scheme.
     let spawned = if tls { "https://" } else { "http://" };
     let mut options = Options::new(args.endpoint.first().map_or(spawned, String::as_str));
     options.ca = args.tls_ca.as_ref().map(|path| read("--tls-ca", path)).transpose()?;
@@ -89,7 +90,7 @@ fn options(args: &TargetArgs) -> Result<Options, Unreachable> {
     Ok(options)
 }
 
-/// The arguments of the target as a shell takes them. A token given by the environment has to be given again.
+/// The arguments of the target, quoted for a shell. A token from the environment is not included.
 fn arguments(args: &TargetArgs) -> String {
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let endpoints = args.endpoint.iter().map(|endpoint| ("--endpoint", Some(endpoint.clone())));

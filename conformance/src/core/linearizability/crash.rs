@@ -1,4 +1,4 @@
-//! A store that is killed while its clients write.
+//! A crash of the store while its clients write.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,8 +10,8 @@ use futures::future::{Either, join, select};
 use super::{Client, Recorder, race};
 use crate::core::{Abstraction, Ctx, Mode, Restart, Stop};
 
-/// Runs `clients` clients, kills the store when `answered` of their operations have been answered, and starts it again.
-/// What was under way then has no answer, or a failure for one.
+/// Runs `clients` clients, kills the store after `answered` operations have been answered, and starts it again. Operations
+/// in flight at the crash get no response, or a failure.
 pub(crate) async fn crash_under<A, W, F>(
     c: &Ctx<A>,
     recorder: &Arc<Recorder<A>>,
@@ -31,7 +31,7 @@ where
         if let Either::Right(((), racing)) = select(racing, enough).await {
             match c.mode() {
                 Mode::InProcess => {
-                    // Nothing outlives a process that is killed: what its clients waited for is let go of first.
+                    // Nothing outlives a killed process, so operations in flight are abandoned first.
                     recorder.abandon();
                     racing.await;
                 }
@@ -52,12 +52,12 @@ where
     c.restart(Restart::Crash).await
 }
 
-/// Looks often at first: a fast store answers hundreds of operations within a timer's tick.
+/// Polls often at first: a fast store answers hundreds of operations within a timer tick.
 async fn wait_for<A: Abstraction>(recorder: &Recorder<A>, answered: usize) {
-    let mut looked = 0;
+    let mut polls = 0;
     while recorder.answered() < answered {
-        looked += 1;
-        if looked < 10_000 {
+        polls += 1;
+        if polls < 10_000 {
             tokio::task::yield_now().await;
         } else {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -1,11 +1,11 @@
-//! Random choices that a seed decides (splitmix64), so that what the clients do can be repeated.
+//! A seeded random number generator (splitmix64), so that the clients' operations are reproducible.
 
 /// A source of random numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// The same numbers for the same seed and salt.
+    /// A generator from a seed and a salt.
     pub(crate) const fn new(seed: u64, salt: u64) -> Self {
         Self(seed ^ salt.wrapping_mul(0xD6E8_FEB8_6659_FD93))
     }
@@ -23,12 +23,12 @@ impl Dice {
         usize::try_from(self.next() % bound as u64).unwrap_or(0)
     }
 
-    /// True `percent` times of a hundred.
+    /// True with a probability of `percent`.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// Some of `all`, in order, and at least one.
+    /// A random non-empty subset of `all`, in order.
     pub(crate) fn some<T: Copy>(&mut self, all: &[T]) -> Vec<T> {
         let mut chosen: Vec<T> = all.iter().copied().filter(|_| self.chance(50)).collect();
         if chosen.is_empty() {

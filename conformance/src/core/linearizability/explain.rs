@@ -1,4 +1,4 @@
-//! Where a history stops being explainable, and what the contract would have allowed there.
+//! The explanation of a violation: the shortest non-linearizable prefix of a history, and the responses allowed there.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -7,10 +7,10 @@ use super::search::{Found, Placed, explore, search};
 use super::{History, Limits, Linearizable, Problem, Shown, Spec, Violation};
 use crate::core::{Action, Outcome, Step, Transcript};
 
-/// Most allowed answers that are named.
-const NAMED: usize = 4;
+/// Maximum number of allowed responses in an explanation.
+const MAX_LISTED: usize = 4;
 
-/// The shortest beginning of `history`, which is one object's and has no order.
+/// The shortest non-linearizable prefix of `history`, which is of one object and not linearizable.
 pub(super) fn violation<A: Linearizable>(history: &History<A>, limits: Limits) -> Violation<A> {
     let mut answers: Vec<(u64, usize)> = history
         .operations
@@ -19,14 +19,14 @@ pub(super) fn violation<A: Linearizable>(history: &History<A>, limits: Limits) -
         .filter_map(|(at, operation)| operation.returned.map(|returned| (returned, at)))
         .collect();
     answers.sort_unstable();
-    // A beginning of a history that has an order has one too, so the first answer without one can be searched for by
-    // halving. Where a search is given up, the beginning is taken to have an order: the answer found lies later, if at all.
+    // A prefix of a linearizable history is linearizable, so the first unexplained response is found by binary search.
+    // A prefix whose search reaches its limits counts as linearizable: the response found is a later one, if any.
     let has_order = |(until, last): &(u64, usize)| {
-        search(&A::problem(&beginning(history, *until, *last).0).1, limits) != Found::NoOrder
+        search(&A::problem(&prefix(history, *until, *last).0).1, limits) != Found::NoOrder
     };
     let at = answers.partition_point(has_order).min(answers.len().saturating_sub(1));
     let (until, last) = answers.get(at).copied().unwrap_or_default();
-    let (shortest, culprit) = beginning(history, until, last);
+    let (shortest, culprit) = prefix(history, until, last);
     let order = answers[..at].last().map_or_else(Vec::new, |_| order_without(&shortest, culprit, limits));
     let (transcript, _) = transcript(&shortest);
     let shown = Shown { transcript: &transcript, culprit: &shortest.operations[culprit] };
@@ -35,9 +35,9 @@ pub(super) fn violation<A: Linearizable>(history: &History<A>, limits: Limits) -
     Violation { culprit, order, expected, actual, history: shortest }
 }
 
-/// What had been sent and answered when the answer of operation `last` came; and where that operation is in it.
-fn beginning<A: Linearizable>(history: &History<A>, until: u64, last: usize) -> (History<A>, usize) {
-    let mut beginning = History::default();
+/// The prefix of the history up to the response of operation `last`, and that operation's index in it.
+fn prefix<A: Linearizable>(history: &History<A>, until: u64, last: usize) -> (History<A>, usize) {
+    let mut prefix = History::default();
     let mut culprit = 0;
     for (at, operation) in history.operations.iter().enumerate().filter(|(_, other)| other.called <= until) {
         let mut operation = operation.clone();
@@ -45,14 +45,14 @@ fn beginning<A: Linearizable>(history: &History<A>, until: u64, last: usize) -> 
             (operation.returned, operation.outcome) = (None, None);
         }
         if at == last {
-            culprit = beginning.operations.len();
+            culprit = prefix.operations.len();
         }
-        beginning.operations.push(operation);
+        prefix.operations.push(operation);
     }
-    (beginning, culprit)
+    (prefix, culprit)
 }
 
-/// An order of all but the culprit's answer, as indices into the history.
+/// An order of all operations that ignores the culprit's response, as indices into the history.
 fn order_without<A: Linearizable>(history: &History<A>, culprit: usize, limits: Limits) -> Vec<usize> {
     let (_, problem) = A::problem(&unanswered(history, culprit));
     match search(&problem, limits) {
@@ -68,7 +68,7 @@ fn unanswered<A: Linearizable>(history: &History<A>, culprit: usize) -> History<
     history
 }
 
-/// Every answer that some order of the others allows, each tried in the culprit's place.
+/// The text of all allowed responses: those with which some order of the operations explains the prefix.
 fn expected<A: Linearizable>(
     shown: &Shown<'_, A>,
     history: &History<A>,
@@ -106,15 +106,15 @@ fn expected<A: Linearizable>(
             texts.insert(text);
         }
     }
-    let more = texts.len().saturating_sub(NAMED);
-    let mut text = texts.into_iter().take(NAMED).collect::<Vec<_>>().join(", or ");
+    let more = texts.len().saturating_sub(MAX_LISTED);
+    let mut text = texts.into_iter().take(MAX_LISTED).collect::<Vec<_>>().join(", or ");
     if more > 0 {
         let _ = write!(text, ", or one of {more} more");
     }
-    if text.is_empty() { "an answer that an order of the operations explains".to_owned() } else { text }
+    if text.is_empty() { "a linearizable answer".to_owned() } else { text }
 }
 
-/// The history as a transcript, in the order of the answers, those without one last; and the step of each operation.
+/// The history as a transcript, ordered by response time, unanswered operations last; and the step of each operation.
 pub(super) fn transcript<A: Linearizable>(history: &History<A>) -> (Transcript<A>, Vec<usize>) {
     let mut order: Vec<usize> = (0..history.operations.len()).collect();
     order.sort_by_key(|&at| history.operations[at].returned.unwrap_or(u64::MAX));

@@ -1,4 +1,4 @@
-//! A history as a page that can be read in a browser: a lane per client, time downwards, and where it stops making sense.
+//! A history as an HTML page: a lane per client, time downwards, and the first violation.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,8 +9,7 @@ use super::{History, Linearizable, Operation, Verdict, Violation, explain};
 use crate::core::bytes;
 use crate::core::report::templates;
 
-/// Draws `history`; of a violation, the part of the history that shows it. The page needs nothing but itself, and no
-/// script.
+/// Renders `history`; for a violation, the prefix that shows it. The page is self-contained and has no script.
 pub fn html<A: Linearizable>(history: &History<A>, verdict: &Verdict<A>) -> String {
     let (history, violation) = match verdict {
         Verdict::Linearizable | Verdict::Inconclusive(_) => (history, None),
@@ -19,17 +18,17 @@ pub fn html<A: Linearizable>(history: &History<A>, verdict: &Verdict<A>) -> Stri
     let (title, why) = match verdict {
         Verdict::Linearizable => {
             let why = "Every answer is explained by some order of the operations.";
-            ("An order explains this history", why)
+            ("This history is linearizable", why)
         }
-        Verdict::Inconclusive(why) => ("Nothing is shown either way", why.as_str()),
+        Verdict::Inconclusive(why) => ("The check is inconclusive", why.as_str()),
         Verdict::Violation(violation) if violation.order.is_empty() => {
-            ("This answer breaks the contract", "")
+            ("This answer violates the contract", "")
         }
-        Verdict::Violation(_) => ("No order explains this history", ""),
+        Verdict::Violation(_) => ("This history is not linearizable", ""),
     };
     let drawing = Drawing::new(history, violation);
     let object = history.operations.first().and_then(Operation::object).map_or("", |(_, id)| id);
-    let page = templates().get_template("history").expect("the page is a template");
+    let page = templates().get_template("history").expect("the history page is a template");
     let page = page.render(context! {
         title,
         why,
@@ -43,17 +42,17 @@ pub fn html<A: Linearizable>(history: &History<A>, verdict: &Verdict<A>) -> Stri
         expected => violation.map(|violation| &violation.expected),
         actual => violation.map(|violation| &violation.actual),
     });
-    page.expect("the page is made of what its template names")
+    page.expect("the context has all variables of the template")
 }
 
 struct Drawing<'a, A: Linearizable> {
     history: &'a History<A>,
     violation: Option<&'a Violation<A>>,
-    /// What each operation asked, and the lines of its answer.
-    said: Vec<(String, Vec<String>)>,
-    /// Each operation's place in the order that explains the others.
+    /// The text of each operation's request, and the lines of its response.
+    texts: Vec<(String, Vec<String>)>,
+    /// Each operation's position in the order.
     places: BTreeMap<usize, usize>,
-    /// The row of each moment: calls and answers take a row each, so that short and long operations can both be read.
+    /// The row of each time: calls and responses have a row each, so that short and long operations are readable.
     rows: BTreeMap<u64, usize>,
     clients: Vec<usize>,
 }
@@ -62,21 +61,21 @@ impl<'a, A: Linearizable> Drawing<'a, A> {
     fn new(history: &'a History<A>, violation: Option<&'a Violation<A>>) -> Self {
         let (transcript, steps) = explain::transcript(history);
         let mut lines = A::lines(&transcript);
-        let said = history.operations.iter().zip(steps).map(|(operation, step)| {
-            let (asked, answer) = lines[step].take().unwrap_or_default();
-            // The page is about one object, so its name need not be said again.
+        let texts = history.operations.iter().zip(steps).map(|(operation, step)| {
+            let (request, answer) = lines[step].take().unwrap_or_default();
+            // The page is about one object, so its name is not repeated.
             let id = operation.object().map(|(_, id)| bytes(id.as_bytes())).unwrap_or_default();
-            let asked = asked.replacen(&format!(" $ns {id}"), "", 1);
+            let request = request.replacen(&format!(" $ns {id}"), "", 1);
             let answer = answer.iter().filter_map(|line| A::brief(line));
             let answer = answer.map(|line| line.strip_prefix(&format!("{id} ")).unwrap_or(line).to_owned());
-            (asked, answer.collect())
+            (request, answer.collect())
         });
-        let said = said.collect();
-        let moments = history.operations.iter();
-        let mut moments: Vec<u64> =
-            moments.flat_map(|operation| [Some(operation.called), operation.returned]).flatten().collect();
-        moments.sort_unstable();
-        moments.dedup();
+        let texts = texts.collect();
+        let times = history.operations.iter();
+        let mut times: Vec<u64> =
+            times.flat_map(|operation| [Some(operation.called), operation.returned]).flatten().collect();
+        times.sort_unstable();
+        times.dedup();
         let mut clients: Vec<usize> = history.operations.iter().map(|operation| operation.client).collect();
         clients.sort_unstable();
         clients.dedup();
@@ -84,10 +83,10 @@ impl<'a, A: Linearizable> Drawing<'a, A> {
         Self {
             history,
             violation,
-            said,
+            texts,
             places: order.iter().enumerate().map(|(place, &at)| (at, place + 1)).collect(),
-            // Row 1 names the clients.
-            rows: moments.into_iter().enumerate().map(|(row, moment)| (moment, row + 2)).collect(),
+            // Row 1 is the header with the clients.
+            rows: times.into_iter().enumerate().map(|(row, time)| (time, row + 2)).collect(),
             clients,
         }
     }
@@ -108,8 +107,8 @@ impl<'a, A: Linearizable> Drawing<'a, A> {
             (false, Some(_), Some(_)) => " placed",
             (false, Some(_), None) => "",
         };
-        let (asked, answer) = &self.said[at];
-        let (verb, rest) = asked.split_once(' ').unwrap_or((asked, ""));
+        let (request, answer) = &self.texts[at];
+        let (verb, rest) = request.split_once(' ').unwrap_or((request, ""));
         context! {
             client => operation.client,
             class,
@@ -117,18 +116,18 @@ impl<'a, A: Linearizable> Drawing<'a, A> {
             first => self.rows.get(&operation.called).copied().unwrap_or(2),
             end => last.map_or(self.end(), |last| last + 1),
             place => if is_culprit { Some("✗".to_owned()) } else { place.map(usize::to_string) },
-            asked => context! { whole => asked, verb, rest },
+            request => context! { whole => request, verb, rest },
             answer => operation.returned.map(|_| answer.join(", ")),
             details => self.details(at),
         }
     }
 
-    /// Everything about an operation, for those who look closer.
+    /// The full text of an operation, shown on hover.
     fn details(&self, at: usize) -> String {
         let operation = &self.history.operations[at];
-        let (asked, answer) = &self.said[at];
+        let (request, answer) = &self.texts[at];
         let called = micros(operation.called);
-        let mut text = format!("client {}\n{asked}\n", operation.client);
+        let mut text = format!("client {}\n{request}\n", operation.client);
         for line in answer {
             let _ = writeln!(text, "    {line}");
         }
@@ -138,8 +137,10 @@ impl<'a, A: Linearizable> Drawing<'a, A> {
                 let _ = write!(text, "called {called}, answered {} (after {took})", micros(returned));
             }
             None => {
-                let _ =
-                    write!(text, "called {called}, no answer yet: it may have taken effect, or may still");
+                let _ = write!(
+                    text,
+                    "called {called}, no answer yet: it may have taken effect, or may do so later"
+                );
             }
         }
         if let Some(violation) = self.violation.filter(|violation| violation.culprit == at) {

@@ -1,12 +1,12 @@
-//! From a history to the verdict of a case: how long to go on, whether it was enough, and what a divergence shows.
+//! From a history to the verdict of a case: the number of rounds, the minimum overlap, and the divergence.
 
 use std::time::{Duration, Instant};
 
 use super::{History, Limits, Linearizable, Verdict, Violation, explain, html};
 use crate::core::{Abstraction, Ctx, Divergence, Outcome, StatusCode, Stop};
 
-/// How much longer than planned a case goes on where the clients hardly met.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Extra time of a case whose clients overlapped too little.
+const EXTRA_TIME: Duration = Duration::from_secs(15);
 
 /// The rounds of a concurrent case: as many as the budget's time allows.
 pub(crate) struct Rounds {
@@ -18,15 +18,15 @@ pub(crate) struct Rounds {
 }
 
 impl Rounds {
-    /// At least two rounds, and in them at least `floor` meetings.
+    /// At least two rounds, with at least `floor` overlaps in total.
     pub(crate) fn new<A: Abstraction>(c: &Ctx<A>, floor: usize) -> Self {
         let time = c.budget().pick(30, 100, 20_000);
         Self { started: Instant::now(), time: Duration::from_millis(time), next: 0, met: 0, floor }
     }
 
-    /// The next round's number; `None`: it is time to conclude.
+    /// The next round's number; `None`: the last round is done.
     pub(crate) fn next(&mut self) -> Option<usize> {
-        let time = if self.met < self.floor { self.time + PATIENCE } else { self.time };
+        let time = if self.met < self.floor { self.time + EXTRA_TIME } else { self.time };
         if self.next >= 2 && self.started.elapsed() >= time {
             return None;
         }
@@ -34,12 +34,12 @@ impl Rounds {
         Some(self.next - 1)
     }
 
-    /// Counts what shows that the clients met.
+    /// Adds to the number of overlaps.
     pub(crate) fn met(&mut self, times: usize) {
         self.met += times;
     }
 
-    /// Proved, unless the clients hardly met: then nothing was shown.
+    /// Proved, or inconclusive if the clients overlapped too little.
     pub(crate) fn conclude(self, what: &str) -> Result<(), Stop> {
         let Self { next, met, floor, .. } = self;
         if met >= floor {
@@ -49,20 +49,20 @@ impl Rounds {
     }
 }
 
-/// Holds the history of a store that nothing happened to against the contract: every operation was answered, with a
-/// status that a valid request can have, and every object's history is linearizable.
+/// Checks the history of an undisturbed store: every operation was answered, with a status that a valid request can have,
+/// and every object's history is linearizable.
 pub(crate) fn judge<A: Linearizable>(c: &Ctx<A>, history: &History<A>) -> Result<(), Stop> {
     answers(c, history)?;
     linearizable(c, history)
 }
 
-/// Whether every operation was answered, and not by a failure of the store.
+/// Checks that every operation was answered without an internal failure of the store.
 pub(crate) fn answers<A: Linearizable>(c: &Ctx<A>, history: &History<A>) -> Result<(), Stop> {
     for (at, operation) in history.operations.iter().enumerate() {
         match &operation.outcome {
             None => return Err(diverged(c, history, at, "an answer within 10 s", "no answer")),
             Some(Outcome::Failed(failure)) => match failure.code {
-                // Load that is shed and a database that is slow are the store's right; they prove nothing.
+                // Load shedding and a slow database are allowed; they prove nothing.
                 StatusCode::FailedPrecondition
                 | StatusCode::ResourceExhausted
                 | StatusCode::Unavailable
@@ -78,7 +78,7 @@ pub(crate) fn answers<A: Linearizable>(c: &Ctx<A>, history: &History<A>) -> Resu
     Ok(())
 }
 
-/// Whether every object's history is linearizable, whatever failed.
+/// Checks that every object's history is linearizable, regardless of failed operations.
 pub(crate) fn linearizable<A: Linearizable>(c: &Ctx<A>, history: &History<A>) -> Result<(), Stop> {
     match history.check(Limits::default()) {
         Verdict::Linearizable => Ok(()),
@@ -110,7 +110,7 @@ pub(crate) fn diverged<A: Linearizable>(
     stop(c, Violation { history: shown, culprit, order: Vec::new(), expected, actual })
 }
 
-/// Writes the operations into the transcript and draws them.
+/// Appends the operations to the transcript and attaches the history page.
 fn stop<A: Linearizable>(c: &Ctx<A>, violation: Violation<A>) -> Stop {
     let (transcript, steps) = explain::transcript(&violation.history);
     let first = c.take_transcript().steps.len();

@@ -1,7 +1,7 @@
-//! Concurrent operations as their clients saw them, and whether some order of them, one at a time, explains every answer.
+//! The linearizability checker: recorded concurrent operations, and the search for a sequential order that explains them.
 //!
-//! Reading order: a [`Recorder`] hands out [`Client`]s, whose operations make a [`History`]; [`History::check`] holds it
-//! object by object against a [`Spec`]; [`html`] draws what was found.
+//! Reading order: a [`Recorder`] creates [`Client`]s, whose operations form a [`History`]; [`History::check`] checks it per
+//! object against a [`Spec`]; [`html`] renders the result.
 
 mod crash;
 mod dice;
@@ -16,7 +16,7 @@ pub(crate) use crash::crash_under;
 pub(crate) use dice::Dice;
 pub use html::html;
 pub(crate) use judge::{Rounds, answers, diverged, judge, linearizable};
-pub(crate) use race::Turnstile;
+pub(crate) use race::RoundBarrier;
 pub use race::race;
 pub use record::{Client, Recorder};
 pub use search::{Limits, Problem, Spec, Step};
@@ -26,23 +26,23 @@ use std::collections::BTreeMap;
 use super::{Abstraction, Outcome, StatusCode};
 use search::{Found, search};
 
-/// An abstraction whose operations on one object take effect one at a time.
+/// An abstraction whose operations are linearizable per object.
 pub trait Linearizable: Abstraction {
-    /// What the operations on one object are held against.
+    /// The sequential specification of one object.
     type Spec: Spec;
-    /// What the numbers in a problem stand for.
+    /// The meaning of the numbers in a problem.
     type Names;
 
     /// Whether a request writes.
     fn writes(request: &Self::Request) -> bool;
 
-    /// The namespace and id of the one object that a request is about; `None`: it is about several.
+    /// The namespace and id of a request's object; `None`: the request is about several.
     fn object(request: &Self::Request) -> Option<(&str, &str)>;
 
-    /// One object's history as the search sees it.
+    /// One object's history as a search problem.
     fn problem(history: &History<Self>) -> (Self::Names, Problem<Self::Spec>);
 
-    /// What an operation answers, as the contract allows it in this state, in words.
+    /// The text of the response that the contract allows an operation in this state.
     fn allowed(
         names: &Self::Names,
         operation: &<Self::Spec as Spec>::Op,
@@ -50,40 +50,40 @@ pub trait Linearizable: Abstraction {
         shown: &Shown<'_, Self>,
     ) -> String;
 
-    /// What the culprit answered, in words.
+    /// The text of the culprit's response.
     fn actual(shown: &Shown<'_, Self>) -> String;
 
-    /// A line of an outcome as the picture of a history shows it; `None`: it is left out.
+    /// The short form of an outcome's line for the history page; `None`: not shown.
     fn brief(line: &str) -> Option<&str> {
         Some(line)
     }
 }
 
-/// A violation that is being put into words.
+/// The input of a violation's texts.
 pub struct Shown<'a, A: Abstraction> {
     /// The history as a transcript.
     pub transcript: &'a super::Transcript<A>,
-    /// The operation whose answer nothing explains.
+    /// The operation whose response no order explains.
     pub culprit: &'a Operation<A>,
 }
 
 /// One operation of one client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation<A: Abstraction> {
-    /// Who asked.
+    /// The client's number.
     pub client: usize,
-    /// What was asked.
+    /// The request.
     pub request: A::Request,
-    /// When it was sent, in nanoseconds since the history began.
+    /// The time of the call, in nanoseconds since the start of the history.
     pub called: u64,
-    /// When the answer came; `None`: none came.
+    /// The time of the response; `None`: there was none.
     pub returned: Option<u64>,
-    /// The answer; `None`: none came. A write without an answer, or with one that does not say what became of it, may have
-    /// taken effect at any time since it was sent, may still do so, or never.
+    /// The response; `None`: there was none. A write without a response, or with an ambiguous one, may have taken effect at
+    /// any time after its call, may do so later, or never.
     pub outcome: Option<Outcome<A>>,
 }
 
-/// Operations in the order in which they were sent.
+/// Operations in the order of their calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History<A: Abstraction> {
     /// The operations.
@@ -96,29 +96,29 @@ impl<A: Abstraction> Default for History<A> {
     }
 }
 
-/// What a history shows.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict<A: Abstraction> {
-    /// On every object, some order of the operations that keeps to their times explains every answer.
+    /// For every object, an order of the operations that respects real time explains every response.
     Linearizable,
-    /// On one object there is no such order.
+    /// For one object there is no such order.
     Violation(Box<Violation<A>>),
-    /// The search was given up; nothing is shown.
+    /// The search reached its limits.
     Inconclusive(String),
 }
 
-/// The shortest beginning of an object's history that no order explains.
+/// The shortest prefix of an object's history that is not linearizable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation<A: Abstraction> {
-    /// The object's operations up to the answer that nothing explains; those still under way then have no answer.
+    /// The object's operations up to the unexplained response; those in flight at that time have none.
     pub history: History<A>,
-    /// The first operation whose answer nothing explains, as an index into the history.
+    /// The first operation whose response no order explains, as an index into the history.
     pub culprit: usize,
-    /// An order of the other operations that explains all their answers; what had no effect or no answer yet is left out.
+    /// An order of the other operations that explains their responses, without those that had no effect or no response yet.
     pub order: Vec<usize>,
-    /// What the contract allows the culprit to answer.
+    /// The responses that the contract allows for the culprit.
     pub expected: String,
-    /// What it answered.
+    /// The culprit's response.
     pub actual: String,
 }
 
@@ -128,12 +128,13 @@ impl<A: Linearizable> Operation<A> {
         A::writes(&self.request)
     }
 
-    /// The namespace and id of the one object it is about.
+    /// The namespace and id of its object.
     pub fn object(&self) -> Option<(&str, &str)> {
         A::object(&self.request)
     }
 
-    /// Whether the store did what it was asked, or refused it for what it holds. A store that is busy or away shows nothing.
+    /// Whether the store executed the request, or rejected it because of its data. A busy or unavailable store proves
+    /// nothing.
     fn is_decided(&self) -> bool {
         match &self.outcome {
             Some(Outcome::Failed(failure)) => failure.code == StatusCode::FailedPrecondition,
@@ -149,10 +150,10 @@ impl<A: Linearizable> Operation<A> {
 }
 
 impl<A: Linearizable> History<A> {
-    /// Whether the operations on every object can be put in an order that explains their answers.
+    /// Whether the history of every object is linearizable.
     ///
-    /// Operations that [`Linearizable::problem`] does not know are passed over. An object starts out empty, so a history
-    /// must hold everything that was ever written to it. Objects with more than 256 operations are inconclusive.
+    /// Operations unknown to [`Linearizable::problem`] are ignored. An object is initially empty, so a history must include
+    /// all writes to it. Objects with more than 256 operations are inconclusive.
     pub fn check(&self, limits: Limits) -> Verdict<A> {
         let mut verdict = Verdict::Linearizable;
         for history in self.objects() {
@@ -173,7 +174,7 @@ impl<A: Linearizable> History<A> {
         }
     }
 
-    /// The history of each object by itself.
+    /// The histories of the single objects.
     pub fn objects(&self) -> Vec<Self> {
         let mut objects: BTreeMap<_, Self> = BTreeMap::new();
         for operation in &self.operations {
@@ -184,11 +185,11 @@ impl<A: Linearizable> History<A> {
         objects.into_values().collect()
     }
 
-    /// How many operations were under way at the same time as another client's on the same object, where one of the two
-    /// writes and the store decided both. A history in which this is 0 shows nothing about concurrency.
+    /// The number of operations that overlap another client's on the same object, where one of the two writes and the store
+    /// decided both. A history with 0 proves nothing about concurrency.
     pub fn overlap(&self) -> usize {
         let objects = self.objects();
-        let met = |history: &Self, one: &Operation<A>| {
+        let overlaps = |history: &Self, one: &Operation<A>| {
             history.operations.iter().any(|other| {
                 one.client != other.client
                     && (one.is_write() || other.is_write())
@@ -196,7 +197,7 @@ impl<A: Linearizable> History<A> {
                     && one.overlaps(other)
             })
         };
-        let counts = |history: &Self, one: &Operation<A>| one.is_decided() && met(history, one);
+        let counts = |history: &Self, one: &Operation<A>| one.is_decided() && overlaps(history, one);
         objects
             .iter()
             .map(|history| history.operations.iter().filter(|one| counts(history, one)).count())

@@ -1,4 +1,4 @@
-//! Clients that really run at the same time.
+//! Clients that run in parallel.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use tokio::task::{JoinError, spawn_blocking};
 use super::{Client, Recorder};
 use crate::core::Abstraction;
 
-/// Longest that a client waits for the others before a round; without them it goes ahead.
-const GATHERING: Duration = Duration::from_millis(50);
+/// Timeout of a client that waits for the others before a round.
+const BARRIER_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// Runs `clients` clients at the same time, spread over `stores`, and answers what each of them made of it.
+/// Runs `clients` clients in parallel, spread over `stores`, and returns the result of each.
 ///
-/// Each has a thread of its own, on every kind of runtime: a store that never waits overlaps with nobody on one thread.
-/// Must be awaited on a tokio runtime. A client's panic is passed on.
+/// Each client has a dedicated thread, on every kind of runtime: a store that never yields would not overlap on one thread.
+/// Must be awaited on a tokio runtime. A client's panic is propagated.
 pub async fn race<A, W, F, T>(
     recorder: &Arc<Recorder<A>>,
     stores: &[Arc<A::Store>],
@@ -31,14 +31,14 @@ where
     F: Future<Output = T>,
     T: Send + 'static,
 {
-    // When the race is dropped, its clients end after what they are at.
+    // When the race is dropped, its clients end after their current operation.
     let mut stop = StopOnDrop(Some(recorder));
-    let (work, start) = (Arc::new(work), Arc::new(Turnstile::new(clients)));
+    let (work, start) = (Arc::new(work), Arc::new(RoundBarrier::new(clients)));
     let threads = (0..clients).zip(stores.iter().cycle()).map(|(number, store)| {
         let client = recorder.client(number, Arc::clone(store));
         let (work, start, runtime) = (Arc::clone(&work), Arc::clone(&start), Handle::current());
         spawn_blocking(move || {
-            start.pass(0);
+            start.wait(0);
             runtime.block_on(work(client))
         })
     });
@@ -47,34 +47,34 @@ where
             stop.0 = None;
             results
         }
-        Err(error) => pass_on(error),
+        Err(error) => propagate(error),
     }
 }
 
-fn pass_on<T>(error: JoinError) -> T {
+fn propagate<T>(error: JoinError) -> T {
     std::panic::resume_unwind(error.into_panic())
 }
 
-/// Where clients wait for each other before every round, so that the round's operations meet.
+/// A barrier with a timeout, where clients wait for each other before every round, so that the round's operations overlap.
 #[derive(Debug)]
-pub(crate) struct Turnstile {
+pub(crate) struct RoundBarrier {
     clients: usize,
     arrived: AtomicUsize,
 }
 
-impl Turnstile {
-    /// For so many clients.
+impl RoundBarrier {
+    /// A barrier for this number of clients.
     pub(crate) const fn new(clients: usize) -> Self {
         Self { clients, arrived: AtomicUsize::new(0) }
     }
 
-    /// Returns when every client has come so often, or has been waited for long enough. Blocks the client's own thread:
-    /// a wake-up through the runtime would spread the clients out again.
-    pub(crate) fn pass(&self, round: usize) {
+    /// Waits until every client has reached `round`, or for the timeout. Blocks the client's own thread: a wake-up through
+    /// the runtime would spread the clients out again.
+    pub(crate) fn wait(&self, round: usize) {
         self.arrived.fetch_add(1, Ordering::SeqCst);
         let started = Instant::now();
         while self.arrived.load(Ordering::SeqCst) < self.clients * (round + 1)
-            && started.elapsed() < GATHERING
+            && started.elapsed() < BARRIER_TIMEOUT
         {
             std::thread::yield_now();
         }

@@ -1,4 +1,4 @@
-//! Clients whose operations are written down as they happen.
+//! Clients whose operations are recorded in a history.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use super::{History, Operation};
 use crate::core::{Abstraction, Outcome};
 
-/// Longest that one operation is waited for. No backend needs as long; past it the store hangs.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of one operation. No backend needs this long; a store that does hangs.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One request in so many is on its way for a while before the store hears of it, as on a network: the others get ahead
-/// of it even where a store answers within a microsecond and the machine is busy.
-const DELAYED: usize = 3;
+/// Every n-th request is delayed before it is sent, as on a network: others overtake it even if the store answers within a
+/// microsecond and the machine is busy.
+const DELAY_EVERY: usize = 3;
 
-/// Writes down what its clients do. Times come from one monotonic clock, so that what is said to come before did.
+/// Records the operations of its clients. Times are from one monotonic clock, so that their order is real.
 pub struct Recorder<A: Abstraction> {
     started: Instant,
     operations: Mutex<Vec<Operation<A>>>,
@@ -44,28 +44,28 @@ impl<A: Abstraction> Recorder<A> {
         Client { number, store, recorder: Arc::clone(self), abandoned: self.abandoned.subscribe(), sent: 0 }
     }
 
-    /// What happened so far.
+    /// The history so far.
     pub fn history(&self) -> History<A> {
         History { operations: self.operations().clone() }
     }
 
-    /// How many operations have been answered so far.
+    /// The number of operations answered so far.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::SeqCst)
     }
 
-    /// Clients send nothing more; what is under way is waited for.
+    /// Stops new requests; operations in flight are awaited.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
     }
 
-    /// Clients send nothing more, and let go of what is under way: for a store in this process that is about to crash.
+    /// Stops new requests and drops operations in flight: for an in-process store that is about to crash.
     pub fn abandon(&self) {
         self.stop();
         self.abandoned.send_replace(true);
     }
 
-    /// Clients go on, after [`Recorder::stop`] or [`Recorder::abandon`].
+    /// Allows new requests again, after [`Recorder::stop`] or [`Recorder::abandon`].
     pub fn resume(&self) {
         self.abandoned.send_replace(false);
         self.stopped.store(false, Ordering::SeqCst);
@@ -81,7 +81,7 @@ impl<A: Abstraction> Recorder<A> {
 
     fn called(&self, client: usize, request: A::Request) -> usize {
         let mut operations = self.operations();
-        // Read under the lock, so that the operations stand in the order of their calls.
+        // Read under the lock, so that the operations are sorted by call time.
         let called = self.now();
         operations.push(Operation { client, request, called, returned: None, outcome: None });
         operations.len() - 1
@@ -95,7 +95,7 @@ impl<A: Abstraction> Recorder<A> {
     }
 }
 
-/// One client: a single operation at a time.
+/// One client, with one operation at a time.
 pub struct Client<A: Abstraction> {
     number: usize,
     store: Arc<A::Store>,
@@ -105,16 +105,16 @@ pub struct Client<A: Abstraction> {
 }
 
 impl<A: Abstraction> Client<A> {
-    /// Which client it is, counted from 0.
+    /// The client's number, counted from 0.
     pub const fn number(&self) -> usize {
         self.number
     }
 
-    /// Waits until another client has been answered, but no longer than `patience`. Blocks the client's own thread.
-    pub(crate) fn wait_for_another(&self, patience: Duration) {
+    /// Waits until another client gets a response, at most for `timeout`. Blocks the client's own thread.
+    pub(crate) fn wait_for_another(&self, timeout: Duration) {
         let (started, answered) = (Instant::now(), self.recorder.answered());
-        while self.recorder.answered() == answered && started.elapsed() < patience {
-            // A fast store answers within microseconds; while a slow one works, its processor is left to it.
+        while self.recorder.answered() == answered && started.elapsed() < timeout {
+            // A fast store answers within microseconds; a slow one needs the processor meanwhile.
             if started.elapsed() < Duration::from_millis(1) {
                 std::thread::yield_now();
             } else {
@@ -123,25 +123,25 @@ impl<A: Abstraction> Client<A> {
         }
     }
 
-    /// Ends the race: no client sends anything more.
+    /// Ends the race: all clients stop sending.
     pub(crate) fn end_race(&self) {
         self.recorder.stop();
     }
 
-    /// Sends `request` and writes down what came of it; `None`: it was not sent, or no answer came and none will be
-    /// waited for, and the client should end.
+    /// Sends `request` and records the outcome; `None`: it was not sent, or it timed out or was abandoned, and the client
+    /// should end.
     pub async fn send(&mut self, request: A::Request) -> Option<Outcome<A>> {
         if self.recorder.stopped.load(Ordering::SeqCst) {
             return None;
         }
         let operation = self.recorder.called(self.number, request.clone());
         self.sent += 1;
-        if (self.sent + self.number).is_multiple_of(DELAYED) {
+        if (self.sent + self.number).is_multiple_of(DELAY_EVERY) {
             std::thread::yield_now();
         }
         let recorder = &self.recorder;
         let answer = std::pin::pin!(async {
-            let answer = tokio::time::timeout(PATIENCE, A::send(&self.store, request)).await;
+            let answer = tokio::time::timeout(OPERATION_TIMEOUT, A::send(&self.store, request)).await;
             (recorder.now(), answer)
         });
         let abandoned = std::pin::pin!(self.abandoned.wait_for(|abandoned| *abandoned));

@@ -1,43 +1,43 @@
-//! The search for an order (Wing and Gong, with Lowe's memory of what was tried): depth first, one operation at a time.
+//! The search for a linearization (Wing and Gong, with Lowe's memoization): depth first, one operation at a time.
 
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-/// A specification of one object: what its operations do to its state, one at a time.
+/// The sequential specification of one object: the effect of its operations on its state.
 pub trait Spec {
-    /// An object at one moment. What is not known of it may be part of it.
+    /// The state of an object, which may be partly unknown.
     type State: Clone + Eq + Hash;
-    /// An operation together with its answer.
+    /// An operation with its response.
     type Op: Clone + PartialEq;
 
-    /// The state after an operation; `None`: in this state the operation cannot have answered what it did.
+    /// The state after an operation; `None`: its response is impossible in this state.
     fn step(state: &Self::State, operation: &Self::Op) -> Option<Self::State>;
 
-    /// The operation with the answer that it would get in this state.
+    /// The operation with its response in this state.
     fn answer(state: &Self::State, operation: &Self::Op) -> Self::Op;
 
-    /// Whether an answer made by [`Spec::answer`] leaves something open, so that a search cannot take it for one.
+    /// Whether a response from [`Spec::answer`] is partly unknown, so that a search cannot use it.
     fn is_open(operation: &Self::Op) -> bool;
 }
 
 /// One object's operations, in the order of their calls.
 pub struct Problem<S: Spec> {
-    /// The object before all of them.
+    /// The initial state of the object.
     pub initial: S::State,
     /// The operations.
     pub steps: Vec<Step<S>>,
 }
 
-/// One operation that has to be placed, or may be.
+/// One operation to place in the order: mandatory if it was answered, optional otherwise.
 pub struct Step<S: Spec> {
     /// Its index in the history.
     pub operation: usize,
-    /// When it was called.
+    /// The time of the call.
     pub called: u64,
-    /// When it was answered; `None`: it may take effect at any time from its call on, or never.
+    /// The time of the response; `None`: it may take effect at any time after the call, or never.
     pub ended: Option<u64>,
-    /// What it did.
+    /// The operation and its response.
     pub op: S::Op,
 }
 
@@ -54,13 +54,13 @@ impl<S: Spec> Clone for Step<S> {
 }
 
 impl<S: Spec> Problem<S> {
-    /// The steps that may come next: those not placed that no other one, not placed, ended before.
+    /// The possible next steps: unplaced steps that were called before every other unplaced step ended.
     fn candidates(&self, placed: Placed) -> Vec<usize> {
         let mut open = Vec::new();
         let mut first_end = u64::MAX;
         for (at, step) in self.steps.iter().enumerate().filter(|(at, _)| !placed.contains(*at)) {
             if step.called > first_end {
-                // Whatever follows was called later still, and so cannot end before it either.
+                // Later steps were called later still, and so are no candidates either.
                 break;
             }
             open.push(at);
@@ -69,43 +69,43 @@ impl<S: Spec> Problem<S> {
         open
     }
 
-    /// Whether everything that must be placed is.
+    /// Whether all mandatory steps are placed.
     fn is_complete(&self, placed: Placed) -> bool {
         self.steps.iter().enumerate().all(|(at, step)| step.ended.is_none() || placed.contains(at))
     }
 }
 
-/// Most operations of one object.
-const MOST: usize = 256;
+/// Maximum number of operations per object.
+const MAX_OPERATIONS: usize = 256;
 
-/// When a search gives up.
+/// The limits of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most moments (operations placed, and the state they lead to) that are tried.
+    /// Maximum number of configurations (placed operations and resulting state).
     pub moments: usize,
-    /// Longest that one object takes.
+    /// Timeout per object.
     pub time: Duration,
 }
 
 impl Default for Limits {
-    /// Memory stays under about 100 MB for KeyValue records of a few keys.
+    /// Memory use is below about 100 MB for KeyValue records of a few keys.
     fn default() -> Self {
         Self { moments: 200_000, time: Duration::from_secs(5) }
     }
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Steps of the problem in an order that explains them.
+    /// A linearization, as steps of the problem.
     Order(Vec<usize>),
     NoOrder,
     GaveUp(String),
 }
 
-/// Which steps are placed.
+/// The set of placed steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Placed([u64; MOST / 64]);
+pub(super) struct Placed([u64; MAX_OPERATIONS / 64]);
 
 impl Placed {
     pub(super) const fn contains(self, step: usize) -> bool {
@@ -118,33 +118,35 @@ impl Placed {
     }
 }
 
-/// Searches until an order is found.
+/// Searches for the first linearization.
 pub(super) fn search<S: Spec>(problem: &Problem<S>, limits: Limits) -> Found {
     explore(problem, limits, |_, _, done| done)
 }
 
-/// A moment on the way: what is placed, the state then, and the steps that may come next.
-struct Moment<S: Spec> {
+/// A configuration of the search: the placed steps, the resulting state, and the possible next steps.
+struct Configuration<S: Spec> {
     placed: Placed,
     state: S::State,
     next: Vec<usize>,
 }
 
-/// Walks every moment that can be reached once. `ends` sees each one, with whether everything that must be placed is;
-/// where it answers true the walk ends there.
+/// Visits every reachable configuration once. `ends` gets each one, with whether all mandatory steps are placed; when it
+/// returns true, the search ends.
 pub(super) fn explore<S: Spec>(
     problem: &Problem<S>,
     limits: Limits,
     mut ends: impl FnMut(Placed, &S::State, bool) -> bool,
 ) -> Found {
     let size = problem.steps.len();
-    if size > MOST {
-        return Found::GaveUp(format!("an object with {size} operations; at most {MOST} are searched"));
+    if size > MAX_OPERATIONS {
+        return Found::GaveUp(format!(
+            "an object has {size} operations; at most {MAX_OPERATIONS} are searched"
+        ));
     }
     let started = Instant::now();
     let mut tried = HashSet::new();
     let mut order = Vec::new();
-    let first = Moment::new(problem, Placed::default(), problem.initial.clone());
+    let first = Configuration::new(problem, Placed::default(), problem.initial.clone());
     if ends(first.placed, &first.state, problem.is_complete(first.placed)) {
         return Found::Order(order);
     }
@@ -167,18 +169,18 @@ pub(super) fn explore<S: Spec>(
         if tried.len() >= limits.moments || started.elapsed() >= limits.time {
             let (tried, took) = (tried.len(), started.elapsed());
             return Found::GaveUp(format!(
-                "no order of {size} operations found among {tried} moments in {took:?}"
+                "no order of {size} operations found in {tried} configurations and {took:?}"
             ));
         }
-        path.push(Moment::new(problem, placed, state));
+        path.push(Configuration::new(problem, placed, state));
     }
     Found::NoOrder
 }
 
-impl<S: Spec> Moment<S> {
+impl<S: Spec> Configuration<S> {
     fn new(problem: &Problem<S>, placed: Placed, state: S::State) -> Self {
         let mut next = problem.candidates(placed);
-        // Taken from the end: what was called first is tried first, and what may never have happened last.
+        // Popped from the end: the earliest call is tried first, and unanswered operations last.
         next.sort_by_key(|&step| (problem.steps[step].ended.is_some(), std::cmp::Reverse(step)));
         Self { placed, state, next }
     }

@@ -1,4 +1,4 @@
-//! What makes the suite itself fail: a flaw that it does not catch, or catches for no reason.
+//! The gate on the suite itself: mutants that it does not catch, or catches only by chance.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use prism_contract::{Level, Requirement};
 use super::{Matrix, Mutant, Row};
 use crate::core::{Abstraction, Case, Contract};
 
-/// Something wrong with the suite.
+/// A problem of the suite.
 pub enum Problem<A: Abstraction> {
     /// No case fails on this mutant.
     Survives(&'static Mutant),
-    /// Cases fail on this mutant, but none that proves a rule which it breaks, or random ones alone.
+    /// Cases fail on this mutant, but none that proves a broken rule, or only random ones.
     CaughtByChance(&'static Mutant, Vec<&'static Case<A>>),
     /// No mutant breaks this rule.
     RuleWithoutMutant(&'static Requirement),
-    /// Mutants stand for this rule, but no case that cites it fails on any of them.
+    /// Mutants break this rule first, but no case that cites it fails on any of them.
     RuleUnguarded(&'static Requirement),
-    /// A store without a flaw fails this case.
+    /// A correct store fails this case.
     FalseAlarm(&'static Case<A>, String),
 }
 
@@ -33,7 +33,7 @@ impl<A: Abstraction> fmt::Display for Problem<A> {
                 let (name, rules) = (mutant.name, mutant.breaks.join(", "));
                 write!(
                     f,
-                    "{name} breaks {rules}, but is caught only by {}, which cite none",
+                    "{name} breaks {rules}, but is caught only by {}, which cite none of these rules",
                     cases.join(", ")
                 )
             }
@@ -41,35 +41,35 @@ impl<A: Abstraction> fmt::Display for Problem<A> {
             Self::RuleUnguarded(rule) => {
                 write!(
                     f,
-                    "no case of {} catches a mutant that breaks it first of all: {}",
+                    "no case of {} catches a mutant that lists it as its first broken rule: {}",
                     rule.id, rule.text
                 )
             }
-            Self::FalseAlarm(case, why) => write!(f, "{} fails on a store without a flaw: {why}", case.id),
+            Self::FalseAlarm(case, why) => write!(f, "{} fails on a correct store: {why}", case.id),
         }
     }
 }
 
-/// Everything that is wrong with the suite, as `matrix` shows it.
+/// All problems of the suite according to `matrix`.
 pub fn gate<A: Abstraction>(matrix: &Matrix<A>) -> Vec<Problem<A>> {
     let alarms = matrix.false_alarms.iter().map(|(case, why)| Problem::FalseAlarm(case, why.clone()));
-    let rules = rules_to_break(A::CONTRACT).filter_map(|rule| of_a_rule(matrix, rule));
-    alarms.chain(matrix.rows.iter().filter_map(of_a_mutant)).chain(rules).collect()
+    let rules = rules_to_break(A::CONTRACT).filter_map(|rule| rule_problem(matrix, rule));
+    alarms.chain(matrix.rows.iter().filter_map(mutant_problem)).chain(rules).collect()
 }
 
-/// A mutant stands for the rule that it names first: each rule needs one, and a case of its own that catches it.
-fn of_a_rule<A: Abstraction>(matrix: &Matrix<A>, rule: &'static Requirement) -> Option<Problem<A>> {
-    let stands_for = |mutant: &Mutant| mutant.breaks[0] == rule.id;
-    if !(A::CONTRACT.mutants)().into_iter().any(stands_for) {
+/// A mutant represents the rule that it lists first: each rule needs a mutant, and a case that cites the rule and catches it.
+fn rule_problem<A: Abstraction>(matrix: &Matrix<A>, rule: &'static Requirement) -> Option<Problem<A>> {
+    let represents = |mutant: &Mutant| mutant.breaks[0] == rule.id;
+    if !(A::CONTRACT.mutants)().into_iter().any(represents) {
         return Some(Problem::RuleWithoutMutant(rule));
     }
-    let mut rows = matrix.rows.iter().filter(|row| stands_for(row.mutant)).peekable();
+    let mut rows = matrix.rows.iter().filter(|row| represents(row.mutant)).peekable();
     rows.peek()?;
     let caught = |row: &Row<A>| row.kills().any(|case| case.proves.contains(&rule.id.as_str()));
     (!rows.any(caught)).then_some(Problem::RuleUnguarded(rule))
 }
 
-fn of_a_mutant<A: Abstraction>(row: &Row<A>) -> Option<Problem<A>> {
+fn mutant_problem<A: Abstraction>(row: &Row<A>) -> Option<Problem<A>> {
     match (row.failed.is_empty(), row.kills().next()) {
         (true, _) => Some(Problem::Survives(row.mutant)),
         (false, None) => Some(Problem::CaughtByChance(row.mutant, row.failed.clone())),
@@ -77,7 +77,7 @@ fn of_a_mutant<A: Abstraction>(row: &Row<A>) -> Option<Problem<A>> {
     }
 }
 
-/// The rules that a store can break.
+/// The testable MUST rules that a store can break.
 fn rules_to_break(contract: Contract) -> impl Iterator<Item = &'static Requirement> {
     let is_raw = move |rule: &Requirement| contract.wire_only.iter().any(|wire| wire.rule == rule.id);
     (contract.requirements)()

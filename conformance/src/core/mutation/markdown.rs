@@ -1,4 +1,4 @@
-//! The matrix as a page of the book: every rule, the cases that prove it, and the mutants that they catch.
+//! The matrix as a documentation page: every rule, the cases that prove it, and the mutants that they catch.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use prism_contract::Requirement;
 use super::{KillMatrix, Mutant};
 use crate::core::{Abstraction, Case, Contract};
 
-/// The page that belongs to `recorded`: `docs/conformance-matrix.md`.
+/// The page of `recorded`: `docs/conformance-matrix.md`.
 pub fn matrix_markdown<A: Abstraction>(recorded: &KillMatrix) -> String {
     let mut text = String::from(
         "# The conformance matrix\n\n\
@@ -30,7 +30,7 @@ pub fn matrix_markdown<A: Abstraction>(recorded: &KillMatrix) -> String {
     text
 }
 
-/// Every rule: what proves it, and what was caught.
+/// Section per rule: the cases that prove it, and the mutants that they catch.
 fn rules<A: Abstraction>(text: &mut String, recorded: &KillMatrix) {
     let mut area = "";
     for rule in (A::CONTRACT.requirements)() {
@@ -59,7 +59,7 @@ fn rules<A: Abstraction>(text: &mut String, recorded: &KillMatrix) {
     }
 }
 
-/// The mutants of this rule that this case catches.
+/// The mutants of this rule that the case catches.
 fn caught<A: Abstraction>(case: &Case<A>, rule: &Requirement, recorded: &KillMatrix) -> String {
     let names = breaking(A::CONTRACT, rule)
         .filter(|mutant| recorded.fails(mutant.name, case.id))
@@ -73,7 +73,7 @@ fn breaking(contract: Contract, rule: &Requirement) -> impl Iterator<Item = &'st
     (contract.mutants)().into_iter().filter(move |mutant| mutant.breaks.contains(&id.as_str()))
 }
 
-/// Every mutant: what it forgets, and how many cases fail on it.
+/// Table of mutants: the bug, the broken rules, and the number of failing cases.
 fn catalogue<A: Abstraction>(text: &mut String, recorded: &KillMatrix) {
     text.push_str("\n## Mutants\n\n| mutant | what it forgets | breaks | cases that fail | of them cite a broken rule |\n");
     text.push_str("| --- | --- | --- | ---: | ---: |\n");
@@ -86,7 +86,7 @@ fn catalogue<A: Abstraction>(text: &mut String, recorded: &KillMatrix) {
     }
 }
 
-/// The rules that no store can break.
+/// Table of the rules that only a raw server can break.
 fn raw_servers(text: &mut String, contract: Contract) {
     text.push_str(
         "\n## Rules that take a server to break\n\n| rule | why no store can break it |\n| --- | --- |\n",

@@ -20,15 +20,15 @@ pub use recorded::{KillMatrix, likely_causes};
 /// A correct store with one wrong line.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mutant {
-    /// What it forgets, in a name.
+    /// The name of the bug.
     pub name: &'static str,
-    /// What it forgets, in a sentence.
+    /// The description of the bug, in a sentence.
     pub says: &'static str,
-    /// The ids of the rules that it breaks.
+    /// The ids of the broken rules.
     pub breaks: &'static [&'static str],
-    /// Whether the flaw shows only where operations overlap.
+    /// Whether only overlapping operations reveal the bug.
     pub racy: bool,
-    /// Whether only a case that goes through a socket can see the flaw.
+    /// Whether only calls through a socket reveal the bug.
     pub wire: bool,
 }
 
@@ -41,28 +41,28 @@ pub struct WireOnly {
     pub reason: &'static str,
 }
 
-/// How far a matrix goes for each mutant.
+/// The extent of a matrix per mutant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// Until a case fails that cites a rule which the mutant breaks: enough for the [`gate()`].
+    /// Up to the first failing case that cites a broken rule: enough for the [`gate()`].
     FirstKill,
-    /// Every case that shows the same each time, for the recorded matrix. Left out are random operations, which find with one
-    /// seed what they miss with the next, and, where they cite no rule that the mutant breaks, races.
+    /// All deterministic cases, for the recorded matrix. Excluded are random operations, whose result depends on the seed,
+    /// and races that cite no broken rule.
     Full,
 }
 
-/// How a store is reached: itself, or another harness around it.
+/// The transport to a store: the harness itself, or another one around it.
 pub type Reach<A> = fn(Arc<dyn Harness<A>>) -> Arc<dyn Harness<A>>;
 
-/// How a matrix is made.
+/// The settings of a mutation run.
 pub struct Selftest<A: Abstraction> {
-    /// Budget, seed and the time that a case may take.
+    /// Budget, seed and the timeout per case.
     pub settings: Settings,
-    /// How far it goes.
+    /// The extent per mutant.
     pub depth: Depth,
-    /// How many mutants run at once.
+    /// The number of mutants that run in parallel.
     pub jobs: NonZero<usize>,
-    /// How a mutant is reached: itself, or behind a socket.
+    /// The transport to a mutant: direct, or through a socket.
     pub reach: Reach<A>,
 }
 
@@ -73,8 +73,8 @@ impl<A: Abstraction> Clone for Selftest<A> {
 }
 
 impl<A: Abstraction> Default for Selftest<A> {
-    /// In process, to the first kill, as many mutants at once as there are processors. A mutant on which a case never ends
-    /// is caught too, so a case gets less time than in a run of its own.
+    /// In process, to the first kill, with one job per processor. The timeout per case is shorter than in a normal run: a
+    /// mutant on which a case never ends is caught, too.
     fn default() -> Self {
         Self {
             settings: Settings { timeout: Duration::from_secs(20), ..Settings::default() },
@@ -85,39 +85,38 @@ impl<A: Abstraction> Default for Selftest<A> {
     }
 }
 
-/// What became of every mutant.
+/// The results of all mutants.
 pub struct Matrix<A: Abstraction> {
     /// One row per mutant, in the catalogue's order.
     pub rows: Vec<Row<A>>,
-    /// Cases that a store without a flaw failed, and how.
+    /// Cases that failed on a correct store, and why.
     pub false_alarms: Vec<(&'static Case<A>, String)>,
 }
 
-/// What became of one mutant.
+/// The result of one mutant.
 pub struct Row<A: Abstraction> {
     /// The mutant.
     pub mutant: &'static Mutant,
-    /// The cases that failed, in the suite's order; with [`Depth::FirstKill`] no more than it took.
+    /// The failed cases, in the suite's order; with [`Depth::FirstKill`] only the first one.
     pub failed: Vec<&'static Case<A>>,
 }
 
 impl<A: Abstraction> Row<A> {
-    /// The failed cases that are sure to catch the mutant, for the right reason: they cite a rule which it breaks, and they
-    /// are not random operations, which find it with one seed and may miss it with the next.
+    /// The failed cases that catch the mutant reliably and for the right reason: they cite a broken rule, and do not depend
+    /// on a random seed.
     pub fn kills(&self) -> impl Iterator<Item = &'static Case<A>> {
         self.failed.iter().copied().filter(|case| self.mutant.is_aimed_at_by(case))
     }
 }
 
 impl Mutant {
-    /// Whether `case` proves a rule that this mutant breaks, and does so each time.
+    /// Whether `case` proves a rule that this mutant breaks, independent of a random seed.
     pub fn is_aimed_at_by<A: Abstraction>(&self, case: &Case<A>) -> bool {
         self.is_cited_by(case) && is_recorded(case)
     }
 
-    /// Whether `case` shows the same of this mutant each time, as far as that can be known. A race does where it looks for
-    /// just that.
-    fn is_certain_of<A: Abstraction>(&self, case: &Case<A>) -> bool {
+    /// Whether `case` is expected to have the same result on this mutant each time. A race is only if it aims at the mutant.
+    fn is_deterministic_for<A: Abstraction>(&self, case: &Case<A>) -> bool {
         let overlaps = self.racy || case.kind == Kind::History;
         is_recorded(case) && (!overlaps || self.is_cited_by(case))
     }
@@ -128,8 +127,7 @@ impl Mutant {
     }
 }
 
-/// Runs `cases` on every mutant that `only` takes, and all of them on the stores without a flaw. A mutant that shows only on
-/// the wire is left out in process.
+/// Runs `cases` on every mutant that `only` selects, and on the correct stores. Wire-only mutants are skipped in process.
 pub async fn matrix<A: Abstraction>(
     cases: &[&'static Case<A>],
     selftest: &Selftest<A>,
@@ -147,7 +145,7 @@ pub async fn matrix<A: Abstraction>(
     let rows = rows.map(|row| row.expect("a row does not panic")).collect().await;
     let mut false_alarms = Vec::new();
     for harness in sound {
-        false_alarms.extend(alarms(harness, cases, selftest).await);
+        false_alarms.extend(false_alarms_of(harness, cases, selftest).await);
     }
     Matrix { rows, false_alarms }
 }
@@ -159,8 +157,9 @@ async fn row<A: Abstraction>(
 ) -> Row<A> {
     let harness = (selftest.reach)(A::flawed(mutant));
     let mut row = Row { mutant, failed: Vec::new() };
-    let of_depth = |case: &&Case<A>| selftest.depth == Depth::FirstKill || mutant.is_certain_of(case);
-    for case in in_order_of_promise(mutant, cases).into_iter().filter(of_depth) {
+    let within_depth =
+        |case: &&Case<A>| selftest.depth == Depth::FirstKill || mutant.is_deterministic_for(case);
+    for case in most_likely_first(mutant, cases).into_iter().filter(within_depth) {
         let result = run_case(&*harness, case, selftest.settings).await;
         if matches!(result.verdict, Verdict::Failed(_)) {
             row.failed.push(case);
@@ -178,9 +177,9 @@ fn is_recorded<A: Abstraction>(case: &Case<A>) -> bool {
     case.kind != Kind::Property
 }
 
-/// First the cases that cite a rule which the mutant breaks, its first rule before others: those that failed when the matrix
-/// was recorded, then examples. At last the rest.
-fn in_order_of_promise<A: Abstraction>(mutant: &Mutant, cases: &[&'static Case<A>]) -> Vec<&'static Case<A>> {
+/// The cases, sorted by how likely they catch the mutant: first those that cite a broken rule (the first rule before
+/// others, recorded kills before the rest, examples before others), then all others.
+fn most_likely_first<A: Abstraction>(mutant: &Mutant, cases: &[&'static Case<A>]) -> Vec<&'static Case<A>> {
     let recorded = (A::CONTRACT.kill_matrix)();
     let mut cases = cases.to_vec();
     cases.sort_by_key(|case| {
@@ -191,8 +190,8 @@ fn in_order_of_promise<A: Abstraction>(mutant: &Mutant, cases: &[&'static Case<A
     cases
 }
 
-/// The cases that fail where nothing is wrong.
-async fn alarms<A: Abstraction>(
+/// The cases that fail on a correct store.
+async fn false_alarms_of<A: Abstraction>(
     harness: Arc<dyn Harness<A>>,
     cases: &[&'static Case<A>],
     selftest: &Selftest<A>,
@@ -209,7 +208,7 @@ async fn alarms<A: Abstraction>(
                 format!("{} expected {}, not {}", harness.name(), divergence.expected, divergence.actual);
             Some((result.case, why))
         }
-        Verdict::Broken(why) => Some((result.case, format!("{} broke: {why}", harness.name()))),
+        Verdict::Broken(why) => Some((result.case, format!("the harness {} failed: {why}", harness.name()))),
         Verdict::Passed | Verdict::Inconclusive(_) | Verdict::Skipped(_) => None,
     });
     alarms.collect()

@@ -1,4 +1,4 @@
-//! The recorded kill matrix, and what it says of a failure: which mutants show the same signature.
+//! The recorded kill matrix, and its use for failures: the mutants with a similar signature.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,29 +8,28 @@ use serde::Deserialize;
 use super::{Matrix, Mutant, Row, is_recorded};
 use crate::core::{Abstraction, Case, Contract};
 
-/// Which cases fail on which mutants, as it was recorded.
+/// The recorded kill matrix: which cases fail on which mutants.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 pub struct KillMatrix {
-    /// Every case that was run: all but random operations.
+    /// The recorded cases: all but random operations.
     cases: BTreeSet<String>,
-    /// Per mutant, the cases that fail on it. Of histories, whose interleaving is not the same twice, only those that cite
-    /// a rule which the mutant breaks.
+    /// Per mutant, the failing cases. Histories, whose interleaving varies, are included only if they cite a broken rule.
     kills: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl KillMatrix {
-    /// The matrix that [`KillMatrix::to_json`] wrote.
+    /// Parses the output of [`KillMatrix::to_json`].
     ///
     /// # Errors
-    /// Where the text is no such matrix.
+    /// If the text is not a valid matrix.
     pub fn from_json(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| error.to_string())
     }
 
-    /// What a full matrix shows.
+    /// The recorded form of a full matrix.
     pub fn of<A: Abstraction>(matrix: &Matrix<A>, cases: &[&'static Case<A>]) -> Self {
         let kills = |row: &Row<A>| {
-            let failed = row.failed.iter().filter(|case| row.mutant.is_certain_of(case));
+            let failed = row.failed.iter().filter(|case| row.mutant.is_deterministic_for(case));
             (row.mutant.name.to_owned(), failed.map(|case| case.id.to_owned()).collect())
         };
         Self {
@@ -39,22 +38,22 @@ impl KillMatrix {
         }
     }
 
-    /// Whether this case was run on the mutants: random operations were not.
+    /// Whether this case is recorded: random operations are not.
     pub fn records(&self, case: &str) -> bool {
         self.cases.contains(case)
     }
 
-    /// Whether this case was seen to fail on this mutant.
+    /// Whether this case is recorded as failing on this mutant.
     pub fn fails(&self, mutant: &str, case: &str) -> bool {
         self.kills.get(mutant).is_some_and(|failed| failed.contains(case))
     }
 
-    /// How many cases were seen to fail on this mutant.
+    /// The number of cases recorded as failing on this mutant.
     pub fn failures(&self, mutant: &str) -> usize {
         self.kills.get(mutant).map_or(0, BTreeSet::len)
     }
 
-    /// What has changed in the suite or the catalogue since this was recorded, in sentences.
+    /// Changes of the suite or the catalogue since the recording, as messages.
     pub fn stale<A: Abstraction>(&self) -> Vec<String> {
         let names: BTreeSet<String> =
             A::cases().filter(|case| is_recorded(case)).map(|case| case.id.to_owned()).collect();
@@ -66,13 +65,13 @@ impl KillMatrix {
         let recorded: BTreeSet<String> = self.kills.keys().cloned().collect();
         let mut stale = Vec::new();
         stale.extend(names.difference(&self.cases).map(|case| format!("case {case} is not recorded")));
-        stale.extend(self.cases.difference(&names).map(|case| format!("case {case} is no more")));
+        stale.extend(self.cases.difference(&names).map(|case| format!("case {case} no longer exists")));
         stale.extend(known.difference(&recorded).map(|mutant| format!("mutant {mutant} is not recorded")));
-        stale.extend(recorded.difference(&known).map(|mutant| format!("mutant {mutant} is no more")));
+        stale.extend(recorded.difference(&known).map(|mutant| format!("mutant {mutant} no longer exists")));
         stale
     }
 
-    /// The file's text: a case or a mutant to a line, so that a change shows as one.
+    /// The file's text: one case or mutant per line, for readable diffs.
     pub fn to_json(&self) -> String {
         let quoted = |names: &BTreeSet<String>, between: &str| {
             let names: Vec<_> = names.iter().map(|name| format!("\"{name}\"")).collect();
@@ -87,8 +86,8 @@ impl KillMatrix {
     }
 }
 
-/// The mutants whose signature is most like these failures, best first, each with its likeness: how many cases fail on
-/// both, of those that fail on either (0 to 1). Random cases are left out: they are not recorded.
+/// The mutants whose signature is most similar to these failures, best first, each with its Jaccard similarity: the cases
+/// that fail on both as a part of those that fail on either (0 to 1). Random cases are ignored: they are not recorded.
 pub fn likely_causes(contract: Contract, failed: &[&str]) -> Vec<(&'static Mutant, f64)> {
     let recorded = (contract.kill_matrix)();
     let failed: BTreeSet<&str> =

@@ -1,4 +1,5 @@
-//! Drawing random values until one makes a store diverge, then shrinking it: proptest's trees, driven from async code.
+//! The search for a counterexample: random values until the store diverges, then shrinking. Drives proptest's value trees
+//! from async code.
 
 use std::time::{Duration, Instant};
 
@@ -9,21 +10,21 @@ use proptest::test_runner::TestRunner;
 use super::Tally;
 use crate::core::{Abstraction, Ctx, Divergence, Stop, Transcript};
 
-/// Most attempts, and most time, that shrinking takes.
-const ATTEMPTS: usize = 600;
-const PATIENCE: Duration = Duration::from_secs(6);
+/// Limits of shrinking: attempts and time.
+const MAX_ATTEMPTS: usize = 600;
+const MAX_TIME: Duration = Duration::from_secs(6);
 
 /// Tries one value on fresh namespaces.
 pub(crate) type Attempt<A, E, T> = for<'a> fn(&'a Ctx<A>, &'a T) -> BoxFuture<'a, Result<Tally<E>, Stop>>;
 
-/// A value that makes the store diverge.
+/// A counterexample: a value that makes the store diverge.
 pub(crate) struct Found<A: Abstraction, T> {
     pub(crate) value: T,
     pub(crate) divergence: Divergence,
     pub(crate) transcript: Transcript<A>,
 }
 
-/// What bounds the shrinking of one value.
+/// The remaining limits of shrinking one value.
 pub(super) struct Shrinking {
     left: usize,
     until: Instant,
@@ -31,10 +32,10 @@ pub(super) struct Shrinking {
 
 impl Shrinking {
     pub(super) fn new() -> Self {
-        Self { left: ATTEMPTS, until: Instant::now() + PATIENCE }
+        Self { left: MAX_ATTEMPTS, until: Instant::now() + MAX_TIME }
     }
 
-    /// The divergence of another value, if it has one and there is still time to ask.
+    /// The divergence of another value, if there is one and the limits allow the attempt.
     pub(super) async fn fails<A: Abstraction, E, T: Sync>(
         &mut self,
         ctx: &Ctx<A>,
@@ -57,15 +58,15 @@ impl Shrinking {
     }
 }
 
-/// How a hunt ended.
+/// The result of a search.
 pub(crate) enum Hunt<A: Abstraction, E, T> {
     /// No value made the store diverge.
     Nothing(Tally<E>),
-    /// One did.
+    /// The shrunk counterexample.
     Found(Box<Found<A, T>>),
 }
 
-/// Draws `count` values and tries each.
+/// Generates `count` values and tries each.
 pub(crate) async fn hunt<A, E, S>(
     ctx: &Ctx<A>,
     random: &mut TestRunner,
@@ -95,7 +96,7 @@ where
     Ok(Hunt::Nothing(tally))
 }
 
-/// Simplifies while the store still diverges, in proptest's way: a step too far is taken back.
+/// Simplifies while the store still diverges, as proptest does: a step without a divergence is undone.
 async fn shrink<A, E, T>(
     ctx: &Ctx<A>,
     mut tree: impl ValueTree<Value = T> + Send,

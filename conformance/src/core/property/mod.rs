@@ -1,8 +1,8 @@
-//! Random operations held against a model, and the shrinking of those that make a store diverge.
+//! Property tests: random operations compared with a model, and the shrinking of divergences.
 //!
-//! A property draws sequences of operations from a seed and plays each in fresh namespaces. The first divergence is shrunk:
-//! the transcript and the [`Regression`] that a failing case leaves behind are the shrunk run's. A run in which too little
-//! happened is inconclusive, not passed.
+//! A property generates sequences of operations from a seed and plays each in fresh namespaces. The first divergence is
+//! shrunk: a failing case attaches the transcript and the [`Regression`] of the shrunk run. A run with too few events is
+//! inconclusive, not passed.
 
 mod hunt;
 mod regression;
@@ -22,28 +22,28 @@ pub use regression::{REGRESSION, Regression, replay};
 pub(crate) use sequences::{Sequences, check, random};
 pub use tally::Tally;
 
-/// An abstraction whose operations can be drawn, played against its model, written down and made plainer.
+/// An abstraction whose operations can be generated, compared with its model, serialized and simplified.
 pub trait Sequential: Abstraction {
-    /// An operation as a line of text, whatever the store has answered before.
+    /// An operation, independent of earlier responses of the store. Displayed as a line of text.
     type Op: Debug + Display + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
-    /// Something that came to pass in a run.
+    /// An event of a run.
     type Event: Debug + Clone + Copy + Ord + Send + Sync + 'static;
 
-    /// The id of the case that replays operations which no case is named for.
+    /// The id of the case that replays regressions without a known case.
     const GENERAL: &'static str;
 
-    /// Whether an event can come to pass where the store claims and the harness can do no more than this.
+    /// Whether an event can happen with these capabilities and abilities.
     fn can_happen(event: Self::Event, claims: Self::Capabilities, abilities: Abilities) -> bool;
 
-    /// Plays operations in the namespaces at hand. The first answer that the model does not allow stops it.
+    /// Plays operations in the current namespaces, up to the first response that the model does not allow.
     fn play<'c>(ctx: &'c Ctx<Self>, ops: &'c [Self::Op]) -> BoxFuture<'c, Result<Tally<Self::Event>, Stop>>;
 
-    /// The operations that a store can be asked for which claims no more than this.
+    /// The operations that a store with these capabilities and abilities supports.
     fn within(ops: &[Self::Op], claims: Self::Capabilities, abilities: Abilities) -> Vec<Self::Op>;
 
-    /// Reads of everything that these operations may have left behind.
+    /// Reads of everything that these operations may have written.
     fn reads_of(ops: &[Self::Op], claims: Self::Capabilities) -> Vec<Self::Op>;
 
-    /// The same operation with one thing less, in each way there is; none where it is as plain as it can be.
+    /// All simplifications of an operation by one part; empty if it cannot be simplified.
     fn plainer(op: &Self::Op) -> Vec<Self::Op>;
 }

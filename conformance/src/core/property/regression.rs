@@ -1,4 +1,4 @@
-//! Divergences that were found once, shrunk, and are replayed first for ever.
+//! Regressions: recorded, shrunk divergences that are replayed before random operations.
 
 use std::fmt::Display;
 use std::io;
@@ -12,40 +12,40 @@ use super::Sequential;
 use crate::core::Harness;
 use crate::core::run::{CaseResult, Server, Settings, prove};
 
-/// The name under which a failing case attaches its regression to its result.
+/// The attachment name of a failing case's regression.
 pub const REGRESSION: &str = "regression.json";
 
-/// Operations that once made a store diverge.
+/// Operations that made a store diverge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Regression<Op> {
-    /// The case that found them.
+    /// The id of the case that found the divergence.
     pub case: String,
-    /// The seed it found them with.
+    /// The seed of that run.
     pub seed: u64,
-    /// What went wrong.
+    /// The divergence.
     pub note: String,
-    /// What to do, a line each.
+    /// The operations, a line each.
     pub operations: Vec<Op>,
 }
 
 impl<Op: Display + Serialize + DeserializeOwned> Regression<Op> {
-    /// The regression that a failed random case left behind.
+    /// The regression attached by a failed random case.
     pub fn of<A: Sequential<Op = Op>>(result: &CaseResult<A>) -> Option<Self> {
         let (_, json) = result.attachments.iter().find(|(name, _)| name == REGRESSION)?;
         Self::from_json(json).ok()
     }
 
-    /// As JSON, the form of `fixtures/regressions`.
+    /// Serializes to JSON, the format of `fixtures/regressions`.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("text and numbers are always JSON") + "\n"
     }
 
-    /// From JSON; the error says what is wrong with it.
+    /// Parses JSON; the error describes the fault.
     pub fn from_json(json: &str) -> Result<Self, String> {
         serde_json::from_str(json).map_err(|why| why.to_string())
     }
 
-    /// Writes it to `dir`, under a name made of the case and what the operations are, and answers where.
+    /// Writes a file to `dir`, named by the case and a hash of the operations, and returns its path.
     pub fn save(&self, dir: &Path) -> io::Result<PathBuf> {
         let hash = self.operations.iter().map(ToString::to_string).flat_map(String::into_bytes);
         let hash = hash.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -58,8 +58,8 @@ impl<Op: Display + Serialize + DeserializeOwned> Regression<Op> {
     }
 }
 
-/// Plays `regression` on a fresh store of `harness`, as far as the store claims what it asks for. The result carries the
-/// case that found it, where that is known, and otherwise the general property.
+/// Plays `regression` on a fresh store of `harness`, without the operations that the store does not support. The result's
+/// case is the one that found it, or the general property if that is unknown.
 pub async fn replay<A: Sequential>(
     harness: &dyn Harness<A>,
     regression: &Regression<A::Op>,
@@ -68,8 +68,8 @@ pub async fn replay<A: Sequential>(
     let general = || A::case(A::GENERAL);
     let case = A::case(&regression.case).or_else(general).expect("the general property is a case");
     let operations = regression.operations.clone();
-    // Recorded operations may restart the store, also where the case that is named for them does not.
-    prove(harness, case, settings, Server::OfItsOwn, move |ctx| {
+    // Recorded operations may restart the store, even if their case does not.
+    prove(harness, case, settings, Server::Dedicated, move |ctx| {
         async move {
             let ops = A::within(&operations, ctx.claims(), ctx.abilities());
             A::play(ctx, &ops).await.map(|_| ())

@@ -1,4 +1,4 @@
-//! A property: sequences of operations from one mix, as many as the budget allows, from a fixed seed and a fresh one.
+//! A property: random sequences of operations, their number set by the budget, from a fixed seed and a fresh one.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -8,17 +8,17 @@ use super::hunt::{Found, Hunt, Shrinking, hunt};
 use super::{REGRESSION, Regression, Sequential, Tally};
 use crate::core::{Budget, Ctx, Proof, Stop};
 
-/// How often a property draws, and what must have happened for it to prove anything.
+/// The number of sequences of a property, and the minimum event counts for a conclusive result.
 pub(crate) struct Sequences<A: Sequential> {
     /// The case's id.
     pub(crate) case: &'static str,
-    /// How many sequences of each seed on each budget; all but the quick one have a second, fresh seed.
+    /// Sequences per seed for the budgets quick, ci and soak; ci and soak have a second, fresh seed.
     pub(crate) count: (u32, u32, u32),
-    /// How often each of these must have happened in a hundred sequences.
+    /// Minimum event counts per 100 sequences.
     pub(crate) floors: &'static [(A::Event, u64)],
 }
 
-/// Draws sequences of `operations` and plays them.
+/// Generates sequences of `operations` and plays them.
 pub(crate) async fn check<A: Sequential>(
     ctx: &Ctx<A>,
     property: &Sequences<A>,
@@ -56,14 +56,14 @@ fn floors<A: Sequential>(
     for (event, floor) in possible {
         let (happened, least) = (tally.count(*event), floor * drawn / 100);
         if happened < least {
-            let why = format!("{event:?} happened {happened} times; under {least} nothing is proved");
+            let why = format!("{event:?} happened {happened} times; at least {least} are required");
             return Err(Stop::Inconclusive(why));
         }
     }
     Ok(())
 }
 
-#[expect(clippy::ptr_arg, reason = "an Attempt takes what was drawn, which is a Vec")]
+#[expect(clippy::ptr_arg, reason = "an Attempt takes the generated value, which is a Vec")]
 fn attempt<'a, A: Sequential>(
     ctx: &'a Ctx<A>,
     ops: &'a Vec<A::Op>,
@@ -71,14 +71,14 @@ fn attempt<'a, A: Sequential>(
     async move { A::play(ctx, &whole(ctx, ops)).await }.boxed()
 }
 
-/// What is played: the operations that this store can be asked for, and a look at everything they may have left behind.
+/// The operations to play: those that this store supports, followed by reads of everything they may have written.
 fn whole<A: Sequential>(ctx: &Ctx<A>, ops: &[A::Op]) -> Vec<A::Op> {
     let mut whole = A::within(ops, ctx.claims(), ctx.abilities());
     whole.extend(A::reads_of(&whole, ctx.claims()));
     whole
 }
 
-/// Leaves the shrunk run's transcript and a regression behind.
+/// Attaches the shrunk run's transcript and regression.
 async fn report<A: Sequential>(ctx: &Ctx<A>, case: &str, seed: u64, found: Found<A, Vec<A::Op>>) -> Stop {
     let Found { value, divergence, transcript } = found;
     let whole = whole(ctx, &value);
@@ -93,7 +93,7 @@ async fn report<A: Sequential>(ctx: &Ctx<A>, case: &str, seed: u64, found: Found
     Stop::Diverged(divergence)
 }
 
-/// Leaves out, one by one and from the end, every operation and every word that the divergence does not need.
+/// Removes, one by one and from the end, every operation and every part of one that the divergence does not need.
 async fn fewer<A: Sequential>(ctx: &Ctx<A>, mut found: Found<A, Vec<A::Op>>) -> Found<A, Vec<A::Op>> {
     let mut shrinking = Shrinking::new();
     let mut smaller = true;
@@ -123,7 +123,7 @@ async fn fewer<A: Sequential>(ctx: &Ctx<A>, mut found: Found<A, Vec<A::Op>>) -> 
     found
 }
 
-#[expect(clippy::ptr_arg, reason = "an Attempt takes what was drawn, which is a Vec")]
+#[expect(clippy::ptr_arg, reason = "an Attempt takes the generated value, which is a Vec")]
 fn exactly<'a, A: Sequential>(
     ctx: &'a Ctx<A>,
     ops: &'a Vec<A::Op>,
@@ -131,7 +131,7 @@ fn exactly<'a, A: Sequential>(
     A::play(ctx, ops).boxed()
 }
 
-/// A seed for proptest from a run's seed and the name of what is drawn.
+/// A proptest runner seeded from a run's seed and a name.
 pub(crate) fn random(seed: u64, name: &str) -> proptest::test_runner::TestRunner {
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     let mut bytes = [0; 32];
@@ -143,7 +143,7 @@ pub(crate) fn random(seed: u64, name: &str) -> proptest::test_runner::TestRunner
     TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng)
 }
 
-/// A seed that no run had before.
+/// A random seed.
 fn fresh_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0) >> 16

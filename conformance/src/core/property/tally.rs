@@ -1,9 +1,9 @@
-//! How often what happened, so that a run in which nothing did is not called a proof.
+//! Event counts of a run: too few events make it inconclusive.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Debug};
 
-/// Counts of what came to pass.
+/// Event counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally<E>(BTreeMap<E, u64>);
 
@@ -14,21 +14,21 @@ impl<E> Default for Tally<E> {
 }
 
 impl<E: Copy + Ord> Tally<E> {
-    /// Adds these.
+    /// Counts these events.
     pub fn add(&mut self, events: impl IntoIterator<Item = E>) {
         for event in events {
             *self.0.entry(event).or_default() += 1;
         }
     }
 
-    /// Adds another's counts.
+    /// Adds the counts of another tally.
     pub fn merge(&mut self, other: &Self) {
         for (event, count) in &other.0 {
             *self.0.entry(*event).or_default() += count;
         }
     }
 
-    /// How often it happened.
+    /// The count of an event.
     pub fn count(&self, event: E) -> u64 {
         self.0.get(&event).copied().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! From the results of cases to a report.
+//! The assembly of a report from the results of cases.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::core::plan::{Omission, Selection};
 use crate::core::run::{self, CaseResult, Obstacle};
 use crate::core::{Abstraction, Case, Divergence};
 
-fn untold<A: Abstraction>(case: &'static Case<A>, outcome: Outcome, replay: String) -> CaseReport {
+fn blank<A: Abstraction>(case: &'static Case<A>, outcome: Outcome, replay: String) -> CaseReport {
     CaseReport {
         id: case.id,
         title: case.title,
@@ -31,24 +31,24 @@ fn untold<A: Abstraction>(case: &'static Case<A>, outcome: Outcome, replay: Stri
     }
 }
 
-/// The report of a case that the run left out.
+/// The report of a case left out by the selection.
 pub(crate) fn omitted<A: Abstraction>(case: &'static Case<A>, why: &Omission, replay: String) -> CaseReport {
-    CaseReport { reason: Some(why.reason()), ..untold(case, Outcome::LeftOut, replay) }
+    CaseReport { reason: Some(why.reason()), ..blank(case, Outcome::LeftOut, replay) }
 }
 
-/// The report of a case, told by `known` whether its failure is a known one. `trace` keeps every transcript.
+/// The report of a case; `known` lists the known failures, and `trace` keeps all transcripts.
 pub fn case_report<A: Abstraction>(
     result: &CaseResult<A>,
     known: &KnownFailures,
     replay: String,
     trace: bool,
 ) -> CaseReport {
-    let mut report = untold(result.case, Outcome::Passed, replay);
+    let mut report = blank(result.case, Outcome::Passed, replay);
     report.elapsed_ms = millis(result.elapsed);
     match &result.verdict {
         run::Verdict::Passed => {}
         run::Verdict::Failed(divergence) => {
-            // A server's own words are among these, and must not write to a terminal as they like.
+            // These include text from the server, which must not send control characters to a terminal.
             let (expected, actual) = (one_line(&divergence.expected), one_line(&divergence.actual));
             let divergence = Divergence { step: divergence.step, expected, actual };
             report.outcome = Outcome::Failed;
@@ -71,7 +71,7 @@ pub fn case_report<A: Abstraction>(
         let notes = result.transcript.notes.iter().map(|note| format!("note: {note}\n"));
         report.transcript = Some(notes.fold(result.transcript.render(None), |text, note| text + &note));
     }
-    hold_against(&mut report, known);
+    apply_known(&mut report, known);
     if report.outcome.is_fault() || report.outcome == Outcome::Inconclusive {
         report.attachments = result.attachments.iter().map(attachment).collect();
     }
@@ -82,8 +82,8 @@ fn attachment((name, content): &(String, String)) -> Attachment {
     Attachment { name: name.clone(), path: None, content: content.clone() }
 }
 
-/// A failure as it is known to be is no fault; anything else that happens to a known failure is one.
-fn hold_against(report: &mut CaseReport, known: &KnownFailures) {
+/// Applies the known failures: an expected failure does not fail the run, a changed one or a pass does.
+fn apply_known(report: &mut CaseReport, known: &KnownFailures) {
     let Some(known) = known.of(report.id) else { return };
     match report.outcome {
         Outcome::Failed if known.message.is_within(&report.message()) => {
@@ -91,10 +91,10 @@ fn hold_against(report: &mut CaseReport, known: &KnownFailures) {
         }
         Outcome::Failed => {
             let message = &known.message;
-            report.reason = Some(format!("known to fail, but with another message: '{message}'"));
+            report.reason = Some(format!("known failure, but with a message other than '{message}'"));
         }
         Outcome::Passed => {
-            let why = format!("known to fail ({}), and passed: take it off the list", known.reason);
+            let why = format!("known failure ({}), but passed: remove it from the list", known.reason);
             (report.outcome, report.reason) = (Outcome::UnexpectedPass, Some(why));
         }
         Outcome::KnownFailure
@@ -114,7 +114,7 @@ const fn skipped(obstacle: Obstacle) -> Outcome {
     }
 }
 
-/// Text without what a terminal obeys; lines stay lines.
+/// Text with control characters escaped, except newlines and tabs.
 fn printable(text: &str) -> String {
     let shown = |char: char| match char {
         '\n' | '\t' => char.to_string(),
@@ -124,7 +124,7 @@ fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// The same in one line.
+/// The same as one line.
 fn one_line(text: &str) -> String {
     printable(text).replace('\n', "\\n").replace('\t', "\\t")
 }
@@ -133,7 +133,7 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The whole report. `cases` are in the suite's order, those that were left out among them.
+/// The report of a run. `cases` are in the suite's order, including those left out.
 pub(crate) fn report(
     target: Target,
     mut run: RunInfo,
@@ -145,7 +145,7 @@ pub(crate) fn report(
     run.elapsed_ms = millis(elapsed);
     let likely_causes = causes::name(run.contract, &mut cases);
     let stale =
-        known.stale(run.contract).map(|known| format!("the known failure of {} names no case", known.case));
+        known.stale(run.contract).map(|known| format!("the known failure of {} matches no case", known.case));
     let problems: Vec<_> = stale.collect();
     let requirements = rules::judge(run.contract, &target, &cases);
     let (verdict, sentence) = Verdict::of(&cases, &requirements, selection, &problems);
@@ -164,7 +164,7 @@ pub(crate) fn report(
     }
 }
 
-/// This moment in UTC, as RFC 3339, to the second.
+/// The current time in UTC, as RFC 3339, to the second.
 pub(crate) fn utc_now() -> String {
     jiff::Timestamp::now().strftime("%FT%TZ").to_string()
 }
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_says_cannot_write_to_the_terminal_as_it_likes() {
+    fn control_characters_from_a_server_are_escaped() {
         assert_eq!(printable("a\u{1b}[2Jb\nc\u{7f}ä"), "a\\u{1b}[2Jb\nc\\u{7f}ä");
         assert_eq!(one_line("a\n→ b\r"), "a\\n→ b\\r");
     }

@@ -1,8 +1,8 @@
-//! The verdict as a badge for a readme.
+//! The verdict as an SVG badge.
 
 use super::{Report, Verdict};
 
-/// Advance widths of Verdana at 11 px, near enough: narrow, common and wide characters.
+/// Approximate text width in Verdana at 11 px, by narrow, common and wide characters.
 fn width(text: &str) -> f64 {
     let of = |char| match char {
         'i' | 'l' | 'j' | '.' | ',' | '/' | ' ' => 4.0,
@@ -12,7 +12,7 @@ fn width(text: &str) -> f64 {
     text.chars().map(of).sum()
 }
 
-/// A self-contained SVG: `prism conformance`, then the verdict and how many of the rules are proven.
+/// A self-contained SVG: `prism conformance`, the verdict, and the number of proven rules.
 pub fn badge(report: &Report) -> String {
     let proven = report.requirements.iter().filter(|rule| rule.verdict == super::RuleVerdict::Proven).count();
     let (left, right) = (

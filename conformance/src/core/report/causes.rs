@@ -1,14 +1,13 @@
-//! What a failure looks like: the seeded bugs on which the same cases fail.
+//! Likely causes of a failure: the seeded bugs on which the same cases fail.
 
 use super::{CaseReport, Outcome};
 use crate::core::Contract;
 use crate::core::mutation::{Mutant, likely_causes};
 
-/// The most causes that are named.
-const CAUSES: usize = 3;
+/// Maximum number of likely causes per failure.
+const MAX_CAUSES: usize = 3;
 
-/// Names the likely causes of each failure, now that all failures of the run are known, and answers those of all of them
-/// together.
+/// Sets the likely causes of each failure, based on all failures of the run, and returns those of all failures together.
 pub(super) fn name(contract: Contract, cases: &mut [CaseReport]) -> Vec<String> {
     let failed: Vec<_> =
         cases.iter().filter(|case| case.outcome == Outcome::Failed).map(|case| case.id).collect();
@@ -18,32 +17,32 @@ pub(super) fn name(contract: Contract, cases: &mut [CaseReport]) -> Vec<String> 
     for case in cases.iter_mut().filter(|case| case.outcome == Outcome::Failed) {
         case.likely_causes = of_case(contract, case, &failed);
     }
-    told(likely_causes(contract, &failed).into_iter().map(|(mutant, _)| mutant))
+    lines(likely_causes(contract, &failed).into_iter().map(|(mutant, _)| mutant))
 }
 
-/// The seeded bugs on which this case fails too, those first that fail the same cases as this run. What random operations
-/// find is not recorded: there it is those that are like the rest of the run, and if nothing else failed, those that break
-/// the rule that the failure names.
+/// The seeded bugs on which this case fails too, those most similar to the whole run first. Random cases are not recorded:
+/// their causes are the bugs similar to the rest of the run, or, if nothing else failed, those that break a rule named by
+/// the failure.
 pub(super) fn of_case(contract: Contract, case: &CaseReport, failed: &[&str]) -> Vec<String> {
     let recorded = (contract.kill_matrix)();
-    let alike = likely_causes(contract, failed);
+    let similar = likely_causes(contract, failed);
     if recorded.records(case.id) {
-        let here = alike.into_iter().filter(|(mutant, _)| recorded.fails(mutant.name, case.id));
-        return told(here.map(|(mutant, _)| mutant));
+        let here = similar.into_iter().filter(|(mutant, _)| recorded.fails(mutant.name, case.id));
+        return lines(here.map(|(mutant, _)| mutant));
     }
-    if alike.is_empty() {
+    if similar.is_empty() {
         let named = case.rules_named(contract);
-        return told(
+        return lines(
             (contract.mutants)()
                 .into_iter()
                 .filter(|mutant| mutant.breaks.iter().any(|rule| named.contains(rule))),
         );
     }
-    told(alike.into_iter().map(|(mutant, _)| mutant))
+    lines(similar.into_iter().map(|(mutant, _)| mutant))
 }
 
-fn told<'a>(causes: impl Iterator<Item = &'a Mutant>) -> Vec<String> {
+fn lines<'a>(causes: impl Iterator<Item = &'a Mutant>) -> Vec<String> {
     let line =
         |mutant: &Mutant| format!("{}: {} (breaks {})", mutant.name, mutant.says, mutant.breaks.join(", "));
-    causes.take(CAUSES).map(line).collect()
+    causes.take(MAX_CAUSES).map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! A report with a case of every outcome, made by hand so that it never changes by itself.
+//! A handmade report with a case of every outcome, for tests.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::core::plan::Selection;
 use crate::core::run::Settings;
 use crate::keyvalue::KeyValue;
 
-/// A case that came out so.
+/// A case with this outcome.
 pub(crate) fn case(
     id: &'static str,
     title: &'static str,
@@ -77,7 +77,7 @@ pub(crate) fn cases() -> Vec<CaseReport> {
             &["PUT-2"],
             Outcome::Passed,
         ),
-        because(known, "issue 12: to be mended with the new cursor"),
+        because(known, "issue 12: to be fixed with the new cursor"),
         because(
             case(
                 "lin::history",
@@ -89,7 +89,7 @@ pub(crate) fn cases() -> Vec<CaseReport> {
         ),
         because(
             case("ttl::expires", "An item is absent from expires_at on.", &["TTL-1"], Outcome::NotApplicable),
-            "EXPIRY is not claimed; the opposite case runs",
+            "EXPIRY is not declared; the opposite case runs",
         ),
         because(
             case("dur::kill", "What was acknowledged survives a kill.", &["DUR-1"], Outcome::NotObservable),
@@ -101,7 +101,7 @@ pub(crate) fn cases() -> Vec<CaseReport> {
         ),
         because(
             case("ord::bytes", "Keys are in byte order.", &["ORD-1"], Outcome::UnexpectedPass),
-            "known to fail (a collation), and passed: take it off the list",
+            "known failure (a collation), but passed: remove it from the list",
         ),
     ]
 }
@@ -124,7 +124,7 @@ pub(crate) fn report() -> Report {
     let elapsed = Duration::from_millis(2_345);
     let mut report =
         assemble(target, run, elapsed, &Selection::default(), &KnownFailures::default(), cases());
-    // A rule that is added to the contract must not change what the tests of reports expect.
+    // New rules of the contract must not change the snapshots.
     report.requirements.retain(|rule| !rule.cases.is_empty());
     report
 }

@@ -1,4 +1,4 @@
-//! The report as one self-contained page: no network, no font of its own, and no script that it needs.
+//! The report as one self-contained page: no network, no web font, and no required script.
 
 mod escape;
 mod markdown;
@@ -14,34 +14,34 @@ use super::{CaseReport, Outcome, Report, RuleVerdict, Verdict, count, level_name
 use crate::core::Ability;
 pub(super) use escape::escape;
 
-/// So many failures are shown open; of more, the first few.
+/// Maximum number of failures that are all expanded; of more, only the first few are.
 const ALL_OPEN: usize = 8;
 const SOME_OPEN: usize = 3;
 
-/// Rules that a failure shows in full; of more, only their ids.
-const RULES: usize = 4;
+/// Maximum number of rules that a failure shows all in full; of more, only those that it names.
+const FULL_RULES: usize = 4;
 
-/// How many of the slowest cases are shown.
+/// Number of slowest cases shown.
 const SLOWEST: usize = 10;
 
 /// The report as one self-contained HTML page.
 pub fn html(report: &Report) -> String {
     let page = templates().get_template("page").expect("the page is a template");
-    page.render(view(report)).expect("the page is made of what its template names")
+    page.render(view(report)).expect("the context has all variables of the template")
 }
 
-/// The templates of pages. What stands in them is escaped by [`escape()`], which also replaces what could write to a
-/// terminal or turn the direction of text.
+/// The page templates. Values are escaped by [`escape()`], which also replaces control characters and those that change the
+/// text direction.
 pub(in crate::core) fn templates() -> &'static Environment<'static> {
     static TEMPLATES: OnceLock<Environment<'static>> = OnceLock::new();
     TEMPLATES.get_or_init(|| {
         let mut templates = Environment::new();
         templates.set_auto_escape_callback(|_| AutoEscape::Html);
         templates.set_formatter(|out, _, value| match value.as_str() {
-            Some(text) if !value.is_safe() => out.write_str(&escape(text)).map_err(unwritten),
-            Some(text) => out.write_str(text).map_err(unwritten),
+            Some(text) if !value.is_safe() => out.write_str(&escape(text)).map_err(write_error),
+            Some(text) => out.write_str(text).map_err(write_error),
             None if value.is_undefined() || value.is_none() => Ok(()),
-            None => write!(out, "{value}").map_err(unwritten),
+            None => write!(out, "{value}").map_err(write_error),
         });
         templates.set_undefined_behavior(minijinja::UndefinedBehavior::SemiStrict);
         templates.add_filter("with_code", |text: &str| Value::from_safe_string(escape::with_code(text)));
@@ -56,18 +56,18 @@ pub(in crate::core) fn templates() -> &'static Environment<'static> {
     })
 }
 
-fn unwritten(error: std::fmt::Error) -> Error {
-    Error::new(ErrorKind::WriteFailure, "a page is written to memory").with_source(error)
+fn write_error(error: std::fmt::Error) -> Error {
+    Error::new(ErrorKind::WriteFailure, "writing to memory failed").with_source(error)
 }
 
-/// All that the page shows.
+/// The context of the page template.
 fn view(report: &Report) -> Value {
     let cases: Vec<Value> = report.cases.iter().map(|case| case_view(case, report)).collect();
     let which = |which: &dyn Fn(Outcome) -> bool| -> Vec<Value> {
         let all = report.cases.iter().zip(&cases);
         all.filter(|(case, _)| which(case.outcome)).map(|(_, view)| view.clone()).collect()
     };
-    let told = |id: &str, title: &str, cases: Vec<Value>| {
+    let section = |id: &str, title: &str, cases: Vec<Value>| {
         let open = if cases.len() > ALL_OPEN { SOME_OPEN } else { cases.len() };
         context! { id, title, open, cases }
     };
@@ -82,7 +82,7 @@ fn view(report: &Report) -> Value {
         style => Value::from_safe_string(include_str!("html/page.css").to_owned()),
         script => Value::from_safe_string(include_str!("html/page.js").to_owned()),
         verdict => context! { label => report.verdict.label(), tone, color, sign, headline },
-        // The sentence without the headline that it may begin with.
+        // The sentence, without a leading headline.
         sentence => rest.unwrap_or(&report.sentence),
         counted => report.counts.line(),
         took => span(report.run.elapsed_ms),
@@ -90,17 +90,17 @@ fn view(report: &Report) -> Value {
         capabilities => (contract.capabilities)(),
         abilities => Ability::ALL.map(Ability::name),
         likely_causes => report.likely_causes.iter().map(|cause| cause_view(cause)).collect::<Vec<_>>(),
-        told => vec![
-            told("failures", "Failures", which(&Outcome::is_fault)),
-            told("inconclusive", "Inconclusive", which(&inconclusive)),
-            told("known", "Known failures", which(&known)),
+        sections => vec![
+            section("failures", "Failures", which(&Outcome::is_fault)),
+            section("inconclusive", "Inconclusive", which(&inconclusive)),
+            section("known", "Known failures", which(&known)),
         ],
         tally => rule_tally(report),
         rules => rules(report, &cases),
         skipped => skipped(report, &cases),
         slowest => slowest(report, &cases),
         groups => groups(report, &cases),
-        // The page's own heading says what the contract's first line says.
+        // Without the first line, which the page has as a heading.
         contract => Value::from_safe_string(markdown::html(
             contract.text.split_once('\n').map_or(contract.text, |(_, rest)| rest),
         )),
@@ -110,10 +110,10 @@ fn view(report: &Report) -> Value {
 fn case_view(case: &CaseReport, report: &Report) -> Value {
     let contract = report.run.contract;
     let (tone, sign) = look(case.outcome);
-    let (told, others) = case.rules_told(RULES, contract);
-    let told = (contract.requirements)().iter().filter(|rule| told.contains(&rule.id.as_str()));
-    let told =
-        told.map(|rule| context! { id => &rule.id, level => level_name(rule.level), text => &rule.text });
+    let (in_full, others) = case.split_rules(FULL_RULES, contract);
+    let full_rules = (contract.requirements)().iter().filter(|rule| in_full.contains(&rule.id.as_str()));
+    let full_rules = full_rules
+        .map(|rule| context! { id => &rule.id, level => level_name(rule.level), text => &rule.text });
     let pair = case.expected.as_deref().zip(case.actual.as_deref());
     let documents = case.attachments.iter().map(|document| {
         context! {
@@ -128,14 +128,14 @@ fn case_view(case: &CaseReport, report: &Report) -> Value {
         sign,
         others,
         label => case.outcome.label(),
-        told => told.collect::<Vec<_>>(),
+        full_rules => full_rules.collect::<Vec<_>>(),
         pair => pair.map(|(expected, actual)| transcript::side_by_side(expected, actual)),
         lines => case.transcript.as_deref().filter(|text| !text.is_empty()).map(transcript::parts),
         causes => case.likely_causes.iter().map(|cause| cause_view(cause)).collect::<Vec<_>>(),
         documents => documents.collect::<Vec<_>>(),
         took => span(case.elapsed_ms),
         is_skipped => case.outcome.is_skipped(),
-        is_told => !case.outcome.is_skipped() && case.outcome != Outcome::Passed,
+        has_details => !case.outcome.is_skipped() && case.outcome != Outcome::Passed,
         ..Value::from(Serde(case))
     }
 }
@@ -145,17 +145,17 @@ fn cause_view(cause: &str) -> Value {
     context! { name, says }
 }
 
-/// How many rules came out how.
+/// The number of rules per verdict.
 fn rule_tally(report: &Report) -> Vec<Value> {
     let tag = |verdict: RuleVerdict| {
         let number = report.requirements.iter().filter(|rule| rule.verdict == verdict).count();
         context! { number, tone => rule_tone(verdict), label => verdict.label() }
     };
-    let came_out = |verdict: &RuleVerdict| report.requirements.iter().any(|rule| rule.verdict == *verdict);
-    RuleVerdict::ALL.into_iter().filter(came_out).map(tag).collect()
+    let occurs = |verdict: &RuleVerdict| report.requirements.iter().any(|rule| rule.verdict == *verdict);
+    RuleVerdict::ALL.into_iter().filter(occurs).map(tag).collect()
 }
 
-/// Every rule, with the cases that prove it.
+/// All rules, each with the cases that prove it.
 fn rules(report: &Report, views: &[Value]) -> Vec<Value> {
     let view = report.requirements.iter().map(|rule| {
         let about = report.cases.iter().zip(views).filter(|(case, _)| rule.cases.contains(&case.id));
@@ -173,7 +173,7 @@ fn rules(report: &Report, views: &[Value]) -> Vec<Value> {
     view.collect()
 }
 
-/// What did not run, by the reason.
+/// The skipped cases, grouped by reason.
 fn skipped<'a>(report: &'a Report, views: &[Value]) -> Vec<Value> {
     let cases = report.cases.iter().zip(views).filter(|(case, _)| case.outcome.is_skipped());
     let reason = |&(case, _): &(&'a CaseReport, _)| case.reason.as_deref().unwrap_or(case.outcome.label());
@@ -185,7 +185,7 @@ fn skipped<'a>(report: &'a Report, views: &[Value]) -> Vec<Value> {
     view.collect()
 }
 
-/// The cases that took longest, each with its part of the longest in percent.
+/// The slowest cases, each with its duration as a percentage of the longest.
 fn slowest(report: &Report, views: &[Value]) -> Vec<Value> {
     let cases = report.cases.iter().zip(views).filter(|(case, _)| !case.outcome.is_skipped());
     let mut cases: Vec<_> = cases.collect();
@@ -198,7 +198,7 @@ fn slowest(report: &Report, views: &[Value]) -> Vec<Value> {
     cases.into_iter().map(view).collect()
 }
 
-/// Every case, by group.
+/// All cases, by group.
 fn groups(report: &Report, views: &[Value]) -> Vec<Value> {
     let group = |&(case, _): &(&CaseReport, &Value)| case.id.split("::").next().unwrap_or_default();
     let groups = grouped(report.cases.iter().zip(views), group);
@@ -218,7 +218,7 @@ fn views_of(cases: &[(&CaseReport, &Value)]) -> Vec<Value> {
     cases.iter().map(|(_, view)| (*view).clone()).collect()
 }
 
-/// Items with the same key together, in the order in which the keys came first.
+/// Items grouped by key, in the order of first occurrence.
 fn grouped<'a, T: 'a>(
     items: impl IntoIterator<Item = T>,
     key: impl Fn(&T) -> &'a str,
@@ -234,7 +234,7 @@ fn grouped<'a, T: 'a>(
     groups
 }
 
-/// The class that colours what came out so, and the colour of the page's icon.
+/// The CSS class of a verdict, and the colour of the page's icon.
 const fn tone(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Conformant => ("good", "2f7d4f"),
@@ -249,7 +249,7 @@ const fn tone(verdict: Verdict) -> (&'static str, &'static str) {
 const fn headline(verdict: Verdict) -> (&'static str, &'static str) {
     match verdict {
         Verdict::Conformant => ("✓", "Conformant"),
-        Verdict::ConformantButForKnownFailures => ("✓", "Conformant, but for known failures"),
+        Verdict::ConformantButForKnownFailures => ("✓", "Conformant, except for known failures"),
         Verdict::Partial => ("✓", "Passed, in part"),
         Verdict::Incomplete => ("✗", "Incomplete"),
         Verdict::NotConformant => ("✗", "Not conformant"),
@@ -270,7 +270,7 @@ const fn rule_tone(verdict: RuleVerdict) -> &'static str {
     }
 }
 
-/// The class and the sign of a case that came out so; the sign tells them apart without colour.
+/// The CSS class and the sign of an outcome; the sign distinguishes outcomes without colour.
 const fn look(outcome: Outcome) -> (&'static str, &'static str) {
     match outcome {
         Outcome::Passed => ("good", "✓"),
@@ -280,7 +280,7 @@ const fn look(outcome: Outcome) -> (&'static str, &'static str) {
     }
 }
 
-/// A span of time as people read it.
+/// A human-readable duration.
 fn span(millis: u64) -> String {
     match millis {
         0..1_000 => format!("{millis} ms"),

@@ -1,11 +1,11 @@
-//! A report as JUnit XML, for the machines that read nothing else.
+//! The report as JUnit XML.
 
 use std::fmt::Write;
 
 use super::html::escape;
 use super::{CaseReport, Outcome, Report, failure};
 
-/// The report as a JUnit file: one test suite, one test case a case.
+/// The report as a JUnit file: one test suite, with one test case per case.
 pub fn junit(report: &Report) -> String {
     let (target, counts) = (&report.target, report.counts);
     let broken = report.cases.iter().filter(|case| case.outcome == Outcome::Broken).count();
@@ -46,7 +46,7 @@ pub fn junit(report: &Report) -> String {
 
 fn push_case(xml: &mut String, report: &Report, case: &CaseReport) {
     let (group, name) = case.id.split_once("::").unwrap_or(("", case.id));
-    // Jenkins takes what stands before the last dot for a package, so that an address must not have any.
+    // Jenkins treats the part before the last dot as a package, so dots in the address are replaced.
     let class = format!("conformance.{}.{group}", report.target.name.replace('.', "_"));
     let time = seconds(case.elapsed_ms);
     let _ = write!(xml, "    <testcase classname=\"{}\" name=\"{name}\" time=\"{time}\"", escape(&class));

@@ -1,6 +1,6 @@
-//! What a run showed, in one value that every report is written from: text, JSON, JUnit, HTML and a badge.
+//! The report of a run, and its formats: text, JSON, JUnit, HTML and a badge.
 //!
-//! The shape of [`Report`] is the schema `prism-conformance/1`; `docs/report.schema.json` describes it.
+//! The JSON format of [`Report`] is the schema `prism-conformance/1`, described by `docs/report.schema.json`.
 
 mod assemble;
 mod badge;
@@ -33,61 +33,60 @@ pub use verdict::{Counts, Verdict};
 
 pub(crate) use assemble::{omitted, report, utc_now};
 
-/// The name and version of the JSON's shape. A field may be added within a version; none is renamed or removed.
+/// The name and version of the JSON schema. Within a version fields may be added, but not renamed or removed.
 pub const SCHEMA: &str = "prism-conformance/1";
 
-/// A whole run.
+/// The report of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// What the run amounts to.
+    /// The verdict of the run.
     pub verdict: Verdict,
-    /// The exit code that goes with it.
+    /// The exit code of the verdict.
     pub exit_code: u8,
-    /// The verdict in a sentence.
+    /// The verdict as a sentence.
     pub sentence: String,
-    /// How many cases came out how.
+    /// The number of cases per outcome.
     pub counts: Counts,
-    /// What was tested.
+    /// The tested target.
     pub target: Target,
-    /// How it was tested.
+    /// The settings and times of the run.
     pub run: RunInfo,
-    /// What fails the run besides cases, such as a known failure that names no case.
+    /// Problems that fail the run besides cases, such as a known failure that matches no case.
     pub problems: Vec<String>,
-    /// Mistakes that show in the same way as all failures of the run together, likeliest first; empty unless several cases
-    /// failed.
+    /// Seeded bugs most similar to all failures of the run together, likeliest first; empty unless several cases failed.
     pub likely_causes: Vec<String>,
-    /// Every rule of the contract, in its order.
+    /// All rules of the contract, in its order.
     pub requirements: Vec<RuleReport>,
-    /// Every case of the suite, in its order.
+    /// All cases of the suite, in its order.
     pub cases: Vec<CaseReport>,
 }
 
 impl Report {
-    /// The report as JSON, in the shape [`SCHEMA`].
+    /// The report as JSON, in the schema [`SCHEMA`].
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("text and numbers are always JSON") + "\n"
     }
 }
 
-/// What was tested.
+/// The tested target.
 #[derive(Debug, Clone, Serialize)]
 pub struct Target {
     /// The backend's name.
     pub name: String,
     /// `in process` or `over the wire`.
     pub mode: String,
-    /// The claims, by the contract's names.
+    /// The declared capabilities, by the contract's names.
     pub claims: Vec<&'static str>,
-    /// What the harness could do to it.
+    /// The abilities of the harness.
     pub abilities: Vec<&'static str>,
-    /// More about it, such as its address and version.
+    /// Additional details, such as the address and the version.
     pub details: Vec<(String, String)>,
 }
 
 impl Target {
-    /// What a harness says of itself.
+    /// The target of a harness.
     pub fn of<A: Abstraction>(harness: &dyn Harness<A>) -> Self {
         let abilities = Ability::ALL.into_iter().filter(|ability| harness.abilities().contains(*ability));
         Self {
@@ -99,28 +98,28 @@ impl Target {
         }
     }
 
-    /// Whether it was reached by gRPC.
+    /// Whether it was reached over gRPC.
     pub fn is_on_the_wire(&self) -> bool {
         self.mode == Mode::Wire.to_string()
     }
 }
 
-/// How a run went about it.
+/// The settings and times of a run.
 #[derive(Debug, Clone, Serialize)]
 pub struct RunInfo {
     /// `quick`, `ci` or `soak`.
     pub budget: &'static str,
-    /// The seed of everything random.
+    /// The random seed.
     pub seed: u64,
-    /// When it began, in UTC, as RFC 3339.
+    /// The start time in UTC, as RFC 3339.
     pub started: String,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub elapsed_ms: u64,
-    /// What repeats the whole run.
+    /// The command that repeats the whole run.
     pub reproduce: String,
     /// The version of this suite.
     pub suite_version: &'static str,
-    /// The version of the contract that it states.
+    /// The version of the contract.
     pub contract_version: &'static str,
     /// The contract itself.
     #[serde(skip)]
@@ -128,7 +127,7 @@ pub struct RunInfo {
 }
 
 impl RunInfo {
-    /// What is known before a run.
+    /// The info before the run, without the duration.
     pub fn before(contract: Contract, settings: Settings, started: String, reproduce: String) -> Self {
         Self {
             budget: budget_name(settings.budget),
@@ -143,32 +142,32 @@ impl RunInfo {
     }
 }
 
-/// How a case came out.
+/// The outcome of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It passed.
+    /// Passed.
     Passed,
-    /// It failed.
+    /// Failed.
     Failed,
-    /// It failed as it is known to.
+    /// Failed, with the expected known failure.
     KnownFailure,
-    /// It is known to fail, and passed.
+    /// Listed as a known failure, but passed.
     UnexpectedPass,
-    /// It showed nothing either way.
+    /// Ran without a result either way.
     Inconclusive,
-    /// The harness failed, so it could not run to its end.
+    /// Not completed, because the harness failed.
     Broken,
-    /// It is not about this target: a claim that it does not make, or the opposite of one that it makes.
+    /// Not about this target: it needs an undeclared capability, or the lack of a declared one.
     NotApplicable,
-    /// This harness lacks what it takes.
+    /// Not possible with this harness.
     NotObservable,
-    /// The run left it out.
+    /// Left out by the selection of the run.
     LeftOut,
 }
 
 impl Outcome {
-    /// In a word or two, for people.
+    /// The display name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -196,7 +195,7 @@ impl Outcome {
         }
     }
 
-    /// Whether it must not be so in a run that is to succeed.
+    /// Whether it fails the run.
     pub const fn is_fault(self) -> bool {
         match self {
             Self::Failed | Self::UnexpectedPass | Self::Broken => true,
@@ -210,55 +209,55 @@ impl Outcome {
     }
 }
 
-/// One case.
+/// The report of one case.
 #[derive(Debug, Clone, Serialize)]
 pub struct CaseReport {
-    /// Its id, such as `put::replaces_the_whole_item`.
+    /// The id, such as `put::replaces_the_whole_item`.
     pub id: &'static str,
     /// The sentence of the contract.
     pub title: &'static str,
-    /// The ids of the rules it proves.
+    /// The ids of the proved rules.
     pub rules: &'static [&'static str],
     /// `must` or `should`.
     pub level: &'static str,
     /// `example`, `property`, `scenario` or `history`.
     pub kind: &'static str,
-    /// How it came out.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why it was skipped, is inconclusive, could not run, or is known to fail.
+    /// The reason why it was skipped, is inconclusive, could not run, or is known to fail.
     pub reason: Option<String>,
-    /// What the contract asks for at the first divergence.
+    /// The behaviour required by the contract at the first divergence.
     pub expected: Option<String>,
-    /// What the store did there.
+    /// The observed behaviour there.
     pub actual: Option<String>,
-    /// What was asked and answered, with an arrow at the first divergence; kept of failures, and of all with a trace.
+    /// Requests and responses, with an arrow at the first divergence; kept for failures, with a trace for all cases.
     pub transcript: Option<String>,
-    /// Mistakes that show in the same way, likeliest first.
+    /// Seeded bugs with similar failures, likeliest first.
     pub likely_causes: Vec<String>,
-    /// The one line that runs this case alone, again, in the same way.
+    /// The command that runs this case alone, with the same settings.
     pub replay: String,
-    /// The one line that plays the operations to which a random failure was shrunk, and nothing else.
+    /// The command that replays only the shrunk operations of a random failure.
     pub replay_shrunk: Option<String>,
-    /// Documents that the failing case made, such as the picture of a history.
+    /// Documents attached by the failing case, such as the page of a history.
     pub attachments: Vec<Attachment>,
-    /// How long it took, in milliseconds.
+    /// The duration in milliseconds.
     pub elapsed_ms: u64,
 }
 
-/// A document that a failing case made.
+/// A document attached by a failing case.
 #[derive(Debug, Clone, Serialize)]
 pub struct Attachment {
-    /// The name of its file.
+    /// The file name.
     pub name: String,
-    /// Where it was written; `None`: it was not.
+    /// The path of the written file; `None`: not written.
     pub path: Option<PathBuf>,
-    /// What it says.
+    /// The content.
     #[serde(skip)]
     pub content: String,
 }
 
 impl CaseReport {
-    /// Writes its documents into `folder`, each under the case's name. What cannot be written stays in the report.
+    /// Writes the attachments to `folder`, prefixed with the case's name. A failed write leaves the path empty.
     pub(crate) fn save_attachments(&mut self, folder: &Path) {
         for attachment in &mut self.attachments {
             let path = folder.join(format!("{}-{}", self.id.replace("::", "-"), attachment.name));
@@ -267,10 +266,11 @@ impl CaseReport {
         }
     }
 
-    /// The rules that the failure's own words name, such as `OK (ERR-1)`.
+    /// The rules named in the failure's expected text, such as `OK (ERR-1)`.
     pub(crate) fn rules_named(&self, contract: Contract) -> Vec<&'static str> {
-        let words = self.expected.as_deref().unwrap_or_default();
-        let words: Vec<_> = words.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').collect();
+        let expected = self.expected.as_deref().unwrap_or_default();
+        let words: Vec<_> =
+            expected.split(|char: char| !char.is_ascii_alphanumeric() && char != '-').collect();
         (contract.requirements)()
             .iter()
             .map(|rule| rule.id.as_str())
@@ -278,14 +278,14 @@ impl CaseReport {
             .collect()
     }
 
-    /// The rules that a failure tells in full, and the ids of the others that the case proves: all of them in full if they
-    /// are no more than `few`, otherwise those that the failure names.
-    pub(crate) fn rules_told(
+    /// The rules to show in full, and the ids of the case's other rules: all in full if there are at most `most`, otherwise
+    /// those that the failure names.
+    pub(crate) fn split_rules(
         &self,
-        few: usize,
+        most: usize,
         contract: Contract,
     ) -> (Vec<&'static str>, Vec<&'static str>) {
-        if self.rules.len() <= few {
+        if self.rules.len() <= most {
             return (self.rules.to_vec(), Vec::new());
         }
         let named = self.rules_named(contract);
@@ -293,7 +293,7 @@ impl CaseReport {
         (named, others)
     }
 
-    /// A failure in one line: what a known failure is recognised by.
+    /// The failure as one line, which known failures are matched against.
     pub fn message(&self) -> String {
         match (&self.expected, &self.actual) {
             (Some(expected), Some(actual)) => format!("expected {expected}; actual {actual}"),
@@ -332,7 +332,7 @@ pub(crate) fn count(number: usize, one: &str) -> String {
     if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
-/// A test's own report: so many cases, told by id and outcome.
+/// A report for tests.
 #[cfg(test)]
 mod fixture;
 

@@ -1,34 +1,34 @@
-//! The lines that run a case, or everything, again.
+//! The commands that run a case, or the whole run, again.
 
 use super::{CaseReport, budget_name};
 use crate::core::property::REGRESSION;
 use crate::core::run::Settings;
 
-/// What runs a case again.
+/// The way to run a case again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replay {
-    /// A test of a crate.
+    /// A test target of a crate.
     Cargo {
         /// The package.
         package: String,
         /// The test target.
         test: String,
-        /// The features without which the test is another one; empty: none.
+        /// The features that the test requires; empty: none.
         features: String,
     },
-    /// `prism-conformance`, by the words of a shell.
+    /// `prism-conformance`, as a shell command.
     Command {
         /// The program, as it was called.
         program: String,
-        /// The arguments that name the target.
+        /// The arguments of the target.
         target: String,
-        /// The arguments that say how much of the suite runs; empty: all of it.
+        /// The arguments of the selection; empty: the whole suite.
         selection: String,
     },
 }
 
 impl Replay {
-    /// The one line for a case.
+    /// The command for a case.
     pub fn of(&self, backend: &str, case: &str, settings: Settings) -> String {
         let (seed, budget) = (settings.seed, budget_name(settings.budget));
         match self {
@@ -41,7 +41,7 @@ impl Replay {
         }
     }
 
-    /// The one line for the whole run.
+    /// The command for the whole run.
     pub fn whole(&self, backend: &str, settings: Settings) -> String {
         let (seed, budget) = (settings.seed, budget_name(settings.budget));
         match self {
@@ -53,7 +53,7 @@ impl Replay {
         }
     }
 
-    /// The one line that plays what a random failure was shrunk to, if it was saved.
+    /// The command that replays the shrunk operations of a random failure, if they were saved.
     pub fn shrunk(&self, case: &CaseReport) -> Option<String> {
         let Self::Command { program, target, .. } = self else { return None };
         let shrunk = case.attachments.iter().find(|document| document.name == REGRESSION)?;
@@ -70,10 +70,10 @@ impl Replay {
     }
 }
 
-/// A word as a shell takes it.
+/// A word quoted for a shell.
 pub fn quoted(word: &str) -> String {
-    let plain = |char: char| char.is_ascii_alphanumeric() || "-_./:@%+=,".contains(char);
-    if !word.is_empty() && word.chars().all(plain) {
+    let is_safe = |char: char| char.is_ascii_alphanumeric() || "-_./:@%+=,".contains(char);
+    if !word.is_empty() && word.chars().all(is_safe) {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replay_names_the_case_the_seed_and_the_budget() {
+    fn a_replay_command_has_the_case_the_seed_and_the_budget() {
         let settings = Settings { seed: 7, ..Settings::default() };
         let mut cargo = Replay::Cargo {
             package: "mine".to_owned(),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_quoted_so_that_a_shell_reads_it_as_it_was() {
+    fn words_are_quoted_for_a_shell() {
         assert_eq!(quoted("http://h:1"), "http://h:1");
         assert_eq!(quoted("prism serve"), "'prism serve'");
         assert_eq!(quoted("it's"), r"'it'\''s'");

@@ -1,36 +1,36 @@
-//! What the cases of a run say about each rule of the contract.
+//! The verdict on each rule of the contract, from the cases of a run.
 
 use prism_contract::{Requirement, Scope};
 use serde::Serialize;
 
 use super::{CaseReport, Contract, Outcome, Target, count, level_name};
 
-/// What a run says about a rule.
+/// The verdict of a run on a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RuleVerdict {
-    /// Every case about it that this target allows has passed.
+    /// All its cases that apply to this target have passed.
     Proven,
-    /// Cases about it have passed, and the run left others out.
+    /// Some of its cases have passed, and others were left out.
     ProvenInPart,
-    /// A case about it has failed.
+    /// One of its cases failed.
     Failed,
-    /// A case about it has failed as it is known to.
+    /// One of its cases failed with a known failure.
     KnownFailing,
-    /// A case about it showed nothing either way, or could not run.
+    /// One of its cases was inconclusive, or could not run.
     Inconclusive,
-    /// It speaks of a claim that this target does not make.
+    /// It is about a capability that this target does not declare.
     NotApplicable,
-    /// This target, or the way it is reached, hides it.
+    /// It cannot be observed on this target or through this transport.
     NotObservable,
-    /// No test from outside can show it.
+    /// It cannot be tested from outside.
     Untestable,
-    /// The run left out every case about it.
+    /// All its cases were left out.
     NotRun,
 }
 
 impl RuleVerdict {
-    /// All of them, the gravest first.
+    /// All verdicts, most severe first.
     pub const ALL: [Self; 9] = [
         Self::Failed,
         Self::KnownFailing,
@@ -43,7 +43,7 @@ impl RuleVerdict {
         Self::Untestable,
     ];
 
-    /// In a word or two, for people.
+    /// The display name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Proven => "proven",
@@ -59,26 +59,26 @@ impl RuleVerdict {
     }
 }
 
-/// One rule.
+/// The report of one rule.
 #[derive(Debug, Clone, Serialize)]
 pub struct RuleReport {
-    /// Its id, such as `PUT-3`.
+    /// The id, such as `PUT-3`.
     pub id: &'static str,
-    /// The heading it stands under.
+    /// The heading of its section.
     pub area: &'static str,
     /// `must` or `should`.
     pub level: &'static str,
-    /// Its own words.
+    /// The text of the rule.
     pub text: &'static str,
-    /// What the run says about it.
+    /// The verdict of the run.
     pub verdict: RuleVerdict,
-    /// Why, where the verdict alone does not say.
+    /// The reason, if the verdict needs one.
     pub reason: Option<String>,
     /// The ids of the cases that prove it.
     pub cases: Vec<&'static str>,
 }
 
-/// Each rule of the contract, judged by the cases that prove it.
+/// The verdict on each rule of the contract, from the cases that prove it.
 pub(super) fn judge(contract: Contract, target: &Target, cases: &[CaseReport]) -> Vec<RuleReport> {
     let judged = (contract.requirements)().iter().map(|rule| {
         let about: Vec<_> = cases.iter().filter(|case| case.rules.contains(&rule.id.as_str())).collect();
@@ -117,7 +117,10 @@ fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleV
         return (RuleVerdict::Untestable, Some(reason.clone()));
     }
     if let Some(claim) = rule.capability.as_deref().filter(|claim| !target.claims.contains(claim)) {
-        return (RuleVerdict::NotApplicable, Some(format!("{claim} is not claimed; the opposite case runs")));
+        return (
+            RuleVerdict::NotApplicable,
+            Some(format!("{claim} is not declared; the opposite case runs")),
+        );
     }
     if left_out > 0 {
         let reason = format!("{} left out", count(left_out, "case"));
@@ -128,7 +131,7 @@ fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleV
         let hidden = tally(Outcome::NotObservable);
         let reason = why(Outcome::NotObservable);
         let reason =
-            reason.map(|why| format!("but for {} that cannot run here: {why}", count(hidden, "case")));
+            reason.map(|why| format!("except for {} that cannot run here: {why}", count(hidden, "case")));
         return (RuleVerdict::Proven, reason);
     }
     if rule.scope == Scope::Wire && !target.is_on_the_wire() {
@@ -143,5 +146,5 @@ fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleV
     if let Some(reason) = why(Outcome::NotApplicable) {
         return (RuleVerdict::NotApplicable, Some(reason));
     }
-    (RuleVerdict::NotRun, Some("no case of the suite is about it".to_owned()))
+    (RuleVerdict::NotRun, Some("no case of the suite proves it".to_owned()))
 }

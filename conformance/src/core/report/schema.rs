@@ -1,4 +1,4 @@
-//! The JSON report is what `docs/report.schema.json` says it is: no less, and nothing that the schema does not describe.
+//! The JSON report matches `docs/report.schema.json` exactly: no missing and no undescribed properties.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::keyvalue::{InProcess, KeyValue};
 
 const SCHEMA: &str = include_str!("../../../../docs/report.schema.json");
 
-/// The schema as the tests want it: where a reader must pass over what it does not know, a test must not.
+/// The schema in strict form: readers must ignore unknown properties, but these tests reject them.
 struct Strict(Schemas, SchemaIndex);
 
 impl Strict {
@@ -25,7 +25,7 @@ impl Strict {
         close(&mut schema);
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
         compiler.add_resource("report", schema).expect("the schema is added");
-        let index = compiler.compile("report", &mut schemas).expect("the schema is a schema");
+        let index = compiler.compile("report", &mut schemas).expect("the schema is valid");
         Self(schemas, index)
     }
 
@@ -34,13 +34,13 @@ impl Strict {
     }
 
     #[track_caller]
-    fn takes(&self, report: &Report) {
+    fn accepts(&self, report: &Report) {
         let json: Value = serde_json::from_str(&report.to_json()).expect("a report is JSON");
         self.check(&json).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
-/// Forbids every property that is not described.
+/// Forbids undescribed properties.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
@@ -62,25 +62,25 @@ async fn run(harness: impl Harness<KeyValue>, only: &str) -> Report {
 }
 
 #[tokio::test]
-async fn reports_of_real_runs_are_what_the_schema_says() {
+async fn reports_of_real_runs_match_the_schema() {
     let strict = Strict::read();
     let memory = InProcess::new("memory", || async { Ok(Memory::default()) });
-    strict.takes(&run(memory, "put").await);
+    strict.accepts(&run(memory, "put").await);
     let bare = InProcess::new("bare", || async { Ok(Memory::default()) }).claiming(Capabilities::NONE);
-    strict.takes(&run(bare, "capability").await);
-    let mutant = mutant_by_name("GetShowsExpiredItems").expect("it is a mutant");
+    strict.accepts(&run(bare, "capability").await);
+    let mutant = mutant_by_name("GetShowsExpiredItems").expect("the mutant exists");
     let failing = run(harness_of(mutant), "expiry").await;
     assert!(failing.counts.failed > 1, "{}", failing.sentence);
-    strict.takes(&failing);
+    strict.accepts(&failing);
 }
 
 #[test]
-fn a_report_with_every_outcome_is_what_the_schema_says() {
-    Strict::read().takes(&fixture::report());
+fn a_report_with_every_outcome_matches_the_schema() {
+    Strict::read().accepts(&fixture::report());
 }
 
 #[test]
-fn what_lacks_a_field_or_has_one_too_many_is_refused() {
+fn missing_and_additional_fields_are_rejected() {
     let (strict, whole) = (Strict::read(), fixture::report().to_json());
     let changed = |change: fn(&mut Value)| {
         let mut report: Value = serde_json::from_str(&whole).expect("a report is JSON");
@@ -88,7 +88,7 @@ fn what_lacks_a_field_or_has_one_too_many_is_refused() {
         strict.check(&report)
     };
     assert_eq!(changed(|_| {}), Ok(()));
-    for (change, said) in [
+    for (change, message) in [
         (
             (|report| drop(report["cases"][0].as_object_mut().map(|case| case.remove("replay"))))
                 as fn(&mut Value),
@@ -98,8 +98,8 @@ fn what_lacks_a_field_or_has_one_too_many_is_refused() {
         (|report| report["cases"][0]["outcome"] = "fine".into(), "oneOf failed"),
         (|report| report["counts"]["passed"] = (-1).into(), "must be >=0"),
     ] {
-        let error = changed(change).expect_err(said);
-        assert!(error.contains(said), "{error}");
+        let error = changed(change).expect_err(message);
+        assert!(error.contains(message), "{error}");
     }
 }
 
@@ -108,6 +108,6 @@ fn every_verdict_about_a_rule_is_in_the_schema() {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
     let listed = &schema["$defs"]["requirement"]["properties"]["verdict"]["oneOf"];
     let listed: Vec<_> = listed.as_array().into_iter().flatten().map(|one| one["const"].clone()).collect();
-    let all = RuleVerdict::ALL.map(|verdict| serde_json::to_value(verdict).expect("a verdict is a word"));
+    let all = RuleVerdict::ALL.map(|verdict| serde_json::to_value(verdict).expect("a verdict is a string"));
     assert_eq!(listed, all);
 }

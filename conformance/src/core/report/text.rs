@@ -1,21 +1,21 @@
-//! A failure, and a whole run, as a terminal shows them.
+//! The text report: a failure, and the summary of a run, for a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::{CaseReport, Contract, Outcome, Report, RuleVerdict, RunInfo, Target, count, level_name};
 
-/// The most lines of a transcript that a terminal is given; JSON and HTML have all of them.
-const SHOWN: usize = 48;
+/// Maximum lines of a transcript on a terminal; JSON and HTML have all of them.
+const MAX_LINES: usize = 48;
 
-/// The most characters of a line of it.
-const WIDE: usize = 400;
+/// Maximum characters of such a line.
+const MAX_WIDTH: usize = 400;
 
-/// Rules that are told in full; of more, those that the failure names.
-const RULES: usize = 4;
+/// Maximum number of rules that are all printed in full; of more, only those that the failure names.
+const FULL_RULES: usize = 4;
 
-/// Everything there is to say about a failure: the case and its rules, the target, the seed, what was said with an arrow
-/// at the first divergence, expected and actual, likely causes, and the line that replays it.
+/// The full text of a failure: the case and its rules, the target, the seed, the transcript with an arrow at the first
+/// divergence, expected and actual, likely causes, and the replay command.
 pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}: {}", case.outcome.label().to_uppercase(), case.id);
@@ -24,16 +24,16 @@ pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
     let _ = writeln!(text, "backend   {}, {}", target.name, target.mode);
     let _ = writeln!(text, "seed      {} (budget {})", run.seed, run.budget);
     if let Some(transcript) = case.transcript.as_deref().filter(|transcript| !transcript.is_empty()) {
-        let _ = writeln!(text, "\n{}", excerpt(transcript, SHOWN).trim_end());
+        let _ = writeln!(text, "\n{}", excerpt(transcript, MAX_LINES).trim_end());
     }
     text.push('\n');
-    for (name, said) in [("expected", &case.expected), ("actual", &case.actual), ("reason", &case.reason)] {
-        if let Some(said) = said {
-            let _ = writeln!(text, "{name:9} {said}");
+    for (name, value) in [("expected", &case.expected), ("actual", &case.actual), ("reason", &case.reason)] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:9} {value}");
         }
     }
     if !case.likely_causes.is_empty() {
-        let _ = writeln!(text, "\nlikely causes, by the seeded bugs that show in the same way");
+        let _ = writeln!(text, "\nlikely causes: seeded bugs with similar failures");
         for cause in &case.likely_causes {
             let _ = writeln!(text, "  - {cause}");
         }
@@ -49,11 +49,11 @@ pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
     text
 }
 
-/// The rules that a case proves. Random operations prove many, of which a failure is about one.
+/// The rules that a case proves. Random operations prove many, but a failure is about one of them.
 fn rules_of(case: &CaseReport, contract: Contract) -> String {
-    let (told, others) = case.rules_told(RULES, contract);
+    let (in_full, others) = case.split_rules(FULL_RULES, contract);
     let mut text = String::new();
-    for rule in (contract.requirements)().iter().filter(|rule| told.contains(&rule.id.as_str())) {
+    for rule in (contract.requirements)().iter().filter(|rule| in_full.contains(&rule.id.as_str())) {
         let _ = writeln!(text, "rule      {} ({}): {}", rule.id, level_name(rule.level), rule.text);
     }
     if !others.is_empty() {
@@ -62,14 +62,14 @@ fn rules_of(case: &CaseReport, contract: Contract) -> String {
     text
 }
 
-/// The lines around the arrow, or the last ones, with a word about how many are left out.
+/// The lines around the arrow, or the last ones, with the number of omitted lines.
 fn excerpt(transcript: &str, most: usize) -> String {
     let lines: Vec<_> = transcript.lines().map(clipped).collect();
     if lines.len() <= most {
         return lines.iter().flat_map(|line| [line, "\n"]).collect();
     }
     let arrow = lines.iter().position(|line| line.starts_with('→')).unwrap_or(lines.len());
-    // Two thirds lead up to the arrow: what was done before explains it.
+    // Two thirds are before the arrow: earlier steps explain the divergence.
     let from = arrow.saturating_sub(most * 2 / 3).min(lines.len() - most);
     let mut text = String::new();
     if from > 0 {
@@ -85,9 +85,9 @@ fn excerpt(transcript: &str, most: usize) -> String {
     text
 }
 
-/// A line, without what is beyond its bound.
+/// A line, truncated to the maximum width.
 fn clipped(line: &str) -> Cow<'_, str> {
-    match line.char_indices().nth(WIDE) {
+    match line.char_indices().nth(MAX_WIDTH) {
         None => line.into(),
         Some((end, _)) => {
             let more = count(line[end..].chars().count(), "more character");
@@ -96,11 +96,11 @@ fn clipped(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// The end of a run: the failures, what was not observed, the verdict, and the counts on the last line.
+/// The summary of a run: failures, inconclusive cases, rules, the verdict, and the counts on the last line.
 pub fn summary(report: &Report) -> String {
     let mut text = String::new();
-    let told = |case: &&CaseReport| case.outcome.is_fault() || case.outcome == Outcome::Inconclusive;
-    for case in report.cases.iter().filter(told) {
+    let in_full = |case: &&CaseReport| case.outcome.is_fault() || case.outcome == Outcome::Inconclusive;
+    for case in report.cases.iter().filter(in_full) {
         let _ = writeln!(text, "{}\n{}", "─".repeat(72), failure(case, &report.target, &report.run));
     }
     for case in report.cases.iter().filter(|case| case.outcome == Outcome::KnownFailure) {
@@ -111,7 +111,7 @@ pub fn summary(report: &Report) -> String {
         let _ = writeln!(text, "problem: {problem}");
     }
     if !report.likely_causes.is_empty() {
-        text.push_str("all failures together look most like these seeded bugs\n");
+        text.push_str("all failures together most resemble these seeded bugs\n");
         for cause in &report.likely_causes {
             let _ = writeln!(text, "  - {cause}");
         }
@@ -119,13 +119,13 @@ pub fn summary(report: &Report) -> String {
     text.push_str(&rules(report));
     let _ = writeln!(text, "{}", report.sentence);
     if report.counts.inconclusive > 0 {
-        let _ = writeln!(text, "{} of the skipped ran and showed nothing.", report.counts.inconclusive);
+        let _ = writeln!(text, "{} of the skipped ran and were inconclusive.", report.counts.inconclusive);
     }
     let _ = writeln!(text, "{}", report.counts.line());
     text
 }
 
-/// How many rules came out how, and which are not proven.
+/// The number of rules per verdict, and the ids of those not proven.
 fn rules(report: &Report) -> String {
     let mut text = String::new();
     for verdict in RuleVerdict::ALL {
@@ -169,8 +169,8 @@ mod tests {
              after\n"
         );
         assert_eq!(excerpt(&lines(0..9), 9), lines(0..9));
-        let wide = format!("→ {}", "ä".repeat(WIDE));
-        assert_eq!(excerpt(&wide, 9), format!("→ {}… 2 more characters\n", "ä".repeat(WIDE - 2)));
+        let wide = format!("→ {}", "ä".repeat(MAX_WIDTH));
+        assert_eq!(excerpt(&wide, 9), format!("→ {}… 2 more characters\n", "ä".repeat(MAX_WIDTH - 2)));
         assert!(excerpt(&lines(0..20), 9).ends_with("step 18\nstep 19\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a run amounts to, and the exit code that says so.
+//! The verdict of a run, and its exit code.
 
 use serde::Serialize;
 
@@ -6,28 +6,28 @@ use super::{CaseReport, Outcome, RuleReport, RuleVerdict, count, level_name};
 use crate::core::plan::{Profile, Selection};
 use prism_contract::Level;
 
-/// What a run amounts to.
+/// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Every case that this target allows has passed.
+    /// Every case that applies to this target has passed.
     Conformant,
-    /// The same, but for failures that are known.
+    /// The same, except for known failures.
     ConformantButForKnownFailures,
-    /// The cases that `--only` selected have passed; nothing is said of the rest.
+    /// The cases selected by `--only` have passed; the rest is not covered.
     Partial,
-    /// What ran has passed, and what the target claims was left out: that is not conformance.
+    /// All cases that ran have passed, but others were left out: no proof of conformance.
     Incomplete,
-    /// A case failed, or a known failure is no longer as it is known.
+    /// A case failed, or a known failure has changed.
     NotConformant,
-    /// A case showed nothing either way.
+    /// A case was inconclusive.
     Inconclusive,
     /// No case ran.
     NothingRan,
 }
 
 impl Verdict {
-    /// 0 conformant, 1 not, 4 inconclusive or nothing ran. (2 is usage, and 3 an unreachable target: neither has a
+    /// 0 conformant, 1 not, 4 inconclusive or nothing ran. (2 is a usage error, 3 an unreachable target: neither has a
     /// report.)
     pub const fn exit_code(self) -> u8 {
         match self {
@@ -37,7 +37,7 @@ impl Verdict {
         }
     }
 
-    /// In a word or two, for people.
+    /// The display name.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Conformant => "conformant",
@@ -78,30 +78,28 @@ impl Verdict {
                 (Profile::Full, _) => "--skip",
             };
             let cases = count(left_out, "case");
-            let sentence =
-                format!("Incomplete: {how} left {cases} out, so not all that this target claims is proved.");
+            let sentence = format!("Incomplete: {how} left out {cases}, so conformance is not proved.");
             return (Self::Incomplete, sentence);
         }
-        let unsure = tally(Outcome::Inconclusive);
-        if unsure > 0 {
-            let sentence =
-                format!("{} showed nothing either way, so conformance is open.", count(unsure, "case"));
+        let inconclusive = tally(Outcome::Inconclusive);
+        if inconclusive > 0 {
+            let sentence = format!("Inconclusive: {} had no result either way.", count(inconclusive, "case"));
             return (Self::Inconclusive, sentence);
         }
         if left_out > 0 {
             let sentence = format!(
-                "{} passed; this proves what ran, and nothing about the rest.",
+                "{} passed; the cases that were not selected are not covered.",
                 count(passed, "case")
             );
             return (Self::Partial, sentence);
         }
-        let mut sentence = "Every case that this target allows has passed".to_owned();
+        let mut sentence = "Every case that applies to this target has passed".to_owned();
         if known > 0 {
-            sentence = format!("{sentence}, but for {}", count(known, "known failure"));
+            sentence = format!("{sentence}, except for {}", count(known, "known failure"));
         }
         sentence.push('.');
         if hidden > 0 {
-            sentence = format!("{sentence} {} cannot be observed in this way.", count(hidden, "rule"));
+            sentence = format!("{sentence} {} cannot be observed on this target.", count(hidden, "rule"));
         }
         (if known > 0 { Self::ConformantButForKnownFailures } else { Self::Conformant }, sentence)
     }
@@ -116,28 +114,27 @@ fn not_conformant(cases: &[CaseReport], faults: usize, problems: &[String]) -> S
         parts.push(format!("{} failed", count(failed, "case")));
     }
     if broken > 0 {
-        parts.push(format!("{} could not run, as the harness failed", count(broken, "case")));
+        parts.push(format!("{} could not run because the harness failed", count(broken, "case")));
     }
     if passes > 0 {
-        parts
-            .push(format!("{} passed that should fail by the list of known failures", count(passes, "case")));
+        parts.push(format!("{} passed unexpectedly (known failures)", count(passes, "case")));
     }
     parts.extend(problems.iter().cloned());
     format!("Not conformant: {}.", parts.join("; "))
 }
 
-/// How many cases came out how. Each case is counted once by `passed`, `failed` or `skipped`.
+/// The number of cases per outcome. Each case is counted exactly once in `passed`, `failed` or `skipped`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
-    /// Passed.
+    /// Passed cases.
     pub passed: usize,
-    /// Failed, known failures, unexpected passes and what could not run among them.
+    /// Failed cases, including known failures, unexpected passes and cases that could not run.
     pub failed: usize,
-    /// Did not run, or ran and showed nothing.
+    /// Cases that did not run or were inconclusive.
     pub skipped: usize,
-    /// Those of `failed` that are known.
+    /// The known failures among `failed`.
     pub known: usize,
-    /// Those of `skipped` that ran and showed nothing.
+    /// The inconclusive cases among `skipped`.
     pub inconclusive: usize,
 }
 
@@ -161,7 +158,7 @@ impl Counts {
         counts
     }
 
-    /// The last line of a run.
+    /// The last output line of a run.
     pub fn line(self) -> String {
         format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
     }

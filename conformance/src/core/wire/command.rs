@@ -1,21 +1,21 @@
-//! The command that starts a server: words as a shell would split them, with placeholders filled in.
+//! The command that starts a server: shell-like word splitting and placeholders.
 
 use std::path::Path;
 
-/// Where one start of the server should listen and keep its data.
+/// The placeholder values of one server start: its port and its data folder.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct Placeholders<'a> {
     pub(super) port: u16,
     pub(super) folder: &'a Path,
 }
 
-impl Place<'_> {
+impl Placeholders<'_> {
     /// `host:port`.
     pub(super) fn listen(self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// One word with `{port}`, `{listen}` and `{dir}` filled in.
+    /// Substitutes `{port}`, `{listen}` and `{dir}` in a word.
     pub(super) fn fill(self, word: &str) -> String {
         word.replace("{port}", &self.port.to_string())
             .replace("{listen}", &self.listen())
@@ -23,8 +23,8 @@ impl Place<'_> {
     }
 }
 
-/// Splits a command at blanks outside quotes. Single quotes keep everything, double quotes all but `\"` and `\\`, and a
-/// backslash keeps what follows. Nothing is expanded: no shell runs.
+/// Splits a command at unquoted whitespace. Single quotes are literal, double quotes except for `\"` and `\\`, and a
+/// backslash escapes the next character. No shell runs, and nothing is expanded.
 pub(super) fn words(command: &str) -> Result<Vec<String>, String> {
     let (mut words, mut word) = (Vec::new(), None::<String>);
     let mut chars = command.chars();
@@ -46,7 +46,7 @@ pub(super) fn words(command: &str) -> Result<Vec<String>, String> {
                     match chars.next() {
                         Some('"') => break,
                         Some('\\') => match chars.next() {
-                            Some(kept @ ('"' | '\\')) => word.push(kept),
+                            Some(escaped @ ('"' | '\\')) => word.push(escaped),
                             Some(other) => word.extend(['\\', other]),
                             None => return Err("a double quote is not closed".to_owned()),
                         },
@@ -84,9 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_in_wherever_they_stand() {
-        let place = Place { port: 81, folder: Path::new("/data") };
-        assert_eq!(place.fill("--listen={listen},{port}"), "--listen=127.0.0.1:81,81");
-        assert_eq!(place.fill("{dir}/x.db"), "/data/x.db");
+    fn placeholders_are_substituted_anywhere_in_a_word() {
+        let placeholders = Placeholders { port: 81, folder: Path::new("/data") };
+        assert_eq!(placeholders.fill("--listen={listen},{port}"), "--listen=127.0.0.1:81,81");
+        assert_eq!(placeholders.fill("{dir}/x.db"), "/data/x.db");
     }
 }

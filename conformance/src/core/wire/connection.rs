@@ -1,4 +1,4 @@
-//! A server as the suite asks it: each call once, without a retry, with a bound on how long an answer may take.
+//! The suite's connection to a server: each call once, without a retry, with a timeout.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +13,14 @@ use super::Ledger;
 use super::failure::{failure, malformed};
 use crate::core::{Failure, StatusCode};
 
-/// Twice the timeout of any method but Scan, whose messages it bounds one by one: a server that has not answered by then
-/// never will.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Timeout of a call, or of each message of a Scan: twice the contract's timeout of any method except Scan.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a server.
 #[derive(Clone)]
 pub struct Connection {
     connection: channel::Connection,
-    /// Where to note what is written, if the server outlives the run.
+    /// Records the writes, if the server outlives the run.
     ledger: Option<Arc<Ledger>>,
 }
 
@@ -37,8 +36,8 @@ impl Connection {
         Ok(Self { connection: channel::Connection::open(options).await?, ledger: None })
     }
 
-    /// The same connection, which notes in `ledger` what it writes.
-    pub(super) fn noting(self, ledger: Option<Arc<Ledger>>) -> Self {
+    /// Sets the ledger that records the writes of this connection.
+    pub(super) fn with_ledger(self, ledger: Option<Arc<Ledger>>) -> Self {
         Self { ledger, ..self }
     }
 
@@ -55,17 +54,19 @@ impl Connection {
     }
 }
 
-/// Waits for an answer, and no longer than is reasonable.
-pub(crate) async fn in_time<T>(answer: impl Future<Output = Result<T, Status>>) -> Result<T, Failure> {
-    match tokio::time::timeout(PATIENCE, answer).await {
-        Ok(answer) => answer.map_err(|status| failure(&status)),
-        Err(_) => Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {PATIENCE:?}"))),
+/// Awaits a response with the call timeout.
+pub(crate) async fn with_timeout<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Failure> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(response) => response.map_err(|status| failure(&status)),
+        Err(_) => {
+            Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {CALL_TIMEOUT:?}")))
+        }
     }
 }
 
-/// A response as it was sent, read in full.
+/// Awaits and decodes a response.
 pub(crate) async fn answer<A: WireResponse>(
-    answer: impl Future<Output = Result<Response<A::Message>, Status>>,
+    call: impl Future<Output = Result<Response<A::Message>, Status>>,
 ) -> Result<A, Failure> {
-    A::from_message(in_time(answer).await?.into_inner()).map_err(malformed)
+    A::from_message(with_timeout(call).await?.into_inner()).map_err(malformed)
 }

@@ -1,4 +1,4 @@
-//! A server at an address, which somebody else runs.
+//! An external server at an address.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,34 +12,34 @@ use super::{Connection, Gateway, Ledger, Remote, Unreachable, probe};
 use crate::core::run::fresh_namespace;
 use crate::core::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode};
 
-/// The span that tests of expiry let pass on a real clock: long enough for a busy machine to tell before from after.
+/// The clock tick of tests of expiry on a real clock: long enough for a busy machine to distinguish before from after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
 
-/// How long the first answer may take: the contract's own bound on a Describe.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Timeout of the first call: the contract's timeout of Describe.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A server at an address. It was asked what it claims before it became a harness, which has to know.
+/// A server at an address. Its capabilities are read when connecting, since a harness must know them.
 pub struct Endpoint<A: Remote> {
     name: String,
     options: Options,
-    /// More gateways on the same data.
+    /// The addresses of further gateways on the same data.
     others: Vec<String>,
     description: A::Description,
-    /// What the run writes there.
+    /// The writes of the run.
     ledger: Arc<Ledger>,
 }
 
 impl<A: Remote> Endpoint<A> {
-    /// Connects, and asks what the server claims.
+    /// Connects, and reads the server's description.
     pub async fn connect(name: impl Into<String>, options: Options) -> Result<Self, Unreachable> {
         let description = describe::<A>(&options).await?;
         let ledger = Arc::new(Ledger::new::<A>());
         Ok(Self { name: name.into(), options, others: Vec::new(), description, ledger })
     }
 
-    /// The same server, and another gateway on its data, reached with the same credentials. Cases about several gateways
-    /// spread their clients over all of them. An address given twice, two that claim different things, and two of which one
-    /// does not read what the other has acknowledged (LIN-1) are refused.
+    /// Adds another gateway on the same data, with the same credentials. Cases about several gateways spread their clients
+    /// over all of them. Rejects an address given twice, gateways with different capabilities, and a gateway that does not
+    /// read what the first has acknowledged (LIN-1).
     pub async fn and(mut self, endpoint: String) -> Result<Self, Unreachable> {
         if self.addresses().contains(&endpoint) {
             return Err(Unreachable::Usage(format!("the address {endpoint} is given twice")));
@@ -49,11 +49,11 @@ impl<A: Remote> Endpoint<A> {
         if !A::is_alike(&self.description, &description) {
             let first = &self.options.endpoint;
             let why = format!(
-                "{first} and {endpoint} claim different things, so they are not gateways of one kind"
+                "{first} and {endpoint} declare different capabilities or limits, so they are not gateways of one kind"
             );
             return Err(Unreachable::Usage(why));
         }
-        shares::<A>(&self.options, &options, &self.ledger).await?;
+        check_shared_data::<A>(&self.options, &options, &self.ledger).await?;
         self.others.push(endpoint);
         Ok(self)
     }
@@ -62,41 +62,44 @@ impl<A: Remote> Endpoint<A> {
         std::iter::once(&self.options.endpoint).chain(&self.others).cloned().collect()
     }
 
-    /// What is written there, as it is written.
+    /// The ledger of the run's writes.
     pub fn ledger(&self) -> Arc<Ledger> {
         Arc::clone(&self.ledger)
     }
 
-    /// What the server said of itself.
+    /// The server's description.
     pub fn description(&self) -> &A::Description {
         &self.description
     }
 }
 
-/// What the server at an address says of itself.
+/// The description of the server at an address.
 async fn describe<A: Remote>(options: &Options) -> Result<A::Description, Unreachable> {
-    let connection = connected(options).await?;
-    let asked = A::describe(&connection, "conformance");
-    let answer = timeout(PATIENCE, asked).await.unwrap_or_else(|_| {
-        Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {PATIENCE:?}")))
+    let connection = connect(options).await?;
+    let call = A::describe(&connection, "conformance");
+    let result = timeout(DESCRIBE_TIMEOUT, call).await.unwrap_or_else(|_| {
+        Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {DESCRIBE_TIMEOUT:?}")))
     });
-    match answer {
+    match result {
         Ok(description) => Ok(description),
-        Err(failure) => Err(probe::undescribed::<A>(options, &failure).await),
+        Err(failure) => Err(probe::describe_error::<A>(options, &failure).await),
     }
 }
 
-/// Whether what is written at one address is read at the other. The record is of a namespace that nothing else uses, and
-/// is deleted again.
-async fn shares<A: Remote>(one: &Options, other: &Options, ledger: &Arc<Ledger>) -> Result<(), Unreachable> {
+/// Checks that a write at one address is read at the other. The record is in a separate namespace, and deleted afterwards.
+async fn check_shared_data<A: Remote>(
+    one: &Options,
+    other: &Options,
+    ledger: &Arc<Ledger>,
+) -> Result<(), Unreachable> {
     let (namespace, id) = (fresh_namespace(), "shared".to_owned());
-    let (writer, reader) = (connected(one).await?, connected(other).await?);
-    let writer = writer.noting(Some(Arc::clone(ledger)));
+    let (writer, reader) = (connect(one).await?, connect(other).await?);
+    let writer = writer.with_ledger(Some(Arc::clone(ledger)));
     let failed = |options: &Options, call: &str, failure: &Failure| {
         let Failure { code, message, .. } = failure;
         let address = &options.endpoint;
-        Unreachable::Away(format!(
-            "{address} answers {code} ({message}) to the {call} that shows whether {} and {} are gateways on the same data",
+        Unreachable::Unavailable(format!(
+            "{address}: {call} failed with {code} ({message}); it checks whether {} and {} are gateways on the same data",
             one.endpoint, other.endpoint
         ))
     };
@@ -108,15 +111,15 @@ async fn shares<A: Remote>(one: &Options, other: &Options, ledger: &Arc<Ledger>)
         return Ok(());
     }
     Err(Unreachable::Usage(format!(
-        "what {} acknowledges is not read at {}, so they are not gateways on the same data",
-        one.endpoint, other.endpoint
+        "{} does not read what {} has acknowledged, so they are not gateways on the same data",
+        other.endpoint, one.endpoint
     )))
 }
 
-async fn connected(options: &Options) -> Result<Connection, Unreachable> {
+async fn connect(options: &Options) -> Result<Connection, Unreachable> {
     match Connection::open(options).await {
         Ok(connection) => Ok(connection),
-        Err(error) => Err(probe::unconnected(options, &error).await),
+        Err(error) => Err(probe::connect_error(options, &error).await),
     }
 }
 
@@ -140,11 +143,11 @@ impl<A: Remote> Harness<A> for Endpoint<A> {
 
     async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {
         let gateway = Arc::new(Fixed(self.addresses()));
-        Ok(Box::new(Connected::noting(gateway, self.options.clone(), Some(self.ledger())).await?))
+        Ok(Box::new(Connected::with_ledger(gateway, self.options.clone(), Some(self.ledger())).await?))
     }
 }
 
-/// Gateways that can only be asked, by the real clock.
+/// Gateways without control over them, on the real clock.
 struct Fixed(Vec<String>);
 
 #[async_trait]
@@ -158,7 +161,7 @@ impl Gateway for Fixed {
     }
 
     async fn advance(&self, by: Duration) {
-        // The server's clock is the real one, so time passes by waiting.
+        // The server uses the real clock.
         tokio::time::sleep(by).await;
     }
 }

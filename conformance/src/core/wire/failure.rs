@@ -1,6 +1,6 @@
 //! A gRPC status as a [`Failure`], and a failure as a status.
 //!
-//! Reading is strict: a FAILED_PRECONDITION whose two lists of keys disagree is a malformed answer (ERR-1).
+//! Decoding is strict: a FAILED_PRECONDITION whose two lists of keys disagree is a malformed response (ERR-1).
 
 use std::error::Error;
 use std::time::Duration;
@@ -15,14 +15,14 @@ use tonic_types::pb;
 
 use crate::core::{Failure, StatusCode};
 
-/// Stands at the end of a list that was cut short, since headers hold little.
-const MORE: &str = "...";
-/// What a list of details may take, in bytes: clients refuse headers of more than a few KiB.
-const ROOM: usize = 4 << 10;
+/// The last entry of a truncated list.
+const ELLIPSIS: &str = "...";
+/// Maximum size of a list of details in bytes: clients reject headers of more than a few KiB.
+const MAX_DETAILS_BYTES: usize = 4 << 10;
 
-/// What a status says, with all its details.
+/// Decodes a status with all its details.
 pub(super) fn failure(status: &Status) -> Failure {
-    // The framework of this side calls a deadline that passed here CANCELLED. A server's own status came with headers.
+    // tonic reports a deadline that expires on the client as CANCELLED. A status from a server has headers.
     if status.code() == Code::Cancelled && status.metadata().is_empty() && status.details().is_empty() {
         return Failure::new(StatusCode::DeadlineExceeded, "the deadline passed before the server answered");
     }
@@ -43,7 +43,7 @@ pub(super) fn failure(status: &Status) -> Failure {
     }
 }
 
-/// An answer that cannot be read.
+/// A response that cannot be decoded.
 pub(crate) fn malformed(why: impl std::fmt::Display) -> Failure {
     Failure::new(StatusCode::Unknown, format!("the answer is malformed: {why}"))
 }
@@ -52,51 +52,52 @@ fn name(code: Code) -> &'static str {
     StatusCode::from_number(code.into()).name()
 }
 
-/// The status' words; where it was made on this side, also what lies behind it.
+/// The status message; for a status made by the client, also its sources.
 fn message(status: &Status) -> String {
     let mut message = status.message().to_owned();
     let mut source = status.source();
     while let Some(error) = source {
-        let words = error.to_string();
-        if !message.contains(&words) {
-            message = format!("{message}: {words}");
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
         }
         source = error.source();
     }
     message
 }
 
-/// The failing preconditions, which stand in two details: typed, and in the form that every client of gRPC knows. The
-/// typed one may be left out where a trailer has no room for it.
+/// The failed preconditions, which are in two details: a typed one, and the standard one of gRPC. The typed one is optional,
+/// since it may not fit in the trailer.
 fn preconditions(decoded: &Decoded) -> Result<Vec<PreconditionFailure>, String> {
-    // A list that was cut short ends with an ellipsis.
-    let listing = decoded.precondition_violations.iter().filter(|said| said.subject != MORE);
+    // A truncated list ends with an ellipsis.
+    let listing = decoded.precondition_violations.iter().filter(|violation| violation.subject != ELLIPSIS);
     let listed = listing.map(listed).collect::<Result<Vec<_>, _>>()?;
     let typed = decoded.failed_preconditions.iter().map(typed).collect::<Result<Vec<_>, _>>()?;
     if typed.is_empty() || typed == listed {
         return Ok(listed);
     }
-    let said = (listed.len(), typed.len());
     Err(format!(
         "disagree: PreconditionFailure has {} violations, FailedPreconditions has {}",
-        said.0, said.1
+        listed.len(),
+        typed.len()
     ))
 }
 
-fn listed(said: &PreconditionViolation) -> Result<PreconditionFailure, String> {
-    if said.kind != "VERSION" {
-        return Err(format!("have a precondition violation of type '{}' in place of VERSION", said.kind));
+fn listed(violation: &PreconditionViolation) -> Result<PreconditionFailure, String> {
+    let PreconditionViolation { kind, subject, description } = violation;
+    if kind != "VERSION" {
+        return Err(format!("have a precondition violation of type '{kind}' instead of VERSION"));
     }
-    let key = unescaped(&said.subject).filter(|key| !key.is_empty());
-    let version = said.description.strip_prefix("current version ").and_then(|text| text.parse().ok());
+    let key = unescaped(subject).filter(|key| !key.is_empty());
+    let version = description.strip_prefix("current version ").and_then(|text| text.parse().ok());
     match (key, version) {
         (Some(key), Some(current_version)) => Ok(PreconditionFailure { key: key.into(), current_version }),
-        (None, _) => Err(format!("have a subject that is no escaped key: '{}'", said.subject)),
-        (Some(_), None) => Err(format!("do not say 'current version N': '{}'", said.description)),
+        (None, _) => Err(format!("have a subject that is not an escaped key: '{subject}'")),
+        (Some(_), None) => Err(format!("have a description other than 'current version N': '{description}'")),
     }
 }
 
-/// A key as the contract writes it: printable ASCII as it is, `\\`, `\n`, `\r`, `\t`, `\'`, `\"` and `\xNN` for the rest.
+/// Decodes a key in the contract's form: printable ASCII verbatim, `\\`, `\n`, `\r`, `\t`, `\'`, `\"` and `\xNN` otherwise.
 fn unescaped(text: &str) -> Option<Vec<u8>> {
     let (mut key, mut rest) = (Vec::with_capacity(text.len()), text.bytes());
     while let Some(byte) = rest.next() {
@@ -112,20 +113,20 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
                 quoted @ (b'\\' | b'\'' | b'"') => quoted,
                 _ => return None,
             },
-            plain => plain,
+            literal => literal,
         });
     }
     Some(key)
 }
 
-fn typed(said: &FailedPrecondition) -> Result<PreconditionFailure, String> {
-    if said.key.is_empty() {
-        return Err("name an empty key".to_owned());
+fn typed(failed: &FailedPrecondition) -> Result<PreconditionFailure, String> {
+    if failed.key.is_empty() {
+        return Err("have an empty key".to_owned());
     }
-    Ok(PreconditionFailure { key: said.key.clone(), current_version: said.current_version })
+    Ok(PreconditionFailure { key: failed.key.clone(), current_version: failed.current_version })
 }
 
-/// The status that says this.
+/// Encodes a failure as a status.
 pub(crate) fn status(failure: &Failure) -> Status {
     let mut details = Vec::new();
     let mut push = |name: &str, value: Vec<u8>| {
@@ -141,8 +142,8 @@ pub(crate) fn status(failure: &Failure) -> Status {
             description,
             ..Default::default()
         };
-        let all = failure.violations.iter().map(|said| violation(&said.field, said.description.clone()));
-        let (listed, _) = in_room(all, |words| violation(MORE, words));
+        let all = failure.violations.iter().map(|item| violation(&item.field, item.description.clone()));
+        let (listed, _) = fitting(all, |text| violation(ELLIPSIS, text));
         push("google.rpc.BadRequest", pb::BadRequest { field_violations: listed }.encode_to_vec());
     }
     if !failure.failed_preconditions.is_empty() {
@@ -156,7 +157,7 @@ pub(crate) fn status(failure: &Failure) -> Status {
             let version = format!("current version {}", failed.current_version);
             violation(failed.key.escape_ascii().to_string(), version)
         });
-        let (listed, whole) = in_room(all, |words| violation(MORE.to_owned(), words));
+        let (listed, whole) = fitting(all, |text| violation(ELLIPSIS.to_owned(), text));
         push(
             "google.rpc.PreconditionFailure",
             pb::PreconditionFailure { violations: listed }.encode_to_vec(),
@@ -178,15 +179,15 @@ pub(crate) fn status(failure: &Failure) -> Status {
     Status::with_details(Code::from(code), message, all.encode_to_vec().into())
 }
 
-/// As many messages as there is room for, and whether these are all; if not, the last says how many are missing.
-fn in_room<M: Message>(
+/// The messages that fit into the maximum size, and whether these are all; if not, the last one has the number of the rest.
+fn fitting<M: Message>(
     all: impl ExactSizeIterator<Item = M>,
     more: impl FnOnce(String) -> M,
 ) -> (Vec<M>, bool) {
     let (count, mut used, mut listed) = (all.len(), 0, Vec::new());
     for message in all {
         used += message.encoded_len();
-        if used > ROOM {
+        if used > MAX_DETAILS_BYTES {
             listed.push(more(format!("{} more violations are not listed", count - listed.len())));
             return (listed, false);
         }
@@ -209,9 +210,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_status_of_grpc_comes_back_with_its_details() {
+    fn every_grpc_status_is_decoded_with_its_details() {
         for (code, _) in StatusCode::ALL.into_iter().skip(1) {
-            let said = Failure {
+            let sent = Failure {
                 reason: Some("A_REASON".to_owned()),
                 domain: Some("prism".to_owned()),
                 violations: vec![FieldViolation {
@@ -223,20 +224,20 @@ mod tests {
                     PreconditionFailure { key: b"a".as_slice().into(), current_version: 0 },
                 ],
                 retry_after: Some(Duration::from_millis(1_500)),
-                ..Failure::new(code, "words")
+                ..Failure::new(code, "a message")
             };
-            assert_eq!(failure(&status(&said)), said);
+            assert_eq!(failure(&status(&sent)), sent);
         }
     }
 
     #[test]
-    fn a_long_list_is_cut_short_and_read_as_far_as_it_goes() {
+    fn a_long_list_is_truncated_and_decoded() {
         let failed = (b'A'..=b'Z')
             .map(|n| PreconditionFailure { key: vec![n; 900].into(), current_version: n.into() });
         let failed: Vec<_> = failed.collect();
-        let mut said = Failure::new(StatusCode::FailedPrecondition, "words");
-        said.failed_preconditions.clone_from(&failed);
-        let status = status(&said);
+        let mut sent = Failure::new(StatusCode::FailedPrecondition, "a message");
+        sent.failed_preconditions.clone_from(&failed);
+        let status = status(&sent);
         assert!(status.details().len() < 6 << 10, "{}", status.details().len());
         let read = failure(&status);
         assert_eq!(read.code, StatusCode::FailedPrecondition);
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escaped_key_is_read_back_byte_for_byte() {
+    fn escaped_keys_are_decoded_byte_for_byte() {
         let key: Vec<u8> = (0..=255).collect();
         assert_eq!(unescaped(&key.escape_ascii().to_string()), Some(key));
         for bad in ["\\", "\\x1", "\\xgg", "\\q"] {
@@ -254,12 +255,12 @@ mod tests {
 
     #[test]
     fn a_status_without_details_has_none() {
-        let bare = failure(&Status::internal("words"));
-        assert_eq!(bare, Failure::new(StatusCode::Internal, "words"));
+        let bare = failure(&Status::internal("a message"));
+        assert_eq!(bare, Failure::new(StatusCode::Internal, "a message"));
     }
 
     #[test]
-    fn preconditions_whose_two_forms_disagree_are_malformed() {
+    fn disagreeing_or_invalid_preconditions_are_malformed() {
         let detail =
             |name: &str, value: Vec<u8>| Any { type_url: format!("type.googleapis.com/{name}"), value };
         let listed = |subject: &str, description: &str, kind: &str| {
@@ -278,7 +279,7 @@ mod tests {
             (vec![listed("a", "current version 3", "VERSION"), typed.clone()], "disagree"),
             (vec![typed], "disagree"),
             (vec![listed("a", "version 3", "VERSION")], "current version N"),
-            (vec![listed("\\x", "current version 3", "VERSION")], "no escaped key"),
+            (vec![listed("\\x", "current version 3", "VERSION")], "not an escaped key"),
             (vec![listed("a", "current version 3", "ETAG")], "ETAG"),
         ] {
             let all = pb::Status { code: 9, message: String::new(), details };

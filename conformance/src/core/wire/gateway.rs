@@ -1,4 +1,4 @@
-//! Any way to have a server, as a harness.
+//! A custom server as a harness.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,38 +11,39 @@ use super::{Connection, Ledger, Remote};
 use crate::core::in_process::Details;
 use crate::core::{Abilities, Failure, Harness, Instance, Mode, OpenError, RawCalls, Restart, StatusCode};
 
-/// A running server, and what may be done to it besides asking it. Dropping it stops it and cleans up.
+/// A running server and its control operations. Dropping it stops it and cleans up.
 #[async_trait]
 pub trait Gateway: Send + Sync {
-    /// Where it listens now, as `host:port` or a URL; several, if several gateways serve the same data.
+    /// The current listen addresses, as `host:port` or a URL; several, if several gateways serve the same data.
     fn addresses(&self) -> Vec<String>;
 
-    /// The shortest span that tests should let pass; see [`Instance::tick`].
+    /// The clock tick, the shortest useful time to advance; see [`Instance::tick`].
     fn tick(&self) -> Duration {
         Duration::from_secs(1)
     }
 
-    /// Lets time pass; see [`Instance::advance`].
+    /// Advances the clock, or waits; see [`Instance::advance`].
     async fn advance(&self, by: Duration);
 
-    /// Drops what is dead; see [`Instance::sweep`].
+    /// Removes expired items and tombstones past retention; see [`Instance::sweep`].
     async fn sweep(&self) -> Result<(), Failure> {
-        Err(Failure::new(StatusCode::Unimplemented, "this gateway cannot be told to sweep"))
+        Err(Failure::new(StatusCode::Unimplemented, "this gateway cannot sweep on request"))
     }
 
-    /// Stops it and starts it on the same data, at the same addresses or at others; see [`Instance::restart`].
+    /// Restarts it on the same data, at the same or other addresses; see [`Instance::restart`].
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
         Err(OpenError::new(format!("this gateway cannot restart ({how:?})")))
     }
 
-    /// Takes the database away, or brings it back; see [`Instance::outage`].
-    async fn outage(&self, away: bool) -> Result<(), OpenError> {
-        Err(OpenError::new(format!("this gateway's database cannot be taken away ({away})")))
+    /// Makes the database unavailable, or available again; see [`Instance::outage`].
+    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
+        let _ = unavailable;
+        Err(OpenError::new("this gateway cannot simulate a database outage"))
     }
 
     /// See [`Instance::durable_settings`].
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
-        Err(OpenError::new("this gateway does not ask for the database's settings"))
+        Err(OpenError::new("this gateway cannot read the database's settings"))
     }
 
     /// See [`Instance::resident_bytes`].
@@ -56,11 +57,11 @@ pub trait Gateway: Send + Sync {
     }
 }
 
-/// A gateway under test, with the connections to it.
+/// A gateway under test and its connections.
 pub(super) struct Connected {
     gateway: Arc<dyn Gateway>,
     options: Options,
-    /// Where to note what is written, if the gateway outlives the run.
+    /// Records the writes, if the gateway outlives the run.
     ledger: Option<Arc<Ledger>>,
     connections: Mutex<Vec<Connection>>,
 }
@@ -68,11 +69,11 @@ pub(super) struct Connected {
 impl Connected {
     /// Connects to every address of `gateway`, with the credentials of `options`.
     pub(super) async fn to(gateway: Arc<dyn Gateway>, options: Options) -> Result<Self, OpenError> {
-        Self::noting(gateway, options, None).await
+        Self::with_ledger(gateway, options, None).await
     }
 
-    /// The same, and notes in `ledger` what is written.
-    pub(super) async fn noting(
+    /// The same, with a ledger that records the writes.
+    pub(super) async fn with_ledger(
         gateway: Arc<dyn Gateway>,
         options: Options,
         ledger: Option<Arc<Ledger>>,
@@ -94,7 +95,7 @@ impl Connected {
 
     async fn connection(&self, options: &Options) -> Result<Connection, OpenError> {
         let connection = Connection::open(options).await.map_err(OpenError::new)?;
-        Ok(connection.noting(self.ledger.clone()))
+        Ok(connection.with_ledger(self.ledger.clone()))
     }
 
     fn connections(&self) -> Vec<Connection> {
@@ -139,8 +140,8 @@ impl<A: Remote> Instance<A> for Connected {
         self.reconnect().await
     }
 
-    async fn outage(&self, away: bool) -> Result<(), OpenError> {
-        self.gateway.outage(away).await
+    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
+        self.gateway.outage(unavailable).await
     }
 
     fn raw(&self) -> Option<Arc<dyn RawCalls>> {
@@ -162,7 +163,7 @@ impl<A: Remote> Instance<A> for Connected {
 
 type Open = dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Gateway>, OpenError>> + Send + Sync;
 
-/// The harness of a server that a closure starts: a name, what it claims, what can be done to it, and the closure.
+/// The harness of a server started by a closure: name, capabilities, abilities, and the closure.
 pub struct Served<A: Remote> {
     name: String,
     claims: A::Capabilities,
@@ -174,7 +175,7 @@ pub struct Served<A: Remote> {
 }
 
 impl<A: Remote> Served<A> {
-    /// A server that `open` starts; it claims this and can only be asked, unless told otherwise.
+    /// A server started by `open`, with these capabilities and, by default, no abilities.
     pub fn opened<G, F, O>(name: impl Into<String>, claims: A::Capabilities, open: F) -> Self
     where
         G: Gateway + 'static,
@@ -196,28 +197,28 @@ impl<A: Remote> Served<A> {
         }
     }
 
-    /// The same server with these claims.
+    /// Sets the declared capabilities.
     #[must_use]
     pub fn claiming(mut self, claims: A::Capabilities) -> Self {
         self.claims = claims;
         self
     }
 
-    /// The same server, to which this can be done.
+    /// Sets the abilities.
     #[must_use]
     pub fn able(mut self, abilities: Abilities) -> Self {
         self.abilities = abilities;
         self
     }
 
-    /// The same server, none of whose cases runs, for this reason if there is one (see [`Harness::left_out`]).
+    /// Skips all cases, if a reason is given (see [`Harness::left_out`]).
     #[must_use]
     pub fn leaving_out(mut self, reason: Option<String>) -> Self {
         self.left_out = reason;
         self
     }
 
-    /// The same server, with more to say about it in reports (see [`Harness::details`]).
+    /// Adds target details for reports (see [`Harness::details`]).
     #[must_use]
     pub fn with_details<F, O>(mut self, details: F) -> Self
     where
@@ -228,7 +229,7 @@ impl<A: Remote> Served<A> {
         self
     }
 
-    /// The same server, reached with these credentials; the address is the gateway's own.
+    /// Sets the credentials; the address is the gateway's.
     #[must_use]
     pub fn by(mut self, options: Options) -> Self {
         self.options = options;

@@ -1,4 +1,4 @@
-//! What a run writes to a server that outlives it: which records, so that they can be counted and deleted again.
+//! The ledger of the records that a run writes to an external server, for counting and deleting them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,42 +14,42 @@ use super::{Connection, Remote};
 use crate::core::Failure;
 use crate::core::run::namespace_prefix;
 
-/// Most records that a ledger remembers, some hundred bytes each: a run of hours writes more than any cleaning could delete
-/// in a reasonable time. What comes after them is counted only.
-const MOST_RECORDS: usize = 1_000_000;
+/// Maximum number of tracked records, some hundred bytes each: a run of hours writes more than could be deleted in a
+/// reasonable time. Writes of further records are only counted.
+const MAX_RECORDS: usize = 1_000_000;
 
-/// How many records are deleted at once.
-const AT_ONCE: usize = 8;
+/// Number of concurrent deletes.
+const CONCURRENT_DELETES: usize = 8;
 
-/// How long calls that were given up may take to let go of their connections before records are deleted.
-const LET_GO: Duration = Duration::from_secs(5);
+/// Time for cancelled calls to drop their connections before records are deleted.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The records that a run has written, by namespace and id.
+/// The records written by a run, by namespace and id.
 #[derive(Debug)]
 pub struct Ledger {
     written: Mutex<Written>,
-    /// The namespace and id of what a message writes.
+    /// The namespace and id of the record that a message writes.
     names: fn(&str, &Bytes) -> Option<(String, String)>,
 }
 
 #[derive(Debug, Default)]
 struct Written {
-    /// Namespace, then id, then whether a Put of the record may have been applied. One that is on its way is deleted like one
-    /// that was, and not counted.
+    /// Namespace, then id, then whether a Put of the record may have been applied. A record with only pending Puts is
+    /// deleted, too, but not counted.
     namespaces: BTreeMap<String, BTreeMap<String, bool>>,
-    remembered: usize,
-    /// Puts of records that are not remembered.
+    tracked: usize,
+    /// Puts of untracked records.
     beyond: usize,
 }
 
-/// What a run leaves in a server. Displayed as the end of a sentence: `320 namespaces named conformance-…-*`.
+/// The data that a run leaves in a server. Displayed as `1290 records in 320 namespaces named conformance-…-*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Leftover {
-    /// Namespaces.
+    /// The number of namespaces.
     pub namespaces: usize,
-    /// Records in them.
+    /// The number of records in them.
     pub records: usize,
-    /// Puts of records beyond those that a ledger remembers; 0: all are remembered.
+    /// The number of Puts of untracked records; 0: all are tracked.
     pub beyond: usize,
 }
 
@@ -64,26 +64,26 @@ impl fmt::Display for Leftover {
             plural(records),
             plural(namespaces)
         )?;
-        if beyond > 0 { write!(f, ", and {beyond} later writes that are not remembered") } else { Ok(()) }
+        if beyond > 0 { write!(f, ", and {beyond} later writes that are not tracked") } else { Ok(()) }
     }
 }
 
 impl Ledger {
-    /// An empty ledger of a run that writes by this abstraction's methods.
+    /// An empty ledger for this abstraction's writes.
     pub fn new<A: Remote>() -> Self {
         Self { written: Mutex::default(), names: A::written }
     }
 
-    /// A message is about to be sent; the namespace and id of what it writes, if it does.
-    pub(super) fn sends_message(&self, path: &str, message: &Bytes) -> Option<(String, String)> {
+    /// Tracks a message before it is sent; returns the namespace and id of the record that it writes, if any.
+    pub(super) fn track_message(&self, path: &str, message: &Bytes) -> Option<(String, String)> {
         let (namespace, id) = (self.names)(path, message)?;
-        self.sends(&namespace, &id);
+        self.track(&namespace, &id);
         Some((namespace, id))
     }
 
-    /// A Put of this record is about to be sent.
-    pub(crate) fn sends(&self, namespace: &str, id: &str) {
-        // A refused name of a case (too long, empty) is no namespace of the run's, and nothing else is deleted.
+    /// Tracks a Put of this record before it is sent.
+    pub(crate) fn track(&self, namespace: &str, id: &str) {
+        // Only namespaces of this run are deleted; an invalid name in a case (too long, empty) is not one.
         if !namespace.starts_with(namespace_prefix()) {
             return;
         }
@@ -91,16 +91,16 @@ impl Ledger {
         if written.namespaces.get(namespace).is_some_and(|ids| ids.contains_key(id)) {
             return;
         }
-        if written.remembered >= MOST_RECORDS {
+        if written.tracked >= MAX_RECORDS {
             written.beyond += 1;
             return;
         }
-        written.remembered += 1;
+        written.tracked += 1;
         written.namespaces.entry(namespace.to_owned()).or_default().insert(id.to_owned(), false);
     }
 
-    /// The Put was answered, or given up: unless it was refused, it may have been applied.
-    pub(crate) fn answered(&self, namespace: &str, id: &str, failure: Option<&Failure>) {
+    /// Records the outcome of a Put: unless it was rejected, it may have been applied.
+    pub(crate) fn completed(&self, namespace: &str, id: &str, failure: Option<&Failure>) {
         if failure.is_some_and(|failure| !failure.is_ambiguous()) {
             return;
         }
@@ -109,7 +109,7 @@ impl Ledger {
         }
     }
 
-    /// What the run has written and nothing in the ledger has deleted. A case may have deleted some of its items itself.
+    /// The records written and not deleted through the ledger. A case may have deleted some of its items itself.
     pub fn leftover(&self) -> Leftover {
         let written = self.written();
         let applied = written.namespaces.values().map(|ids| ids.values().filter(|applied| **applied).count());
@@ -117,19 +117,19 @@ impl Ledger {
         Leftover { namespaces: applied.len(), records: applied.iter().sum(), beyond: written.beyond }
     }
 
-    /// Deletes every item of every record in the ledger, and nothing else, until `deadline`. What is done leaves the ledger.
-    /// What is expired and what is remembered of deleted items is out of a client's reach: the server sweeps it.
+    /// Deletes all items of the records in the ledger, and nothing else, until `deadline`. Deleted records are removed from
+    /// the ledger. Expired items and tombstones are out of a client's reach: the server sweeps them.
     ///
     /// # Errors
-    /// What the server answered first to a Delete that failed, or that the time was up.
+    /// The first failure of a Delete, or a timeout.
     pub async fn clean<A: Remote>(
         self: &Arc<Self>,
         options: &Options,
         deadline: Instant,
     ) -> Result<(), String> {
-        // Every connection of the run holds the ledger: a call that was given up may still be on its way.
-        let let_go = deadline.min(Instant::now() + LET_GO);
-        while Arc::strong_count(self) > 1 && Instant::now() < let_go {
+        // Every connection of the run holds the ledger: a cancelled call may still be in flight.
+        let drained = deadline.min(Instant::now() + DRAIN_TIMEOUT);
+        while Arc::strong_count(self) > 1 && Instant::now() < drained {
             sleep(Duration::from_millis(10)).await;
         }
         let work = async {
@@ -138,20 +138,20 @@ impl Ledger {
                 let connection = &connection;
                 async move {
                     let deleted = A::delete(connection, &namespace, &id).await;
-                    let told = |failure: Failure| {
-                        format!("{} to a Delete in {namespace}: {}", failure.code, failure.message)
+                    let message = |failure: Failure| {
+                        format!("a Delete in {namespace} failed with {}: {}", failure.code, failure.message)
                     };
-                    deleted.map_err(told).map(|()| self.forget(&namespace, &id))
+                    deleted.map_err(message).map(|()| self.remove(&namespace, &id))
                 }
             });
-            let mut outcomes = stream::iter(deletes).buffer_unordered(AT_ONCE);
+            let mut outcomes = stream::iter(deletes).buffer_unordered(CONCURRENT_DELETES);
             let mut outcome = Ok(());
             while let Some(one) = outcomes.next().await {
                 outcome = outcome.and(one);
             }
             outcome
         };
-        timeout_at(deadline, work).await.unwrap_or_else(|_| Err("the time for it was up".to_owned()))
+        timeout_at(deadline, work).await.unwrap_or_else(|_| Err("it timed out".to_owned()))
     }
 
     fn records(&self) -> Vec<(String, String)> {
@@ -162,7 +162,7 @@ impl Ledger {
         written.namespaces.iter().flat_map(of).collect()
     }
 
-    fn forget(&self, namespace: &str, id: &str) {
+    fn remove(&self, namespace: &str, id: &str) {
         let mut written = self.written();
         if let Some(ids) = written.namespaces.get_mut(namespace) {
             ids.remove(id);

@@ -1,10 +1,10 @@
-//! Stores behind gRPC: a server that somebody runs, one that the suite starts, and any store of this process.
+//! Stores behind gRPC: external servers, servers started by the suite, and in-process stores.
 //!
-//! - [`Endpoint`]: a server at an address.
+//! - [`Endpoint`]: an external server at an address.
 //! - [`Spawn`]: a server that the suite starts, stops and kills.
-//! - [`OverGrpc`]: any harness of this process, reached through a socket.
-//! - [`Served`]: any other way to have a server, brought as a [`Gateway`].
-//! - [`Server`]: any store, served.
+//! - [`OverGrpc`]: an in-process harness, reached through a socket.
+//! - [`Served`]: a custom server, provided as a [`Gateway`].
+//! - [`Server`]: an in-process store, served on a loopback port.
 
 mod command;
 mod connection;
@@ -28,7 +28,7 @@ use tonic::service::Routes;
 use super::{Abstraction, Failure};
 
 pub use connection::Connection;
-pub(crate) use connection::{answer, in_time};
+pub(crate) use connection::{answer, with_timeout};
 pub use endpoint::Endpoint;
 pub(crate) use failure::{malformed, status};
 pub use gateway::{Gateway, Served};
@@ -39,53 +39,53 @@ pub use serve::Server;
 pub use socket::OverGrpc;
 pub use spawn::Spawn;
 
-/// An abstraction that is reached by gRPC.
+/// An abstraction with a gRPC service.
 pub trait Remote: Abstraction {
-    /// What a server says of itself.
+    /// A server's description.
     type Description: Debug + Clone + Send + Sync + 'static;
 
-    /// The full name of its service.
+    /// The full name of the service.
     const SERVICE: &'static str;
 
     /// The store at the other end of a connection.
     fn store(connection: Connection) -> Arc<Self::Store>;
 
-    /// Serves a store by its generated service.
+    /// The routes of the generated service for a store.
     fn routes(store: Arc<Self::Store>) -> Routes;
 
-    /// Asks a server what it claims, in this namespace.
+    /// Calls Describe in this namespace.
     fn describe(
         connection: &Connection,
         namespace: &str,
     ) -> impl Future<Output = Result<Self::Description, Failure>> + Send;
 
-    /// What a server claims.
+    /// The declared capabilities of a server.
     fn claims(description: &Self::Description) -> Self::Capabilities;
 
-    /// The versions of a server and of the contract that it states.
+    /// The declared versions of the server and of the contract.
     fn versions(description: &Self::Description) -> (&str, &str);
 
-    /// Whether two servers claim the same, limits included.
+    /// Whether two servers declare the same capabilities and limits.
     fn is_alike(one: &Self::Description, other: &Self::Description) -> bool;
 
-    /// The namespace and id of what a message writes; `None`: it is no write, or no message.
+    /// The namespace and id of the record that a message writes; `None`: not a write, or not a valid message.
     fn written(path: &str, message: &Bytes) -> Option<(String, String)>;
 
-    /// Writes something that [`Remote::is_there`] finds.
+    /// Writes an item that [`Remote::is_there`] finds.
     fn write(
         connection: &Connection,
         namespace: &str,
         id: &str,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Whether what [`Remote::write`] wrote is read.
+    /// Whether the item of [`Remote::write`] is read.
     fn is_there(
         connection: &Connection,
         namespace: &str,
         id: &str,
     ) -> impl Future<Output = Result<bool, Failure>> + Send;
 
-    /// Deletes everything of this namespace and id.
+    /// Deletes all items of this namespace and id.
     fn delete(
         connection: &Connection,
         namespace: &str,

@@ -1,4 +1,4 @@
-//! Why a server cannot be tested, in a sentence that helps.
+//! Diagnosis of servers that cannot be tested, with a helpful message.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -13,40 +13,40 @@ use tonic::transport::Uri;
 use super::Remote;
 use crate::core::{Failure, StatusCode};
 
-/// How long an unknown server may take to show what it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of the response to a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a server cannot be tested.
+/// The reason why a server cannot be tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unreachable {
-    /// The address or the credentials cannot be used: the caller's mistake.
+    /// Invalid address or credentials: the caller's mistake.
     Usage(String),
-    /// There is no server there that can be asked.
-    Away(String),
+    /// No suitable server at the address.
+    Unavailable(String),
 }
 
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(why) | Self::Away(why) => f.write_str(why),
+            Self::Usage(why) | Self::Unavailable(why) => f.write_str(why),
         }
     }
 }
 
 impl std::error::Error for Unreachable {}
 
-/// What an address turned out to be.
+/// The result of probing an address.
 enum Found {
-    Nobody(String),
+    Nothing(String),
     Http(String),
     Tls,
     Other,
 }
 
-/// Why connecting failed.
-pub(super) async fn unconnected(options: &Options, error: &ConnectError) -> Unreachable {
+/// Explains a failed connection.
+pub(super) async fn connect_error(options: &Options, error: &ConnectError) -> Unreachable {
     match error {
-        ConnectError::Endpoint(_) => Unreachable::Usage(match in_brackets(&options.endpoint) {
+        ConnectError::Endpoint(_) => Unreachable::Usage(match with_brackets(&options.endpoint) {
             Some(url) => format!("{error}. An IPv6 address goes in brackets: {url}"),
             None => error.to_string(),
         }),
@@ -54,18 +54,18 @@ pub(super) async fn unconnected(options: &Options, error: &ConnectError) -> Unre
             Unreachable::Usage(error.to_string())
         }
         ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
-            Unreachable::Away(explain(options, &error.to_string()).await)
+            Unreachable::Unavailable(explain(options, &error.to_string()).await)
         }
     }
 }
 
-/// Why a server did not answer Describe.
-pub(super) async fn undescribed<A: Remote>(options: &Options, failure: &Failure) -> Unreachable {
+/// Explains a failed Describe.
+pub(super) async fn describe_error<A: Remote>(options: &Options, failure: &Failure) -> Unreachable {
     let address = &options.endpoint;
-    Unreachable::Away(match failure.code {
+    Unreachable::Unavailable(match failure.code {
         StatusCode::Unimplemented => format!(
-            "{address} speaks gRPC but answers UNIMPLEMENTED to {}/Describe, so it is no {} server of Prism, or one that \
-             does not say what it claims (CAP-1). Serve that method, or give the address of a server that does.",
+            "{address} speaks gRPC but answers UNIMPLEMENTED to {}/Describe, so it is not a {} server of Prism, or it does \
+             not declare its capabilities (CAP-1). Implement that method, or give the address of a server that does.",
             A::SERVICE,
             A::CONTRACT.name
         ),
@@ -93,16 +93,16 @@ pub(super) async fn undescribed<A: Remote>(options: &Options, failure: &Failure)
     })
 }
 
-/// Looks at who listens there, and puts it into words; `otherwise` is what gRPC said.
+/// Probes the address and explains the result; `otherwise` is the error of the gRPC client.
 async fn explain(options: &Options, otherwise: &str) -> String {
     let Options { endpoint, connect_timeout, .. } = options;
     let Some((host, port, tls)) = target(endpoint) else { return otherwise.to_owned() };
-    let found = look(&host, port, *connect_timeout).await;
-    // As a URL takes it, so that what is told can be pasted.
+    let found = probe(&host, port, *connect_timeout).await;
+    // In URL form, so that it can be pasted.
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     match found {
-        Found::Nobody(why) => format!(
-            "Nobody listens on {host}:{port} ({why}). Start the server, or let the suite start it with --spawn 'COMMAND'."
+        Found::Nothing(why) => format!(
+            "Nothing listens on {host}:{port} ({why}). Start the server, or let the suite start it with --spawn 'COMMAND'."
         ),
         Found::Http(line) if tls => format!(
             "{host}:{port} speaks plain HTTP ('{line}') and not TLS. Write http://{host}:{port} for a server without TLS."
@@ -112,7 +112,7 @@ async fn explain(options: &Options, otherwise: &str) -> String {
              Is it the right port?"
         ),
         Found::Tls if !tls => format!(
-            "{host}:{port} wants TLS. Write https://{host}:{port}, and --tls-ca FILE unless this machine trusts its \
+            "{host}:{port} requires TLS. Write https://{host}:{port}, and --tls-ca FILE unless this machine trusts its \
              certificate."
         ),
         Found::Tls | Found::Other if tls => format!(
@@ -125,17 +125,17 @@ async fn explain(options: &Options, otherwise: &str) -> String {
     }
 }
 
-/// The URL that was probably meant by an IPv6 address without brackets; `None`: the address is none.
-fn in_brackets(endpoint: &str) -> Option<String> {
+/// The intended URL of an IPv6 address without brackets; `None`: not an IPv6 address.
+fn with_brackets(endpoint: &str) -> Option<String> {
     let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
     let rest = rest.trim_end_matches('/');
-    // Of `::1:8980` the last group is the port: `::1` alone would lack one.
+    // The last group of `::1:8980` is the port, which is required.
     let (host, port) = rest.rsplit_once(':')?;
     let (host, port): (Ipv6Addr, u16) = (host.parse().ok()?, port.parse().ok()?);
     Some(format!("{scheme}://[{host}]:{port}"))
 }
 
-/// Host, port and whether TLS was asked for.
+/// Host, port, and whether TLS is requested.
 fn target(endpoint: &str) -> Option<(String, u16, bool)> {
     let with_scheme =
         if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
@@ -145,28 +145,28 @@ fn target(endpoint: &str) -> Option<(String, u16, bool)> {
     Some((uri.host()?.trim_matches(['[', ']']).to_owned(), port, tls))
 }
 
-/// Says something in HTTP/1 and listens: an HTTP server answers in kind, a TLS server with an alert.
-async fn look(host: &str, port: u16, patience: Duration) -> Found {
-    let mut stream = match timeout(patience, TcpStream::connect((host, port))).await {
+/// Sends an HTTP/1 request: an HTTP server answers with HTTP, a TLS server with an alert.
+async fn probe(host: &str, port: u16, connect_timeout: Duration) -> Found {
+    let mut stream = match timeout(connect_timeout, TcpStream::connect((host, port))).await {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return Found::Nobody(error.to_string()),
-        Err(_) => return Found::Nobody(format!("no answer within {patience:?}")),
+        Ok(Err(error)) => return Found::Nothing(error.to_string()),
+        Err(_) => return Found::Nothing(format!("no answer within {connect_timeout:?}")),
     };
-    let asked = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    if stream.write_all(asked.as_bytes()).await.is_err() {
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    if stream.write_all(request.as_bytes()).await.is_err() {
         return Found::Other;
     }
     let mut answer = [0; 512];
-    let read = timeout(PATIENCE, stream.read(&mut answer)).await;
+    let read = timeout(PROBE_TIMEOUT, stream.read(&mut answer)).await;
     let answer = &answer[..read.map_or(0, |read| read.unwrap_or(0))];
     match answer {
         [0x15 | 0x16, 0x03, ..] => Found::Tls,
         _ if answer.starts_with(b"HTTP/") => {
             let line = answer.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
             let line = String::from_utf8_lossy(line).into_owned();
-            // A TLS server written in some languages says in plain HTTP that it wants TLS.
-            let wants_tls = String::from_utf8_lossy(answer).contains("HTTPS server");
-            if wants_tls { Found::Tls } else { Found::Http(line) }
+            // Some TLS servers answer in plain HTTP that they require TLS.
+            let requires_tls = String::from_utf8_lossy(answer).contains("HTTPS server");
+            if requires_tls { Found::Tls } else { Found::Http(line) }
         }
         _ => Found::Other,
     }

@@ -1,4 +1,4 @@
-//! Messages and requests as bytes, through tonic.
+//! Raw messages and requests as bytes, through tonic.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -31,26 +31,26 @@ impl RawCalls for Connection {
         message: Bytes,
         deadline: Option<Duration>,
     ) -> Result<RawMessages, Failure> {
-        let noted = self.noted(path, &message);
+        let tracked = self.track(path, &message);
         let mut request = self.request(stream::iter([message]));
         if let Some(deadline) = deadline {
             request.set_timeout(deadline);
         }
         let mut grpc = Grpc::new(self.channel()).max_decoding_message_size(usize::MAX);
         grpc.ready().await.map_err(|error| Failure::new(StatusCode::Unavailable, error.to_string()))?;
-        // A deadline too far away to be a moment never passes.
+        // A deadline beyond the range of an Instant never passes.
         let ends = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-        let answer = grpc.streaming(request, PathAndQuery::from_static(path), Plain).await;
-        let answer = answer.map_err(|status| by_the_clock(failure(&status), ends));
-        if let (Some(noted), Err(failure)) = (&noted, &answer) {
-            noted.answered(Some(failure));
+        let response = grpc.streaming(request, PathAndQuery::from_static(path), RawCodec).await;
+        let response = response.map_err(|status| with_deadline(failure(&status), ends));
+        if let (Some(tracked), Err(failure)) = (&tracked, &response) {
+            tracked.completed(Some(failure));
         }
-        let messages = answer?.into_inner();
+        let messages = response?.into_inner();
         Ok(messages
             .map(move |message| {
-                let message = message.map_err(|status| by_the_clock(failure(&status), ends));
-                if let Some(noted) = &noted {
-                    noted.answered(message.as_ref().err());
+                let message = message.map_err(|status| with_deadline(failure(&status), ends));
+                if let Some(tracked) = &tracked {
+                    tracked.completed(message.as_ref().err());
                 }
                 message
             })
@@ -58,47 +58,49 @@ impl RawCalls for Connection {
     }
 
     async fn send(&self, request: RawRequest) -> Result<RawResponse, Failure> {
-        let away = |error: tonic::transport::Error| Failure::new(StatusCode::Unavailable, error.to_string());
+        let unavailable =
+            |error: tonic::transport::Error| Failure::new(StatusCode::Unavailable, error.to_string());
         let ends = request.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-        let noted = framed(&request.body).and_then(|message| self.noted(request.path, &message));
-        // A request of tonic's brings the credentials, and writes the deadline as gRPC does.
-        let mut own = self.request(());
+        let tracked = framed(&request.body).and_then(|message| self.track(request.path, &message));
+        // A tonic request provides the credentials, and encodes the deadline as gRPC does.
+        let mut template = self.request(());
         if let Some(deadline) = request.deadline {
-            own.set_timeout(deadline);
+            template.set_timeout(deadline);
         }
         let mut http =
             http::Request::new(Body::new(Chunks { left: request.body.into(), ends: request.ends }));
         *http.method_mut() = Method::from_bytes(request.method.as_bytes()).unwrap_or_default();
         *http.uri_mut() = Uri::from_static(request.path);
-        *http.headers_mut() = own.into_parts().0.into_headers();
+        *http.headers_mut() = template.into_parts().0.into_headers();
         http.headers_mut().insert("te", HeaderValue::from_static("trailers"));
         if let Some(content_type) = request.content_type {
             http.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
         }
         let mut channel = self.channel();
-        poll_fn(|cx| channel.poll_ready(cx)).await.map_err(away)?;
-        let answer = channel.call(http).await;
-        let (head, body) = answer.map_err(|error| by_the_clock(lost(error), ends))?.into_parts();
-        let (mut body, mut read, mut said) = (pin!(body), BytesMut::new(), grpc_status(&head.headers));
+        poll_fn(|cx| channel.poll_ready(cx)).await.map_err(unavailable)?;
+        let response = channel.call(http).await;
+        let response = response.map_err(|error| with_deadline(transport_failure(error), ends))?;
+        let (head, body) = response.into_parts();
+        let (mut body, mut read, mut status) = (pin!(body), BytesMut::new(), grpc_status(&head.headers));
         while let Some(frame) = poll_fn(|cx| http_body::Body::poll_frame(body.as_mut(), cx)).await {
-            let frame = frame.map_err(|status| by_the_clock(failure(&status), ends))?;
-            said = said.or_else(|| frame.trailers_ref().and_then(grpc_status));
+            let frame = frame.map_err(|status| with_deadline(failure(&status), ends))?;
+            status = status.or_else(|| frame.trailers_ref().and_then(grpc_status));
             if let Some(data) = frame.data_ref() {
                 read.put_slice(data);
             }
         }
-        let outcome = said.map(|status| match status.code() {
+        let outcome = status.map(|status| match status.code() {
             Code::Ok => Ok(()),
-            _ => Err(by_the_clock(failure(&status), ends)),
+            _ => Err(with_deadline(failure(&status), ends)),
         });
-        if let (Some(noted), Some(outcome)) = (&noted, &outcome) {
-            noted.answered(outcome.as_ref().err());
+        if let (Some(tracked), Some(outcome)) = (&tracked, &outcome) {
+            tracked.completed(outcome.as_ref().err());
         }
         Ok(RawResponse { http_status: head.status.as_u16(), outcome, body: read.freeze() })
     }
 }
 
-/// The first message of a request's body, without its prefix; `None`: it is not whole.
+/// The first message of a request's body, without its prefix; `None`: incomplete.
 fn framed(body: &[Bytes]) -> Option<Bytes> {
     let mut body = Bytes::from(body.concat());
     let (_compressed, length) = (body.try_get_u8().ok()?, body.try_get_u32().ok()?);
@@ -106,17 +108,17 @@ fn framed(body: &[Bytes]) -> Option<Bytes> {
     (body.len() >= length).then(|| body.split_to(length))
 }
 
-/// The status among headers or trailers; a status of the suite's own reading is none.
+/// The gRPC status in headers or trailers; `None` without `grpc-status`, where tonic would infer one.
 fn grpc_status(headers: &HeaderMap) -> Option<Status> {
     headers.get("grpc-status").and_then(|_| Status::from_header_map(headers))
 }
 
-/// What the transport says of a request that got no answer.
-fn lost(error: tonic::transport::Error) -> Failure {
+/// The failure of a request without a response, from the transport error.
+fn transport_failure(error: tonic::transport::Error) -> Failure {
     failure(&Status::from_error(Box::new(error)))
 }
 
-/// A request's body of these chunks.
+/// A request body of chunks.
 struct Chunks {
     left: VecDeque<Bytes>,
     ends: bool,
@@ -133,7 +135,7 @@ impl http_body::Body for Chunks {
         match self.left.pop_front() {
             Some(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
             None if self.ends => Poll::Ready(None),
-            // No waker is kept: what ends this request is that it is dropped.
+            // No waker is kept: this request ends when it is dropped.
             None => Poll::Pending,
         }
     }
@@ -143,42 +145,42 @@ impl http_body::Body for Chunks {
     }
 }
 
-/// A write that was sent as bytes and stands in a ledger.
-struct Noted {
+/// A raw write that is tracked in a ledger.
+struct TrackedWrite {
     ledger: Arc<Ledger>,
     namespace: String,
     id: String,
 }
 
-impl Noted {
-    fn answered(&self, failure: Option<&Failure>) {
-        self.ledger.answered(&self.namespace, &self.id, failure);
+impl TrackedWrite {
+    fn completed(&self, failure: Option<&Failure>) {
+        self.ledger.completed(&self.namespace, &self.id, failure);
     }
 }
 
 impl Connection {
-    /// Notes a message as a write if it is one. Bytes that no server can read as a write are not applied by one either.
-    fn noted(&self, path: &str, message: &Bytes) -> Option<Noted> {
+    /// Tracks a message if it is a write. Bytes that cannot be decoded as a write cannot be applied either.
+    fn track(&self, path: &str, message: &Bytes) -> Option<TrackedWrite> {
         let ledger = self.ledger()?;
-        let (namespace, id) = ledger.sends_message(path, message)?;
-        Some(Noted { ledger: Arc::clone(ledger), namespace, id })
+        let (namespace, id) = ledger.track_message(path, message)?;
+        Some(TrackedWrite { ledger: Arc::clone(ledger), namespace, id })
     }
 }
 
-/// Clients of gRPC keep a call's deadline by their own clock too: once it has passed, that is the status, although
-/// the server's transport calls the same thing CANCELLED.
-fn by_the_clock(failure: Failure, ends: Option<Instant>) -> Failure {
+/// Applies the client-side deadline: once it has passed, the status is DEADLINE_EXCEEDED, although the server's transport
+/// reports CANCELLED.
+fn with_deadline(failure: Failure, ends: Option<Instant>) -> Failure {
     if failure.code == StatusCode::Cancelled && ends.is_some_and(|ends| ends <= Instant::now()) {
         return Failure::new(StatusCode::DeadlineExceeded, "the deadline passed before the server answered");
     }
     failure
 }
 
-/// A codec that leaves messages as they are.
+/// A codec that passes messages through as bytes.
 #[derive(Debug, Clone, Copy)]
-struct Plain;
+struct RawCodec;
 
-impl Codec for Plain {
+impl Codec for RawCodec {
     type Encode = Bytes;
     type Decode = Bytes;
     type Encoder = Self;
@@ -193,7 +195,7 @@ impl Codec for Plain {
     }
 }
 
-impl Encoder for Plain {
+impl Encoder for RawCodec {
     type Item = Bytes;
     type Error = Status;
 
@@ -203,7 +205,7 @@ impl Encoder for Plain {
     }
 }
 
-impl Decoder for Plain {
+impl Decoder for RawCodec {
     type Item = Bytes;
     type Error = Status;
 

@@ -1,4 +1,4 @@
-//! Any store behind gRPC on a free port of this machine: for seeded bugs over the wire, and for tests through a socket.
+//! A gRPC server for any store, on a free loopback port: for mutants over the wire, and for tests through a socket.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::core::OpenError;
 pub struct Server {
     address: SocketAddr,
     health: HealthReporter,
-    /// The full name of what is served.
+    /// The full name of the service.
     service: &'static str,
-    // Dropping the sender is the signal.
+    // Dropping the sender starts the shutdown.
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<Result<(), tonic::transport::Error>>,
 }
@@ -51,12 +51,12 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// The listen address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What health answers from now on.
+    /// Sets the health status.
     pub async fn serving(&self, serving: bool) {
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         for name in ["", self.service] {
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    /// Stops it; calls in flight are finished first.
+    /// Stops the server after the calls in flight.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         let _ = self.task.await;

@@ -1,4 +1,4 @@
-//! Any harness of this process, reached through a socket.
+//! An in-process harness, reached through a socket.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use super::gateway::Connected;
 use super::{Gateway, Remote, Server};
 use crate::core::{Abilities, Case, Failure, Harness, Instance, Mode, OpenError, Restart};
 
-/// A harness whose stores are served on loopback ports and asked by gRPC. Its name ends in `-grpc`; clock, claims and
-/// abilities are those of the harness within.
+/// A harness whose stores are served on loopback ports and reached over gRPC. Its name ends in `-grpc`; clock, capabilities
+/// and abilities are those of the inner harness.
 pub struct OverGrpc<A: Remote> {
     name: String,
-    within: Arc<dyn Harness<A>>,
+    inner: Arc<dyn Harness<A>>,
 }
 
 impl<A: Remote> OverGrpc<A> {
@@ -26,7 +26,7 @@ impl<A: Remote> OverGrpc<A> {
 
     /// A shared harness, over gRPC.
     pub fn of(harness: Arc<dyn Harness<A>>) -> Self {
-        Self { name: format!("{}-grpc", harness.name()), within: harness }
+        Self { name: format!("{}-grpc", harness.name()), inner: harness }
     }
 }
 
@@ -41,37 +41,37 @@ impl<A: Remote> Harness<A> for OverGrpc<A> {
     }
 
     fn claims(&self) -> A::Capabilities {
-        self.within.claims()
+        self.inner.claims()
     }
 
     fn abilities(&self) -> Abilities {
-        self.within.abilities()
+        self.inner.abilities()
     }
 
     async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {
-        open(self.within.open().await?).await
+        open(self.inner.open().await?).await
     }
 
     async fn open_for(&self, case: &Case<A>) -> Result<Box<dyn Instance<A>>, OpenError> {
-        open(self.within.open_for(case).await?).await
+        open(self.inner.open_for(case).await?).await
     }
 }
 
-async fn open<A: Remote>(within: Box<dyn Instance<A>>) -> Result<Box<dyn Instance<A>>, OpenError> {
-    let servers = serve(&*within).await?;
-    let gateway = Arc::new(Socket { servers: Mutex::new(servers), within });
+async fn open<A: Remote>(inner: Box<dyn Instance<A>>) -> Result<Box<dyn Instance<A>>, OpenError> {
+    let servers = serve(&*inner).await?;
+    let gateway = Arc::new(Socket { servers: Mutex::new(servers), inner });
     Ok(Box::new(Connected::to(gateway, Options::new("")).await?))
 }
 
-async fn serve<A: Remote>(within: &dyn Instance<A>) -> Result<Vec<Arc<Server>>, OpenError> {
-    let starting = within.gateways().into_iter().map(Server::start::<A>);
+async fn serve<A: Remote>(inner: &dyn Instance<A>) -> Result<Vec<Arc<Server>>, OpenError> {
+    let starting = inner.gateways().into_iter().map(Server::start::<A>);
     Ok(try_join_all(starting).await?.into_iter().map(Arc::new).collect())
 }
 
 struct Socket<A: Remote> {
-    // Stopped before the store goes that they serve.
+    // Dropped, and thereby stopped, before the store that they serve.
     servers: Mutex<Vec<Arc<Server>>>,
-    within: Box<dyn Instance<A>>,
+    inner: Box<dyn Instance<A>>,
 }
 
 impl<A: Remote> Socket<A> {
@@ -87,43 +87,43 @@ impl<A: Remote> Gateway for Socket<A> {
     }
 
     fn tick(&self) -> Duration {
-        self.within.tick()
+        self.inner.tick()
     }
 
     async fn advance(&self, by: Duration) {
-        self.within.advance(by).await;
+        self.inner.advance(by).await;
     }
 
     async fn sweep(&self) -> Result<(), Failure> {
-        self.within.sweep().await
+        self.inner.sweep().await
     }
 
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.within.restart(how).await?;
-        let new = serve(&*self.within).await?;
+        self.inner.restart(how).await?;
+        let new = serve(&*self.inner).await?;
         *self.servers.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(())
     }
 
-    async fn outage(&self, away: bool) -> Result<(), OpenError> {
-        self.within.outage(away).await?;
-        // A gateway asks its database how it is; this server of tests is told.
+    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
+        self.inner.outage(unavailable).await?;
+        // A real gateway checks its database; this test server has no health check, so its status is set here.
         for server in self.servers() {
-            server.serving(!away).await;
+            server.serving(!unavailable).await;
         }
         Ok(())
     }
 
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
-        self.within.durable_settings().await
+        self.inner.durable_settings().await
     }
 
     fn resident_bytes(&self) -> Option<u64> {
-        self.within.resident_bytes()
+        self.inner.resident_bytes()
     }
 
     fn log(&self) -> Option<String> {
-        self.within.log()
+        self.inner.log()
     }
 }

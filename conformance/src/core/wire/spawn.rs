@@ -17,22 +17,22 @@ use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::command::{Place, words};
+use super::command::{Placeholders, words};
 use super::endpoint::TICK;
 use super::gateway::Connected;
 use super::{Connection, Gateway, Remote, Unreachable};
 use crate::core::{Abilities, Ability, Case, Failure, Harness, Instance, Mode, OpenError, Restart};
 
-/// How long a server may take to answer after its start, and to stop after it was asked to.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a starting server is asked whether it answers yet.
-const POLL: Duration = Duration::from_millis(20);
-/// The namespace that a server is described for.
+/// Timeout of a server's start until its first response, and of its shutdown after SIGTERM.
+const START_STOP_TIMEOUT: Duration = Duration::from_secs(20);
+/// Interval of the readiness polls of a starting server.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// The namespace of Describe calls.
 const NAMESPACE: &str = "conformance";
-/// How much of a server's log is shown.
+/// Number of log lines shown.
 const LOG_LINES: usize = 40;
 
-/// A server that the suite starts itself. Cases share one process, but those that stop it or watch it have their own.
+/// A server that the suite starts. Cases share one process, except for those that stop or observe it.
 pub struct Spawn<A: Remote> {
     name: String,
     start: Arc<Start>,
@@ -40,21 +40,21 @@ pub struct Spawn<A: Remote> {
     shared: Mutex<Arc<Process>>,
 }
 
-/// How the server is started.
+/// The parameters of a server start.
 struct Start {
     words: Vec<String>,
-    /// Whether a server answers.
-    answers: fn(Connection) -> BoxFuture<'static, Result<(), Failure>>,
+    /// Checks that a server responds.
+    check: fn(Connection) -> BoxFuture<'static, Result<(), Failure>>,
     options: Options,
     keep: bool,
 }
 
 impl<A: Remote> Spawn<A> {
-    /// Starts `command` once, to learn what it claims.
+    /// Starts `command` once, to read its capabilities.
     ///
-    /// The server is told where to listen and where to keep its data by `PRISM_SERVER_LISTEN` and `PRISM_DATABASE_PATH`,
-    /// and by `{listen}`, `{port}` and `{dir}` wherever they stand in the command. `options` holds credentials; its
-    /// address says no more than whether the server speaks TLS. `keep` leaves the folders of data where they are.
+    /// The listen address and the data location are passed in `PRISM_SERVER_LISTEN` and `PRISM_DATABASE_PATH`, and as
+    /// `{listen}`, `{port}` and `{dir}` in the command. `options` holds the credentials; of its address only the scheme is
+    /// used, for TLS. `keep` keeps the data folders.
     pub async fn start(
         name: impl Into<String>,
         command: &str,
@@ -62,21 +62,23 @@ impl<A: Remote> Spawn<A> {
         keep: bool,
     ) -> Result<Self, Unreachable> {
         let words = words(command).map_err(|why| Unreachable::Usage(format!("--spawn: {why}")))?;
-        let start = Arc::new(Start { words, options, keep, answers: answers::<A> });
+        let start = Arc::new(Start { words, options, keep, check: check::<A> });
         let process = Process::start(Arc::clone(&start)).await;
-        let process = Arc::new(process.map_err(|error| Unreachable::Away(error.to_string()))?);
-        let description = process.connected().await.map_err(|error| Unreachable::Away(error.to_string()))?;
-        let description = A::describe(&description, NAMESPACE).await;
-        let description = description.map_err(|failure| Unreachable::Away(undescribed(&failure)))?;
+        let process = Arc::new(process.map_err(|error| Unreachable::Unavailable(error.to_string()))?);
+        let connection = process.connect().await;
+        let connection = connection.map_err(|error| Unreachable::Unavailable(error.to_string()))?;
+        let description = A::describe(&connection, NAMESPACE).await;
+        let description =
+            description.map_err(|failure| Unreachable::Unavailable(describe_error(&failure)))?;
         Ok(Self { name: name.into(), start, description, shared: Mutex::new(process) })
     }
 
-    /// What the server said of itself.
+    /// The server's description.
     pub fn description(&self) -> &A::Description {
         &self.description
     }
 
-    /// The process that cases share; a new one, if a case has killed the last.
+    /// The shared process; a new one, if the last has ended.
     async fn shared(&self) -> Result<Arc<Process>, OpenError> {
         let mut shared = self.shared.lock().await;
         if !shared.is_alive().await {
@@ -117,24 +119,24 @@ impl<A: Remote> Harness<A> for Spawn<A> {
     }
 }
 
-fn answers<A: Remote>(connection: Connection) -> BoxFuture<'static, Result<(), Failure>> {
+fn check<A: Remote>(connection: Connection) -> BoxFuture<'static, Result<(), Failure>> {
     async move { A::describe(&connection, NAMESPACE).await.map(drop) }.boxed()
 }
 
-fn undescribed(failure: &Failure) -> String {
-    format!("the server answers {} to Describe: {}", failure.code, failure.message)
+fn describe_error(failure: &Failure) -> String {
+    format!("Describe failed with {}: {}", failure.code, failure.message)
 }
 
-/// A folder of data, and the server that runs on it. Dropping it kills the server and removes the folder.
+/// A server process and its data folder. Dropping it kills the server and removes the folder.
 struct Process {
     start: Arc<Start>,
     port: u16,
-    // Dropped, and by that killed, before its folder goes.
+    // Dropped, and thereby killed, before its folder.
     child: Mutex<Child>,
     folder: Folder,
 }
 
-/// A folder that goes when it is dropped, unless it is to be kept.
+/// A data folder: temporary, or kept.
 enum Folder {
     Temporary(TempDir),
     Kept(PathBuf),
@@ -157,7 +159,7 @@ impl Folder {
         self.path().join("server.log")
     }
 
-    /// The last lines of what the server wrote.
+    /// The last lines of the server's output.
     fn tail(&self) -> String {
         let log = std::fs::read(self.log()).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
@@ -170,7 +172,7 @@ impl Process {
     async fn start(start: Arc<Start>) -> Result<Self, OpenError> {
         let folder = Folder::new(start.keep).map_err(OpenError::new)?;
         let port = free_port().map_err(OpenError::new)?;
-        let child = launch(&start, Place { port, folder: folder.path() }, &folder)?;
+        let child = launch(&start, Placeholders { port, folder: folder.path() }, &folder)?;
         let process = Self { start, port, child: Mutex::new(child), folder };
         process.until_ready().await?;
         Ok(process)
@@ -181,13 +183,13 @@ impl Process {
         Options { endpoint, ..self.start.options.clone() }
     }
 
-    async fn connected(&self) -> Result<Connection, OpenError> {
+    async fn connect(&self) -> Result<Connection, OpenError> {
         Connection::open(&self.options()).await.map_err(OpenError::new)
     }
 
-    async fn answers(&self) -> Result<(), OpenError> {
-        let answers = (self.start.answers)(self.connected().await?).await;
-        answers.map_err(|failure| OpenError::new(undescribed(&failure)))
+    async fn check(&self) -> Result<(), OpenError> {
+        let result = (self.start.check)(self.connect().await?).await;
+        result.map_err(|failure| OpenError::new(describe_error(&failure)))
     }
 
     async fn is_alive(&self) -> bool {
@@ -196,20 +198,21 @@ impl Process {
 
     /// Waits until the server answers Describe.
     async fn until_ready(&self) -> Result<(), OpenError> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START_STOP_TIMEOUT;
         loop {
-            let Err(why) = self.answers().await else { return Ok(()) };
+            let Err(why) = self.check().await else { return Ok(()) };
             if let Ok(Some(status)) = self.child.lock().await.try_wait() {
                 return Err(self.failed(&format!("the server ended before it answered ({status})")));
             }
             if Instant::now() > deadline {
-                return Err(self.failed(&format!("the server did not answer within {PATIENCE:?}: {why}")));
+                let why = format!("the server did not answer within {START_STOP_TIMEOUT:?}: {why}");
+                return Err(self.failed(&why));
             }
-            sleep(POLL).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// An error with the end of the server's log.
+    /// An error with the tail of the server's log.
     fn failed(&self, why: &str) -> OpenError {
         let log = self.folder.tail();
         let log = if log.is_empty() { "it wrote nothing".to_owned() } else { format!("it wrote:\n{log}") };
@@ -219,18 +222,18 @@ impl Process {
     async fn stop(&self, how: Restart) -> Result<ExitStatus, OpenError> {
         let mut child = self.child.lock().await;
         match how {
-            Restart::Clean => ask_to_stop(&child)?,
+            Restart::Clean => terminate(&child)?,
             Restart::Crash => child.start_kill().map_err(OpenError::new)?,
         }
-        let stopped = timeout(PATIENCE, child.wait()).await;
-        let stopped =
-            stopped.map_err(|_| self.failed(&format!("the server did not stop within {PATIENCE:?}")))?;
+        let stopped = timeout(START_STOP_TIMEOUT, child.wait()).await;
+        let stopped = stopped
+            .map_err(|_| self.failed(&format!("the server did not stop within {START_STOP_TIMEOUT:?}")))?;
         stopped.map_err(OpenError::new)
     }
 }
 
 impl Drop for Process {
-    /// Kills the server, and waits a moment until it is gone, so that it writes nothing into a folder that is removed.
+    /// Kills the server, and waits up to a second for its end, so that it does not write to a removed folder.
     fn drop(&mut self) {
         let child = self.child.get_mut();
         let _ = child.start_kill();
@@ -243,28 +246,28 @@ impl Drop for Process {
     }
 }
 
-/// SIGTERM, as a supervisor of processes would send.
-fn ask_to_stop(child: &Child) -> Result<(), OpenError> {
+/// Sends SIGTERM, as a process supervisor does.
+fn terminate(child: &Child) -> Result<(), OpenError> {
     use rustix::process::{Pid, Signal, kill_process};
     let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let id = id.ok_or_else(|| OpenError::new("the server has already ended"))?;
     kill_process(id, Signal::TERM).map_err(OpenError::new)
 }
 
-/// A port that is free now. Somebody may take it before the server does; then the server says so and ends.
+/// A currently free port. If another process takes it first, the server fails to start with an error.
 fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-fn launch(start: &Start, place: Place<'_>, folder: &Folder) -> Result<Child, OpenError> {
+fn launch(start: &Start, placeholders: Placeholders<'_>, folder: &Folder) -> Result<Child, OpenError> {
     let log = File::options().create(true).append(true).open(folder.log()).map_err(OpenError::new)?;
     let both = log.try_clone().map_err(OpenError::new)?;
-    let mut words = start.words.iter().map(|word| place.fill(word));
+    let mut words = start.words.iter().map(|word| placeholders.fill(word));
     let program = words.next().unwrap_or_default();
     Command::new(&program)
         .args(words)
-        .env("PRISM_SERVER_LISTEN", place.listen())
-        .env("PRISM_DATABASE_PATH", place.folder.join("prism.db"))
+        .env("PRISM_SERVER_LISTEN", placeholders.listen())
+        .env("PRISM_DATABASE_PATH", placeholders.folder.join("prism.db"))
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(both)
@@ -285,14 +288,14 @@ impl Gateway for Process {
     }
 
     async fn advance(&self, by: Duration) {
-        // The server's clock is the real one, so time passes by waiting.
+        // The server uses the real clock.
         sleep(by).await;
     }
 
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
         self.stop(how).await?;
-        let place = Place { port: self.port, folder: self.folder.path() };
-        *self.child.lock().await = launch(&self.start, place, &self.folder)?;
+        let placeholders = Placeholders { port: self.port, folder: self.folder.path() };
+        *self.child.lock().await = launch(&self.start, placeholders, &self.folder)?;
         self.until_ready().await
     }
 

@@ -1,6 +1,6 @@
-//! Preconditions with version 0: the item must be absent, however it came to be so.
+//! Preconditions with version 0: the item must be absent, for whatever reason.
 
-use super::support::{CONDITIONAL, EXPIRY, TOKENS, lapse, untouched};
+use super::support::{CONDITIONAL, EXPIRY, TOKENS, expire_tick, unchanged};
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument};
 use crate::core::case;
 use crate::keyvalue::{Case, items};
@@ -35,7 +35,7 @@ pub(super) const CASES: &[Case] = &[
                 .fails(FailedPrecondition)
                 .await?
                 .names(&[("k", version)])?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
         [CONDITIONAL, EXPIRY],
         |c| {
             let old = c.put_one("k", "1").ttl(c.tick()).ok().await?.version()?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.put_one("k", "2").when("k", old).fails(FailedPrecondition).await?.names(&[("k", 0)])?;
             c.delete().keys(["k"]).when("k", old).fails(FailedPrecondition).await?.names(&[("k", 0)])?;
             c.put_one("k", "3").when("k", 0).ok().await?.applied(&[true])

@@ -1,10 +1,10 @@
-//! Capabilities: what Describe declares works, and what it does not is UNIMPLEMENTED and changes nothing.
+//! Capabilities: those that Describe declares work; the others are UNIMPLEMENTED and change nothing.
 
 use prism_contract::keyvalue::Capability;
 use prism_contract::keyvalue::request::DescribeRequest;
 
 use super::support::{
-    CONDITIONAL, EXPIRY, HOUR, NAMESPACE_SCAN, REVERSE, TOKENS, lapse, numbered, untouched,
+    CONDITIONAL, EXPIRY, HOUR, NAMESPACE_SCAN, REVERSE, TOKENS, expire_tick, numbered, unchanged,
 };
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument, Unimplemented};
 use crate::core::{Divergence, Proof, Stop, case};
@@ -36,8 +36,8 @@ pub(super) const CASES: &[Case] = &[
         "Describe of a namespace that cannot be is refused.",
         ["CAP-1", "ERR-1"],
         |c| {
-            for wrong in ["", "A", "-a", "a b"] {
-                let request = DescribeRequest { namespace: wrong.to_owned() };
+            for invalid in ["", "A", "-a", "a b"] {
+                let request = DescribeRequest { namespace: invalid.to_owned() };
                 let (step, outcome) = c.send(&*c.store(), Request::Describe(request)).await?;
                 let refused = matches!(&outcome, Outcome::Failed(failure) if failure.code == InvalidArgument);
                 if !refused {
@@ -85,7 +85,7 @@ pub(super) const CASES: &[Case] = &[
                 c.put(items([("j", "2"), ("k", "2")])).when(key, version).fails(Unimplemented).await?;
                 c.delete().all().when(key, version).fails(Unimplemented).await?;
             }
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -113,7 +113,7 @@ pub(super) const CASES: &[Case] = &[
                 c.put(items([("j", "2"), ("k", "2")])).token(token).fails(Unimplemented).await?;
                 c.delete().all().token(token).fails(Unimplemented).await?;
             }
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -124,7 +124,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             declares(c, Capability::Expiry, true).await?;
             c.put_one("k", "1").ttl(c.tick()).ok().await?.applied(&[true])?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.get().ok().await?.is_empty()
         }
     ),
@@ -138,7 +138,7 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("k", "1").ok().await?;
             let before = c.get().ok().await?;
             c.put(items([("j", "2"), ("k", "2")])).ttl(HOUR).fails(Unimplemented).await?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -193,7 +193,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Describe declares `capability`, or does not.
+/// Describe must declare `capability` if and only if `declared`.
 async fn declares(c: &Ctx, capability: Capability, declared: bool) -> Proof {
     let described = c.describe().await?;
     let actual = described.capabilities.contains(capability);

@@ -1,4 +1,4 @@
-//! Conditional writes that race: exactly one wins, increments add up, and opposite orders do not deadlock.
+//! Racing conditional writes: exactly one wins, increments add up, and opposite lock orders do not deadlock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use futures::future::join_all;
 use prism_contract::keyvalue::Capability;
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 
-use crate::core::linearizability::{Rounds, Turnstile, answers, diverged, judge, linearizable, race};
+use crate::core::linearizability::{RoundBarrier, Rounds, answers, diverged, judge, linearizable, race};
 use crate::core::{Kind, Proof, StatusCode, Stop, case};
 use crate::keyvalue::history::{Client, History, Operation, Record, Recorder, keys};
 use crate::keyvalue::{Action, Case, Ctx, Need, Outcome, Request, Response};
@@ -78,12 +78,13 @@ pub(super) const CASES: &[Case] = &[
                 let history = recorder.history();
                 answers(c, &history)?;
                 let done: u64 = counts.iter().map(|count| count.done).sum();
-                let unsure: u64 = counts.iter().map(|count| count.unsure).sum();
+                let unknown: u64 = counts.iter().map(|count| count.unknown).sum();
                 let total = last.as_ref().map_or(0, total);
                 let could_read = last.is_some_and(|outcome| outcome.items().is_some());
-                if could_read && !(done..=done + unsure).contains(&total) {
-                    let expected =
-                        format!("{done} increments add up to {done} ({unsure} more had no certain answer)");
+                if could_read && !(done..=done + unknown).contains(&total) {
+                    let expected = format!(
+                        "{done} increments add up to {done} ({unknown} more have an unknown outcome)"
+                    );
                     return Err(diverged(
                         c,
                         &history,
@@ -110,15 +111,15 @@ pub(super) const CASES: &[Case] = &[
                 let record = Record { namespace: c.namespace(""), id: format!("r{round}") };
                 let recorder = Arc::new(Recorder::default());
                 race(&recorder, &c.instance().gateways(), CLIENTS, move |client| {
-                    cross(client, record.clone(), conditions)
+                    write_in_opposite_orders(client, record.clone(), conditions)
                 })
                 .await;
                 let history = recorder.history();
                 for (at, operation) in history.operations.iter().enumerate() {
                     let Some(Outcome::Failed(failure)) = &operation.outcome else { continue };
-                    // A database that breaks a deadlock by failing one of the two has had a deadlock.
-                    let refused = [StatusCode::FailedPrecondition, StatusCode::ResourceExhausted];
-                    if !refused.contains(&failure.code) {
+                    // A database that resolves a deadlock by failing one of the two had a deadlock.
+                    let allowed = [StatusCode::FailedPrecondition, StatusCode::ResourceExhausted];
+                    if !allowed.contains(&failure.code) {
                         let actual = format!("{} ({})", failure.code, failure.message);
                         return Err(diverged(c, &history, at, "OK or FAILED_PRECONDITION", actual));
                     }
@@ -126,7 +127,7 @@ pub(super) const CASES: &[Case] = &[
                 judge(c, &history)?;
                 rounds.met(history.overlap());
             }
-            rounds.conclude("operations met another client's")
+            rounds.conclude("operations overlapped another client's")
         }
     )
     .kind(Kind::History),
@@ -141,20 +142,19 @@ pub(super) const CASES: &[Case] = &[
                 (0..2).map(|number| record(format!("stalled{number}")).put(&EIGHT, "late")).collect();
             let mut stalled: Vec<_> =
                 puts.iter().zip(stores.iter().cycle()).map(|(put, store)| store.put(put.clone())).collect();
-            // Each write begins, and then its client does not move: nobody asks for its answer.
-            let begun: Vec<_> = stalled.iter_mut().map(FutureExt::now_or_never).collect();
+            // Each write starts, and then its client stalls: the future is not polled again.
+            let started: Vec<_> = stalled.iter_mut().map(FutureExt::now_or_never).collect();
             let others = (0..8).map(|number| c.put_one("k", "prompt").on(format!("prompt{number}")).ok());
             let answers = tokio::time::timeout(BOUND, join_all(others)).await;
             let Ok(answers) = answers else {
-                let expected =
-                    format!("writes to other records within {BOUND:?} beside two clients that stall");
+                let expected = format!("writes to other records within {BOUND:?} while two clients stall");
                 return c.same("answered", &expected, &"no answer".to_owned());
             };
             for answer in answers {
                 answer?;
             }
-            for ((put, begun), request) in stalled.into_iter().zip(begun).zip(puts) {
-                let outcome = match begun {
+            for ((put, started), request) in stalled.into_iter().zip(started).zip(puts) {
+                let outcome = match started {
                     Some(answer) => answer,
                     None => put.await,
                 };
@@ -186,24 +186,24 @@ const CONDITIONAL: &[Need] = &[Need::Claim(Capability::ConditionalWrites)];
 
 const CLIENTS: usize = 4;
 
-/// Contests that the clients enter one after the other on a record of their own.
+/// Contests per record, entered by the clients one after the other.
 const CONTESTS: usize = 12;
 
-/// Fewest operations that must have met another client's.
+/// Minimum operations that overlap another client's.
 const FLOOR: usize = 8;
 
-/// Every client enters every contest of a record; a contest is a key, and what it enters with is from the same version.
+/// Every client enters every contest of a record: a contest is one key, written conditionally on the same version by all.
 async fn contests(c: &Ctx, prepared: bool, entry: fn(&Record, &str, i64, usize) -> Request) -> Proof {
     let mut rounds = Rounds::new(c, FLOOR);
     while let Some(round) = rounds.next() {
         let record = Record { namespace: c.namespace(""), id: format!("r{round}") };
-        let (recorder, turnstile) = (Arc::new(Recorder::default()), Arc::new(Turnstile::new(CLIENTS)));
+        let (recorder, barrier) = (Arc::new(Recorder::default()), Arc::new(RoundBarrier::new(CLIENTS)));
         let versions = if prepared { prepare(c, &recorder, &record).await } else { vec![0; CONTESTS] };
         race(&recorder, &c.instance().gateways(), CLIENTS, move |mut client| {
-            let (record, turnstile, versions) = (record.clone(), Arc::clone(&turnstile), versions.clone());
+            let (record, barrier, versions) = (record.clone(), Arc::clone(&barrier), versions.clone());
             async move {
                 for (contest, version) in versions.into_iter().enumerate() {
-                    turnstile.pass(contest);
+                    barrier.wait(contest);
                     let request = entry(&record, &key(contest), version, client.number());
                     if client.send(request).await.is_none() {
                         return;
@@ -220,14 +220,14 @@ async fn contests(c: &Ctx, prepared: bool, entry: fn(&Record, &str, i64, usize) 
         linearizable(c, &history)?;
         rounds.met(history.overlap());
     }
-    rounds.conclude("contenders met another one")
+    rounds.conclude("conditional writes overlapped another client's")
 }
 
 fn key(contest: usize) -> String {
     format!("k{contest:02}")
 }
 
-/// Writes the key of each contest and answers its version; 0, on which every contender fails, where that failed.
+/// Writes the key of each contest and returns its version; 0, with which every contender fails, if the write failed.
 async fn prepare(c: &Ctx, recorder: &Arc<Recorder>, record: &Record) -> Vec<i64> {
     let mut client = recorder.client(CLIENTS, c.store());
     let mut versions = Vec::new();
@@ -240,18 +240,20 @@ async fn prepare(c: &Ctx, recorder: &Arc<Recorder>, record: &Record) -> Vec<i64>
 
 fn one_winner(c: &Ctx, history: &History, key: &str) -> Proof {
     let contenders = history.operations.iter().enumerate().filter(|(_, operation)| contends(operation, key));
-    let (mut winners, mut last, mut unsure) = (0, None, false);
+    let (mut winners, mut last, mut undecided) = (0, None, false);
     for (at, operation) in contenders {
         let outcome = operation.outcome.as_ref();
         winners += usize::from(outcome.is_some_and(|outcome| !matches!(outcome, Outcome::Failed(_))));
-        unsure |= outcome.is_none_or(|outcome| !decided(outcome));
+        undecided |= outcome.is_none_or(|outcome| !decided(outcome));
         last = last.max(operation.returned.map(|returned| (returned, at)));
     }
     match (winners, last) {
         (1, _) | (_, None) => Ok(()),
-        (0, Some(_)) if unsure => Ok(()),
+        (0, Some(_)) if undecided => Ok(()),
         (_, Some((_, at))) => {
-            let actual = format!("{winners} of {CLIENTS} writes of \"{key}\" from the same version won");
+            let actual = format!(
+                "{winners} of {CLIENTS} writes of \"{key}\" conditional on the same version were applied"
+            );
             Err(diverged(c, history, at, "exactly one winner", actual))
         }
     }
@@ -266,16 +268,16 @@ fn contends(operation: &Operation, key: &str) -> bool {
     conditions.iter().any(|condition| condition.key == key.as_bytes())
 }
 
-/// Whether a write was done or refused for its precondition; load that is shed may leave a contest without a winner.
+/// Whether a write applied or failed its precondition; shed load may leave a contest without a winner.
 fn decided(outcome: &Outcome) -> bool {
     !matches!(outcome, Outcome::Failed(_)) || outcome.is(StatusCode::FailedPrecondition)
 }
 
-/// What became of one client's increments.
+/// Outcomes of one client's increments.
 #[derive(Default)]
 struct Count {
     done: u64,
-    unsure: u64,
+    unknown: u64,
     lost_races: usize,
 }
 
@@ -284,7 +286,7 @@ fn total(outcome: &Outcome) -> u64 {
     items.first().and_then(|item| std::str::from_utf8(&item.value).ok()?.parse().ok()).unwrap_or(0)
 }
 
-/// Ten increments; each reads, writes if nothing was written since, and starts again if something was.
+/// Ten increments; each reads, writes on the version it read, and retries if another write came first.
 async fn increment(mut client: Client, record: Record) -> Count {
     let mut count = Count::default();
     while count.done < 10 {
@@ -293,13 +295,13 @@ async fn increment(mut client: Client, record: Record) -> Count {
         let version = items.first().map_or(0, |item| item.version);
         let next = (total(&read) + 1).to_string();
         let put = record.put_if(&["n"], &next, &[("n", version)]);
-        // The moment in which another client may get ahead of this one.
+        // Gives another client the chance to write first.
         std::thread::yield_now();
         match client.send(Request::Put(put)).await {
             Some(Outcome::Answered(Response::Put(_))) => count.done += 1,
             Some(outcome) if outcome.is(StatusCode::FailedPrecondition) => count.lost_races += 1,
             Some(_) | None => {
-                count.unsure += 1;
+                count.unknown += 1;
                 break;
             }
         }
@@ -309,7 +311,7 @@ async fn increment(mut client: Client, record: Record) -> Count {
 
 const EIGHT: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
-async fn cross(mut client: Client, record: Record, conditions: bool) {
+async fn write_in_opposite_orders(mut client: Client, record: Record, conditions: bool) {
     let mut order = EIGHT;
     if client.number() % 2 == 1 {
         order.reverse();
@@ -330,5 +332,5 @@ async fn cross(mut client: Client, record: Record, conditions: bool) {
     }
 }
 
-/// Longest that writes may take beside stalled clients.
+/// Time limit of writes while other clients stall.
 const BOUND: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
-//! Preconditions: all hold, or nothing happens and the answer says which did not.
+//! Preconditions: all hold, or nothing is written and the response names those that failed.
 
-use super::support::{CONDITIONAL, TOKENS, untouched};
+use super::support::{CONDITIONAL, TOKENS, unchanged};
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument};
 use crate::core::case;
 use crate::keyvalue::{Case, items};
@@ -29,7 +29,7 @@ pub(super) const CASES: &[Case] = &[
             let current = c.put_one("k", "2").ok().await?.version()?;
             let before = c.get().ok().await?;
             c.put_one("k", "3").when("k", old).fails(FailedPrecondition).await?.names(&[("k", current)])?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -93,7 +93,7 @@ pub(super) const CASES: &[Case] = &[
                 .when("b", version)
                 .when("c", 9);
             guarded.fails(FailedPrecondition).await?.names(&[("c", 0)])?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -206,7 +206,7 @@ pub(super) const CASES: &[Case] = &[
                 .fails(FailedPrecondition)
                 .await?
                 .names(&[("a", current), ("x", 0)])?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(

@@ -1,8 +1,8 @@
-//! Crashes in the middle of concurrent writes.
+//! Crashes during concurrent writes.
 
 use std::sync::Arc;
 
-use super::linearizable::{CLIENTS, FLOOR, OPERATIONS, claimed, plan};
+use super::linearizable::{CLIENTS, FLOOR, OPERATIONS, declared_mix, plan};
 use crate::core::linearizability::{Rounds, crash_under, diverged, linearizable, race};
 use crate::core::{Ability, Kind, Mode, case};
 use crate::keyvalue::history::{Plan, Record, Recorder};
@@ -10,14 +10,14 @@ use crate::keyvalue::{Case, Need, Outcome, Request, Response};
 
 pub(super) const CASES: &[Case] = &[
 case!("crash::histories_stay_linearizable", "Operations on one record stay linearizable across a crash in the middle of them.", ["LIN-1", "DUR-1", "DUR-2", "DUR-3"], [Need::Ability(Ability::Crash)], |c| {
-    let mix = claimed(c).await?;
+    let mix = declared_mix(c).await?;
     let mut rounds = Rounds::new(c, FLOOR);
     while let Some(round) = rounds.next() {
         let recorder = Arc::new(Recorder::default());
         let before = Plan { operations: SHORT, ..plan(c, mix, round, 0) };
         crash_under(c, &recorder, CLIENTS, CLIENTS * SHORT / 2, move |client| before.clone().run(client))
             .await?;
-        // What the crash left is looked at before anything covers it.
+        // Reads what the crash left before later writes overwrite it.
         let after = Plan { operations: SHORT, ..plan(c, mix, round, 1) };
         recorder.client(CLIENTS, c.store()).send(after.record.read(false)).await;
         race(&recorder, &c.instance().gateways(), CLIENTS, move |client| after.clone().run(client)).await;
@@ -25,7 +25,7 @@ case!("crash::histories_stay_linearizable", "Operations on one record stay linea
         linearizable(c, &history)?;
         rounds.met(history.overlap());
     }
-    rounds.conclude("operations met another client's")
+    rounds.conclude("operations overlapped another client's")
 }).kind(Kind::History),
 case!("crash::leaves_writes_whole", "After a crash in the middle of writes, what was acknowledged is there, and what was not is whole or absent.", ["DUR-1", "DUR-2"], [Need::Ability(Ability::Crash)], |c| {
     let mut rounds = Rounds::new(c, FLOOR);
@@ -59,23 +59,23 @@ case!("crash::leaves_writes_whole", "After a crash in the middle of writes, what
             if !allowed.contains(&items.len()) {
                 let history = recorder.history();
                 let expected =
-                    if acknowledged { "all 5 items: the Put was answered" } else { "5 items or none" };
+                    if acknowledged { "all 5 items: the Put was acknowledged" } else { "5 items or none" };
                 let last = history.operations.len() - 1;
                 return Err(diverged(c, &history, last, expected, format!("{} items", items.len())));
             }
             kept += usize::from(acknowledged);
         }
-        // In this process a store that never waits cannot be caught in the middle; a server that is killed can.
-        let caught =
+        // In process, a store that never awaits cannot be interrupted mid-write; a killed server can.
+        let interrupted =
             before.iter().any(|operation| operation.outcome.as_ref().is_none_or(Outcome::is_ambiguous));
-        rounds.met(if caught || c.mode() == Mode::InProcess { kept } else { 0 });
+        rounds.met(if interrupted || c.mode() == Mode::InProcess { kept } else { 0 });
     }
-    rounds.conclude("answered writes were read back after a crash in the middle of others")
+    rounds.conclude("acknowledged writes were read back after a crash during other writes")
 }).kind(Kind::History),
 ];
 
-/// Operations of each client on each side of the crash. Fewer than elsewhere: each write that the crash left in doubt
-/// doubles what the checker must look at.
+/// Operations of each client before and after the crash. Fewer than elsewhere: each write with an unknown outcome
+/// doubles the checker's search space.
 const SHORT: usize = OPERATIONS / 2;
 
 /// Items that are always written together.

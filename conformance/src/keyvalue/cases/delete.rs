@@ -1,8 +1,8 @@
-//! Delete: it removes what was chosen and nothing else, at once, and counts it.
+//! Delete: it removes exactly the chosen items, immediately, and counts them.
 
 use prism_contract::keyvalue::request::KeyPredicate;
 
-use super::support::{CONDITIONAL, EXPIRY, NAMESPACE_SCAN, finds_nothing, lapse, numbered};
+use super::support::{CONDITIONAL, EXPIRY, NAMESPACE_SCAN, expire_tick, finds_nothing, numbered};
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument};
 use crate::core::{Proof, case};
 use crate::keyvalue::{Case, Ctx, items};
@@ -106,7 +106,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(items([("a", "1"), ("b", "2")])).ttl(c.tick()).ok().await?;
             c.put_one("c", "3").ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.delete().keys(["a"]).ok().await?.counts(0)?;
             c.delete().all().ok().await?.counts(1)
         }
@@ -209,9 +209,9 @@ pub(super) const CASES: &[Case] = &[
         ["DEL-4"],
         |c| {
             four_items(c).await?;
-            let (said, unsaid) = (c.get().all().ok().await?, c.get().ok().await?);
-            unsaid.has_keys(&["a", "b", "c", "d"])?;
-            unsaid.same("items", &said.items, &unsaid.items)?;
+            let (explicit, implicit) = (c.get().all().ok().await?, c.get().ok().await?);
+            implicit.has_keys(&["a", "b", "c", "d"])?;
+            implicit.same("items", &explicit.items, &implicit.items)?;
             let every = [("r", "a"), ("r", "b"), ("r", "c"), ("r", "d")];
             c.scan().on("r").all().ok().await?.has_keys(&every)?;
             c.scan().on("r").ok().await?.has_keys(&every)

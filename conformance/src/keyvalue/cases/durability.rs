@@ -1,4 +1,4 @@
-//! Durability: what was acknowledged is there after a restart, and nothing of it goes back.
+//! Durability: acknowledged writes survive a restart, and nothing is rolled back.
 
 use super::support::{CRASH, RESTART, TOKENS, finds_nothing, keys_of, numbered};
 use crate::core::{Ability, Divergence, Proof, Restart, Stop, case};
@@ -108,17 +108,17 @@ pub(super) const CASES: &[Case] = &[
         [Need::Ability(Ability::Settings)],
         |c| {
             let (durable, settings) = c.instance().durable_settings().await?;
-            c.note(format!("the database's settings: {settings}"));
+            c.note(format!("database settings: {settings}"));
             if durable {
                 return Ok(());
             }
-            let expected = "settings with which the disk holds a write before it is answered".to_owned();
+            let expected = "settings that flush each write to disk before it is acknowledged".to_owned();
             Err(Stop::Diverged(Divergence { step: None, expected, actual: settings }))
         }
     ),
 ];
 
-async fn writes_survive(c: &Ctx, how: Restart) -> Proof {
+async fn writes_survive(c: &Ctx, kind: Restart) -> Proof {
     let mut typed = item("typed", "v\0\u{ff}");
     (typed.content_type, typed.compression) = ("text/plain".to_owned(), 3);
     c.put([typed, item("empty", ""), item("kept", "1")]).ok().await?;
@@ -127,7 +127,7 @@ async fn writes_survive(c: &Ctx, how: Restart) -> Proof {
     c.put(numbered(100)).on("other").ok().await?;
     let before = (c.get().ok().await?.into_inner().items, c.get().on("other").ok().await?.into_inner().items);
     for _ in 0..2 {
-        c.restart(how).await?;
+        c.restart(kind).await?;
         let after = c.get().ok().await?;
         after.same("items", &before.0, &after.items)?;
         let after = c.get().on("other").ok().await?;
@@ -136,24 +136,24 @@ async fn writes_survive(c: &Ctx, how: Restart) -> Proof {
     Ok(())
 }
 
-async fn deletes_survive(c: &Ctx, how: Restart) -> Proof {
+async fn deletes_survive(c: &Ctx, kind: Restart) -> Proof {
     c.put(items([("a", "1"), ("b", "2"), ("c", "3")])).ok().await?;
     c.put_one("k", "v").on("emptied").ok().await?;
     c.delete().keys(["b"]).ok().await?.counts(1)?;
     c.delete().all().on("emptied").ok().await?.counts(1)?;
-    c.restart(how).await?;
+    c.restart(kind).await?;
     c.get().ok().await?.holds(&[("a", "1"), ("c", "3")])?;
     finds_nothing(&c.scan().on("emptied").ok().await?)
 }
 
-async fn versions_rise_over(c: &Ctx, how: Restart) -> Proof {
+async fn versions_rise_over(c: &Ctx, kind: Restart) -> Proof {
     let kept = c.put_one("kept", "v").ok().await?.version()?;
-    // The deleted key has the highest version of all, so that no version left in the store tells of it.
+    // The deleted key has the highest version, so that no version left in the store reveals it.
     c.put_one("deleted", "1").ok().await?;
     c.put_one("deleted", "2").ok().await?;
     let deleted = c.put_one("deleted", "3").ok().await?.version()?;
     c.delete().keys(["deleted"]).ok().await?.counts(1)?;
-    c.restart(how).await?;
+    c.restart(kind).await?;
     for (key, before) in [("deleted", deleted), ("kept", kept)] {
         let put = c.put_one(key, "4").ok().await?;
         let version = put.version()?;
@@ -162,11 +162,11 @@ async fn versions_rise_over(c: &Ctx, how: Restart) -> Proof {
     Ok(())
 }
 
-async fn tokens_survive(c: &Ctx, how: Restart) -> Proof {
+async fn tokens_survive(c: &Ctx, kind: Restart) -> Proof {
     c.put(items(["a", "b"].map(|key| (key, "v")))).token(5).ok().await?;
     c.delete().keys(["b"]).ok().await?;
     c.delete().keys(["c"]).token(5).ok().await?;
-    c.restart(how).await?;
+    c.restart(kind).await?;
     let put = || c.put(items(["a", "b", "c"].map(|key| (key, "late"))));
     put().token(5).ok().await?.applied(&[false; 3])?;
     c.get().ok().await?.holds(&[("a", "v")])?;

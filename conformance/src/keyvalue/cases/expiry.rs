@@ -1,8 +1,8 @@
-//! Expiry: an item is live strictly before its time and absent from then on, swept or not.
+//! Expiry: an item is live strictly before expires_at and absent from then on, swept or not.
 
 use super::support::{
     ALMOST_AN_HOUR, CONDITIONAL, CRASH, EXPIRY, HOUR, MANUAL_CLOCK, MICRO, NAMESPACE_SCAN, RESTART, SWEEP,
-    finds_nothing, lapse, untouched,
+    expire_tick, finds_nothing, unchanged,
 };
 use crate::core::StatusCode::FailedPrecondition;
 use crate::core::{Proof, Restart, case};
@@ -17,7 +17,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(items([("a", "1"), ("c", "3")])).ttl(c.tick()).ok().await?;
             c.put_one("b", "2").ttl(HOUR).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.get().ok().await?.holds(&[("b", "2")])?;
             c.get().keys(["a", "c"]).ok().await?.is_empty()?;
             c.get().prefix("a").ok().await?.is_empty()?;
@@ -33,7 +33,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(items([("a", "1"), ("b", "2"), ("c", "3")])).ttl(c.tick()).ok().await?;
             c.put_one("d", "4").ttl(HOUR).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.delete().keys(["a"]).ok().await?.counts(0)?;
             c.delete().range("b", "c").ok().await?.counts(0)?;
             c.delete().all().ok().await?.counts(1)
@@ -46,7 +46,7 @@ pub(super) const CASES: &[Case] = &[
         [EXPIRY, CONDITIONAL],
         |c| {
             let version = c.put_one("k", "1").ttl(c.tick()).ok().await?.version()?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.put_one("z", "2").when("k", version).fails(FailedPrecondition).await?.names(&[("k", 0)])?;
             c.put_one("z", "3").when("k", 0).ok().await?.applied(&[true])
         }
@@ -61,7 +61,7 @@ pub(super) const CASES: &[Case] = &[
                 c.put_one("mortal", "v").ttl(c.tick()).on(id).ok().await?;
             }
             c.put_one("immortal", "v").on("b").ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.scan().ok().await?.has_keys(&[("b", "immortal")])?;
             c.scan().page_of(1).ok().await?.has_keys(&[("b", "immortal")])
         }
@@ -123,8 +123,8 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("mortal", "v").ttl(HOUR).ok().await?;
             let before = c.get().ok().await?;
             c.put_one("third", "v").ttl(c.tick()).ok().await?;
-            lapse(c).await?;
-            untouched(c, &before).await
+            expire_tick(c).await?;
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -151,11 +151,11 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("b", "immortal").ok().await?;
             c.put_one("d", "mortal").ttl(HOUR).ok().await?;
             c.put_one("k", "elsewhere").on("other").ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             let before = c.get().ok().await?;
             before.has_keys(&["b", "d"])?;
             c.sweep().await?;
-            untouched(c, &before).await?;
+            unchanged(c, &before).await?;
             c.get().on("other").ok().await?.holds(&[("k", "elsewhere")])
         }
     ),
@@ -169,7 +169,7 @@ pub(super) const CASES: &[Case] = &[
             let before = c.get().ok().await?;
             c.advance(ALMOST_AN_HOUR).await?;
             c.sweep().await?;
-            untouched(c, &before).await?;
+            unchanged(c, &before).await?;
             c.advance(MICRO).await?;
             c.sweep().await?;
             c.get().ok().await?.is_empty()
@@ -183,7 +183,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(items([("a", "1"), ("b", "1"), ("c", "1")])).ttl(c.tick()).ok().await?;
             c.put_one("a", "2").ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.put_one("b", "3").ok().await?;
             c.delete().keys(["c"]).ok().await?;
             c.put_one("c", "4").ok().await?;
@@ -199,7 +199,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(items([("a", "1"), ("b", "2")])).ttl(c.tick()).ok().await?;
             c.put_one("c", "3").ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             for _ in 0..2 {
                 c.sweep().await?;
                 c.get().ok().await?.holds(&[("c", "3")])?;
@@ -212,15 +212,15 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-async fn survives(c: &Ctx, how: Restart) -> Proof {
+async fn survives(c: &Ctx, kind: Restart) -> Proof {
     c.put_one("dead", "v").ttl(c.tick()).ok().await?;
-    lapse(c).await?;
+    expire_tick(c).await?;
     c.put_one("dying", "v").ttl(c.tick()).ok().await?;
     c.put_one("living", "v").ttl(HOUR).ok().await?;
     let before = c.get().keys(["living"]).ok().await?;
-    c.restart(how).await?;
+    c.restart(kind).await?;
     c.get().keys(["dead"]).ok().await?.is_empty()?;
-    lapse(c).await?;
+    expire_tick(c).await?;
     let after = c.get().ok().await?;
     after.has_keys(&["living"])?;
     after.same("items", &before.items, &after.items)

@@ -1,4 +1,4 @@
-//! Hunts for what only shows under load: torn writes, lost updates, shared versions.
+//! Hunts for anomalies that show only under load: torn writes, lost updates, duplicate versions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 use prism_contract::keyvalue::{Capability, Item};
 
-use crate::core::linearizability::{Rounds, Turnstile, answers, diverged, judge, race};
+use crate::core::linearizability::{RoundBarrier, Rounds, answers, diverged, judge, race};
 use crate::core::{Kind, Proof, case};
 use crate::keyvalue::history::{Client, History, Record, Recorder, keys, range};
 use crate::keyvalue::{Case, Ctx, Need, Outcome, Request, Response};
@@ -17,7 +17,12 @@ pub(super) const CASES: &[Case] = &[
         "A Get reads one moment of its record: never some items of a Put and not the others.",
         ["LIN-3", "PUT-3"],
         |c| {
-            hunt(c, |record, client, number| reads_and_whole_puts(record, client, number, false), whole).await
+            hunt(
+                c,
+                |record, client, number| reads_and_whole_puts(record, client, number, false),
+                puts_are_atomic,
+            )
+            .await
         }
     )
     .kind(Kind::History),
@@ -26,7 +31,12 @@ pub(super) const CASES: &[Case] = &[
         "No message of a Scan holds some items of a Put and not the others.",
         ["PUT-3"],
         |c| {
-            hunt(c, |record, client, number| reads_and_whole_puts(record, client, number, true), whole).await
+            hunt(
+                c,
+                |record, client, number| reads_and_whole_puts(record, client, number, true),
+                puts_are_atomic,
+            )
+            .await
         }
     )
     .kind(Kind::History),
@@ -46,14 +56,11 @@ pub(super) const CASES: &[Case] = &[
                         && answer.deleted_count != 0
                         && answer.deleted_count != TOGETHER.len() as u64
                     {
-                        let actual = format!(
-                            "{} of the 5 items that are always written together",
-                            answer.deleted_count
-                        );
+                        let actual = format!("{} of the 5 items of one Put", answer.deleted_count);
                         return Err(diverged(c, history, at, "all of a Put or nothing of it", actual));
                     }
                 }
-                whole(c, history)
+                puts_are_atomic(c, history)
             })
             .await
         }
@@ -82,10 +89,8 @@ pub(super) const CASES: &[Case] = &[
                     let read = outcome.items().and_then(|items| items.first().map(|item| item.version));
                     let Some(version) = outcome.versions().first().copied().or(read) else { continue };
                     if version < seen[operation.client] {
-                        let expected = format!(
-                            "a version of at least {}, which this client saw",
-                            seen[operation.client]
-                        );
+                        let expected =
+                            format!("version {} or later: this client has seen it", seen[operation.client]);
                         return Err(diverged(c, history, at, expected, format!("version {version}")));
                     }
                     seen[operation.client] = version;
@@ -93,9 +98,9 @@ pub(super) const CASES: &[Case] = &[
                 let Some((at, last)) = history.operations.iter().enumerate().next_back() else {
                     return Ok(());
                 };
-                let stays =
+                let final_item =
                     last.outcome.as_ref().and_then(Outcome::items).and_then(|items| items.first().copied());
-                match (stays, written.last_key_value()) {
+                match (final_item, written.last_key_value()) {
                     (Some(item), Some((version, value)))
                         if item.version <= *version && item.value != *value =>
                     {
@@ -123,17 +128,17 @@ pub(super) const CASES: &[Case] = &[
                 }
             };
             hunt(c, request, |c, history| {
-                let mut given = BTreeSet::new();
+                let mut assigned = BTreeSet::new();
                 for (at, operation) in history.operations.iter().enumerate() {
                     let Some(outcome) = &operation.outcome else { continue };
                     for (key, version) in outcome.versions().into_iter().enumerate() {
-                        if !given.insert((key, version)) {
+                        if !assigned.insert((key, version)) {
                             let actual = format!("version {version} again");
                             return Err(diverged(
                                 c,
                                 history,
                                 at,
-                                "a version that no other write was given",
+                                "a version not assigned to another write",
                                 actual,
                             ));
                         }
@@ -179,7 +184,7 @@ pub(super) const CASES: &[Case] = &[
                             let items = outcome.items().unwrap_or_default();
                             if *deleted && items.iter().any(|item| item.key.as_bytes() == own.as_bytes()) {
                                 let expected =
-                                    format!("no item \"{own}\": this client was answered its Delete");
+                                    format!("no item \"{own}\": this client's Delete was acknowledged");
                                 return Err(diverged(c, history, at, expected, shown(&items)));
                             }
                         }
@@ -200,11 +205,11 @@ pub(super) const CASES: &[Case] = &[
             let mut rounds = Rounds::new(c, FLOOR);
             while let Some(round) = rounds.next() {
                 let record = Record { namespace: c.namespace(""), id: format!("r{round}") };
-                let (recorder, turnstile) =
-                    (Arc::new(Recorder::default()), Arc::new(Turnstile::new(CLIENTS)));
-                let met = record.clone();
+                let (recorder, barrier) =
+                    (Arc::new(Recorder::default()), Arc::new(RoundBarrier::new(CLIENTS)));
+                let target = record.clone();
                 race(&recorder, &c.instance().gateways(), CLIENTS, move |client| {
-                    with_tokens(client, met.clone(), Arc::clone(&turnstile))
+                    with_tokens(client, target.clone(), Arc::clone(&barrier))
                 })
                 .await;
                 let read = recorder.client(CLIENTS, c.store()).send(record.read(false)).await;
@@ -230,7 +235,7 @@ pub(super) const CASES: &[Case] = &[
                 judge(c, &history)?;
                 rounds.met(history.overlap());
             }
-            rounds.conclude("operations met another client's")
+            rounds.conclude("operations overlapped another client's")
         }
     )
     .kind(Kind::History),
@@ -241,35 +246,37 @@ const CLIENTS: usize = 4;
 /// Operations of one client in one round.
 const OPERATIONS: usize = 12;
 
-/// Fewest operations that must have met another client's.
+/// Minimum operations that overlap another client's.
 const FLOOR: usize = 12;
 
 /// Items that are always written together.
 const TOGETHER: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-type Look = fn(&Ctx, &History) -> Proof;
+type Check = fn(&Ctx, &History) -> Proof;
 
-/// Rounds of clients on a fresh record each. `request` says what a client does next; `look` is what the case looks for,
-/// before the history is checked for anything else.
-async fn hunt(c: &Ctx, request: fn(&Record, usize, usize) -> Request, look: Look) -> Proof {
+/// Rounds of clients, each on a fresh record. `request` is the next request of a client; `check` is the case's own check,
+/// which runs before the general one of the history.
+async fn hunt(c: &Ctx, request: fn(&Record, usize, usize) -> Request, check: Check) -> Proof {
     let mut rounds = Rounds::new(c, FLOOR);
     while let Some(round) = rounds.next() {
         let record = Record { namespace: c.namespace(""), id: format!("r{round}") };
         let recorder = Arc::new(Recorder::default());
-        let met = record.clone();
-        race(&recorder, &c.instance().gateways(), CLIENTS, move |client| each(client, met.clone(), request))
-            .await;
+        let target = record.clone();
+        race(&recorder, &c.instance().gateways(), CLIENTS, move |client| {
+            run_client(client, target.clone(), request)
+        })
+        .await;
         recorder.client(CLIENTS, c.store()).send(record.read(false)).await;
         let history = recorder.history();
         answers(c, &history)?;
-        look(c, &history)?;
+        check(c, &history)?;
         judge(c, &history)?;
         rounds.met(history.overlap());
     }
-    rounds.conclude("operations met another client's")
+    rounds.conclude("operations overlapped another client's")
 }
 
-async fn each(mut client: Client, record: Record, request: fn(&Record, usize, usize) -> Request) {
+async fn run_client(mut client: Client, record: Record, request: fn(&Record, usize, usize) -> Request) {
     for number in 0..OPERATIONS {
         let request = request(&record, client.number(), number);
         if client.send(request).await.is_none() {
@@ -293,14 +300,14 @@ fn reads_and_whole_puts(record: &Record, client: usize, number: usize, by_scan: 
     }
 }
 
-/// Every read sees one and the same value in all the items it asked for, or none of them.
-fn whole(c: &Ctx, history: &History) -> Proof {
+/// Every read finds all the requested items with the same value, or none of them.
+fn puts_are_atomic(c: &Ctx, history: &History) -> Proof {
     for (at, operation) in history.operations.iter().enumerate() {
         let Some(items) = operation.outcome.as_ref().and_then(Outcome::items) else { continue };
-        let asked = operation.request.chooses(&TOGETHER);
+        let requested = operation.request.count_selected(&TOGETHER);
         let values: BTreeSet<_> = items.iter().map(|item| &item.value).collect();
-        if values.len() > 1 || ![0, asked].contains(&items.len()) {
-            let expected = format!("{asked} items of one Put, or none");
+        if values.len() > 1 || ![0, requested].contains(&items.len()) {
+            let expected = format!("{requested} items of one Put, or none");
             return Err(diverged(c, history, at, expected, shown(&items)));
         }
     }
@@ -314,10 +321,10 @@ fn shown(items: &[&Item]) -> String {
 
 const OWN: [&str; CLIENTS] = ["k0", "k1", "k2", "k3"];
 
-async fn with_tokens(mut client: Client, record: Record, turnstile: Arc<Turnstile>) {
+async fn with_tokens(mut client: Client, record: Record, barrier: Arc<RoundBarrier>) {
     for number in 0..OPERATIONS {
-        turnstile.pass(number);
-        // Client 3 has the highest token, whoever comes first.
+        barrier.wait(number);
+        // Client 3 has the highest token, in whatever order the clients arrive.
         let put = record.put(&[&format!("k{number:02}")], &client.number().to_string());
         let item_priority_token = i64::try_from(client.number()).unwrap_or(0) + 1;
         if client.send(Request::Put(PutRequest { item_priority_token, ..put })).await.is_none() {

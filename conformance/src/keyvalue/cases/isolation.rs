@@ -1,4 +1,4 @@
-//! Isolation: what is written in one namespace is nowhere to be seen in another.
+//! Isolation: writes in one namespace are invisible in every other.
 
 use super::support::{CONDITIONAL, NAMESPACE_SCAN, TOKENS};
 use crate::core::StatusCode::FailedPrecondition;
@@ -53,12 +53,12 @@ pub(super) const CASES: &[Case] = &[
         "Namespace, id and key that spell the same when joined are three different items.",
         ["ISO-1", "RT-4"],
         |c| {
-            let places =
+            let addresses =
                 [("a", "bc", "d"), ("ab", "c", "d"), ("a", "b", "cd"), ("abc", "d", "d"), ("ab", "cd", "d")];
-            for (at, (namespace, id, key)) in places.into_iter().enumerate() {
+            for (at, (namespace, id, key)) in addresses.into_iter().enumerate() {
                 c.put_one(key, at.to_string()).within(namespace).on(id).ok().await?;
             }
-            for (at, (namespace, id, key)) in places.into_iter().enumerate() {
+            for (at, (namespace, id, key)) in addresses.into_iter().enumerate() {
                 c.get().within(namespace).on(id).ok().await?.holds(&[(key, at.to_string())])?;
             }
             Ok(())

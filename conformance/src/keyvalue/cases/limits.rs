@@ -1,4 +1,4 @@
-//! Limits: what is at a limit is taken, what is one beyond it is refused and changes nothing.
+//! Limits: a value at the limit is accepted; one beyond it is refused and changes nothing.
 
 use prism_contract::keyvalue::request::ItemInput;
 
@@ -37,10 +37,10 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-1"],
         |c| {
             c.put_one("k", "v").ok().await?;
-            for wrong in [Vec::new(), noise(1_025, 6)] {
-                c.get().keys([b"k".to_vec(), wrong.clone()]).fails(InvalidArgument).await?;
-                c.scan().on("r").keys([wrong.clone()]).fails(InvalidArgument).await?;
-                c.delete().keys([b"k".to_vec(), wrong]).fails(InvalidArgument).await?;
+            for invalid in [Vec::new(), noise(1_025, 6)] {
+                c.get().keys([b"k".to_vec(), invalid.clone()]).fails(InvalidArgument).await?;
+                c.scan().on("r").keys([invalid.clone()]).fails(InvalidArgument).await?;
+                c.delete().keys([b"k".to_vec(), invalid]).fails(InvalidArgument).await?;
             }
             c.get().ok().await?.has_keys(&["k"])
         }
@@ -51,19 +51,19 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-1"],
         |c| {
             let long = [b'k'; 1_026];
-            let most = &long[..1_024];
+            let longest = &long[..1_024];
             c.put_one("k", "v").ok().await?;
-            c.put_one(most, "v").ok().await?;
-            c.get().prefix(most).ok().await?.has_keys(&[most])?;
-            c.get().range(most, "").ok().await?.has_keys(&[most])?;
-            c.get().range("", most).ok().await?.has_keys(&["k"])?;
+            c.put_one(longest, "v").ok().await?;
+            c.get().prefix(longest).ok().await?.has_keys(&[longest])?;
+            c.get().range(longest, "").ok().await?.has_keys(&[longest])?;
+            c.get().range("", longest).ok().await?.has_keys(&["k"])?;
             c.get().prefix(&long[..1_025]).fails(InvalidArgument).await?;
             c.get().range(long, "").fails(InvalidArgument).await?;
             c.get().range("", long).fails(InvalidArgument).await?;
             c.scan().on("r").range("", long).fails(InvalidArgument).await?;
             c.delete().range(long, "").fails(InvalidArgument).await?;
             c.delete().prefix(&long[..1_025]).fails(InvalidArgument).await?;
-            c.get().ok().await?.has_keys(&[&b"k"[..], most])
+            c.get().ok().await?.has_keys(&[&b"k"[..], longest])
         }
     ),
     case!(
@@ -71,17 +71,18 @@ pub(super) const CASES: &[Case] = &[
         "An id of 1 to 512 bytes of UTF-8 is taken; an empty or a longer one, or one with NUL, is refused.",
         ["ERR-1", "RT-4"],
         |c| {
-            for most in ["i".repeat(512), "é".repeat(256), "i".to_owned()] {
-                c.put_one("k", "v").on(&most).ok().await?;
-                c.get().on(&most).ok().await?.holds(&[("k", "v")])?;
+            for longest in ["i".repeat(512), "é".repeat(256), "i".to_owned()] {
+                c.put_one("k", "v").on(&longest).ok().await?;
+                c.get().on(&longest).ok().await?.holds(&[("k", "v")])?;
             }
-            for wrong in ["i".repeat(513), "é".repeat(257), String::new(), "\0".to_owned(), "a\0b".to_owned()]
+            for invalid in
+                ["i".repeat(513), "é".repeat(257), String::new(), "\0".to_owned(), "a\0b".to_owned()]
             {
-                c.put_one("k", "v").on(&wrong).fails(InvalidArgument).await?;
-                c.get().on(&wrong).fails(InvalidArgument).await?;
-                c.delete().all().on(&wrong).fails(InvalidArgument).await?;
-                if !wrong.is_empty() {
-                    c.scan().on(&wrong).fails(InvalidArgument).await?;
+                c.put_one("k", "v").on(&invalid).fails(InvalidArgument).await?;
+                c.get().on(&invalid).fails(InvalidArgument).await?;
+                c.delete().all().on(&invalid).fails(InvalidArgument).await?;
+                if !invalid.is_empty() {
+                    c.scan().on(&invalid).fails(InvalidArgument).await?;
                 }
             }
             Ok(())
@@ -93,14 +94,14 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-1", "RT-4"],
         |c| {
             let room = 128 - c.namespace("").len();
-            let (most, wrong) = ("n".repeat(room), "n".repeat(room + 1));
-            c.put_one("k", "v").within(&most).ok().await?;
-            c.get().within(&most).ok().await?.holds(&[("k", "v")])?;
+            let (longest, invalid) = ("n".repeat(room), "n".repeat(room + 1));
+            c.put_one("k", "v").within(&longest).ok().await?;
+            c.get().within(&longest).ok().await?.holds(&[("k", "v")])?;
             c.put_one("k", "v").within(".0_az-9").ok().await?;
-            c.put_one("k", "v").within(&wrong).fails(InvalidArgument).await?;
-            c.get().within(&wrong).fails(InvalidArgument).await?;
-            c.delete().all().within(&wrong).fails(InvalidArgument).await?;
-            c.scan().on("r").within(&wrong).fails(InvalidArgument).await.map(drop)
+            c.put_one("k", "v").within(&invalid).fails(InvalidArgument).await?;
+            c.get().within(&invalid).fails(InvalidArgument).await?;
+            c.delete().all().within(&invalid).fails(InvalidArgument).await?;
+            c.scan().on("r").within(&invalid).fails(InvalidArgument).await.map(drop)
         }
     ),
     case!(
@@ -108,16 +109,19 @@ pub(super) const CASES: &[Case] = &[
         "A namespace of anything but a-z, 0-9, '.', '_' and '-', or that starts with one of the last three, is refused.",
         ["ERR-1"],
         |c| {
-            for wrong in
+            for invalid in
                 ["", ".a", "_a", "-a", "A", "aB", "a b", "a/b", "a:b", "é", "aé", "a\0", "a\n", "％", "a'"]
             {
-                let wrong = wrong.to_owned();
-                c.put_one("k", "v").with(|put| put.namespace = wrong.clone()).fails(InvalidArgument).await?;
-                c.get().with(|get| get.namespace = wrong.clone()).fails(InvalidArgument).await?;
-                c.scan().on("r").with(|scan| scan.namespace = wrong.clone()).fails(InvalidArgument).await?;
+                let invalid = invalid.to_owned();
+                c.put_one("k", "v")
+                    .with(|put| put.namespace = invalid.clone())
+                    .fails(InvalidArgument)
+                    .await?;
+                c.get().with(|get| get.namespace = invalid.clone()).fails(InvalidArgument).await?;
+                c.scan().on("r").with(|scan| scan.namespace = invalid.clone()).fails(InvalidArgument).await?;
                 c.delete()
                     .all()
-                    .with(|delete| delete.namespace = wrong.clone())
+                    .with(|delete| delete.namespace = invalid.clone())
                     .fails(InvalidArgument)
                     .await?;
             }
@@ -173,10 +177,10 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-1", "RT-5"],
         |c| {
             let typed = |content_type: String| ItemInput { content_type, ..item("k", "v") };
-            for most in ["x".repeat(127), format!("{}x", "é".repeat(63))] {
-                c.put([typed(most.clone())]).ok().await?;
+            for longest in ["x".repeat(127), format!("{}x", "é".repeat(63))] {
+                c.put([typed(longest.clone())]).ok().await?;
                 let read = c.get().ok().await?;
-                read.same("content_type", &most, &read.item("k")?.content_type)?;
+                read.same("content_type", &longest, &read.item("k")?.content_type)?;
             }
             c.put([typed("x".repeat(128))]).fails(InvalidArgument).await?;
             c.put([typed("é".repeat(64))]).fails(InvalidArgument).await.map(drop)
@@ -202,12 +206,12 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-1", "COND-4"],
         [CONDITIONAL],
         |c| {
-            for wrong in [Vec::new(), noise(1_025, 7)] {
-                c.put_one("k", "v").when(&wrong, 0).fails(InvalidArgument).await?;
-                c.delete().all().when(&wrong, 0).fails(InvalidArgument).await?;
+            for invalid in [Vec::new(), noise(1_025, 7)] {
+                c.put_one("k", "v").when(&invalid, 0).fails(InvalidArgument).await?;
+                c.delete().all().when(&invalid, 0).fails(InvalidArgument).await?;
             }
-            let most = noise(1_024, 7);
-            c.put_one("k", "v").when(most, 0).ok().await?.applied(&[true])
+            let longest = noise(1_024, 7);
+            c.put_one("k", "v").when(longest, 0).ok().await?.applied(&[true])
         }
     ),
     case!(
@@ -217,9 +221,10 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let put = c.put([item("", "v")]).on("").token(-1).with(|put| put.namespace = "A".to_owned());
             let failure = put.fails(InvalidArgument).await?;
-            // How a path is spelled is left open; the name of its field is not.
-            let said = |path: &str| path.to_lowercase().replace('_', "");
-            let fields: Vec<_> = failure.violations.iter().map(|violation| said(&violation.field)).collect();
+            // The spelling of a path is not specified; the name of its field is.
+            let normalized = |path: &str| path.to_lowercase().replace('_', "");
+            let fields: Vec<_> =
+                failure.violations.iter().map(|violation| normalized(&violation.field)).collect();
             for field in ["namespace", "id", "items", "itemprioritytoken"] {
                 let named = fields.iter().any(|path| path.starts_with(field));
                 failure.expect(

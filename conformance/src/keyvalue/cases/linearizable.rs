@@ -1,5 +1,4 @@
-//! Linearizability: the histories of random clients on one record, with and without preconditions, tokens and several
-//! gateways.
+//! Linearizability: histories of random clients on one record, with and without preconditions, tokens and several gateways.
 
 use std::sync::Arc;
 
@@ -21,26 +20,26 @@ case!("linearizable::writes_with_tokens", "Writes with priority tokens by severa
     histories(c, &[c.store()], Mix { conditions: false, tokens: true }).await
 }).kind(Kind::History),
 case!("linearizable::through_several_gateways", "Operations on one record through several gateways on one database are linearizable.", ["LIN-1"], [Need::Ability(Ability::Gateways)], |c| {
-    let mix = claimed(c).await?;
+    let mix = declared_mix(c).await?;
     histories(c, &c.instance().gateways(), mix).await
 }).kind(Kind::History),
 ];
 
-/// Clients of one history.
+/// Clients per history.
 pub(super) const CLIENTS: usize = 4;
 
-/// Operations of each client on one record.
+/// Operations per client on one record.
 pub(super) const OPERATIONS: usize = 12;
 
-/// Fewest operations that must have met another client's.
+/// Minimum operations that overlap another client's.
 pub(super) const FLOOR: usize = 12;
 
-/// Everything that the store claims.
-pub(super) async fn claimed(c: &Ctx) -> Result<Mix, Stop> {
-    let claims = c.describe().await?.capabilities;
+/// The mix of operations that the store's declared capabilities allow.
+pub(super) async fn declared_mix(c: &Ctx) -> Result<Mix, Stop> {
+    let capabilities = c.describe().await?.capabilities;
     Ok(Mix {
-        conditions: claims.contains(Capability::ConditionalWrites),
-        tokens: claims.contains(Capability::PriorityTokens),
+        conditions: capabilities.contains(Capability::ConditionalWrites),
+        tokens: capabilities.contains(Capability::PriorityTokens),
     })
 }
 
@@ -62,5 +61,5 @@ async fn histories(c: &Ctx, stores: &[Arc<dyn Store>], mix: Mix) -> Proof {
         rounds.met(history.overlap());
     }
     c.note(format!("linearizable: {operations} operations in {histories} histories"));
-    rounds.conclude("operations met another client's")
+    rounds.conclude("operations overlapped another client's")
 }

@@ -1,5 +1,4 @@
-//! Requests of very many items or keys, which a backend works off in parts: no part may lose sight of what another one is
-//! about.
+//! Requests with very many items or keys, which a backend processes in batches: results must not depend on the batch.
 
 use super::support::{TOKENS, numbered};
 use crate::core::case;
@@ -11,16 +10,16 @@ pub(super) const CASES: &[Case] = &[
         "Of a Put of 1,000 items each one replaces what stood at its own key, and the others are new.",
         ["PUT-5", "PUT-1", "VER-1"],
         |c| {
-            c.put(there_before()).ok().await?;
+            c.put(existing_items()).ok().await?;
             let before = c.get().ok().await?;
             c.advance(c.tick()).await?;
-            c.put(numbered(MOST)).ok().await?.applied(&[true; MOST])?;
+            c.put(numbered(MAX_ITEMS)).ok().await?.applied(&[true; MAX_ITEMS])?;
             let after = c.get().ok().await?;
-            after.same("items", &MOST, &after.items.len())?;
+            after.same("items", &MAX_ITEMS, &after.items.len())?;
             for (number, item) in after.items.iter().enumerate() {
                 let (created, version) = (item.created_at, item.version);
                 let name = item.key.escape_ascii();
-                let old = before.items.get(number / 3).filter(|_| was_there(number));
+                let old = before.items.get(number / 3).filter(|_| pre_exists(number));
                 let Some(old) = old else {
                     let expected = format!("\"{name}\", a new item, created when it was updated");
                     after.expect(created == item.updated_at, expected, format!("created {created:?}"))?;
@@ -40,12 +39,15 @@ pub(super) const CASES: &[Case] = &[
         ["TOK-1", "PUT-3"],
         [TOKENS],
         |c| {
-            c.put(there_before()).token(9).ok().await?;
+            c.put(existing_items()).token(9).ok().await?;
             let before = c.get().ok().await?;
-            let put =
-                c.put((0..MOST).map(|number| item(format!("k{number:04}"), "late"))).token(5).ok().await?;
+            let put = c
+                .put((0..MAX_ITEMS).map(|number| item(format!("k{number:04}"), "late")))
+                .token(5)
+                .ok()
+                .await?;
             for (number, result) in put.results.iter().enumerate() {
-                let expected = !was_there(number);
+                let expected = !pre_exists(number);
                 put.same(&format!("k{number:04} applied"), &expected, &result.applied)?;
             }
             let after = c.get().ok().await?;
@@ -58,24 +60,24 @@ pub(super) const CASES: &[Case] = &[
         "A Delete of 1,000 keys removes and counts each one that is there, and nothing else.",
         ["DEL-5", "DEL-2", "DEL-3"],
         |c| {
-            c.put(there_before()).ok().await?;
+            c.put(existing_items()).ok().await?;
             c.put_one("other", "v").ok().await?;
-            let keys = (0..MOST).map(|number| format!("k{number:04}"));
-            c.delete().keys(keys).ok().await?.counts(MOST.div_ceil(3) as u64)?;
+            let keys = (0..MAX_ITEMS).map(|number| format!("k{number:04}"));
+            c.delete().keys(keys).ok().await?.counts(MAX_ITEMS.div_ceil(3) as u64)?;
             c.get().ok().await?.holds(&[("other", "v")])
         }
     ),
 ];
 
-/// As many items as one request may have.
-const MOST: usize = 1_000;
+/// Maximum items of one request.
+const MAX_ITEMS: usize = 1_000;
 
-/// Every third of them is there before.
-const fn was_there(number: usize) -> bool {
+/// Every third item exists beforehand.
+const fn pre_exists(number: usize) -> bool {
     number.is_multiple_of(3)
 }
 
-fn there_before() -> Vec<prism_contract::keyvalue::request::ItemInput> {
-    let numbered = numbered(MOST).into_iter().enumerate();
-    numbered.filter(|(number, _)| was_there(*number)).map(|(_, item)| item).collect()
+fn existing_items() -> Vec<prism_contract::keyvalue::request::ItemInput> {
+    let numbered = numbered(MAX_ITEMS).into_iter().enumerate();
+    numbered.filter(|(number, _)| pre_exists(*number)).map(|(_, item)| item).collect()
 }

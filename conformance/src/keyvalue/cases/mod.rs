@@ -1,4 +1,4 @@
-//! The table of contents of the suite: one module per area of the contract.
+//! Table of contents of the suite: one module per area of the contract.
 
 mod absence;
 mod capability;
@@ -38,7 +38,7 @@ mod wire_raw;
 
 use crate::keyvalue::Case;
 
-/// Every case, in the contract's order.
+/// Every case, in the order of the contract.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [
         round_trip::CASES,
@@ -80,7 +80,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
     .chain(wire_raw::cases())
 }
 
-/// The case of this id.
+/// The case with this id.
 pub fn by_id(id: &str) -> Option<&'static Case> {
     all().find(|case| case.id == id)
 }

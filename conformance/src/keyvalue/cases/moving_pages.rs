@@ -1,4 +1,4 @@
-//! Pages read while others write: an item that nobody touches is answered exactly once (PAGE-2).
+//! Pages read during writes by other clients: an untouched item is returned exactly once (PAGE-2).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,19 +42,19 @@ const CLIENTS: usize = 3;
 /// The client that reads; the others write.
 const READER: usize = 0;
 
-/// Fewest writes that must have been answered between the first page of a walk and its last.
+/// Minimum writes answered between the first page of a walk and its last.
 const FLOOR: usize = 8;
 
-/// Longest that the reader waits between two pages for a write to be answered: long enough for a disk that is busy.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// Maximum wait of the reader between two pages for a write to be answered: long enough for a busy disk.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Nobody touches these once they are written.
+/// Keys that are written once and then left alone.
 const UNTOUCHED: [&str; 8] = ["b", "d", "f", "h", "j", "l", "n", "p"];
 
-/// These come and go between them.
-const MOVING: [&str; 9] = ["a", "c", "e", "g", "i", "k", "m", "o", "q"];
+/// Keys between them that are written and deleted during the walk.
+const CHANGING: [&str; 9] = ["a", "c", "e", "g", "i", "k", "m", "o", "q"];
 
-/// How the reader walks.
+/// The request that the reader walks with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Walk {
     Get,
@@ -68,21 +68,21 @@ async fn walks(c: &Ctx, walk: Walk) -> Proof {
     while let Some(round) = rounds.next() {
         let suffix = format!("walk{round}");
         let record = |id: &str| Record { namespace: c.namespace(&suffix), id: id.to_owned() };
-        // Records that nobody touches stand between one that comes and goes.
+        // In a namespace walk, r2, which is written and deleted, lies between the untouched r1 and r3.
         let ids = if walk == Walk::Namespace { &["r1", "r3"][..] } else { &["r1"] };
         for id in ids {
             c.put(items(UNTOUCHED.map(|key| (key, "untouched")))).on(*id).within(&suffix).ok().await?;
         }
         let reverse = can_reverse && round % 2 == 1;
         let recorder = Arc::new(Recorder::default());
-        let (read, moved) = (record("r1"), [record("r1"), record("r2")]);
+        let (read, changed) = (record("r1"), [record("r1"), record("r2")]);
         race(&recorder, &c.instance().gateways(), CLIENTS, move |client| {
-            let (read, moved) = (read.clone(), moved.clone());
+            let (read, changed) = (read.clone(), changed.clone());
             async move {
                 if client.number() == READER {
                     follow(client, &read, walk, reverse).await;
                 } else {
-                    churn(client, &moved).await;
+                    churn(client, &changed).await;
                 }
             }
         })
@@ -91,10 +91,10 @@ async fn walks(c: &Ctx, walk: Walk) -> Proof {
         answers(c, &history)?;
         rounds.met(each_untouched_once(c, &history, ids, reverse)?);
     }
-    rounds.conclude("writes were answered between the pages of a walk")
+    rounds.conclude("writes completed between the pages of a walk")
 }
 
-/// Walks from the first page to the last: once cut after each message and resumed, once at one go.
+/// Walks from the first page to the last: once cut after each message and resumed, once in one stream.
 async fn follow(mut client: Client, record: &Record, walk: Walk, reverse: bool) {
     for messages in [Some(1), None] {
         let mut token = Bytes::new();
@@ -105,7 +105,7 @@ async fn follow(mut client: Client, record: &Record, walk: Walk, reverse: bool) 
             if token.is_empty() {
                 break;
             }
-            client.wait_for_another(PATIENCE);
+            client.wait_for_another(WRITE_TIMEOUT);
         }
     }
     client.end_race();
@@ -129,7 +129,7 @@ fn page(record: &Record, walk: Walk, reverse: bool, messages: Option<usize>, tok
     }
 }
 
-/// The token of the page after; empty after the last page and after a failure.
+/// The token of the next page; empty after the last page and after a failure.
 fn next(outcome: &Outcome) -> Bytes {
     match outcome {
         Outcome::Answered(Response::Get(answer)) => answer.next_page_token.clone(),
@@ -142,15 +142,15 @@ fn next(outcome: &Outcome) -> Bytes {
     }
 }
 
-/// Makes items come and go before and behind the reader, until it is done.
+/// Writes and deletes items ahead of and behind the reader until it is done.
 async fn churn(mut client: Client, records: &[Record]) {
     for number in 0..1_000 {
         let record = &records[number % records.len()];
-        let at = (number * 7 + client.number() * 4) % MOVING.len();
+        let at = (number * 7 + client.number() * 4) % CHANGING.len();
         let request = if number / 2 % 2 == 0 {
-            Request::Put(record.put(&[MOVING[at]], &format!("{}.{number}", client.number())))
+            Request::Put(record.put(&[CHANGING[at]], &format!("{}.{number}", client.number())))
         } else {
-            Request::Delete(record.delete(keys(&[MOVING[at], MOVING[(at + 1) % MOVING.len()]])))
+            Request::Delete(record.delete(keys(&[CHANGING[at], CHANGING[(at + 1) % CHANGING.len()]])))
         };
         if client.send(request).await.is_none() {
             return;
@@ -158,7 +158,7 @@ async fn churn(mut client: Client, records: &[Record]) {
     }
 }
 
-/// Checks every walk that came to its end, and counts the writes that were answered during one.
+/// Checks every completed walk, and counts the writes answered during them.
 fn each_untouched_once(
     c: &Ctx,
     history: &History,
@@ -184,9 +184,8 @@ fn each_untouched_once(
         if next(outcome).is_empty() {
             let same = found.iter().map(|(id, key)| (id.as_str(), key.as_str())).eq(expected.iter().copied());
             if !same {
-                let said = |(id, key): &(String, String)| format!("{id} {key}");
                 let expected = expected.iter().map(|(id, key)| format!("{id} {key}")).collect::<Vec<_>>();
-                let actual = found.iter().map(said).collect::<Vec<_>>();
+                let actual = found.iter().map(|(id, key)| format!("{id} {key}")).collect::<Vec<_>>();
                 let expected = format!("untouched items in all pages: {}", expected.join(", "));
                 return Err(diverged(c, history, at, expected, actual.join(", ")));
             }

@@ -1,4 +1,4 @@
-//! Order: unsigned bytes of id, then of key, and its exact mirror.
+//! Order: by the unsigned bytes of id, then of key, and exactly mirrored in reverse.
 
 use super::support::{NAMESPACE_SCAN, REVERSE, entries, joined};
 use crate::core::{Proof, case};
@@ -73,10 +73,10 @@ pub(super) const CASES: &[Case] = &[
         ["ORD-1"],
         [NAMESPACE_SCAN],
         |c| {
-            put_borders(c).await?;
-            c.scan().ok().await?.has_keys(&BORDERS)?;
+            put_boundaries(c).await?;
+            c.scan().ok().await?.has_keys(&BOUNDARIES)?;
             let small = c.scan().page_of(2).ok().await?;
-            small.has_keys(&BORDERS)
+            small.has_keys(&BOUNDARIES)
         }
     ),
     case!(
@@ -158,8 +158,8 @@ pub(super) const CASES: &[Case] = &[
         ["ORD-2"],
         [REVERSE, NAMESPACE_SCAN],
         |c| {
-            put_borders(c).await?;
-            let mut mirrored = BORDERS;
+            put_boundaries(c).await?;
+            let mut mirrored = BOUNDARIES;
             mirrored.reverse();
             c.scan().reverse().ok().await?.has_keys(&mirrored)?;
             c.scan().reverse().page_of(2).ok().await?.has_keys(&mirrored)
@@ -171,7 +171,7 @@ pub(super) const CASES: &[Case] = &[
         ["ORD-2", "ORD-1"],
         [REVERSE, NAMESPACE_SCAN],
         |c| {
-            // The last character that there is, whose bytes are the greatest that an id may begin with.
+            // The last code point, whose bytes are the greatest that an id may begin with.
             let ids: Vec<_> = SHUFFLED_IDS.into_iter().chain(["\u{10ffff}"]).collect();
             for id in &ids {
                 c.put_one("k", id).on(*id).ok().await?;
@@ -185,7 +185,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Keys whose byte order differs from every dictionary's, in no order at all.
+/// Keys whose byte order differs from every collation's, shuffled.
 const SHUFFLED: [&[u8]; 22] = [
     b"b",
     b"\xff",
@@ -211,7 +211,7 @@ const SHUFFLED: [&[u8]; 22] = [
     b"z",
 ];
 
-/// Ids likewise. In UTF-16 the emoji would stand before the fullwidth tilde.
+/// Ids likewise. In UTF-16 the emoji would sort before the fullwidth tilde.
 const SHUFFLED_IDS: [&str; 16] =
     ["b", "～", "a!", "Z", "é", "😀", "a", "ab", "10", "_", "2", "e\u{301}", "A", "a\u{1}", "z", "aé"];
 
@@ -225,8 +225,8 @@ async fn put_shuffled(c: &Ctx) -> Proof {
     c.put(items(SHUFFLED.map(|key| (key, "v")))).ok().await.map(drop)
 }
 
-/// Records and keys that change places where id and key are joined before they are compared.
-const BORDERS: [(&str, &[u8]); 9] = [
+/// Records and keys whose order changes if id and key are concatenated before the comparison.
+const BOUNDARIES: [(&str, &[u8]); 9] = [
     ("a", b"\0"),
     ("a", b"bc"),
     ("a", b"z"),
@@ -238,8 +238,8 @@ const BORDERS: [(&str, &[u8]); 9] = [
     ("b", b"a"),
 ];
 
-async fn put_borders(c: &Ctx) -> Proof {
-    for (id, key) in BORDERS.into_iter().rev() {
+async fn put_boundaries(c: &Ctx) -> Proof {
+    for (id, key) in BOUNDARIES.into_iter().rev() {
         c.put_one(key, "v").on(id).ok().await?;
     }
     Ok(())

@@ -1,6 +1,6 @@
-//! Outage: while the database is away the answer says so, and afterwards everything is there.
+//! Outage: while the database is unreachable, calls are UNAVAILABLE; afterwards all data is there.
 
-use super::status::{OF_A_DATABASE, keeps};
+use super::status::{DATABASE_INTERNALS, leaks_none};
 use crate::core::StatusCode::Unavailable;
 use crate::core::{Ability, Failure, Proof, Reply, case};
 use crate::keyvalue::{Case, Need, items};
@@ -16,10 +16,10 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put_one("k", "v").ok().await?;
             c.outage(true).await?;
-            says_when_to_retry(&c.get().fails(Unavailable).await?)?;
-            says_when_to_retry(&c.get().keys(["k", "absent"]).fails(Unavailable).await?)?;
-            says_when_to_retry(&c.get().on("absent").fails(Unavailable).await?)?;
-            says_when_to_retry(&c.scan().on("r").fails(Unavailable).await?)?;
+            has_retry_info(&c.get().fails(Unavailable).await?)?;
+            has_retry_info(&c.get().keys(["k", "absent"]).fails(Unavailable).await?)?;
+            has_retry_info(&c.get().on("absent").fails(Unavailable).await?)?;
+            has_retry_info(&c.scan().on("r").fails(Unavailable).await?)?;
             c.outage(false).await
         }
     ),
@@ -31,9 +31,9 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put_one("k", "v").ok().await?;
             c.outage(true).await?;
-            says_when_to_retry(&c.put_one("k", "w").fails(Unavailable).await?)?;
-            says_when_to_retry(&c.delete().all().fails(Unavailable).await?)?;
-            says_when_to_retry(&c.delete().keys(["absent"]).fails(Unavailable).await?)?;
+            has_retry_info(&c.put_one("k", "w").fails(Unavailable).await?)?;
+            has_retry_info(&c.delete().all().fails(Unavailable).await?)?;
+            has_retry_info(&c.delete().keys(["absent"]).fails(Unavailable).await?)?;
             c.outage(false).await
         }
     ),
@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
                 c.put_one("k", "w").fails(Unavailable).await?,
                 c.delete().all().fails(Unavailable).await?,
             ] {
-                keeps(&failure, &OF_A_DATABASE)?;
+                leaks_none(&failure, &DATABASE_INTERNALS)?;
             }
             c.outage(false).await
         }
@@ -75,7 +75,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// The failure tells the client when to come back.
-fn says_when_to_retry(failure: &Reply<Failure>) -> Proof {
+/// The failure must have a retry delay.
+fn has_retry_info(failure: &Reply<Failure>) -> Proof {
     failure.expect(failure.retry_after.is_some(), "a RetryInfo", "no RetryInfo")
 }

@@ -1,8 +1,8 @@
-//! Pages: together they are the whole answer, and each keeps to its limits.
+//! Pages: together they are the whole result, and each obeys its limits.
 
 use prism_contract::keyvalue::Item;
 
-use super::support::{EXPIRY, NAMESPACE_SCAN, REVERSE, TOKENS, joined, lapse, noise, numbered, weight};
+use super::support::{EXPIRY, NAMESPACE_SCAN, REVERSE, TOKENS, expire_tick, joined, noise, numbered, weight};
 use crate::core::{Proof, case};
 use crate::keyvalue::{Case, Ctx, GetCall, item, items};
 
@@ -157,7 +157,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(numbered(3)).ttl(c.tick()).ok().await?;
             c.put(numbered(1)).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             let page = c.get().page_of(1).ok().await?;
             page.has_keys(&["k0000"])?;
             page.is_last()
@@ -171,7 +171,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(numbered(6)).ttl(c.tick()).ok().await?;
             c.put(items([("k0001", "kept"), ("k0004", "kept"), ("k0009", "kept")])).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             let whole = c.get().ok().await?;
             whole.has_keys(&["k0001", "k0004", "k0009"])?;
             for limit in 1..=3 {
@@ -249,10 +249,10 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// A way to choose keys.
+/// Sets the predicate of a Get.
 type Choice = for<'a> fn(GetCall<'a>) -> GetCall<'a>;
 
-/// Items of many weights.
+/// Writes seven items of different weights and returns them.
 async fn seven_items(c: &Ctx) -> Result<Vec<Item>, crate::core::Stop> {
     let lengths = [0, 10, 100, 3_000, 1_000, 20, 500];
     let sized = lengths.iter().enumerate().map(|(at, &len)| (format!("k{at}"), noise(len, at as u64)));
@@ -260,7 +260,7 @@ async fn seven_items(c: &Ctx) -> Result<Vec<Item>, crate::core::Stop> {
     Ok(c.get().ok().await?.into_inner().items)
 }
 
-/// The pages of `call` together are `whole`, and none of them is empty.
+/// The concatenated pages of `call` must be `whole`, and none of them empty.
 async fn add_up(what: &str, call: GetCall<'_>, whole: &[Item]) -> Proof {
     let pages = call.pages().await?;
     for page in &pages {

@@ -1,10 +1,10 @@
-//! The place a page token holds: it stays where it is, whatever is written around it.
+//! Position of a page token: it does not move, whatever is written around it.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::Item;
 
 use super::page_token::{letters, token_after};
-use super::support::{EXPIRY, REVERSE, TOKENS, lapse, numbered};
+use super::support::{EXPIRY, REVERSE, TOKENS, expire_tick, numbered};
 use crate::core::{Proof, Stop, case};
 use crate::keyvalue::{Case, Ctx, GetCall, item, items};
 
@@ -74,10 +74,10 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             letters(c).await?;
             c.put(items([("b", "mortal"), ("c", "mortal")])).ttl(c.tick()).ok().await?;
-            // Where time is real, both may be gone already: then the token points at another item, and the rest still follows.
+            // On a real clock both may have expired already: then the token points at another item, and the rest still follows.
             let first = c.get().page_of(1).ok().await?;
             let second = c.get().page_of(1).page(&first.next_page_token).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             let read = second.items.last().map(|item| item.key.to_vec()).unwrap_or_default();
             let rest: Vec<_> =
                 ["d", "e", "f"].into_iter().filter(|key| key.as_bytes() > read.as_slice()).collect();
@@ -111,14 +111,14 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// More pages than any of these reads has.
-const ENDLESS: usize = 100;
+/// Page limit, above that of any of these reads.
+const MAX_PAGES: usize = 100;
 
-/// Reads `r` two items at a time, and between the first pages writes before, behind and all around them.
+/// Reads `r` two items at a time, and writes before, behind and around the position between the first pages.
 async fn read_under_writes<'c>(c: &'c Ctx, call: impl Fn() -> GetCall<'c>) -> Result<Vec<Item>, Stop> {
     c.put(numbered(12)).ok().await?;
     let (mut seen, mut token) = (Vec::new(), Bytes::new());
-    for round in 0..ENDLESS {
+    for round in 0..MAX_PAGES {
         let page = call().page_of(2).page(&token).ok().await?;
         seen.extend(page.items.iter().cloned());
         token = page.next_page_token.clone();
@@ -133,13 +133,18 @@ async fn read_under_writes<'c>(c: &'c Ctx, call: impl Fn() -> GetCall<'c>) -> Re
     Ok(seen)
 }
 
-/// New items at both ends, amid the others and right behind `last`; and an odd one is deleted or overwritten.
+/// Writes new items at both ends, among the others and right behind `last`, and deletes or overwrites an odd one.
 async fn write_around(c: &Ctx, round: usize, last: Option<&Item>) -> Proof {
-    let near = last.map(|item| [item.key.as_bytes(), b"!"].concat()).unwrap_or_default();
-    let amid = format!("k{:04}x", (5 * round) % 12);
-    c.put([item(format!("a{round}"), ""), item(near, ""), item(amid, ""), item(format!("z{round}"), "")])
-        .ok()
-        .await?;
+    let after_last = last.map(|item| [item.key.as_bytes(), b"!"].concat()).unwrap_or_default();
+    let between = format!("k{:04}x", (5 * round) % 12);
+    c.put([
+        item(format!("a{round}"), ""),
+        item(after_last, ""),
+        item(between, ""),
+        item(format!("z{round}"), ""),
+    ])
+    .ok()
+    .await?;
     let odd = format!("k{:04}", (2 * round + 5) % 12);
     if round.is_multiple_of(2) {
         c.delete().keys([odd]).ok().await.map(drop)

@@ -1,4 +1,4 @@
-//! The size of pages: no more items and no more bytes than asked for, and always at least one item.
+//! Page size: no more items and bytes than requested, and always at least one item.
 
 use super::support::{joined, noise, numbered, weight};
 use crate::core::case;

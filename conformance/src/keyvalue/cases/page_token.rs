@@ -1,4 +1,4 @@
-//! Page tokens: they hold their place whatever is written, and belong to one request alone.
+//! Page tokens: they keep their position whatever is written, and are valid for one request only.
 
 use bytes::Bytes;
 
@@ -18,9 +18,9 @@ pub(super) const CASES: &[Case] = &[
             let reversed: Vec<u8> = token.iter().rev().copied().collect();
             let malformed: [&[u8]; 7] =
                 [b"not a token", b"\0", b"b", &[0xFF; 64], &[0; 4_097], &token[..1], &reversed];
-            for wrong in malformed.map(Bytes::copy_from_slice) {
-                c.get().page(&wrong).fails(InvalidArgument).await?;
-                c.scan().on("r").resume(&wrong).fails(InvalidArgument).await?;
+            for invalid in malformed.map(Bytes::copy_from_slice) {
+                c.get().page(&invalid).fails(InvalidArgument).await?;
+                c.scan().on("r").resume(&invalid).fails(InvalidArgument).await?;
             }
             Ok(())
         }
@@ -66,9 +66,9 @@ pub(super) const CASES: &[Case] = &[
                 |get| get.range("", "e"),
                 |get| get.prefix("a"),
             ];
-            for (at, mine) in kinds.iter().enumerate() {
-                let token = token_after(1, || mine(c.get())).await?;
-                mine(c.get()).page(&token).ok().await?;
+            for (at, own) in kinds.iter().enumerate() {
+                let token = token_after(1, || own(c.get())).await?;
+                own(c.get()).page(&token).ok().await?;
                 for (_, other) in kinds.iter().enumerate().filter(|(other, _)| *other != at) {
                     other(c.get()).page(&token).fails(InvalidArgument).await?;
                 }
@@ -180,17 +180,17 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// A way to choose keys.
+/// Sets the predicate of a Get.
 type Choice = for<'a> fn(GetCall<'a>) -> GetCall<'a>;
 
 pub(super) const LETTERS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
-/// Record `r` holds the letters.
+/// Writes the letters to record `r`.
 pub(super) async fn letters(c: &Ctx) -> Proof {
     c.put(items(LETTERS.map(|key| (key, "v")))).ok().await.map(drop)
 }
 
-/// Reads one item at a time, so that the token points at a known one; answers the token behind `items` of them.
+/// The token after `items` items, read one at a time so that it points at a known item.
 pub(super) async fn token_after<'c>(items: usize, call: impl Fn() -> GetCall<'c>) -> Result<Bytes, Stop> {
     let mut token = Bytes::new();
     for _ in 0..items {
@@ -201,18 +201,18 @@ pub(super) async fn token_after<'c>(items: usize, call: impl Fn() -> GetCall<'c>
     Ok(token)
 }
 
-/// The token of a Scan's first message, of one item.
+/// The token of a Scan's first message, which holds one item.
 async fn resume_token(call: ScanCall<'_>) -> Result<Bytes, Stop> {
     let scan = call.page_of(1).cut_after(1).ok().await?;
     scan.expect(!scan.resume_token().is_empty(), "a resume token", "no resume token")?;
     Ok(scan.resume_token())
 }
 
-async fn works_after(c: &Ctx, how: Restart) -> Proof {
+async fn works_after(c: &Ctx, kind: Restart) -> Proof {
     letters(c).await?;
     let token = token_after(2, || c.get()).await?;
     let resume = resume_token(c.scan().on("r")).await?;
-    c.restart(how).await?;
+    c.restart(kind).await?;
     c.get().page(&token).ok().await?.has_keys(&["c", "d", "e", "f"])?;
     let rest = ["b", "c", "d", "e", "f"].map(|key| ("r", key));
     c.scan().on("r").resume(&resume).ok().await?.has_keys(&rest)

@@ -1,4 +1,4 @@
-//! Predicates: which keys of a record are chosen.
+//! Predicates: the keys of a record that are chosen.
 
 use super::support::{NAMESPACE_SCAN, finds_nothing};
 use crate::core::StatusCode::InvalidArgument;

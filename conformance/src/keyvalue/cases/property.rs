@@ -1,4 +1,4 @@
-//! Properties: random operations against a model, and relations between answers.
+//! Properties: random operations against a model, and relations between responses.
 
 use prism_contract::keyvalue::Capability::{ConditionalWrites, Expiry, PriorityTokens, Reverse};
 
@@ -11,7 +11,7 @@ use crate::keyvalue::model::Event;
 use crate::keyvalue::property::{self, Mix, Weights, operations};
 
 pub(super) const CASES: &[Case] = &[
-// Some of them restart the store, where the harness can.
+// Some regressions restart the store, if the harness supports it.
 case!("property::regressions", "What once made a store part from the contract does so no more.", ["RT-3", "PUT-1", "DEL-1", "ORD-1", "TOK-1", "TOK-4", "TTL-1", "COND-1", "COND-2", "PAGE-1"], [Need::Alone], |c| {
     for (name, regression) in property::committed() {
         c.fresh();
@@ -137,7 +137,7 @@ case!("property::pages_go_on_under_writes", "Pages go on where they ended, whate
 }).kind(Kind::Property),
 case!("property::restarts_change_nothing", "A store that was stopped in order or killed answers as if it had not been.", ["DUR-1", "DUR-3", "TTL-4", "PAGE-6", "VER-2", "TOK-4"], [Ability(Restart)], |c| {
     let weights = Weights { put: 35, get: 45, delete: 6, restart: 12, retention: 0, ..WEIGHTS };
-    // Few records, so that pages are cut and there is something to go on with after a restart.
+    // Few records, so that results span several pages and a page token is left to resume from after a restart.
     let mix =
         Mix { weights, spaces: &[""], ids: &["r", "r", "r", "ra"], pages: 0.8, length: (30, 50), ..GENERAL };
     let property = Sequences {
@@ -164,7 +164,7 @@ case!("property::records_make_the_namespace", "A Scan of a namespace answers its
 }).kind(Kind::Property),
 ];
 
-/// Few keys, all of them confused by some collation, pattern or terminator.
+/// Few keys, each confused with another by some collation, pattern or terminator.
 const HOSTILE: &[&[u8]] =
     &[b"a", b"a", b"a", b"b", b"a\x00", b"A", b"%", b"\xfe", b"\xff", b"\xff\xff", b"\xc3\xa9", b"e\xcc\x81"];
 

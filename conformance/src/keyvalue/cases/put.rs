@@ -1,6 +1,6 @@
-//! Put: it replaces items, whole and all together, and keeps their times.
+//! Put: it replaces whole items, atomically, and maintains their times.
 
-use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, TOKENS, keys_of, lapse, numbered};
+use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, TOKENS, expire_tick, keys_of, numbered};
 use crate::core::StatusCode::InvalidArgument;
 use crate::core::{Proof, case};
 use crate::keyvalue::{Case, Ctx, item, items};
@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
         "A Put answers one result per item in the order of the request.",
         ["PUT-3", "VER-1"],
         |c| {
-            // Histories of their own lengths give each key another version, also in a store that counts per key.
+            // Different numbers of writes give each key a different version, even in a store that counts per key.
             for (key, writes) in [("a", 3), ("b", 1), ("c", 5)] {
                 for _ in 0..writes {
                     c.put_one(key, "old").ok().await?;
@@ -201,7 +201,7 @@ pub(super) const CASES: &[Case] = &[
         let old = c.get().ok().await?.item("k")?.clone();
         c.delete().keys(["k"]).ok().await?;
         c.advance(c.tick()).await?;
-        starts_anew(c, &old).await
+        is_created_anew(c, &old).await
     }),
     case!(
         "put::created_at_is_new_after_a_remembered_delete",
@@ -213,7 +213,7 @@ pub(super) const CASES: &[Case] = &[
             let old = c.get().ok().await?.item("k")?.clone();
             c.delete().keys(["k"]).token(2).ok().await?;
             c.advance(c.tick()).await?;
-            starts_anew(c, &old).await
+            is_created_anew(c, &old).await
         }
     ),
     case!(
@@ -225,8 +225,8 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("k", "old").ok().await?;
             let old = c.get().ok().await?.item("k")?.clone();
             c.put_one("k", "mortal").ttl(c.tick()).ok().await?;
-            lapse(c).await?;
-            starts_anew(c, &old).await
+            expire_tick(c).await?;
+            is_created_anew(c, &old).await
         }
     ),
     case!(
@@ -252,8 +252,8 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// After what killed `k` some time ago, a Put makes an item whose life starts anew.
-async fn starts_anew(c: &Ctx, old: &prism_contract::keyvalue::Item) -> Proof {
+/// After an earlier deletion or expiry of `k`, a Put creates a new item with new times.
+async fn is_created_anew(c: &Ctx, old: &prism_contract::keyvalue::Item) -> Proof {
     c.put_one("k", "new").ok().await?;
     let read = c.get().ok().await?;
     let new = read.item("k")?;

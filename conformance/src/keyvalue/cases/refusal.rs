@@ -1,8 +1,8 @@
-//! Refused requests: they change nothing, whatever they were refused for.
+//! Refused requests: they change nothing, whatever the reason.
 
 use prism_contract::keyvalue::request::{GetResponse, ItemInput, KeyPredicate, Ttl};
 
-use super::support::{CONDITIONAL, TOKENS, finds_nothing, untouched};
+use super::support::{CONDITIONAL, TOKENS, finds_nothing, unchanged};
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument};
 use crate::core::{Reply, case};
 use crate::keyvalue::{Case, Ctx, PutCall, item, items};
@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[
             let before = two_items(c).await?;
             let put = || c.put(items([("a", "x"), ("c", "y")]));
             let too_long = || item(vec![b'k'; 1_025], "v");
-            let wrong: [PutCall<'_>; 7] = [
+            let invalid: [PutCall<'_>; 7] = [
                 put().token(-1),
                 put().with(|put| put.ttl = Some(Ttl { seconds: 0, nanos: 0 })),
                 put().with(|put| put.ttl = Some(Ttl { seconds: -1, nanos: 0 })),
@@ -25,9 +25,9 @@ pub(super) const CASES: &[Case] = &[
                 put().with(|put| put.items.push(item("a", "again"))),
                 put().when("", 1),
             ];
-            for put in wrong {
+            for put in invalid {
                 put.fails(InvalidArgument).await?;
-                untouched(c, &before).await?;
+                unchanged(c, &before).await?;
             }
             Ok(())
         }
@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
         ["PUT-6"],
         |c| {
             let before = two_items(c).await?;
-            let wrong = [
+            let invalid = [
                 c.delete().all().token(-1),
                 c.delete(),
                 c.delete().choose(KeyPredicate::Unset),
@@ -63,9 +63,9 @@ pub(super) const CASES: &[Case] = &[
                 c.delete().keys(["a", ""]),
                 c.delete().all().when("", 1),
             ];
-            for delete in wrong {
+            for delete in invalid {
                 delete.fails(InvalidArgument).await?;
-                untouched(c, &before).await?;
+                unchanged(c, &before).await?;
             }
             Ok(())
         }
@@ -91,7 +91,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let before = two_items(c).await?;
             c.put(items([("a", "x"), ("c", "y")])).when("b", 0).fails(FailedPrecondition).await?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!("refusal::an_empty_put_is_refused", "A Put without items is refused.", ["ERR-1", "PUT-6"], |c| {

@@ -1,4 +1,4 @@
-//! The retention of tombstones: how long a dead key's highest token is honoured, to the microsecond.
+//! Retention of tombstones: how long the highest token of an absent key is honoured, to the microsecond.
 
 use super::support::{
     ALMOST_AN_HOUR, ALMOST_THE_RETENTION, EXPIRY, HOUR, MANUAL_CLOCK, MICRO, RETENTION, SWEEP, TOKENS,

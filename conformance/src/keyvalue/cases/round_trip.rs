@@ -1,4 +1,4 @@
-//! Round trip: what was put comes back, byte for byte and under its own name only.
+//! Round trip: an item is read back byte for byte, and under its own name only.
 
 use super::support::{finds_nothing, noise};
 use crate::core::case;
@@ -184,7 +184,7 @@ pub(super) const CASES: &[Case] = &[
         ["RT-5"],
         |c| {
             let longest = "x".repeat(127);
-            let said = [
+            let content_types = [
                 "",
                 "text/plain",
                 "TEXT/Plain; charset=\"UTF-8\" ",
@@ -194,7 +194,7 @@ pub(super) const CASES: &[Case] = &[
                 "a\0b",
                 longest.as_str(),
             ];
-            for content_type in said {
+            for content_type in content_types {
                 let mut typed = item("k", "v");
                 typed.content_type = content_type.to_owned();
                 c.put([typed]).ok().await?;

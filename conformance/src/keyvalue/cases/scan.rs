@@ -1,9 +1,9 @@
-//! Scan: a stream that can be cut anywhere and goes on where it was cut.
+//! Scan: a stream that can be cut anywhere and resumed there.
 
 use prism_contract::keyvalue::Entry;
 use prism_contract::keyvalue::request::ScanResponse;
 
-use super::support::{EXPIRY, NAMESPACE_SCAN, REVERSE, entries, finds_nothing, lapse, numbered};
+use super::support::{EXPIRY, NAMESPACE_SCAN, REVERSE, entries, expire_tick, finds_nothing, numbered};
 use crate::core::{Proof, Reply, Stop, case};
 use crate::keyvalue::{Case, Ctx, ScanCall, items};
 
@@ -231,7 +231,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             put_records(c).await?;
             for limit in 1..=9 {
-                cut_and_go_on(|| c.scan().page_of(2), limit).await?;
+                cut_and_resume(|| c.scan().page_of(2), limit).await?;
             }
             Ok(())
         }
@@ -243,7 +243,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(numbered(7)).ok().await?;
             for (page, limit) in [(1, 3), (2, 4), (2, 3), (3, 6), (0, 5)] {
-                cut_and_go_on(|| c.scan().on("r").page_of(page), limit).await?;
+                cut_and_resume(|| c.scan().on("r").page_of(page), limit).await?;
             }
             Ok(())
         }
@@ -255,10 +255,10 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(numbered(4)).ok().await?;
             for (page, limit) in [(1, 4), (2, 4), (0, 4), (3, 5), (2, 1_000)] {
-                cut_and_go_on(|| c.scan().on("r").page_of(page), limit).await?;
+                cut_and_resume(|| c.scan().on("r").page_of(page), limit).await?;
             }
-            let most = c.scan().on("r").limit(u64::MAX).ok().await?;
-            most.same("entries", &4, &most.entries().count())
+            let unlimited = c.scan().on("r").limit(u64::MAX).ok().await?;
+            unlimited.same("entries", &4, &unlimited.entries().count())
         }
     ),
     case!("scan::without_a_limit_answers_all", "A limit of 0 means all.", ["SCAN-2"], |c| {
@@ -274,7 +274,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             c.put(numbered(6)).ttl(c.tick()).ok().await?;
             c.put(items(["k0001", "k0003", "k0009"].map(|key| (key, "kept")))).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.scan().on("r").limit(2).ok().await?.has_keys(&[("r", "k0001"), ("r", "k0003")])?;
             let all = c.scan().on("r").page_of(1).limit(3).ok().await?;
             all.has_keys(&[("r", "k0001"), ("r", "k0003"), ("r", "k0009")])?;
@@ -283,15 +283,15 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Every message but the last has a token that yields the rest exactly; the last has none.
+/// Every message but the last must have a token that yields exactly the rest; the last has none.
 async fn resumes<'c>(c: &'c Ctx, call: impl Fn() -> ScanCall<'c>) -> Proof {
     let whole = call().ok().await?;
     let messages: &[ScanResponse] = &whole;
     for (at, message) in messages.iter().enumerate() {
         let last = at + 1 == messages.len();
-        let said = if message.resume_token.is_empty() { "none" } else { "a token" };
+        let actual = if message.resume_token.is_empty() { "none" } else { "a token" };
         let expected = if last { "none" } else { "a token" };
-        whole.same(&format!("resume token of message {at}"), &expected, &said)?;
+        whole.same(&format!("resume token of message {at}"), &expected, &actual)?;
         if !last {
             let rest = call().resume(&message.resume_token).ok().await?;
             rest.same("entries", &entries(&messages[at + 1..]), &entries(&rest))?;
@@ -321,7 +321,7 @@ const RECORDS: [(&str, &str); 9] = [
     ("c", "m"),
 ];
 
-/// No message but the last is without a token, and none is empty.
+/// Only the last message may be without a token, and no message may be empty.
 fn ends(scan: &Reply<Vec<ScanResponse>>) -> Proof {
     let tokens: Vec<_> = scan.iter().map(|message| !message.resume_token.is_empty()).collect();
     let expected: Vec<_> = (1..=tokens.len()).map(|at| at < tokens.len()).collect();
@@ -329,8 +329,8 @@ fn ends(scan: &Reply<Vec<ScanResponse>>) -> Proof {
     scan.same("empty messages", &0, &scan.iter().filter(|message| message.entries.is_empty()).count())
 }
 
-/// Reads with `limit` and goes on from its token to the end; the first stream must hold exactly `limit` entries.
-async fn cut_and_go_on<'c>(call: impl Fn() -> ScanCall<'c>, limit: usize) -> Result<(), Stop> {
+/// Reads with `limit` and resumes to the end; the first stream must hold exactly `limit` entries, or all if fewer.
+async fn cut_and_resume<'c>(call: impl Fn() -> ScanCall<'c>, limit: usize) -> Result<(), Stop> {
     let whole = entries(&call().ok().await?);
     let cut = call().limit(limit as u64).ok().await?;
     let reached = limit.min(whole.len());

@@ -1,4 +1,4 @@
-//! Scenarios: stories whose transcripts are the same on every store, one golden file each.
+//! Scenarios: operation sequences whose transcript is the same on every store, one golden file each.
 
 use prism_contract::keyvalue::Capability::{
     ConditionalWrites, Expiry, NamespaceScan, PriorityTokens, Reverse,
@@ -10,7 +10,7 @@ use crate::core::Need::{Ability, Claim};
 use crate::keyvalue::Case;
 use crate::keyvalue::scenario::{Scenario, check};
 
-/// The table of scenarios: the name of the two files, the story in a sentence, the rules it proves and what it needs.
+/// The table of scenarios: file name, title, the rules it proves, and its needs.
 macro_rules! scenarios {
     ($($name:literal, $title:literal, $proves:expr, $needs:expr;)*) => {
         /// Every scenario, in the order of the cases.

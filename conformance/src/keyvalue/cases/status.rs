@@ -1,8 +1,8 @@
-//! Statuses: each refusal is exactly the one of the table, says why to a program, and gives nothing away.
+//! Statuses: each refusal has the status of the contract's table and a machine-readable reason, and leaks nothing.
 
 use prism_contract::keyvalue::Capability;
 
-use super::support::{CONDITIONAL, untouched};
+use super::support::{CONDITIONAL, unchanged};
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument, Unimplemented};
 use crate::core::{Failure, Proof, Reply, case};
 use crate::keyvalue::{Case, Need, item, items};
@@ -26,7 +26,7 @@ pub(super) const CASES: &[Case] = &[
                     .await?,
             ];
             for failure in &failures {
-                explains(failure, REASON_OF_A_WRONG_REQUEST)?;
+                has_error_info(failure, INVALID_REQUEST)?;
                 let named = failure.violations.iter().all(|violation| !violation.field.is_empty());
                 let listed = named && !failure.violations.is_empty();
                 failure.expect(
@@ -47,7 +47,7 @@ pub(super) const CASES: &[Case] = &[
             let version = c.put_one("k", "v").ok().await?.version()?;
             let failure =
                 c.put_one("k", "w").when("k", 0).when(b"\xff\0", 7).fails(FailedPrecondition).await?;
-            explains(&failure, "PRECONDITION_FAILED")?;
+            has_error_info(&failure, "PRECONDITION_FAILED")?;
             failure.names::<&[u8]>(&[(b"k", version), (b"\xff\0", 0)])
         }
     ),
@@ -96,18 +96,18 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("", "v").when("k", 1).fails(InvalidArgument).await?;
             c.delete().when("k", 1).fails(InvalidArgument).await?;
             c.put_one("k", "w").when("k", 1).fails(Unimplemented).await?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!("status::leaks_no_value", "No value and no key stands in a message.", ["ERR-2"], |c| {
         let [value, key] = SECRETS;
         let long_key = format!("{key}{}", "k".repeat(1_024));
-        keeps(&c.put(items([(key, value), (key, value)])).fails(InvalidArgument).await?, &SECRETS)?;
-        keeps(&c.put(items([(long_key.as_str(), value)])).fails(InvalidArgument).await?, &SECRETS)?;
+        leaks_none(&c.put(items([(key, value), (key, value)])).fails(InvalidArgument).await?, &SECRETS)?;
+        leaks_none(&c.put(items([(long_key.as_str(), value)])).fails(InvalidArgument).await?, &SECRETS)?;
         let long_value = format!("{value}{}", "v".repeat(1 << 20));
-        keeps(&c.put_one(key, long_value).fails(InvalidArgument).await?, &SECRETS)?;
-        keeps(&c.put_one(key, value).token(-1).fails(InvalidArgument).await?, &SECRETS)?;
-        keeps(&c.get().range(value, key).fails(InvalidArgument).await?, &SECRETS)
+        leaks_none(&c.put_one(key, long_value).fails(InvalidArgument).await?, &SECRETS)?;
+        leaks_none(&c.put_one(key, value).token(-1).fails(InvalidArgument).await?, &SECRETS)?;
+        leaks_none(&c.get().range(value, key).fails(InvalidArgument).await?, &SECRETS)
     }),
     case!(
         "status::leaks_no_stored_value",
@@ -117,7 +117,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let [value, new] = SECRETS;
             c.put_one("k", value).ok().await?;
-            keeps(&c.put_one("k", new).when("k", 0).fails(FailedPrecondition).await?, &SECRETS)
+            leaks_none(&c.put_one("k", new).when("k", 0).fails(FailedPrecondition).await?, &SECRETS)
         }
     ),
     case!(
@@ -129,37 +129,43 @@ pub(super) const CASES: &[Case] = &[
             c.put_one(hostile, hostile).on(hostile).ok().await?;
             c.get().on(hostile).keys([hostile]).ok().await?.holds(&[(hostile, hostile)])?;
             c.get().on(hostile).prefix("k'").ok().await?.holds(&[(hostile, hostile)])?;
-            keeps(&c.get().on(hostile).range(hostile, "a").fails(InvalidArgument).await?, &OF_A_DATABASE)?;
-            keeps(&c.put_one("", hostile).on(hostile).fails(InvalidArgument).await?, &OF_A_DATABASE)?;
+            leaks_none(
+                &c.get().on(hostile).range(hostile, "a").fails(InvalidArgument).await?,
+                &DATABASE_INTERNALS,
+            )?;
+            leaks_none(
+                &c.put_one("", hostile).on(hostile).fails(InvalidArgument).await?,
+                &DATABASE_INTERNALS,
+            )?;
             c.delete().keys([hostile]).on(hostile).ok().await?.counts(1)
         }
     ),
 ];
 
-const REASON_OF_A_WRONG_REQUEST: &str = "INVALID_REQUEST";
+const INVALID_REQUEST: &str = "INVALID_REQUEST";
 
-/// The ErrorInfo is there, with this reason and the domain of the contract.
-fn explains(failure: &Reply<Failure>, reason: &str) -> Proof {
-    let said = (failure.domain.as_deref(), failure.reason.as_deref());
-    failure.same("domain and reason", &(Some("prism"), Some(reason)), &said)
+/// The failure must have an ErrorInfo with this reason and the domain of the contract.
+fn has_error_info(failure: &Reply<Failure>, reason: &str) -> Proof {
+    let actual = (failure.domain.as_deref(), failure.reason.as_deref());
+    failure.same("domain and reason", &(Some("prism"), Some(reason)), &actual)
 }
 
-/// None of `secrets` stands in what the failure says.
-pub(super) fn keeps(failure: &Reply<Failure>, secrets: &[&str]) -> Proof {
+/// No text of the failure may contain any of `secrets`.
+pub(super) fn leaks_none(failure: &Reply<Failure>, secrets: &[&str]) -> Proof {
     let descriptions = failure.violations.iter().map(|violation| violation.description.as_str());
     let fields = failure.violations.iter().map(|violation| violation.field.as_str());
-    let said = descriptions.chain(fields).chain([failure.message.as_str()]).collect::<Vec<_>>().join("\n");
-    let leaked = secrets.iter().find(|secret| said.to_lowercase().contains(&secret.to_lowercase()));
+    let text = descriptions.chain(fields).chain([failure.message.as_str()]).collect::<Vec<_>>().join("\n");
+    let leaked = secrets.iter().find(|secret| text.to_lowercase().contains(&secret.to_lowercase()));
     match leaked {
         None => Ok(()),
-        Some(secret) => failure.expect(false, format!("nothing about {secret:?}"), said.clone()),
+        Some(secret) => failure.expect(false, format!("nothing about {secret:?}"), text.clone()),
     }
 }
 
 const SECRETS: [&str; 2] = ["Sesame-7f3a", "Aladdin-91bc"];
 
-/// What a message about a database says when it says too much.
-pub(super) const OF_A_DATABASE: [&str; 12] = [
+/// Substrings that reveal the database in a message.
+pub(super) const DATABASE_INTERNALS: [&str; 12] = [
     "select ",
     "insert ",
     "delete from",

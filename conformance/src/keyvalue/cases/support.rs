@@ -1,4 +1,4 @@
-//! What several modules of cases share: needs, spans, hostile bytes, and answers put together.
+//! Shared helpers of the cases: needs, durations, hostile bytes, and concatenated responses.
 
 use std::time::Duration;
 
@@ -18,25 +18,25 @@ pub(super) const SWEEP: Need = Need::Ability(Ability::Sweep);
 pub(super) const RESTART: Need = Need::Ability(Ability::Restart);
 pub(super) const CRASH: Need = Need::Ability(Ability::Crash);
 
-/// The least span of the contract's time.
+/// The resolution of the contract's clock.
 pub(super) const MICRO: Duration = Duration::from_micros(1);
 
-/// Longer than any case takes, so that nothing with this ttl dies while the case runs.
+/// A ttl longer than any case runs, so that such an item does not expire during the case.
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
-/// A microsecond less than that.
+/// One microsecond less than [`HOUR`].
 pub(super) const ALMOST_AN_HOUR: Duration = Duration::from_micros(3_599_999_999);
 
-/// How long a tombstone is honoured unless configured otherwise (TOK-4).
+/// Default retention of a tombstone (TOK-4).
 pub(super) const RETENTION: Duration = Duration::from_hours(24);
 
-/// A microsecond less than that.
+/// One microsecond less than [`RETENTION`].
 pub(super) const ALMOST_THE_RETENTION: Duration = Duration::from_micros(86_399_999_999);
 
-/// What a page counts for an item besides its key, value and content type (PAGE-7).
+/// Fixed page weight of an item, besides its key, value and content type (PAGE-7).
 const FIXED_WEIGHT: usize = 96;
 
-/// Bytes that no compression shortens and no encoding likes; the same for the same seed.
+/// Incompressible bytes, not valid in any text encoding; deterministic for a seed.
 pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut next = move || {
@@ -50,12 +50,12 @@ pub(super) fn noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// So many items `k0000=v0`, `k0001=v1`, ….
+/// `count` items `k0000=v0`, `k0001=v1`, ….
 pub(super) fn numbered(count: usize) -> Vec<ItemInput> {
     (0..count).map(|at| item(format!("k{at:04}"), format!("v{at}"))).collect()
 }
 
-/// Their keys.
+/// The keys of `items`.
 pub(super) fn keys_of(items: &[ItemInput]) -> Vec<&[u8]> {
     items.iter().map(|item| item.key.as_ref()).collect()
 }
@@ -70,25 +70,25 @@ pub(super) fn entries(messages: &[ScanResponse]) -> Vec<Entry> {
     messages.iter().flat_map(|message| message.entries.iter().cloned()).collect()
 }
 
-/// What an item weighs on a page of a Get (PAGE-7).
+/// The weight of an item on a page of a Get (PAGE-7).
 pub(super) fn weight(item: &Item) -> usize {
     item.key.len() + item.value.len() + item.content_type.len() + FIXED_WEIGHT
 }
 
-/// The answer is that of a Scan that finds nothing: one empty message without a token (SCAN-1).
+/// The response of a Scan without results: one empty message without a token (SCAN-1).
 pub(super) fn finds_nothing(answer: &Reply<Vec<ScanResponse>>) -> Proof {
     let messages: &Vec<ScanResponse> = answer;
     answer.same("messages", &vec![ScanResponse::default()], messages)
 }
 
-/// Lets what was put with a ttl of a tick die. It lets half a tick more pass, so that only the cases about the very
-/// microsecond of an expiry depend on it.
-pub(super) async fn lapse(c: &Ctx) -> Proof {
+/// Advances past a ttl of one tick: by one and a half ticks, so that only the cases about the exact microsecond of an
+/// expiry depend on it.
+pub(super) async fn expire_tick(c: &Ctx) -> Proof {
     c.advance(c.tick() * 3 / 2).await
 }
 
-/// Record `r` holds the very same items as before, versions and times included.
-pub(super) async fn untouched(c: &Ctx, before: &Reply<GetResponse>) -> Proof {
+/// Record `r` holds exactly the same items as before, versions and times included.
+pub(super) async fn unchanged(c: &Ctx, before: &Reply<GetResponse>) -> Proof {
     let after = c.get().ok().await?;
     after.same("items", &before.items, &after.items)
 }

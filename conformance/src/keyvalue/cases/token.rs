@@ -1,6 +1,6 @@
 //! Priority tokens on live items: the highest wins, and a retry changes nothing.
 
-use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, TOKENS, untouched};
+use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, TOKENS, unchanged};
 use crate::core::StatusCode::InvalidArgument;
 use crate::core::{Proof, case};
 use crate::keyvalue::{Case, Ctx, items};
@@ -120,7 +120,7 @@ pub(super) const CASES: &[Case] = &[
                 c.delete().keys(["k"]).token(token).ok().await?.counts(0)?;
                 c.delete().all().token(token).ok().await?.counts(0)?;
             }
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -149,7 +149,7 @@ pub(super) const CASES: &[Case] = &[
             let before = c.get().ok().await?;
             c.put_one("mortal", "late").token(4).ok().await?.applied(&[false])?;
             c.put_one("immortal", "late").token(4).ttl(HOUR).ok().await?.applied(&[false])?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!("token::zero_always_applies", "A Put with token 0 always applies.", ["TOK-2"], [TOKENS], |c| {
@@ -196,7 +196,7 @@ pub(super) const CASES: &[Case] = &[
                     results.iter().map(|result| result.version).collect()
                 };
                 retry.same("versions", &versions(&first.results), &versions(&retry.results))?;
-                untouched(c, &before).await?;
+                unchanged(c, &before).await?;
             }
             Ok(())
         }
@@ -237,7 +237,7 @@ pub(super) const CASES: &[Case] = &[
             let before = c.get().ok().await?;
             c.advance(HOUR * 24 * 365 * 3).await?;
             c.put_one("k", "1").token(7).ok().await?.applied(&[false])?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -267,7 +267,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// `k`, written with token 5 and then superseded by one with `token`.
+/// A Put of `k` with `token` must be superseded by an earlier one with token 5.
 async fn superseded_by(c: &Ctx, token: i64) -> Proof {
     c.put_one("k", "old").ok().await?;
     let version = c.put_one("k", "kept").token(5).ok().await?.version()?;
@@ -276,5 +276,5 @@ async fn superseded_by(c: &Ctx, token: i64) -> Proof {
     let put = c.put_one("k", "late").token(token).ok().await?;
     put.applied(&[false])?;
     put.same("version", &version, &put.version()?)?;
-    untouched(c, &before).await
+    unchanged(c, &before).await
 }

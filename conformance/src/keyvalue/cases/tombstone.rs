@@ -1,6 +1,6 @@
-//! Tombstones: a key's highest token outlives the item for the retention, and shows nowhere else.
+//! Tombstones: a key's highest token outlives the item for the retention, and is not visible elsewhere.
 
-use super::support::{CONDITIONAL, EXPIRY, NAMESPACE_SCAN, TOKENS, finds_nothing, lapse};
+use super::support::{CONDITIONAL, EXPIRY, NAMESPACE_SCAN, TOKENS, expire_tick, finds_nothing};
 use crate::core::StatusCode::FailedPrecondition;
 use crate::core::{Proof, case};
 use crate::keyvalue::{Case, Ctx, items};
@@ -125,7 +125,7 @@ pub(super) const CASES: &[Case] = &[
         [TOKENS, EXPIRY],
         |c| {
             c.put_one("k", "v").token(5).ttl(c.tick()).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             put_applies(c, "k", 5, false).await?;
             c.get().ok().await?.is_empty()?;
             put_applies(c, "k", 6, true).await
@@ -138,7 +138,7 @@ pub(super) const CASES: &[Case] = &[
         [TOKENS, EXPIRY],
         |c| {
             c.put(items([("named", "v"), ("ranged", "v")])).token(5).ttl(c.tick()).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.delete().keys(["named"]).token(9).ok().await?.counts(0)?;
             c.delete().all().token(9).ok().await?.counts(0)?;
             put_applies(c, "named", 9, false).await?;
@@ -269,7 +269,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// A Put of `key` with `token` must be superseded by an absent item, or apply.
+/// A Put of `key` with `token` must apply if `applies`, or else be superseded by an absent item.
 pub(super) async fn put_applies(c: &Ctx, key: &str, token: i64, applies: bool) -> Proof {
     let put = c.put_one(key, "put").token(token).ok().await?;
     put.applied(&[applies])?;

@@ -1,11 +1,11 @@
-//! The ttl of a Put: which spans are taken, and what they make of expires_at.
+//! The ttl of a Put: the accepted durations, and the resulting expires_at.
 
 use std::time::Duration;
 
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::Ttl;
 
-use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, lapse, untouched};
+use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, expire_tick, unchanged};
 use crate::core::StatusCode::InvalidArgument;
 use crate::core::{Proof, case};
 use crate::keyvalue::{Case, Ctx, item, items};
@@ -50,7 +50,7 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("later", "2").ttl(HOUR).ok().await?;
             c.put_one("sooner", "1").ttl(HOUR).ok().await?;
             c.put_one("sooner", "2").ttl(c.tick()).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             let read = c.get().ok().await?;
             read.holds(&[("later", "2")])?;
             let item = read.item("later")?;
@@ -66,7 +66,7 @@ pub(super) const CASES: &[Case] = &[
             let mut typed = item("k", "mortal");
             (typed.content_type, typed.compression) = ("text/plain".to_owned(), 3);
             c.put([typed]).ttl(c.tick()).ok().await?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.put_one("k", "anew").ok().await?;
             let read = c.get().ok().await?;
             let item = read.item("k")?;
@@ -152,14 +152,14 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Each of these ttls is refused and leaves the record as it was.
+/// Each of these ttls must be refused and leave the record as it was.
 async fn refuses(c: &Ctx, ttls: &[(i64, i32)]) -> Proof {
     c.put_one("k", "kept").ok().await?;
     let before = c.get().ok().await?;
     for &(seconds, nanos) in ttls {
         let put = c.put(items([("j", "new"), ("k", "new")]));
         put.with(|put| put.ttl = Some(Ttl { seconds, nanos })).fails(InvalidArgument).await?;
-        untouched(c, &before).await?;
+        unchanged(c, &before).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Versions: each applied write raises them, and none is used twice.
+//! Versions: each applied write raises them, and none is reused.
 
-use super::support::{EXPIRY, MANUAL_CLOCK, RETENTION, SWEEP, TOKENS, lapse, untouched};
+use super::support::{EXPIRY, MANUAL_CLOCK, RETENTION, SWEEP, TOKENS, expire_tick, unchanged};
 use crate::core::{Stop, case};
 use crate::keyvalue::{Case, Ctx, items};
 
@@ -84,7 +84,7 @@ pub(super) const CASES: &[Case] = &[
             let put = c.put_one("k", "2").token(5).ok().await?;
             put.applied(&[false])?;
             put.same("version", &version, &put.version()?)?;
-            untouched(c, &before).await
+            unchanged(c, &before).await
         }
     ),
     case!(
@@ -119,7 +119,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let first = rises(c, 0).await?;
             let second = c.put_one("k", "mortal").ttl(c.tick()).ok().await?.version()?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             rises(c, first.max(second)).await.map(drop)
         }
     ),
@@ -131,7 +131,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let first = rises(c, 0).await?;
             let second = c.put_one("k", "mortal").ttl(c.tick()).ok().await?.version()?;
-            lapse(c).await?;
+            expire_tick(c).await?;
             c.sweep().await?;
             rises(c, first.max(second)).await.map(drop)
         }
@@ -150,7 +150,7 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-/// Writes `k` and answers its version, which must lie above `floor`.
+/// Writes `k` and returns its version, which must be above `floor`.
 async fn rises(c: &Ctx, floor: i64) -> Result<i64, Stop> {
     let put = c.put_one("k", "v").ok().await?;
     let version = put.version()?;

@@ -1,5 +1,5 @@
-//! gRPC itself: bytes that are no message, requests that are no call, fields nobody knows, deadlines, cancels, slow readers,
-//! health and reflection.
+//! The gRPC layer: malformed messages and requests, unknown fields, deadlines, cancellation, slow readers, health and
+//! reflection.
 
 mod bytes;
 mod calls;
@@ -16,7 +16,7 @@ use crate::core::StatusCode::DeadlineExceeded;
 use crate::core::{Failure, Proof, Reply, StatusCode, Stop, bytes as shown};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 
-/// The cases, by what they send.
+/// The cases, grouped by what they send.
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
     [bytes::CASES, http::CASES, calls::CASES, health::CASES].into_iter().flatten()
 }
@@ -33,13 +33,13 @@ const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const SERVICE: &str = "prism.keyvalue.v1.KeyValueService";
 
-/// How long an answer may take that the contract calls prompt. Much more than any server needs, so that a busy machine is
-/// not taken for a broken one.
+/// Time limit of a response that the contract calls prompt. Much more than any server needs, so that a busy machine does
+/// not fail.
 const PROMPT: Duration = Duration::from_secs(10);
 
 type Answer = Reply<Result<Vec<Bytes>, Failure>>;
 
-/// Calls `path` with these bytes and reads the answer to its end.
+/// Calls `path` with these bytes and reads the response to its end.
 async fn call(
     c: &Ctx,
     path: &'static str,
@@ -49,7 +49,7 @@ async fn call(
     let message = message.into();
     let method = path.rsplit_once('.').map_or(path, |(_, method)| method);
     let within = deadline.map(|deadline| format!(" within {deadline:?}")).unwrap_or_default();
-    let words = format!("call {method} with {}{within}", shown(&message));
+    let description = format!("call {method} with {}{within}", shown(&message));
     let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
     let reading = async {
         let mut messages = raw.call(path, message, deadline).await?;
@@ -63,10 +63,10 @@ async fn call(
         Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {PROMPT:?}")))
     });
     let outcome = answer.as_ref().map_or_else(|failure| Outcome::Failed(failure.clone()), |_| Outcome::Done);
-    Ok(Reply::at(c.record(Action::Raw(words), outcome), answer))
+    Ok(Reply::at(c.record(Action::Raw(description), outcome), answer))
 }
 
-fn said(answer: &Answer) -> String {
+fn answer_text(answer: &Answer) -> String {
     match &**answer {
         Ok(messages) => format!("OK with {} messages", messages.len()),
         Err(failure) => {
@@ -76,18 +76,18 @@ fn said(answer: &Answer) -> String {
     }
 }
 
-/// It must be refused with this status and this reason.
+/// The call must be refused with this status and this reason.
 fn refused(answer: &Answer, code: StatusCode, reason: &str) -> Proof {
-    let is_so = answer.as_ref().is_err_and(|failure| {
+    let matches = answer.as_ref().is_err_and(|failure| {
         failure.code == code
             && failure.reason.as_deref() == Some(reason)
             && failure.domain.as_deref() == Some("prism")
     });
-    answer.expect(is_so, format!("{code} {reason}"), said(answer))
+    answer.expect(matches, format!("{code} {reason}"), answer_text(answer))
 }
 
-/// A protobuf field of variable length.
-fn text(field: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+/// A length-delimited protobuf field.
+fn bytes_field(field: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let bytes = bytes.as_ref();
     [vec![field << 3 | 2], varint(bytes.len()), bytes.to_vec()].concat()
 }

@@ -1,24 +1,24 @@
-//! The answers of operations on a record in words, versions by their names.
+//! Text form of answers about a record, with versions by name.
 
 use super::model::{Answer, At, Call, State};
 use super::problem::Names as Numbers;
 use crate::core::bytes;
 use crate::core::linearizability::Shown;
-use crate::keyvalue::render::Names;
+use crate::keyvalue::render::Placeholders;
 use crate::keyvalue::{KeyValue, Outcome, Response};
 
-/// Names the versions of the record of a violation.
-pub(super) struct Words<'a> {
+/// Renders the answers of one violation.
+pub(super) struct Renderer<'a> {
     shown: &'a Shown<'a, KeyValue>,
-    names: Names<'a>,
+    names: Placeholders<'a>,
 }
 
-impl<'a> Words<'a> {
+impl<'a> Renderer<'a> {
     pub(super) fn of(shown: &'a Shown<'a, KeyValue>) -> Self {
-        Self { shown, names: Names::of(shown.transcript) }
+        Self { shown, names: Placeholders::of(shown.transcript) }
     }
 
-    /// What an operation answers in this state.
+    /// The answer that the specification allows in this state.
     pub(super) fn allowed(&self, numbers: &Numbers, call: &Call, state: &State) -> String {
         let at = |(key, version): &At| {
             format!("{} {}", bytes(&numbers.keys[*key]), self.version(&numbers.keys[*key], *version))
@@ -27,7 +27,7 @@ impl<'a> Words<'a> {
             Call::Read { items, .. } => list(items.iter().map(|seen| {
                 let (key, value) = (&numbers.keys[seen.key], &numbers.values[seen.value as usize]);
                 let version = match seen.version {
-                    0 => "of a version not seen yet".to_owned(),
+                    0 => "at a version not seen yet".to_owned(),
                     version => self.version(key, version),
                 };
                 format!("{}={} {version}{}", bytes(key), bytes(value), token(seen.token))
@@ -38,9 +38,9 @@ impl<'a> Words<'a> {
             }
             Call::Put { items, .. } => {
                 let above = |&(key, _): &(usize, u32)| {
-                    let least = state.next_version(key) - 1;
+                    let floor = state.next_version(key) - 1;
                     let key = &numbers.keys[key];
-                    match self.known_version(key, least) {
+                    match self.known_version(key, floor) {
                         Some(version) => format!("{} above {version}", bytes(key)),
                         None => bytes(key),
                     }
@@ -52,7 +52,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// What the culprit answered, with versions by name.
+    /// The culprit's actual answer, with versions by name.
     pub(super) fn actual(&self) -> String {
         let item = |item: &prism_contract::keyvalue::Item| {
             let version = self.version(&item.key, item.version);

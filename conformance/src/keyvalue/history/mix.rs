@@ -1,48 +1,48 @@
-//! Random clients: reads and writes of every kind on a few keys of one record.
+//! Random workload: reads and writes of every kind on a few keys of one record.
 
 use std::collections::BTreeMap;
 
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 
 use super::Client;
-use super::ask::{Record, keys, preconditions, range};
+use super::requests::{Record, keys, preconditions, range};
 use crate::core::linearizability::Dice;
 use crate::keyvalue::{Outcome, Request, Response};
 
 const KEYS: [&str; 3] = ["a", "b", "c"];
 
-/// What the clients do besides plain reads and writes.
+/// Optional features of the workload's writes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mix {
     pub(crate) conditions: bool,
     pub(crate) tokens: bool,
 }
 
-/// What one client does to one record.
+/// Workload of one client on one record.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) mix: Mix,
     pub(crate) record: Record,
     pub(crate) seed: u64,
     pub(crate) operations: usize,
-    /// Which part of the history it is: values and tokens of a later part differ from those of an earlier one.
+    /// Part of the history: values and tokens differ between parts.
     pub(crate) part: usize,
 }
 
 impl Plan {
-    /// Sends the operations one by one, until they are done or the client is told to end.
+    /// Sends the operations one by one, until all are done or the client is stopped.
     pub(crate) async fn run(self, mut client: Client) {
         let salt = client.number() + 16 * self.part;
         let mut dice = Dice::new(self.seed, salt as u64);
         let mut versions = BTreeMap::new();
         for number in 0..self.operations {
-            let request = self.choose(&mut dice, &versions, client.number(), number);
+            let request = self.random_request(&mut dice, &versions, client.number(), number);
             let Some(outcome) = client.send(request.clone()).await else { return };
-            learn(&mut versions, &request, &outcome);
+            record_versions(&mut versions, &request, &outcome);
         }
     }
 
-    fn choose(
+    fn random_request(
         &self,
         dice: &mut Dice,
         versions: &BTreeMap<&'static str, i64>,
@@ -52,15 +52,16 @@ impl Plan {
         let record = &self.record;
         let token = |dice: &mut Dice| {
             let now = 1 + (self.part * self.operations + number) * 2;
-            let far = i64::try_from(now + dice.below(5)).unwrap_or(1);
-            if self.mix.tokens && dice.chance(70) { far } else { 0 }
+            let value = i64::try_from(now + dice.below(5)).unwrap_or(1);
+            if self.mix.tokens && dice.chance(70) { value } else { 0 }
         };
         let conditions = |dice: &mut Dice| {
             if !self.mix.conditions || dice.chance(40) {
                 return Vec::new();
             }
-            let chosen = if dice.chance(30) { dice.some(&KEYS) } else { vec![KEYS[dice.below(KEYS.len())]] };
-            let known = chosen.iter().map(|key| (*key, versions.get(key).copied().unwrap_or(0)));
+            let selected =
+                if dice.chance(30) { dice.some(&KEYS) } else { vec![KEYS[dice.below(KEYS.len())]] };
+            let known = selected.iter().map(|key| (*key, versions.get(key).copied().unwrap_or(0)));
             preconditions(&known.collect::<Vec<_>>())
         };
         match dice.below(100) {
@@ -91,8 +92,8 @@ fn predicate(dice: &mut Dice) -> KeyPredicate {
     }
 }
 
-/// What the client knows of versions, so that its preconditions have a chance to hold.
-fn learn(versions: &mut BTreeMap<&'static str, i64>, request: &Request, outcome: &Outcome) {
+/// Records the versions that the client sees, so that its preconditions have a chance to hold.
+fn record_versions(versions: &mut BTreeMap<&'static str, i64>, request: &Request, outcome: &Outcome) {
     let known = |key: &[u8]| KEYS.into_iter().find(|known| known.as_bytes() == key);
     let mut set = |key: &[u8], version: i64| {
         if let Some(key) = known(key) {

@@ -1,18 +1,18 @@
-//! Concurrent operations on KeyValue records, held against a specification of one record (LIN-1).
+//! Linearizability of KeyValue records: concurrent operations checked against a single-record specification (LIN-1).
 //!
-//! Knows Put, Delete, Get of a first page and Scan of one record in one message, without ttl and `keys_only`, and takes
-//! the time of the store to stand still; other operations are passed over.
+//! Covered: Put, Delete, the first page of a Get and a single-message Scan of one record, without ttl and `keys_only`, on a
+//! store clock that stands still. Other operations are ignored.
 
-mod ask;
 mod explain;
 mod mix;
 mod model;
 mod problem;
+mod requests;
 
-pub(crate) use ask::{Record, keys, range};
 pub(crate) use mix::{Mix, Plan};
 use model::{Call, State};
 pub use problem::Names;
+pub(crate) use requests::{Record, keys, range};
 
 use super::{KeyValue, Request};
 use crate::core::linearizability::{self, Linearizable, Problem, Shown};
@@ -23,9 +23,9 @@ pub type Client = linearizability::Client<KeyValue>;
 pub type History = linearizability::History<KeyValue>;
 /// One operation on a KeyValue store.
 pub type Operation = linearizability::Operation<KeyValue>;
-/// Writes down what the clients of a KeyValue store do.
+/// Recorder of the operations of a KeyValue store's clients.
 pub type Recorder = linearizability::Recorder<KeyValue>;
-/// What a history shows.
+/// Result of a history check.
 pub type Verdict = linearizability::Verdict<KeyValue>;
 
 impl Linearizable for KeyValue {
@@ -51,14 +51,14 @@ impl Linearizable for KeyValue {
     }
 
     fn allowed(names: &Names, call: &Call, state: &State, shown: &Shown<'_, Self>) -> String {
-        explain::Words::of(shown).allowed(names, call, state)
+        explain::Renderer::of(shown).allowed(names, call, state)
     }
 
     fn actual(shown: &Shown<'_, Self>) -> String {
-        explain::Words::of(shown).actual()
+        explain::Renderer::of(shown).actual()
     }
 
-    /// An item without its times, and no end of a stream.
+    /// A transcript line without item timestamps; `None` for the end of a stream.
     fn brief(line: &str) -> Option<&str> {
         let item = line.split_once(" created ").map_or(line, |(item, _)| item);
         (line != "end").then_some(item)

@@ -1,17 +1,17 @@
-//! What one record may answer, operation by operation: the specification that histories are held against.
+//! Sequential specification of one record, against which histories are checked.
 //!
-//! Keys and values are numbers here, and what a write without an answer made of a version is not known until an answer
-//! shows it. Shares no code with any backend.
+//! Keys and values are numbers. The version of an unanswered write is unknown until a later answer shows it. No code is
+//! shared with any backend.
 
 use crate::core::linearizability::Spec;
 
-/// A key, by its rank among the record's keys.
+/// Index of a key among the record's sorted keys.
 pub(super) type Key = usize;
 
 /// A key and a version; version 0: absent.
 pub(super) type At = (Key, i64);
 
-/// An operation together with its answer.
+/// An operation with its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     Put {
@@ -27,7 +27,7 @@ pub enum Call {
         conditions: Vec<At>,
         answer: Answer<u64>,
     },
-    /// `more`: the answer ends before the record does.
+    /// `more`: the answer has a continuation token.
     Read {
         keys: Vec<Key>,
         items: Vec<Observed>,
@@ -35,17 +35,17 @@ pub enum Call {
     },
 }
 
-/// What a write answered.
+/// Answer of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer<T> {
     Done(T),
-    /// The preconditions that did not hold, with the current versions.
+    /// The failed preconditions, with the current versions.
     Refused(Vec<At>),
-    /// It took effect; what it answered is not known.
+    /// The write took effect, with an unknown answer.
     Unknown,
 }
 
-/// An item as a read saw it.
+/// An item as returned by a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observed {
     pub key: Key,
@@ -77,7 +77,7 @@ impl Spec for Record {
     }
 }
 
-/// A record at one moment.
+/// State of a record at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State(Vec<Cell>);
 
@@ -86,53 +86,52 @@ struct Cell {
     live: Option<Live>,
     /// Highest token seen (TOK-1, TOK-4).
     token: i64,
-    /// No version of this key so far was above this one, as far as is known; an unknown one is not below it.
-    least: i64,
+    /// Lower bound of the key's highest version: the highest known one, raised by one per write of unknown version.
+    version_floor: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Live {
     value: u32,
-    /// 0: not known yet.
+    /// 0: unknown so far.
     version: i64,
 }
 
 impl State {
-    /// A record without items, with room for so many keys.
+    /// An empty record with this number of keys.
     pub(super) fn empty(keys: usize) -> Self {
         Self(vec![Cell::default(); keys])
     }
 
-    /// The record after `call`; `None`: at this moment the call cannot have answered what it did.
+    /// State after `call`; `None`: its answer is impossible in this state.
     fn after(&self, call: &Call) -> Option<Self> {
         let mut next = self.clone();
-        let explained = match call {
-            Call::Read { keys, items, more } => next.shows(keys, items, *more),
+        let possible = match call {
+            Call::Read { keys, items, more } => next.accepts_read(keys, items, *more),
             Call::Put { conditions, answer: Answer::Refused(failed), .. }
             | Call::Delete { conditions, answer: Answer::Refused(failed), .. } => {
-                next.refuses(conditions, failed)
+                next.accepts_refusal(conditions, failed)
             }
             Call::Put { items, token, conditions, answer: Answer::Done(results) } => {
-                next.allows(conditions) && next.puts(items, *token, results)
+                next.preconditions_hold(conditions) && next.apply_put(items, *token, results)
             }
             Call::Put { items, token, conditions, answer: Answer::Unknown } => {
-                next.allows(conditions) && next.puts_unseen(items, *token)
+                next.preconditions_hold(conditions) && next.apply_unknown_put(items, *token)
             }
             Call::Delete { keys, named, token, conditions, answer: Answer::Done(count) } => {
-                next.allows(conditions) && next.deletes(keys, *named, *token) == *count
+                next.preconditions_hold(conditions) && next.apply_delete(keys, *named, *token) == *count
             }
             Call::Delete { keys, named, token, conditions, answer: Answer::Unknown } => {
-                next.allows(conditions) && {
-                    next.deletes(keys, *named, *token);
+                next.preconditions_hold(conditions) && {
+                    next.apply_delete(keys, *named, *token);
                     true
                 }
             }
         };
-        explained.then_some(next)
+        possible.then_some(next)
     }
 
-    /// What `call` would answer at this moment. A Put's new versions are the store's to choose: its answer is
-    /// [`Answer::Unknown`].
+    /// The answer of `call` in this state; [`Answer::Unknown`] for a Put, as its new versions are the store's choice.
     fn answer(&self, call: &Call) -> Call {
         let mut call = call.clone();
         match &mut call {
@@ -150,7 +149,7 @@ impl State {
             Call::Delete { conditions, answer, keys, named, token } => {
                 let failed = self.failures(conditions);
                 *answer = if failed.is_empty() {
-                    Answer::Done(self.clone().deletes(keys, *named, *token))
+                    Answer::Done(self.clone().apply_delete(keys, *named, *token))
                 } else {
                     Answer::Refused(failed)
                 };
@@ -159,20 +158,21 @@ impl State {
         call
     }
 
-    /// The lowest version that a write of `key` may get.
+    /// Lowest version that the next write of `key` may get.
     pub(super) fn next_version(&self, key: Key) -> i64 {
-        self.0[key].least.saturating_add(1)
+        self.0[key].version_floor.saturating_add(1)
     }
 
     fn failures(&self, conditions: &[At]) -> Vec<At> {
         let current = |key: Key| self.0[key].live.map_or(0, |live| live.version);
-        let said = conditions.iter().map(|&(key, version)| (key, version, current(key)));
-        said.filter(|(_, version, current)| version != current)
+        let compared = conditions.iter().map(|&(key, version)| (key, version, current(key)));
+        compared
+            .filter(|(_, version, current)| version != current)
             .map(|(key, _, current)| (key, current))
             .collect()
     }
 
-    fn shows(&mut self, keys: &[Key], items: &[Observed], more: bool) -> bool {
+    fn accepts_read(&mut self, keys: &[Key], items: &[Observed], more: bool) -> bool {
         let mut items = items.iter();
         for &key in keys {
             if more && items.len() == 0 {
@@ -190,25 +190,25 @@ impl State {
         items.len() == 0
     }
 
-    fn allows(&mut self, conditions: &[At]) -> bool {
+    fn preconditions_hold(&mut self, conditions: &[At]) -> bool {
         conditions.iter().all(|&(key, version)| self.0[key].is_at(version))
     }
 
-    /// All conditions that do not hold are named with their versions, and no other (COND-1).
-    fn refuses(&mut self, conditions: &[At], failed: &[At]) -> bool {
-        let mut named = 0;
+    /// Whether `failed` lists exactly the failing conditions, with their current versions (COND-1).
+    fn accepts_refusal(&mut self, conditions: &[At], failed: &[At]) -> bool {
+        let mut listed = 0;
         let all =
             conditions.iter().all(|&(key, version)| match failed.iter().find(|(failed, _)| *failed == key) {
                 Some(&(_, current)) => {
-                    named += 1;
+                    listed += 1;
                     current != version && self.0[key].is_at(current)
                 }
                 None => self.0[key].is_at(version),
             });
-        all && named == failed.len() && named > 0
+        all && listed == failed.len() && listed > 0
     }
 
-    fn puts(&mut self, items: &[(Key, u32)], token: i64, results: &[(bool, i64)]) -> bool {
+    fn apply_put(&mut self, items: &[(Key, u32)], token: i64, results: &[(bool, i64)]) -> bool {
         results.len() == items.len()
             && items.iter().zip(results).all(|(&(key, value), &(applied, version))| {
                 let cell = &mut self.0[key];
@@ -216,25 +216,25 @@ impl State {
                     return !applied && cell.is_at(version);
                 }
                 // Versions of a key only ever rise (VER-1, VER-2).
-                let risen = applied && version > cell.least;
+                let risen = applied && version > cell.version_floor;
                 cell.set(value, version, token);
-                cell.least = version;
+                cell.version_floor = version;
                 risen
             })
     }
 
-    fn puts_unseen(&mut self, items: &[(Key, u32)], token: i64) -> bool {
+    fn apply_unknown_put(&mut self, items: &[(Key, u32)], token: i64) -> bool {
         for &(key, value) in items {
             let cell = &mut self.0[key];
             if !cell.supersedes(token) {
                 cell.set(value, 0, token);
-                cell.least += 1;
+                cell.version_floor += 1;
             }
         }
         true
     }
 
-    fn deletes(&mut self, keys: &[Key], named: bool, token: i64) -> u64 {
+    fn apply_delete(&mut self, keys: &[Key], named: bool, token: i64) -> u64 {
         let mut count = 0;
         for &key in keys {
             let cell = &mut self.0[key];
@@ -259,13 +259,13 @@ impl Cell {
         self.token = self.token.max(token);
     }
 
-    /// Whether the live item has this version (0: nothing is live); learns a version that was not known.
+    /// Whether the live item has this version (0: no live item); fills in an unknown version.
     fn is_at(&mut self, version: i64) -> bool {
         match &mut self.live {
             None => version == 0,
-            Some(live) if live.version == 0 && version >= self.least && version > 0 => {
+            Some(live) if live.version == 0 && version >= self.version_floor && version > 0 => {
                 live.version = version;
-                self.least = version;
+                self.version_floor = version;
                 true
             }
             Some(live) => version != 0 && live.version == version,

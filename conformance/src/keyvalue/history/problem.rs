@@ -1,4 +1,4 @@
-//! A record's history as the search sees it: keys and values by number, and only what bears on the order.
+//! A record's history as search input: keys and values by number, reduced to what constrains the order.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,15 +12,15 @@ use crate::core::StatusCode;
 use crate::core::linearizability::{Problem, Step};
 use crate::keyvalue::{Outcome, Request, Response};
 
-/// What the numbers in a record's problem stand for.
+/// Keys and values behind the numbers of a record's problem.
 pub struct Names {
-    /// Every key that was named or answered, in order.
+    /// Every key in a request or an answer, sorted.
     pub(super) keys: Vec<Bytes>,
-    /// Every value that was written or answered.
+    /// Every value written or read.
     pub(super) values: Vec<Bytes>,
 }
 
-/// A record's history as the search sees it.
+/// Search input for a record's history.
 pub(super) fn problem(history: &History) -> (Names, Problem<Record>) {
     let keys: BTreeSet<Bytes> = history.operations.iter().flat_map(keys_of).collect();
     let mut numbers = Numbers { keys: keys.into_iter().collect(), values: HashMap::new() };
@@ -47,12 +47,12 @@ fn keys_of(operation: &Operation) -> Vec<Bytes> {
             .map(|item| item.key.clone())
             .chain(put.preconditions.iter().map(|condition| condition.key.clone()))
             .collect(),
-        Request::Delete(delete) => named(delete.predicate.as_ref())
+        Request::Delete(delete) => named_keys(delete.predicate.as_ref())
             .into_iter()
             .chain(delete.preconditions.iter().map(|condition| condition.key.clone()))
             .collect(),
-        Request::Get(get) => named(get.predicate.as_ref()),
-        Request::Scan(scan, _) => named(scan.predicate.as_ref()),
+        Request::Get(get) => named_keys(get.predicate.as_ref()),
+        Request::Scan(scan, _) => named_keys(scan.predicate.as_ref()),
         Request::Describe(_) => Vec::new(),
     };
     keys.extend(operation.outcome.iter().flat_map(items_of).map(|item| item.key.clone().into_bytes()));
@@ -62,7 +62,7 @@ fn keys_of(operation: &Operation) -> Vec<Bytes> {
     keys
 }
 
-fn named(predicate: Option<&KeyPredicate>) -> Vec<Bytes> {
+fn named_keys(predicate: Option<&KeyPredicate>) -> Vec<Bytes> {
     match predicate {
         Some(KeyPredicate::MatchKeys(keys)) => keys.clone(),
         Some(
@@ -93,7 +93,7 @@ struct Numbers {
 }
 
 impl Numbers {
-    /// What was done and answered, and whether it must have happened; `None`: it bears on nothing.
+    /// The call with its answer, and whether it certainly took effect; `None`: it does not constrain the order.
     fn call(&mut self, operation: &Operation) -> Option<(Call, bool)> {
         match &operation.request {
             Request::Put(put) => {
@@ -113,7 +113,7 @@ impl Numbers {
                     Outcome::Answered(Response::Delete(answer)) => Some(answer.deleted_count),
                     _ => None,
                 })?;
-                let keys = self.chosen(delete.predicate.as_ref());
+                let keys = self.selected(delete.predicate.as_ref());
                 let named = matches!(delete.predicate, Some(KeyPredicate::MatchKeys(_)));
                 let (token, conditions) =
                     (delete.item_priority_token, self.conditions(&delete.preconditions));
@@ -137,7 +137,7 @@ impl Numbers {
         }
     }
 
-    /// What a write answered; `None`: it certainly did nothing, and says nothing about the record.
+    /// Answer of a write; `None`: it certainly had no effect, and shows nothing about the record.
     fn answer<T>(
         &self,
         outcome: Option<&Outcome>,
@@ -155,8 +155,14 @@ impl Numbers {
         }
     }
 
-    fn read(&mut self, chosen: Option<&KeyPredicate>, reverse: bool, outcome: &Outcome, more: bool) -> Call {
-        let mut keys = self.chosen(chosen);
+    fn read(
+        &mut self,
+        predicate: Option<&KeyPredicate>,
+        reverse: bool,
+        outcome: &Outcome,
+        more: bool,
+    ) -> Call {
+        let mut keys = self.selected(predicate);
         if reverse {
             keys.reverse();
         }
@@ -169,11 +175,11 @@ impl Numbers {
         Call::Read { items: items.collect(), keys, more }
     }
 
-    fn conditions(&self, said: &[PreconditionInput]) -> Vec<At> {
-        said.iter().map(|condition| (self.key(&condition.key), condition.version)).collect()
+    fn conditions(&self, inputs: &[PreconditionInput]) -> Vec<At> {
+        inputs.iter().map(|condition| (self.key(&condition.key), condition.version)).collect()
     }
 
-    fn chosen(&self, predicate: Option<&KeyPredicate>) -> Vec<Key> {
+    fn selected(&self, predicate: Option<&KeyPredicate>) -> Vec<Key> {
         let keys = self.keys.iter().enumerate();
         keys.filter(|(_, key)| selects(predicate, key)).map(|(at, _)| at).collect()
     }

@@ -1,4 +1,4 @@
-//! The store's clock as the model sees it: not what time it is, only that times agree with each other (PUT-5).
+//! Model of the store's clock: times must be consistent with each other, absolute values are unchecked (PUT-5).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use crate::keyvalue::Action;
 
 #[derive(Debug, Clone)]
 pub(super) struct Clock {
-    /// Whether only a request moves it. Otherwise each step has a moment of its own, not known beforehand.
-    stands_still: bool,
-    /// The model's own time, in microseconds.
+    /// Whether only `Advance` moves it. Otherwise each step has a separate moment, not known beforehand.
+    manual: bool,
+    /// The model's time in microseconds.
     now: i64,
-    /// The store's time for moments of the model's own; for a clock that stands still, one tells them all.
+    /// Store time by model time; for a manual clock one entry determines all others.
     seen: BTreeMap<i64, i64>,
 }
 
@@ -22,8 +22,8 @@ pub(super) fn micros(span: Duration) -> i64 {
 }
 
 impl Clock {
-    pub(super) fn new(stands_still: bool) -> Self {
-        Self { stands_still, now: 0, seen: BTreeMap::new() }
+    pub(super) fn new(manual: bool) -> Self {
+        Self { manual, now: 0, seen: BTreeMap::new() }
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -34,15 +34,15 @@ impl Clock {
         if let Action::Advance(by) = action {
             self.now += micros(*by);
         }
-        if !self.stands_still {
+        if !self.manual {
             self.now += 1;
         }
     }
 
-    /// Whether `answered` can be the store's time at `moment`. The first answer about a moment is believed.
+    /// Whether `answered` can be the store's time at `moment`. The first answer about a moment is taken as true.
     pub(super) fn agrees(&mut self, moment: i64, answered: Timestamp) -> bool {
         let answered = answered.as_micros();
-        let known = if self.stands_still {
+        let known = if self.manual {
             self.seen.first_key_value().map(|(seen, store)| store + (moment - seen))
         } else {
             self.seen.get(&moment).copied()

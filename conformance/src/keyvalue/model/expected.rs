@@ -1,23 +1,23 @@
-//! What the contract allows for an answer.
+//! Answers that the contract allows.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::{Capabilities, Capability};
 
-use super::{Known, Life, Place};
+use super::{KeyState, RecordPath, StoredItem};
 use crate::core::{Abilities, Ability, StatusCode};
 
-/// Something that came to pass in a run; random cases count these, so that a run in which nothing happened proves nothing.
+/// An event of a run. Random cases count events, so that a run in which too little happens is inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     /// An item was written.
     Applied,
     /// An item was written over a live one.
     Overwritten,
-    /// An item was left as it is by its token.
+    /// An item was left unchanged because of its token.
     Superseded,
-    /// A token met a higher or equal one of an item that is no more.
+    /// A token met a higher or equal token of a dead item.
     Tombstone,
-    /// A write met a token that its retention has made forgotten.
+    /// A write met a token whose retention has ended.
     Forgotten,
     /// Preconditions held.
     Held,
@@ -25,13 +25,13 @@ pub enum Event {
     Failed,
     /// An item was deleted.
     Deleted,
-    /// A request met an item that had expired.
+    /// A request met an expired item.
     Expired,
     /// Items were read.
     Read,
-    /// A page or a stream went on from a token.
+    /// A page or a stream continued from a token.
     Continued,
-    /// A page or a stream ended before the answer did.
+    /// A page or a stream ended before the last entry.
     Cut,
     /// A request was refused.
     Refused,
@@ -42,9 +42,9 @@ pub enum Event {
 }
 
 impl Event {
-    /// Whether it can come to pass where the store claims and the harness can do no more than this.
-    pub(crate) fn can_happen(self, claims: Capabilities, abilities: Abilities) -> bool {
-        let claimed = |capability| claims.contains(capability);
+    /// Whether it can occur with these capabilities of the store and abilities of the harness.
+    pub(crate) fn can_happen(self, capabilities: Capabilities, abilities: Abilities) -> bool {
+        let claimed = |capability| capabilities.contains(capability);
         let time_passes = abilities.contains(Ability::ManualClock);
         match self {
             Self::Superseded | Self::Tombstone => claimed(Capability::PriorityTokens),
@@ -64,7 +64,7 @@ impl Event {
     }
 }
 
-/// What must be answered, and what follows.
+/// The allowed answer, the state changes and the events.
 #[derive(Debug, Clone)]
 pub(super) struct Expectation {
     pub(super) answer: Expected,
@@ -82,77 +82,77 @@ impl Expectation {
         self
     }
 
-    pub(super) fn refused(code: StatusCode, why: Vec<Why>) -> Self {
-        Self::of(Expected::Refused(code, why)).with(Event::Refused)
+    pub(super) fn refused(code: StatusCode, reasons: Vec<Reason>) -> Self {
+        Self::of(Expected::Refused(code, reasons)).with(Event::Refused)
     }
 }
 
-/// What is known of a key from now on.
+/// New state of a key.
 #[derive(Debug, Clone)]
 pub(super) struct Change {
-    pub(super) place: Place,
+    pub(super) path: RecordPath,
     pub(super) key: Bytes,
-    pub(super) known: Known,
-    /// The result of a Put that tells the item's new version.
+    pub(super) known: KeyState,
+    /// Index of the Put result with the item's new version.
     pub(super) result: Option<usize>,
 }
 
-/// A rule of the contract, and what it says here.
+/// A rule of the contract, and its text for this request.
 #[derive(Debug, Clone)]
-pub(super) struct Why {
+pub(super) struct Reason {
     pub(super) rule: &'static str,
-    pub(super) says: String,
+    pub(super) text: String,
 }
 
 /// The only answers that the contract allows.
 #[derive(Debug, Clone)]
 pub(super) enum Expected {
-    /// This status.
-    Refused(StatusCode, Vec<Why>),
+    /// A failure with this status.
+    Refused(StatusCode, Vec<Reason>),
     /// FAILED_PRECONDITION with these keys and their current versions (COND-1).
     PreconditionsFail(Vec<(Bytes, i64)>),
     /// One result per item, in request order.
-    Results(Vec<Written>),
-    /// So many live items removed (DEL-2).
+    Results(Vec<ExpectedResult>),
+    /// Number of live items removed (DEL-2).
     Deleted(u64),
-    /// A page of this.
-    Page(Rest),
-    /// Messages of this.
-    Messages(Rest, Ending),
-    /// These claims.
+    /// A page of these entries.
+    Page(Remaining),
+    /// Stream messages of these entries.
+    Messages(Remaining, ScanLimits),
+    /// These capabilities.
     Described(Capabilities),
-    /// It is done.
+    /// Success without an answer.
     Done,
 }
 
-/// What became of one item of a Put.
+/// Expected result of one item of a Put.
 #[derive(Debug, Clone)]
-pub(super) struct Written {
+pub(super) struct ExpectedResult {
     pub(super) key: Bytes,
     pub(super) applied: bool,
-    /// Applied: the version must be above this. Otherwise: it must be this.
+    /// Applied: the version must be above this. Otherwise: it must be equal.
     pub(super) version: i64,
-    /// The rules that decide.
+    /// The rules that determine the result.
     pub(super) rules: &'static [&'static str],
 }
 
-/// All that is left to answer, in order, and how much of it fits.
+/// Remaining entries in order, and the page limits.
 #[derive(Debug, Clone)]
-pub(super) struct Rest {
+pub(super) struct Remaining {
     pub(super) entries: Vec<Entry>,
     pub(super) keys_only: bool,
-    pub(super) most_items: usize,
-    pub(super) most_bytes: usize,
-    /// What is known of all keys of the places that are read, to name the rule that a wrong answer breaks.
+    pub(super) max_items: usize,
+    pub(super) max_bytes: usize,
+    /// Keys of the records read that must not be answered, to name the rule that a wrong answer breaks.
     pub(super) excluded: Vec<(String, Bytes, ExclusionReason)>,
 }
 
-/// How a Scan ends.
+/// Limits on the length of a Scan.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ending {
-    /// Most entries in all messages.
+pub(super) struct ScanLimits {
+    /// Maximum number of entries in all messages.
     pub(super) limit: Option<usize>,
-    /// Most messages.
+    /// Maximum number of messages.
     pub(super) cut: Option<usize>,
 }
 
@@ -160,15 +160,15 @@ pub(super) struct Ending {
 pub(super) struct Entry {
     pub(super) id: String,
     pub(super) key: Bytes,
-    pub(super) item: Life,
+    pub(super) item: StoredItem,
     pub(super) highest: i64,
 }
 
-/// Why a key that the store may know must not be answered.
+/// Why a key must not be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExclusionReason {
-    /// The predicate does not choose it.
-    NotChosen,
+    /// The predicate does not select it.
+    NotSelected,
     /// It was answered on an earlier page.
     Passed,
     /// It has expired.

@@ -1,8 +1,8 @@
-//! The contract as a model: pure, synchronous, and written from the contract's words alone.
+//! Executable model of the contract: pure, synchronous, and written from the contract's text alone.
 //!
-//! It shares no code with any backend: it takes requests as clients say them, keeps what the contract says must be known,
-//! and says what the contract allows for an answer. Versions are the store's own choice, so the model only asks that they
-//! rise; times are the store's clock, so the model only asks that they agree with each other.
+//! No code is shared with any backend. The model takes requests as clients send them, keeps the state that the contract
+//! requires, and derives the answers that it allows. Versions are the store's choice: the model only requires that they
+//! rise. Times are the store's clock: the model only requires that they are consistent.
 
 mod clock;
 mod expected;
@@ -25,37 +25,37 @@ use pages::Tokens;
 pub use expected::Event;
 pub use judge::Mismatch;
 
-/// How long a tombstone is kept, in microseconds (TOK-4).
+/// Tombstone retention in microseconds (TOK-4).
 const RETENTION: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// A record's namespace and id.
-type Place = (String, String);
+type RecordPath = (String, String);
 
-/// What the contract says a store must know, at one moment.
+/// The state that the contract requires of a store, at one moment.
 #[derive(Debug, Clone)]
 pub struct Model {
-    claims: Capabilities,
+    capabilities: Capabilities,
     clock: Clock,
-    records: BTreeMap<Place, BTreeMap<Bytes, Known>>,
+    records: BTreeMap<RecordPath, BTreeMap<Bytes, KeyState>>,
     tokens: Tokens,
 }
 
-/// What there is to know of one key. It is never thrown away: that a version is not used twice outlives everything.
+/// State of one key. It is never dropped, because a version must not be reused even after deletion and sweep.
 #[derive(Debug, Clone, Default)]
-struct Known {
+struct KeyState {
     /// The item last written and not deleted since; it may have expired.
-    item: Option<Life>,
+    item: Option<StoredItem>,
     /// The highest token seen (TOK-1).
     highest: i64,
-    /// When it was deleted; `None`: never, or it was written since.
+    /// Time of deletion; `None`: never deleted, or written since.
     deleted: Option<i64>,
-    /// The highest version the store ever gave it (VER-2).
+    /// The highest version that the store ever assigned (VER-2).
     newest: i64,
 }
 
-/// An item from its Put on. Times are microseconds of the model's own clock.
+/// A stored item. Times are microseconds of the model's clock.
 #[derive(Debug, Clone)]
-struct Life {
+struct StoredItem {
     value: Bytes,
     content_type: String,
     compression: i32,
@@ -65,15 +65,15 @@ struct Life {
     ttl: Option<i64>,
 }
 
-impl Life {
-    /// An item is live strictly before its end, and absent from then on (TTL-1).
+impl StoredItem {
+    /// Live strictly before its expiry, and absent from then on (TTL-1).
     fn is_live(&self, now: i64) -> bool {
         self.ttl.is_none_or(|ttl| now < self.updated + ttl)
     }
 }
 
-impl Known {
-    fn live(&self, now: i64) -> Option<&Life> {
+impl KeyState {
+    fn live(&self, now: i64) -> Option<&StoredItem> {
         self.item.as_ref().filter(|item| item.is_live(now))
     }
 
@@ -87,42 +87,46 @@ impl Known {
         self.live(now).map_or(0, |item| item.version)
     }
 
-    /// When it died; `None`: it lives, or never did.
-    fn died(&self, now: i64) -> Option<i64> {
+    /// Time of deletion or expiry; `None`: the key is live, or was never written.
+    fn dead_since(&self, now: i64) -> Option<i64> {
         let expired = self.item.as_ref().and_then(|item| Some(item.updated + item.ttl?));
         self.deleted.or(expired.filter(|end| *end <= now))
     }
 
-    /// The highest token that is still remembered: a tombstone is honoured strictly before its death plus the retention
-    /// (TOK-4).
+    /// The highest token that is still remembered: a tombstone counts strictly before its start plus the retention (TOK-4).
     fn remembered(&self, now: i64) -> i64 {
-        match self.died(now) {
-            Some(died) if now >= died + RETENTION => 0,
+        match self.dead_since(now) {
+            Some(dead_since) if now >= dead_since + RETENTION => 0,
             Some(_) | None => self.highest,
         }
     }
 
-    /// Whether it had a token that the retention has made forgotten.
+    /// Whether it had a token whose retention has ended.
     fn has_forgotten(&self, now: i64) -> bool {
         self.highest > 0 && self.remembered(now) == 0
     }
 }
 
 impl Model {
-    /// Of an empty store that claims `claims`. `stands_still`: its clock moves only where a request lets time pass.
-    pub fn new(claims: Capabilities, stands_still: bool) -> Self {
-        Self { claims, clock: Clock::new(stands_still), records: BTreeMap::new(), tokens: Tokens::default() }
+    /// Model of an empty store with these capabilities. `manual_clock`: only [`Action::Advance`] moves the store's clock.
+    pub fn new(capabilities: Capabilities, manual_clock: bool) -> Self {
+        Self {
+            capabilities,
+            clock: Clock::new(manual_clock),
+            records: BTreeMap::new(),
+            tokens: Tokens::default(),
+        }
     }
 
-    /// Holds one exchange against the contract and takes it in. What the contract leaves open is learned from the answer.
+    /// Checks one exchange against the contract and applies it. Values that the contract leaves open come from the answer.
     pub fn step(&mut self, action: &Action, outcome: &Outcome) -> Result<Vec<Event>, Mismatch> {
         let expectation = self.expect(action);
         judge::judge(&expectation.answer, outcome, &mut self.clock)?;
-        self.settle(action, outcome, expectation.changes);
+        self.apply(action, outcome, expectation.changes);
         Ok(expectation.events)
     }
 
-    /// What the contract allows for an answer, and what becomes of the store.
+    /// The answer that the contract allows, and the resulting changes.
     fn expect(&self, action: &Action) -> Expectation {
         let request = match action {
             Action::Call(request) => request,
@@ -139,26 +143,26 @@ impl Model {
             Request::Scan(scan, cut) => self.expect_scan(scan, *cut),
             Request::Describe(describe) => match refuse::describe(describe) {
                 Some(refusal) => refusal,
-                None => Expectation::of(Expected::Described(self.claims)),
+                None => Expectation::of(Expected::Described(self.capabilities)),
             },
         }
     }
 
-    fn settle(&mut self, action: &Action, outcome: &Outcome, changes: Vec<Change>) {
-        for Change { place, key, mut known, result } in changes {
+    fn apply(&mut self, action: &Action, outcome: &Outcome, changes: Vec<Change>) {
+        for Change { path, key, mut known, result } in changes {
             if let (Outcome::Answered(Response::Put(answer)), Some(at), Some(item)) =
                 (outcome, result, &mut known.item)
             {
                 item.version = answer.results[at].version;
                 known.newest = item.version;
             }
-            self.records.entry(place).or_default().insert(key, known);
+            self.records.entry(path).or_default().insert(key, known);
         }
         self.tokens.learn(action, outcome);
         self.clock.step(action);
     }
 
-    fn known(&self, place: &Place, key: &Bytes) -> Known {
-        self.records.get(place).and_then(|record| record.get(key)).cloned().unwrap_or_default()
+    fn key_state(&self, path: &RecordPath, key: &Bytes) -> KeyState {
+        self.records.get(path).and_then(|record| record.get(key)).cloned().unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Which token was given for which request, and where it stands (PAGE-4).
+//! Page tokens issued by the store: the request that each belongs to, and its position (PAGE-4).
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use prism_contract::keyvalue::request::{GetRequest, KeyPredicate, ScanRequest};
 
 use crate::keyvalue::{Action, Outcome, Request, Response};
 
-/// The last entry of a page: its record and key.
+/// The last entry of a page: its id and key.
 pub(super) type Position = (String, Bytes);
 
-/// What a token is bound to.
+/// The request properties that a token is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Scope {
     scan: bool,
@@ -20,8 +20,8 @@ pub(super) struct Scope {
     reverse: bool,
 }
 
-/// An absent predicate means match_all (DEL-4), and match_keys is a set of keys (PRED-4).
-fn plain(predicate: Option<&KeyPredicate>) -> KeyPredicate {
+/// Normal form: an absent predicate means match_all (DEL-4), and match_keys is a set of keys (PRED-4).
+fn normalized(predicate: Option<&KeyPredicate>) -> KeyPredicate {
     match predicate {
         None => KeyPredicate::MatchAll,
         Some(KeyPredicate::MatchKeys(keys)) => {
@@ -40,7 +40,7 @@ impl Scope {
             scan: false,
             namespace: get.namespace.clone(),
             id: get.id.clone(),
-            predicate: plain(get.predicate.as_ref()),
+            predicate: normalized(get.predicate.as_ref()),
             reverse: get.selection.reverse,
         }
     }
@@ -50,59 +50,55 @@ impl Scope {
             scan: true,
             namespace: scan.namespace.clone(),
             id: scan.id.clone(),
-            predicate: plain(scan.predicate.as_ref()),
+            predicate: normalized(scan.predicate.as_ref()),
             reverse: scan.selection.reverse,
         }
     }
 }
 
-/// The tokens that the store has given.
+/// The tokens that the store has issued.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens(HashMap<Bytes, Vec<(Scope, Position)>>);
 
-/// A token that was not given for the request it came with.
+/// A token that was not issued for the request it came with.
 #[derive(Debug)]
-pub(super) struct NotOfThisRequest;
+pub(super) struct ForeignToken;
 
 impl Tokens {
-    /// Where `token` stands; `None`: at the beginning.
-    pub(super) fn position(
-        &self,
-        scope: &Scope,
-        token: &Bytes,
-    ) -> Result<Option<&Position>, NotOfThisRequest> {
+    /// Position of `token`; `None`: the beginning.
+    pub(super) fn position(&self, scope: &Scope, token: &Bytes) -> Result<Option<&Position>, ForeignToken> {
         if token.is_empty() {
             return Ok(None);
         }
-        let given = self.0.get(token).into_iter().flatten().rev();
-        let mine = given.into_iter().find(|(of, _)| of == scope);
-        mine.map(|(_, position)| Some(position)).ok_or(NotOfThisRequest)
+        let issued = self.0.get(token).into_iter().flatten().rev();
+        let matching = issued.into_iter().find(|(of, _)| of == scope);
+        matching.map(|(_, position)| Some(position)).ok_or(ForeignToken)
     }
 
-    /// Takes in the tokens of an answer.
+    /// Records the tokens of an answer.
     pub(super) fn learn(&mut self, action: &Action, outcome: &Outcome) {
         let (Action::Call(request), Outcome::Answered(response)) = (action, outcome) else { return };
         match (request, response) {
-            (Request::Get(asked), Response::Get(answer)) => {
+            (Request::Get(get), Response::Get(answer)) => {
                 if let Some(last) = answer.items.last() {
-                    let position = (asked.id.clone(), last.key.clone().into_bytes());
-                    self.given(&answer.next_page_token, Scope::of_get(asked), position);
+                    let position = (get.id.clone(), last.key.clone().into_bytes());
+                    self.record(&answer.next_page_token, Scope::of_get(get), position);
                 }
             }
-            (Request::Scan(asked, _), Response::Scan(messages)) => {
+            (Request::Scan(scan, _), Response::Scan(messages)) => {
                 for message in messages {
                     if let Some(last) = message.entries.last() {
                         let position = (last.id.as_str().to_owned(), last.item.key.clone().into_bytes());
-                        self.given(&message.resume_token, Scope::of_scan(asked), position);
+                        self.record(&message.resume_token, Scope::of_scan(scan), position);
                     }
                 }
             }
-            // Nothing else is answered with a token.
+            // No other answer carries a token.
             _ => {}
         }
     }
 
-    fn given(&mut self, token: &Bytes, scope: Scope, position: Position) {
+    fn record(&mut self, token: &Bytes, scope: Scope, position: Position) {
         if !token.is_empty() {
             self.0.entry(token.clone()).or_default().push((scope, position));
         }

@@ -1,8 +1,8 @@
-//! Everything that a flawed store can forget, one thing at a time. The [catalogue](super::mutants) says what each is.
+//! The flaws of the flawed store. The [catalogue](super::mutants) describes each of them.
 
 use prism_contract::keyvalue::Capabilities;
 
-/// A flaw; the names are those of the mutants.
+/// A flaw; its name is the mutant's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bug {
     TruncatesAtNul,
@@ -189,8 +189,8 @@ pub(crate) enum Bug {
 }
 
 impl Bug {
-    /// Whether the flaw shows only in a store that claims nothing beyond the core.
-    pub(crate) const fn shows_in_a_core_store(self) -> bool {
+    /// Whether the flaw is visible only in a store without capabilities beyond the core.
+    pub(crate) const fn needs_core_store(self) -> bool {
         matches!(
             self,
             Self::UnclaimedStillAnswers | Self::UnclaimedIsIgnored | Self::ChecksCapabilityBeforeValidity
@@ -198,7 +198,7 @@ impl Bug {
     }
 }
 
-/// What a store is made with: one flaw or none, and how much it claims.
+/// Configuration of a store: at most one flaw, and its capabilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flaw {
     bug: Option<Bug>,
@@ -206,14 +206,14 @@ pub(crate) struct Flaw {
 }
 
 impl Flaw {
-    /// No flaw, and every claim.
+    /// No flaw, every capability.
     pub(crate) const NONE: Self = Self { bug: None, core_only: false };
-    /// No flaw, and no claim.
-    pub(crate) const NONE_OF_A_CORE_STORE: Self = Self { bug: None, core_only: true };
+    /// No flaw, no capability beyond the core.
+    pub(crate) const NONE_CORE_ONLY: Self = Self { bug: None, core_only: true };
 
     /// This flaw.
     pub(crate) const fn of(bug: Bug) -> Self {
-        Self { bug: Some(bug), core_only: bug.shows_in_a_core_store() }
+        Self { bug: Some(bug), core_only: bug.needs_core_store() }
     }
 
     /// Whether this is the flaw.
@@ -221,8 +221,8 @@ impl Flaw {
         self.bug == Some(bug)
     }
 
-    /// What the store says it offers.
-    pub(crate) const fn claims(self) -> Capabilities {
+    /// The capabilities that the store reports.
+    pub(crate) const fn capabilities(self) -> Capabilities {
         if self.core_only { Capabilities::NONE } else { Capabilities::ALL }
     }
 }

@@ -1,4 +1,4 @@
-//! The catalogue of mutants: what each forgets, and which rules that breaks.
+//! Catalogue of mutants: the flaw of each, and the rules that it breaks.
 
 mod guards;
 mod reads;
@@ -26,13 +26,13 @@ impl Seeded {
     }
 }
 
-/// A mutant in a table: its flaw, the rules it breaks, what it forgets.
+/// Table entry of a mutant: its flaw, the rules it breaks, and a description.
 macro_rules! mutant {
-    ($bug:ident, $breaks:expr, $says:literal) => {
+    ($bug:ident, $breaks:expr, $description:literal) => {
         Seeded {
             mutant: $crate::core::mutation::Mutant {
                 name: stringify!($bug),
-                says: $says,
+                says: $description,
                 breaks: &$breaks,
                 racy: false,
                 wire: false,
@@ -54,15 +54,15 @@ pub fn mutants() -> impl Iterator<Item = &'static Mutant> + Clone {
     seeded().map(|seeded| &seeded.mutant)
 }
 
-/// The mutant of this name.
+/// The mutant with this name.
 pub fn mutant_by_name(name: &str) -> Option<&'static Mutant> {
     mutants().find(|mutant| mutant.name == name)
 }
 
-/// Opens stores with this flaw, in this process.
+/// Harness for in-process stores with this flaw.
 ///
 /// # Panics
-/// If the mutant is not one of the catalogue.
+/// If the mutant is not in the catalogue.
 pub fn harness(mutant: &Mutant) -> MutantHarness {
     let seeded = seeded().find(|seeded| seeded.mutant.name == mutant.name);
     MutantHarness::new(mutant.name, Flaw::of(seeded.expect("a mutant of the catalogue").bug))

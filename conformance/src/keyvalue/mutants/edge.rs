@@ -1,7 +1,7 @@
-//! The flawed store as its clients see it: the contract's own edge, and around it the flaws of edges.
+//! Gateway of the flawed store: the contract's edge, and around it the flaws of edges.
 //!
-//! What an edge gets wrong is one of three things: it takes a request that it must refuse ([`lenient`]), it mistakes
-//! whose page token it was given ([`tokens`], [`stream`]), or it says the right thing in the wrong words ([`wording`]).
+//! There are three kinds of edge flaws: a request that must be refused is accepted ([`lenient`]), a page token is bound to
+//! the wrong request ([`tokens`], [`stream`]), or the status or answer is wrong ([`wording`]).
 
 mod lenient;
 mod stream;
@@ -24,30 +24,30 @@ use super::{Bug, Flaw};
 use crate::core::{Failure, ManualClock, StatusCode};
 use crate::keyvalue::Store;
 
-/// One gateway: a process of the flawed store behind an edge, by a manual clock.
+/// One gateway: a process of the flawed store behind an edge, on a manual clock.
 #[derive(Clone)]
 pub(super) struct FlawedStore {
     flaw: Flaw,
     edge: Edge<Flawed>,
     disk: Arc<Disk>,
     clock: Arc<ManualClock>,
-    /// Told apart by one flaw only: which start of which gateway this is.
+    /// Process number, which only one flaw uses.
     process: u8,
 }
 
 impl FlawedStore {
-    /// A gateway to `disk`.
+    /// Starts a gateway on `disk`.
     pub(super) fn start(flaw: Flaw, disk: Arc<Disk>, clock: Arc<ManualClock>, process: u8) -> Self {
         let backend = Arc::new(Flawed::start(flaw, Arc::clone(&disk)));
         Self { flaw, edge: Edge::new(backend, "flawed"), disk, clock, process }
     }
 
-    /// The moment it is, by the gateway's clock.
+    /// The current time of the gateway's clock.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// The edge, for what clients do not ask.
+    /// The edge, for operations that clients cannot call.
     pub(super) fn edge(&self) -> &Edge<Flawed> {
         &self.edge
     }
@@ -60,15 +60,15 @@ impl FlawedStore {
 #[async_trait]
 impl Store for FlawedStore {
     async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
-        if self.has(Bug::AcknowledgesDuringAnOutage) && self.disk.is_away() {
-            return Ok(PutResponse { results: lenient::invented_results(&request) });
+        if self.has(Bug::AcknowledgesDuringAnOutage) && self.disk.is_unavailable() {
+            return Ok(PutResponse { results: lenient::fabricated_results(&request) });
         }
         if self.has(Bug::RefusedPutIsWritten) {
-            self.write_what_is_valid(&request).await;
+            self.write_valid_items(&request).await;
         }
-        let said = self.flaw.lenient_put(request)?;
-        let quoted = self.flaw.quoted_values(&said);
-        let answer = self.edge.put(self.now(), said).await;
+        let request = self.flaw.lenient_put(request)?;
+        let quoted = self.flaw.quoted_values(&request);
+        let answer = self.edge.put(self.now(), request).await;
         answer.map_err(|error| {
             let failure = self.failure(error);
             Failure { message: failure.message.clone() + &quoted, ..failure }
@@ -76,8 +76,8 @@ impl Store for FlawedStore {
     }
 
     async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure> {
-        let said = self.flaw.lenient_get(self.exact_get(request.clone()))?;
-        let answer = self.edge.get(self.now(), said).await;
+        let exact = self.flaw.lenient_get(self.exact_get(request.clone()))?;
+        let answer = self.edge.get(self.now(), exact).await;
         let answer = answer.map_err(|error| self.failure(error))?;
         if self.has(Bug::AbsentRecordIsNotFound) && answer.items.is_empty() {
             return Err(Failure::new(StatusCode::NotFound, "there is no such record"));
@@ -86,8 +86,8 @@ impl Store for FlawedStore {
     }
 
     async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure> {
-        let said = self.flaw.lenient_delete(request)?;
-        let answer = self.edge.delete(self.now(), said).await;
+        let request = self.flaw.lenient_delete(request)?;
+        let answer = self.edge.delete(self.now(), request).await;
         answer.map_err(|error| self.failure(error))
     }
 
@@ -96,10 +96,10 @@ impl Store for FlawedStore {
         request: ScanRequest,
         messages: Option<usize>,
     ) -> Result<Vec<ScanResponse>, Failure> {
-        let mut reading = self.reading(request).await?;
+        let mut scan = self.open_scan(request).await?;
         let mut read = Vec::new();
         while messages != Some(read.len()) {
-            let Some(message) = reading.next().await? else { break };
+            let Some(message) = scan.next().await? else { break };
             read.push(message);
         }
         Ok(read)
@@ -115,22 +115,22 @@ impl Store for FlawedStore {
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {
         let answer = self.edge.describe(&request);
         let answer = answer.map_err(|error| self.failure(error))?;
-        Ok(DescribeResponse { capabilities: self.flaw.claims(), ..answer })
+        Ok(DescribeResponse { capabilities: self.flaw.capabilities(), ..answer })
     }
 }
 
 impl FlawedStore {
-    /// An error in this edge's words.
+    /// The status of an error, with the flaws of this edge.
     fn failure(&self, error: Error) -> Failure {
-        self.flaw.wording(error, self.disk.is_away())
+        self.flaw.status(error, self.disk.is_unavailable())
     }
 
-    /// Writes those items of a request that are valid by themselves, whatever the rest of it says (PUT-6).
-    async fn write_what_is_valid(&self, request: &PutRequest) {
+    /// Writes the items that are valid by themselves, even if the rest of the request is not (PUT-6).
+    async fn write_valid_items(&self, request: &PutRequest) {
         for item in &request.items {
-            let alone = PutRequest { items: vec![item.clone()], ttl: None, ..request.clone() };
-            // What is refused here is answered by the request itself.
-            let _ = self.edge.put(self.now(), PutRequest { preconditions: Vec::new(), ..alone }).await;
+            let single = PutRequest { items: vec![item.clone()], ttl: None, ..request.clone() };
+            // A refusal is ignored here: the request itself is answered with it.
+            let _ = self.edge.put(self.now(), PutRequest { preconditions: Vec::new(), ..single }).await;
         }
     }
 }

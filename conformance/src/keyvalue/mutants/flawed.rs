@@ -1,7 +1,7 @@
-//! A small, independent store that keeps the whole contract, unless it is told to forget one thing.
+//! A small, independent store that keeps the whole contract, except for at most one flaw.
 //!
-//! Each flaw is one wrong line, `if flaw.has(Bug::X)`, at the place where the rule it breaks is kept. It shares no code
-//! with the reference backend: the rules about a key are said again here, because that is where they are broken.
+//! Each flaw is one wrong branch, `if flaw.has(Bug::X)`, where the rule it breaks is implemented. No code is shared with
+//! the reference backend: the rules about a key are implemented a second time, because they are broken here.
 
 mod disk;
 mod names;
@@ -22,16 +22,16 @@ use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 pub(super) use disk::Disk;
 
 use super::{Bug, Flaw};
-use disk::{Place, Record};
+use disk::{Record, RecordPath};
 
-/// One process that serves a [`Disk`]; others may serve the same.
+/// One process that serves a [`Disk`]; several may serve the same one.
 pub(super) struct Flawed {
     flaw: Flaw,
     disk: Arc<Disk>,
-    /// Which start of the process this is. A process that was killed finds another number on the disk, and stops.
+    /// Boot number of this process. A killed process finds another number on the disk, and stops.
     boot: u64,
-    /// What one flaw remembers of its own reads.
-    cache: Mutex<BTreeMap<Place, Record>>,
+    /// Read cache of one flaw.
+    cache: Mutex<BTreeMap<RecordPath, Record>>,
 }
 
 impl Flawed {
@@ -45,11 +45,11 @@ impl Flawed {
 #[async_trait]
 impl Lifecycle for Flawed {
     async fn check(&self) -> Result<(), Error> {
-        self.reach().await.map(drop)
+        self.acquire().await.map(drop)
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let mut state = self.reach().await?;
+        let mut state = self.acquire().await?;
         Ok(state.sweep(self.flaw, now))
     }
 
@@ -62,7 +62,7 @@ impl KeyValueBackend for Flawed {
         if self.flaw.has(Bug::ClaimsReverseWithoutIt) {
             return Capabilities::ALL.without(Capability::Reverse);
         }
-        if self.flaw.claims() == Capabilities::NONE && !self.flaw.has(Bug::UnclaimedStillAnswers) {
+        if self.flaw.capabilities() == Capabilities::NONE && !self.flaw.has(Bug::UnclaimedStillAnswers) {
             return Capabilities::NONE;
         }
         Capabilities::ALL

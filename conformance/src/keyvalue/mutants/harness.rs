@@ -1,4 +1,4 @@
-//! The harness of a mutant: in this process, able to do everything that can be done to a store.
+//! In-process harness of a mutant, with every ability.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,10 +14,10 @@ use super::{Bug, Flaw};
 use crate::core::{Abilities, Ability, Failure, Harness, Instance, ManualClock, OpenError, Restart};
 use crate::keyvalue::{KeyValue, Store};
 
-/// How many gateways serve one disk.
+/// Number of gateways on one disk.
 const GATEWAYS: u8 = 2;
 
-/// Opens stores with one flaw, or none.
+/// Opens stores with at most one flaw.
 pub struct MutantHarness {
     name: &'static str,
     flaw: Flaw,
@@ -28,7 +28,7 @@ impl MutantHarness {
         Self { name, flaw }
     }
 
-    /// A fresh store, by `clock`.
+    /// A fresh store on `clock`.
     pub fn open_at(&self, clock: Arc<ManualClock>) -> MutantInstance {
         let disk: Arc<Disk> = Arc::default();
         let instance = MutantInstance {
@@ -50,7 +50,7 @@ impl Harness<KeyValue> for MutantHarness {
     }
 
     fn claims(&self) -> Capabilities {
-        self.flaw.claims()
+        self.flaw.capabilities()
     }
 
     fn abilities(&self) -> Abilities {
@@ -62,7 +62,7 @@ impl Harness<KeyValue> for MutantHarness {
     }
 }
 
-/// A mutant that is running: two gateways on one disk, by one manual clock.
+/// A running mutant: two gateways on one disk and one manual clock.
 pub struct MutantInstance {
     flaw: Flaw,
     clock: Arc<ManualClock>,
@@ -112,14 +112,14 @@ impl Instance<KeyValue> for MutantInstance {
         Ok(())
     }
 
-    async fn outage(&self, away: bool) -> Result<(), OpenError> {
-        self.disk.set_away(away);
+    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
+        self.disk.set_unavailable(unavailable);
         Ok(())
     }
 
-    /// What it holds besides its data.
+    /// Memory held besides the data.
     fn resident_bytes(&self) -> Option<u64> {
-        Some(self.disk.ahead())
+        Some(self.disk.prefetched_bytes())
     }
 
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {

@@ -1,8 +1,8 @@
-//! The proof of the proof: stores with one wrong line each, which the suite must catch.
+//! Mutation testing of the suite: stores with one seeded bug each, which the suite must catch.
 //!
-//! [`mutants`] is the catalogue. Each [`Mutant`] is the store of `flawed.rs` (a backend) behind `edge.rs` (a gateway),
-//! told to forget one thing; told to forget nothing, it is [`sound`] and passes the whole suite. Deliberately absent:
-//! flaws that only a raw server can have, such as a crash on malformed bytes.
+//! [`mutants`] is the catalogue. Each [`Mutant`] is the store of `flawed.rs` (a backend) behind `edge.rs` (a gateway)
+//! with one flaw; without a flaw it is [`sound`] and passes the whole suite. Deliberately absent: flaws that only a raw
+//! server can have, such as a crash on malformed bytes.
 
 mod bug;
 mod catalogue;
@@ -21,17 +21,17 @@ pub use wire_only::WIRE_ONLY;
 
 use bug::{Bug, Flaw};
 
-/// The store without a flaw, which claims everything.
+/// The store without a flaw, with every capability.
 pub const fn sound() -> MutantHarness {
     MutantHarness::new("Sound", Flaw::NONE)
 }
 
-/// The store without a flaw, which claims nothing beyond the core.
+/// The store without a flaw, with no capability beyond the core.
 pub const fn sound_core() -> MutantHarness {
-    MutantHarness::new("SoundCore", Flaw::NONE_OF_A_CORE_STORE)
+    MutantHarness::new("SoundCore", Flaw::NONE_CORE_ONLY)
 }
 
-/// The kill matrix that was recorded last.
+/// The recorded kill matrix.
 ///
 /// # Panics
 /// If the embedded file does not parse; the suite's own tests rule that out.

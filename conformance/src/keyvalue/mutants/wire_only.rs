@@ -1,8 +1,8 @@
-//! Rules that only a raw server can break, so that no store in the catalogue does.
+//! Rules that only a raw server can break: no store in the catalogue breaks them.
 
 use crate::core::mutation::WireOnly;
 
-/// The rules that no store can break: what breaks them lies in front of the store.
+/// The rules that no store can break, because the code that can break them lies in front of the store.
 pub const WIRE_ONLY: &[WireOnly] = &[
     WireOnly {
         rule: "ERR-3",

@@ -1,7 +1,7 @@
-//! Operations said symbolically: what random sequences, regressions and scenario files are made of.
+//! Symbolic operations: the elements of random sequences, regressions and scenario files.
 //!
 //! An [`Op`] names no version, page token or namespace of a particular run; [`Player`] turns it into a request from what
-//! the run has seen so far. So the same operations can be run again elsewhere, and any of them can be left out.
+//! the run has seen so far. So a sequence can be replayed elsewhere, and any operation of it can be left out.
 
 mod parse;
 mod player;
@@ -26,94 +26,94 @@ pub enum Op {
     Get(Get),
     /// Remove items: `delete $ns "r" keys "a","b" token 4`.
     Delete(Delete),
-    /// Read a namespace, or a record, as a stream: `scan $ns all page of 2 cut 1`.
+    /// Stream a namespace or a record: `scan $ns all page of 2 cut 1`.
     Scan(Scan),
-    /// Ask what the store offers: `describe $ns`.
+    /// Query the store's capabilities: `describe $ns`.
     Describe(Space),
-    /// Let time pass: `advance 3`.
+    /// Advance the clock: `advance 3`.
     Advance(Span),
-    /// Drop what is dead: `sweep`.
+    /// Remove dead items: `sweep`.
     Sweep,
-    /// Stop and start: `restart clean`, `restart crash`.
+    /// Stop and start the store: `restart clean`, `restart crash`.
     Restart(Restart),
 }
 
-/// A namespace of the run: its own name followed by this suffix; written `$ns` and the suffix.
+/// A namespace of the run: the run's name followed by this suffix; written as `$ns` and the suffix.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Space(pub String);
 
 /// A Put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
-    /// Where.
+    /// Namespace.
     pub space: Space,
-    /// The record.
+    /// Id of the record.
     pub id: String,
-    /// What.
+    /// Items to write.
     pub items: Vec<ItemInput>,
     /// The priority token; 0: none.
     pub token: i64,
-    /// How long the items live, in ticks.
+    /// Time to live of the items, in ticks.
     pub ttl: Option<i64>,
-    /// What must hold.
+    /// Preconditions.
     pub when: Vec<(Bytes, At)>,
 }
 
 /// A Get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Get {
-    /// Where.
+    /// Namespace.
     pub space: Space,
-    /// The record.
+    /// Id of the record.
     pub id: String,
-    /// Which keys.
+    /// Key predicate.
     pub predicate: Option<KeyPredicate>,
-    /// How much.
+    /// Page size, `keys_only` and direction.
     pub selection: SelectionInput,
-    /// From where.
+    /// Start of the page.
     pub page: Page,
 }
 
 /// A Delete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delete {
-    /// Where.
+    /// Namespace.
     pub space: Space,
-    /// The record.
+    /// Id of the record.
     pub id: String,
-    /// Which keys.
+    /// Key predicate.
     pub predicate: Option<KeyPredicate>,
     /// The priority token; 0: none.
     pub token: i64,
-    /// What must hold.
+    /// Preconditions.
     pub when: Vec<(Bytes, At)>,
 }
 
 /// A Scan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
-    /// Where.
+    /// Namespace.
     pub space: Space,
-    /// The record; `None`: every record.
+    /// Id of the record; `None`: every record.
     pub id: Option<String>,
-    /// Which keys.
+    /// Key predicate.
     pub predicate: Option<KeyPredicate>,
-    /// How much per message.
+    /// Message size, `keys_only` and direction.
     pub selection: SelectionInput,
-    /// Most entries in all messages; 0: all.
+    /// Maximum number of entries in all messages; 0: no limit.
     pub limit: u64,
-    /// Let go of the stream after so many messages.
+    /// Number of messages after which the stream is dropped.
     pub cut: Option<usize>,
-    /// From where.
+    /// Start of the page.
     pub page: Page,
 }
 
 /// The version that a precondition names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
-    /// The newest that the run has seen for the key; 0 where it saw none.
+    /// The newest version that the run has seen for the key; 0 if none.
     Current,
-    /// The one before it; where there is none, a version that no store gives.
+    /// The version before it; if there is none, a version that no store assigns.
     Stale,
     /// 0.
     Absent,
@@ -121,36 +121,36 @@ pub enum At {
     Number(i64),
 }
 
-/// Where a page begins.
+/// Start of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Page {
-    /// At the beginning.
+    /// The beginning.
     #[default]
     First,
-    /// Where the last page of the same request ended, whatever its size; at the beginning where it was the last.
+    /// The end of the last page of the same request, of any size; the beginning if that page was the final one.
     Next,
-    /// At the token of another request, which is refused.
+    /// The token of another request, which is refused.
     Foreign,
-    /// At bytes that no store gave.
+    /// Bytes that no store has issued.
     Broken,
 }
 
 /// A span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// So many ticks.
+    /// This number of ticks.
     Ticks(u32),
-    /// A microsecond less than so many ticks.
+    /// One microsecond less than this number of ticks.
     Almost(u32),
     /// One microsecond.
     Microsecond,
-    /// 24 hours: how long a tombstone is kept (TOK-4).
+    /// 24 hours: the tombstone retention (TOK-4).
     Retention,
-    /// A microsecond less than 24 hours.
+    /// One microsecond less than 24 hours.
     AlmostRetention,
 }
 
-/// Operations, one a line; empty lines and lines that begin with `#` are left out.
+/// Parses one operation per line; empty lines and lines that begin with `#` are skipped.
 pub fn parse_all(text: &str) -> Result<Vec<Op>, ParseError> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines.map(str::parse).collect()

@@ -1,4 +1,4 @@
-//! Lines of text as operations.
+//! Parser for lines of text as operations.
 
 use std::fmt;
 use std::iter::Peekable;
@@ -52,7 +52,7 @@ enum Word {
     Quoted(Bytes),
 }
 
-/// Splits a line at white space; quotes keep bytes together, and `=` and `,` stand alone.
+/// Splits a line at white space; quoted bytes stay together, and `=` and `,` are separate words.
 fn words(line: &str) -> Parsed<Vec<Word>> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -72,7 +72,7 @@ fn words(line: &str) -> Parsed<Vec<Word>> {
     Ok(words)
 }
 
-/// The bytes between the quotes at the start of `text`, and how much of it they take.
+/// The quoted bytes at the start of `text`, and their length with quotes and escapes.
 fn quoted(text: &str) -> Parsed<(Word, usize)> {
     let mut bytes = Vec::new();
     let mut chars = text.bytes().enumerate().skip(1);
@@ -90,22 +90,22 @@ fn quoted(text: &str) -> Parsed<(Word, usize)> {
                     Some(b'x') => {
                         chars.nth(1);
                         let hex = text.get(at + 2..at + 4).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-                        hex.map_or_else(|| error("\\x without two hex digits"), Ok)?
+                        hex.map_or_else(|| error("'\\x' without two hex digits"), Ok)?
                     }
-                    Some(_) | None => return error("an unknown escape"),
+                    Some(_) | None => return error("unknown escape"),
                 });
             }
             other => bytes.push(other),
         }
     }
-    error("a quote that does not end")
+    error("unterminated quote")
 }
 
 struct Words(Peekable<IntoIter<Word>>);
 
 impl Words {
     fn op(mut self) -> Parsed<Op> {
-        let op = match self.plain("an operation")?.as_str() {
+        let op = match self.unquoted("an operation")?.as_str() {
             "put" => Op::Put(self.put()?),
             "get" => Op::Get(self.get()?),
             "delete" => Op::Delete(self.delete()?),
@@ -113,16 +113,16 @@ impl Words {
             "describe" => Op::Describe(self.space()?),
             "advance" => Op::Advance(self.span()?),
             "sweep" => Op::Sweep,
-            "restart" => Op::Restart(match self.plain("clean or crash")?.as_str() {
+            "restart" => Op::Restart(match self.unquoted("clean or crash")?.as_str() {
                 "clean" => Restart::Clean,
                 "crash" => Restart::Crash,
-                other => return error(format!("'{other}' where clean or crash is allowed")),
+                other => return error(format!("'{other}' is not a restart; clean and crash are allowed")),
             }),
-            other => return error(format!("'{other}' is no operation")),
+            other => return error(format!("'{other}' is not an operation")),
         };
         match self.0.next() {
             None => Ok(op),
-            Some(word) => error(format!("{word:?} was not expected")),
+            Some(word) => error(format!("unexpected {word:?}")),
         }
     }
 
@@ -179,10 +179,10 @@ impl Words {
     }
 
     fn space(&mut self) -> Parsed<Space> {
-        let word = self.plain("a namespace")?;
+        let word = self.unquoted("a namespace")?;
         match word.strip_prefix("$ns") {
             Some(suffix) => Ok(Space(suffix.to_owned())),
-            None => error(format!("'{word}' where a namespace, $ns and a suffix, is expected")),
+            None => error(format!("'{word}' is not a namespace; $ns and a suffix are expected")),
         }
     }
 
@@ -192,13 +192,13 @@ impl Words {
 
     fn span(&mut self) -> Parsed<Span> {
         let almost = self.skip("almost");
-        match (self.plain("a number of ticks")?.as_str(), almost) {
+        match (self.unquoted("a number of ticks")?.as_str(), almost) {
             ("retention", false) => Ok(Span::Retention),
             ("retention", true) => Ok(Span::AlmostRetention),
             ("microsecond", false) => Ok(Span::Microsecond),
             (ticks, almost) => match ticks.parse() {
                 Ok(ticks) => Ok(if almost { Span::Almost(ticks) } else { Span::Ticks(ticks) }),
-                Err(_) => error(format!("'{ticks}' where a number of ticks is expected")),
+                Err(_) => error(format!("'{ticks}' is not a number of ticks")),
             },
         }
     }
@@ -257,8 +257,8 @@ impl Words {
     }
 
     fn page(&mut self) -> Page {
-        let said = [("next", Page::Next), ("foreign", Page::Foreign), ("broken", Page::Broken)];
-        said.into_iter().find(|(word, _)| self.skip(word)).map_or(Page::First, |(_, page)| page)
+        let pages = [("next", Page::Next), ("foreign", Page::Foreign), ("broken", Page::Broken)];
+        pages.into_iter().find(|(word, _)| self.skip(word)).map_or(Page::First, |(_, page)| page)
     }
 
     fn token(&mut self) -> Parsed<i64> {
@@ -269,13 +269,13 @@ impl Words {
         let mut when = Vec::new();
         while self.skip("if") {
             let key = self.bytes("a key")?;
-            let at = match self.plain("a version")?.as_str() {
+            let at = match self.unquoted("a version")?.as_str() {
                 "current" => At::Current,
                 "stale" => At::Stale,
                 "absent" => At::Absent,
                 number => match number.parse() {
                     Ok(number) => At::Number(number),
-                    Err(_) => return error(format!("'{number}' is no version")),
+                    Err(_) => return error(format!("'{number}' is not a version")),
                 },
             };
             when.push((key, at));
@@ -287,27 +287,27 @@ impl Words {
         self.0.next_if(|next| matches!(next, Word::Plain(plain) if plain == word)).is_some()
     }
 
-    fn plain(&mut self, what: &str) -> Parsed<String> {
+    fn unquoted(&mut self, what: &str) -> Parsed<String> {
         match self.0.next() {
             Some(Word::Plain(word)) => Ok(word),
-            other => error(format!("{other:?} where {what} is expected")),
+            other => error(format!("{other:?} found, {what} expected")),
         }
     }
 
     fn bytes(&mut self, what: &str) -> Parsed<Bytes> {
         match self.0.next() {
             Some(Word::Quoted(bytes)) => Ok(bytes),
-            other => error(format!("{other:?} where {what} in quotes is expected")),
+            other => error(format!("{other:?} found, {what} in quotes expected")),
         }
     }
 
     fn text(&mut self, what: &str) -> Parsed<String> {
         let bytes = self.bytes(what)?;
-        String::from_utf8(bytes.to_vec()).or_else(|_| error(format!("{what} that is not UTF-8")))
+        String::from_utf8(bytes.to_vec()).or_else(|_| error(format!("{what} is not UTF-8")))
     }
 
     fn number<N: FromStr>(&mut self) -> Parsed<N> {
-        let word = self.plain("a number")?;
-        word.parse().or_else(|_| error(format!("'{word}' where a number is expected")))
+        let word = self.unquoted("a number")?;
+        word.parse().or_else(|_| error(format!("'{word}' is not a number")))
     }
 }

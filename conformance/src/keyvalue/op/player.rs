@@ -1,4 +1,4 @@
-//! From symbolic operations to requests: what one run has seen, and what the words of an operation mean by it.
+//! Conversion of symbolic operations to requests, from what one run has seen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use prism_contract::keyvalue::request::{
 use super::{At, Delete, Get, Op, Page, Put, Scan, Space, Span};
 use crate::keyvalue::{Action, Ctx, Outcome, Request, Response};
 
-/// A version that no store gives.
+/// A version that no store assigns.
 const NEVER_GIVEN: i64 = i64::MAX - 1;
 
-/// What [`Page::Broken`] sends.
+/// The token of [`Page::Broken`].
 const NO_TOKEN: &[u8] = b"not a token";
 
-/// How long a tombstone is kept (TOK-4).
+/// Tombstone retention (TOK-4).
 const RETENTION: Duration = Duration::from_hours(24);
 
 const MICROSECOND: Duration = Duration::from_micros(1);
 
-/// Turns operations into requests, and remembers what the answers showed.
+/// Turns operations into requests, and remembers the versions and page tokens of the answers.
 pub struct Player<'c> {
     ctx: &'c Ctx,
     versions: BTreeMap<(String, String, Bytes), Vec<i64>>,
     tokens: Vec<(Scope, Bytes)>,
 }
 
-/// The requests that a page token belongs to (PAGE-4).
+/// The request properties that a page token is bound to (PAGE-4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Scope {
     scan: bool,
@@ -60,7 +60,7 @@ impl Scope {
         }
     }
 
-    /// Whether no reading of the contract lets a token of `other` pass here. Predicates that choose alike in other words
+    /// Whether the contract, however it is read, refuses a token of `other` here. Equivalent predicates of different form
     /// are left open.
     fn is_foreign_to(&self, other: &Self) -> bool {
         let named = |scope: &Self| matches!(scope.predicate, Some(KeyPredicate::MatchKeys(_)));
@@ -73,12 +73,12 @@ impl Scope {
 }
 
 impl<'c> Player<'c> {
-    /// A player that has seen nothing.
+    /// A player at the start of a run.
     pub fn new(ctx: &'c Ctx) -> Self {
         Self { ctx, versions: BTreeMap::new(), tokens: Vec::new() }
     }
 
-    /// What `op` asks for now.
+    /// The action of `op` at this point of the run.
     pub fn action(&self, op: &Op) -> Action {
         Action::Call(match op {
             Op::Put(put) => Request::Put(self.put(put)),
@@ -163,7 +163,7 @@ impl<'c> Player<'c> {
     }
 
     fn preconditions(&self, namespace: &str, id: &str, when: &[(Bytes, At)]) -> Vec<PreconditionInput> {
-        let said = when.iter().map(|(key, at)| {
+        let inputs = when.iter().map(|(key, at)| {
             let seen = self.versions.get(&(namespace.to_owned(), id.to_owned(), key.clone()));
             let seen = seen.map_or(&[][..], Vec::as_slice);
             let version = match at {
@@ -174,7 +174,7 @@ impl<'c> Player<'c> {
             };
             PreconditionInput { key: key.clone(), version }
         });
-        said.collect()
+        inputs.collect()
     }
 
     fn token(&self, page: Page, scope: &Scope) -> Bytes {
@@ -191,38 +191,38 @@ impl<'c> Player<'c> {
         found.map_or(Bytes::from_static(NO_TOKEN), |(_, token)| token.clone())
     }
 
-    /// Remembers what an answer showed.
+    /// Remembers the versions and page tokens of an answer.
     pub fn saw(&mut self, action: &Action, outcome: &Outcome) {
         let (Action::Call(request), Outcome::Answered(response)) = (action, outcome) else { return };
         match (request, response) {
-            (Request::Put(asked), Response::Put(answer)) => {
-                for (item, result) in asked.items.iter().zip(&answer.results) {
-                    self.saw_version(&asked.namespace, &asked.id, &item.key, result.version);
+            (Request::Put(put), Response::Put(answer)) => {
+                for (item, result) in put.items.iter().zip(&answer.results) {
+                    self.saw_version(&put.namespace, &put.id, &item.key, result.version);
                 }
             }
-            (Request::Get(asked), Response::Get(answer)) => {
+            (Request::Get(get), Response::Get(answer)) => {
                 for item in &answer.items {
-                    self.saw_version(&asked.namespace, &asked.id, item.key.as_bytes(), item.version);
+                    self.saw_version(&get.namespace, &get.id, item.key.as_bytes(), item.version);
                 }
-                self.saw_token(Scope::get(asked), &answer.next_page_token);
+                self.saw_token(Scope::get(get), &answer.next_page_token);
             }
-            (Request::Scan(asked, _), Response::Scan(messages)) => {
+            (Request::Scan(scan, _), Response::Scan(messages)) => {
                 for entry in messages.iter().flat_map(|message| &message.entries) {
                     let (id, key) = (entry.id.as_str(), entry.item.key.as_bytes());
-                    self.saw_version(&asked.namespace, id, key, entry.item.version);
+                    self.saw_version(&scan.namespace, id, key, entry.item.version);
                 }
                 if let Some(last) = messages.last() {
-                    self.saw_token(Scope::scan(asked), &last.resume_token);
+                    self.saw_token(Scope::scan(scan), &last.resume_token);
                 }
             }
-            // Everything else shows neither a version nor a token.
+            // No other answer has a version or a token.
             _ => {}
         }
     }
 
     fn saw_version(&mut self, namespace: &str, id: &str, key: &[u8], version: i64) {
-        let of = (namespace.to_owned(), id.to_owned(), Bytes::copy_from_slice(key));
-        let seen = self.versions.entry(of).or_default();
+        let item = (namespace.to_owned(), id.to_owned(), Bytes::copy_from_slice(key));
+        let seen = self.versions.entry(item).or_default();
         if version != 0 && !seen.contains(&version) {
             seen.push(version);
         }

@@ -8,7 +8,7 @@ use prism_contract::keyvalue::request::{KeyPredicate, SelectionInput};
 use super::{At, Delete, Get, Op, Page, Put, Scan, Space, Span};
 use crate::core::Restart;
 
-/// Bytes between quotes, all of them, so that they can be read back.
+/// Bytes in quotes, escaped without loss.
 struct Quoted<'a>(&'a [u8]);
 
 impl Display for Quoted<'_> {
@@ -130,8 +130,8 @@ fn when(f: &mut Formatter<'_>, when: &[(Bytes, At)]) -> fmt::Result {
     Ok(())
 }
 
-fn predicate(f: &mut Formatter<'_>, said: Option<&KeyPredicate>) -> fmt::Result {
-    match said {
+fn predicate(f: &mut Formatter<'_>, predicate: Option<&KeyPredicate>) -> fmt::Result {
+    match predicate {
         None => Ok(()),
         Some(KeyPredicate::Unset) => f.write_str(" unset"),
         Some(KeyPredicate::MatchAll) => f.write_str(" all"),
@@ -149,17 +149,17 @@ fn predicate(f: &mut Formatter<'_>, said: Option<&KeyPredicate>) -> fmt::Result 
     }
 }
 
-fn selection(f: &mut Formatter<'_>, said: SelectionInput) -> fmt::Result {
-    if said.item_limit > 0 {
-        write!(f, " page of {}", said.item_limit)?;
+fn selection(f: &mut Formatter<'_>, selection: SelectionInput) -> fmt::Result {
+    if selection.item_limit > 0 {
+        write!(f, " page of {}", selection.item_limit)?;
     }
-    if said.page_size_bytes > 0 {
-        write!(f, " bytes {}", said.page_size_bytes)?;
+    if selection.page_size_bytes > 0 {
+        write!(f, " bytes {}", selection.page_size_bytes)?;
     }
-    if said.keys_only {
+    if selection.keys_only {
         f.write_str(" keys only")?;
     }
-    if said.reverse {
+    if selection.reverse {
         f.write_str(" reverse")?;
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Random operations: over few names, so that they meet, and names that bad stores confuse.
+//! Random operations over few names, so that they collide, and over names that incorrect stores confuse.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{ItemInput, KeyPredicate, SelectionInput};
@@ -14,30 +14,30 @@ use proptest::strategy::ValueTree;
 use crate::core::{Abilities, Ability, Restart};
 use crate::keyvalue::op::{At, Delete, Get, Op, Page, Put, Scan, Space, Span};
 
-/// How a property's sequences are mixed. Chances are between 0 and 1; a name that stands twice is drawn twice as often.
+/// Workload mix of a property. Probabilities are between 0 and 1; a name listed twice is drawn twice as often.
 #[derive(Debug, Clone, Copy)]
 pub struct Mix {
     /// Keys.
     pub keys: &'static [&'static [u8]],
-    /// Suffixes of namespaces.
+    /// Namespace suffixes.
     pub spaces: &'static [&'static str],
     /// Ids.
     pub ids: &'static [&'static str],
-    /// How often each operation comes.
+    /// Relative frequency of each operation.
     pub weights: Weights,
-    /// The chance that a write has a token.
+    /// Probability of a token on a write.
     pub tokens: f64,
-    /// The chance that a Put has a ttl.
+    /// Probability of a ttl on a Put.
     pub ttls: f64,
-    /// The chance that a write has preconditions.
+    /// Probability of preconditions on a write.
     pub conditions: f64,
-    /// The chance that a read has small pages, and that it goes on where the last one ended.
+    /// Probability that a read has small pages and continues the last one.
     pub pages: f64,
-    /// How many operations.
+    /// Minimum and maximum number of operations.
     pub length: (usize, usize),
 }
 
-/// How often each operation comes, relative to the others.
+/// Relative frequencies of the operations.
 #[derive(Debug, Clone, Copy)]
 #[expect(missing_docs, reason = "each is named for its operation")]
 pub struct Weights {
@@ -52,7 +52,7 @@ pub struct Weights {
     pub restart: u32,
 }
 
-/// Sequences of this mix, with everything that any store may claim; [`within`] keeps to what one does.
+/// Sequences of this mix, with every capability; [`within`] restricts them to those of one store.
 pub fn operations(mix: Mix) -> impl Strategy<Value = Vec<Op>, Tree: ValueTree<Value = Vec<Op>> + Send> {
     let weights = mix.weights;
     let retention = prop_oneof![Just(Span::AlmostRetention), Just(Span::Retention)];
@@ -70,8 +70,8 @@ pub fn operations(mix: Mix) -> impl Strategy<Value = Vec<Op>, Tree: ValueTree<Va
     vec(one, mix.length.0..=mix.length.1)
 }
 
-/// Proptest takes no option that never, or always, comes.
-fn chance(of: f64) -> f64 {
+/// Proptest rejects the probabilities 0 and 1 of an option.
+fn probability(of: f64) -> f64 {
     of.clamp(0.001, 0.999)
 }
 
@@ -108,10 +108,10 @@ fn item(mix: Mix) -> impl Strategy<Value = ItemInput, Tree: Send> {
     )
 }
 
-/// The wire's number of a write's token: mostly none or a small one, so that they meet; rarely a wrong one.
+/// Wire value of a write's token: mostly none or a small one, so that tokens collide; rarely an invalid one.
 fn token(mix: Mix) -> impl Strategy<Value = i64, Tree: Send> {
     let some = prop_oneof![60 => 1..=6_i64, 1 => Just(-1_i64)];
-    option::weighted(chance(mix.tokens), some).prop_map(Option::unwrap_or_default)
+    option::weighted(probability(mix.tokens), some).prop_map(Option::unwrap_or_default)
 }
 
 fn when(mix: Mix) -> impl Strategy<Value = Vec<(Bytes, At)>, Tree: Send> {
@@ -122,27 +122,28 @@ fn when(mix: Mix) -> impl Strategy<Value = Vec<(Bytes, At)>, Tree: Send> {
         1 => prop_oneof![Just(At::Number(1)), Just(At::Number(-1))],
     ];
     let some = vec((key(mix), at), 1..=2);
-    (option::weighted(chance(mix.conditions), some), weighted(0.05))
-        .prop_map(|(when, doubles)| once(when.unwrap_or_default(), doubles, |(key, _)| key.clone()))
+    (option::weighted(probability(mix.conditions), some), weighted(0.05)).prop_map(|(when, duplicates)| {
+        deduplicate(when.unwrap_or_default(), duplicates, |(key, _)| key.clone())
+    })
 }
 
-/// Without doubles, which the contract refuses, unless they are wanted.
-fn once<T>(mut all: Vec<T>, doubles: bool, key: impl Fn(&T) -> Bytes) -> Vec<T> {
+/// Removes duplicates, which the contract refuses, unless `duplicates` is set.
+fn deduplicate<T>(mut all: Vec<T>, duplicates: bool, key: impl Fn(&T) -> Bytes) -> Vec<T> {
     let mut seen = Vec::new();
     all.retain(|one| {
         let new = !seen.contains(&key(one));
         seen.push(key(one));
-        new || doubles
+        new || duplicates
     });
     all
 }
 
 fn put(mix: Mix) -> impl Strategy<Value = Op, Tree: Send> {
-    let ttl = option::weighted(chance(mix.ttls), prop_oneof![30 => 1..=4_i64, 1 => -1..=0_i64]);
+    let ttl = option::weighted(probability(mix.ttls), prop_oneof![30 => 1..=4_i64, 1 => -1..=0_i64]);
     let items = (vec(item(mix), 1..=3), weighted(0.03));
     (space(mix), id(mix), items, token(mix), ttl, when(mix)).prop_map(
-        |(space, id, (items, doubles), token, ttl, when)| {
-            let items = once(items, doubles, |item| item.key.clone());
+        |(space, id, (items, duplicates), token, ttl, when)| {
+            let items = deduplicate(items, duplicates, |item| item.key.clone());
             Op::Put(Put { space, id, items, token, ttl, when })
         },
     )
@@ -152,7 +153,7 @@ fn predicate(mix: Mix) -> impl Strategy<Value = KeyPredicate, Tree: Send> {
     prop_oneof![40 => predicate_over(mix.keys, 0.06), 1 => Just(KeyPredicate::Unset)]
 }
 
-/// Any predicate over these keys; `inverted` is the chance that a range need not be a valid one.
+/// Any predicate over these keys; `inverted` is the probability that a range is not made valid.
 pub(super) fn predicate_over(
     keys: &'static [&'static [u8]],
     inverted: f64,
@@ -168,7 +169,7 @@ pub(super) fn predicate_over(
     ]
 }
 
-/// The bounds in order, so that the range is not refused, unless any will do.
+/// A range with its bounds in order, so that it is not refused; `any`: with the bounds as they are.
 fn range(one: Bytes, other: Bytes, any: bool) -> KeyPredicate {
     if one.is_empty() || other.is_empty() || one < other || any {
         return KeyPredicate::MatchRange { start: one, end: other };
@@ -184,7 +185,7 @@ fn selection() -> impl Strategy<Value = SelectionInput, Tree: Send> {
     })
 }
 
-/// A page of a few items: by their number, by their bytes or by both.
+/// A small page: limited by items, by bytes or by both.
 fn small() -> impl Strategy<Value = (u32, u32), Tree: Send> {
     let bytes = || select(&[1, 100, 200, 260, 330, 400][..]);
     prop_oneof![
@@ -194,7 +195,7 @@ fn small() -> impl Strategy<Value = (u32, u32), Tree: Send> {
     ]
 }
 
-/// One of few requests with small pages, so that the next one goes on where it ended.
+/// One of few requests with small pages, so that later requests continue earlier ones.
 fn paged() -> impl Strategy<Value = (Option<KeyPredicate>, SelectionInput, Page), Tree: Send> {
     let some = Some(KeyPredicate::MatchRange { start: Bytes::from_static(b"A"), end: Bytes::new() });
     let page = prop_oneof![2 => Just(Page::First), 20 => Just(Page::Next), 2 => Just(Page::Foreign)];
@@ -206,17 +207,17 @@ fn paged() -> impl Strategy<Value = (Option<KeyPredicate>, SelectionInput, Page)
     )
 }
 
-/// A request of any kind, from the beginning or from a token that it must refuse.
+/// A request of any kind, from the beginning or with a token that must be refused.
 fn unpaged(mix: Mix) -> impl Strategy<Value = (Option<KeyPredicate>, SelectionInput, Page), Tree: Send> {
     let page = prop_oneof![40 => Just(Page::First), 1 => Just(Page::Broken), 2 => Just(Page::Foreign)];
     (option::weighted(0.8, predicate(mix)), selection(), page)
 }
 
-/// Which record is read, what of it, and from where. Small pages are read of the first record.
+/// Record, selection and page of a read. Small pages are read from the first record only.
 fn read(mix: Mix) -> impl Strategy<Value = Read, Tree: Send> {
     let first = (mix.spaces[0], mix.ids[0]);
     let anywhere = (select(mix.spaces), select(mix.ids));
-    (weighted(chance(mix.pages)), paged(), anywhere, unpaged(mix)).prop_map(
+    (weighted(probability(mix.pages)), paged(), anywhere, unpaged(mix)).prop_map(
         move |(pages, paged, anywhere, unpaged)| {
             let ((space, id), (predicate, selection, page)) =
                 if pages { (first, paged) } else { (anywhere, unpaged) };
@@ -225,7 +226,7 @@ fn read(mix: Mix) -> impl Strategy<Value = Read, Tree: Send> {
     )
 }
 
-/// What a Get and a Scan have in common.
+/// Common parameters of a Get and a Scan.
 #[derive(Debug, Clone)]
 struct Read {
     space: Space,
@@ -258,46 +259,46 @@ fn scan(mix: Mix) -> impl Strategy<Value = Op, Tree: Send> {
     )
 }
 
-/// How much longer items live where the clock cannot be moved: so long that none expires during a run.
-const FAR: i64 = 100_000;
+/// Factor on ttls without a manual clock: no item expires during a run.
+const TTL_FACTOR: i64 = 100_000;
 
-/// The same operations with no more than the store claims and the harness can do.
-pub fn within(ops: &[Op], claims: Capabilities, abilities: Abilities) -> Vec<Op> {
-    ops.iter().filter_map(|op| restrict(op.clone(), claims, abilities)).collect()
+/// The same operations, restricted to the capabilities of the store and the abilities of the harness.
+pub fn within(ops: &[Op], capabilities: Capabilities, abilities: Abilities) -> Vec<Op> {
+    ops.iter().filter_map(|op| restrict(op.clone(), capabilities, abilities)).collect()
 }
 
-fn restrict(op: Op, claims: Capabilities, abilities: Abilities) -> Option<Op> {
-    let unguarded = |token: &mut i64, when: &mut Vec<_>| {
-        if !claims.contains(Capability::PriorityTokens) {
+fn restrict(op: Op, capabilities: Capabilities, abilities: Abilities) -> Option<Op> {
+    let drop_unclaimed_guards = |token: &mut i64, when: &mut Vec<_>| {
+        if !capabilities.contains(Capability::PriorityTokens) {
             *token = 0;
         }
-        if !claims.contains(Capability::ConditionalWrites) {
+        if !capabilities.contains(Capability::ConditionalWrites) {
             when.clear();
         }
     };
-    let forwards = |selection: &mut SelectionInput| {
-        selection.reverse &= claims.contains(Capability::Reverse);
+    let drop_unclaimed_reverse = |selection: &mut SelectionInput| {
+        selection.reverse &= capabilities.contains(Capability::Reverse);
     };
     let able = match op {
         Op::Put(mut put) => {
-            unguarded(&mut put.token, &mut put.when);
-            put.ttl = put.ttl.filter(|_| claims.contains(Capability::Expiry));
+            drop_unclaimed_guards(&mut put.token, &mut put.when);
+            put.ttl = put.ttl.filter(|_| capabilities.contains(Capability::Expiry));
             if !abilities.contains(Ability::ManualClock) {
-                put.ttl = put.ttl.map(|ticks| ticks * FAR);
+                put.ttl = put.ttl.map(|ticks| ticks * TTL_FACTOR);
             }
             return Some(Op::Put(put));
         }
         Op::Delete(mut delete) => {
-            unguarded(&mut delete.token, &mut delete.when);
+            drop_unclaimed_guards(&mut delete.token, &mut delete.when);
             return Some(Op::Delete(delete));
         }
         Op::Get(mut get) => {
-            forwards(&mut get.selection);
+            drop_unclaimed_reverse(&mut get.selection);
             return Some(Op::Get(get));
         }
         Op::Scan(mut scan) => {
-            forwards(&mut scan.selection);
-            if !claims.contains(Capability::NamespaceScan) {
+            drop_unclaimed_reverse(&mut scan.selection);
+            if !capabilities.contains(Capability::NamespaceScan) {
                 scan.id.get_or_insert_with(|| "r".to_owned());
             }
             return Some(Op::Scan(scan));
@@ -311,7 +312,7 @@ fn restrict(op: Op, claims: Capabilities, abilities: Abilities) -> Option<Op> {
     able.then_some(op)
 }
 
-/// A page's most items and most bytes; 0: the default.
+/// Maximum items and bytes of a page; 0: the default.
 pub(super) fn sizes() -> impl Strategy<Value = (u32, u32), Tree: Send> {
     (0..=3_u32, prop_oneof![Just(0_u32), 1..=500_u32])
 }

@@ -1,4 +1,4 @@
-//! Relations between answers: what one read shows tells what another must, with no model in between.
+//! Metamorphic relations: one read's answer determines another's, without a model.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -15,7 +15,7 @@ use crate::core::property::{Hunt, hunt, random};
 use crate::core::{Proof, Stop};
 use crate::keyvalue::{Ctx, items};
 
-/// Keys that sort, match and escape badly.
+/// Keys that expose errors of sorting, matching and escaping.
 const KEYS: &[&[u8]] = &[
     b"\x00",
     b"%",
@@ -44,23 +44,23 @@ const IDS: &[&str] = &["r", "ra", "R", "é"];
 /// An id, and keys with their values.
 type Record = (&'static str, Vec<(&'static [u8], Vec<u8>)>);
 
-/// What is in a store, and how it is read.
+/// Content of a store, and parameters of its reads.
 #[derive(Debug, Clone)]
-pub(crate) struct Shelf {
+pub(crate) struct Sample {
     records: Vec<Record>,
     predicate: KeyPredicate,
     sizes: Vec<(u32, u32)>,
     reverse: bool,
 }
 
-fn shelf() -> impl Strategy<Value = Shelf, Tree: Send> {
+fn samples() -> impl Strategy<Value = Sample, Tree: Send> {
     let item = (select(KEYS), vec(any::<u8>(), 0..200));
     let record = (select(IDS), vec(item, 1..12));
     (vec(record, 1..4), predicate_over(KEYS, 0.0), vec(sizes(), 1..5), any::<bool>())
-        .prop_map(|(records, predicate, sizes, reverse)| Shelf { records, predicate, sizes, reverse })
+        .prop_map(|(records, predicate, sizes, reverse)| Sample { records, predicate, sizes, reverse })
 }
 
-impl Shelf {
+impl Sample {
     async fn fill(&self, ctx: &Ctx) -> Proof {
         for (id, record) in &self.records {
             let mut once = std::collections::BTreeMap::new();
@@ -78,18 +78,18 @@ impl Shelf {
         self.reverse && ctx.claims().contains(Capability::Reverse)
     }
 
-    /// The size of the nth page: they differ from page to page, as PAGE-4 lets them.
+    /// Size of the nth page: sizes differ between pages, as PAGE-4 allows.
     fn size(&self, nth: usize) -> (u32, u32) {
         self.sizes.get(nth % self.sizes.len().max(1)).copied().unwrap_or_default()
     }
 
     async fn read(&self, ctx: &Ctx, reverse: bool) -> Result<Vec<Item>, Stop> {
         let change = |get: &mut GetRequest| get.selection.reverse = reverse;
-        let whole = ctx.get().on(self.id()).choose(self.predicate.clone()).with(change).ok().await?;
-        Ok(whole.into_inner().items)
+        let all = ctx.get().on(self.id()).choose(self.predicate.clone()).with(change).ok().await?;
+        Ok(all.into_inner().items)
     }
 
-    /// The namespace, or the first record where namespaces cannot be scanned.
+    /// Scan of the namespace, or of the first record if namespaces cannot be scanned.
     async fn stream(&self, ctx: &Ctx, selection: SelectionInput) -> Result<Vec<Vec<Entry>>, Stop> {
         let messages = self.scan(ctx).select(selection).ok().await?.into_inner();
         Ok(messages.into_iter().map(|message| message.entries).collect())
@@ -102,13 +102,13 @@ impl Shelf {
     }
 }
 
-async fn all(
+async fn check(
     ctx: &Ctx,
     case: &str,
-    attempt: for<'a> fn(&'a Ctx, &'a Shelf) -> BoxFuture<'a, Result<Tally, Stop>>,
+    attempt: for<'a> fn(&'a Ctx, &'a Sample) -> BoxFuture<'a, Result<Tally, Stop>>,
 ) -> Proof {
     let count = ctx.budget().pick(6, 15, 2_000);
-    match hunt(ctx, &mut random(ctx.seed(), case), &shelf(), count, attempt).await? {
+    match hunt(ctx, &mut random(ctx.seed(), case), &samples(), count, attempt).await? {
         Hunt::Nothing(_) => Ok(()),
         Hunt::Found(found) => {
             ctx.show(found.transcript);
@@ -126,27 +126,27 @@ fn positions(entries: &[Entry]) -> Vec<(String, Bytes)> {
 }
 
 pub(crate) async fn pages_concatenate(ctx: &Ctx) -> Proof {
-    all(ctx, "pages_concatenate", |ctx, shelf| {
+    check(ctx, "pages_concatenate", |ctx, sample| {
         async move {
-            shelf.fill(ctx).await?;
-            let reverse = shelf.reverse(ctx);
-            let whole = shelf.read(ctx, reverse).await?;
+            sample.fill(ctx).await?;
+            let reverse = sample.reverse(ctx);
+            let all = sample.read(ctx, reverse).await?;
             let (mut joined, mut token, mut nth) = (Vec::new(), Bytes::new(), 0);
             loop {
-                let (item_limit, page_size_bytes) = shelf.size(nth);
+                let (item_limit, page_size_bytes) = sample.size(nth);
                 let selection = SelectionInput { item_limit, page_size_bytes, keys_only: false, reverse };
-                let get = ctx.get().on(shelf.id()).choose(shelf.predicate.clone()).select(selection);
+                let get = ctx.get().on(sample.id()).choose(sample.predicate.clone()).select(selection);
                 let page = get.page(&token).ok().await?.into_inner();
                 token = page.next_page_token;
                 nth += 1;
                 joined.extend(page.items);
-                if token.is_empty() || joined.len() > whole.len() {
+                if token.is_empty() || joined.len() > all.len() {
                     break;
                 }
                 ctx.same("a page with more is not empty", &true, &(joined.len() >= nth))?;
             }
-            ctx.same("keys of all pages together", &keys(&whole), &keys(&joined))?;
-            ctx.same("items of all pages together", &whole, &joined)?;
+            ctx.same("keys of all pages together", &keys(&all), &keys(&joined))?;
+            ctx.same("items of all pages together", &all, &joined)?;
             Ok(Tally::default())
         }
         .boxed()
@@ -155,18 +155,18 @@ pub(crate) async fn pages_concatenate(ctx: &Ctx) -> Proof {
 }
 
 pub(crate) async fn reverse_mirrors(ctx: &Ctx) -> Proof {
-    all(ctx, "reverse_mirrors", |ctx, shelf| {
+    check(ctx, "reverse_mirrors", |ctx, sample| {
         async move {
-            shelf.fill(ctx).await?;
-            let forward = shelf.read(ctx, false).await?;
-            let mut reverse = shelf.read(ctx, true).await?;
+            sample.fill(ctx).await?;
+            let forward = sample.read(ctx, false).await?;
+            let mut reverse = sample.read(ctx, true).await?;
             reverse.reverse();
             ctx.same("a Get, mirrored", &keys(&forward), &keys(&reverse))?;
-            let (item_limit, page_size_bytes) = shelf.size(0);
+            let (item_limit, page_size_bytes) = sample.size(0);
             let selection = SelectionInput { item_limit, page_size_bytes, ..SelectionInput::default() };
-            let forward = shelf.stream(ctx, selection).await?.concat();
+            let forward = sample.stream(ctx, selection).await?.concat();
             let mut reverse =
-                shelf.stream(ctx, SelectionInput { reverse: true, ..selection }).await?.concat();
+                sample.stream(ctx, SelectionInput { reverse: true, ..selection }).await?.concat();
             reverse.reverse();
             ctx.same("a Scan, mirrored", &positions(&forward), &positions(&reverse))?;
             Ok(Tally::default())
@@ -177,17 +177,17 @@ pub(crate) async fn reverse_mirrors(ctx: &Ctx) -> Proof {
 }
 
 pub(crate) async fn predicates_filter(ctx: &Ctx) -> Proof {
-    all(ctx, "predicates_filter", |ctx, shelf| {
+    check(ctx, "predicates_filter", |ctx, sample| {
         async move {
-            shelf.fill(ctx).await?;
-            let mut whole = ctx.get().on(shelf.id()).all().ok().await?.into_inner().items;
-            let sorted = whole.is_sorted_by(|one, next| one.key < next.key);
+            sample.fill(ctx).await?;
+            let mut all = ctx.get().on(sample.id()).all().ok().await?.into_inner().items;
+            let sorted = all.is_sorted_by(|one, next| one.key < next.key);
             ctx.same("keys in unsigned byte order", &true, &sorted)?;
-            let chosen = shelf.read(ctx, false).await?;
-            whole.retain(|item| chooses(&shelf.predicate, &item.key));
-            ctx.same("the chosen of all", &keys(&whole), &keys(&chosen))?;
-            let bare = ctx.get().on(shelf.id()).choose(shelf.predicate.clone()).keys_only().ok().await?;
-            ctx.same("the same keys without values", &keys(&whole), &keys(&bare.items))?;
+            let selected = sample.read(ctx, false).await?;
+            all.retain(|item| selects(&sample.predicate, &item.key));
+            ctx.same("the selected of all items", &keys(&all), &keys(&selected))?;
+            let bare = ctx.get().on(sample.id()).choose(sample.predicate.clone()).keys_only().ok().await?;
+            ctx.same("the same keys without values", &keys(&all), &keys(&bare.items))?;
             ctx.same("no values", &true, &bare.items.iter().all(|item| item.value.is_empty()))?;
             Ok(Tally::default())
         }
@@ -196,7 +196,7 @@ pub(crate) async fn predicates_filter(ctx: &Ctx) -> Proof {
     .await
 }
 
-fn chooses(predicate: &KeyPredicate, key: &[u8]) -> bool {
+fn selects(predicate: &KeyPredicate, key: &[u8]) -> bool {
     match predicate {
         KeyPredicate::Unset => false,
         KeyPredicate::MatchAll => true,
@@ -207,20 +207,24 @@ fn chooses(predicate: &KeyPredicate, key: &[u8]) -> bool {
 }
 
 pub(crate) async fn scans_resume(ctx: &Ctx) -> Proof {
-    all(ctx, "scans_resume", |ctx, shelf| {
+    check(ctx, "scans_resume", |ctx, sample| {
         async move {
-            shelf.fill(ctx).await?;
-            let (item_limit, page_size_bytes) = shelf.size(0);
-            let selection =
-                SelectionInput { item_limit, page_size_bytes, keys_only: false, reverse: shelf.reverse(ctx) };
-            let messages = shelf.scan(ctx).select(selection).ok().await?.into_inner();
-            let whole: Vec<Entry> = messages.iter().flat_map(|message| message.entries.clone()).collect();
+            sample.fill(ctx).await?;
+            let (item_limit, page_size_bytes) = sample.size(0);
+            let selection = SelectionInput {
+                item_limit,
+                page_size_bytes,
+                keys_only: false,
+                reverse: sample.reverse(ctx),
+            };
+            let messages = sample.scan(ctx).select(selection).ok().await?.into_inner();
+            let all: Vec<Entry> = messages.iter().flat_map(|message| message.entries.clone()).collect();
             let mut seen = 0;
             for message in messages.iter().filter(|message| !message.resume_token.is_empty()) {
                 seen += message.entries.len();
-                let resumed = shelf.scan(ctx).select(selection).resume(&message.resume_token).ok().await?;
+                let resumed = sample.scan(ctx).select(selection).resume(&message.resume_token).ok().await?;
                 let rest: Vec<Entry> = resumed.entries().cloned().collect();
-                ctx.same("the rest after a cut", &positions(&whole[seen..]), &positions(&rest))?;
+                ctx.same("the rest after a cut", &positions(&all[seen..]), &positions(&rest))?;
             }
             Ok(Tally::default())
         }
@@ -230,19 +234,19 @@ pub(crate) async fn scans_resume(ctx: &Ctx) -> Proof {
 }
 
 pub(crate) async fn records_make_the_namespace(ctx: &Ctx) -> Proof {
-    all(ctx, "records_make_the_namespace", |ctx, shelf| {
+    check(ctx, "records_make_the_namespace", |ctx, sample| {
         async move {
-            shelf.fill(ctx).await?;
-            let mut ids: Vec<_> = shelf.records.iter().map(|(id, _)| *id).collect();
+            sample.fill(ctx).await?;
+            let mut ids: Vec<_> = sample.records.iter().map(|(id, _)| *id).collect();
             ids.sort_unstable();
             ids.dedup();
             let mut expected = Vec::new();
             for id in ids {
-                let record = ctx.get().on(id).choose(shelf.predicate.clone()).ok().await?.into_inner();
+                let record = ctx.get().on(id).choose(sample.predicate.clone()).ok().await?.into_inner();
                 expected.extend(keys(&record.items).into_iter().map(|key| (id.to_owned(), key)));
             }
-            let whole = shelf.stream(ctx, SelectionInput::default()).await?.concat();
-            ctx.same("its records, one after the other", &expected, &positions(&whole))?;
+            let all = sample.stream(ctx, SelectionInput::default()).await?.concat();
+            ctx.same("its records, one after the other", &expected, &positions(&all))?;
             Ok(Tally::default())
         }
         .boxed()

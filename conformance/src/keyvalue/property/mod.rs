@@ -1,4 +1,4 @@
-//! Random KeyValue operations held against the model, and relations between answers that need no model.
+//! Random KeyValue operations checked against the model, and metamorphic relations that need no model.
 
 mod generate;
 mod metamorphic;
@@ -23,9 +23,9 @@ pub(crate) use metamorphic::{
     pages_concatenate, predicates_filter, records_make_the_namespace, reverse_mirrors, scans_resume,
 };
 
-/// Operations on KeyValue stores that once made one diverge.
+/// Operations that once made a KeyValue store diverge.
 pub type Regression = property::Regression<Op>;
-/// Counts of what came to pass.
+/// Event counts.
 pub type Tally = property::Tally<Event>;
 
 impl Sequential for KeyValue {
@@ -34,28 +34,28 @@ impl Sequential for KeyValue {
 
     const GENERAL: &'static str = "property::operations_agree_with_the_model";
 
-    fn can_happen(event: Event, claims: Capabilities, abilities: Abilities) -> bool {
-        event.can_happen(claims, abilities)
+    fn can_happen(event: Event, capabilities: Capabilities, abilities: Abilities) -> bool {
+        event.can_happen(capabilities, abilities)
     }
 
     fn play<'c>(ctx: &'c Ctx, ops: &'c [Op]) -> BoxFuture<'c, Result<Tally, Stop>> {
         play(ctx, ops).boxed()
     }
 
-    fn within(ops: &[Op], claims: Capabilities, abilities: Abilities) -> Vec<Op> {
-        within(ops, claims, abilities)
+    fn within(ops: &[Op], capabilities: Capabilities, abilities: Abilities) -> Vec<Op> {
+        within(ops, capabilities, abilities)
     }
 
-    fn reads_of(ops: &[Op], claims: Capabilities) -> Vec<Op> {
-        reads_of(ops, claims)
+    fn reads_of(ops: &[Op], capabilities: Capabilities) -> Vec<Op> {
+        reads_of(ops, capabilities)
     }
 
     fn plainer(op: &Op) -> Vec<Op> {
-        simplify::plainer(op)
+        simplify::simplifications(op)
     }
 }
 
-fn reads_of(ops: &[Op], claims: Capabilities) -> Vec<Op> {
+fn reads_of(ops: &[Op], capabilities: Capabilities) -> Vec<Op> {
     let mut records: Vec<(Space, String)> = Vec::new();
     for op in ops {
         let record = match op {
@@ -70,7 +70,7 @@ fn reads_of(ops: &[Op], claims: Capabilities) -> Vec<Op> {
         }
     }
     let (predicate, selection, page) = (None, SelectionInput::default(), Page::First);
-    if claims.contains(Capability::NamespaceScan) {
+    if capabilities.contains(Capability::NamespaceScan) {
         let mut spaces: Vec<_> = records.into_iter().map(|(space, _)| space).collect();
         spaces.sort_by(|one, other| one.0.cmp(&other.0));
         spaces.dedup();
@@ -92,7 +92,7 @@ macro_rules! regression {
     };
 }
 
-/// The files of `fixtures/regressions`; a test holds the list against the folder.
+/// The files of `fixtures/regressions`; a test compares the list with the folder.
 const COMMITTED: &[(&str, &str)] = &[
     regression!("property-conditions_guard_every_write-6fc909a4380cee26.json"),
     regression!("property-items_end_with_their_ttl-c11b870b70546786.json"),
@@ -108,10 +108,10 @@ const COMMITTED: &[(&str, &str)] = &[
     regression!("property-tokens_outlive_their_items-9fec3d29ee630797.json"),
 ];
 
-/// The regressions that this suite carries with it, by file name.
+/// The regressions that are embedded in this suite, by file name.
 pub fn committed() -> impl Iterator<Item = (&'static str, Regression)> {
     COMMITTED.iter().map(|(name, json)| {
-        let regression = Regression::from_json(json).expect("a test reads each committed regression");
+        let regression = Regression::from_json(json).expect("a test parses each committed regression");
         (*name, regression)
     })
 }
@@ -155,7 +155,7 @@ mod tests {
         let instance = harness.open().await.expect("memory opens");
         let ctx = Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
             .offering(harness.claims(), harness.abilities());
-        let why = "Applied happened 0 times; under 5 nothing is proved".to_owned();
+        let why = "Applied happened 0 times; at least 5 are required".to_owned();
         assert_eq!(check(&ctx, &property, &operations(mix)).await, Err(Stop::Inconclusive(why)));
     }
 }

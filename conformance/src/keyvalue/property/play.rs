@@ -1,4 +1,4 @@
-//! Playing operations against a store, each answer held against the model.
+//! Plays operations against a store, and checks each answer against the model.
 
 use crate::core::{Ability, Divergence, Stop};
 use crate::keyvalue::Ctx;
@@ -7,7 +7,7 @@ use crate::keyvalue::op::{Op, Player};
 
 use super::Tally;
 
-/// Plays `ops` in the namespaces at hand. The first answer that the contract does not allow stops it.
+/// Plays `ops` in the run's namespaces, until the first answer that the contract does not allow.
 pub async fn play(ctx: &Ctx, ops: &[Op]) -> Result<Tally, Stop> {
     let mut model = Model::new(ctx.claims(), ctx.abilities().contains(Ability::ManualClock));
     let mut player = Player::new(ctx);

@@ -1,19 +1,19 @@
-//! Making the operations of a divergence plainer, one word at a time.
+//! Shrinking of the operations of a divergence, one part at a time.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{ItemInput, SelectionInput};
 
 use crate::keyvalue::op::{Op, Span};
 
-/// The same operation with one thing less, in each way there is; none where it is as plain as it can be.
-pub(super) fn plainer(op: &Op) -> Vec<Op> {
-    let mut plainer = Vec::new();
+/// Every variant of the operation with one part removed or simplified; none for a minimal operation.
+pub(super) fn simplifications(op: &Op) -> Vec<Op> {
+    let mut simpler = Vec::new();
     match op {
         Op::Put(put) => {
             let mut with = |change: &dyn Fn(&mut crate::keyvalue::op::Put)| {
                 let mut put = put.clone();
                 change(&mut put);
-                plainer.push(Op::Put(put));
+                simpler.push(Op::Put(put));
             };
             for at in (0..put.items.len()).rev() {
                 with(&|put| drop(put.items.remove(at)));
@@ -35,7 +35,7 @@ pub(super) fn plainer(op: &Op) -> Vec<Op> {
             let mut with = |change: &dyn Fn(&mut crate::keyvalue::op::Delete)| {
                 let mut delete = delete.clone();
                 change(&mut delete);
-                plainer.push(Op::Delete(delete));
+                simpler.push(Op::Delete(delete));
             };
             for at in (0..delete.when.len()).rev() {
                 with(&|delete| drop(delete.when.remove(at)));
@@ -44,32 +44,32 @@ pub(super) fn plainer(op: &Op) -> Vec<Op> {
         }
         Op::Get(get) => {
             let selections = selections(get.selection).into_iter();
-            plainer.extend(
+            simpler.extend(
                 selections.map(|selection| Op::Get(crate::keyvalue::op::Get { selection, ..get.clone() })),
             );
-            plainer.push(Op::Get(crate::keyvalue::op::Get { predicate: None, ..get.clone() }));
+            simpler.push(Op::Get(crate::keyvalue::op::Get { predicate: None, ..get.clone() }));
         }
         Op::Scan(scan) => {
             let selections = selections(scan.selection).into_iter();
-            plainer.extend(
+            simpler.extend(
                 selections.map(|selection| Op::Scan(crate::keyvalue::op::Scan { selection, ..scan.clone() })),
             );
-            plainer.push(Op::Scan(crate::keyvalue::op::Scan { predicate: None, ..scan.clone() }));
-            plainer.push(Op::Scan(crate::keyvalue::op::Scan { limit: 0, ..scan.clone() }));
-            plainer.push(Op::Scan(crate::keyvalue::op::Scan { cut: None, ..scan.clone() }));
+            simpler.push(Op::Scan(crate::keyvalue::op::Scan { predicate: None, ..scan.clone() }));
+            simpler.push(Op::Scan(crate::keyvalue::op::Scan { limit: 0, ..scan.clone() }));
+            simpler.push(Op::Scan(crate::keyvalue::op::Scan { cut: None, ..scan.clone() }));
         }
-        Op::Advance(_) => plainer.push(Op::Advance(Span::Ticks(1))),
+        Op::Advance(_) => simpler.push(Op::Advance(Span::Ticks(1))),
         Op::Describe(_) | Op::Sweep | Op::Restart(_) => {}
     }
-    plainer.retain(|other| other != op);
-    plainer
+    simpler.retain(|other| other != op);
+    simpler
 }
 
-fn selections(said: SelectionInput) -> [SelectionInput; 4] {
+fn selections(selection: SelectionInput) -> [SelectionInput; 4] {
     [
-        SelectionInput { item_limit: 0, ..said },
-        SelectionInput { page_size_bytes: 0, ..said },
-        SelectionInput { keys_only: false, ..said },
-        SelectionInput { reverse: false, ..said },
+        SelectionInput { item_limit: 0, ..selection },
+        SelectionInput { page_size_bytes: 0, ..selection },
+        SelectionInput { keys_only: false, ..selection },
+        SelectionInput { reverse: false, ..selection },
     ]
 }

@@ -1,4 +1,4 @@
-//! A server as a KeyValue store: each call once, without a retry, with a bound on how long an answer may take.
+//! A server as a KeyValue store: one attempt per call, with a timeout.
 
 use async_trait::async_trait;
 use futures::stream::{BoxStream, StreamExt};
@@ -11,7 +11,7 @@ use prism_wire::message::{WireRequest, WireResponse};
 use tonic::transport::Channel;
 
 use crate::core::Failure;
-use crate::core::wire::{Connection, answer, in_time, malformed};
+use crate::core::wire::{Connection, answer, malformed, with_timeout};
 use crate::keyvalue::Store;
 
 fn client(connection: &Connection) -> KeyValueServiceClient<Channel> {
@@ -23,13 +23,13 @@ fn client(connection: &Connection) -> KeyValueServiceClient<Channel> {
 #[async_trait]
 impl Store for Connection {
     async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
-        let noted = self.ledger().map(|ledger| (ledger, request.namespace.clone(), request.id.clone()));
-        if let Some((ledger, namespace, id)) = &noted {
-            ledger.sends(namespace, id);
+        let entry = self.ledger().map(|ledger| (ledger, request.namespace.clone(), request.id.clone()));
+        if let Some((ledger, namespace, id)) = &entry {
+            ledger.track(namespace, id);
         }
         let answer = answer(client(self).put(self.request(request.into_message()))).await;
-        if let Some((ledger, namespace, id)) = &noted {
-            ledger.answered(namespace, id, answer.as_ref().err());
+        if let Some((ledger, namespace, id)) = &entry {
+            ledger.completed(namespace, id, answer.as_ref().err());
         }
         answer
     }
@@ -61,9 +61,9 @@ impl Store for Connection {
         request: ScanRequest,
     ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
         let mut client = client(self);
-        let stream = in_time(client.scan(self.request(request.into_message()))).await?.into_inner();
+        let stream = with_timeout(client.scan(self.request(request.into_message()))).await?.into_inner();
         let messages = futures::stream::try_unfold(stream, |mut stream| async move {
-            let Some(message) = in_time(stream.message()).await? else { return Ok(None) };
+            let Some(message) = with_timeout(stream.message()).await? else { return Ok(None) };
             let message = ScanResponse::from_message(message).map_err(malformed)?;
             Ok(Some((message, stream)))
         });

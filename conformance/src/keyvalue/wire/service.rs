@@ -1,4 +1,4 @@
-//! Any KeyValue store behind the generated service.
+//! The generated service over any KeyValue store.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::core::Failure;
 use crate::core::wire::status;
 use crate::keyvalue::Store;
 
-/// The service over `store`.
+/// The routes of the service over `store`.
 pub(super) fn routes(store: Arc<dyn Store>) -> Routes {
     let service = KeyValueServiceServer::new(Service(store))
         .max_decoding_message_size(MAX_REQUEST_BYTES)

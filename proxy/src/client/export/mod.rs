@@ -26,17 +26,17 @@ use super::select::EscapeArgs;
 /// The arguments of `prism export`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The lines are what 'prism import' reads, in one canonical form: a record on each line, sorted by the bytes of its id, its
-items sorted by the bytes of their keys. A record of more than 1,000 items, or of more than 4 MiB of keys and values, goes
-on on further lines. Versions and times are not part of it: an import makes new ones.
+The output is what 'prism import' reads, in canonical form: one record per line, sorted by the bytes of its id, with its items
+sorted by the bytes of their keys. A record of more than 1,000 items, or of more than 4 MiB of keys and values, continues on
+further lines. Versions and times are not included: an import assigns new ones.
 
-With --full a line holds one item, with its version, priority_token, created_at and updated_at, which 'prism import --full'
-keeps. Stop those who write before it: a scan reads one page after the other, and not one moment.")]
+With --full a line holds one item, with its version, priority_token, created_at and updated_at, for 'prism import --full'.
+Stop all writers first: a scan reads page by page, not from one snapshot.")]
 pub(super) struct ExportArgs {
     /// The namespace to read
     namespace: String,
 
-    /// Where to write; '-' is standard output. A file is there once it is whole, and not before
+    /// The file to write; '-' is standard output. The file appears only once it is complete
     #[arg(default_value = "-")]
     file: PathBuf,
 
@@ -48,7 +48,7 @@ pub(super) struct ExportArgs {
     #[arg(long, value_name = "KEY")]
     prefix: Option<String>,
 
-    /// Write versions, priority tokens and times too, an item on each line, for 'prism import --full'
+    /// Include versions, priority tokens and times, one item per line, for 'prism import --full'
     #[arg(long)]
     full: bool,
 
@@ -59,7 +59,7 @@ pub(super) struct ExportArgs {
     pub(super) connect: ConnectArgs,
 }
 
-/// What was exported so far.
+/// Counts of what was exported so far.
 #[derive(Default)]
 struct Totals {
     last: Option<RecordId>,
@@ -78,14 +78,14 @@ impl ExportArgs {
         let meter = Meter::new(None);
         let copied = tokio::select! {
             copied = self.copy(Stream::open(&client, request), meter) => copied,
-            // Dropping the copy removes its unfinished file.
+            // Dropping the copy removes its partial file.
             () = interrupted() => Err(Failure::Failed("interrupted; nothing was exported".to_owned())),
         };
         self.summary(&copied?, began, out)
     }
 
     async fn copy(&self, mut stream: Stream, mut meter: Meter) -> Result<Totals, Failure> {
-        // Opened once the server has answered: a refused export does not touch what is there.
+        // Opened after the first response: a refused export leaves an existing file untouched.
         let mut message = stream.next().await?;
         let mut target = Target::open(&self.file)?;
         let (mut packer, mut totals) = (Packer::default(), Totals::default());
@@ -99,7 +99,7 @@ impl ExportArgs {
                     target.write(&line)?;
                 }
             }
-            meter.moved(totals.bytes, totals.records, totals.items);
+            meter.update(totals.bytes, totals.records, totals.items);
             message = stream.next().await?;
         }
         if let Some(line) = packer.line() {

@@ -1,13 +1,13 @@
-//! Entries to canonical lines: as many items of a record on one line as one Put may hold, and no more in memory.
+//! Packs entries into canonical lines: a line, and so the memory, holds no more items of a record than one Put.
 
 use prism_contract::keyvalue::{Entry, Item, Limits, RecordId};
 
 use crate::client::jsonl::record_line;
 
-/// Gathers entries, which come in the order of their ids and keys, until a line is full.
+/// Accumulates entries, which come in the order of their ids and keys, until a line is full.
 ///
-/// How they arrived in messages does not show: a line ends where its record ends, or where one more item would be more
-/// than a Put takes (1,000 items, 4 MiB of keys and values).
+/// Lines do not depend on message boundaries: a line ends at the end of its record, or where one more item would exceed the
+/// limits of a Put (1,000 items, 4 MiB of keys and values).
 #[derive(Default)]
 pub(super) struct Packer {
     id: Option<RecordId>,
@@ -16,7 +16,7 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// Takes an entry; answers the line before it, if it is full or its record is over.
+    /// Adds an entry; returns the previous line if it is full or its record has ended.
     pub(super) fn push(&mut self, Entry { id, item }: Entry) -> Option<Vec<u8>> {
         let bytes = item.key.len() + item.value.len();
         let fits = self.items.len() < Limits::V1.put_items as usize
@@ -28,7 +28,7 @@ impl Packer {
         line
     }
 
-    /// The line gathered so far; `None`: there is none.
+    /// Takes the line accumulated so far; `None`: it is empty.
     pub(super) fn line(&mut self) -> Option<Vec<u8>> {
         let id = self.id.take()?;
         let line = record_line(id.as_str(), &self.items);
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_a_line_and_each_key_stands_in_it() {
+    fn each_record_is_one_line_with_all_its_keys() {
         let lines = packed([entry("a", "1".into(), 0), entry("a", "2".into(), 0), entry("b", "1".into(), 0)]);
         let shape: Vec<_> = lines.iter().map(|line| (line.id.as_str(), line.items.len())).collect();
         assert_eq!(shape, [("a", 2), ("b", 1)]);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_more_than_a_put_holds_goes_on_on_the_next_line() {
+    fn a_record_above_the_limits_of_a_put_continues_on_the_next_line() {
         let many = packed((0..2_001).map(|at| entry("a", format!("{at:04}"), 0)));
         assert_eq!(many.iter().map(|line| line.items.len()).collect::<Vec<_>>(), [1_000, 1_000, 1]);
         let full = (4 << 20) / 4;

@@ -1,4 +1,4 @@
-//! Where an export goes: standard output, or a file that is there whole or not at all.
+//! The target of an export: standard output, or a file that is replaced atomically.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 
 use crate::client::failure::Failure;
 
-/// Takes the lines of an export. Dropped before [`Target::finish`], it leaves no file behind.
+/// Writes the lines of an export. Dropped before [`Target::finish`], it leaves no file behind.
 pub(super) struct Target {
     writer: BufWriter<Box<dyn Write>>,
     name: String,
-    file: Option<Unfinished>,
+    file: Option<PartialFile>,
 }
 
-/// A file under a name that says it is not whole, next to the place where it will stand.
-struct Unfinished {
-    partial: PathBuf,
-    whole: PathBuf,
+/// A temporary file, named as partial, in the directory of its destination.
+struct PartialFile {
+    path: PathBuf,
+    destination: PathBuf,
     file: File,
     renamed: bool,
 }
 
-impl Drop for Unfinished {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         if !self.renamed {
-            // It is named for what it is, so one that cannot be removed deceives nobody.
-            let _ = fs::remove_file(&self.partial);
+            // Best effort: its name marks a leftover as partial.
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -38,22 +38,22 @@ impl Target {
         }
         let name = path.display().to_string();
         let failed = |error| Failure::Failed(format!("cannot write {name}: {error}"));
-        // A device or a pipe takes the lines as they come: renaming a file over it would put it out of the world.
-        if path.metadata().is_ok_and(|there| !there.is_file()) {
+        // A device or a pipe is written directly: renaming a file over it would remove it.
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             let device = File::options().write(true).open(path).map_err(failed)?;
             return Ok(Self::new(Box::new(device), &name, None));
         }
-        // Through a symbolic link to the file it names, so that the link stays one.
-        let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mut partial = whole.clone().into_os_string();
+        // A symbolic link is resolved, so that the rename does not replace the link itself.
+        let destination = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let mut partial = destination.clone().into_os_string();
         partial.push(format!(".partial-{}", std::process::id()));
         let partial = PathBuf::from(partial);
         let file = File::create(&partial).map_err(failed)?;
         let writer = Box::new(file.try_clone().map_err(failed)?);
-        Ok(Self::new(writer, &name, Some(Unfinished { partial, whole, file, renamed: false })))
+        Ok(Self::new(writer, &name, Some(PartialFile { path: partial, destination, file, renamed: false })))
     }
 
-    fn new(writer: Box<dyn Write>, name: &str, file: Option<Unfinished>) -> Self {
+    fn new(writer: Box<dyn Write>, name: &str, file: Option<PartialFile>) -> Self {
         Self { writer: BufWriter::with_capacity(1 << 18, writer), name: name.to_owned(), file }
     }
 
@@ -62,14 +62,14 @@ impl Target {
         self.writer.write_all(line).map_err(|error| self.failed(&error))
     }
 
-    /// Everything was written: the file takes its place.
+    /// Completes the output: a partial file is renamed to its destination.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(|error| self.failed(&error))?;
-        if let Some(mut unfinished) = self.file.take() {
-            let placed =
-                unfinished.file.sync_all().and_then(|()| fs::rename(&unfinished.partial, &unfinished.whole));
-            placed.map_err(|error| self.failed(&error))?;
-            unfinished.renamed = true;
+        if let Some(mut partial) = self.file.take() {
+            let renamed =
+                partial.file.sync_all().and_then(|()| fs::rename(&partial.path, &partial.destination));
+            renamed.map_err(|error| self.failed(&error))?;
+            partial.renamed = true;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_there_once_it_is_whole_and_not_before() {
+    fn the_file_is_replaced_only_once_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         fs::write(&path, "old").unwrap();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_export_that_is_given_up_leaves_nothing_behind() {
+    fn a_cancelled_export_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let mut target = Target::open(&folder.path().join("out")).unwrap();
         target.write(b"half").unwrap();

@@ -1,7 +1,7 @@
-//! The import itself: many lines in flight, no two that may write the same item, and always known what is safe.
+//! The import engine: many lines in flight, no two of which may write the same item, and a watermark of completed lines.
 //!
-//! Lines that may meet are written in the file's order, so a file leaves the same items whatever else is in flight, and
-//! a run that goes on from the safe mark repeats nothing but writes that put the same there again.
+//! Lines that may conflict are written in the file's order, so the result does not depend on concurrency, and a run that
+//! resumes from the watermark repeats only idempotent writes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -18,66 +18,66 @@ use tokio::sync::mpsc::Receiver;
 
 use super::lines::{Mark, ReadLine};
 use super::safe::Safe;
-use super::write::{Sink, Written, is_about_the_line, write};
+use super::write::{Sink, Written, is_line_error, write};
 use crate::client::jsonl::Line;
 
-/// Most bytes of keys and values in flight; one line may always be.
+/// Limit of bytes of keys and values in flight; a single line is always allowed.
 const IN_FLIGHT_BYTES: usize = 32 << 20;
-/// How far the lines in flight may be ahead of the safe mark, for each that may be in flight.
-const AHEAD: u64 = 64;
+/// Limit of lines ahead of the watermark, per line that may be in flight.
+const MAX_AHEAD: u64 = 64;
 
-/// What to do with a line that is wrong or that the server refuses.
+/// What to do with a line that is invalid or that the server refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum OnError {
-    /// Finish the lines before it and stop
+    /// Finish the lines before it, then stop
     Stop,
-    /// Say what is wrong with it and go on with the next
+    /// Report it and continue with the next line
     Skip,
 }
 
-/// How to import.
+/// The import settings.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// Where to.
+    /// The namespace to write to.
     pub(super) namespace: String,
-    /// Most lines written at once; at least 1.
+    /// Limit of lines in flight; at least 1.
     pub(super) in_flight: usize,
     /// What to do with a bad line.
     pub(super) on_error: OnError,
-    /// How long to try again a Put that fails for a while.
+    /// How long to retry a Put on transient failures.
     pub(super) retry_for: Duration,
 }
 
-/// What was done so far, in this run.
+/// Counts of this run so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     /// Lines written.
     pub(super) lines: u64,
     /// Items written.
     pub(super) items: u64,
-    /// Items left out, since they had expired.
+    /// Items left out because they had expired.
     pub(super) expired: u64,
-    /// Lines left out, since they were bad.
+    /// Lines left out because they were invalid or refused.
     pub(super) skipped: u64,
 }
 
 /// Why an import ended before the end of its input.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// It was asked to.
+    /// Ctrl-C or SIGTERM.
     Interrupted,
-    /// A line is wrong.
+    /// A line is invalid.
     Line { line: u64, why: String },
     /// A line could not be written.
     Put { line: u64, error: CallError },
     /// The input cannot be read.
     Input(io::Error),
-    /// The progress cannot be kept.
+    /// The progress cannot be saved.
     Progress(io::Error),
 }
 
 impl Stop {
-    /// The line it is about; the lowest is the one to report.
+    /// The line at fault; of several stops, the lowest line is reported.
     fn line(&self) -> u64 {
         match self {
             Self::Line { line, .. } | Self::Put { line, .. } => *line,
@@ -86,21 +86,21 @@ impl Stop {
     }
 }
 
-/// Hears how an import goes.
+/// Observes an import's progress.
 pub(super) trait Observer {
     /// A line was left out.
     fn skipped(&mut self, why: &Stop);
-    /// Lines up to `safe` are done without a gap.
-    fn moved(&mut self, safe: &Mark, totals: &Totals) -> io::Result<()>;
+    /// The watermark is now `safe`.
+    fn advanced(&mut self, safe: &Mark, totals: &Totals) -> io::Result<()>;
 }
 
-/// A line that was written, or not.
+/// The outcome of writing a line.
 struct Done {
     after: Mark,
     result: Result<Written, CallError>,
 }
 
-/// An import under way.
+/// A running import.
 pub(super) struct Engine<'a, S, C, O> {
     sink: &'a S,
     clock: &'a C,
@@ -108,18 +108,18 @@ pub(super) struct Engine<'a, S, C, O> {
     observer: &'a mut O,
     safe: Safe,
     totals: Totals,
-    /// Lines being written, by their numbers.
-    flying: BTreeMap<u64, Arc<Line>>,
-    flying_bytes: usize,
+    /// Lines in flight, by line number.
+    in_flight: BTreeMap<u64, Arc<Line>>,
+    in_flight_bytes: usize,
     running: FuturesUnordered<LocalBoxFuture<'a, Done>>,
-    /// The next line, while it must wait.
-    held: Option<(Arc<Line>, Mark)>,
-    /// Why no further line is begun; those in flight are finished.
-    stopping: Option<Stop>,
+    /// The next line, while it cannot start yet.
+    pending: Option<(Arc<Line>, Mark)>,
+    /// Why no further line is started; lines in flight are finished.
+    stop_reason: Option<Stop>,
 }
 
 impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
-    /// An import that goes on from `safe`.
+    /// An import that starts at `safe`.
     pub(super) fn new(
         sink: &'a S,
         clock: &'a C,
@@ -134,16 +134,16 @@ impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
             observer,
             safe: Safe::from(safe),
             totals: Totals::default(),
-            flying: BTreeMap::new(),
-            flying_bytes: 0,
+            in_flight: BTreeMap::new(),
+            in_flight_bytes: 0,
             running: FuturesUnordered::new(),
-            held: None,
-            stopping: None,
+            pending: None,
+            stop_reason: None,
         }
     }
 
-    /// Writes `lines` until there are no more, one is bad, or `interrupt` is done: then what is in flight is dropped, and
-    /// its lines are not safe. Answers what was done, up to where it is safe, and why it ended early.
+    /// Writes `lines` to their end, to a bad line, or until `interrupt` completes, which drops the lines in flight: they stay
+    /// above the watermark. Returns the counts, the watermark, and the reason for an early stop.
     pub(super) async fn run(
         mut self,
         mut lines: Receiver<io::Result<ReadLine>>,
@@ -152,15 +152,15 @@ impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
         let mut interrupt = pin!(interrupt);
         let mut more = true;
         loop {
-            self.start_held();
-            let reading = more && self.stopping.is_none() && self.held.is_none();
+            self.start_pending();
+            let reading = more && self.stop_reason.is_none() && self.pending.is_none();
             if !reading && self.running.is_empty() {
                 break;
             }
             tokio::select! {
                 biased;
                 () = &mut interrupt => {
-                    self.stopping = Some(Stop::Interrupted);
+                    self.stop_reason = Some(Stop::Interrupted);
                     break;
                 }
                 Some(done) = self.running.next(), if !self.running.is_empty() => self.finish(done),
@@ -171,25 +171,25 @@ impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
                 },
             }
         }
-        (self.totals, self.safe.mark().clone(), self.stopping)
+        (self.totals, self.safe.mark().clone(), self.stop_reason)
     }
 
     fn take(&mut self, read: ReadLine) {
         let line = read.after.lines;
         match read.line {
-            Ok(line) => self.held = Some((Arc::new(line), read.after)),
+            Ok(line) => self.pending = Some((Arc::new(line), read.after)),
             Err(why) => self.bad_line(read.after, Stop::Line { line, why }),
         }
     }
 
-    /// Begins to write the line that waits, if it need not wait any more. A line alone need never wait.
-    fn start_held(&mut self) {
-        let may_start = self.held.as_ref().is_some_and(|(line, after)| self.may_start(line, after));
-        if self.stopping.is_some() {
-            self.held = None;
-        } else if let Some((line, after)) = self.held.take_if(|_| may_start) {
-            self.flying_bytes += line.bytes();
-            self.flying.insert(after.lines, Arc::clone(&line));
+    /// Starts the pending line if it may start. With no line in flight it always may.
+    fn start_pending(&mut self) {
+        let may_start = self.pending.as_ref().is_some_and(|(line, after)| self.may_start(line, after));
+        if self.stop_reason.is_some() {
+            self.pending = None;
+        } else if let Some((line, after)) = self.pending.take_if(|_| may_start) {
+            self.in_flight_bytes += line.bytes();
+            self.in_flight.insert(after.lines, Arc::clone(&line));
             let (sink, clock, settings) = (self.sink, self.clock, self.settings);
             let writing = async move {
                 let result = write(sink, clock, &settings.namespace, &line, settings.retry_for).await;
@@ -200,17 +200,17 @@ impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
     }
 
     fn may_start(&self, line: &Line, after: &Mark) -> bool {
-        self.flying.is_empty()
-            || (self.flying.len() < self.settings.in_flight
-                && self.flying_bytes + line.bytes() <= IN_FLIGHT_BYTES
-                && after.lines - self.safe.mark().lines <= AHEAD * self.settings.in_flight as u64
-                && !self.flying.values().any(|flying| flying.may_meet(line)))
+        self.in_flight.is_empty()
+            || (self.in_flight.len() < self.settings.in_flight
+                && self.in_flight_bytes + line.bytes() <= IN_FLIGHT_BYTES
+                && after.lines - self.safe.mark().lines <= MAX_AHEAD * self.settings.in_flight as u64
+                && !self.in_flight.values().any(|other| other.may_conflict(line)))
     }
 
     fn finish(&mut self, Done { after, result }: Done) {
         let line = after.lines;
-        if let Some(landed) = self.flying.remove(&line) {
-            self.flying_bytes -= landed.bytes();
+        if let Some(finished) = self.in_flight.remove(&line) {
+            self.in_flight_bytes -= finished.bytes();
         }
         match result {
             Ok(Written { items, expired }) => {
@@ -219,7 +219,7 @@ impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
                 self.totals.expired += expired;
                 self.done(after);
             }
-            Err(error) if is_about_the_line(&error) => self.bad_line(after, Stop::Put { line, error }),
+            Err(error) if is_line_error(&error) => self.bad_line(after, Stop::Put { line, error }),
             Err(error) => self.stop(Stop::Put { line, error }),
         }
     }
@@ -237,15 +237,15 @@ impl<'a, S: Sink, C: Clock, O: Observer> Engine<'a, S, C, O> {
 
     fn done(&mut self, after: Mark) {
         self.safe.done(after);
-        if let Err(error) = self.observer.moved(self.safe.mark(), &self.totals) {
+        if let Err(error) = self.observer.advanced(self.safe.mark(), &self.totals) {
             self.stop(Stop::Progress(error));
         }
     }
 
-    /// Of several reasons, the one of the lowest line stands.
+    /// Of several reasons, the one at the lowest line is kept.
     fn stop(&mut self, why: Stop) {
-        if self.stopping.as_ref().is_none_or(|stands| why.line() < stands.line()) {
-            self.stopping = Some(why);
+        if self.stop_reason.as_ref().is_none_or(|reason| why.line() < reason.line()) {
+            self.stop_reason = Some(why);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading the input: a line at a time, never more than a line in memory, and knowing how far it got.
+//! Reads the input line by line, with at most one line in memory, and tracks the position.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::client::jsonl::{self, Line, MAX_LINE_BYTES};
 
-/// A place between two lines: all before it, as numbers and as a hash that tells whether it is still the same.
+/// A position between two lines: the lines and bytes before it, and their hash, which detects a changed input.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Mark {
     /// Lines before it.
@@ -26,7 +26,7 @@ impl Mark {
         })
     }
 
-    fn take(&mut self, bytes: &[u8]) {
+    fn add(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
         self.hash.update(bytes);
     }
@@ -35,31 +35,31 @@ impl Mark {
 /// A line of the input.
 #[derive(Debug)]
 pub(super) struct ReadLine<T = Line> {
-    /// The place after it; `after.lines` is its number.
+    /// The position after it; `after.lines` is its line number.
     pub(super) after: Mark,
-    /// What it says, or what is wrong with it.
+    /// The parsed line, or why it is invalid.
     pub(super) line: Result<T, String>,
 }
 
 /// The lines of an input.
 pub(super) struct Lines<R> {
     input: R,
-    at: Mark,
+    position: Mark,
     buffer: Vec<u8>,
 }
 
 impl<R: BufRead> Lines<R> {
     /// The lines of `input` from its start.
     pub(super) fn new(input: R) -> Self {
-        Self { input, at: Mark::default(), buffer: Vec::new() }
+        Self { input, position: Mark::default(), buffer: Vec::new() }
     }
 
-    /// The place before the next line.
-    pub(super) fn at(&self) -> &Mark {
-        &self.at
+    /// The position before the next line.
+    pub(super) fn position(&self) -> &Mark {
+        &self.position
     }
 
-    /// Skips what was done before: `lines` lines in `bytes` bytes with that digest. `false`: the input is another one.
+    /// Skips lines done by an earlier run: `lines` lines of `bytes` bytes with this digest. `false`: the input differs.
     pub(super) fn skip(&mut self, lines: u64, bytes: u64, digest: &str) -> io::Result<bool> {
         let mut rest = self.input.by_ref().take(bytes);
         loop {
@@ -68,11 +68,11 @@ impl<R: BufRead> Lines<R> {
                 break;
             }
             let length = chunk.len();
-            self.at.take(chunk);
+            self.position.add(chunk);
             rest.consume(length);
         }
-        self.at.lines = lines;
-        Ok(self.at.bytes == bytes && self.at.digest() == digest)
+        self.position.lines = lines;
+        Ok(self.position.bytes == bytes && self.position.digest() == digest)
     }
 
     /// The next line; `None` after the last.
@@ -80,7 +80,7 @@ impl<R: BufRead> Lines<R> {
         self.next_as(jsonl::parse)
     }
 
-    /// The next line as `parse` reads it; `None` after the last.
+    /// The next line, parsed by `parse`; `None` after the last.
     pub(super) fn next_as<T>(
         &mut self,
         parse: impl Fn(&[u8]) -> Result<T, String>,
@@ -90,27 +90,27 @@ impl<R: BufRead> Lines<R> {
         if self.input.by_ref().take(limit).read_until(b'\n', &mut self.buffer)? == 0 {
             return Ok(None);
         }
-        self.at.lines += 1;
-        self.at.take(&self.buffer);
+        self.position.lines += 1;
+        self.position.add(&self.buffer);
         let line = match self.buffer.strip_suffix(b"\n") {
             Some(line) => parse(line),
             None if self.buffer.len() as u64 == limit => {
                 self.skip_line()?;
                 Err(jsonl::too_long())
             }
-            // The last line may do without a newline.
+            // The last line needs no newline.
             None => parse(&self.buffer),
         };
-        Ok(Some(ReadLine { after: self.at.clone(), line }))
+        Ok(Some(ReadLine { after: self.position.clone(), line }))
     }
 
-    /// Reads to the end of a line without keeping it.
+    /// Discards the rest of a line.
     fn skip_line(&mut self) -> io::Result<()> {
         loop {
             let chunk = self.input.fill_buf()?;
             let newline = chunk.iter().position(|byte| *byte == b'\n');
             let length = newline.map_or(chunk.len(), |at| at + 1);
-            self.at.take(&chunk[..length]);
+            self.position.add(&chunk[..length]);
             self.input.consume(length);
             if newline.is_some() || length == 0 {
                 return Ok(());
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_done_before_are_skipped_where_they_are_the_same_and_only_there() {
+    fn completed_lines_are_skipped_only_if_they_are_unchanged() {
         let mut whole = Lines::new(TWO.as_bytes());
         let after = whole.next().unwrap().unwrap().after;
         let skip = |input: &str| {

@@ -1,10 +1,10 @@
-//! `prism import`: writes records from JSON lines, many at once, checked line by line, and goes on where it was stopped.
+//! `prism import`: writes records from JSON lines, many concurrently, validated line by line, and resumable.
 
+mod backoff;
 mod engine;
 mod full;
 mod lines;
 mod monitor;
-mod patience;
 mod progress;
 mod safe;
 mod write;
@@ -26,7 +26,7 @@ use self::engine::{Engine, OnError, Settings};
 use self::lines::{Lines, Mark, ReadLine};
 use self::monitor::Monitor;
 use self::progress::ProgressFile;
-use self::write::{Nowhere, Sink};
+use self::write::{NullSink, Sink};
 use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::out::{Out, note};
@@ -39,15 +39,15 @@ pub(super) struct ImportArgs {
     /// The namespace to write to
     namespace: String,
 
-    /// The JSON lines; '-' is standard input
+    /// The file of JSON lines; '-' is standard input
     file: PathBuf,
 
-    /// What to do with a line that is wrong, or that the server refuses
+    /// What to do with a line that is invalid, or that the server refuses
     #[arg(long, value_enum, value_name = "WHAT", default_value = "stop")]
     on_error: OnError,
 
-    /// Keep the order of versions, priority tokens, times and expiry of a full export ('prism export --full'): writes into
-    /// the database itself, and needs no server
+    /// Keep the order of versions, priority tokens, times and expiry of a full export ('prism export --full'): writes
+    /// directly into the database, and needs no server
     #[arg(long)]
     full: bool,
 
@@ -59,20 +59,20 @@ pub(super) struct ImportArgs {
     #[arg(long, value_name = "PATH", requires = "full")]
     database: Option<String>,
 
-    /// Check every line and write nothing; needs no server
+    /// Validate every line and write nothing; needs no server
     #[arg(long, conflicts_with = "resume")]
     check: bool,
 
-    /// Go on where an import of this file was stopped, as FILE.prism-progress (with --full: FILE.prism-full-progress) says
+    /// Continue a stopped import of this file, from the progress in FILE.prism-progress (--full: FILE.prism-full-progress)
     #[arg(long)]
     resume: bool,
 
-    /// How many lines to write at once
+    /// The number of lines to write concurrently
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     in_flight: u16,
 
-    /// How long to try again while the server is away or sheds load
-    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = time::parse_span)]
+    /// How long to retry while the server is unavailable or sheds load
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = time::parse_duration)]
     retry_for: Duration,
 
     #[command(flatten)]
@@ -84,18 +84,18 @@ A line is one write to one record, 1 to 1,000 items and at most 4 MiB of keys an
 
   {\"id\":\"user:1\",\"items\":[{\"key\":\"city\",\"value\":\"Paris\"},{\"key\":\"name\",\"value\":\"Alice\"}]}
 
-A key or value that is not UTF-8 is written in base64, as key_base64 or value_base64. An item may also have content_type
+A key or value that is not UTF-8 is given in base64, as key_base64 or value_base64. An item may also have content_type
 (text), compression (a number, or gzip, zstd, lz4, snappy, brotli) and expires_at (RFC 3339, to the microsecond). Items of
-one line that expire at different moments are written one moment after the other; what has expired already is left out.
-Items that a line does not name stay as they are.
+one line with different expiry times are written one expiry time after the other; expired items are left out. Items that a
+line does not name are unchanged.
 
-Lines that write the same item are written in the file's order. An import that stops can go on with --resume; the lines
-that were in flight are then written again, which leaves the same items there.
+Lines that write the same item are written in the file's order. A stopped import can be continued with --resume; the lines
+that were in flight are then written again, with the same result.
 
-With --full the file is one that 'prism export --full' wrote. It is read twice and written in the order of its versions, into
-the database that --config, --database or the environment names (the options of a connection are not used). Every item
-comes out with its priority token, times and expiry, and with a new version: an item that had a higher version than another
-has a higher one again. An item that is there already and differs is refused; one that is the same is written again.";
+With --full the file must come from 'prism export --full'. It is read twice and written in the order of its versions, into the
+database that --config, --database or the environment names (the connection options are not used). Every item keeps its
+priority token, times and expiry, and gets a new version; the new versions have the same order as the old ones. An item that
+already exists and differs is refused; one that is the same is written again.";
 
 impl ImportArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
@@ -105,7 +105,7 @@ impl ImportArgs {
         Namespace::new(&self.namespace).map_err(|why| Failure::Usage(format!("the namespace {why}")))?;
         if self.check {
             let mut monitor = Monitor::new(&self.file, None, self.size(), &self.connect);
-            return self.import(&Nowhere, &mut monitor, None, out).await;
+            return self.import(&NullSink, &mut monitor, None, out).await;
         }
         let progress = self.progress_file()?;
         let done = match &progress {
@@ -137,7 +137,7 @@ impl ImportArgs {
         monitor.end(&totals, &safe, stop, self.check, out)
     }
 
-    /// Where progress is kept; standard input cannot be read again, so for it there is none.
+    /// The progress file; none for standard input, which cannot be read again.
     fn progress_file(&self) -> Result<Option<ProgressFile>, Failure> {
         if !self.is_stdin() {
             return Ok(Some(ProgressFile::beside(&self.file, &self.namespace)));
@@ -154,7 +154,7 @@ impl ImportArgs {
         self.file == Path::new("-")
     }
 
-    /// The input's length in bytes, where it is known.
+    /// The input's length in bytes, if known.
     fn size(&self) -> Option<u64> {
         if self.is_stdin() {
             return None;
@@ -162,8 +162,8 @@ impl ImportArgs {
         self.file.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len())
     }
 
-    /// Opens the input, and reads it on a thread of its own: reading a line and checking it take no time from those in
-    /// flight. Not a task: a read of standard input that waits must not keep the process from ending.
+    /// Opens the input, and reads it on a separate thread: reading and validating lines does not delay the writes in flight.
+    /// Not a task: a blocked read of standard input must not keep the process from exiting.
     fn lines(
         &self,
         done: Option<progress::Saved>,
@@ -180,13 +180,13 @@ impl ImportArgs {
             && !lines.skip(done.lines, done.bytes, &done.sha256).map_err(failed)?
         {
             return Err(Failure::Failed(format!(
-                "the first {} lines of {} are not those that were imported; start over without --resume",
+                "the first {} lines of {} differ from those that were imported; start over without --resume",
                 done.lines,
                 self.file.display()
             )));
         }
-        let start = lines.at().clone();
-        // A few lines ahead are enough to keep the writer busy; each may be megabytes.
+        let start = lines.position().clone();
+        // A short buffer keeps the writer busy; each line may be megabytes.
         let (sender, receiver) = mpsc::channel(4);
         std::thread::spawn(move || {
             while let Some(read) = lines.next().transpose() {
@@ -200,13 +200,13 @@ impl ImportArgs {
     }
 }
 
-/// Says that an earlier import left progress behind, which this one will not use.
+/// Notes that saved progress of an earlier import is not used.
 fn note_unused(progress: &ProgressFile) {
     if let Ok(Some(saved)) = progress.load()
         && saved.lines > 0
     {
         note(&format!(
-            "note: starting over; an earlier import got to line {}, from which --resume would go on",
+            "note: starting over; an earlier import stopped after line {}, where --resume would continue",
             saved.lines
         ));
     }

@@ -1,4 +1,4 @@
-//! What an import tells: the bar on a terminal, bad lines, the progress file, and the summary at the end.
+//! An import's reporting: the progress bar, bad lines, the progress file, and the final summary.
 
 use std::io;
 use std::path::Path;
@@ -16,12 +16,12 @@ use crate::client::failure::{Failure, call_text};
 use crate::client::meter::Meter;
 use crate::client::out::{Out, count, grouped, note};
 
-/// How often the progress is kept: what is done again after a kill is bounded by this.
+/// Interval of saving progress: bounds the work repeated after a kill.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 
-/// Watches an import.
+/// Reports on an import and saves its progress.
 pub(super) struct Monitor {
-    /// The input's name, as errors say it.
+    /// The input's name in messages.
     name: String,
     json: bool,
     endpoint: String,
@@ -33,7 +33,7 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Watches the import of `input`, whose length may be known; without `progress`, none is kept.
+    /// A monitor for the import of `input`, of `size` bytes if known; without `progress`, none is saved.
     pub(super) fn new(
         input: &Path,
         progress: Option<ProgressFile>,
@@ -53,7 +53,7 @@ impl Monitor {
         }
     }
 
-    /// The import begins at `start`. Fails where progress cannot be kept: that is better known now than in an hour.
+    /// Starts at `start`. Fails early if progress cannot be saved, not after an hour of importing.
     pub(super) fn begin(&mut self, start: &Mark, resume: bool) -> Result<(), Failure> {
         self.meter.start_at(start.bytes);
         self.first_byte = start.bytes;
@@ -61,19 +61,19 @@ impl Monitor {
         if !resume {
             note_unused(progress);
         } else if start.lines == 0 {
-            note("note: no progress was kept; starting with the first line");
+            note("note: no saved progress; starting with the first line");
         } else {
-            note(&format!("going on after line {}", grouped(start.lines)));
+            note(&format!("resuming after line {}", grouped(start.lines)));
         }
         progress.save(start).map_err(|error| {
             Failure::Failed(format!(
-                "cannot keep progress in {}: {error}; import from standard input to do without",
+                "cannot save progress in {}: {error}; import from standard input to run without progress",
                 progress.path().display()
             ))
         })
     }
 
-    /// The import has ended: keeps or removes the progress, says the summary and what stopped it.
+    /// Ends the import: saves or removes the progress, prints the summary, and returns the reason for an early stop.
     pub(super) fn end(
         &mut self,
         totals: &Totals,
@@ -83,17 +83,17 @@ impl Monitor {
         out: &mut Out,
     ) -> Result<(), Failure> {
         self.meter.finish();
-        let kept = match (&self.progress, &stop) {
+        let saved = match (&self.progress, &stop) {
             (Some(progress), Some(_)) => progress.save(safe),
             (Some(progress), None) => progress.remove(),
             (None, _) => Ok(()),
         };
         self.summary(totals, safe, check, stop.is_none(), out)?;
         if let Some(stop) = stop {
-            return Err(Failure::Failed(self.stopped(&stop, safe, check, kept.is_ok())));
+            return Err(Failure::Failed(self.stopped(&stop, safe, check, saved.is_ok())));
         }
-        kept.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
-        if totals.skipped > 0 { Err(Failure::Said) } else { Ok(()) }
+        saved.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
+        if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
 
     fn summary(
@@ -114,40 +114,40 @@ impl Monitor {
                 "safe_lines": safe.lines,
             }));
         }
-        let took = self.began.elapsed();
+        let elapsed = self.began.elapsed();
         let bytes = safe.bytes.saturating_sub(self.first_byte);
         let verb = if check { "checked" } else { "imported" };
-        let said = format!(
+        let done = format!(
             "{verb} {}, {}, {} in {:.1} s",
             count(totals.lines, "line"),
             count(totals.items, "item"),
             HumanBytes(bytes),
-            took.as_secs_f64()
+            elapsed.as_secs_f64()
         );
         let expired = (totals.expired > 0)
             .then(|| format!("; left out {} that had expired", count(totals.expired, "item")));
         let skipped =
             (totals.skipped > 0).then(|| format!("; skipped {}", count(totals.skipped, "bad line")));
-        note(&[said, expired.unwrap_or_default(), skipped.unwrap_or_default()].concat());
+        note(&[done, expired.unwrap_or_default(), skipped.unwrap_or_default()].concat());
         Ok(())
     }
 
-    /// What stopped it, and how to go on.
-    fn stopped(&self, stop: &Stop, safe: &Mark, check: bool, kept: bool) -> String {
+    /// The reason for an early stop, and how to continue.
+    fn stopped(&self, stop: &Stop, safe: &Mark, check: bool, saved: bool) -> String {
         let why = self.why(stop);
         if check {
             return why;
         }
         let safe = match safe.lines {
-            0 => "no line is done for certain".to_owned(),
+            0 => "no line is known to be written".to_owned(),
             1 => "line 1 is safe".to_owned(),
             lines => format!("lines 1 to {} are safe", grouped(lines)),
         };
-        let how = match (&self.progress, kept) {
-            (Some(_), true) => "go on from there with --resume".to_owned(),
+        let how = match (&self.progress, saved) {
+            (Some(_), true) => "continue with --resume".to_owned(),
             (Some(progress), false) => format!("but {} could not be written", progress.path().display()),
             (None, _) => {
-                "standard input cannot be resumed, but importing the same lines again does no harm".to_owned()
+                "standard input cannot be resumed, but it is safe to import the same lines again".to_owned()
             }
         };
         format!("{why}\n  {safe}; {how}")
@@ -159,12 +159,13 @@ impl Monitor {
             Stop::Interrupted => "interrupted".to_owned(),
             Stop::Line { line, why } => format!("{name}:{line}: {why}"),
             Stop::Put { line, error } => {
-                let away = error.status().is_some_and(|status| status.code == tonic::Code::Unavailable);
-                let whom = if away { format!("no answer from {}: ", self.endpoint) } else { String::new() };
-                format!("{name}:{line}: {whom}{}", call_text(error))
+                let unavailable =
+                    error.status().is_some_and(|status| status.code == tonic::Code::Unavailable);
+                let server = if unavailable { format!("{}: ", self.endpoint) } else { String::new() };
+                format!("{name}:{line}: {server}{}", call_text(error))
             }
             Stop::Input(error) => format!("cannot read {name}: {error}"),
-            Stop::Progress(error) => format!("cannot keep progress: {error}"),
+            Stop::Progress(error) => format!("cannot save progress: {error}"),
         }
     }
 }
@@ -172,11 +173,11 @@ impl Monitor {
 impl Observer for Monitor {
     fn skipped(&mut self, why: &Stop) {
         let text = self.why(why);
-        self.meter.aside(|| note(&text));
+        self.meter.suspend(|| note(&text));
     }
 
-    fn moved(&mut self, safe: &Mark, totals: &Totals) -> io::Result<()> {
-        self.meter.moved(safe.bytes, totals.lines, totals.items);
+    fn advanced(&mut self, safe: &Mark, totals: &Totals) -> io::Result<()> {
+        self.meter.update(safe.bytes, totals.lines, totals.items);
         if let Some(progress) = &self.progress
             && self.saved.elapsed() >= SAVE_EVERY
         {

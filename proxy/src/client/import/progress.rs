@@ -1,4 +1,4 @@
-//! How far an import got, kept beside its file so that another run can go on from there.
+//! The progress of an import, saved next to its input file so that a later run can resume.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::Mark;
 
-/// What the file says. Everything before `bytes` was acknowledged by the server, or skipped as asked.
+/// The file's content. Everything before `bytes` was acknowledged by the server, or skipped on request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Saved {
-    /// Raised when the meaning of the file changes.
+    /// The format version: raised when the file's meaning changes.
     version: u32,
     /// The namespace that was imported into.
     pub(super) namespace: String,
-    /// Lines done, without a gap from the first.
+    /// The watermark: lines completed without a gap.
     pub(super) lines: u64,
     /// Bytes of these lines.
     pub(super) bytes: u64,
-    /// SHA-256 of these bytes, which tells another file from this one.
+    /// SHA-256 of these bytes, which detects a different input.
     pub(super) sha256: String,
 }
 
@@ -41,34 +41,34 @@ impl ProgressFile {
         Self { path: path.into(), namespace: namespace.to_owned() }
     }
 
-    /// Where it is.
+    /// Its path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What an earlier run left; `None`: nothing. The error says why it cannot be gone on from.
+    /// The progress of an earlier run; `None`: there is none. The error says why it cannot be resumed.
     pub(super) fn load(&self) -> Result<Option<Saved>, String> {
-        let shown = self.path.display();
-        let text = match fs::read(&self.path) {
-            Ok(text) => text,
+        let path = self.path.display();
+        let content = match fs::read(&self.path) {
+            Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("cannot read {shown}: {error}")),
+            Err(error) => return Err(format!("cannot read {path}: {error}")),
         };
-        let saved: Saved = serde_json::from_slice(&text)
-            .map_err(|error| format!("{shown} is damaged ({error}); start over without --resume"))?;
+        let saved: Saved = serde_json::from_slice(&content)
+            .map_err(|error| format!("{path} is damaged ({error}); start over without --resume"))?;
         if saved.version != VERSION {
-            return Err(format!("{shown} is of another version of prism; start over without --resume"));
+            return Err(format!("{path} is from another version of prism; start over without --resume"));
         }
         if saved.namespace != self.namespace {
             let (was, is) = (&saved.namespace, &self.namespace);
             return Err(format!(
-                "{shown} is of an import into '{was}', not '{is}'; start over without --resume"
+                "{path} is from an import into '{was}', not '{is}'; start over without --resume"
             ));
         }
         Ok(Some(saved))
     }
 
-    /// Replaces it whole, so that it is never half written.
+    /// Replaces the file atomically.
     pub(super) fn save(&self, at: &Mark) -> io::Result<()> {
         let saved = Saved {
             version: VERSION,
@@ -80,13 +80,13 @@ impl ProgressFile {
         replace(&self.path, &saved)
     }
 
-    /// Removes it, once there is nothing left to go on with.
+    /// Removes it, once the import is complete.
     pub(super) fn remove(&self) -> io::Result<()> {
         remove(&self.path)
     }
 }
 
-/// Replaces a file whole and durably, so that it is never half written.
+/// Replaces a file atomically and durably.
 pub(super) fn replace(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let mut next = path.as_os_str().to_owned();
     next.push("-next");
@@ -96,11 +96,11 @@ pub(super) fn replace(path: &Path, content: &impl Serialize) -> io::Result<()> {
     fs::rename(&next, path)
 }
 
-/// Removes a file that may not be there.
+/// Removes a file, if it exists.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
+        result => result,
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_saved_is_loaded_for_the_same_namespace_only() {
+    fn saved_progress_is_loaded_only_for_the_same_namespace() {
         let folder = tempfile::tempdir().unwrap();
         let input = folder.path().join("in.jsonl");
         let file = ProgressFile::beside(&input, "a");
@@ -121,14 +121,14 @@ mod tests {
         assert_eq!(saved.sha256, Mark::default().digest());
         let why = ProgressFile::beside(&input, "b").load().unwrap_err();
         assert!(why.contains("into 'a', not 'b'"), "{why}");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file is left behind");
         file.remove().unwrap();
         assert_eq!(file.load(), Ok(None));
         file.remove().unwrap();
     }
 
     #[test]
-    fn a_damaged_file_is_refused_and_not_taken_for_a_start() {
+    fn a_damaged_progress_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = ProgressFile::beside(&folder.path().join("in"), "a");
         fs::write(file.path(), "{\"version\":1").unwrap();

@@ -1,10 +1,10 @@
-//! Which lines are done without a gap: what is safe to skip when the import is gone on with.
+//! The watermark of an import: the lines completed without a gap, which a resumed import skips.
 
 use std::collections::BTreeMap;
 
 use super::lines::Mark;
 
-/// Lines are done in any order; the safe mark moves past those that are done without a gap before them.
+/// A low watermark: lines complete in any order, and the mark advances over completed lines without a gap.
 #[derive(Debug, Default)]
 pub(super) struct Safe {
     mark: Mark,
@@ -12,12 +12,12 @@ pub(super) struct Safe {
 }
 
 impl Safe {
-    /// Everything before `mark` was done earlier.
+    /// Everything before `mark` was completed by an earlier run.
     pub(super) fn from(mark: Mark) -> Self {
         Self { mark, ahead: BTreeMap::new() }
     }
 
-    /// The line before `after` is done.
+    /// Marks the line before `after` as completed.
     pub(super) fn done(&mut self, after: Mark) {
         self.ahead.insert(after.lines, after);
         while let Some(next) = self.ahead.remove(&(self.mark.lines + 1)) {
@@ -25,7 +25,7 @@ impl Safe {
         }
     }
 
-    /// The end of the lines that are done without a gap.
+    /// The end of the lines completed without a gap.
     pub(super) fn mark(&self) -> &Mark {
         &self.mark
     }
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_safe_mark_waits_at_the_first_line_that_is_not_done() {
+    fn the_watermark_stays_before_the_first_incomplete_line() {
         let mut safe = Safe::default();
         let mut done = |line: u64| {
             let mut after = Mark::default();

@@ -1,4 +1,4 @@
-//! The import's promises: the file's order where it matters, bounded flight, honest stops, and resuming to the same end.
+//! The import engine: the file's order for conflicting lines, the in-flight limits, early stops, and resuming.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -21,14 +21,14 @@ use super::write::Sink;
 
 type Refuse = Box<dyn Fn(&PutRequest, usize) -> Option<Status>>;
 
-/// The reference backend behind a way that is slow, and that may refuse.
+/// The reference backend with random-looking delays and injected failures.
 struct Store {
     edge: Edge<Memory>,
     clock: ManualClock,
     puts: RefCell<Vec<PutRequest>>,
-    flying: Cell<usize>,
-    most_flying: Cell<usize>,
-    /// Asked with each request and how many came before it.
+    in_flight: Cell<usize>,
+    max_in_flight: Cell<usize>,
+    /// Called with each request and the number of requests before it.
     refuse: Refuse,
 }
 
@@ -42,8 +42,8 @@ impl Store {
             edge: Edge::new(Arc::new(Memory::default()), "test"),
             clock: ManualClock::new(Timestamp::EPOCH),
             puts: RefCell::default(),
-            flying: Cell::default(),
-            most_flying: Cell::default(),
+            in_flight: Cell::default(),
+            max_in_flight: Cell::default(),
             refuse: Box::new(refuse),
         }
     }
@@ -65,11 +65,11 @@ impl Sink for Store {
     async fn put(&self, request: PutRequest) -> Result<(), CallError> {
         let before = self.puts.borrow().len();
         self.puts.borrow_mut().push(request.clone());
-        self.flying.set(self.flying.get() + 1);
-        self.most_flying.set(self.most_flying.get().max(self.flying.get()));
-        // Later requests often arrive earlier.
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.max_in_flight.set(self.max_in_flight.get().max(self.in_flight.get()));
+        // Reorders requests: later ones often arrive earlier.
         tokio::time::sleep(Duration::from_millis([9, 1, 5, 0, 7][before % 5])).await;
-        self.flying.set(self.flying.get() - 1);
+        self.in_flight.set(self.in_flight.get() - 1);
         if let Some(status) = (self.refuse)(&request, before) {
             return Err(status.into());
         }
@@ -82,21 +82,21 @@ impl Sink for Store {
 }
 
 #[derive(Default)]
-struct Heard {
+struct Recorder {
     skipped: Vec<u64>,
-    moves: Vec<u64>,
+    watermarks: Vec<u64>,
 }
 
-impl Observer for Heard {
+impl Observer for Recorder {
     fn skipped(&mut self, why: &Stop) {
         match why {
             Stop::Line { line, .. } | Stop::Put { line, .. } => self.skipped.push(*line),
-            Stop::Interrupted | Stop::Input(_) | Stop::Progress(_) => unreachable!("no line is at fault"),
+            Stop::Interrupted | Stop::Input(_) | Stop::Progress(_) => unreachable!("not a line's fault"),
         }
     }
 
-    fn moved(&mut self, safe: &Mark, _totals: &Totals) -> io::Result<()> {
-        self.moves.push(safe.lines);
+    fn advanced(&mut self, safe: &Mark, _totals: &Totals) -> io::Result<()> {
+        self.watermarks.push(safe.lines);
         Ok(())
     }
 }
@@ -105,11 +105,11 @@ struct Outcome {
     totals: Totals,
     safe: Mark,
     stop: Option<Stop>,
-    heard: Heard,
+    recorder: Recorder,
 }
 
 impl Outcome {
-    /// The line at fault and what is said of it.
+    /// The line at fault and the reason.
     fn fault(&self) -> Option<(u64, String)> {
         match self.stop.as_ref()? {
             Stop::Line { line, why } => Some((*line, why.clone())),
@@ -127,7 +127,7 @@ async fn import(store: &Store, input: &str, settings: &Settings) -> Outcome {
     import_from(store, input, settings, None, std::future::pending()).await
 }
 
-/// Imports what lies after `done`.
+/// Imports the lines after `done`.
 async fn import_from(
     store: &Store,
     input: &str,
@@ -139,16 +139,16 @@ async fn import_from(
     if let Some(done) = done {
         assert!(lines.skip(done.lines, done.bytes, &done.digest()).unwrap());
     }
-    let start = lines.at().clone();
+    let start = lines.position().clone();
     let (sender, receiver) = mpsc::channel(input.len() + 1);
     while let Some(line) = lines.next().transpose() {
         sender.try_send(line).unwrap();
     }
     drop(sender);
-    let mut heard = Heard::default();
-    let engine = Engine::new(store, &store.clock, settings, &mut heard, start);
+    let mut recorder = Recorder::default();
+    let engine = Engine::new(store, &store.clock, settings, &mut recorder, start);
     let (totals, safe, stop) = engine.run(receiver, interrupt).await;
-    Outcome { totals, safe, stop, heard }
+    Outcome { totals, safe, stop, recorder }
 }
 
 fn line(id: &str, items: &[(&str, &str)]) -> String {
@@ -157,65 +157,65 @@ fn line(id: &str, items: &[(&str, &str)]) -> String {
     format!("{{\"id\":\"{id}\",\"items\":[{}]}}\n", items.join(","))
 }
 
-/// Lines of a few records that overwrite one another's items.
-fn quarrelling_lines() -> String {
-    let one = |at: usize| {
+/// Lines that overwrite each other's items, in a few records.
+fn conflicting_lines() -> String {
+    let line_at = |at: usize| {
         let (key, value) = (["a", "b", "c"][at % 3], at.to_string());
         line(["x", "y"][at / 2 % 2], &[(key, &value), ("d", &value)])
     };
-    (0..24).map(one).collect()
+    (0..24).map(line_at).collect()
 }
 
 #[tokio::test(start_paused = true)]
-async fn lines_that_write_the_same_item_are_written_in_the_files_order() {
-    let (at_once, one_by_one) = (Store::new(), Store::new());
+async fn conflicting_lines_are_written_in_the_files_order() {
+    let (concurrent, sequential) = (Store::new(), Store::new());
     let input =
-        quarrelling_lines() + &(0..8).map(|at| line(&at.to_string(), &[("k", "v")])).collect::<String>();
-    assert!(import(&at_once, &input, &settings()).await.stop.is_none());
-    assert!(import(&one_by_one, &input, &Settings { in_flight: 1, ..settings() }).await.stop.is_none());
-    assert_eq!(one_by_one.most_flying.get(), 1);
-    assert!(at_once.most_flying.get() > 1, "nothing was at once, so nothing was shown");
-    assert_eq!(at_once.content().await, one_by_one.content().await);
+        conflicting_lines() + &(0..8).map(|at| line(&at.to_string(), &[("k", "v")])).collect::<String>();
+    assert!(import(&concurrent, &input, &settings()).await.stop.is_none());
+    assert!(import(&sequential, &input, &Settings { in_flight: 1, ..settings() }).await.stop.is_none());
+    assert_eq!(sequential.max_in_flight.get(), 1);
+    assert!(concurrent.max_in_flight.get() > 1, "no requests were concurrent, so this proves nothing");
+    assert_eq!(concurrent.content().await, sequential.content().await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_lines_are_in_flight_than_asked_for() {
+async fn lines_in_flight_are_limited() {
     let store = Store::new();
     let input: String = (0..50).map(|at| line(&format!("{at:02}"), &[("k", "v")])).collect();
     let outcome = import(&store, &input, &Settings { in_flight: 5, ..settings() }).await;
     assert_eq!(outcome.totals, Totals { lines: 50, items: 50, expired: 0, skipped: 0 });
-    assert_eq!(store.most_flying.get(), 5);
-    assert!(outcome.heard.moves.is_sorted());
+    assert_eq!(store.max_in_flight.get(), 5);
+    assert!(outcome.recorder.watermarks.is_sorted());
     assert_eq!((outcome.safe.lines, outcome.safe.bytes), (50, input.len() as u64));
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_import_that_fails_anywhere_and_is_resumed_leaves_the_same_items() {
-    let input = quarrelling_lines();
+async fn resuming_after_a_failure_at_any_put_leaves_the_same_items() {
+    let input = conflicting_lines();
     let whole = Store::new();
     import(&whole, &input, &settings()).await;
     let expected = whole.content().await;
-    for survive in 0..24 {
+    for survivors in 0..24 {
         let store =
-            Store::refusing(move |_, before| (before == survive).then(|| Status::unavailable("away")));
+            Store::refusing(move |_, before| (before == survivors).then(|| Status::unavailable("injected")));
         let stopped = import(&store, &input, &settings()).await;
         let (_, why) = stopped.fault().expect("it stops");
         assert!(why.contains("UNAVAILABLE"), "{why}");
-        assert!(stopped.safe.lines <= survive as u64 + 8);
+        assert!(stopped.safe.lines <= survivors as u64 + 8);
         let rest =
             import_from(&store, &input, &settings(), Some(&stopped.safe), std::future::pending()).await;
         assert!(rest.stop.is_none());
         assert_eq!(rest.safe.lines, 24);
-        assert_eq!(store.content().await, expected, "stopped at put {survive}");
+        assert_eq!(store.content().await, expected, "stopped at put {survivors}");
     }
 }
 
 proptest! {
     #[test]
-    fn an_import_interrupted_at_any_moment_and_resumed_leaves_the_same_items(millis in 0_u64..80) {
+    fn resuming_after_an_interrupt_at_any_moment_leaves_the_same_items(millis in 0_u64..80) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
-            let (input, whole, store) = (quarrelling_lines(), Store::new(), Store::new());
+            let (input, whole, store) = (conflicting_lines(), Store::new(), Store::new());
             import(&whole, &input, &settings()).await;
             let interrupt = tokio::time::sleep(Duration::from_millis(millis));
             let stopped = import_from(&store, &input, &settings(), None, interrupt).await;
@@ -229,7 +229,7 @@ proptest! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bad_line_stops_the_import_once_the_lines_before_it_are_written() {
+async fn a_bad_line_stops_the_import_after_the_lines_before_it() {
     let store = Store::new();
     let input =
         line("a", &[("k", "1")]) + &line("b", &[("k", "1")]) + "nonsense\n" + &line("c", &[("k", "1")]);
@@ -242,7 +242,7 @@ async fn a_bad_line_stops_the_import_once_the_lines_before_it_are_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bad_and_refused_lines_are_skipped_where_that_is_asked_for() {
+async fn bad_and_refused_lines_are_skipped_on_request() {
     let store = Store::refusing(|put, _| (put.id == "b").then(|| Status::invalid_argument("no")));
     let input =
         line("a", &[("k", "1")]) + "nonsense\n" + &line("b", &[("k", "1")]) + &line("c", &[("k", "1")]);
@@ -250,13 +250,13 @@ async fn bad_and_refused_lines_are_skipped_where_that_is_asked_for() {
     assert!(outcome.stop.is_none());
     assert_eq!(outcome.totals, Totals { lines: 2, items: 2, expired: 0, skipped: 2 });
     assert_eq!(outcome.safe.lines, 4);
-    let mut skipped = outcome.heard.skipped;
+    let mut skipped = outcome.recorder.skipped;
     skipped.sort_unstable();
     assert_eq!(skipped, [2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_a_lines_fault_stops_the_import_even_where_bad_lines_are_skipped() {
+async fn a_failure_unrelated_to_the_line_stops_the_import_even_with_skip() {
     let store = Store::refusing(|_, _| Some(Status::permission_denied("no")));
     let outcome =
         import(&store, &line("a", &[("k", "1")]), &Settings { on_error: OnError::Skip, ..settings() }).await;
@@ -265,31 +265,31 @@ async fn what_is_not_a_lines_fault_stops_the_import_even_where_bad_lines_are_ski
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_is_tried_again_while_the_server_is_away_or_sheds_load() {
+async fn a_put_is_retried_while_the_server_is_unavailable_or_sheds_load() {
     let store = Store::refusing(|_, before| match before {
-        0 => Some(Status::unavailable("away")),
+        0 => Some(Status::unavailable("outage")),
         1 => Some(Status::resource_exhausted("busy")),
         2 => Some(Status::deadline_exceeded("slow")),
         _ => None,
     });
-    let patient = Settings { retry_for: Duration::from_secs(30), ..settings() };
-    let outcome = import(&store, &line("a", &[("k", "1")]), &patient).await;
+    let retrying = Settings { retry_for: Duration::from_secs(30), ..settings() };
+    let outcome = import(&store, &line("a", &[("k", "1")]), &retrying).await;
     assert!(outcome.stop.is_none());
     assert_eq!(store.puts.borrow().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
-async fn trying_again_waits_as_long_as_the_server_asks_and_ends_when_the_time_is_up() {
+async fn retries_respect_the_servers_delay_and_end_at_the_deadline() {
     use tonic_types::{ErrorDetails, StatusExt};
-    let away = |after: Duration| {
+    let unavailable = |after: Duration| {
         let details = ErrorDetails::with_retry_info(Some(after));
         Store::refusing(move |_, _| {
-            Some(Status::with_error_details(tonic::Code::Unavailable, "away", details.clone()))
+            Some(Status::with_error_details(tonic::Code::Unavailable, "outage", details.clone()))
         })
     };
-    let patient = Settings { retry_for: Duration::from_secs(30), ..settings() };
-    let (store, began) = (away(Duration::from_secs(10)), Instant::now());
-    let outcome = import(&store, &line("a", &[("k", "1")]), &patient).await;
+    let retrying = Settings { retry_for: Duration::from_secs(30), ..settings() };
+    let (store, began) = (unavailable(Duration::from_secs(10)), Instant::now());
+    let outcome = import(&store, &line("a", &[("k", "1")]), &retrying).await;
     assert!(outcome.fault().unwrap().1.contains("UNAVAILABLE"));
     assert_eq!(store.puts.borrow().len(), 4, "at 0, 10, 20 and 30 seconds");
     assert!(began.elapsed() < Duration::from_secs(31));
@@ -297,7 +297,7 @@ async fn trying_again_waits_as_long_as_the_server_asks_and_ends_when_the_time_is
 }
 
 #[tokio::test(start_paused = true)]
-async fn items_are_put_by_their_expiry_and_expired_ones_are_left_out() {
+async fn items_are_grouped_by_expiry_and_expired_ones_are_left_out() {
     let store = Store::new();
     store.clock.set(Timestamp::from_micros(1_000_000).unwrap());
     let item = |key: &str, at: &str| format!(r#"{{"key":"{key}","value":"","expires_at":"{at}"}}"#);
@@ -311,9 +311,9 @@ async fn items_are_put_by_their_expiry_and_expired_ones_are_left_out() {
     assert!(outcome.stop.is_none());
     assert_eq!(outcome.totals, Totals { lines: 1, items: 3, expired: 1, skipped: 0 });
     let puts = store.puts.borrow();
-    let said: Vec<_> = puts.iter().map(|put| (put.items[0].key.as_ref(), put.ttl)).collect();
+    let written: Vec<_> = puts.iter().map(|put| (put.items[0].key.as_ref(), put.ttl)).collect();
     assert_eq!(
-        said,
+        written,
         [
             (&b"never"[..], None),
             (b"soon", Some(Ttl { seconds: 0, nanos: 1_000 })),

@@ -1,4 +1,4 @@
-//! Writing one line: its Puts, each tried again for as long as trying again may help.
+//! Writes one line: its Puts, each retried on transient failures.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use prism_wire::clock::Clock;
 use prism_wire::keyvalue::Client;
 use tonic::Code;
 
-use super::patience::Patience;
+use super::backoff::Backoff;
 use crate::client::jsonl::Line;
 
-/// Where lines are written to.
+/// The destination of lines.
 pub(super) trait Sink {
     /// Writes items of a record.
     fn put(&self, request: PutRequest) -> impl Future<Output = Result<(), CallError>>;
@@ -25,25 +25,25 @@ impl Sink for Client {
     }
 }
 
-/// Takes everything and keeps nothing: what `--check` writes to.
-pub(super) struct Nowhere;
+/// Discards all items: the sink of `--check`.
+pub(super) struct NullSink;
 
-impl Sink for Nowhere {
+impl Sink for NullSink {
     async fn put(&self, _request: PutRequest) -> Result<(), CallError> {
         Ok(())
     }
 }
 
-/// What became of a line's items.
+/// Counts of a line's items.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Written {
     /// Items written.
     pub(super) items: u64,
-    /// Items left out, since they had expired.
+    /// Items left out because they had expired.
     pub(super) expired: u64,
 }
 
-/// Writes a line: a Put for all items that expire at one moment, the next for those of another.
+/// Writes a line, with one Put per expiry time.
 pub(super) async fn write(
     sink: &impl Sink,
     clock: &impl Clock,
@@ -52,12 +52,12 @@ pub(super) async fn write(
     retry_for: Duration,
 ) -> Result<Written, CallError> {
     let mut written = Written::default();
-    let mut patience = Patience::new(retry_for);
+    let mut backoff = Backoff::new(retry_for);
     for (expires_at, items) in line.by_expiry() {
         let count = items.len() as u64;
         loop {
-            // Asked again for each try: an item may expire while the server is away.
-            let Ok(ttl) = expires_at.map(|at| time_left(clock.now(), at).ok_or(())).transpose() else {
+            // Computed again for each try: an item may expire while the server is unavailable.
+            let Ok(ttl) = expires_at.map(|at| remaining_ttl(clock.now(), at).ok_or(())).transpose() else {
                 written.expired += count;
                 break;
             };
@@ -66,8 +66,8 @@ pub(super) async fn write(
                     written.items += count;
                     break;
                 }
-                Err(error) => match asks_to_wait(&error).and_then(|least| patience.pause(least)) {
-                    Some(pause) => tokio::time::sleep(pause).await,
+                Err(error) => match retry_delay(&error).and_then(|min| backoff.next_delay(min)) {
+                    Some(delay) => tokio::time::sleep(delay).await,
                     None => return Err(error),
                 },
             }
@@ -76,8 +76,8 @@ pub(super) async fn write(
     Ok(written)
 }
 
-/// The ttl of an item that expires at `at`; `None`: it has expired (TTL-1).
-fn time_left(now: Timestamp, at: Timestamp) -> Option<Ttl> {
+/// The remaining ttl of an item that expires at `at`; `None`: it has expired (TTL-1).
+fn remaining_ttl(now: Timestamp, at: Timestamp) -> Option<Ttl> {
     let micros = at.as_micros().checked_sub(now.as_micros()).filter(|micros| *micros > 0)?;
     let nanos = i32::try_from(micros % 1_000_000 * 1_000).expect("less than a second of nanoseconds");
     Some(Ttl { seconds: micros / 1_000_000, nanos })
@@ -99,19 +99,19 @@ fn request(namespace: &str, line: &Line, items: &[&NewItem], ttl: Option<Ttl>) -
     }
 }
 
-/// How long a failure asks to wait before the next try; `None`: another try is no use.
-fn asks_to_wait(error: &CallError) -> Option<Duration> {
+/// The minimum delay before a retry; `None`: not retryable.
+fn retry_delay(error: &CallError) -> Option<Duration> {
     let status = error.status().filter(|status| is_transient(status.code))?;
     Some(status.retry_after.unwrap_or_default())
 }
 
-/// Whether the same call may succeed a little later. A Put of the import may be repeated although it may have been done:
-/// it writes the same items again.
+/// Whether the same call may succeed a little later. The outcome of the failed call may be unknown: repeating a Put of the
+/// import is safe, since it writes the same items.
 fn is_transient(code: Code) -> bool {
     matches!(code, Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded)
 }
 
-/// Whether the server refused what this line says, rather than everything that is asked of it.
-pub(super) fn is_about_the_line(error: &CallError) -> bool {
+/// Whether the server refused this line's content, as opposed to every call.
+pub(super) fn is_line_error(error: &CallError) -> bool {
     error.status().is_some_and(|status| matches!(status.code, Code::InvalidArgument | Code::Unimplemented))
 }

@@ -1,23 +1,23 @@
-//! The names of `prism.common.Compression`, as JSON lines say them: in lower case and without the prefix.
+//! The names of `prism.common.Compression` in JSON lines: lower case, without the prefix.
 
 use prism_proto::common::Compression;
 
 const PREFIX: &str = "COMPRESSION_";
 
-/// The name of a number; `None` for 0, which says nothing, and for a number without a name.
+/// The name of a number; `None` for 0 (unspecified) and for a number without a name.
 pub(in super::super) fn name(number: i32) -> Option<String> {
     let known = Compression::try_from(number).ok().filter(|known| *known != Compression::Unspecified)?;
     known.as_str_name().strip_prefix(PREFIX).map(str::to_ascii_lowercase)
 }
 
-/// The number of a name; `None` for one that is not known.
-pub(super) fn number(said: &str) -> Option<i32> {
-    let lower_case = !said.bytes().any(|byte| byte.is_ascii_uppercase());
-    let known = Compression::from_str_name(&format!("{PREFIX}{}", said.to_ascii_uppercase()))?;
+/// The number of a name; `None`: unknown.
+pub(super) fn number(name: &str) -> Option<i32> {
+    let lower_case = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let known = Compression::from_str_name(&format!("{PREFIX}{}", name.to_ascii_uppercase()))?;
     (lower_case && known != Compression::Unspecified).then_some(known as i32)
 }
 
-/// Every name, in the order of their numbers.
+/// All names, in the order of their numbers.
 pub(super) fn known_names() -> Vec<String> {
     (1..).map_while(name).collect()
 }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_stands_for_its_number() {
+    fn each_name_maps_to_its_number() {
         assert_eq!(known_names(), ["gzip", "zstd", "lz4", "snappy", "brotli"]);
         for (at, known) in (1..).zip(known_names()) {
             assert_eq!(number(&known), Some(at));

@@ -1,11 +1,11 @@
-//! JSON lines: a record, or a part of one, on each line, as `prism import` reads and `prism export` writes it.
+//! JSON lines: one record, or part of one, per line. `prism import` reads them, `prism export` writes them.
 //!
 //! ```json
 //! {"id":"user:1","items":[{"key":"city","value":"Paris"},{"key":"photo","value_base64":"/9j/","content_type":"image/jpeg"}]}
 //! ```
 //!
-//! A line holds what one Put may hold: 1 to 1,000 items, and 4 MiB of keys and values. A line of a full export holds one
-//! item, with its version, token and times.
+//! A line has the limits of one Put: 1 to 1,000 items, and 4 MiB of keys and values. A line of a full export holds one item,
+//! with its version, token and times.
 
 mod compression;
 mod read;
@@ -23,13 +23,13 @@ pub(super) use self::compression::name as compression_name;
 pub(super) use self::read::{parse, parse_full, too_long};
 pub(super) use self::write::{StoredItem, full_line, key_json, record_line};
 
-/// Longest line that is read, in bytes: 4 MiB of control characters, each escaped, and room for the members' names.
+/// Maximum line length in bytes: 4 MiB of control characters, each escaped, and room for the member names.
 pub(super) const MAX_LINE_BYTES: usize = 32 << 20;
 
-/// A line, checked: one Put's worth of items.
+/// A validated line: the items of one Put.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    /// The record.
+    /// The record's id.
     pub(super) id: RecordId,
     /// 1 to 1,000 items, no key twice (PUT-4), in the line's order.
     pub(super) items: Vec<LineItem>,
@@ -38,19 +38,19 @@ pub(super) struct Line {
 /// An item of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LineItem {
-    /// What is written.
+    /// The item to write.
     pub(super) item: NewItem,
-    /// When it expires; `None`: never.
+    /// Its expiry time; `None`: never.
     pub(super) expires_at: Option<Timestamp>,
 }
 
 impl Line {
-    /// Bytes of keys and values.
+    /// Total bytes of keys and values.
     pub(super) fn bytes(&self) -> usize {
         self.items.iter().map(|item| item.item.key.len() + item.item.value.len()).sum()
     }
 
-    /// The items by when they expire: a Put has one ttl for all its items, so each of these is a Put of its own.
+    /// The items grouped by expiry time: a Put has one ttl for all its items, so each group is a separate Put.
     pub(super) fn by_expiry(&self) -> BTreeMap<Option<Timestamp>, Vec<&NewItem>> {
         let mut groups = BTreeMap::<_, Vec<_>>::new();
         for LineItem { item, expires_at } in &self.items {
@@ -59,15 +59,15 @@ impl Line {
         groups
     }
 
-    /// Whether this line and another may write the same item, judged by the span of their keys.
-    pub(super) fn may_meet(&self, other: &Self) -> bool {
-        fn span(line: &Line) -> Option<(&[u8], &[u8])> {
+    /// Whether this line and another may write the same item, judged by the ranges of their keys.
+    pub(super) fn may_conflict(&self, other: &Self) -> bool {
+        fn key_range(line: &Line) -> Option<(&[u8], &[u8])> {
             let keys = || line.items.iter().map(|item| item.item.key.as_bytes());
             keys().min().zip(keys().max())
         }
         self.id == other.id
-            && span(self)
-                .zip(span(other))
+            && key_range(self)
+                .zip(key_range(other))
                 .is_some_and(|((from, to), (other_from, other_to))| from <= other_to && other_from <= to)
     }
 }

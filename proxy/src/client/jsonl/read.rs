@@ -1,4 +1,4 @@
-//! Reading a line: JSON first, then the contract's limits, so that what is wrong is said before a server hears of it.
+//! Parses a line: JSON first, then the contract's limits, so that errors are reported before anything is sent.
 
 mod full;
 
@@ -37,7 +37,7 @@ struct RawItem {
     content_type: Option<String>,
     compression: Option<RawCompression>,
     expires_at: Option<String>,
-    // What only the lines of a full export hold.
+    // Only in lines of a full export.
     version: Option<i64>,
     priority_token: Option<i64>,
     created_at: Option<String>,
@@ -51,13 +51,13 @@ enum RawCompression {
     Name(String),
 }
 
-/// Reads a line without its newline. The error says what is wrong and what is allowed, but not where the line is.
+/// Parses a line without its newline. The error states the fault and what is allowed, but not the line number.
 pub(in super::super) fn parse(line: &[u8]) -> Result<Line, String> {
     let (id, items) = raw(line)?;
     let items = items.into_iter().enumerate();
-    let items: Vec<_> = items.map(|(at, item)| plain_item(at, item)).collect::<Result<_, _>>()?;
+    let items: Vec<_> = items.map(|(at, item)| basic_item(at, item)).collect::<Result<_, _>>()?;
     let line = Line { id, items };
-    check_whole(&line)?;
+    check_line(&line)?;
     Ok(line)
 }
 
@@ -72,7 +72,7 @@ fn raw(line: &[u8]) -> Result<(RecordId, Vec<RawItem>), String> {
     Ok((RecordId::new(&id).map_err(|why| format!("id {why}"))?, items))
 }
 
-/// Said of a line whose end was not found in time.
+/// The error for a line above [`MAX_LINE_BYTES`].
 pub(in super::super) fn too_long() -> String {
     format!(
         "the line is longer than {MAX_LINE_BYTES} bytes, which no Put can hold; at most {} items and {} bytes \
@@ -81,14 +81,14 @@ pub(in super::super) fn too_long() -> String {
     )
 }
 
-/// What the parser says, less its "at line 1", since the line is known better here.
+/// The parser's message without its "at line 1": the caller knows the real line number.
 fn json_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let (what, _) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
-    format!("{what} (at byte {} of the line)", error.column())
+    let (fault, _) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
+    format!("{fault} (at byte {} of the line)", error.column())
 }
 
-fn check_whole(line: &Line) -> Result<(), String> {
+fn check_line(line: &Line) -> Result<(), String> {
     if line.items.is_empty() {
         return Err(format!("items is empty; 1 to {} are allowed", LIMITS.put_items));
     }
@@ -100,23 +100,23 @@ fn check_whole(line: &Line) -> Result<(), String> {
     }
     let mut seen = HashSet::with_capacity(line.items.len());
     match line.items.iter().position(|item| !seen.insert(item.item.key.as_bytes())) {
-        Some(at) => Err(format!("items[{at}] repeats the key of an earlier item; each key may stand once")),
+        Some(at) => Err(format!("items[{at}] repeats the key of an earlier item; each key is allowed once")),
         None => Ok(()),
     }
 }
 
-/// An item of a line that a server writes: it makes versions and times itself, and dropping those in silence would
-/// deceive whoever meant to keep them.
-fn plain_item(at: usize, raw: RawItem) -> Result<LineItem, String> {
-    let kept = [
+/// An item to import through a server. Versions and times are refused: the server assigns its own, and ignoring them silently
+/// would hide that they are lost.
+fn basic_item(at: usize, raw: RawItem) -> Result<LineItem, String> {
+    let full_only = [
         ("version", raw.version.is_some()),
         ("priority_token", raw.priority_token.is_some()),
         ("created_at", raw.created_at.is_some()),
         ("updated_at", raw.updated_at.is_some()),
     ];
-    match kept.into_iter().find(|(_, is_there)| *is_there) {
+    match full_only.into_iter().find(|(_, is_present)| *is_present) {
         Some((name, _)) => Err(format!(
-            "items[{at}].{name} is of a full export, and a server makes it anew; import with --full to keep it, or \
+            "items[{at}].{name} belongs to a full export, and a server assigns its own; import with --full to keep it, or \
              import an export made without --full"
         )),
         None => item_at(at, raw),
@@ -147,10 +147,10 @@ fn bytes_of(name: &str, text: Option<String>, base64: Option<String>) -> Result<
             format!("{name}_base64 is not base64; the standard alphabet with padding is allowed")
         }),
         (None, None) => {
-            Err(format!("{name} is missing; say {name}, or {name}_base64 for bytes that are not UTF-8"))
+            Err(format!("{name} is missing; give {name}, or {name}_base64 for bytes that are not UTF-8"))
         }
         (Some(_), Some(_)) => {
-            Err(format!("{name} is there twice, as {name} and as {name}_base64; one is allowed"))
+            Err(format!("{name} is given twice, as {name} and as {name}_base64; one is allowed"))
         }
     }
 }
@@ -161,7 +161,7 @@ fn compression_of(raw: Option<RawCompression>) -> Result<i32, String> {
         Some(RawCompression::Number(number)) => Ok(number),
         Some(RawCompression::Name(name)) => compression::number(&name).ok_or_else(|| {
             format!(
-                "compression is not known; a number or one of {} is allowed",
+                "compression is unknown; a number or one of {} is allowed",
                 compression::known_names().join(", ")
             )
         }),
@@ -172,7 +172,7 @@ fn expiry_of(text: Option<&str>) -> Result<Option<Timestamp>, String> {
     text.map(time::parse).transpose().map_err(|why| format!("expires_at {why}"))
 }
 
-/// Reads items up to one more than are allowed, so that a hostile line costs no more memory than an honest one.
+/// Reads at most one item more than is allowed: bounds the memory that a hostile line can take.
 fn bounded_items<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RawItem>, D::Error> {
     struct Items;
 
@@ -189,7 +189,7 @@ fn bounded_items<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RawIt
                 if items.len() == LIMITS.put_items as usize {
                     let why = format!(
                         "items holds more than {} items; 1 to {} are allowed on a line; \
-                                       the same id may stand on several lines",
+                                       the same id may be on several lines",
                         LIMITS.put_items, LIMITS.put_items
                     );
                     return Err(A::Error::custom(why));

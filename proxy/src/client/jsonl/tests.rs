@@ -1,4 +1,4 @@
-//! The format's own promises: what is written reads as the same, and what is not allowed is refused in words.
+//! The line format: round trips, and messages for what is not allowed.
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
@@ -50,18 +50,18 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_is_written_is_one_line_and_reads_as_the_same(line in line()) {
+    fn a_written_record_is_one_line_and_parses_as_the_same(line in line()) {
         let text = text_of(&line);
         let (newline, rest) = text.split_last().unwrap();
         prop_assert_eq!(*newline, b'\n');
         prop_assert!(!rest.contains(&b'\n'));
         let read = parse(rest);
         prop_assert_eq!(read.as_ref(), Ok(&line));
-        prop_assert_eq!(text_of(&read.unwrap()), text, "written again, it is the same byte for byte");
+        prop_assert_eq!(text_of(&read.unwrap()), text, "not the same bytes when written again");
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic_the_parser(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse(&bytes);
     }
 }
@@ -89,13 +89,13 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn what_a_full_export_writes_reads_as_the_same(entry in entry()) {
+    fn a_full_export_line_parses_as_the_same(entry in entry()) {
         let text = full_line(&entry);
         let (newline, rest) = text.split_last().unwrap();
         prop_assert_eq!(*newline, b'\n');
         prop_assert_eq!(parse_full(rest), Ok(entry));
         let why = parse(rest).unwrap_err();
-        prop_assert!(why.starts_with("items[0].version is of a full export"), "{}", why);
+        prop_assert!(why.starts_with("items[0].version belongs to a full export"), "{}", why);
     }
 }
 
@@ -108,13 +108,13 @@ proptest! {
 #[case::not_a_time(r#","version":1,"created_at":"2020-01-01""#, "created_at is not a time; RFC 3339")]
 #[case::updated_first(
     r#","version":1,"created_at":"2020-01-02T00:00:00Z","updated_at":"2020-01-01T00:00:00Z""#,
-    "updated_at lies before created_at"
+    "updated_at is before created_at"
 )]
-#[case::dead_when_written(
+#[case::expired_when_written(
     r#","version":1,"created_at":"2020-01-01T00:00:00Z","updated_at":"2020-01-02T00:00:00Z","expires_at":"2020-01-02T00:00:00Z""#,
-    "expires_at does not lie after updated_at"
+    "expires_at is not after updated_at"
 )]
-fn a_full_line_that_no_store_can_have_kept_is_refused_in_words(
+fn impossible_metadata_in_a_full_line_is_refused_with_the_reason(
     #[case] members: &str,
     #[case] expected: &str,
 ) {
@@ -130,7 +130,7 @@ fn a_full_line_holds_one_item() {
 }
 
 #[test]
-fn the_canonical_form_has_no_spaces_and_escapes_only_what_json_asks_for() {
+fn the_canonical_form_has_no_spaces_and_escapes_only_what_json_requires() {
     let item = |key: &'static [u8], value: &'static [u8]| LineItem {
         item: NewItem {
             key: Key::new(key).unwrap(),
@@ -176,11 +176,11 @@ fn the_canonical_form_has_no_spaces_and_escapes_only_what_json_asks_for() {
 )]
 #[case::no_value(
     r#"{"id":"a","items":[{"key":"k"}]}"#,
-    "items[0].value is missing; say value, or value_base64"
+    "items[0].value is missing; give value, or value_base64"
 )]
 #[case::two_values(
     r#"{"id":"a","items":[{"key":"k","value":"","value_base64":""}]}"#,
-    "items[0].value is there twice"
+    "items[0].value is given twice"
 )]
 #[case::bad_base64(
     r#"{"id":"a","items":[{"key":"k","value_base64":"/w="}]}"#,
@@ -199,14 +199,14 @@ fn the_canonical_form_has_no_spaces_and_escapes_only_what_json_asks_for() {
     r#"{"id":"a","items":[{"key":"k","value":"","expires_at":"soon"}]}"#,
     "items[0].expires_at is not a time; RFC 3339"
 )]
-fn a_line_that_breaks_a_rule_is_refused_in_words(#[case] line: &str, #[case] expected: &str) {
+fn an_invalid_line_is_refused_with_the_reason(#[case] line: &str, #[case] expected: &str) {
     let why = parse(line.as_bytes()).unwrap_err();
     assert!(why.contains(expected), "{why}");
-    assert!(!why.contains("line 1"), "the line's number is said elsewhere: {why}");
+    assert!(!why.contains("line 1"), "the parser's line number is in the message: {why}");
 }
 
 #[test]
-fn a_line_is_refused_above_each_limit_and_taken_at_it() {
+fn a_line_is_accepted_at_each_limit_and_refused_above_it() {
     let line = |items: &str| parse(format!(r#"{{"id":"a","items":[{items}]}}"#).as_bytes());
     let many = |count: usize| {
         (0..count).map(|at| format!(r#"{{"key":"{at}","value":""}}"#)).collect::<Vec<_>>().join(",")
@@ -237,13 +237,13 @@ fn a_line_is_refused_above_each_limit_and_taken_at_it() {
 }
 
 #[test]
-fn lines_meet_where_they_share_an_id_and_their_keys_overlap() {
+fn lines_conflict_if_they_share_an_id_and_their_keys_overlap() {
     let line = |id: &str, keys: &[&str]| {
         let items: Vec<_> = keys.iter().map(|key| format!(r#"{{"key":"{key}","value":""}}"#)).collect();
         parse(format!(r#"{{"id":"{id}","items":[{}]}}"#, items.join(",")).as_bytes()).unwrap()
     };
-    assert!(line("a", &["k"]).may_meet(&line("a", &["k"])));
-    assert!(line("a", &["a", "m"]).may_meet(&line("a", &["m", "z"])));
-    assert!(!line("a", &["a", "m"]).may_meet(&line("a", &["n", "z"])));
-    assert!(!line("a", &["k"]).may_meet(&line("b", &["k"])));
+    assert!(line("a", &["k"]).may_conflict(&line("a", &["k"])));
+    assert!(line("a", &["a", "m"]).may_conflict(&line("a", &["m", "z"])));
+    assert!(!line("a", &["a", "m"]).may_conflict(&line("a", &["n", "z"])));
+    assert!(!line("a", &["k"]).may_conflict(&line("b", &["k"])));
 }

@@ -1,4 +1,4 @@
-//! Writing items as JSON: the canonical lines of an export, and the richer items that `get` and `scan` print.
+//! Serializes items as JSON: the canonical lines of an export, and the items with metadata that `get` and `scan` print.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, Serializer};
 use super::{LineItem, compression};
 use crate::client::time;
 
-/// What an export says of an item.
+/// An item as an export writes it.
 #[derive(Debug, Clone, Copy)]
 pub(in super::super) struct ItemView<'a> {
     key: &'a [u8],
@@ -73,7 +73,7 @@ impl Serialize for ItemView<'_> {
     }
 }
 
-/// UTF-8 under `name`, and anything else in base64 under `name_base64`.
+/// UTF-8 as the member `name`, other bytes in base64 as `name_base64`.
 fn bytes_member<M: SerializeMap>(
     map: &mut M,
     name: &'static str,
@@ -86,15 +86,14 @@ fn bytes_member<M: SerializeMap>(
     }
 }
 
-/// An item as `get` and `scan` print it for programs and as a full export says it: what an export says, and what the
-/// server keeps beside it.
+/// An item with the metadata the server keeps: what `get` and `scan` print as JSON, and what a full export writes.
 #[derive(Clone, Copy)]
 pub(in super::super) struct StoredItem<'a> {
-    /// Its record, where the answer may hold several.
+    /// Its record's id, if the result may contain several records.
     pub(in super::super) id: Option<&'a str>,
     /// The item.
     pub(in super::super) item: &'a Item,
-    /// The answer holds no values, so none is printed (PAGE-8).
+    /// The response holds no values, so none are printed (PAGE-8).
     pub(in super::super) keys_only: bool,
 }
 
@@ -115,7 +114,7 @@ impl Serialize for StoredItem<'_> {
     }
 }
 
-/// A line in canonical form, its newline included.
+/// A line in canonical form, including its newline.
 pub(in super::super) fn record_line<'a, T>(id: &str, items: &'a [T]) -> Vec<u8>
 where
     ItemView<'a>: From<&'a T>,
@@ -123,7 +122,7 @@ where
     line(id, items.iter().map(ItemView::from))
 }
 
-/// A line of a full export in canonical form, its newline included: one item, with everything that the server says of it.
+/// A line of a full export in canonical form, including its newline: one item with all its metadata.
 pub(in super::super) fn full_line(Entry { id, item }: &Entry) -> Vec<u8> {
     line(id.as_str(), std::iter::once(StoredItem { id: None, item, keys_only: false }))
 }
@@ -144,12 +143,12 @@ fn line<T: Serialize>(id: &str, items: impl Iterator<Item = T> + Clone) -> Vec<u
     }
 
     let mut line = serde_json::to_vec(&Record { id, items: Items(items) })
-        .expect("an item is JSON: its members' names are text");
+        .expect("serializing to JSON cannot fail: all member names are strings");
     line.push(b'\n');
     line
 }
 
-/// A key alone, as the first member of an object.
+/// A JSON object with the key as its only member so far.
 pub(in super::super) fn key_json(key: &[u8]) -> serde_json::Map<String, serde_json::Value> {
     let (name, text) = match std::str::from_utf8(key) {
         Ok(text) => ("key", text.to_owned()),

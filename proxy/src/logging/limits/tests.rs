@@ -1,4 +1,4 @@
-//! A flood, and what is left of it in the log.
+//! Rate limits on floods of log lines.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ impl Write for Written {
     }
 }
 
-/// The log of what `events` logs, where the window ends after it.
+/// The log of `events`, with the window ended after them.
 fn log(events: impl FnOnce(&Limits)) -> Vec<serde_json::Value> {
     let (limits, _begun) = Limits::new();
     let written = Written::default();
@@ -28,7 +28,7 @@ fn log(events: impl FnOnce(&Limits)) -> Vec<serde_json::Value> {
     let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
     tracing::subscriber::with_default(lines.finish().with(limits.clone()), || {
         events(&limits);
-        limits.sum_up();
+        limits.report();
     });
     let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -47,16 +47,16 @@ fn refused(caller: Option<&str>, namespace: &str) {
 
 fn count(lines: &[serde_json::Value], caller: &str) -> (usize, u64) {
     let of = |line: &&serde_json::Value| line["caller"] == caller;
-    let (told, summed): (Vec<_>, Vec<_>) =
+    let (logged, reports): (Vec<_>, Vec<_>) =
         lines.iter().filter(of).partition(|line| line.get("left_out").is_none());
-    (told.len(), summed.iter().map(|line| line["left_out"].as_u64().unwrap()).sum())
+    (logged.len(), reports.iter().map(|line| line["left_out"].as_u64().unwrap()).sum())
 }
 
 #[test]
-fn a_flood_of_one_kind_is_summed_up_and_hides_no_other_callers_warning() {
+fn a_flood_of_one_kind_is_limited_and_hides_no_other_callers_warning() {
     let lines = log(|_| {
-        for turn in 0..10_000 {
-            refused(Some("hostile"), &format!("n{turn}"));
+        for round in 0..10_000 {
+            refused(Some("hostile"), &format!("n{round}"));
         }
         refused(Some("neighbour"), "n");
     });
@@ -71,22 +71,22 @@ fn a_flood_of_one_kind_is_summed_up_and_hides_no_other_callers_warning() {
 }
 
 #[test]
-fn where_callers_have_no_names_namespaces_tell_them_apart_and_all_together_are_bounded() {
+fn namespaces_distinguish_callers_without_names_and_the_total_is_bounded() {
     let lines = log(|limits| {
-        for turn in 0..100_000 {
-            refused(None, &format!("n{}", turn % 5_000));
+        for round in 0..100_000 {
+            refused(None, &format!("n{}", round % 5_000));
         }
         assert!(limits.lock().kinds.len() <= MOST_KINDS + 1);
     });
     let most = WARNINGS.all as usize + 2 * MOST_KINDS;
     assert!((WARNINGS.all as usize..most).contains(&lines.len()), "{} lines", lines.len());
-    let told = lines.iter().filter(|line| line.get("left_out").is_none()).count() as u64;
-    let summed: u64 = lines.iter().filter_map(|line| line["left_out"].as_u64()).sum();
-    assert_eq!(told + summed, 100_000, "some were neither logged nor counted");
+    let logged = lines.iter().filter(|line| line.get("left_out").is_none()).count() as u64;
+    let reports: u64 = lines.iter().filter_map(|line| line["left_out"].as_u64()).sum();
+    assert_eq!(logged + reports, 100_000, "some were neither logged nor counted");
 }
 
 #[test]
-fn warnings_of_other_events_have_their_own_count() {
+fn other_events_are_counted_separately() {
     let lines = log(|_| {
         for _ in 0..100 {
             tracing::warn!(error = "EMFILE", "a connection could not be accepted");
@@ -99,7 +99,7 @@ fn warnings_of_other_events_have_their_own_count() {
 }
 
 #[test]
-fn successful_calls_have_a_line_each_and_failed_ones_are_bounded() {
+fn successful_calls_have_a_line_each_and_failed_ones_are_limited() {
     let lines = log(|_| {
         for _ in 0..5_000 {
             tracing::info!(method = "s/Get", status = "OK", caller = "ok", "call");
@@ -117,18 +117,18 @@ fn successful_calls_have_a_line_each_and_failed_ones_are_bounded() {
 }
 
 #[test]
-fn a_new_window_begins_with_nothing_counted() {
+fn a_new_window_starts_at_zero() {
     let lines = log(|limits| {
         for _ in 0..2 {
             (0..30).for_each(|_| refused(Some("a"), "n"));
-            limits.sum_up();
+            limits.report();
         }
     });
     assert_eq!(count(&lines, "a"), (40, 20));
 }
 
 #[test]
-fn dropped_lines_and_sums_are_never_left_out() {
+fn reports_of_dropped_lines_are_never_suppressed() {
     let lines = log(|_| (0..100).for_each(|left_out| tracing::warn!(left_out, "lines were dropped")));
     assert_eq!(lines.len(), 100);
 }

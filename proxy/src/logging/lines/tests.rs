@@ -1,4 +1,4 @@
-//! Lines to a reader that reads, stalls, fails and comes back.
+//! Log output to a reader that reads, stalls, fails and recovers.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -6,7 +6,7 @@ use super::*;
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Sends on what each write wrote. It takes nothing until told to, and fails while told to.
+/// Forwards each write to a channel; stalls or fails according to its gate.
 struct Reader {
     writes: Sender<String>,
     gate: Arc<Mutex<Gate>>,
@@ -18,7 +18,7 @@ enum Gate {
     Open,
     Stalled,
     Gone,
-    /// Takes three bytes, then fails.
+    /// Accepts three bytes, then fails.
     TakesThree,
 }
 
@@ -59,15 +59,15 @@ impl Log {
         let (sender, writes) = channel();
         let (gate, opened) = (Arc::new(Mutex::new(gate)), Arc::new(Condvar::new()));
         let reader = Reader { writes: sender, gate: Arc::clone(&gate), opened: Arc::clone(&opened) };
-        // A report goes the way of every line, as it does through the subscriber.
-        let way = Arc::new(Mutex::new(None::<Arc<Shared>>));
-        let of_report = Arc::clone(&way);
+        // A report is logged like every line, as it is through the subscriber.
+        let target = Arc::new(Mutex::new(None::<Arc<Shared>>));
+        let of_report = Arc::clone(&target);
         let report = move |count: u64| {
             let shared = of_report.lock().unwrap().clone().unwrap();
             shared.push(format!("{count} dropped\n").as_bytes(), true);
         };
         let (lines, last, panics) = Lines::to(reader, report).unwrap();
-        *way.lock().unwrap() = Some(Arc::clone(&lines.0));
+        *target.lock().unwrap() = Some(Arc::clone(&lines.0));
         Self { shared: lines.0, last: Some(last), panics, writes, gate, opened }
     }
 
@@ -88,14 +88,14 @@ impl Log {
     fn writer_is_stuck(&self) {
         let deadline = Instant::now() + LONG;
         while !self.shared.lock().bytes.is_empty() {
-            assert!(Instant::now() < deadline, "the writer takes nothing");
+            assert!(Instant::now() < deadline, "the writer takes no bytes");
             thread::yield_now();
         }
     }
 }
 
 #[test]
-fn a_line_that_is_held_is_written_soon_and_the_next_one_too() {
+fn delayed_lines_are_written_soon() {
     let log = Log::start(Gate::Open);
     for text in ["one\n", "two\n"] {
         log.line(false, text);
@@ -104,12 +104,12 @@ fn a_line_that_is_held_is_written_soon_and_the_next_one_too() {
 }
 
 #[test]
-fn a_warning_is_not_held_back_nor_is_what_came_before_it() {
+fn a_warning_is_written_without_delay_and_so_are_earlier_lines() {
     let log = Log::start(Gate::Stalled);
     log.line(true, "stuck\n");
     log.writer_is_stuck();
     log.line(false, "before\n");
-    assert!(!log.shared.lock().urgent, "a line of INFO is not held back");
+    assert!(!log.shared.lock().urgent, "a line of INFO is not delayed");
     log.line(true, "warning\n");
     assert!(log.shared.lock().urgent);
     log.becomes(Gate::Open);
@@ -117,7 +117,7 @@ fn a_warning_is_not_held_back_nor_is_what_came_before_it() {
 }
 
 #[test]
-fn a_reader_that_stalls_stops_no_line_and_what_was_dropped_is_reported_when_it_reads_again() {
+fn a_stalled_reader_blocks_no_line_and_dropped_lines_are_reported_when_it_recovers() {
     let log = Log::start(Gate::Stalled);
     log.line(true, "first\n");
     log.writer_is_stuck();
@@ -126,7 +126,7 @@ fn a_reader_that_stalls_stops_no_line_and_what_was_dropped_is_reported_when_it_r
         log.line(false, &line);
     }
     let held = log.shared.lock().bytes.len();
-    assert!(held <= MOST_BYTES - KEPT_FOR_WARNINGS, "{held} bytes are held");
+    assert!(held <= MAX_BYTES - RESERVED_FOR_WARNINGS, "{held} bytes are held");
     log.line(true, "a warning still has room\n");
     log.becomes(Gate::Open);
     assert_eq!(log.next(), "first\n");
@@ -138,18 +138,18 @@ fn a_reader_that_stalls_stops_no_line_and_what_was_dropped_is_reported_when_it_r
 }
 
 #[test]
-fn a_warning_that_finds_no_room_either_is_dropped_and_counted() {
+fn a_warning_that_does_not_fit_is_dropped_and_counted() {
     let log = Log::start(Gate::Stalled);
     log.line(true, "first\n");
     log.writer_is_stuck();
-    log.line(true, &"x".repeat(MOST_BYTES));
+    log.line(true, &"x".repeat(MAX_BYTES));
     log.line(true, "no room\n");
     let waiting = log.shared.lock();
-    assert_eq!((waiting.bytes.len(), waiting.dropped), (MOST_BYTES, 1));
+    assert_eq!((waiting.bytes.len(), waiting.dropped), (MAX_BYTES, 1));
 }
 
 #[test]
-fn a_reader_that_is_gone_costs_its_lines_and_nothing_else() {
+fn lines_to_a_vanished_reader_are_lost_and_counted() {
     let log = Log::start(Gate::Gone);
     for _ in 0..3 {
         log.line(true, "lost\n");
@@ -164,7 +164,7 @@ fn a_reader_that_is_gone_costs_its_lines_and_nothing_else() {
 }
 
 #[test]
-fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
+fn an_incomplete_line_is_ended_before_the_next_one() {
     let log = Log::start(Gate::TakesThree);
     log.line(true, "cut off\n");
     assert_eq!(log.next(), "cut");
@@ -176,7 +176,7 @@ fn a_line_that_was_cut_off_is_ended_before_the_next_one() {
 }
 
 #[test]
-fn what_is_left_is_written_at_the_end_with_the_count_of_what_was_dropped() {
+fn the_rest_is_written_at_the_end_with_the_count_of_dropped_lines() {
     let mut log = Log::start(Gate::Open);
     log.shared.lock().dropped = 7;
     log.line(false, "last\n");
@@ -185,7 +185,7 @@ fn what_is_left_is_written_at_the_end_with_the_count_of_what_was_dropped() {
 }
 
 #[test]
-fn a_reader_that_stalls_keeps_neither_the_end_nor_a_panic_waiting() {
+fn a_stalled_reader_blocks_neither_the_exit_nor_a_panic() {
     let mut log = Log::start(Gate::Stalled);
     log.line(true, "stuck\n");
     log.writer_is_stuck();
@@ -193,7 +193,7 @@ fn a_reader_that_stalls_keeps_neither_the_end_nor_a_panic_waiting() {
     log.panics.wait();
     drop(log.last.take());
     let took = begun.elapsed();
-    assert!(took >= LAST_WRITE && took < LONG / 2, "{took:?}");
+    assert!(took >= FINAL_WRITE_TIMEOUT && took < LONG / 2, "{took:?}");
     log.becomes(Gate::Open);
 }
 

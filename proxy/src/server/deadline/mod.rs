@@ -1,4 +1,4 @@
-//! Deadlines: a call takes no longer than its method's timeout or what its client gave it, whichever is less (ERR-4).
+//! Deadlines: the shorter of the method's timeout and the client's `grpc-timeout` (ERR-4).
 
 mod timed;
 
@@ -17,12 +17,12 @@ use tower::Service;
 use self::timed::Timed;
 use super::call::Call;
 
-/// How much sooner than its client a call is given up: a tenth of the client's time, and at most this. The framework
-/// watches the client's time as well and answers without details, and so does the client; the server's answer has to
-/// be there before.
+/// Maximum time by which a call ends before its client's deadline; a tenth of the client's timeout if that is less. The
+/// framework and the client enforce the client's deadline too, without error details, so the server's response has to come
+/// first.
 const MARGIN: Duration = Duration::from_millis(50);
 
-/// Gives each of Prism's calls its deadline. A stream has one for all its messages.
+/// Applies a deadline to each call of a Prism service. A stream has one deadline for all messages.
 #[derive(Debug, Clone)]
 pub(super) struct Deadline<S>(pub(super) S);
 
@@ -40,11 +40,11 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let known = Call::of(&request);
-        let Some(method) = known.method() else {
+        let call = Call::of(&request);
+        let Some(method) = call.method() else {
             return Box::pin(self.0.call(request));
         };
-        let client = of_the_client(request.headers()).map(|time| time.saturating_sub(MARGIN.min(time / 10)));
+        let client = client_timeout(request.headers()).map(|time| time.saturating_sub(MARGIN.min(time / 10)));
         let Some(time) = method.options.timeout.into_iter().chain(client).min() else {
             return Box::pin(self.0.call(request));
         };
@@ -52,22 +52,22 @@ where
         let answer = self.0.call(request);
         Box::pin(async move {
             let answer = timeout_at(deadline, answer).await;
-            known.answered(deadline);
+            call.set_response_deadline(deadline);
             match answer {
                 Ok(Ok(response)) if method.streams => Ok(response.map(|body| Timed::body(body, deadline))),
                 Ok(answer) => answer,
-                Err(_) => Ok(passed().into_http()),
+                Err(_) => Ok(deadline_exceeded().into_http()),
             }
         })
     }
 }
 
-fn passed() -> Status {
+fn deadline_exceeded() -> Status {
     status(&Error::DeadlineExceeded)
 }
 
-/// What `grpc-timeout` says: up to eight digits and a unit. Anything else counts as not said.
-fn of_the_client(headers: &HeaderMap) -> Option<Duration> {
+/// The value of `grpc-timeout`: up to eight digits and a unit. Anything else is ignored.
+fn client_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|c| c.is_ascii_digit()) {
@@ -93,8 +93,8 @@ mod tests {
 
     use super::*;
 
-    /// How long a call to `method` that never answers takes, and what it answers then.
-    async fn gives_up(method: &str, client: Option<&str>) -> (Duration, Option<Code>) {
+    /// The duration and the status of a call to `method` whose handler never returns.
+    async fn time_out(method: &str, client: Option<&str>) -> (Duration, Option<Code>) {
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = format!("/prism.keyvalue.v1.KeyValueService/{method}").parse().unwrap();
         if let Some(time) = client {
@@ -107,21 +107,21 @@ mod tests {
     }
 
     #[rstest]
-    #[case::the_methods_own("Get", None, 5_000)]
-    #[case::the_streams_own("Scan", None, 30_000)]
-    #[case::the_methods_own_is_less("Put", Some("1H"), 5_000)]
+    #[case::the_methods("Get", None, 5_000)]
+    #[case::the_streams("Scan", None, 30_000)]
+    #[case::the_methods_is_less("Put", Some("1H"), 5_000)]
     #[case::the_clients_less_a_tenth("Get", Some("100m"), 90)]
     #[case::the_clients_less_the_margin("Get", Some("4S"), 3_950)]
     #[case::no_time_at_all("Get", Some("0m"), 0)]
     #[tokio::test(start_paused = true)]
-    async fn a_call_is_given_up_at_the_nearer_deadline_and_before_its_client_gives_up(
+    async fn a_call_ends_at_the_earlier_deadline_and_before_its_client_times_out(
         #[case] method: &str,
         #[case] client: Option<&str>,
         #[case] millis: u64,
     ) {
-        let (took, code) = gives_up(method, client).await;
+        let (took, code) = time_out(method, client).await;
         assert_eq!(code, Some(Code::DeadlineExceeded));
-        // A timer of tokio's may be late by its own granularity, and no more.
+        // A tokio timer may be late by its granularity, and no more.
         let wanted = Duration::from_millis(millis);
         assert!((wanted..=wanted + Duration::from_millis(1)).contains(&took), "{took:?}");
     }
@@ -137,11 +137,11 @@ mod tests {
     #[case("+5S", None)]
     #[case("5ß", None)]
     #[case("", None)]
-    fn a_client_says_its_time_in_digits_and_a_unit(#[case] text: &str, #[case] time: Option<Duration>) {
+    fn a_client_timeout_is_digits_and_a_unit(#[case] text: &str, #[case] time: Option<Duration>) {
         let mut headers = HeaderMap::new();
         if let Ok(value) = http::HeaderValue::from_bytes(text.as_bytes()) {
             headers.insert("grpc-timeout", value);
         }
-        assert_eq!(of_the_client(&headers), time);
+        assert_eq!(client_timeout(&headers), time);
     }
 }

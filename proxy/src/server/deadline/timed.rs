@@ -11,21 +11,21 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::passed;
+use super::deadline_exceeded;
 use crate::server::panics::trailers;
 
-/// A stream with a deadline. A task of its own watches the time, since a stream whose client reads nothing is not polled:
-/// what it holds is let go of all the same.
+/// A stream with a deadline. A separate task enforces it and frees what the stream holds, since a stream whose client reads
+/// nothing is not polled.
 pub(super) struct Timed {
     state: Arc<Mutex<State>>,
     watch: AbortHandle,
 }
 
 enum State {
-    /// It may go on; whom to wake if it may no longer.
+    /// Not expired; with the waker to notify at the deadline.
     Open(Body, Waker),
-    /// Its time is over, and its client was not told yet.
-    Passed,
+    /// The deadline has passed, and the status has not been sent yet.
+    Expired,
     Ended,
 }
 
@@ -39,12 +39,12 @@ impl Timed {
             let before = {
                 let mut state = watched.lock().unwrap_or_else(PoisonError::into_inner);
                 match *state {
-                    State::Open(..) => std::mem::replace(&mut *state, State::Passed),
-                    State::Passed | State::Ended => return,
+                    State::Open(..) => std::mem::replace(&mut *state, State::Expired),
+                    State::Expired | State::Ended => return,
                 }
             };
             if let State::Open(body, waker) = before {
-                // Dropped outside the lock: it may take the scan's last page with it.
+                // Dropped outside the lock: it may hold the scan's last page.
                 drop(body);
                 waker.wake();
             }
@@ -64,7 +64,7 @@ impl http_body::Body for Timed {
     type Error = Status;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        // A std mutex: only the watch competes for it, once, and nothing awaits while it is held.
+        // A std mutex: only the watch task competes for it, once, and it is never held across an await.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *state {
             State::Open(body, waker) => {
@@ -75,9 +75,9 @@ impl http_body::Body for Timed {
                 }
                 polled
             }
-            State::Passed => {
+            State::Expired => {
                 *state = State::Ended;
-                Poll::Ready(Some(Ok(trailers(&passed()))))
+                Poll::Ready(Some(Ok(trailers(&deadline_exceeded()))))
             }
             State::Ended => Poll::Ready(None),
         }
@@ -86,7 +86,7 @@ impl http_body::Body for Timed {
     fn is_end_stream(&self) -> bool {
         match &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
             State::Open(body, _) => body.is_end_stream(),
-            State::Passed => false,
+            State::Expired => false,
             State::Ended => true,
         }
     }

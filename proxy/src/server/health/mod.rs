@@ -1,5 +1,5 @@
-//! `grpc.health.v1` that follows the backend: SERVING while it serves, NOT_SERVING while it does not (HEALTH-1). Checks and the
-//! outcomes of real calls tell which.
+//! `grpc.health.v1` from the state of the backend: SERVING or NOT_SERVING (HEALTH-1), judged by checks and by the outcomes
+//! of real calls.
 
 mod outcomes;
 mod service;
@@ -18,52 +18,53 @@ use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 
 pub(super) use self::outcomes::{Call, Outcomes, tenant};
 use self::outcomes::{Check, Judge, Verdict};
-use self::service::{HealthService, Said};
+use self::service::{HealthService, Published};
 
-/// Failing calls have the backend checked at once, but no more often than this.
-const BETWEEN_CHECKS: Duration = Duration::from_millis(100);
+/// Minimum time between checks that are triggered by failing calls.
+const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The watch over a backend.
+/// The health of a backend.
 #[derive(Clone)]
 pub(super) struct Health {
-    said: Arc<watch::Sender<Said>>,
+    published: Arc<watch::Sender<Published>>,
     outcomes: Arc<Outcomes>,
     stop: CancellationToken,
 }
 
-/// Watches `backend`: checks it every `interval`, and at once when a call found it away. It comes back when the first check
-/// is done, or after one interval, so that a server that is asked from then on never says what it does not know.
+/// Watches `backend`: checks it every `interval`, and at once when a call found it unavailable. Returns after the first
+/// check, at most one interval later, so that the reported status is always based on a check.
 pub(super) async fn watch(
     backend: Arc<dyn Lifecycle>,
     interval: Duration,
 ) -> (Health, HealthServer<impl HealthApi>) {
-    let (said, heard) = watch::channel(Said { status: ServingStatus::NotServing, last: false });
-    let health = Health { said: Arc::new(said), outcomes: Arc::default(), stop: CancellationToken::new() };
+    let (published, receiver) = watch::channel(Published { status: ServingStatus::NotServing, last: false });
+    let health =
+        Health { published: Arc::new(published), outcomes: Arc::default(), stop: CancellationToken::new() };
     let mut watch = Watch { backend, interval, health: health.clone(), judge: Judge::new(interval) };
-    let mut verdict = watch.look(None).await;
+    let mut verdict = watch.refresh(None).await;
     tokio::spawn(health.stop.clone().run_until_cancelled_owned(async move {
         loop {
             let (now, outcomes) = (Instant::now(), Arc::clone(&watch.health.outcomes));
-            // Failing calls shorten the wait only while the backend is thought to serve: one that is away is checked no more
-            // often for being called.
+            // Failing calls shorten the wait only while the status is SERVING: an unavailable backend is not checked more
+            // often because of calls.
             let recheck = async {
                 if verdict != Verdict::Serving {
                     std::future::pending::<()>().await;
                 }
-                sleep_until(now + BETWEEN_CHECKS.min(interval)).await;
+                sleep_until(now + MIN_RECHECK_INTERVAL.min(interval)).await;
                 outcomes.recheck.notified().await;
             };
             tokio::select! {
                 () = sleep_until(now + interval) => {}
                 () = recheck => {}
             }
-            verdict = watch.look(Some(verdict)).await;
+            verdict = watch.refresh(Some(verdict)).await;
         }
     }));
-    (health, HealthServer::new(HealthService(heard)))
+    (health, HealthServer::new(HealthService(receiver)))
 }
 
-/// What the task that watches has.
+/// The state of the watching task.
 struct Watch {
     backend: Arc<dyn Lifecycle>,
     interval: Duration,
@@ -72,37 +73,37 @@ struct Watch {
 }
 
 impl Watch {
-    /// Checks the backend, and says what is news.
-    async fn look(&mut self, before: Option<Verdict>) -> Verdict {
+    /// Checks the backend, and publishes a change.
+    async fn refresh(&mut self, before: Option<Verdict>) -> Verdict {
         self.judge.check_begins(&self.health.outcomes);
         let (check, error) = self.check().await;
         let verdict = self.judge.verdict(check, &self.health.outcomes);
         if before != Some(verdict) {
             match (verdict, error) {
-                (Verdict::Serving, _) => tracing::info!("the database answers: serving"),
+                (Verdict::Serving, _) => tracing::info!("backend available: serving"),
                 (Verdict::Failing(kind), _) => tracing::warn!(
                     kind,
-                    "the database answers its check but all calls of this kind fail: not serving"
+                    "backend passes its check but all calls of this kind fail: not serving"
                 ),
-                (Verdict::Away, error) => {
+                (Verdict::Unavailable, error) => {
                     let cause = error.as_ref().and_then(Error::cause).map(tracing::field::debug);
                     let error = error.as_ref().map(tracing::field::display);
-                    tracing::warn!(error, cause, "the database does not answer: not serving");
+                    tracing::warn!(error, cause, "backend unavailable: not serving");
                 }
             }
-            self.health.say(verdict == Verdict::Serving);
+            self.health.publish(verdict == Verdict::Serving);
         }
         verdict
     }
 
-    /// Checks the backend. A check that takes longer than an interval is given up: dropped, not left behind.
+    /// Checks the backend. A check that takes longer than an interval is cancelled by dropping it.
     async fn check(&self) -> (Check, Option<Error>) {
         let check = AssertUnwindSafe(self.backend.check()).catch_unwind();
         match tokio::time::timeout(self.interval, check).await {
-            Ok(Ok(Ok(()))) => (Check::Answered, None),
+            Ok(Ok(Ok(()))) => (Check::Passed, None),
             Ok(Ok(Err(error))) => (Check::Failed, Some(error)),
-            Ok(Err(_)) => (Check::Failed, Some(Error::internal("the check panicked"))),
-            Err(_) => (Check::GivenUp, Some(Error::unavailable("the check did not answer in time"))),
+            Ok(Err(_)) => (Check::Failed, Some(Error::internal("the health check panicked"))),
+            Err(_) => (Check::TimedOut, Some(Error::unavailable("the health check timed out"))),
         }
     }
 }
@@ -113,23 +114,23 @@ impl Health {
         Arc::clone(&self.outcomes)
     }
 
-    fn say(&self, serving: bool) {
+    fn publish(&self, serving: bool) {
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        self.said.send_if_modified(|said| {
-            // A server that drains has said its last.
-            let news = !said.last && said.status != status;
-            if news {
-                said.status = status;
+        self.published.send_if_modified(|published| {
+            // A drain's status is final.
+            let changed = !published.last && published.status != status;
+            if changed {
+                published.status = status;
             }
-            news
+            changed
         });
     }
 
-    /// Says NOT_SERVING from now on, whatever the backend does, and ends the streams that watch: a watch would hold up the
+    /// Reports NOT_SERVING from now on, whatever the backend's state, and ends the watch streams, which would block the
     /// drain.
     pub(super) fn drain(&self) {
         self.stop.cancel();
-        self.said.send_replace(Said { status: ServingStatus::NotServing, last: true });
+        self.published.send_replace(Published { status: ServingStatus::NotServing, last: true });
     }
 
     /// Ends the watch.

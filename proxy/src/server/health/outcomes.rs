@@ -1,13 +1,14 @@
-//! Outcomes of real calls, which health goes by beside its own checks. They are recorded when a call ends, at the price of a few
+//! Outcomes of real calls, which decide health together with the checks. Recorded at the end of each call, with a few
 //! atomics.
 //!
-//! A backend that is busy is not away: a check that finds no answer in time means nothing while calls are answered. And one that
-//! answers its check is not well while every write fails, as on a full disk.
+//! A busy backend is not an unavailable one: a check that times out is ignored while calls succeed. And a backend that
+//! passes its check is not healthy while every write fails, as on a full disk.
 //!
-//! No tenant may turn health red for others. A tenant is a caller, or a namespace where callers have no names, and can make its
-//! own calls fail with UNAVAILABLE: by writing to a record that a long transaction of its own has locked, or by a request too
-//! heavy for its time. So failures count only as long as no call of their kind succeeds, and only if they are of two tenants, or
-//! if no other tenant was served in the last minute. Deletes and Scans, whose cost a tenant chooses, never count as failures.
+//! No tenant may turn health red for others. A tenant is a caller, or a namespace if callers have no names, and can make
+//! its own calls fail with UNAVAILABLE: by writing to a record locked by its own long transaction, or by a request that is
+//! too expensive for its deadline. So failures count only while no call of their kind succeeds, and only if they are of two
+//! tenants, or if no other tenant was served in the last minute. Deletes and Scans, whose cost a tenant chooses, never
+//! count as failures.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,25 +19,25 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tonic::Code;
 
-/// Failures without a success that make a kind of call fail.
-const ENOUGH: u32 = 3;
-/// Failures that lie further apart have nothing to do with each other; a tenant that was last served longer ago is not there.
+/// Minimum failures without a success for a kind of call to count as failing.
+const MIN_FAILURES: u32 = 3;
+/// Failures further apart are unrelated; a tenant served longer ago than this counts as absent.
 const RECENT: Duration = Duration::from_mins(1);
-/// Failures must go on for as long as a check may take, but not longer than this: a broken connection fails many calls at once.
-const MOST_SPAN: Duration = Duration::from_secs(2);
+/// Failures must last as long as a check may take, but at most this long: a broken connection fails many calls at once.
+const MAX_SPAN: Duration = Duration::from_secs(2);
 
-/// What ended calls tell about the backend.
+/// The outcomes of ended calls, as evidence about the backend.
 #[derive(Default)]
 pub(in crate::server) struct Outcomes {
-    /// A call has succeeded since the last look.
+    /// A call has succeeded since the last check.
     answered: AtomicBool,
     reads: Kind,
     writes: Kind,
-    /// Notified when a call was UNAVAILABLE: the backend is to be checked at once.
+    /// Notified when a call was UNAVAILABLE, to have the backend checked at once.
     pub(super) recheck: Notify,
 }
 
-/// A kind of call by what it tells about the backend.
+/// A kind of call, by what it proves about the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Call {
     /// A Put: it proves that the backend can write.
@@ -48,7 +49,7 @@ pub(in crate::server) enum Call {
 }
 
 impl Call {
-    /// By a method's path or name.
+    /// The kind of a method, by path or name.
     pub(in crate::server) fn of(method: &str) -> Self {
         if method.ends_with("/Put") {
             Self::Put
@@ -62,11 +63,11 @@ impl Call {
 
 #[derive(Default)]
 struct Kind {
-    /// A call of this kind has succeeded since the last look.
+    /// A call of this kind has succeeded since the last check.
     succeeded: AtomicBool,
-    /// Calls of several tenants have succeeded since the last look.
+    /// Calls of several tenants have succeeded since the last check.
     several: AtomicBool,
-    /// The tenant that was served last.
+    /// The tenant served last.
     tenant: AtomicU64,
     /// Whether there is a streak.
     failing: AtomicBool,
@@ -83,7 +84,7 @@ struct Streak {
     several: bool,
 }
 
-/// A tenant by its hash.
+/// The hash of a tenant's name.
 pub(in crate::server) fn tenant(name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     name.hash(&mut hasher);
@@ -91,7 +92,7 @@ pub(in crate::server) fn tenant(name: &str) -> u64 {
 }
 
 impl Outcomes {
-    /// Records how a call ended. `tenant` is asked only where it matters.
+    /// Records the outcome of a call. `tenant` is evaluated only if needed.
     pub(in crate::server) fn record(&self, call: Call, code: Code, tenant: impl FnOnce() -> u64) {
         let kind = match call {
             Call::Put => Some(&self.writes),
@@ -116,7 +117,7 @@ impl Outcomes {
     }
 }
 
-/// Sets a flag, without writing where it is set: calls on all processors share it.
+/// Sets a flag, without a write if it is set already: it is shared by calls on all processors.
 fn set(flag: &AtomicBool) {
     if !flag.load(Ordering::Relaxed) {
         flag.store(true, Ordering::Relaxed);
@@ -159,70 +160,71 @@ impl Kind {
     }
 }
 
-/// How a check of the backend ended.
+/// The outcome of a check of the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Check {
-    Answered,
+    Passed,
     Failed,
-    /// It had no answer in time.
-    GivenUp,
+    /// No result in time.
+    TimedOut,
 }
 
-/// What health makes of a check and of the calls that ended meanwhile.
+/// The verdict from a check and the calls that ended meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Serving,
-    /// The check says so.
-    Away,
-    /// Calls say so: every call of this kind fails.
+    /// By the check.
+    Unavailable,
+    /// By the calls: every call of this kind fails.
     Failing(&'static str),
 }
 
-/// Comes to a verdict after each check.
+/// Reaches a verdict after each check.
 pub(super) struct Judge {
     span: Duration,
     reads: Observed,
     writes: Observed,
 }
 
-/// What was seen of a kind at earlier looks.
+/// The evidence about a kind from earlier checks.
 struct Observed {
     several_at: Option<Instant>,
     success_at: Option<Instant>,
-    /// Whether its failures make health red.
+    /// Whether its failures turn health red.
     failing: bool,
-    /// How long no failure must come until calls are tried again, since none comes while health is red.
-    quiet: Duration,
+    /// Time without failures until health turns green again as a trial, since no calls come while it is red.
+    retry_after: Duration,
 }
 
-/// The first and the longest quiet time: it doubles as long as calls that are tried again fail.
-const QUIET: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(1)];
+/// Minimum and maximum of `retry_after`: it doubles as long as the trials fail.
+const RETRY_AFTER: [Duration; 2] = [Duration::from_secs(5), Duration::from_mins(1)];
 
 impl Judge {
-    /// A judge of checks that are `interval` apart.
+    /// A judge for checks at this interval.
     pub(super) fn new(interval: Duration) -> Self {
-        let observed = || Observed { several_at: None, success_at: None, failing: false, quiet: QUIET[0] };
-        Self { span: interval.min(MOST_SPAN), reads: observed(), writes: observed() }
+        let observed =
+            || Observed { several_at: None, success_at: None, failing: false, retry_after: RETRY_AFTER[0] };
+        Self { span: interval.min(MAX_SPAN), reads: observed(), writes: observed() }
     }
 
-    /// What to do when a check begins: only calls that end after it count against it.
+    /// Called when a check begins: only calls that end after this can override it.
     pub(super) fn check_begins(&mut self, outcomes: &Outcomes) {
         let now = Instant::now();
-        self.reads.look(&outcomes.reads, now);
-        self.writes.look(&outcomes.writes, now);
+        self.reads.update(&outcomes.reads, now);
+        self.writes.update(&outcomes.writes, now);
         outcomes.answered.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn verdict(&mut self, check: Check, outcomes: &Outcomes) -> Verdict {
         let now = Instant::now();
         let answered = outcomes.answered.load(Ordering::Relaxed);
-        self.reads.look(&outcomes.reads, now);
-        let wrote = self.writes.look(&outcomes.writes, now);
-        // A check that failed says more than reads do, which a standby or a file that was replaced answers as well.
+        self.reads.update(&outcomes.reads, now);
+        let wrote = self.writes.update(&outcomes.writes, now);
+        // A failed check outweighs successful reads, which a standby or a replaced database file would serve as well.
         match check {
-            Check::Failed if !wrote => return Verdict::Away,
-            Check::GivenUp if !answered => return Verdict::Away,
-            Check::Answered | Check::Failed | Check::GivenUp => {}
+            Check::Failed if !wrote => return Verdict::Unavailable,
+            Check::TimedOut if !answered => return Verdict::Unavailable,
+            Check::Passed | Check::Failed | Check::TimedOut => {}
         }
         let writes = self.writes.is_failing(&outcomes.writes, self.span, now);
         let reads = self.reads.is_failing(&outcomes.reads, self.span, now);
@@ -235,15 +237,15 @@ impl Judge {
 }
 
 impl Observed {
-    /// Takes over what happened since the last look: whether a call succeeded.
-    fn look(&mut self, kind: &Kind, now: Instant) -> bool {
+    /// Collects what happened since the last check. Returns whether a call succeeded.
+    fn update(&mut self, kind: &Kind, now: Instant) -> bool {
         let succeeded = kind.succeeded.swap(false, Ordering::Relaxed);
-        // The first tenant ever is not another one.
+        // The very first tenant is not a second one.
         if kind.several.swap(false, Ordering::Relaxed) && self.success_at.is_some() {
             self.several_at = Some(now);
         }
         if succeeded {
-            (self.success_at, self.quiet) = (Some(now), QUIET[0]);
+            (self.success_at, self.retry_after) = (Some(now), RETRY_AFTER[0]);
         }
         succeeded
     }
@@ -255,9 +257,9 @@ impl Observed {
             return false;
         };
         if self.failing {
-            self.failing = now - streak.last < self.quiet;
+            self.failing = now - streak.last < self.retry_after;
             if !self.failing {
-                self.quiet = (self.quiet * 2).min(QUIET[1]);
+                self.retry_after = (self.retry_after * 2).min(RETRY_AFTER[1]);
                 kind.end_streak();
             }
             return self.failing;
@@ -265,7 +267,7 @@ impl Observed {
         let of_all = streak.several
             || !(recent(self.several_at)
                 || recent(self.success_at) && kind.tenant.load(Ordering::Relaxed) != streak.tenant);
-        self.failing = streak.calls >= ENOUGH && streak.last - streak.first >= span && of_all;
+        self.failing = streak.calls >= MIN_FAILURES && streak.last - streak.first >= span && of_all;
         self.failing
     }
 }

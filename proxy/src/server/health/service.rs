@@ -1,4 +1,4 @@
-//! `grpc.health.v1.Health` over one status for all services. A watch is one receiver of it: no task, no buffer.
+//! `grpc.health.v1.Health` with one status for all services. A watch is a receiver of it, without a task or a buffer.
 
 use std::pin::Pin;
 
@@ -10,17 +10,17 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// What is said of every service, and whether the streams that watch end after it.
+/// The published status of all services, and whether watch streams end after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Said {
+pub(super) struct Published {
     pub(super) status: ServingStatus,
     pub(super) last: bool,
 }
 
-/// Answers from what was said last.
-pub(super) struct HealthService(pub(super) watch::Receiver<Said>);
+/// Answers with the status published last.
+pub(super) struct HealthService(pub(super) watch::Receiver<Published>);
 
-/// The services that there are; the empty name is the whole server.
+/// Whether a service exists; the empty name is the whole server.
 fn is_known(service: &str) -> bool {
     service.is_empty() || service == SERVICE_NAME
 }
@@ -43,20 +43,20 @@ impl Health for HealthService {
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
-    /// The status and each change of it. A service that is not known is `SERVICE_UNKNOWN`, and its stream stays open, as the
-    /// protocol has it.
+    /// Streams the status and each change of it. An unknown service is `SERVICE_UNKNOWN`, and its stream stays open, as the
+    /// protocol specifies.
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let watching =
-            Watching { said: self.0.clone(), known: is_known(&request.get_ref().service), before: None };
+            Watching { published: self.0.clone(), known: is_known(&request.get_ref().service), before: None };
         Ok(Response::new(Box::pin(stream::unfold(watching, Watching::next))))
     }
 }
 
 struct Watching {
-    said: watch::Receiver<Said>,
+    published: watch::Receiver<Published>,
     known: bool,
     before: Option<ServingStatus>,
 }
@@ -64,7 +64,7 @@ struct Watching {
 impl Watching {
     async fn next(mut self) -> Option<(Result<HealthCheckResponse, Status>, Self)> {
         loop {
-            let Said { status, last } = *self.said.borrow_and_update();
+            let Published { status, last } = *self.published.borrow_and_update();
             let status = if self.known { status } else { ServingStatus::ServiceUnknown };
             if self.before.replace(status) != Some(status) {
                 return Some((Ok(response(status)), self));
@@ -72,7 +72,7 @@ impl Watching {
             if last {
                 return None;
             }
-            self.said.changed().await.ok()?;
+            self.published.changed().await.ok()?;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Health beside a backend whose checks are scripted, and calls whose outcomes are, in time that does not pass by itself.
+//! Health with scripted checks and scripted outcomes of calls, on a paused clock.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use super::*;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How checks end.
+/// The outcome of checks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Script {
-    Answers,
+    Passes,
     Fails,
     Hangs,
 }
@@ -40,7 +40,7 @@ impl Lifecycle for Scripted {
         let _inside = Inside(Arc::clone(&self.inside));
         let script = *self.script.lock().unwrap();
         match script {
-            Script::Answers => Ok(()),
+            Script::Passes => Ok(()),
             Script::Fails => Err(Error::unavailable("as the test asked")),
             Script::Hangs => std::future::pending().await,
         }
@@ -61,7 +61,7 @@ struct Bench {
 impl Bench {
     async fn start() -> Self {
         let backend = Arc::new(Scripted {
-            script: Mutex::new(Script::Answers),
+            script: Mutex::new(Script::Passes),
             checks: AtomicUsize::new(0),
             inside: Arc::default(),
         });
@@ -76,14 +76,14 @@ impl Bench {
     }
 
     fn is_serving(&self) -> bool {
-        self.health.said.borrow().status == ServingStatus::Serving
+        self.health.published.borrow().status == ServingStatus::Serving
     }
 
     fn ends(&self, call: Call, name: &str, code: Code) {
         self.health.outcomes.record(call, code, || tenant(name));
     }
 
-    /// For `time`, every 50 ms a call of each of these ends. Whether it was serving, each time.
+    /// Ends one of each of these calls every 50 ms for `time`. Returns whether it was serving, each time.
     async fn calls(&self, time: Duration, calls: &[(Call, &str, Code)]) -> Vec<bool> {
         let end = Instant::now() + time;
         let mut serving = Vec::new();
@@ -103,7 +103,7 @@ const fn secs(secs: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_check_without_an_answer_means_nothing_while_calls_are_answered() {
+async fn a_check_that_times_out_is_ignored_while_calls_succeed() {
     let bench = Bench::start().await;
     bench.checks(Script::Hangs);
     for call in [Call::Get, Call::Put, Call::Other] {
@@ -111,49 +111,53 @@ async fn a_check_without_an_answer_means_nothing_while_calls_are_answered() {
         assert!(serving.iter().all(|&serving| serving), "{call:?}");
     }
     let serving = bench.calls(secs(10), &[(Call::Get, "a", Code::DeadlineExceeded)]).await;
-    assert_eq!(serving.last(), Some(&false), "nothing is answered any more");
+    assert_eq!(serving.last(), Some(&false), "no call succeeds any more");
     assert!(bench.backend.inside.load(Ordering::SeqCst) <= 1, "checks were left behind");
-    // Where calls come although it is not serving, they say that it is back.
+    // Successful calls while it is not serving show that it is back.
     let serving = bench.calls(secs(3), &[(Call::Get, "a", Code::Ok)]).await;
     assert_eq!(serving.last(), Some(&true));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_check_that_fails_is_outdone_by_puts_and_not_by_gets() {
+async fn a_failed_check_is_overridden_by_puts_and_not_by_gets() {
     let bench = Bench::start().await;
     bench.checks(Script::Fails);
-    // The check has no duration here, so that no call ends within one.
+    // The check takes no time here, so no call ends during one.
     let serving = bench.calls(secs(3), &[(Call::Get, "a", Code::Ok)]).await;
     assert_eq!(serving.last(), Some(&false));
 
     let (outcomes, mut judge) = (Outcomes::default(), Judge::new(INTERVAL));
-    for (call, wanted) in [(Call::Get, Verdict::Away), (Call::Put, Verdict::Serving)] {
+    for (call, wanted) in [(Call::Get, Verdict::Unavailable), (Call::Put, Verdict::Serving)] {
         judge.check_begins(&outcomes);
         outcomes.record(call, Code::Ok, || 1);
         assert_eq!(judge.verdict(Check::Failed, &outcomes), wanted, "{call:?}");
     }
     judge.check_begins(&outcomes);
-    assert_eq!(judge.verdict(Check::Failed, &outcomes), Verdict::Away, "a Put before the check outdid it");
+    assert_eq!(
+        judge.verdict(Check::Failed, &outcomes),
+        Verdict::Unavailable,
+        "a Put before the check overrode it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn puts_that_all_fail_are_not_serving_within_two_seconds_and_a_put_that_succeeds_is() {
+async fn failing_puts_are_not_serving_within_two_seconds_and_one_success_is_serving() {
     let bench = Bench::start().await;
     bench.calls(secs(5), &[(Call::Put, "a", Code::Ok), (Call::Get, "a", Code::Ok)]).await;
     let full = [(Call::Put, "a", Code::Unavailable), (Call::Get, "a", Code::Ok)];
     let serving = bench.calls(secs(30), &full).await;
-    let red = serving.iter().position(|serving| !serving).expect("it was serving all along");
+    let red = serving.iter().position(|serving| !serving).expect("it never stopped serving");
     assert!(red <= 40, "after {red} times 50 ms");
-    assert!(serving[red..].iter().all(|serving| !serving), "it was serving in between");
+    assert!(serving[red..].iter().all(|serving| !serving), "it was serving at times");
     bench.ends(Call::Put, "a", Code::Ok);
     tokio::time::sleep(2 * INTERVAL).await;
     assert!(bench.is_serving());
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_calls_come_any_more_they_are_let_in_again_after_a_time_that_doubles() {
+async fn without_calls_health_turns_green_again_after_a_doubling_time() {
     let bench = Bench::start().await;
-    let mut quiet = Vec::new();
+    let mut red_times = Vec::new();
     for _ in 0..6 {
         let serving = bench.calls(secs(3), &[(Call::Put, "a", Code::Unavailable)]).await;
         assert_eq!(serving.last(), Some(&false));
@@ -161,60 +165,61 @@ async fn where_no_calls_come_any_more_they_are_let_in_again_after_a_time_that_do
         while !bench.is_serving() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        quiet.push(begun.elapsed().as_secs());
+        red_times.push(begun.elapsed().as_secs());
     }
     let wanted = [5, 10, 20, 40, 60, 60];
-    let close = quiet.iter().zip(wanted).all(|(&quiet, wanted)| quiet.abs_diff(wanted) <= 1);
-    assert!(close, "{quiet:?}");
+    let close = red_times.iter().zip(wanted).all(|(&time, wanted)| time.abs_diff(wanted) <= 1);
+    assert!(close, "{red_times:?}");
     bench.ends(Call::Put, "a", Code::Ok);
     let serving = bench.calls(secs(3), &[(Call::Put, "a", Code::Unavailable)]).await;
     assert_eq!(serving.last(), Some(&false));
     tokio::time::sleep(secs(7)).await;
-    assert!(bench.is_serving(), "a success does not begin anew");
+    assert!(bench.is_serving(), "a success does not reset the time");
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_tenant_cannot_turn_it_red_for_others() {
+async fn one_tenant_cannot_turn_health_red_for_others() {
     let bench = Bench::start().await;
     let provoked = (Call::Put, "hostile", Code::Unavailable);
-    // Beside another's success.
+    // While another tenant succeeds.
     let serving = bench.calls(secs(10), &[provoked, (Call::Put, "neighbour", Code::Ok)]).await;
     assert!(serving.iter().all(|&serving| serving));
-    // While the other rests.
+    // While the other is idle.
     let serving = bench.calls(secs(50), &[provoked]).await;
     assert!(serving.iter().all(|&serving| serving));
-    // What a tenant asks for that is too heavy says nothing at all.
-    let heavy = [(Call::Other, "hostile", Code::Unavailable), (Call::Other, "accomplice", Code::Unavailable)];
-    let serving = bench.calls(secs(10), &heavy).await;
+    // Calls whose cost the tenant chooses are ignored.
+    let expensive =
+        [(Call::Other, "hostile", Code::Unavailable), (Call::Other, "accomplice", Code::Unavailable)];
+    let serving = bench.calls(secs(10), &expensive).await;
     assert!(serving.iter().all(|&serving| serving));
-    // Where the other fails too, it is the backend.
+    // If the other fails too, it is the backend.
     bench.ends(Call::Put, "neighbour", Code::Ok);
     let serving = bench.calls(secs(3), &[provoked, (Call::Put, "neighbour", Code::Unavailable)]).await;
     assert_eq!(serving.last(), Some(&false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_failures_of_one_moment_are_a_broken_connection_and_no_outage() {
+async fn a_burst_of_failures_is_not_an_outage() {
     let bench = Bench::start().await;
     bench.calls(secs(5), &[(Call::Put, "a", Code::Ok)]).await;
     for _ in 0..1_000 {
         bench.ends(Call::Put, "a", Code::Unavailable);
         bench.ends(Call::Put, "b", Code::Unavailable);
     }
-    // No other Put comes to show it.
+    // No further Put shows an outage.
     let serving = bench.calls(secs(5), &[(Call::Get, "a", Code::Ok)]).await;
     assert!(serving.iter().all(|&serving| serving), "{serving:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn gets_that_all_fail_are_not_serving_either() {
+async fn failing_gets_are_not_serving_either() {
     let bench = Bench::start().await;
     let serving = bench.calls(secs(3), &[(Call::Get, "a", Code::Unavailable)]).await;
     assert_eq!(serving.last(), Some(&false));
 }
 
 #[tokio::test(start_paused = true)]
-async fn failing_calls_have_it_checked_at_once_but_not_for_each_of_them() {
+async fn failing_calls_trigger_an_immediate_check_at_a_limited_rate() {
     let bench = Bench::start().await;
     tokio::time::sleep(INTERVAL / 2).await;
     let before = bench.backend.checks.load(Ordering::SeqCst);
@@ -231,11 +236,11 @@ async fn failing_calls_have_it_checked_at_once_but_not_for_each_of_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_drains_never_serves_again() {
+async fn a_draining_server_never_serves_again() {
     let bench = Bench::start().await;
     bench.health.drain();
     tokio::time::sleep(10 * INTERVAL).await;
     assert!(!bench.is_serving());
-    bench.health.say(true);
+    bench.health.publish(true);
     assert!(!bench.is_serving());
 }

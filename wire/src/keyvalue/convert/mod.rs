@@ -1,4 +1,4 @@
-//! Protobuf messages to the requests and answers of KeyValue, and back.
+//! Conversion between protobuf messages and the requests and responses of KeyValue.
 
 mod request;
 mod response;

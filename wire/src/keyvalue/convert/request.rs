@@ -1,4 +1,4 @@
-//! Requests: what a client says, before anything is checked.
+//! Conversion of requests, without validation.
 
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest,
@@ -133,22 +133,25 @@ fn item_into(item: ItemInput) -> pb::Item {
     pb::Item { key, value, metadata: (metadata != ItemMetadata::default()).then_some(metadata) }
 }
 
-fn preconditions_from(said: Vec<pb::Precondition>) -> Vec<PreconditionInput> {
-    said.into_iter().map(|said| PreconditionInput { key: said.key, version: said.version }).collect()
+fn preconditions_from(messages: Vec<pb::Precondition>) -> Vec<PreconditionInput> {
+    messages
+        .into_iter()
+        .map(|message| PreconditionInput { key: message.key, version: message.version })
+        .collect()
 }
 
-fn preconditions_into(said: Vec<PreconditionInput>) -> Vec<pb::Precondition> {
-    said.into_iter().map(|said| pb::Precondition { key: said.key, version: said.version }).collect()
+fn preconditions_into(inputs: Vec<PreconditionInput>) -> Vec<pb::Precondition> {
+    inputs.into_iter().map(|input| pb::Precondition { key: input.key, version: input.version }).collect()
 }
 
-/// A predicate of no kind stays one: a newer client's predicate must not turn into `match_all` (DEL-4).
+/// An unknown predicate stays unset: that of a newer client must not turn into `match_all` (DEL-4).
 fn predicate_from(message: pb::KeyPredicate) -> KeyPredicate {
     match message.predicate {
         None => KeyPredicate::Unset,
         Some(Predicate::MatchAll(pb::MatchAll {})) => KeyPredicate::MatchAll,
-        Some(Predicate::MatchKeys(said)) => KeyPredicate::MatchKeys(said.keys),
-        Some(Predicate::MatchRange(said)) => KeyPredicate::MatchRange { start: said.start, end: said.end },
-        Some(Predicate::MatchPrefix(said)) => KeyPredicate::MatchPrefix(said.prefix),
+        Some(Predicate::MatchKeys(keys)) => KeyPredicate::MatchKeys(keys.keys),
+        Some(Predicate::MatchRange(range)) => KeyPredicate::MatchRange { start: range.start, end: range.end },
+        Some(Predicate::MatchPrefix(prefix)) => KeyPredicate::MatchPrefix(prefix.prefix),
     }
 }
 
@@ -163,7 +166,7 @@ fn predicate_into(predicate: KeyPredicate) -> pb::KeyPredicate {
     pb::KeyPredicate { predicate }
 }
 
-/// An absent selection says the same as an empty one: every default.
+/// An absent selection is equivalent to an empty one: all defaults.
 fn selection_from(message: Option<pb::Selection>) -> SelectionInput {
     let pb::Selection { item_limit, page_size_bytes, keys_only, reverse } = message.unwrap_or_default();
     SelectionInput { item_limit, page_size_bytes, keys_only, reverse }

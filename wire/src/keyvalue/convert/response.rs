@@ -1,4 +1,4 @@
-//! Answers: what a server says back.
+//! Conversion of responses.
 
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
@@ -15,13 +15,14 @@ impl WireResponse for PutResponse {
 
     fn from_message(message: pb::PutResponse) -> Result<Self, Unreadable> {
         let results = message.results.into_iter();
-        let results = results.map(|said| PutResult { applied: said.applied, version: said.version });
+        let results = results.map(|result| PutResult { applied: result.applied, version: result.version });
         Ok(Self { results: results.collect() })
     }
 
     fn into_message(self) -> pb::PutResponse {
         let results = self.results.into_iter();
-        let results = results.map(|said| pb::PutResult { applied: said.applied, version: said.version });
+        let results =
+            results.map(|result| pb::PutResult { applied: result.applied, version: result.version });
         pb::PutResponse { results: results.collect() }
     }
 }
@@ -69,7 +70,7 @@ impl WireResponse for ScanResponse {
 impl WireResponse for DescribeResponse {
     type Message = pb::DescribeResponse;
 
-    /// A capability that this version does not know is left out: a newer server may claim more.
+    /// Unknown capabilities are ignored: a newer server may declare more.
     fn from_message(message: pb::DescribeResponse) -> Result<Self, Unreadable> {
         let known = |number: &i32| Capability::ALL.into_iter().find(|known| *known as i32 == *number);
         let limits = message.limits.ok_or_else(|| Unreadable::missing("limits"))?;
@@ -93,7 +94,11 @@ impl WireResponse for DescribeResponse {
         pb::DescribeResponse {
             server_version: self.server_version,
             contract_version: self.contract_version,
-            capabilities: self.capabilities.iter().map(|claim| capability_into(claim) as i32).collect(),
+            capabilities: self
+                .capabilities
+                .iter()
+                .map(|capability| capability_into(capability) as i32)
+                .collect(),
             limits: Some(pb::Limits {
                 max_id_bytes: self.limits.id_bytes,
                 max_key_bytes: self.limits.key_bytes,
@@ -163,7 +168,7 @@ fn item_into(item: Item) -> pb::Item {
 
 const MICROS: i64 = 1_000_000;
 
-/// The moment of a Timestamp, which the contract promises to be a whole microsecond (PUT-5).
+/// Converts a Timestamp, which must be a whole microsecond (PUT-5).
 fn timestamp_from(field: &'static str, message: prost_types::Timestamp) -> Result<Timestamp, Unreadable> {
     let prost_types::Timestamp { seconds, nanos } = message;
     if !(0..1_000_000_000).contains(&nanos) || nanos % 1_000 != 0 {
@@ -174,7 +179,7 @@ fn timestamp_from(field: &'static str, message: prost_types::Timestamp) -> Resul
     Timestamp::from_micros(micros).map_err(|why| Unreadable::new(field, why))
 }
 
-/// Nanos count forwards, before 1970 too.
+/// Nanos count forwards, even before 1970.
 fn timestamp_into(at: Timestamp) -> prost_types::Timestamp {
     let micros = at.as_micros();
     let nanos = i32::try_from(micros.rem_euclid(MICROS) * 1_000).expect("less than a second of nanoseconds");

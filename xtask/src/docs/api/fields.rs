@@ -1,4 +1,4 @@
-//! The fields of messages, and the options on fields and messages.
+//! Fields of messages, and the options on fields and messages.
 
 use protox::prost_reflect::{
     ExtensionDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor, Value,
@@ -40,18 +40,18 @@ impl Writer {
         Ok(())
     }
 
-    /// The options that a file defines, by what they stand on.
+    /// The options that a file defines, grouped by the extended message.
     pub(super) fn extensions(&mut self, file: &FileDescriptor) -> Result {
-        let mut on = String::new();
+        let mut previous = String::new();
         let mut table = String::new();
         for extension in file.extensions() {
             let target = extension.containing_message().full_name().to_owned();
-            if target != on {
+            if target != previous {
                 self.put(&table);
                 self.put(&format!("### On `{target}`"));
                 table =
                     String::from("| option | number | type | what it says |\n| --- | --- | --- | --- |\n");
-                on = target;
+                previous = target;
             }
             let comment = self.comments.at(file.name(), extension.path(), extension.full_name())?;
             let (comment, list) = match comment.split_once("\n\n  ") {
@@ -61,7 +61,7 @@ impl Writer {
             let comment = self.prose.line(&comment)?;
             let rules = list.lines().filter_map(|line| line.trim().split_once("   "));
             let rules: Vec<_> = rules
-                .map(|(rule, says)| Ok(format!("<br>`{rule}`: {}", self.prose.line(says)?)))
+                .map(|(rule, meaning)| Ok(format!("<br>`{rule}`: {}", self.prose.line(meaning)?)))
                 .collect::<Result<_>>()?;
             let rest = list.lines().filter(|line| !line.starts_with("  ")).collect::<Vec<_>>().join(" ");
             let rest = self.prose.line(&rest)?;
@@ -80,20 +80,20 @@ impl Writer {
 }
 
 fn kind(field: &FieldDescriptor) -> String {
-    let one = of_kind(&field.kind());
-    if field.is_list() { format!("repeated {one}") } else { one }
+    let name = type_name(&field.kind());
+    if field.is_list() { format!("repeated {name}") } else { name }
 }
 
 fn extension_kind(extension: &ExtensionDescriptor) -> String {
-    let one = of_kind(&extension.kind());
-    if extension.is_list() { format!("repeated {one}") } else { one }
+    let name = type_name(&extension.kind());
+    if extension.is_list() { format!("repeated {name}") } else { name }
 }
 
-fn of_kind(kind: &Kind) -> String {
+fn type_name(kind: &Kind) -> String {
     let (name, package) = match kind {
         Kind::Message(message) => (message.name().to_owned(), message.package_name().to_owned()),
-        Kind::Enum(named) => (named.name().to_owned(), named.package_name().to_owned()),
-        plain => return format!("`{plain:?}`"),
+        Kind::Enum(enumeration) => (enumeration.name().to_owned(), enumeration.package_name().to_owned()),
+        scalar => return format!("`{scalar:?}`"),
     };
     if package.starts_with("prism") {
         format!("[`{name}`](#{})", name.to_lowercase())
@@ -102,54 +102,57 @@ fn of_kind(kind: &Kind) -> String {
     }
 }
 
-/// What the options of a field say, each in a few words.
+/// Descriptions of a field's options, in display order.
 fn field_options(field: &FieldDescriptor) -> Result<Vec<String>> {
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     let options = field.options();
     for (extension, value) in options.extensions() {
         let set = value.as_bool() == Some(true);
         match extension.full_name() {
-            "prism.required" if set => said.push((0, "required".to_owned())),
+            "prism.required" if set => parts.push((0, "required".to_owned())),
             "prism.max_length" => {
                 let each = if field.is_list() { " each" } else { "" };
                 let bytes = grouped(value.as_u32().unwrap_or_default().into());
-                said.push((1, format!("at most {bytes} bytes{each}")));
+                parts.push((1, format!("at most {bytes} bytes{each}")));
             }
             "prism.validation" => {
                 for rule in value.as_list().unwrap_or_default() {
                     let rule = rule.as_str().unwrap_or_default();
-                    said.push((
+                    parts.push((
                         2,
-                        rule_in_words(rule, &field.kind())
-                            .ok_or_else(|| format!("{}: no words for {rule}", field.full_name()))?,
+                        describe_rule(rule, &field.kind()).ok_or_else(|| {
+                            format!("{}: no description for the rule {rule}", field.full_name())
+                        })?,
                     ));
                 }
             }
             "prism.index" => {
-                said.push((3, format!("index `{}`", value_name(&extension, value, "INDEX_KIND_"))));
+                parts.push((3, format!("index `{}`", value_name(&extension, value, "INDEX_KIND_"))));
             }
             "prism.pii" => {
-                said.push((4, format!("personal data `{}`", value_name(&extension, value, "PII_KIND_"))));
+                parts.push((4, format!("personal data `{}`", value_name(&extension, value, "PII_KIND_"))));
             }
-            "prism.encrypt_at_rest" if set => said.push((5, "encrypted at rest".to_owned())),
-            "prism.access_audit" if set => said.push((5, "audited".to_owned())),
-            "prism.mask_in_logs" if set => said.push((6, "never logged".to_owned())),
+            "prism.encrypt_at_rest" if set => parts.push((5, "encrypted at rest".to_owned())),
+            "prism.access_audit" if set => parts.push((5, "audited".to_owned())),
+            "prism.mask_in_logs" if set => parts.push((6, "never logged".to_owned())),
             "prism.required" | "prism.encrypt_at_rest" | "prism.access_audit" | "prism.mask_in_logs" => {}
-            unknown => return Err(format!("{}: no words for the option {unknown}", field.full_name()).into()),
+            unknown => {
+                return Err(format!("{}: no description for the option {unknown}", field.full_name()).into());
+            }
         }
     }
-    said.sort_by_key(|(order, _)| *order);
-    Ok(said.into_iter().map(|(_, words)| words).collect())
+    parts.sort_by_key(|(order, _)| *order);
+    Ok(parts.into_iter().map(|(_, words)| words).collect())
 }
 
-fn rule_in_words(rule: &str, kind: &Kind) -> Option<String> {
+fn describe_rule(rule: &str, kind: &Kind) -> Option<String> {
     let (name, argument) = rule.split_once(':')?;
     let number = || argument.parse().ok().map(grouped);
     Some(match name {
         "regex" => format!("matches `{}`", argument.replace('|', "\\|")),
         "min_items" => format!("at least {} element{}", number()?, if argument == "1" { "" } else { "s" }),
         "max_items" => format!("at most {} elements", number()?),
-        // A message that has a least value is a Duration, which options.proto counts in microseconds.
+        // A message with a minimum is a Duration; options.proto specifies microseconds.
         "min" if kind.as_message().is_some() => format!("at least {} µs", number()?),
         "min" => format!("at least {}", number()?),
         "no_nul" => "no NUL".to_owned(),
@@ -157,29 +160,31 @@ fn rule_in_words(rule: &str, kind: &Kind) -> Option<String> {
     })
 }
 
-/// What the options of a message say.
+/// Descriptions of a message's options.
 pub(super) fn message_options(message: &MessageDescriptor) -> Result<Vec<String>> {
-    let mut said = Vec::new();
+    let mut parts = Vec::new();
     for (extension, value) in message.options().extensions() {
-        said.push(match extension.full_name() {
+        parts.push(match extension.full_name() {
             "prism.access_pattern" => {
                 format!("access pattern `{}`", value_name(&extension, value, "ACCESS_PATTERN_"))
             }
             "prism.consistency" => format!("consistency `{}`", value_name(&extension, value, "CONSISTENCY_")),
             unknown => {
-                return Err(format!("{}: no words for the option {unknown}", message.full_name()).into());
+                return Err(
+                    format!("{}: no description for the option {unknown}", message.full_name()).into()
+                );
             }
         });
     }
-    Ok(said)
+    Ok(parts)
 }
 
-/// The name of an enum's value without what all its names begin with.
+/// The name of an enum value without the enum's prefix.
 fn value_name(extension: &ExtensionDescriptor, value: &Value, prefix: &str) -> String {
     let number = value.as_enum_number().unwrap_or_default();
     let name = match extension.kind() {
-        Kind::Enum(named) => {
-            named.get_value(number).map(|value| value.name().trim_start_matches(prefix).to_owned())
+        Kind::Enum(enumeration) => {
+            enumeration.get_value(number).map(|value| value.name().trim_start_matches(prefix).to_owned())
         }
         _ => None,
     };

@@ -1,4 +1,4 @@
-//! Services and their methods, and the statuses that a call may end with.
+//! Services, their methods, and the possible statuses of a call.
 
 use protox::prost_reflect::{EnumDescriptor, MethodDescriptor, ServiceDescriptor, Value};
 
@@ -6,7 +6,7 @@ use super::{FILES, Writer, option};
 use crate::Result;
 use crate::docs::prose::{capitalised, grouped};
 
-/// The enum that says which statuses there are: each value's comment begins with one.
+/// The enum of error reasons: the comment of each value begins with its status.
 const REASONS: &str = "prism.common.ErrorReason";
 
 impl Writer {
@@ -19,12 +19,12 @@ impl Writer {
             "| method | permission | longest time | idempotent | answer |\n| --- | --- | --- | --- | --- |\n",
         );
         for method in service.methods() {
-            let said = Said::of(&method)?;
+            let options = MethodOptions::of(&method)?;
             table.push_str(&format!(
                 "| [`{name}`](#{anchor}) | {} | {} | {} | {} |\n",
-                said.permissions,
-                said.timeout,
-                if said.idempotent { "yes" } else { "no" },
+                options.permissions,
+                options.timeout,
+                if options.idempotent { "yes" } else { "no" },
                 if method.is_server_streaming() { "a stream" } else { "one message" },
                 name = method.name(),
                 anchor = method.name().to_lowercase(),
@@ -41,8 +41,8 @@ impl Writer {
         let file = method.parent_file();
         let raw = self.comments.at(file.name(), method.path(), method.full_name())?;
         let comment = self.prose.paragraphs(&raw)?;
-        let said = Said::of(method)?;
-        said.agrees_with(&raw).map_err(|why| format!("the comment of {} {why}", method.full_name()))?;
+        let options = MethodOptions::of(method)?;
+        options.check_comment(&raw).map_err(|why| format!("the comment of {} {why}", method.full_name()))?;
         let (name, service) = (method.name(), method.parent_service().full_name());
         let stream = if method.is_server_streaming() { "a stream of " } else { "" };
         let (input, output) = (method.input(), method.output());
@@ -65,10 +65,10 @@ impl Writer {
             input.name().to_lowercase(),
             output.name(),
             output.name().to_lowercase(),
-            if said.require_auth { "required where the server has tokens" } else { "none" },
-            said.permissions,
-            said.timeout,
-            if said.idempotent {
+            if options.require_auth { "required where the server has tokens" } else { "none" },
+            options.permissions,
+            options.timeout,
+            if options.idempotent {
                 "Idempotent: a client may repeat or hedge it."
             } else {
                 "Not idempotent by itself: repeat or hedge it with the same `item_priority_token` ([TOK-3](contract.md#TOK-3))."
@@ -78,16 +78,16 @@ impl Writer {
         Ok(())
     }
 
-    /// The statuses that a comment names, in its order.
+    /// The statuses mentioned in a comment, in order.
     fn statuses_in(&self, comment: &str) -> Result<Vec<String>> {
-        let reasons = self.pool.get_enum_by_name(REASONS).ok_or("there is no ErrorReason")?;
+        let reasons = self.pool.get_enum_by_name(REASONS).ok_or("ErrorReason does not exist")?;
         let known: Vec<_> =
             reasons.values().filter_map(|value| self.status(&reasons, value.number())).collect();
         let words = comment.split(|c: char| !c.is_ascii_uppercase() && c != '_');
         Ok(words.filter(|word| known.iter().any(|(status, _)| status == word)).map(str::to_owned).collect())
     }
 
-    /// The status that the comment of a reason begins with, and the rest.
+    /// Splits the comment of a reason into its leading status and the rest.
     fn status(&self, reasons: &EnumDescriptor, number: i32) -> Option<(String, String)> {
         let value = reasons.get_value(number)?;
         let file = reasons.parent_file();
@@ -97,7 +97,7 @@ impl Writer {
         is_status.then(|| (status.to_owned(), rest.to_owned()))
     }
 
-    /// The reasons, each with its status.
+    /// The table of reasons with their statuses.
     pub(super) fn reasons(&mut self, reasons: &EnumDescriptor) -> Result {
         let file = reasons.parent_file();
         let comment = self.comments.at(file.name(), reasons.path(), reasons.full_name())?;
@@ -118,8 +118,8 @@ impl Writer {
     }
 }
 
-/// What the options of a method say.
-struct Said {
+/// The options of a method.
+struct MethodOptions {
     require_auth: bool,
     permissions: String,
     timeout: String,
@@ -127,7 +127,7 @@ struct Said {
     idempotent: bool,
 }
 
-impl Said {
+impl MethodOptions {
     fn of(method: &MethodDescriptor) -> Result<Self> {
         let pool = method.parent_pool();
         let (options, service) = (method.options(), method.parent_service().options());
@@ -150,17 +150,17 @@ impl Said {
         })
     }
 
-    /// The comment says the same in words, for readers of the generated code.
-    fn agrees_with(&self, comment: &str) -> std::result::Result<(), String> {
+    /// Checks that the comment states the same options in words, for readers of the generated code.
+    fn check_comment(&self, comment: &str) -> std::result::Result<(), String> {
         let comment = comment.split_whitespace().collect::<Vec<_>>().join(" ");
         let words = [
             (true, format!("Timeout {} s", self.timeout_ms / 1_000)),
             (true, format!("permission {}", self.permissions.replace('`', "\""))),
             (self.idempotent, "idempotent".to_owned()),
         ];
-        for (wanted, words) in words {
-            if comment.contains(&words) != wanted {
-                return Err(format!("should {}say '{words}'", if wanted { "" } else { "not " }));
+        for (expected, words) in words {
+            if comment.contains(&words) != expected {
+                return Err(format!("must {}contain '{words}'", if expected { "" } else { "not " }));
             }
         }
         Ok(())
@@ -169,24 +169,24 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
-    use super::Said;
+    use super::MethodOptions;
 
     #[test]
-    fn a_comment_that_says_other_than_the_options_is_an_error() {
-        let said = Said {
+    fn a_comment_that_contradicts_the_options_is_an_error() {
+        let options = MethodOptions {
             require_auth: true,
             permissions: "`read`".to_owned(),
             timeout: "5,000 ms".to_owned(),
             timeout_ms: 5_000,
             idempotent: false,
         };
-        assert_eq!(said.agrees_with("Reads.\nTimeout\n5 s; permission \"read\"."), Ok(()));
+        assert_eq!(options.check_comment("Reads.\nTimeout\n5 s; permission \"read\"."), Ok(()));
         for (comment, why) in [
-            ("Timeout 30 s; permission \"read\".", "should say 'Timeout 5 s'"),
-            ("Timeout 5 s; permission \"write\".", "should say 'permission \"read\"'"),
-            ("Timeout 5 s; permission \"read\"; idempotent.", "should not say 'idempotent'"),
+            ("Timeout 30 s; permission \"read\".", "must contain 'Timeout 5 s'"),
+            ("Timeout 5 s; permission \"write\".", "must contain 'permission \"read\"'"),
+            ("Timeout 5 s; permission \"read\"; idempotent.", "must not contain 'idempotent'"),
         ] {
-            assert_eq!(said.agrees_with(comment), Err(why.to_owned()));
+            assert_eq!(options.check_comment(comment), Err(why.to_owned()));
         }
     }
 }

@@ -1,22 +1,22 @@
-//! The contract as HTML, so that a link to a rule leads somewhere also for a reader who has nothing but the page.
+//! The contract as HTML, so that links to rules work within the self-contained page.
 
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// Markdown as HTML, its headings one level below those of the page. A paragraph that begins with `<a id="…"></a>` has that
-/// id, and a heading that of its words.
+/// Markdown as HTML, with headings one level below those of the page. A paragraph that begins with `<a id="…"></a>` gets
+/// that id, a heading the slug of its text.
 pub(super) fn html(text: &str) -> String {
     let mut events: Vec<Event<'_>> = Vec::new();
-    // Where the paragraph at hand and the heading at hand begin.
+    // The starts of the current paragraph and the current heading.
     let (mut paragraph, mut heading) = (0, None);
     for event in Parser::new_ext(text, Options::ENABLE_TABLES) {
         match event {
             Event::Html(html) | Event::InlineHtml(html) => match anchor(&html) {
                 Some(id) => events[paragraph] = Event::Html(format!("<p id=\"{id}\">").into()),
                 None if html.as_ref() == "</a>" => {}
-                // Anything else that looks like markup is text.
+                // Other markup is text.
                 None => events.push(Event::Text(html)),
             },
-            // The break behind an anchor.
+            // The line break after an anchor.
             Event::SoftBreak if events.len() == paragraph + 1 => {}
             Event::Start(Tag::Paragraph) => {
                 paragraph = events.len();
@@ -25,8 +25,8 @@ pub(super) fn html(text: &str) -> String {
             Event::End(TagEnd::Paragraph) => events.push(Event::Html("</p>\n".into())),
             Event::Start(Tag::Heading { .. }) => heading = Some((events.len(), String::new())),
             Event::End(TagEnd::Heading(level)) => {
-                let (at, words) = heading.take().unwrap_or_default();
-                let (level, id) = (below(level), slug(&words));
+                let (at, text) = heading.take().unwrap_or_default();
+                let (level, id) = (below(level), slug(&text));
                 events.insert(at, Event::Html(format!("<{level} id=\"{id}\">").into()));
                 events.push(Event::Html(format!("</{level}>\n").into()));
             }
@@ -38,8 +38,8 @@ pub(super) fn html(text: &str) -> String {
                 events.extend([Event::End(TagEnd::Table), Event::Html("</div>\n".into())]);
             }
             event => {
-                if let (Some((_, words)), Event::Text(text) | Event::Code(text)) = (&mut heading, &event) {
-                    words.push_str(text);
+                if let (Some((_, heading)), Event::Text(text) | Event::Code(text)) = (&mut heading, &event) {
+                    heading.push_str(text);
                 }
                 events.push(event);
             }
@@ -64,9 +64,9 @@ fn below(level: HeadingLevel) -> &'static str {
     }
 }
 
-/// The id of a heading, as the book gives it.
-fn slug(words: &str) -> String {
-    let kept = words.to_lowercase();
+/// The id of a heading, as in the documentation.
+fn slug(heading: &str) -> String {
+    let kept = heading.to_lowercase();
     let kept: String = kept.chars().filter(|char| char.is_alphanumeric() || *char == ' ').collect();
     kept.replace(' ', "-")
 }
@@ -79,29 +79,29 @@ mod tests {
     use crate::keyvalue::KeyValue;
 
     #[test]
-    fn every_rule_has_its_anchor_and_its_words() {
+    fn every_rule_has_its_anchor_and_its_text() {
         let text = html(KeyValue::CONTRACT.text).replace("&quot;", "\"").replace('\n', " ");
         for rule in (KeyValue::CONTRACT.requirements)() {
             let id = &rule.id;
-            let words = with_code(&rule.text).replace("&#39;", "'").replace("&quot;", "\"");
-            let place = format!("<p id=\"{id}\"><strong>{id}</strong> {words}");
-            assert!(text.contains(&place), "{place}");
+            let rule_text = with_code(&rule.text).replace("&#39;", "'").replace("&quot;", "\"");
+            let paragraph = format!("<p id=\"{id}\"><strong>{id}</strong> {rule_text}");
+            assert!(text.contains(&paragraph), "{paragraph}");
         }
     }
 
     #[test]
-    fn every_link_leads_to_a_place_on_the_page_and_no_markdown_is_left() {
+    fn every_link_has_a_target_and_no_markdown_remains() {
         let text = html(KeyValue::CONTRACT.text);
         for link in text.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(text.contains(&format!("id=\"{link}\"")), "#{link} leads nowhere");
+            assert!(text.contains(&format!("id=\"{link}\"")), "#{link} has no target");
         }
         for left in ["**", "](", "```", "<a id", "| ---"] {
-            assert!(!text.contains(left), "{left} is left");
+            assert!(!text.contains(left), "{left} remains");
         }
     }
 
     #[test]
-    fn markup_in_the_text_is_text() {
+    fn markup_in_the_text_is_escaped() {
         assert_eq!(html("a <b> c"), "<p>a &lt;b&gt; c</p>\n");
     }
 }

@@ -1,4 +1,4 @@
-// The page works without this. It adds a button that copies a command, and opens what a link leads to.
+// Optional: adds a copy button to each command, and opens the target of a link.
 for (const command of document.querySelectorAll("pre.command")) {
   const button = document.createElement("button");
   button.type = "button";

@@ -1,11 +1,11 @@
-//! What a page must and must not hold, whatever a server said.
+//! The HTML page: its content, and escaping of hostile input.
 
 use super::*;
 use crate::core::report::fixture;
 
 const HOSTILE: &str = "</pre><script>alert(1)</script><img src=x onerror='alert(2)'>\" onload=\"alert(3)";
 
-/// A report in which everything that a server or a command line can choose is hostile.
+/// A report with hostile text in every field that a server or a command line controls.
 fn hostile() -> Report {
     let mut report = fixture::report();
     report.target.name = HOSTILE.to_owned();
@@ -20,8 +20,8 @@ fn hostile() -> Report {
         rule.reason = Some(HOSTILE.to_owned());
     }
     for case in &mut report.cases {
-        for said in [&mut case.reason, &mut case.expected, &mut case.actual, &mut case.replay_shrunk] {
-            *said = Some(HOSTILE.to_owned());
+        for text in [&mut case.reason, &mut case.expected, &mut case.actual, &mut case.replay_shrunk] {
+            *text = Some(HOSTILE.to_owned());
         }
         case.transcript = Some(format!("put {HOSTILE}\n→ get\n    {HOSTILE}\n    ^ actual:   {HOSTILE}\n"));
         case.likely_causes = vec![HOSTILE.to_owned(), format!("{HOSTILE}: {HOSTILE}")];
@@ -35,16 +35,16 @@ fn hostile() -> Report {
 }
 
 #[test]
-fn nothing_that_a_server_says_becomes_markup() {
-    let (plain, hostile) = (html(&fixture::report()), html(&hostile()));
+fn text_from_a_server_never_becomes_markup() {
+    let (harmless, hostile) = (html(&fixture::report()), html(&hostile()));
     for tag in ["<script", "onerror='", "onload=\"", "<img", "</script"] {
-        assert_eq!(hostile.matches(tag).count(), plain.matches(tag).count(), "{tag}");
+        assert_eq!(hostile.matches(tag).count(), harmless.matches(tag).count(), "{tag}");
     }
     assert!(hostile.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count() > 100);
 }
 
 #[test]
-fn a_page_asks_no_network_for_anything() {
+fn a_page_loads_nothing_from_the_network() {
     let page = html(&fixture::report());
     for outside in ["src=\"http", "href=\"http", "url(", "@import", "<link rel=\"stylesheet"] {
         assert!(!page.contains(outside), "{outside}");
@@ -53,7 +53,7 @@ fn a_page_asks_no_network_for_anything() {
 }
 
 #[test]
-fn every_link_of_a_page_leads_to_one_place_on_it() {
+fn every_link_of_a_page_has_exactly_one_target() {
     let page = html(&fixture::report());
     let links = page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next());
     for link in links {
@@ -62,7 +62,7 @@ fn every_link_of_a_page_leads_to_one_place_on_it() {
 }
 
 #[test]
-fn a_page_tells_the_verdict_first_then_each_case_with_all_there_is_to_say() {
+fn a_page_starts_with_the_verdict_and_has_the_details_of_each_case() {
     let report = fixture::report();
     let page = html(&report);
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text} is missing"));
@@ -84,20 +84,20 @@ fn a_page_tells_the_verdict_first_then_each_case_with_all_there_is_to_say() {
         at(&format!("<tr id=\"{}\">", case.id));
     }
     let failure = &page[at("id=\"failure:put::replaces_the_whole_item\"")..];
-    let failure = &failure[..failure.find("</details>").expect("it ends")];
-    for said in [
+    let failure = &failure[..failure.find("</details>").expect("the element is closed")];
+    for text in [
         "<a href=\"#PUT-1\">PUT-1</a> <span class=\"soft\">(must)</span> Put replaces the whole item",
         "<dt>expected</dt><dd><pre>&quot;k&quot;=<mark>&quot;new&quot;</mark></pre>",
         "<span class=\"here\">→ get $ns &quot;r&quot;</span>",
         "<li><code>KeepsTheOldValue</code> an overwrite changes the version alone</li>",
         "--only &#39;put::replaces_the_whole_item&#39; --seed 7 --budget quick</code></pre>",
     ] {
-        assert!(failure.contains(said), "{said} is missing in {failure}");
+        assert!(failure.contains(text), "{text} is missing in {failure}");
     }
 }
 
 #[test]
-fn a_run_that_came_out_well_has_no_part_about_failures() {
+fn a_conformant_run_has_no_failure_sections() {
     let mut report = fixture::report();
     report.cases.retain(|case| case.outcome == Outcome::Passed);
     (report.verdict, report.problems) = (Verdict::Conformant, Vec::new());
@@ -109,10 +109,10 @@ fn a_run_that_came_out_well_has_no_part_about_failures() {
 }
 
 #[test]
-fn a_span_is_read_at_a_glance() {
-    for (millis, said) in
+fn durations_are_human_readable() {
+    for (millis, text) in
         [(0, "0 ms"), (999, "999 ms"), (1_204, "1.2 s"), (59_999, "59.9 s"), (61_000, "1 min 1 s")]
     {
-        assert_eq!(span(millis), said);
+        assert_eq!(span(millis), text);
     }
 }

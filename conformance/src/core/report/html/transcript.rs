@@ -1,17 +1,17 @@
-//! What was asked and answered, with the first divergence marked; and two texts beside each other.
+//! The transcript with the first divergence marked, and the comparison of expected and actual text.
 
 use minijinja::{Value, context};
 
-/// Lines before the arrow that are shown at once, and after it.
+/// Visible lines before and after the arrow.
 const BEFORE: usize = 24;
 const AFTER: usize = 12;
 
-/// The lines of a transcript, each with its class; what is far from the arrow is apart, to be folded away.
+/// The lines of a transcript, each with its class; lines far from the arrow are separate, for collapsing.
 pub(super) fn parts(text: &str) -> Value {
     let lines: Vec<_> = text.lines().collect();
     let arrow = lines.iter().position(|line| line.starts_with('→')).unwrap_or(lines.len());
     let from = arrow.saturating_sub(BEFORE);
-    // What belongs to the arrow stays with it, however long the answer is.
+    // The arrow's response stays visible, whatever its length.
     let answer = lines.iter().skip(arrow + 1).take_while(|line| line.starts_with("    ")).count();
     let to = (arrow + 1 + answer + AFTER).min(lines.len());
     let part = |lines: &[&str]| -> Vec<Value> {
@@ -26,16 +26,16 @@ fn class(line: &str) -> &'static str {
         line if line.starts_with("    ^ expected") => "expected",
         line if line.starts_with("    ^ actual") => "actual",
         line if line.starts_with(' ') => "answer",
-        _ => "asked",
+        _ => "request",
     }
 }
 
-/// What was expected and what came, each cut where the part in which they differ begins and ends.
+/// The expected and the actual text, each split at the start and the end of the differing part.
 pub(super) fn side_by_side(expected: &str, actual: &str) -> Value {
     let (start, end) = common(expected, actual);
     let marked = |text: &str| {
         let end = text.len() - end;
-        // Where nothing is shared, a mark over everything says nothing.
+        // No mark if nothing is shared.
         if start == 0 && end == text.len() || start == end {
             return context! { before => text, mark => "", after => "" };
         }
@@ -44,7 +44,7 @@ pub(super) fn side_by_side(expected: &str, actual: &str) -> Value {
     context! { expected => marked(expected), actual => marked(actual) }
 }
 
-/// How many bytes two texts share at their starts, and beyond those at their ends; both are whole words or values.
+/// The lengths in bytes of the common prefix and of the common suffix behind it, at boundaries of words or values.
 fn common(one: &str, other: &str) -> (usize, usize) {
     let boundary = |char: char| char.is_whitespace() || matches!(char, ',' | '(' | ')' | '=' | ':');
     let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).map(|(char, _)| char);
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_marked_by_whole_values() {
+    fn differences_are_marked_as_whole_values() {
         for (expected, actual, marks) in [
             ("\"k\"=\"new\" v2", "\"k\"=\"next\" v2", ["\"new\"", "\"next\""]),
             ("OK", "UNAVAILABLE (busy)", ["", ""]),
@@ -94,15 +94,18 @@ mod tests {
     }
 
     #[test]
-    fn the_arrow_is_always_in_sight_and_what_is_far_from_it_is_folded() {
+    fn the_arrow_is_visible_and_distant_lines_are_collapsed() {
         let lines = |word: &str| (0..100).map(|at| format!("{word} {at}\n")).collect::<Vec<_>>().concat();
         let marked = "→ here\n    answer\n    ^ expected: 1\n    ^ actual:   2\n";
         let parts = parts(&[&lines("step"), marked, &lines("then")].concat());
         let count = |name| parts.get_attr(name).ok().and_then(|part| part.len());
         assert_eq!([count("earlier"), count("shown"), count("later")], [Some(76), Some(40), Some(88)]);
         let shown = parts.get_attr("shown").expect("lines are shown");
-        let classes: Vec<_> = shown.try_iter().expect("they are a list").skip(23).take(6).collect();
+        let classes: Vec<_> = shown.try_iter().expect("the lines are a list").skip(23).take(6).collect();
         let classes = classes.iter().map(|line| line.get_attr("class").expect("a class").to_string());
-        assert_eq!(classes.collect::<Vec<_>>(), ["asked", "here", "answer", "expected", "actual", "asked"]);
+        assert_eq!(
+            classes.collect::<Vec<_>>(),
+            ["request", "here", "answer", "expected", "actual", "request"]
+        );
     }
 }

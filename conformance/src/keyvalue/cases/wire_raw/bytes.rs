@@ -1,8 +1,8 @@
-//! Bytes, right and wrong: no input kills the server, and what it does not know changes nothing.
+//! Valid and invalid bytes: no input kills the server, and unknown fields change nothing.
 
 use bytes::Bytes;
 
-use super::{METHODS, PUT, call, contains, refused, said, text};
+use super::{METHODS, PUT, answer_text, bytes_field, call, contains, refused};
 use crate::core::Need::Wire;
 use crate::core::StatusCode::{InvalidArgument, Unimplemented};
 use crate::core::case;
@@ -19,18 +19,18 @@ pub(super) const CASES: &[Case] = &[
             for method in METHODS {
                 for (what, bytes) in [
                     ("a length past the end", &b"\x0a\x05a"[..]),
-                    ("a length that does not end", b"\x0a\xff"),
-                    ("a wire type that there is not", b"\x0f\x00"),
-                    ("a field of number 0", b"\x02\x00"),
+                    ("an unterminated length", b"\x0a\xff"),
+                    ("an unknown wire type", b"\x0f\x00"),
+                    ("field number 0", b"\x02\x00"),
                     ("text that is not UTF-8", b"\x0a\x02\xff\xfe"),
                 ] {
                     let answer = call(c, method, bytes, None).await?;
-                    let is_so = answer.as_ref().is_err_and(|failure| {
+                    let refused = answer.as_ref().is_err_and(|failure| {
                         failure.code == InvalidArgument
                             && failure.reason.as_deref() == Some("MALFORMED_MESSAGE")
                     });
-                    let actual = format!("{} for {what}", said(&answer));
-                    answer.expect(is_so, "INVALID_ARGUMENT MALFORMED_MESSAGE", actual)?;
+                    let actual = format!("{} for {what}", answer_text(&answer));
+                    answer.expect(refused, "INVALID_ARGUMENT MALFORMED_MESSAGE", actual)?;
                 }
             }
             c.get().ok().await?.holds(&[("k", "v")])
@@ -45,7 +45,7 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("k", "v").ok().await?;
             let mut state = c.seed() | 1;
             let mut next = move || {
-                // Xorshift: what matters is that a seed repeats the bytes.
+                // Xorshift: a seed must reproduce the bytes.
                 state ^= state << 13;
                 state ^= state >> 7;
                 state ^= state << 17;
@@ -56,8 +56,8 @@ pub(super) const CASES: &[Case] = &[
                     let length = usize::try_from(next() % 48).unwrap_or_default() + 1;
                     let bytes: Vec<u8> = (0..length).map(|_| next().to_le_bytes()[3]).collect();
                     let answer = call(c, method, bytes, None).await?;
-                    let is_so = answer.as_ref().is_err_and(|failure| failure.code == InvalidArgument);
-                    answer.expect(is_so, "INVALID_ARGUMENT", said(&answer))?;
+                    let refused = answer.as_ref().is_err_and(|failure| failure.code == InvalidArgument);
+                    answer.expect(refused, "INVALID_ARGUMENT", answer_text(&answer))?;
                 }
             }
             c.get().ok().await?.holds(&[("k", "v")])
@@ -70,8 +70,11 @@ pub(super) const CASES: &[Case] = &[
         [Wire],
         |c| {
             let value = vec![b'v'; 9 << 20];
-            let request =
-                [text(1, c.namespace("")), text(2, "r"), text(3, [text(1, "k"), text(2, &value)].concat())];
+            let request = [
+                bytes_field(1, c.namespace("")),
+                bytes_field(2, "r"),
+                bytes_field(3, [bytes_field(1, "k"), bytes_field(2, &value)].concat()),
+            ];
             let answer = call(c, PUT, request.concat(), None).await?;
             refused(&answer, InvalidArgument, "MESSAGE_TOO_LARGE")?;
             c.get().ok().await?.is_empty()
@@ -114,20 +117,28 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-5"],
         [Wire],
         |c| {
-            // Field 1000 as a number, 1001 as bytes, 1002 and 1003 of fixed width.
+            // Field 1000 as a varint, 1001 as bytes, 1002 and 1003 of fixed width.
             let unknown = b"\xc0\x3e\x07\xca\x3e\x03abc\xd1\x3e12345678\xdd\x3e1234".to_vec();
-            let item = [text(1, "k"), unknown.clone(), text(2, "v"), text(3, unknown.clone())].concat();
-            let put =
-                [unknown.clone(), text(1, c.namespace("")), text(2, "r"), text(3, item), unknown.clone()];
+            let item =
+                [bytes_field(1, "k"), unknown.clone(), bytes_field(2, "v"), bytes_field(3, unknown.clone())]
+                    .concat();
+            let put = [
+                unknown.clone(),
+                bytes_field(1, c.namespace("")),
+                bytes_field(2, "r"),
+                bytes_field(3, item),
+                unknown.clone(),
+            ];
             let answer = call(c, PUT, put.concat(), None).await?;
-            answer.expect(answer.is_ok(), "OK", said(&answer))?;
+            answer.expect(answer.is_ok(), "OK", answer_text(&answer))?;
             c.get().ok().await?.holds(&[("k", "v")])?;
-            let get = [unknown.clone(), text(1, c.namespace("")), text(2, "r"), unknown].concat();
+            let get =
+                [unknown.clone(), bytes_field(1, c.namespace("")), bytes_field(2, "r"), unknown].concat();
             let answer = call(c, METHODS[1], get, None).await?;
-            let item = [text(1, "k"), text(2, "v")].concat();
+            let item = [bytes_field(1, "k"), bytes_field(2, "v")].concat();
             let holds =
                 answer.as_ref().is_ok_and(|messages| messages.iter().any(|message| contains(message, &item)));
-            answer.expect(holds, "the item", said(&answer))
+            answer.expect(holds, "the item", answer_text(&answer))
         }
     ),
 ];

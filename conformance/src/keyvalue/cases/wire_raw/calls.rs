@@ -1,4 +1,4 @@
-//! Calls that end early or go slowly: deadlines, cancels, and readers that do not read.
+//! Calls that end early or progress slowly: deadlines, cancellation, and stalled readers.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use futures::future::join_all;
 use prism_contract::keyvalue::request::{ScanRequest, SelectionInput};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{METHODS, PROMPT, PUT, call, said, text};
+use super::{METHODS, PROMPT, PUT, answer_text, bytes_field, call};
 use crate::core::Need::{Alone, Wire};
 use crate::core::StatusCode::DeadlineExceeded;
 use crate::core::{Failure, Proof, Reply, StatusCode, Stop, case};
@@ -24,13 +24,13 @@ pub(super) const CASES: &[Case] = &[
             for (n, micros) in [1, 100, 300, 1_000, 2_000, 4_000, 8_000, 20_000].into_iter().enumerate() {
                 let id = format!("r{n}");
                 let answer = call(c, PUT, pair(c, &id), Some(Duration::from_micros(micros))).await?;
-                let is_so = answer.as_ref().map_or_else(
+                let in_time = answer.as_ref().map_or_else(
                     |failure| {
                         failure.code == DeadlineExceeded && !failure.message.contains("the suite gave up")
                     },
                     |_| true,
                 );
-                answer.expect(is_so, "DEADLINE_EXCEEDED or OK, promptly", said(&answer))?;
+                answer.expect(in_time, "DEADLINE_EXCEEDED or OK, promptly", answer_text(&answer))?;
                 whole_or_absent(c, &id).await?;
             }
             Ok(())
@@ -48,12 +48,12 @@ pub(super) const CASES: &[Case] = &[
                     .instance()
                     .raw()
                     .ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
-                // What becomes of a call that was given up nobody is told, so there is nothing to judge.
-                let given_up =
+                // The outcome of a cancelled call is unknown to the client, so there is nothing to check.
+                let cancelled =
                     timeout(Duration::from_micros(micros), raw.call(PUT, pair(c, &id).into(), None)).await;
-                drop(given_up);
+                drop(cancelled);
                 c.record(
-                    Action::Raw(format!("call Put to \"{id}\" and give it up after {micros}us")),
+                    Action::Raw(format!("call Put on \"{id}\" and cancel after {micros}us")),
                     Outcome::Done,
                 );
                 whole_or_absent(c, &id).await?;
@@ -76,41 +76,40 @@ pub(super) const CASES: &[Case] = &[
                 let selection = SelectionInput { item_limit: 1, ..SelectionInput::default() };
                 let (namespace, id) = (c.namespace(""), "r".to_owned());
                 let request = ScanRequest { namespace, id, selection, ..ScanRequest::default() };
-                // A connection of its own, since unread messages hold up all that shares theirs.
+                // A dedicated connection: unread messages block all calls that share theirs.
                 let store = c.instance().connect().await?;
                 let mut messages =
-                    store.scan_messages(request).await.map_err(|failure| unread(c, &failure))?;
+                    store.scan_messages(request).await.map_err(|failure| scan_failure(c, &failure))?;
                 match messages.next().await {
                     Some(Ok(_)) => readers.push(messages),
-                    Some(Err(failure)) => return Err(unread(c, &failure)),
-                    None => return Err(unread(c, &Failure::new(StatusCode::Ok, "no message"))),
+                    Some(Err(failure)) => return Err(scan_failure(c, &failure)),
+                    None => return Err(scan_failure(c, &Failure::new(StatusCode::Ok, "no message"))),
                 }
             }
-            let words = format!(
-                "scan \"r\" from {READERS} readers, each of which reads one message of 1 MiB and then none"
-            );
-            let step = c.record(Action::Raw(words), Outcome::Done);
+            let description =
+                format!("scan \"r\" with {READERS} readers; each reads one message of 1 MiB and then stalls");
+            let step = c.record(Action::Raw(description), Outcome::Done);
             if let Some(before) = before {
-                let grown = settled(c, before).await;
+                let grown = memory_growth(c, before).await;
                 let all = (READERS * u64::from(UNREAD)) << 20;
-                let (limit, said) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
+                let (limit, mib) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
                 return Reply::at(step, ()).expect(
                     grown < limit,
                     format!(
-                        "the server's memory grows by less than {} while {} wait unread",
-                        said(limit),
-                        said(all)
+                        "the server's memory grows by less than {} while {} are unread",
+                        mib(limit),
+                        mib(all)
                     ),
-                    format!("it grew by {}", said(grown)),
+                    format!("it grew by {}", mib(grown)),
                 );
             }
-            // The server's memory is out of sight. A server that reads a page when the reader asks for it has not read the last
-            // one yet, and shows what is written there now.
+            // The server's memory is not observable. A server that reads pages on demand has not read the last one yet, and
+            // returns what is written there now.
             c.put_one([UNREAD], "late").ok().await?;
             let mut last = None;
             for messages in &mut readers {
                 while let Some(message) = messages.next().await {
-                    let message = message.map_err(|failure| unread(c, &failure))?;
+                    let message = message.map_err(|failure| scan_failure(c, &failure))?;
                     last = message.entries.last().map(|entry| entry.item.value.clone()).or(last);
                 }
             }
@@ -118,8 +117,8 @@ pub(super) const CASES: &[Case] = &[
                 return Ok(());
             }
             c.inconclusive(
-        "the stream did not show a late write: the server either reads one snapshot, which the contract allows, or all of \
-         it ahead, which it does not; run with --spawn, which sees the server's memory",
+        "a late write is missing from the stream: the server reads either one snapshot, which the contract allows, or \
+         ahead without limit, which it forbids; run with --spawn, which measures the server's memory",
     )
         }
     ),
@@ -129,47 +128,47 @@ pub(super) const CASES: &[Case] = &[
         ["ERR-6"],
         [Wire, Alone],
         |c| {
-            // With its key and what a page counts for the rest, an answer of two of them is just within the largest page.
-            let value = vec![b'v'; ANSWER / 2 - 1_000];
+            // With keys and fixed weights, two of these values just fit the largest page.
+            let value = vec![b'v'; RESPONSE_BYTES / 2 - 1_000];
             for key in ["a", "b"] {
                 c.put_one(key, value.clone()).ok().await?;
             }
             let before = c.instance().resident_bytes();
             let raw =
                 c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
-            let request: Bytes = [text(1, c.namespace("")), text(2, "r")].concat().into();
-            // A call is answered once its headers are there. Its message stays where it is, and so, once the connection's window is
-            // full, do all that follow; a server may as well refuse some, or let them wait for their deadline.
+            let request: Bytes = [bytes_field(1, c.namespace("")), bytes_field(2, "r")].concat().into();
+            // A call counts as answered once its headers arrive. Its message stays unread, and so do all that follow once the
+            // connection's window is full; the server may instead refuse some, or let them run into their deadline.
             let deadline = Some(Duration::from_secs(4));
-            let calls = (0..UNTAKEN).map(|_| raw.call(METHODS[1], request.clone(), deadline));
+            let calls = (0..UNREAD_CALLS).map(|_| raw.call(METHODS[1], request.clone(), deadline));
             let (calls, grown) = tokio::join!(timeout(PROMPT, join_all(calls)), async {
                 match before {
-                    Some(before) => Some(settled(c, before).await),
+                    Some(before) => Some(memory_growth(c, before).await),
                     None => None,
                 }
             });
-            let words = format!(
-                "call Get of {} MiB {UNTAKEN} times at once, and read none of the answers",
-                ANSWER >> 20
+            let description = format!(
+                "call Get of {} MiB {UNREAD_CALLS} times concurrently, and read none of the responses",
+                RESPONSE_BYTES >> 20
             );
-            let step = c.record(Action::Raw(words), Outcome::Done);
+            let step = c.record(Action::Raw(description), Outcome::Done);
             let answered = calls.is_ok();
             Reply::at(step, ()).expect(
                 answered,
                 format!("each call is answered or ends within {PROMPT:?}"),
-                "some hang",
+                "some calls hang",
             )?;
             if let Some(grown) = grown {
-                let all = UNTAKEN * ANSWER as u64;
-                let (limit, said) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
+                let all = UNREAD_CALLS * RESPONSE_BYTES as u64;
+                let (limit, mib) = (all / 2, |bytes: u64| format!("{} MiB", bytes >> 20));
                 Reply::at(step, ()).expect(
                     grown < limit,
                     format!(
-                        "the server's memory grows by less than {} while {} are not taken",
-                        said(limit),
-                        said(all)
+                        "the server's memory grows by less than {} while {} are unread",
+                        mib(limit),
+                        mib(all)
                     ),
-                    format!("it grew by {}", said(grown)),
+                    format!("it grew by {}", mib(grown)),
                 )?;
             }
             drop(calls);
@@ -182,11 +181,11 @@ pub(super) const CASES: &[Case] = &[
 /// A Put of two items with large values to record `id`, as bytes.
 fn pair(c: &Ctx, id: &str) -> Vec<u8> {
     let value = vec![b'v'; 200_000];
-    let item = |key| text(3, [text(1, key), text(2, &value)].concat());
-    [text(1, c.namespace("")), text(2, id), item("a"), item("b")].concat()
+    let item = |key| bytes_field(3, [bytes_field(1, key), bytes_field(2, &value)].concat());
+    [bytes_field(1, c.namespace("")), bytes_field(2, id), item("a"), item("b")].concat()
 }
 
-/// Both items or none, and the record can be written at once.
+/// The record must hold both items or none, and be writable promptly.
 async fn whole_or_absent(c: &Ctx, id: &str) -> Proof {
     let read = c.get().on(id).keys_only().ok().await?;
     let keys: Vec<_> = read.items.iter().map(|item| item.key.as_bytes()).collect();
@@ -196,29 +195,29 @@ async fn whole_or_absent(c: &Ctx, id: &str) -> Proof {
     put.unwrap_or_else(|_| c.inconclusive(format!("the record was not writable within {PROMPT:?}"))).map(drop)
 }
 
-/// How many items of 1 MiB a slow reader leaves unread, and how many readers there are. So many that what any server holds for
-/// reading at all (the message on its way and its encoded copy, caches of the database that fill) is far below half of it.
+/// Items of 1 MiB that a slow reader leaves unread, and number of readers. Enough that the memory any server needs to read
+/// at all (the message in flight and its encoded copy, filling database caches) is far below half of the total.
 const UNREAD: u8 = 24;
 const READERS: u64 = 8;
 
-/// How many Gets of how many bytes leave their answers where they are.
-const UNTAKEN: u64 = 64;
-const ANSWER: usize = 2 << 20;
+/// Number of Gets whose responses stay unread, and bytes of each.
+const UNREAD_CALLS: u64 = 64;
+const RESPONSE_BYTES: usize = 2 << 20;
 
-fn unread(c: &Ctx, failure: &Failure) -> Stop {
+fn scan_failure(c: &Ctx, failure: &Failure) -> Stop {
     let step = c.record(Action::Raw("read a message of a Scan".to_owned()), Outcome::Failed(failure.clone()));
     let (expected, actual) = ("a message".to_owned(), format!("{} ({})", failure.code, failure.message));
     Stop::Diverged(crate::core::Divergence { step: Some(step), expected, actual })
 }
 
-/// By how much the server's memory has grown once it grows no more, or has for 5 seconds.
-async fn settled(c: &Ctx, before: u64) -> u64 {
+/// Growth of the server's memory once it stops growing, or after 5 seconds.
+async fn memory_growth(c: &Ctx, before: u64) -> u64 {
     const PAUSE: Duration = Duration::from_millis(50);
-    let (until, mut highest, mut calm) = (Instant::now() + Duration::from_secs(5), before, 0);
-    while calm < 6 && Instant::now() < until {
+    let (deadline, mut highest, mut stable) = (Instant::now() + Duration::from_secs(5), before, 0);
+    while stable < 6 && Instant::now() < deadline {
         sleep(PAUSE).await;
         let now = c.instance().resident_bytes().unwrap_or(highest);
-        calm = if now > highest + (256 << 10) { 0 } else { calm + 1 };
+        stable = if now > highest + (256 << 10) { 0 } else { stable + 1 };
         highest = highest.max(now);
     }
     highest - before

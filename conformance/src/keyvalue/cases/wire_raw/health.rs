@@ -1,11 +1,11 @@
-//! Health and reflection, the services beside the service.
+//! Health and reflection, the auxiliary services.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use super::http::reflect;
-use super::{HEALTH, PROMPT, REFLECTION, SERVICE, call, contains, said, text};
+use super::{HEALTH, PROMPT, REFLECTION, SERVICE, answer_text, bytes_field, call, contains};
 use crate::core::Need::{Ability, Alone, Wire};
 use crate::core::case;
 use crate::keyvalue::Case;
@@ -18,17 +18,17 @@ pub(super) const CASES: &[Case] = &[
         [Wire],
         |c| {
             for service in ["", SERVICE] {
-                let ask = if service.is_empty() { Vec::new() } else { text(1, service) };
-                let answer = call(c, HEALTH, ask, None).await?;
-                let is_so = answer.as_ref().is_ok_and(|messages| *messages == [serving(true)]);
-                answer.expect(is_so, "SERVING", said(&answer))?;
+                let request = if service.is_empty() { Vec::new() } else { bytes_field(1, service) };
+                let answer = call(c, HEALTH, request, None).await?;
+                let matches = answer.as_ref().is_ok_and(|messages| *messages == [serving(true)]);
+                answer.expect(matches, "SERVING", answer_text(&answer))?;
             }
-            let answer = call(c, REFLECTION, text(7, ""), None).await?;
+            let answer = call(c, REFLECTION, bytes_field(7, ""), None).await?;
             for service in [SERVICE, "grpc.health.v1.Health"] {
                 let lists = answer.as_ref().is_ok_and(|messages| {
                     messages.iter().any(|message| contains(message, service.as_bytes()))
                 });
-                answer.expect(lists, format!("a list with {service}"), said(&answer))?;
+                answer.expect(lists, format!("a list with {service}"), answer_text(&answer))?;
             }
             Ok(())
         }
@@ -39,40 +39,45 @@ pub(super) const CASES: &[Case] = &[
         ["HEALTH-1"],
         [Wire],
         |c| {
-            // What is asked in which field of a request, and the field and a part of its answer. In an error, field 1 is the code:
-            // NOT_FOUND is 5.
-            let extension = [text(1, "google.protobuf.MethodOptions"), vec![2 << 3, 0xff, 0x8a, 3]].concat();
-            let asked: [(&str, Vec<u8>, u8, &[u8]); 8] = [
-                ("a symbol that there is not", text(4, "prism.keyvalue.v1.Nothing"), 7, b"\x08\x05"),
-                ("a file that there is not", text(3, "nothing.proto"), 7, b"\x08\x05"),
-                ("an extension that there is not", text(5, extension), 7, b"\x08\x05"),
-                ("the service", text(4, SERVICE), 4, b"KeyValueService"),
-                ("what a refusal carries", text(4, "google.rpc.BadRequest"), 4, b"BadRequest"),
-                ("what every error carries", text(4, "google.rpc.ErrorInfo"), 4, b"ErrorInfo"),
-                ("how details travel", text(4, "google.rpc.Status"), 4, b"Status"),
+            // Subject, request, and the expected response: its field number and a part of it. Field 1 of an error is the
+            // code: NOT_FOUND is 5.
+            let extension =
+                [bytes_field(1, "google.protobuf.MethodOptions"), vec![2 << 3, 0xff, 0x8a, 3]].concat();
+            let queries: [(&str, Vec<u8>, u8, &[u8]); 8] = [
+                ("an unknown symbol", bytes_field(4, "prism.keyvalue.v1.Nothing"), 7, b"\x08\x05"),
+                ("an unknown file", bytes_field(3, "nothing.proto"), 7, b"\x08\x05"),
+                ("an unknown extension", bytes_field(5, extension), 7, b"\x08\x05"),
+                ("the service", bytes_field(4, SERVICE), 4, b"KeyValueService"),
+                ("the details of a refusal", bytes_field(4, "google.rpc.BadRequest"), 4, b"BadRequest"),
+                ("the details of every error", bytes_field(4, "google.rpc.ErrorInfo"), 4, b"ErrorInfo"),
+                ("the carrier of details", bytes_field(4, "google.rpc.Status"), 4, b"Status"),
                 (
                     "a failed precondition",
-                    text(4, "prism.common.FailedPreconditions"),
+                    bytes_field(4, "prism.common.FailedPreconditions"),
                     4,
                     b"FailedPreconditions",
                 ),
             ];
-            let requests: Vec<_> = asked.iter().map(|(_, request, ..)| request.clone()).collect();
+            let requests: Vec<_> = queries.iter().map(|(_, request, ..)| request.clone()).collect();
             let answer = reflect(c, &requests).await?;
-            let (expected, actual) = (format!("{} answers in one stream", asked.len()), said(&answer));
+            let (expected, actual) =
+                (format!("{} responses in one stream", queries.len()), answer_text(&answer));
             answer.expect(
-                answer.as_ref().is_ok_and(|answers| answers.len() == asked.len()),
+                answer.as_ref().is_ok_and(|answers| answers.len() == queries.len()),
                 expected,
                 actual,
             )?;
-            for ((what, _, field, part), message) in asked.iter().zip(answer.as_ref().into_iter().flatten()) {
-                let found =
-                    fields(message).into_iter().find(|(found, _)| ANSWERS.iter().any(|(of, _)| of == found));
-                let is_so = found.is_some_and(|(found, bytes)| found == *field && contains(bytes, part));
-                let named =
-                    |field| ANSWERS.iter().find(|(of, _)| *of == field).map_or("nothing", |(_, name)| name);
+            for ((what, _, field, part), message) in queries.iter().zip(answer.as_ref().into_iter().flatten())
+            {
+                let found = fields(message)
+                    .into_iter()
+                    .find(|(found, _)| RESULT_FIELDS.iter().any(|(of, _)| of == found));
+                let matches = found.is_some_and(|(found, bytes)| found == *field && contains(bytes, part));
+                let named = |field| {
+                    RESULT_FIELDS.iter().find(|(of, _)| *of == field).map_or("nothing", |(_, name)| name)
+                };
                 let actual = format!("{} for {what}", named(found.map_or(0, |(found, _)| found)));
-                answer.expect(is_so, format!("{} for {what}", named(*field)), actual)?;
+                answer.expect(matches, format!("{} for {what}", named(*field)), actual)?;
             }
             Ok(())
         }
@@ -83,18 +88,18 @@ pub(super) const CASES: &[Case] = &[
         ["HEALTH-1"],
         [Wire, Alone, Ability(crate::core::Ability::Outage)],
         |c| {
-            for away in [true, false] {
-                c.outage(away).await?;
-                let until = Instant::now() + PROMPT;
+            for unreachable in [true, false] {
+                c.outage(unreachable).await?;
+                let deadline = Instant::now() + PROMPT;
                 loop {
                     let answer = call(c, HEALTH, Vec::new(), None).await?;
-                    let is_so = answer.as_ref().is_ok_and(|messages| *messages == [serving(!away)]);
-                    if is_so {
+                    let matches = answer.as_ref().is_ok_and(|messages| *messages == [serving(!unreachable)]);
+                    if matches {
                         break;
                     }
                     let expected =
-                        format!("{} within {PROMPT:?}", if away { "NOT_SERVING" } else { "SERVING" });
-                    answer.expect(Instant::now() < until, expected, said(&answer))?;
+                        format!("{} within {PROMPT:?}", if unreachable { "NOT_SERVING" } else { "SERVING" });
+                    answer.expect(Instant::now() < deadline, expected, answer_text(&answer))?;
                     sleep(Duration::from_millis(20)).await;
                 }
             }
@@ -108,10 +113,10 @@ fn serving(is: bool) -> Vec<u8> {
     vec![1 << 3, if is { 1 } else { 2 }]
 }
 
-/// A response of reflection has its answer in field 4 (files), 5 (numbers of extensions) or 7 (an error).
-const ANSWERS: [(u8, &str); 3] = [(4, "files"), (5, "numbers of extensions"), (7, "an error")];
+/// Fields of a reflection response that hold its result: 4 (files), 5 (extension numbers) or 7 (an error).
+const RESULT_FIELDS: [(u8, &str); 3] = [(4, "files"), (5, "extension numbers"), (7, "an error")];
 
-/// The fields of variable length of a message, in order; other fields end the search.
+/// The leading length-delimited fields of a message, in order, up to the first field of another type.
 fn fields(mut message: &[u8]) -> Vec<(u8, &[u8])> {
     let mut found = Vec::new();
     while let Some((&tag, rest)) = message.split_first() {

@@ -1,11 +1,11 @@
-//! Requests as HTTP carries them: what is no call of gRPC, or not one whole message, does nothing.
+//! HTTP requests: one that is not a gRPC call, or not exactly one whole message, has no effect.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{METHODS, PROMPT, PUT, text};
+use super::{METHODS, PROMPT, PUT, bytes_field};
 use crate::core::Need::Wire;
 use crate::core::StatusCode::{DeadlineExceeded, Internal, InvalidArgument, Unimplemented};
 use crate::core::{Failure, RawRequest, RawResponse, Reply, Stop, bytes as shown, case};
@@ -23,14 +23,14 @@ pub(super) const CASES: &[Case] = &[
             let cut = |at: usize| Bytes::copy_from_slice(&whole[..at]);
             let bodies: [(&str, Vec<Bytes>); 6] = [
                 ("no message", vec![]),
-                ("half of what stands before a message", vec![cut(3)]),
+                ("half a message prefix", vec![cut(3)]),
                 ("half a message", vec![cut(whole.len() - 1)]),
-                ("two messages in one piece", vec![[whole.as_slice(), &again].concat().into()]),
-                ("two messages in two pieces", vec![cut(whole.len()), again.into()]),
+                ("two messages in one chunk", vec![[whole.as_slice(), &again].concat().into()]),
+                ("two messages in two chunks", vec![cut(whole.len()), again.into()]),
                 ("a message and the start of another", vec![[whole.as_slice(), &[0, 0]].concat().into()]),
             ];
-            // Scan takes one message as well, and answers many. What a Put holds is no request of Scan's, but a request is judged
-            // whole before it is read.
+            // Scan takes one message too, and answers with many. A Put's message is not a valid Scan request, but framing is
+            // checked before the message is parsed.
             for path in [PUT, METHODS[3]] {
                 for (what, body) in &bodies {
                     let answer = send(c, call(path, body.clone())).await?;
@@ -42,13 +42,13 @@ pub(super) const CASES: &[Case] = &[
                         _ => false,
                     };
                     let expected = "INVALID_ARGUMENT MALFORMED_MESSAGE, INTERNAL or UNIMPLEMENTED";
-                    answer.expect(refused, expected, format!("{} for {what}", said(&answer)))?;
+                    answer.expect(refused, expected, format!("{} for {what}", answer_text(&answer)))?;
                 }
             }
             c.get().ok().await?.is_empty()?;
             let answer = send(c, call(PUT, vec![cut(2), cut(whole.len()).slice(2..)])).await?;
             let done = answer.as_ref().is_ok_and(|answer| matches!(answer.outcome, Some(Ok(()))));
-            answer.expect(done, "OK for one message in two pieces", said(&answer))?;
+            answer.expect(done, "OK for one message in two chunks", answer_text(&answer))?;
             c.get().ok().await?.holds(&[("k", "v")])
         }
     ),
@@ -73,19 +73,19 @@ pub(super) const CASES: &[Case] = &[
                 let passed = failure.is_some_and(|failure| {
                     failure.code == DeadlineExceeded && !failure.message.contains("the suite gave up")
                 });
-                answer.expect(passed, "DEADLINE_EXCEEDED, promptly", said(&answer))?;
+                answer.expect(passed, "DEADLINE_EXCEEDED, promptly", answer_text(&answer))?;
                 c.get().ok().await?.is_empty()?;
             }
-            // The same, given up by its client: the connection is in order, so that what the server answers next it answers after
-            // it saw the request break off.
+            // The same, cancelled by the client: the connection is ordered, so the server sees the request break off before
+            // it answers the next one.
             let raw =
                 c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
             for wait in [0, 1, 10, 50] {
                 let request = RawRequest { deadline: None, ..open(vec![whole.clone()]) };
-                let words = format!("{}, and give it up after {wait}ms", words(&request));
-                let given_up = timeout(Duration::from_millis(wait), raw.send(request)).await;
-                let step = c.record(Action::Raw(words), Outcome::Done);
-                let unanswered = given_up.is_err();
+                let description = format!("{}, and cancel after {wait}ms", describe(&request));
+                let cancelled = timeout(Duration::from_millis(wait), raw.send(request)).await;
+                let step = c.record(Action::Raw(description), Outcome::Done);
+                let unanswered = cancelled.is_err();
                 Reply::at(step, ()).expect(unanswered, "no answer before the request ends", "an answer")?;
                 c.get().ok().await?.is_empty()?;
             }
@@ -114,8 +114,8 @@ pub(super) const CASES: &[Case] = &[
             ] {
                 let request = RawRequest { method, content_type, ..call(PUT, vec![whole.clone()]) };
                 let answer = send(c, request).await?;
-                let is_so = answer.as_ref().is_ok_and(|answer| answer.http_status == status);
-                answer.expect(is_so, format!("HTTP status {status}"), said(&answer))?;
+                let refused = answer.as_ref().is_ok_and(|answer| answer.http_status == status);
+                answer.expect(refused, format!("HTTP status {status}"), answer_text(&answer))?;
                 c.get().ok().await?.is_empty()?;
             }
             for content_type in ["application/grpc", "application/grpc+proto"] {
@@ -123,7 +123,7 @@ pub(super) const CASES: &[Case] = &[
                     RawRequest { content_type: Some(content_type), ..call(PUT, vec![whole.clone()]) };
                 let answer = send(c, request).await?;
                 let done = answer.as_ref().is_ok_and(|answer| matches!(answer.outcome, Some(Ok(()))));
-                answer.expect(done, format!("OK for {content_type}"), said(&answer))?;
+                answer.expect(done, format!("OK for {content_type}"), answer_text(&answer))?;
             }
             c.get().ok().await?.holds(&[("k", "v")])
         }
@@ -132,16 +132,21 @@ pub(super) const CASES: &[Case] = &[
 
 /// A Put of one item to record `r`, as bytes.
 fn put(c: &Ctx) -> Vec<u8> {
-    [text(1, c.namespace("")), text(2, "r"), text(3, [text(1, "k"), text(2, "v")].concat())].concat()
+    [
+        bytes_field(1, c.namespace("")),
+        bytes_field(2, "r"),
+        bytes_field(3, [bytes_field(1, "k"), bytes_field(2, "v")].concat()),
+    ]
+    .concat()
 }
 
-/// A message with what stands before it in a body.
+/// A message with its gRPC prefix.
 fn framed(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap_or_default().to_be_bytes();
     [&[0], &length[..], message].concat()
 }
 
-/// A call of gRPC with this body.
+/// A gRPC call with this body.
 fn call(path: &'static str, body: Vec<Bytes>) -> RawRequest {
     let content_type = Some("application/grpc");
     RawRequest { method: "POST", path, content_type, deadline: None, body, ends: true }
@@ -149,10 +154,10 @@ fn call(path: &'static str, body: Vec<Bytes>) -> RawRequest {
 
 type Answer = Reply<Result<RawResponse, Failure>>;
 
-/// Sends a request and waits for its answer.
+/// Sends a request and waits for the response.
 async fn send(c: &Ctx, request: RawRequest) -> Result<Answer, Stop> {
     let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
-    let words = words(&request);
+    let description = describe(&request);
     let answer = timeout(PROMPT, raw.send(request)).await.unwrap_or_else(|_| {
         Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {PROMPT:?}")))
     });
@@ -161,10 +166,10 @@ async fn send(c: &Ctx, request: RawRequest) -> Result<Answer, Stop> {
         Err(failure) => Some(failure.clone()),
     };
     let outcome = failed.map_or(Outcome::Done, Outcome::Failed);
-    Ok(Reply::at(c.record(Action::Raw(words), outcome), answer))
+    Ok(Reply::at(c.record(Action::Raw(description), outcome), answer))
 }
 
-fn words(request: &RawRequest) -> String {
+fn describe(request: &RawRequest) -> String {
     let RawRequest { method, path, content_type, deadline, body, ends } = request;
     let content_type = content_type.unwrap_or("no content type");
     let body: Vec<_> = body.iter().map(|chunk| shown(chunk)).collect();
@@ -173,7 +178,7 @@ fn words(request: &RawRequest) -> String {
     format!("send {method} {path} of {content_type} with {}{end}{within}", body.join(" then "))
 }
 
-fn said(answer: &Answer) -> String {
+fn answer_text(answer: &Answer) -> String {
     match &**answer {
         Ok(RawResponse { http_status, outcome: None, .. }) => format!("HTTP status {http_status}"),
         Ok(RawResponse { outcome: Some(Ok(())), .. }) => "OK".to_owned(),
@@ -183,9 +188,12 @@ fn said(answer: &Answer) -> String {
     }
 }
 
-/// Sends several requests of reflection in one stream; the answers, one after another.
-pub(super) async fn reflect(c: &Ctx, asked: &[Vec<u8>]) -> Result<Reply<Result<Vec<Bytes>, Failure>>, Stop> {
-    let body = asked.iter().map(|message| framed(message).into()).collect();
+/// Sends several reflection requests in one stream; returns the responses in order.
+pub(super) async fn reflect(
+    c: &Ctx,
+    requests: &[Vec<u8>],
+) -> Result<Reply<Result<Vec<Bytes>, Failure>>, Stop> {
+    let body = requests.iter().map(|message| framed(message).into()).collect();
     let answer = send(c, call(super::REFLECTION, body)).await?;
     Ok(answer.map(|answer| match answer {
         Ok(RawResponse { outcome: Some(Err(failure)), .. }) | Err(failure) => Err(failure),

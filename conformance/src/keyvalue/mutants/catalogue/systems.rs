@@ -1,4 +1,4 @@
-//! Concurrency, durability, errors and claims: the LIN, DUR, ERR and CAP rules.
+//! Concurrency, durability, errors and capabilities: the LIN, DUR, ERR and CAP rules.
 
 use super::{Bug, Seeded, mutant};
 

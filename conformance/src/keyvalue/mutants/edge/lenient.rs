@@ -1,4 +1,4 @@
-//! Requests that an edge must refuse, and flawed ones take: each becomes the nearest request that is valid.
+//! Invalid requests that flawed edges accept: each becomes the nearest valid request.
 
 use std::collections::HashSet;
 
@@ -13,9 +13,9 @@ use prism_contract::keyvalue::{Capability, Limits, PutResult};
 use crate::keyvalue::mutants::{Bug, Flaw};
 
 impl Flaw {
-    /// A Put, as this edge understands it.
+    /// The Put that this edge executes.
     pub(super) fn lenient_put(self, mut put: PutRequest) -> Result<PutRequest, Error> {
-        self.unclaimed_first(!put.preconditions.is_empty(), Capability::ConditionalWrites)?;
+        self.check_capability_first(!put.preconditions.is_empty(), Capability::ConditionalWrites)?;
         if self.has(Bug::AcceptsDuplicateKeys) {
             let mut seen = HashSet::new();
             put.items = put.items.into_iter().rev().filter(|item| seen.insert(item.key.clone())).collect();
@@ -50,9 +50,9 @@ impl Flaw {
         Ok(put)
     }
 
-    /// A Get, as this edge understands it.
+    /// The Get that this edge executes.
     pub(super) fn lenient_get(self, mut get: GetRequest) -> Result<GetRequest, Error> {
-        self.unclaimed_first(get.selection.reverse, Capability::Reverse)?;
+        self.check_capability_first(get.selection.reverse, Capability::Reverse)?;
         if self.has(Bug::GetNeedsAPredicate) && get.predicate.is_none() {
             return Err(Error::invalid("predicate", "is missing"));
         }
@@ -64,9 +64,9 @@ impl Flaw {
         Ok(get)
     }
 
-    /// A Delete, as this edge understands it.
+    /// The Delete that this edge executes.
     pub(super) fn lenient_delete(self, mut delete: DeleteRequest) -> Result<DeleteRequest, Error> {
-        self.unclaimed_first(!delete.preconditions.is_empty(), Capability::ConditionalWrites)?;
+        self.check_capability_first(!delete.preconditions.is_empty(), Capability::ConditionalWrites)?;
         if self.has(Bug::MissingPredicateDeletesAll) {
             delete.predicate = delete.predicate.or(Some(KeyPredicate::MatchAll));
         }
@@ -81,9 +81,9 @@ impl Flaw {
         Ok(delete)
     }
 
-    /// A Scan, as this edge understands it.
+    /// The Scan that this edge executes.
     pub(super) fn lenient_scan(self, mut scan: ScanRequest) -> Result<ScanRequest, Error> {
-        self.unclaimed_first(scan.selection.reverse, Capability::Reverse)?;
+        self.check_capability_first(scan.selection.reverse, Capability::Reverse)?;
         if self.has(Bug::ScanForgetsLimit) {
             scan.limit = 0;
         }
@@ -92,21 +92,21 @@ impl Flaw {
         Ok(scan)
     }
 
-    fn lenient_predicate(self, said: Option<KeyPredicate>) -> Result<Option<KeyPredicate>, Error> {
-        let most = Limits::V1.key_bytes as usize;
-        Ok(match said {
+    fn lenient_predicate(self, predicate: Option<KeyPredicate>) -> Result<Option<KeyPredicate>, Error> {
+        let max = Limits::V1.key_bytes as usize;
+        Ok(match predicate {
             Some(KeyPredicate::MatchRange { start, end })
-                if self.has(Bug::RefusesABoundBehindTheLongestKey) && start.len().max(end.len()) > most =>
+                if self.has(Bug::RefusesABoundBehindTheLongestKey) && start.len().max(end.len()) > max =>
             {
                 return Err(Error::invalid("predicate.match_range", "has a bound that is too long"));
             }
-            // A bound longer than that is refused behind this edge.
+            // The contract's edge refuses a longer bound.
             Some(KeyPredicate::MatchRange { mut start, mut end })
                 if self.has(Bug::CutsABoundToTheLengthOfAKey)
                     && start.len().max(end.len()) <= Limits::BOUND_BYTES =>
             {
-                start.truncate(most);
-                end.truncate(most);
+                start.truncate(max);
+                end.truncate(max);
                 Some(KeyPredicate::MatchRange { start, end })
             }
             Some(KeyPredicate::Unset) if self.has(Bug::UnsetPredicateMeansAll) => {
@@ -123,40 +123,40 @@ impl Flaw {
                 let end = Bytes::from([start.as_ref(), &[0]].concat());
                 Some(KeyPredicate::MatchRange { start, end })
             }
-            said => said,
+            predicate => predicate,
         })
     }
 
-    fn lenient_selection(self, mut said: SelectionInput) -> SelectionInput {
+    fn lenient_selection(self, mut selection: SelectionInput) -> SelectionInput {
         if self.has(Bug::UnclaimedIsIgnored) {
-            said.reverse = false;
+            selection.reverse = false;
         }
-        said
+        selection
     }
 
-    fn lenient_preconditions(self, said: &mut Vec<PreconditionInput>) {
+    fn lenient_preconditions(self, preconditions: &mut Vec<PreconditionInput>) {
         if self.has(Bug::NegativeVersionMeansAbsent) {
-            for said in said.iter_mut() {
-                said.version = said.version.max(0);
+            for condition in preconditions.iter_mut() {
+                condition.version = condition.version.max(0);
             }
         }
         if self.has(Bug::AcceptsAPreconditionTwice) {
             let mut seen = HashSet::new();
-            said.retain(|said| seen.insert(said.key.clone()));
+            preconditions.retain(|condition| seen.insert(condition.key.clone()));
         }
     }
 
-    /// Refuses a capability that is not claimed; the contract's edge does so after it checked the request (ERR-1).
-    fn unclaimed_first(self, asked: bool, capability: Capability) -> Result<(), Error> {
-        if self.has(Bug::ChecksCapabilityBeforeValidity) && asked {
+    /// Refuses an unclaimed capability before the request is validated; the contract's edge does so afterwards (ERR-1).
+    fn check_capability_first(self, used: bool, capability: Capability) -> Result<(), Error> {
+        if self.has(Bug::ChecksCapabilityBeforeValidity) && used {
             return Err(Error::Unimplemented(capability.name()));
         }
         Ok(())
     }
 }
 
-/// What a gateway answers that does not ask its database.
-pub(super) fn invented_results(put: &PutRequest) -> Vec<PutResult> {
+/// Results of a gateway that acknowledges a Put without its database.
+pub(super) fn fabricated_results(put: &PutRequest) -> Vec<PutResult> {
     put.items.iter().map(|_| PutResult { applied: true, version: 1 }).collect()
 }
 

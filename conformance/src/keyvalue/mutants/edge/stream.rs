@@ -1,4 +1,4 @@
-//! A Scan under way at a flawed edge: read message by message, as its reader asks (SCAN-3).
+//! An open Scan at a flawed edge, read message by message on demand (SCAN-3).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,82 +13,81 @@ use crate::keyvalue::Store;
 use crate::keyvalue::mutants::Bug;
 use crate::keyvalue::mutants::flawed::{Disk, Flawed};
 
-/// A Scan, and how far it is.
-pub(super) struct Reading {
+/// An open Scan and its progress.
+pub(super) struct OpenScan {
     gateway: FlawedStore,
-    asked: ScanRequest,
+    request: ScanRequest,
     cursor: ScanCursor<Flawed>,
     entries: u64,
 }
 
 impl FlawedStore {
     /// Starts a Scan.
-    pub(super) async fn reading(&self, asked: ScanRequest) -> Result<Reading, Failure> {
-        let said = self.flaw.lenient_scan(self.exact_scan(asked.clone()))?;
-        let cursor = self.edge.scan(said).map_err(|error| self.failure(error))?;
-        let resumed = !asked.resume_token.is_empty();
-        let mut reading = Reading { gateway: self.clone(), asked, cursor, entries: 0 };
+    pub(super) async fn open_scan(&self, request: ScanRequest) -> Result<OpenScan, Failure> {
+        let exact = self.flaw.lenient_scan(self.exact_scan(request.clone()))?;
+        let cursor = self.edge.scan(exact).map_err(|error| self.failure(error))?;
+        let resumed = !request.resume_token.is_empty();
+        let mut scan = OpenScan { gateway: self.clone(), request, cursor, entries: 0 };
         if self.has(Bug::ScanLosesAMessageOnResume) && resumed {
-            reading.next().await?;
+            scan.next().await?;
         }
-        Ok(reading)
+        Ok(scan)
     }
 
-    /// The messages of a Scan, each read when it is asked for.
+    /// The messages of a Scan, each read on demand.
     pub(super) async fn messages(
         &self,
-        asked: ScanRequest,
+        request: ScanRequest,
     ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
         if self.has(Bug::ReadsAScanBeforehand) {
-            let read = self.scan(asked, None).await?;
-            let ahead = Ahead::new(Arc::clone(&self.disk), read);
-            let next = |mut ahead: Ahead| async move { Some((Ok(ahead.take()?), ahead)) };
-            return Ok(stream::unfold(ahead, next).boxed());
+            let read = self.scan(request, None).await?;
+            let prefetched = Prefetched::new(Arc::clone(&self.disk), read);
+            let next = |mut prefetched: Prefetched| async move { Some((Ok(prefetched.take()?), prefetched)) };
+            return Ok(stream::unfold(prefetched, next).boxed());
         }
-        let reading = self.reading(asked).await?;
-        let next =
-            |mut reading: Reading| async move { Ok(reading.next().await?.map(|message| (message, reading))) };
-        Ok(stream::try_unfold(reading, next).boxed())
+        let scan = self.open_scan(request).await?;
+        let next = |mut scan: OpenScan| async move { Ok(scan.next().await?.map(|message| (message, scan))) };
+        Ok(stream::try_unfold(scan, next).boxed())
     }
 }
 
-/// Messages that were read before anybody asked for them, and what they weigh.
-struct Ahead {
+/// Messages read before their demand; the disk counts their bytes.
+struct Prefetched {
     disk: Arc<Disk>,
     messages: VecDeque<ScanResponse>,
 }
 
-impl Ahead {
+impl Prefetched {
     fn new(disk: Arc<Disk>, messages: Vec<ScanResponse>) -> Self {
-        disk.read_ahead(messages.iter().map(bytes).sum());
+        disk.add_prefetched(messages.iter().map(bytes).sum());
         Self { disk, messages: messages.into() }
     }
 
     fn take(&mut self) -> Option<ScanResponse> {
         let message = self.messages.pop_front()?;
-        self.disk.let_go(bytes(&message));
+        self.disk.release_prefetched(bytes(&message));
         Some(message)
     }
 }
 
-impl Drop for Ahead {
+impl Drop for Prefetched {
     fn drop(&mut self) {
-        self.disk.let_go(self.messages.iter().map(bytes).sum());
+        self.disk.release_prefetched(self.messages.iter().map(bytes).sum());
     }
 }
 
-/// What a message's values weigh.
+/// Size of a message's values in bytes.
 fn bytes(message: &ScanResponse) -> u64 {
     message.entries.iter().map(|entry| entry.item.value.len() as u64).sum()
 }
 
-impl Reading {
+impl OpenScan {
     /// The next message; `None` after the last (SCAN-1, SCAN-2).
     pub(super) async fn next(&mut self) -> Result<Option<ScanResponse>, Failure> {
         let gateway = &self.gateway;
         let read = self.cursor.next(gateway.now()).await.map_err(|error| gateway.failure(error))?;
         let Some(message) = read else { return Ok(None) };
-        let mut message = gateway.loose_message(&self.asked, message);
+        let mut message = gateway.loose_message(&self.request, message);
         self.entries += message.entries.len() as u64;
         if gateway.has(Bug::LastScanMessageIsMissing) && message.entries.is_empty() {
             return Ok(None);
@@ -96,7 +95,7 @@ impl Reading {
         if gateway.has(Bug::ScanGivesNoTokens) {
             message.resume_token.clear();
         }
-        if gateway.has(Bug::ScanLimitEndsWithoutAToken) && self.entries == self.asked.limit {
+        if gateway.has(Bug::ScanLimitEndsWithoutAToken) && self.entries == self.request.limit {
             message.resume_token.clear();
         }
         Ok(Some(message))

@@ -1,7 +1,7 @@
-//! Whose page token is it? A flawed edge binds its tokens to less than the request they belong to, or to more.
+//! Page token flaws: a flawed edge binds its tokens to fewer properties of the request than the contract, or to more.
 //!
-//! Outside, tokens are sealed to what the flawed edge looks at; inside, to what the contract says. Without a flaw both are
-//! the same.
+//! Clients get tokens sealed to the flawed edge's binding; the contract's edge gets tokens sealed to the contract's. Without
+//! a flaw both are the same.
 
 use bytes::Bytes;
 use prism_contract::Namespace;
@@ -11,7 +11,7 @@ use prism_contract::keyvalue::{Direction, Key, Predicate, RecordId, TokenScope};
 use super::FlawedStore;
 use crate::keyvalue::mutants::{Bug, Flaw};
 
-/// What a token is bound to.
+/// The request properties that a token is bound to.
 #[derive(Clone)]
 struct Binding {
     is_scan: bool,
@@ -19,7 +19,7 @@ struct Binding {
     id: Option<RecordId>,
     predicate: Predicate,
     direction: Direction,
-    /// Bytes that a token carries beyond what the contract asks.
+    /// Bytes that a token carries beyond the contract's.
     extra: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ impl Binding {
         Some(Self { is_scan, namespace, id, predicate, direction, extra: Vec::new() })
     }
 
-    /// What the flawed edge binds a token to (PAGE-4, PAGE-6).
+    /// The flawed edge's binding (PAGE-4, PAGE-6).
     fn loosened(mut self, flaw: Flaw, process: u8, item_limit: u32) -> Self {
         if flaw.has(Bug::AcceptsATokenOfAnotherMethod) {
             self.is_scan = true;
@@ -106,7 +106,7 @@ impl FlawedStore {
         scan
     }
 
-    /// The answer, with the token that this edge hands out.
+    /// The answer, with the token that this edge issues.
     pub(super) fn loose_answer(&self, get: &GetRequest, mut answer: GetResponse) -> GetResponse {
         if let Some(exact) = Binding::of_get(get) {
             answer.next_page_token = self.loose(&exact, answer.next_page_token, get.selection.item_limit);
@@ -114,7 +114,7 @@ impl FlawedStore {
         answer
     }
 
-    /// The message, with the token that this edge hands out.
+    /// The message, with the token that this edge issues.
     pub(super) fn loose_message(&self, scan: &ScanRequest, mut message: ScanResponse) -> ScanResponse {
         if let Some(exact) = Binding::of_scan(scan) {
             message.resume_token = self.loose(&exact, message.resume_token, scan.selection.item_limit);
@@ -141,9 +141,9 @@ impl FlawedStore {
     }
 }
 
-/// The predicate, where it is valid.
-fn valid(said: &KeyPredicate) -> Option<Predicate> {
-    match said {
+/// The predicate, if it is valid.
+fn valid(predicate: &KeyPredicate) -> Option<Predicate> {
+    match predicate {
         KeyPredicate::Unset => None,
         KeyPredicate::MatchAll => Some(Predicate::All),
         KeyPredicate::MatchKeys(keys) => {

@@ -1,4 +1,4 @@
-//! Answers and statuses as a flawed edge words them.
+//! Flaws in the statuses and answers of an edge.
 
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{GetRequest, GetResponse, KeyPredicate, PutRequest};
@@ -10,16 +10,16 @@ use crate::keyvalue::mutants::{Bug, Flaw};
 
 impl Flaw {
     /// The status of an error, with its details (ERR-1, ERR-2).
-    pub(super) fn wording(self, error: Error, away: bool) -> Failure {
+    pub(super) fn status(self, error: Error, unavailable: bool) -> Failure {
         let cause = error.cause().map(|cause| format!("{cause:?}"));
         let mut failure = Failure::from(error);
         if self.has(Bug::MissingErrorInfo) {
             (failure.reason, failure.domain) = (None, None);
         }
-        if self.has(Bug::SaysInternalForAnOutage) && away {
+        if self.has(Bug::SaysInternalForAnOutage) && unavailable {
             (failure.code, failure.reason) = (StatusCode::Internal, Some("INTERNAL".to_owned()));
         }
-        if self.has(Bug::OutageHasNoRetryInfo) && away {
+        if self.has(Bug::OutageHasNoRetryInfo) && unavailable {
             failure.retry_after = None;
         }
         if self.has(Bug::LeaksSqlInMessages) {
@@ -43,19 +43,19 @@ impl Flaw {
         failure
     }
 
-    /// What a message quotes of a request (ERR-2): nothing.
+    /// Request values quoted in an error message (ERR-2: none).
     pub(super) fn quoted_values(self, put: &PutRequest) -> String {
         let values = put.items.iter().filter(|_| self.has(Bug::LeaksValuesInMessages));
         let values: Vec<_> = values.map(|item| format!(" {:?}", item.value)).collect();
         values.concat()
     }
 
-    /// A page as it is answered (PRED-4, RT-6).
-    pub(super) fn get_answer(self, asked: &GetRequest, mut answer: GetResponse) -> GetResponse {
-        let Some(KeyPredicate::MatchKeys(named)) = &asked.predicate else { return answer };
-        let place = |item: &Item| named.iter().position(|key| *key == item.key.as_bytes());
+    /// The page that is answered (PRED-4, RT-6).
+    pub(super) fn get_answer(self, request: &GetRequest, mut answer: GetResponse) -> GetResponse {
+        let Some(KeyPredicate::MatchKeys(named)) = &request.predicate else { return answer };
+        let position = |item: &Item| named.iter().position(|key| *key == item.key.as_bytes());
         if self.has(Bug::MatchKeysInRequestOrder) {
-            answer.items.sort_by_key(place);
+            answer.items.sort_by_key(position);
         }
         if self.has(Bug::MatchKeysRepeats) {
             let times = |item: &Item| named.iter().filter(|key| **key == item.key.as_bytes()).count();
@@ -64,14 +64,14 @@ impl Flaw {
         }
         if self.has(Bug::AnswersAbsentKeysEmpty) {
             let is_absent = |key: &&Bytes| !answer.items.iter().any(|item| item.key.as_bytes() == **key);
-            let absent: Vec<_> = named.iter().filter(is_absent).filter_map(nothing_at).collect();
+            let absent: Vec<_> = named.iter().filter(is_absent).filter_map(empty_item).collect();
             answer.items.extend(absent);
         }
         answer
     }
 }
 
-fn nothing_at(key: &Bytes) -> Option<Item> {
+fn empty_item(key: &Bytes) -> Option<Item> {
     Some(Item {
         key: Key::new(key.clone()).ok()?,
         value: Bytes::new(),

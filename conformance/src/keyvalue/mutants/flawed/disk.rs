@@ -1,4 +1,4 @@
-//! What outlives a process of the flawed store, and how a process reaches it.
+//! Data that outlives a process of the flawed store, and a process's access to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,13 +11,13 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::Flawed;
 
-/// A namespace and an id, as they are kept.
-pub(super) type Place = (String, String);
+/// A namespace and an id, as stored.
+pub(super) type RecordPath = (String, String);
 
-/// The items of a record by the bytes they are kept under.
+/// The items of a record by slot: the bytes they are stored under.
 pub(super) type Record = BTreeMap<Vec<u8>, Cell>;
 
-/// What is known of a key, live or dead.
+/// Stored state of a key, live or dead.
 #[derive(Debug, Clone)]
 pub(super) struct Cell {
     pub(super) key: Key,
@@ -32,70 +32,70 @@ pub(super) struct Cell {
     pub(super) deleted_at: Option<Timestamp>,
 }
 
-/// All data. The fields after the first two are what single flaws remember; the correct store leaves them empty.
+/// All data. The fields after the first two belong to single flaws; the correct store leaves them empty.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) last_version: i64,
-    pub(super) records: BTreeMap<Place, Record>,
-    pub(super) stale: BTreeMap<Place, Record>,
-    pub(super) unfinished: Option<(Place, Record)>,
-    pub(super) undeleted: Vec<(Place, Cell)>,
-    pub(super) offsets: HashMap<(Place, Vec<u8>), usize>,
+    pub(super) records: BTreeMap<RecordPath, Record>,
+    pub(super) stale: BTreeMap<RecordPath, Record>,
+    pub(super) unfinished: Option<(RecordPath, Record)>,
+    pub(super) undeleted: Vec<(RecordPath, Cell)>,
+    pub(super) offsets: HashMap<(RecordPath, Vec<u8>), usize>,
 }
 
-/// The data, and whether the database is there to ask.
+/// The data, and the availability of the database.
 #[derive(Default)]
 pub(in crate::keyvalue::mutants) struct Disk {
-    // An async lock: some flaws let go of it in the middle of an operation, and the others keep it throughout.
+    // An async lock: some flaws release it in the middle of an operation, and the others hold it throughout.
     state: Mutex<State>,
-    away: AtomicBool,
+    unavailable: AtomicBool,
     boot: AtomicU64,
     arrivals: AtomicU64,
-    /// Bytes of messages that were read and wait for their reader.
-    ahead: AtomicU64,
-    // A std lock: nothing awaits while it is held.
+    /// Bytes of prefetched messages that their reader has not taken yet.
+    prefetched: AtomicU64,
+    // A std lock: it is never held across an await.
     locked: std::sync::Mutex<BTreeSet<Vec<u8>>>,
 }
 
-/// How long a flawed operation leaves its window open for another to come in: long enough for a request on a loopback
-/// socket. Nearly always one comes in at once.
-const PATIENCE: Duration = Duration::from_millis(2);
+/// Length of a flawed operation's race window: long enough for a request on a loopback socket. Nearly always another
+/// operation arrives at once.
+const RACE_WINDOW: Duration = Duration::from_millis(2);
 
 impl Disk {
-    /// The number of the process that may serve it.
+    /// Boot number of the processes that may serve it.
     pub(super) fn boot(&self) -> u64 {
         self.boot.load(Ordering::SeqCst)
     }
 
-    /// Stops whichever process serves it.
+    /// Stops the processes that serve it.
     pub(in crate::keyvalue::mutants) fn stop(&self) {
         self.arrivals.fetch_add(1, Ordering::SeqCst);
         self.boot.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Takes the database away, or brings it back.
-    pub(in crate::keyvalue::mutants) fn set_away(&self, away: bool) {
-        self.away.store(away, Ordering::SeqCst);
+    /// Makes the database unavailable, or available again.
+    pub(in crate::keyvalue::mutants) fn set_unavailable(&self, unavailable: bool) {
+        self.unavailable.store(unavailable, Ordering::SeqCst);
     }
 
-    /// Whether the database is away.
-    pub(in crate::keyvalue::mutants) fn is_away(&self) -> bool {
-        self.away.load(Ordering::SeqCst)
+    /// Whether the database is unavailable.
+    pub(in crate::keyvalue::mutants) fn is_unavailable(&self) -> bool {
+        self.unavailable.load(Ordering::SeqCst)
     }
 
-    /// How many bytes wait for readers, in messages that were read before anybody asked for them.
-    pub(in crate::keyvalue::mutants) fn ahead(&self) -> u64 {
-        self.ahead.load(Ordering::SeqCst)
+    /// Bytes of all prefetched messages that their readers have not taken yet.
+    pub(in crate::keyvalue::mutants) fn prefetched_bytes(&self) -> u64 {
+        self.prefetched.load(Ordering::SeqCst)
     }
 
-    /// So many bytes more wait.
-    pub(in crate::keyvalue::mutants) fn read_ahead(&self, bytes: u64) {
-        self.ahead.fetch_add(bytes, Ordering::SeqCst);
+    /// Counts prefetched bytes.
+    pub(in crate::keyvalue::mutants) fn add_prefetched(&self, bytes: u64) {
+        self.prefetched.fetch_add(bytes, Ordering::SeqCst);
     }
 
-    /// So many bytes of them were handed on, or given up.
-    pub(in crate::keyvalue::mutants) fn let_go(&self, bytes: u64) {
-        self.ahead.fetch_sub(bytes, Ordering::SeqCst);
+    /// Uncounts prefetched bytes that were delivered or dropped.
+    pub(in crate::keyvalue::mutants) fn release_prefetched(&self, bytes: u64) {
+        self.prefetched.fetch_sub(bytes, Ordering::SeqCst);
     }
 
     fn locked(&self) -> std::sync::MutexGuard<'_, BTreeSet<Vec<u8>>> {
@@ -108,23 +108,23 @@ impl Disk {
 }
 
 impl State {
-    /// The items of the record at `place`, live or dead.
-    pub(super) fn record(&self, place: &Place) -> Record {
-        self.records.get(place).cloned().unwrap_or_default()
+    /// The items of the record at `path`, live or dead.
+    pub(super) fn record(&self, path: &RecordPath) -> Record {
+        self.records.get(path).cloned().unwrap_or_default()
     }
 }
 
 impl Flawed {
-    /// The data, for as long as the answer is held; an error where the database is away or this process was stopped.
-    pub(super) async fn reach(&self) -> Result<MutexGuard<'_, State>, Error> {
-        let state = self.reach_again().await?;
+    /// Locks the data and counts the arrival; an error if the database is unavailable or this process was stopped.
+    pub(super) async fn acquire(&self) -> Result<MutexGuard<'_, State>, Error> {
+        let state = self.reacquire().await?;
         self.disk.arrivals.fetch_add(1, Ordering::SeqCst);
         Ok(state)
     }
 
-    async fn reach_again(&self) -> Result<MutexGuard<'_, State>, Error> {
+    async fn reacquire(&self) -> Result<MutexGuard<'_, State>, Error> {
         let state = self.disk.lock().await;
-        if self.disk.is_away() {
+        if self.disk.is_unavailable() {
             return Err(Error::unavailable("connection refused: SELECT value FROM items"));
         }
         if self.disk.boot() != self.boot {
@@ -133,54 +133,54 @@ impl Flawed {
         Ok(state)
     }
 
-    /// Opens the window of a race: lets go of the data until another operation came in, or none did for a while.
-    pub(super) async fn let_others_in<'a>(
+    /// Opens a race window: unlocks the data until another operation arrives, for at most [`RACE_WINDOW`].
+    pub(super) async fn open_race_window<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
     ) -> Result<MutexGuard<'a, State>, Error> {
         let before = self.disk.arrivals.load(Ordering::SeqCst);
         drop(state);
-        self.wait_for_another(before).await;
-        self.reach_again().await
+        self.wait_for_arrival(before).await;
+        self.reacquire().await
     }
 
-    /// Waits until an operation arrives after `before` had, or none does for a while.
-    async fn wait_for_another(&self, before: u64) {
+    /// Waits for an arrival after the first `before` ones, for at most [`RACE_WINDOW`].
+    async fn wait_for_arrival(&self, before: u64) {
         let started = Instant::now();
-        while self.disk.arrivals.load(Ordering::SeqCst) == before && started.elapsed() < PATIENCE {
-            step_aside().await;
+        while self.disk.arrivals.load(Ordering::SeqCst) == before && started.elapsed() < RACE_WINDOW {
+            yield_to_others().await;
         }
     }
 }
 
-/// Lets other tasks of this thread run, and other threads.
-async fn step_aside() {
+/// Yields to other tasks of this thread, and to other threads.
+async fn yield_to_others() {
     tokio::task::yield_now().await;
     std::thread::yield_now();
 }
 
-/// Keys that one operation has locked; they are let go when it is dropped.
+/// Keys locked by one operation; dropping it releases them.
 pub(super) struct KeyLocks<'a> {
     disk: &'a Disk,
     held: Vec<Vec<u8>>,
 }
 
 impl Flawed {
-    /// Locks keys one by one, in the order of the request: what two requests of opposed orders deadlock on (LIN-5).
+    /// Locks keys one by one, in the order of the request: two requests with opposed orders deadlock (LIN-5).
     pub(super) async fn lock_in_request_order(&self, keys: &[Key]) -> Result<KeyLocks<'_>, Error> {
         let before = self.disk.arrivals.fetch_add(1, Ordering::SeqCst) + 1;
         let mut locks = KeyLocks { disk: &self.disk, held: Vec::new() };
         for key in keys {
             let started = Instant::now();
             while !self.disk.locked().insert(key.to_vec()) {
-                if started.elapsed() > PATIENCE / 2 {
+                if started.elapsed() > RACE_WINDOW / 2 {
                     return Err(Error::internal("deadlock detected"));
                 }
-                step_aside().await;
+                yield_to_others().await;
             }
             locks.held.push(key.to_vec());
             if locks.held.len() == 1 {
-                self.wait_for_another(before).await;
+                self.wait_for_arrival(before).await;
             }
         }
         Ok(locks)

@@ -1,17 +1,17 @@
-//! Where things are kept and which keys are chosen: the rules about names, order and predicates.
+//! Storage paths, key order and key selection: the rules about names, order and predicates.
 
 use prism_contract::Namespace;
 use prism_contract::keyvalue::{Predicate, RecordId};
 
-use super::disk::Place;
+use super::disk::RecordPath;
 use crate::keyvalue::mutants::{Bug, Flaw};
 
-/// Where an entry stands in an answer.
-pub(super) type Rank = (Vec<u8>, Vec<u8>);
+/// Sort key of an entry in an answer.
+pub(super) type SortKey = (Vec<u8>, Vec<u8>);
 
 impl Flaw {
-    /// Where a record is kept (RT-4, ISO-1).
-    pub(super) fn place(self, namespace: &Namespace, id: &RecordId) -> Place {
+    /// Storage path of a record (RT-4, ISO-1).
+    pub(super) fn path(self, namespace: &Namespace, id: &RecordId) -> RecordPath {
         let (namespace, id) = (namespace.as_str().to_owned(), id.as_str().to_owned());
         if self.has(Bug::LeaksAcrossNamespaces) {
             return (String::new(), namespace + &id);
@@ -28,20 +28,20 @@ impl Flaw {
         (namespace, id)
     }
 
-    /// The id of the record kept at `place`, if it belongs to `namespace` (ISO-1).
-    pub(super) fn id_within(self, namespace: &Namespace, place: &Place) -> Option<RecordId> {
+    /// The id of the record stored at `path`, if it belongs to `namespace` (ISO-1).
+    pub(super) fn id_within(self, namespace: &Namespace, path: &RecordPath) -> Option<RecordId> {
         let belongs = if self.has(Bug::ScansByNamespacePrefix) {
-            place.0.starts_with(namespace.as_str())
+            path.0.starts_with(namespace.as_str())
         } else {
-            place.0 == namespace.as_str()
+            path.0 == namespace.as_str()
         };
         if self.has(Bug::LeaksAcrossNamespaces) {
-            return RecordId::new(place.1.strip_prefix(namespace.as_str())?).ok();
+            return RecordId::new(path.1.strip_prefix(namespace.as_str())?).ok();
         }
-        belongs.then(|| RecordId::new(&place.1).ok())?
+        belongs.then(|| RecordId::new(&path.1).ok())?
     }
 
-    /// The bytes a key is kept under (RT-3).
+    /// The bytes that a key is stored under (RT-3).
     pub(super) fn slot(self, key: &[u8]) -> Vec<u8> {
         if self.has(Bug::FoldsCase) {
             return key.to_ascii_lowercase();
@@ -63,7 +63,7 @@ impl Flaw {
         key.to_vec()
     }
 
-    /// What a key is ordered by (ORD-1).
+    /// The bytes that a key is ordered by (ORD-1).
     fn order(self, key: &[u8]) -> Vec<u8> {
         if self.has(Bug::ComparesKeysAsText) {
             return [key.to_ascii_lowercase().as_slice(), &[0], key].concat();
@@ -77,8 +77,8 @@ impl Flaw {
         key.to_vec()
     }
 
-    /// Where an entry stands in an answer: by the bytes of its id, then of its key (ORD-1).
-    pub(super) fn rank(self, id: &RecordId, key: &[u8], version: i64) -> Rank {
+    /// Sort key of an entry in an answer: the bytes of its id, then of its key (ORD-1).
+    pub(super) fn sort_key(self, id: &RecordId, key: &[u8], version: i64) -> SortKey {
         if self.has(Bug::ScanOrdersByInsertion) {
             return (Vec::new(), version.to_be_bytes().to_vec());
         }
@@ -91,8 +91,8 @@ impl Flaw {
         (id.as_str().as_bytes().to_vec(), self.order(key))
     }
 
-    /// Whether `predicate` chooses `key` (PRED rules).
-    pub(super) fn chooses(self, predicate: &Predicate, key: &[u8]) -> bool {
+    /// Whether `predicate` selects `key` (PRED rules).
+    pub(super) fn selects(self, predicate: &Predicate, key: &[u8]) -> bool {
         match predicate {
             Predicate::All => true,
             Predicate::Keys(keys) => keys.iter().any(|named| self.slot(named) == self.slot(key)),
@@ -128,7 +128,7 @@ impl Flaw {
     }
 }
 
-/// SQL's LIKE with `prefix%`, the prefix taken as a pattern.
+/// SQL's LIKE with `prefix%`, without escaping the prefix.
 fn is_like(key: &[u8], pattern: &[u8]) -> bool {
     match pattern.split_first() {
         None => true,
@@ -138,7 +138,7 @@ fn is_like(key: &[u8], pattern: &[u8]) -> bool {
     }
 }
 
-/// The end of a prefix, by one more in its last byte alone: what FF has no room for.
+/// End of a prefix range, from an increment of the last byte alone: wrong for FF, which has no successor.
 fn next_by_last_byte(prefix: &[u8]) -> Vec<u8> {
     let mut end = prefix.to_vec();
     match end.last_mut() {

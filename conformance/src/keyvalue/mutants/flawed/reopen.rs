@@ -1,4 +1,4 @@
-//! What a restart, a crash and a sweep leave of the data: all of it.
+//! Effects of a restart, a crash and a sweep on the data.
 
 use prism_contract::{Swept, Timestamp};
 
@@ -9,7 +9,7 @@ use crate::core::Restart;
 use crate::keyvalue::mutants::{Bug, Flaw};
 
 impl Disk {
-    /// Starts again on the same data, after a clean stop or a kill (DUR rules).
+    /// Reopens the same data after a clean stop or a kill (DUR rules): a correct store keeps all of it.
     pub(in crate::keyvalue::mutants) async fn reopen(&self, flaw: Flaw, how: Restart) {
         let mut state = self.lock().await;
         if flaw.has(Bug::LosesWritesOnReopen) {
@@ -37,9 +37,9 @@ impl Disk {
         }
         let half = state.unfinished.take();
         state.records.extend(half);
-        for (place, cell) in std::mem::take(&mut state.undeleted) {
+        for (path, cell) in std::mem::take(&mut state.undeleted) {
             if how == Restart::Crash {
-                state.records.entry(place).or_default().insert(cell.key.to_vec(), cell);
+                state.records.entry(path).or_default().insert(cell.key.to_vec(), cell);
             }
         }
     }
@@ -50,7 +50,7 @@ impl State {
         self.records.values_mut().for_each(change);
     }
 
-    /// Drops what is dead and no longer remembered at `now` (TTL-5, TOK-4).
+    /// Removes dead cells that are no longer remembered at `now` (TTL-5, TOK-4).
     pub(super) fn sweep(&mut self, flaw: Flaw, now: Timestamp) -> Swept {
         let mut swept = Swept::default();
         self.each_record(|record| {
@@ -68,7 +68,7 @@ impl State {
 }
 
 impl Flaw {
-    /// Whether a sweep takes an item that still lives (TTL-5): never.
+    /// Whether a sweep removes an item that is still live (TTL-5: never).
     fn is_swept_too_soon(self, cell: &Cell, now: Timestamp) -> bool {
         let Some(end) = cell.expires_at else { return false };
         if self.has(Bug::SweepsEveryItemWithATtl) {

@@ -1,4 +1,4 @@
-//! The rules about a single key: whether it lives, what it remembers, and what a write makes of it.
+//! Rules about a single key: liveness, remembered token, and the effect of a write.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use prism_contract::keyvalue::{Key, NewItem, Put, PutResult};
 use super::disk::{Cell, Record};
 use crate::keyvalue::mutants::{Bug, Flaw};
 
-/// How long a tombstone is kept (TOK-4).
+/// Tombstone retention (TOK-4).
 const RETENTION: Duration = Duration::from_hours(24);
 
-/// The least span of time there is.
+/// Clock resolution.
 pub(super) const TICK: Duration = Duration::from_micros(1);
 
 impl Flaw {
@@ -35,7 +35,7 @@ impl Flaw {
         cell.deleted_at.is_none() && !self.is_expired(cell, now)
     }
 
-    /// The highest token the key has seen, as far as it is still remembered at `now` (TOK-4).
+    /// The highest token of the key that is still remembered at `now` (TOK-4).
     pub(super) fn remembered(self, cell: &Cell, now: Timestamp) -> i64 {
         let expired = cell.expires_at.filter(|_| self.is_expired(cell, now));
         let Some(dead_since) = cell.deleted_at.or(expired) else { return cell.token };
@@ -46,7 +46,7 @@ impl Flaw {
             return 0;
         }
         let end = dead_since.saturating_add(RETENTION);
-        let kept = if self.has(Bug::RemembersATickTooLong) {
+        let remembered = if self.has(Bug::RemembersATickTooLong) {
             now <= end
         } else if self.has(Bug::ForgetsATickEarly) {
             now.saturating_add(TICK) < end
@@ -55,7 +55,7 @@ impl Flaw {
         } else {
             now < end
         };
-        if kept { cell.token } else { 0 }
+        if remembered { cell.token } else { 0 }
     }
 
     /// The version a precondition compares with; 0: the item is absent (COND-2).
@@ -71,7 +71,7 @@ impl Flaw {
         if counts { cell.version } else { 0 }
     }
 
-    /// Whether a write with `token` comes too late for a key that has seen `seen` (TOK-1, TOK-2).
+    /// Whether a write with `token` is superseded by the key's highest token `seen` (TOK-1, TOK-2).
     fn is_superseded(self, token: i64, seen: i64) -> bool {
         if self.has(Bug::IgnoresTokens) {
             return false;
@@ -96,7 +96,7 @@ impl Flaw {
         token.max(seen)
     }
 
-    /// What a Put makes of one key (PUT, VER, TOK and TTL rules).
+    /// Applies a Put to one key (PUT, VER, TOK and TTL rules).
     pub(super) fn put_item(
         self,
         record: &mut Record,
@@ -124,19 +124,19 @@ impl Flaw {
         PutResult { applied: true, version }
     }
 
-    /// Whether any item of `put` comes too late.
+    /// Whether any item of `put` is superseded.
     pub(super) fn is_any_superseded(self, record: &Record, put: &Put) -> bool {
         let mut seen = put.items.iter().filter_map(|item| record.get(&self.slot(&item.key)));
         seen.any(|cell| self.is_superseded(put.token, self.remembered(cell, put.now)))
     }
 
-    /// What a Put answers of a key that it leaves as it is (TOK-1).
-    pub(super) fn left_alone(self, record: &Record, item: &NewItem, now: Timestamp) -> PutResult {
+    /// Result of a Put for a key that it leaves unchanged (TOK-1).
+    pub(super) fn unchanged_result(self, record: &Record, item: &NewItem, now: Timestamp) -> PutResult {
         let live = record.get(&self.slot(&item.key)).filter(|cell| self.is_live(cell, now));
         PutResult { applied: false, version: live.map_or(0, |cell| cell.version) }
     }
 
-    /// A version that the key never had (VER-1, VER-2).
+    /// A new version of the key (VER-1, VER-2).
     fn next_version(self, record: &Record, old: Option<&Cell>, live: Option<&Cell>, last: &mut i64) -> i64 {
         *last += 1;
         if self.has(Bug::OverwriteKeepsTheVersion) {
@@ -154,7 +154,7 @@ impl Flaw {
         *last
     }
 
-    /// The item that an applied Put leaves (PUT-1, PUT-5, RT-5, TTL-2).
+    /// The cell that an applied Put stores (PUT-1, PUT-5, RT-5, TTL-2).
     fn written(
         self,
         item: NewItem,
@@ -219,7 +219,7 @@ impl Flaw {
         }
     }
 
-    /// What a Delete makes of one key that it chose; answers whether it counts (DEL-2, TOK-1, TOK-4).
+    /// Applies a Delete to one selected key; returns whether it counts (DEL-2, TOK-1, TOK-4).
     pub(super) fn delete_item(
         self,
         record: &mut Record,
@@ -251,14 +251,14 @@ impl Flaw {
         if !live && (token == 0 || leaves_absent_alone) {
             return counts;
         }
-        let mut remember = self.highest(token, seen);
+        let mut remembered = self.highest(token, seen);
         if self.has(Bug::ForgetsTombstonesAfterADeleteWithoutToken) {
-            remember = token;
+            remembered = token;
         }
         if self.has(Bug::ForgetsTokensOfAbsentKeys) && !live {
             return counts;
         }
-        let keeps = remember > 0
+        let keeps = remembered > 0
             || self.has(Bug::ScanShowsDeletedItems)
             || self.has(Bug::PreconditionSeesDeletedItems)
             || self.has(Bug::CreatedAtSurvivesDelete);
@@ -269,20 +269,20 @@ impl Flaw {
                 Some(_) | None => now,
             };
             let dead = |cell: Cell| Cell {
-                token: remember,
+                token: remembered,
                 deleted_at: Some(died(&cell)),
                 expires_at: None,
                 ..cell
             };
-            let cell = old.or_else(|| named.map(|key| nothing_at(key.clone(), now)));
+            let cell = old.or_else(|| named.map(|key| empty_cell(key.clone(), now)));
             record.extend(cell.map(|cell| (slot.to_vec(), dead(cell))));
         }
         counts
     }
 }
 
-/// What a tombstone is made of where nothing ever was.
-fn nothing_at(key: Key, now: Timestamp) -> Cell {
+/// Base of a tombstone for a key that was never written.
+fn empty_cell(key: Key, now: Timestamp) -> Cell {
     Cell {
         key,
         value: bytes::Bytes::new(),

@@ -1,4 +1,4 @@
-//! Put and Delete: one moment each, guarded by preconditions.
+//! Put and Delete: atomic, and guarded by preconditions.
 
 use prism_contract::keyvalue::{Delete, Expected, Key, Precondition, Predicate, Put, PutResult};
 use prism_contract::{Error, PreconditionFailure, Timestamp};
@@ -8,38 +8,38 @@ use super::disk::Record;
 use crate::keyvalue::mutants::{Bug, Flaw};
 
 impl Flawed {
-    /// Writes all items of a Put in one moment (PUT-3).
+    /// Writes all items of a Put atomically (PUT-3).
     pub(super) async fn write_items(&self, mut put: Put) -> Result<Vec<PutResult>, Error> {
         let flaw = self.flaw;
-        let place = flaw.place(&put.namespace, &put.id);
+        let path = flaw.path(&put.namespace, &put.id);
         let keys: Vec<Key> = put.items.iter().map(|item| item.key.clone()).collect();
         let _locks = if flaw.has(Bug::DeadlocksOnOpposedKeys) {
             Some(self.lock_in_request_order(&keys).await?)
         } else {
             None
         };
-        let mut state = self.reach().await?;
-        let refused = flaw.check(&state.record(&place), &put.preconditions, &keys, put.now);
+        let mut state = self.acquire().await?;
+        let refused = flaw.check(&state.record(&path), &put.preconditions, &keys, put.now);
         if flaw.has(Bug::RacingCompareAndSet) && !put.preconditions.is_empty() {
-            state = self.let_others_in(state).await?;
+            state = self.open_race_window(state).await?;
         }
         if !flaw.has(Bug::WritesDespiteAFailedPrecondition) {
             refused.clone()?;
         }
         if flaw.has(Bug::StaleReadAfterWrite) {
-            let before = state.record(&place);
-            state.stale.insert(place.clone(), before);
+            let before = state.record(&path);
+            state.stale.insert(path.clone(), before);
         }
-        let mut record = state.record(&place);
+        let mut record = state.record(&path);
         if flaw.has(Bug::WritesTheWholeRecordBack) {
-            state = self.let_others_in(state).await?;
+            state = self.open_race_window(state).await?;
         }
         if flaw.has(Bug::ReplacesTheRecord) {
             record.clear();
         }
         if flaw.has(Bug::SupersededItemFailsTheWholePut) && flaw.is_any_superseded(&record, &put) {
-            let kept = |item: &_| flaw.left_alone(&record, item, put.now);
-            return Ok(put.items.iter().map(kept).collect());
+            let unchanged = |item: &_| flaw.unchanged_result(&record, item, put.now);
+            return Ok(put.items.iter().map(unchanged).collect());
         }
         if flaw.has(Bug::AppliesHalfABatch) {
             put.items.truncate(put.items.len().div_ceil(2));
@@ -51,54 +51,54 @@ impl Flawed {
             }
             results.push(flaw.put_item(&mut record, &mut state.last_version, item, &put));
             if flaw.has(Bug::TornPut) && results.len() == keys.len() / 2 {
-                state.records.insert(place.clone(), record);
-                state = self.let_others_in(state).await?;
-                record = state.record(&place);
+                state.records.insert(path.clone(), record);
+                state = self.open_race_window(state).await?;
+                record = state.record(&path);
             }
             if flaw.has(Bug::CrashLeavesHalfAPut) && results.len() == keys.len() / 2 {
-                state.unfinished = Some((place.clone(), record));
-                state = self.let_others_in(state).await?;
+                state.unfinished = Some((path.clone(), record));
+                state = self.open_race_window(state).await?;
                 record = state.unfinished.take().map_or_else(Record::new, |(_, half)| half);
             }
         }
         results.resize(keys.len(), PutResult { applied: true, version: state.last_version });
-        state.records.insert(place, record);
+        state.records.insert(path, record);
         refused?;
         Ok(results)
     }
 
-    /// Removes all items that a Delete chooses, in one moment (DEL-5).
+    /// Removes all items that a Delete selects, atomically (DEL-5).
     pub(super) async fn remove_items(&self, delete: Delete) -> Result<u64, Error> {
         let flaw = self.flaw;
         let Delete { namespace, id, predicate, token, preconditions, now } = delete;
-        let place = flaw.place(&namespace, &id);
-        let mut state = self.reach().await?;
+        let path = flaw.path(&namespace, &id);
+        let mut state = self.acquire().await?;
         if !flaw.has(Bug::DeleteIgnoresPreconditions) {
-            flaw.check(&state.record(&place), &preconditions, &[], now)?;
+            flaw.check(&state.record(&path), &preconditions, &[], now)?;
         }
         if flaw.has(Bug::RacingConditionalDelete) && !preconditions.is_empty() {
-            state = self.let_others_in(state).await?;
+            state = self.open_race_window(state).await?;
         }
-        let mut chosen = flaw.chosen(&state.record(&place), &predicate);
+        let mut selected = flaw.selected(&state.record(&path), &predicate);
         if flaw.has(Bug::Deletes256NamedKeys) && matches!(predicate, Predicate::Keys(_)) {
-            chosen.truncate(256);
+            selected.truncate(256);
         }
         let mut removed = 0;
-        for (at, (slot, named)) in chosen.iter().enumerate() {
-            let halfway = at + 1 == chosen.len() / 2;
-            let old = state.record(&place).remove(slot);
-            let record = state.records.entry(place.clone()).or_default();
+        for (at, (slot, named)) in selected.iter().enumerate() {
+            let halfway = at + 1 == selected.len() / 2;
+            let old = state.record(&path).remove(slot);
+            let record = state.records.entry(path.clone()).or_default();
             let counts = flaw.delete_item(record, slot, named.as_ref(), token, now);
             removed += u64::from(counts);
             if flaw.has(Bug::DeletesComeBackAfterACrash) {
-                state.undeleted.extend(old.map(|old| (place.clone(), old)));
+                state.undeleted.extend(old.map(|old| (path.clone(), old)));
             }
             if flaw.has(Bug::DeleteStopsAtFirst) && counts {
                 break;
             }
             let is_range = matches!(predicate, Predicate::Range { .. } | Predicate::Prefix(_));
             if (flaw.has(Bug::TornDelete) || flaw.has(Bug::RangeDeleteTearsPut) && is_range) && halfway {
-                state = self.let_others_in(state).await?;
+                state = self.open_race_window(state).await?;
             }
         }
         Ok(removed)
@@ -106,7 +106,7 @@ impl Flawed {
 }
 
 impl Flaw {
-    /// All preconditions hold, or every one that does not, with the key's current version (COND-1).
+    /// Checks all preconditions; the error lists each failing one with the key's current version (COND-1).
     fn check(
         self,
         record: &Record,
@@ -146,15 +146,15 @@ impl Flaw {
         if failed.is_empty() { Ok(()) } else { Err(Error::PreconditionFailed(failed)) }
     }
 
-    /// The slots that a Delete has to look at, and the key where match_keys named it (DEL-3).
-    fn chosen(self, record: &Record, predicate: &Predicate) -> Vec<(Vec<u8>, Option<Key>)> {
+    /// The slots that a Delete affects, each with its key if match_keys named it (DEL-3).
+    fn selected(self, record: &Record, predicate: &Predicate) -> Vec<(Vec<u8>, Option<Key>)> {
         if let Predicate::Keys(keys) = predicate {
             return keys.iter().map(|key| (self.slot(key), Some(key.clone()))).collect();
         }
         if self.has(Bug::DeletesTheWholeRecord) {
             return record.keys().map(|slot| (slot.clone(), None)).collect();
         }
-        let chosen = record.iter().filter(|(_, cell)| self.chooses(predicate, &cell.key));
-        chosen.map(|(slot, _)| (slot.clone(), None)).collect()
+        let selected = record.iter().filter(|(_, cell)| self.selects(predicate, &cell.key));
+        selected.map(|(slot, _)| (slot.clone(), None)).collect()
     }
 }

@@ -1,13 +1,13 @@
-//! `prism import --full`: writes a full export into a database, with its order of versions, its tokens, times and expiry.
+//! `prism import --full`: writes a full export into a database, keeping the order of versions, tokens, times and expiry.
 //!
-//! A gateway takes no times from its clients, so this is a gateway of its own for as long as it runs: it opens the
-//! database that the configuration names, as `prism serve` would, and may work beside others that serve it.
+//! A gateway accepts no times from clients, so this command is a gateway itself: it opens the database that the
+//! configuration names, as `prism serve` does, and may run next to gateways that serve it.
 
+mod index;
+mod item_writer;
 mod order;
-mod place;
 mod progress;
 mod report;
-mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -22,11 +22,11 @@ use prism_contract::{Error, Namespace};
 use prism_wire::clock::{Clock, SystemClock};
 use tokio::sync::oneshot;
 
-use self::order::Restore;
-use self::place::{Places, Trouble};
+use self::index::{Index, IndexError, Items, build_index};
+use self::item_writer::{ItemWriter, WriteError};
+use self::order::OrderedWriter;
 use self::progress::{FullProgress, Import};
 use self::report::{Report, Stop, Totals};
-use self::survey::{Index, Items, Refused, survey};
 use super::ImportArgs;
 use super::engine::OnError;
 use crate::backend::{self, Location};
@@ -36,7 +36,7 @@ use crate::client::out::{Out, note};
 use crate::config::{Config, DatabaseKind, Flags};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
-/// Most bytes of keys and values that are written at once; one item may always be.
+/// Limit of bytes of keys and values in a window; a single item is always allowed.
 const WINDOW_BYTES: usize = 32 << 20;
 
 pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure> {
@@ -49,65 +49,66 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
     }
     let mut interrupt = pin!(interrupted());
     if args.check {
-        let index = surveyed(args, interrupt.as_mut()).await?;
+        let index = check_and_index(args, interrupt.as_mut()).await?;
         return Report::new(args).checked(&index, out);
     }
     let config = config(args)?;
-    // Opened first: a database that cannot be is better known now than after a long file was checked.
+    // Opened first: an unavailable database is reported before a long file is checked.
     let database = backend::open(&config.database).await.map_err(|why| Failure::Failed(why.to_string()))?;
-    let place = format!("the {} database {}", config.database.kind.name(), Location(&config.database));
-    note(&format!("importing into {place}"));
-    let done = match surveyed(args, interrupt.as_mut()).await {
+    let target = format!("the {} database {}", config.database.kind.name(), Location(&config.database));
+    note(&format!("importing into {target}"));
+    let result = match check_and_index(args, interrupt.as_mut()).await {
         Ok(index) => {
             let import =
-                Import { namespace: args.namespace.clone(), database: place, sha256: index.sha256.clone() };
+                Import { namespace: args.namespace.clone(), database: target, sha256: index.sha256.clone() };
             let progress = FullProgress::beside(&args.file, import);
             import_into(args, &*database, namespace, &index, &progress, interrupt, out).await
         }
         Err(failure) => Err(failure),
     };
     database.close().await;
-    done
+    result
 }
 
 fn config(args: &ImportArgs) -> Result<Config, Failure> {
-    let named = std::env::var_os(CONFIG_VARIABLE).filter(|name| !name.to_string_lossy().trim().is_empty());
-    let file = args.config.clone().or_else(|| named.map(Into::into));
+    let variable =
+        std::env::var_os(CONFIG_VARIABLE).filter(|value| !value.to_string_lossy().trim().is_empty());
+    let file = args.config.clone().or_else(|| variable.map(Into::into));
     let flags = Flags { listen: None, database: args.database.clone() };
     let config = configuration(file, flags).map_err(Failure::Usage)?;
     match config.database.kind {
         DatabaseKind::Memory => Err(Failure::Usage(
-            "database.type is memory, which would keep nothing; name a database with --config or --database"
+            "database.type is memory, which persists nothing; name a database with --config or --database"
                 .to_owned(),
         )),
         DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok(config),
     }
 }
 
-/// Checks every line. On a thread of its own, not a task: it must not keep the process from ending.
-async fn surveyed(
+/// Validates and indexes every line, on a separate thread. Not a task: it must not keep the process from exiting.
+async fn check_and_index(
     args: &ImportArgs,
     interrupt: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Index, Failure> {
     let failed = |error: io::Error| Failure::Failed(format!("cannot read {}: {error}", args.file.display()));
     let file = File::open(&args.file).map_err(failed)?;
     let mut report = Report::new(args);
-    let (answer, answered) = oneshot::channel();
+    let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
-        let index = survey(BufReader::with_capacity(1 << 18, file), &mut report);
+        let index = build_index(BufReader::with_capacity(1 << 18, file), &mut report);
         report.pause();
-        // Whoever has stopped waiting does not hear of it.
-        let _ = answer.send(index);
+        // After an interrupt the receiver is gone.
+        let _ = sender.send(index);
     });
     tokio::select! {
         () = interrupt => Err(Failure::Failed("interrupted; nothing was written".to_owned())),
-        index = answered => match index {
+        index = receiver => match index {
             Ok(Ok(index)) => Ok(index),
-            Ok(Err(Refused::Line { line, why })) => Err(Failure::Failed(format!(
+            Ok(Err(IndexError::Line { line, why })) => Err(Failure::Failed(format!(
                 "{}:{line}: {why}\n  nothing was written", args.file.display()
             ))),
-            Ok(Err(Refused::Input(error))) => Err(failed(error)),
-            Err(_) => Err(Failure::Failed("the check of the file ended before its end".to_owned())),
+            Ok(Err(IndexError::Input(error))) => Err(failed(error)),
+            Err(_) => Err(Failure::Failed("the check of the file stopped before its end".to_owned())),
         },
     }
 }
@@ -124,10 +125,10 @@ async fn import_into(
     let done = if args.resume { progress.load().map_err(Failure::Failed)? } else { None };
     let mut report = Report::new(args);
     report.begin(done, args.resume, index, progress)?;
-    let places = Places { backend, namespace, retry_for: args.retry_for };
+    let writer = ItemWriter { backend, namespace, retry_for: args.retry_for };
     let mut run = Run {
         index,
-        restore: Restore::new(places, usize::from(args.in_flight)),
+        writer: OrderedWriter::new(writer, usize::from(args.in_flight)),
         on_error: args.on_error,
         clock: Arc::new(SystemClock),
         progress,
@@ -144,16 +145,16 @@ async fn import_into(
     report.end(&totals, safe, index, stop, progress, out)
 }
 
-/// An import under way.
+/// A running import.
 struct Run<'a> {
     index: &'a Index,
-    restore: Restore<'a>,
+    writer: OrderedWriter<'a>,
     on_error: OnError,
     clock: Arc<dyn Clock>,
     progress: &'a FullProgress,
     report: &'a mut Report,
     totals: Totals,
-    /// Items done without a gap, in the order of versions.
+    /// The watermark: items completed without a gap, in the order of versions.
     safe: usize,
 }
 
@@ -164,45 +165,47 @@ impl Run<'_> {
         while self.safe < self.index.len() {
             let window = self.window(&mut items).map_err(Stop::Input)?;
             let entries: Vec<_> = window.items.iter().map(|(_, entry)| entry.clone()).collect();
-            let fates = self.restore.write(&entries).await;
+            let outcomes = self.writer.write(&entries).await;
             let mut stop = None;
-            for ((place, _), fate) in window.items.iter().zip(fates) {
-                let line = self.index.line(*place);
-                match fate {
+            for ((position, _), outcome) in window.items.iter().zip(outcomes) {
+                let line = self.index.line(*position);
+                match outcome {
                     Ok(_) => self.totals.items += 1,
-                    Err(Trouble::Item(why)) if self.on_error == OnError::Skip => {
+                    Err(WriteError::Item(why)) if self.on_error == OnError::Skip => {
                         self.totals.skipped += 1;
                         self.report.skipped(line, &why);
                     }
-                    Err(Trouble::Item(why)) => stop = stop.or(Some((*place, Stop::Line { line, why }))),
-                    Err(Trouble::Database(error)) => stop = stop.or(Some((*place, Stop::Database(error)))),
+                    Err(WriteError::Item(why)) => stop = stop.or(Some((*position, Stop::Line { line, why }))),
+                    Err(WriteError::Database(error)) => {
+                        stop = stop.or(Some((*position, Stop::Database(error))));
+                    }
                 }
             }
-            // What was left out because it had expired lies between those written, and is done with them.
-            self.safe = stop.as_ref().map_or(window.end, |(place, _)| *place);
+            // Expired items between the written ones are complete too.
+            self.safe = stop.as_ref().map_or(window.end, |(position, _)| *position);
             self.totals.expired += window.expired;
             if let Some((_, stop)) = stop {
                 return Err(stop);
             }
-            self.report.moved(window.bytes, self.safe as u64, self.progress).map_err(Stop::Progress)?;
+            self.report.advanced(window.bytes, self.safe as u64, self.progress).map_err(Stop::Progress)?;
         }
         Ok(())
     }
 
-    /// What had died in the database before the import began is out of its way: writes at past moments would meet it.
+    /// Removes items that had already expired in the database: writes with past times would still see them.
     async fn sweep(&self, backend: &dyn KeyValueBackend) -> Result<(), Error> {
         while backend.sweep(self.clock.now()).await?.more {}
         Ok(())
     }
 
-    /// The next items in the order of versions, as many as are written at once. An item that has expired is left out, unless
-    /// it has a token: that outlives it, so that a late retry is still refused (TOK-4).
+    /// The next items in the order of versions, up to the window's limits. An expired item is left out unless it has a token,
+    /// which outlives the item so that a late retry is still refused (TOK-4).
     fn window(&self, items: &mut Items) -> io::Result<Window> {
         let now = self.clock.now();
         let mut window = Window { items: Vec::new(), end: self.safe, expired: 0, bytes: 0 };
         let mut weight = 0;
         while window.end < self.index.len()
-            && window.items.len() < self.restore.width()
+            && window.items.len() < self.writer.width()
             && weight < WINDOW_BYTES
         {
             let (entry, bytes) = items.read(self.index, window.end)?;
@@ -219,11 +222,11 @@ impl Run<'_> {
     }
 }
 
-/// Items that are written at once.
+/// Items that are written concurrently.
 struct Window {
-    /// Each with its place in the order of versions.
+    /// Each with its position in the order of versions.
     items: Vec<(usize, Entry)>,
-    /// The place after the last.
+    /// The position after the last.
     end: usize,
     expired: u64,
     bytes: u64,

@@ -1,4 +1,4 @@
-//! How far a full import got, kept beside its file: how many items are written, counted in the order of versions.
+//! The progress of a full import, saved next to its input file: the number of items written, in the order of versions.
 
 use std::fs;
 use std::io;
@@ -10,25 +10,25 @@ use crate::client::import::progress::{remove, replace};
 
 const VERSION: u32 = 1;
 
-/// What the file says.
+/// The file's content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Saved {
-    /// Raised when the meaning of the file changes.
+    /// The format version: raised when the file's meaning changes.
     version: u32,
     #[serde(flatten)]
     import: Import,
-    /// Items written, or left out as asked, without a gap from the lowest version.
+    /// The watermark: items written, or left out on request, without a gap from the lowest version.
     items: u64,
 }
 
-/// Which import it is: the progress of another one is not its own.
+/// The identity of an import: progress of another import is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Import {
-    /// The namespace that is imported into.
+    /// The target namespace.
     pub(super) namespace: String,
-    /// The database that is imported into, without a password.
+    /// The target database, without a password.
     pub(super) database: String,
-    /// SHA-256 of the file that is imported.
+    /// SHA-256 of the input file.
     pub(super) sha256: String,
 }
 
@@ -50,40 +50,40 @@ impl FullProgress {
         &self.path
     }
 
-    /// How many items an earlier run wrote; `None`: there was none. The error says why it cannot be gone on from.
+    /// The number of items an earlier run wrote; `None`: there was none. The error says why it cannot be resumed.
     pub(super) fn load(&self) -> Result<Option<u64>, String> {
-        let shown = self.path.display();
-        let text = match fs::read(&self.path) {
-            Ok(text) => text,
+        let path = self.path.display();
+        let content = match fs::read(&self.path) {
+            Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("cannot read {shown}: {error}")),
+            Err(error) => return Err(format!("cannot read {path}: {error}")),
         };
-        let saved: Saved = serde_json::from_slice(&text)
-            .map_err(|error| format!("{shown} is damaged ({error}); start over without --resume"))?;
+        let saved: Saved = serde_json::from_slice(&content)
+            .map_err(|error| format!("{path} is damaged ({error}); start over without --resume"))?;
         if saved.version != VERSION {
-            return Err(format!("{shown} is of another version of prism; start over without --resume"));
+            return Err(format!("{path} is from another version of prism; start over without --resume"));
         }
         let (was, is) = (saved.import, &self.import);
         if (&was.namespace, &was.database) != (&is.namespace, &is.database) {
             return Err(format!(
-                "{shown} is of an import into '{}' of {}, not '{}' of {}; start over without --resume",
+                "{path} is from an import into '{}' of {}, not '{}' of {}; start over without --resume",
                 was.namespace, was.database, is.namespace, is.database
             ));
         }
         if was.sha256 != is.sha256 {
             return Err(format!(
-                "{shown} is of an import of another file, or this one was changed; start over without --resume"
+                "{path} is from an import of another file, or this file has changed; start over without --resume"
             ));
         }
         Ok(Some(saved.items))
     }
 
-    /// Keeps it.
+    /// Saves the progress.
     pub(super) fn save(&self, items: u64) -> io::Result<()> {
         replace(&self.path, &Saved { version: VERSION, import: self.import.clone(), items })
     }
 
-    /// Removes it, once there is nothing left to go on with.
+    /// Removes it, once the import is complete.
     pub(super) fn remove(&self) -> io::Result<()> {
         remove(&self.path)
     }

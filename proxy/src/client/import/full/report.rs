@@ -1,4 +1,4 @@
-//! What a full import tells: the bar on a terminal, bad lines, its progress, and the summary at the end.
+//! A full import's reporting: the progress bar, bad lines, its progress, and the final summary.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -6,44 +6,44 @@ use std::time::{Duration, Instant};
 use prism_contract::Error;
 use serde_json::json;
 
+use super::index::{Index, IndexObserver};
 use super::progress::FullProgress;
-use super::survey::{Index, Surveyor};
 use crate::client::failure::Failure;
 use crate::client::import::ImportArgs;
 use crate::client::import::engine::OnError;
 use crate::client::meter::Meter;
 use crate::client::out::{Out, count, grouped, note};
 
-/// How often the progress is kept: what is done again after a kill is bounded by this.
+/// Interval of saving progress: bounds the work repeated after a kill.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 
-/// What was done in this run.
+/// Counts of this run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Totals {
     /// Items written.
     pub(super) items: u64,
     /// Items that had expired.
     pub(super) expired: u64,
-    /// Lines left out, since they were bad or stood against what the database holds.
+    /// Lines left out because they were invalid or conflicted with what the database holds.
     pub(super) skipped: u64,
 }
 
 /// Why an import ended before the end of its file.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// It was asked to.
+    /// Ctrl-C or SIGTERM.
     Interrupted,
     /// An item cannot be written.
     Line { line: u64, why: String },
-    /// The database fails.
+    /// The database failed.
     Database(Error),
     /// The file cannot be read.
     Input(io::Error),
-    /// The progress cannot be kept.
+    /// The progress cannot be saved.
     Progress(io::Error),
 }
 
-/// Tells how a full import goes.
+/// Reports on a full import and saves its progress.
 pub(super) struct Report {
     name: String,
     json: bool,
@@ -67,12 +67,12 @@ impl Report {
         }
     }
 
-    /// Takes the bar away; what comes next has its own.
+    /// Removes the bar; the next phase has a separate one.
     pub(super) fn pause(&self) {
         self.meter.finish();
     }
 
-    /// Every line was checked, and that was all.
+    /// Reports the result of `--check`.
     pub(super) fn checked(&self, index: &Index, out: &mut Out) -> Result<(), Failure> {
         let totals = Totals { skipped: index.skipped, ..Totals::default() };
         if self.json {
@@ -80,10 +80,10 @@ impl Report {
         } else {
             note(&format!("checked {}{}", count(index.len() as u64, "item"), skipped(&totals)));
         }
-        if totals.skipped > 0 { Err(Failure::Said) } else { Ok(()) }
+        if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
 
-    /// The writing begins. Fails where progress cannot be kept: that is better known now than in an hour.
+    /// Starts the write phase. Fails early if progress cannot be saved, not after an hour of importing.
     pub(super) fn begin(
         &mut self,
         done: Option<u64>,
@@ -93,21 +93,21 @@ impl Report {
     ) -> Result<(), Failure> {
         match done {
             Some(done) => {
-                note(&format!("going on after {} of {}", grouped(done), count(index.len() as u64, "item")));
+                note(&format!("resuming after {} of {}", grouped(done), count(index.len() as u64, "item")));
             }
-            None if resume => note("note: no progress was kept; starting with the first item"),
+            None if resume => note("note: no saved progress; starting with the first item"),
             None => {}
         }
         self.meter.start_at(0);
         progress.save(done.unwrap_or(0)).map_err(|error| {
-            Failure::Failed(format!("cannot keep progress in {}: {error}", progress.path().display()))
+            Failure::Failed(format!("cannot save progress in {}: {error}", progress.path().display()))
         })
     }
 
-    /// So many bytes more were written; `safe` items are done by now.
-    pub(super) fn moved(&mut self, bytes: u64, safe: u64, progress: &FullProgress) -> io::Result<()> {
+    /// Another `bytes` bytes were written; the watermark is now `safe` items.
+    pub(super) fn advanced(&mut self, bytes: u64, safe: u64, progress: &FullProgress) -> io::Result<()> {
         self.bytes += bytes;
-        self.meter.moved(self.bytes, safe, safe);
+        self.meter.update(self.bytes, safe, safe);
         if self.saved.elapsed() >= SAVE_EVERY {
             progress.save(safe)?;
             self.saved = Instant::now();
@@ -117,10 +117,10 @@ impl Report {
 
     /// An item was left out.
     pub(super) fn skipped(&self, line: u64, why: &str) {
-        self.meter.aside(|| note(&format!("{}:{line}: {why}", self.name)));
+        self.meter.suspend(|| note(&format!("{}:{line}: {why}", self.name)));
     }
 
-    /// The import has ended: keeps or removes the progress, says the summary and what stopped it.
+    /// Ends the import: saves or removes the progress, prints the summary, and returns the reason for an early stop.
     pub(super) fn end(
         &self,
         totals: &Totals,
@@ -131,11 +131,11 @@ impl Report {
         out: &mut Out,
     ) -> Result<(), Failure> {
         self.meter.finish();
-        let kept = if stop.is_some() { progress.save(safe) } else { progress.remove() };
+        let saved = if stop.is_some() { progress.save(safe) } else { progress.remove() };
         self.summary(totals, safe, stop.is_none(), out)?;
         if let Some(stop) = stop {
-            let how = match kept {
-                Ok(()) => "go on from there with --resume".to_owned(),
+            let how = match saved {
+                Ok(()) => "continue with --resume".to_owned(),
                 Err(error) => format!("but {} could not be written: {error}", progress.path().display()),
             };
             let of = count(index.len() as u64, "item");
@@ -145,8 +145,8 @@ impl Report {
                 grouped(safe)
             )));
         }
-        kept.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
-        if totals.skipped > 0 { Err(Failure::Said) } else { Ok(()) }
+        saved.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
+        if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
 
     fn summary(&self, totals: &Totals, safe: u64, complete: bool, out: &mut Out) -> Result<(), Failure> {
@@ -176,18 +176,18 @@ impl Report {
         match stop {
             Stop::Interrupted => "interrupted".to_owned(),
             Stop::Line { line, why } => format!("{}:{line}: {why}", self.name),
-            // The cause may hold a path or a statement: whoever opened the database may see it.
+            // The cause may contain a path or a statement, which the operator of the database may see.
             Stop::Database(error) => match error.cause() {
                 Some(cause) => format!("{error}: {cause:?}"),
                 None => error.to_string(),
             },
             Stop::Input(error) => format!("cannot read {}: {error}", self.name),
-            Stop::Progress(error) => format!("cannot keep progress: {error}"),
+            Stop::Progress(error) => format!("cannot save progress: {error}"),
         }
     }
 }
 
-impl Surveyor for Report {
+impl IndexObserver for Report {
     fn bad_line(&mut self, line: u64, why: &str) -> bool {
         if self.on_error == OnError::Skip {
             self.skipped(line, why);
@@ -195,8 +195,8 @@ impl Surveyor for Report {
         self.on_error == OnError::Skip
     }
 
-    fn moved(&mut self, bytes: u64, lines: u64, items: u64) {
-        self.meter.moved(bytes, lines, items);
+    fn advanced(&mut self, bytes: u64, lines: u64, items: u64) {
+        self.meter.update(bytes, lines, items);
     }
 }
 

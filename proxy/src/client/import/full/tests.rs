@@ -1,4 +1,4 @@
-//! A full import's promises: everything but the version comes out as it was, and the versions in their order.
+//! Full import: everything but the version is restored exactly, and versions keep their order.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -13,12 +13,12 @@ use prism_contract::keyvalue::{
 use prism_contract::{Error, Lifecycle, Namespace, Timestamp, forward};
 use proptest::prelude::*;
 
-use super::order::Restore;
-use super::place::{Places, Trouble};
-use super::survey::{Items, Refused, Surveyor, survey};
+use super::index::{IndexError, IndexObserver, Items, build_index};
+use super::item_writer::{ItemWriter, WriteError};
+use super::order::OrderedWriter;
 use crate::client::jsonl::full_line;
 
-/// The reference backend behind a way on which writes overtake one another, and that is away now and then.
+/// The reference backend with reordered writes and injected lost responses.
 #[derive(Default)]
 struct Store {
     memory: Memory,
@@ -36,9 +36,9 @@ impl KeyValueBackend for Store {
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         let number = self.puts.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(Duration::from_millis([9, 1, 5, 0, 7][number % 5])).await;
-        let done = self.memory.put(put).await;
-        // Done, and its answer lost.
-        if number % 7 == 3 { Err(Error::unavailable("told to")) } else { done }
+        let result = self.memory.put(put).await;
+        // The write took effect, but its response is lost.
+        if number % 7 == 3 { Err(Error::unavailable("injected")) } else { result }
     }
 }
 
@@ -67,7 +67,7 @@ fn put(id: &str, key: &str, now: i64) -> Put {
     }
 }
 
-/// What a store holds at `now`, in the order of ids and keys.
+/// A store's content at `now`, in the order of ids and keys.
 async fn content(store: &dyn KeyValueBackend, now: i64) -> Vec<Entry> {
     let scan = Scan {
         namespace: namespace(),
@@ -78,7 +78,7 @@ async fn content(store: &dyn KeyValueBackend, now: i64) -> Vec<Entry> {
         now: at(now),
     };
     let page = store.scan(&scan).await.unwrap();
-    assert!(!page.more, "a test holds no more than a page");
+    assert!(!page.more, "the content exceeds one page");
     page.entries
 }
 
@@ -87,7 +87,7 @@ fn by_version(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries
 }
 
-/// The entries with their versions counted from 1 in their order: what two stores have in common.
+/// The entries with their versions replaced by ranks from 1, for comparing two stores.
 fn ranked(entries: Vec<Entry>) -> Vec<Entry> {
     let mut ranked = by_version(entries);
     for (rank, entry) in (1..).zip(&mut ranked) {
@@ -96,23 +96,23 @@ fn ranked(entries: Vec<Entry>) -> Vec<Entry> {
     ranked
 }
 
-fn restore(store: &Store, most: usize) -> Restore<'_> {
-    let places = Places { backend: store, namespace: namespace(), retry_for: Duration::from_secs(30) };
-    Restore::new(places, most)
+fn ordered_writer(store: &Store, max_width: usize) -> OrderedWriter<'_> {
+    let writer = ItemWriter { backend: store, namespace: namespace(), retry_for: Duration::from_secs(30) };
+    OrderedWriter::new(writer, max_width)
 }
 
-/// Restores entries in windows as an import does.
-async fn restored(store: &Store, entries: &[Entry], most: usize) -> u64 {
-    let mut restore = restore(store, most);
+/// Writes entries in windows as an import does; returns the number of rewritten items.
+async fn import(store: &Store, entries: &[Entry], max_width: usize) -> u64 {
+    let mut writer = ordered_writer(store, max_width);
     let mut rest = entries;
     while !rest.is_empty() {
-        let (window, after) = rest.split_at(restore.width().min(rest.len()));
-        for fate in restore.write(window).await {
-            fate.unwrap();
+        let (window, after) = rest.split_at(writer.width().min(rest.len()));
+        for outcome in writer.write(window).await {
+            outcome.unwrap();
         }
         rest = after;
     }
-    restore.late
+    writer.rewritten
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -120,10 +120,10 @@ fn run<T>(test: impl Future<Output = T>) -> T {
     builder.enable_time().start_paused(true).build().unwrap().block_on(test)
 }
 
-/// A write at the source: which of a few items, whether it is a delete, its token, its ttl, and how much later it comes.
-type Said = (usize, bool, i64, Option<i64>, i64);
+/// A write at the source: the item's index, whether it is a delete, its token, its ttl, and the time since the last write.
+type Operation = (usize, bool, i64, Option<i64>, i64);
 
-async fn write(store: &Memory, now: i64, (item, is_delete, token, ttl, _): Said) {
+async fn write(store: &Memory, now: i64, (item, is_delete, token, ttl, _): Operation) {
     let (id, key) = [("x", "a"), ("x", "b"), ("y", "a"), ("y", "c")][item];
     let put = Put { token, expires_at: ttl.map(|ttl| at(now + ttl)), ..put(id, key, now) };
     if is_delete {
@@ -144,42 +144,42 @@ async fn write(store: &Memory, now: i64, (item, is_delete, token, ttl, _): Said)
 
 proptest! {
     #[test]
-    fn everything_but_the_version_comes_out_as_it_was_and_versions_keep_their_order(
+    fn everything_but_the_version_is_restored_and_versions_keep_their_order(
         writes in prop::collection::vec(
-            // A clock that goes back is a gateway whose clock is behind.
+            // Time that goes back models a gateway whose clock is behind.
             (0..4_usize, prop::bool::weighted(0.2), 0..4_i64, prop::option::of(1..2_000_i64), -500..1_000_i64), 1..40),
-        most in 1..6_usize,
+        max_width in 1..6_usize,
     ) {
         run(async {
             let (source, target) = (Memory::default(), Store::default());
             let (mut now, mut latest) = (10_000, 10_000);
-            for said in writes {
-                now += said.4;
+            for operation in writes {
+                now += operation.4;
                 latest = latest.max(now);
-                write(&source, now, said).await;
+                write(&source, now, operation).await;
             }
             let exported = by_version(content(&source, latest).await);
-            restored(&target, &exported, most).await;
+            import(&target, &exported, max_width).await;
             prop_assert_eq!(ranked(content(&target, latest).await), ranked(exported));
             Ok(())
         })?;
     }
 
     #[test]
-    fn an_import_that_was_stopped_at_any_write_is_gone_on_with_to_the_same_end(survive in 0..40_usize) {
+    fn repeating_an_import_stopped_at_any_write_completes_it(survivors in 0..40_usize) {
         run(async {
             let (source, target) = (Memory::default(), Store::default());
             for (item, round) in (0..4).cycle().zip(0..12) {
                 write(&source, 1_000 + round * 10, (item, false, round % 3, Some(100_000), 0)).await;
             }
             let exported = by_version(content(&source, 2_000).await);
-            let mut first = restore(&target, 3);
+            let mut first = ordered_writer(&target, 3);
             tokio::select! {
                 biased;
-                () = async { while target.puts.load(Ordering::SeqCst) < survive { tokio::time::sleep(Duration::from_millis(1)).await } } => {}
-                fates = first.write(&exported) => assert!(fates.iter().all(Result::is_ok), "{fates:?}"),
+                () = async { while target.puts.load(Ordering::SeqCst) < survivors { tokio::time::sleep(Duration::from_millis(1)).await } } => {}
+                outcomes = first.write(&exported) => assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}"),
             }
-            restored(&target, &exported, 3).await;
+            import(&target, &exported, 3).await;
             prop_assert_eq!(ranked(content(&target, 2_000).await), ranked(exported));
             Ok(())
         })?;
@@ -187,14 +187,14 @@ proptest! {
 }
 
 #[test]
-fn items_whose_versions_do_not_rise_are_written_again() {
+fn items_whose_versions_do_not_increase_are_written_again() {
     run(async {
         let (source, target) = (Memory::default(), Store::default());
         for item in 0..30 {
             source.put(put("x", &format!("{item:02}"), 1_000 + item)).await.unwrap();
         }
         let exported = by_version(content(&source, 2_000).await);
-        assert!(restored(&target, &exported, 8).await > 0, "nothing was overtaken, so nothing was shown");
+        assert!(import(&target, &exported, 8).await > 0, "no writes were reordered, so this proves nothing");
         assert_eq!(ranked(content(&target, 2_000).await), ranked(exported));
     });
 }
@@ -208,34 +208,34 @@ fn an_item_last_written_through_a_clock_that_was_behind_keeps_its_times_and_expi
         let exported = content(&source, 600).await;
         let times = [exported[0].item.created_at, exported[0].item.updated_at];
         assert_eq!((times, exported[0].item.expires_at), ([at(1_000); 2], Some(at(900))));
-        restored(&target, &exported, 8).await;
+        import(&target, &exported, 8).await;
         assert_eq!(ranked(content(&target, 600).await), ranked(exported));
         assert_eq!(content(&target, 900).await, []);
     });
 }
 
 #[test]
-fn a_token_that_came_along_still_refuses_a_late_retry() {
+fn an_imported_token_still_refuses_a_late_retry() {
     run(async {
         let (source, target) = (Memory::default(), Store::default());
         source.put(Put { token: 5, ..put("x", "k", 1_000) }).await.unwrap();
         source.put(put("x", "k", 1_500)).await.unwrap();
-        restored(&target, &content(&source, 2_000).await, 8).await;
+        import(&target, &content(&source, 2_000).await, 8).await;
         let retried = target.memory.put(Put { token: 5, ..put("x", "k", 3_000) }).await.unwrap();
         assert!(!retried[0].applied);
     });
 }
 
-/// Why the only item was not written.
+/// The reason why the only item was refused.
 async fn refusal(target: &Store, exported: &[Entry]) -> String {
-    match restore(target, 8).write(exported).await.remove(0) {
-        Err(Trouble::Item(why)) => why,
-        fate => panic!("{fate:?}"),
+    match ordered_writer(target, 8).write(exported).await.remove(0) {
+        Err(WriteError::Item(why)) => why,
+        outcome => panic!("{outcome:?}"),
     }
 }
 
 #[test]
-fn an_item_that_differs_from_what_the_database_holds_is_refused_and_left_alone() {
+fn an_item_that_differs_from_the_existing_one_is_refused() {
     run(async {
         let (source, target) = (Memory::default(), Store::default());
         source.put(put("x", "k", 1_000)).await.unwrap();
@@ -244,7 +244,7 @@ fn an_item_that_differs_from_what_the_database_holds_is_refused_and_left_alone()
         let why = refusal(&target, &content(&source, 2_000).await).await;
         assert!(
             why.starts_with(
-                "the database holds another 'k' of 'x' already (version 1, written 1970-01-01T00:00:00.001001Z); "
+                "the database already holds a different 'k' of 'x' (version 1, written 1970-01-01T00:00:00.001001Z); "
             ),
             "{why}"
         );
@@ -253,7 +253,7 @@ fn an_item_that_differs_from_what_the_database_holds_is_refused_and_left_alone()
 }
 
 #[test]
-fn a_higher_token_that_the_database_remembers_is_not_passed_over() {
+fn a_higher_token_in_the_database_refuses_the_item() {
     run(async {
         let (source, target) = (Memory::default(), Store::default());
         source.put(Put { token: 5, ..put("x", "k", 1_000) }).await.unwrap();
@@ -262,7 +262,7 @@ fn a_higher_token_that_the_database_remembers_is_not_passed_over() {
         exported[0].item.key = Key::new("a").unwrap();
         let why = refusal(&target, &exported).await;
         assert!(
-            why.starts_with("the database remembers a priority token of 'a' of 'x' that is not lower than 5"),
+            why.starts_with("the database holds a priority token for 'a' of 'x' that is not lower than 5"),
             "{why}"
         );
         assert_eq!(content(&target, 2_000).await, []);
@@ -270,19 +270,19 @@ fn a_higher_token_that_the_database_remembers_is_not_passed_over() {
 }
 
 #[derive(Default)]
-struct Heard(BTreeMap<u64, String>);
+struct BadLines(BTreeMap<u64, String>);
 
-impl Surveyor for Heard {
+impl IndexObserver for BadLines {
     fn bad_line(&mut self, line: u64, why: &str) -> bool {
         self.0.insert(line, why.to_owned());
         true
     }
 
-    fn moved(&mut self, _bytes: u64, _lines: u64, _items: u64) {}
+    fn advanced(&mut self, _bytes: u64, _lines: u64, _items: u64) {}
 }
 
 #[test]
-fn items_are_read_in_the_order_of_their_versions_wherever_they_stand() {
+fn items_are_read_in_the_order_of_their_versions_regardless_of_file_order() {
     run(async {
         let source = Memory::default();
         for (id, now) in [("c", 1_000), ("a", 1_001), ("b", 1_002), ("a", 1_003)] {
@@ -294,35 +294,35 @@ fn items_are_read_in_the_order_of_their_versions_wherever_they_stand() {
         for entry in &entries {
             file.write_all(&full_line(entry)).unwrap();
         }
-        let mut heard = Heard::default();
-        let index = survey(std::io::BufReader::new(file.reopen().unwrap()), &mut heard).unwrap();
-        assert_eq!(heard.0.into_keys().collect::<Vec<_>>(), [1]);
+        let mut bad_lines = BadLines::default();
+        let index = build_index(std::io::BufReader::new(file.reopen().unwrap()), &mut bad_lines).unwrap();
+        assert_eq!(bad_lines.0.into_keys().collect::<Vec<_>>(), [1]);
         assert_eq!((index.len(), index.skipped), (3, 1));
         let mut items = Items::open(file.path()).unwrap();
-        let read: Vec<_> = (0..3).map(|place| items.read(&index, place).unwrap().0).collect();
+        let read: Vec<_> = (0..3).map(|position| items.read(&index, position).unwrap().0).collect();
         assert_eq!(read, by_version(entries));
-        assert_eq!((0..3).map(|place| index.line(place)).collect::<Vec<_>>(), [4, 3, 2]);
+        assert_eq!((0..3).map(|position| index.line(position)).collect::<Vec<_>>(), [4, 3, 2]);
         file.as_file().set_len(10).unwrap();
-        let cut = Items::open(file.path()).unwrap().read(&index, 2);
-        assert_eq!(cut.unwrap_err().to_string(), "it changed while it was imported");
+        let truncated = Items::open(file.path()).unwrap().read(&index, 2);
+        assert_eq!(truncated.unwrap_err().to_string(), "the file changed during the import");
     });
 }
 
-/// Takes no bad line.
+/// Stops at a bad line.
 struct Strict;
 
-impl Surveyor for Strict {
+impl IndexObserver for Strict {
     fn bad_line(&mut self, _line: u64, _why: &str) -> bool {
         false
     }
 
-    fn moved(&mut self, _bytes: u64, _lines: u64, _items: u64) {}
+    fn advanced(&mut self, _bytes: u64, _lines: u64, _items: u64) {}
 }
 
 #[test]
-fn a_bad_line_ends_a_survey_that_is_to_stop_there() {
-    match survey(&b"{}\n"[..], &mut Strict) {
-        Err(Refused::Line { line: 1, why }) => assert!(why.starts_with("missing field `id`"), "{why}"),
+fn a_bad_line_ends_the_first_pass_on_request() {
+    match build_index(&b"{}\n"[..], &mut Strict) {
+        Err(IndexError::Line { line: 1, why }) => assert!(why.starts_with("missing field `id`"), "{why}"),
         other => panic!("{other:?}"),
     }
 }

@@ -1,17 +1,17 @@
-//! A Postgres schema of a test's own.
+//! A Postgres schema per test.
 
 use prism_backends::Postgres;
 use prism_backends::postgres::Options;
 use prism_testkit::{Backend, Schema, skips};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row};
 
-/// A schema that goes in the end.
-pub(crate) struct Place {
+/// A schema that is dropped at the end.
+pub(crate) struct TestDb {
     schema: Schema,
 }
 
-impl Place {
-    /// A fresh schema; `None`, with a word of it, where `PRISM_TEST_BACKENDS` leaves Postgres out.
+impl TestDb {
+    /// A new schema; `None`, with a message, if `PRISM_TEST_BACKENDS` excludes Postgres.
     pub(crate) async fn new(test: &str) -> Option<Self> {
         if skips(Backend::Postgres, test) {
             return None;
@@ -32,41 +32,41 @@ impl Place {
         Postgres::open(self.options()).await.expect("the database opens")
     }
 
-    /// A connection that knows nothing of Prism.
-    pub(crate) async fn stranger(&self) -> PgConnection {
-        PgConnection::connect(self.url()).await.expect("a plain connection")
+    /// A connection of another application.
+    pub(crate) async fn other_client(&self) -> PgConnection {
+        PgConnection::connect(self.url()).await.expect("a connection")
     }
 
-    /// How many wait for this place's table, or for a row of it.
+    /// Number of sessions that wait for the schema's table, or for a row of it.
     pub(crate) async fn waiting(&self) -> i64 {
         let waiting = "SELECT count(DISTINCT pid) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
                        WHERE held.relation = 'prism_items'::regclass AND NOT wanted.granted";
-        self.stranger().await.fetch_one(waiting).await.expect("the locks are told").get(0)
+        self.other_client().await.fetch_one(waiting).await.expect("the locks are listed").get(0)
     }
 
-    /// How many wait for another's transaction to end, for a row that it holds.
+    /// Number of sessions that wait for a row lock of another transaction.
     pub(crate) async fn waiting_for_rows(&self) -> i64 {
         let waiting = "SELECT count(DISTINCT pid) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
                        WHERE held.relation = 'prism_items'::regclass AND wanted.locktype IN ('transactionid', 'tuple') \
                        AND NOT wanted.granted";
-        self.stranger().await.fetch_one(waiting).await.expect("the locks are told").get(0)
+        self.other_client().await.fetch_one(waiting).await.expect("the locks are listed").get(0)
     }
 
-    /// Has a stranger run statements.
+    /// Runs statements on another application's connection.
     pub(crate) async fn run(&self, statements: &str) {
         let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
-        self.stranger().await.execute(statements).await.expect("the statements run");
+        self.other_client().await.execute(statements).await.expect("the statements run");
     }
 }
 
-/// The place of a test, or the end of it.
-macro_rules! place {
+/// A test's schema; returns from the test if Postgres is excluded.
+macro_rules! test_db {
     ($test:literal) => {
-        match $crate::place::Place::new($test).await {
-            Some(place) => place,
+        match $crate::test_db::TestDb::new($test).await {
+            Some(db) => db,
             None => return,
         }
     };
 }
 
-pub(crate) use place;
+pub(crate) use test_db;

@@ -1,4 +1,4 @@
-//! Requests about one record, said in a word, and what their answers hold.
+//! Short constructors for requests about one record, and accessors for their outcomes.
 
 use prism_contract::keyvalue::Item;
 use prism_contract::keyvalue::request::{
@@ -9,7 +9,7 @@ use super::problem::selects;
 use crate::core::StatusCode;
 use crate::keyvalue::{Outcome, Request, Response, item};
 
-/// The record that clients meet on.
+/// The record that the clients contend on.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) namespace: String,
@@ -57,7 +57,7 @@ impl Record {
         }
     }
 
-    /// The whole record, by Get or by Scan.
+    /// Read of the whole record, by Get or by Scan.
     pub(crate) fn read(&self, by_scan: bool) -> Request {
         if by_scan {
             Request::Scan(self.scan(KeyPredicate::MatchAll), None)
@@ -83,8 +83,8 @@ pub(crate) fn range(start: &str, end: &str) -> KeyPredicate {
 }
 
 impl Request {
-    /// How many of `keys` it reads or deletes; 0 where it does neither.
-    pub(crate) fn chooses(&self, keys: &[&str]) -> usize {
+    /// Number of `keys` that the request reads or deletes; 0 for a Put or a Describe.
+    pub(crate) fn count_selected(&self, keys: &[&str]) -> usize {
         let predicate = match self {
             Self::Get(get) => get.predicate.as_ref(),
             Self::Scan(scan, _) => scan.predicate.as_ref(),
@@ -96,7 +96,7 @@ impl Request {
 }
 
 impl Outcome {
-    /// The items of a Get or a Scan that was answered.
+    /// Items of a successful Get or Scan.
     pub(crate) fn items(&self) -> Option<Vec<&Item>> {
         match self {
             Self::Answered(Response::Get(answer)) => Some(answer.items.iter().collect()),
@@ -110,7 +110,7 @@ impl Outcome {
         }
     }
 
-    /// The versions of a Put's applied items.
+    /// Versions of a Put's applied items.
     pub(crate) fn versions(&self) -> Vec<i64> {
         match self {
             Self::Answered(Response::Put(answer)) => {
@@ -120,12 +120,12 @@ impl Outcome {
         }
     }
 
-    /// Whether it is this status.
+    /// Whether the call failed with this status.
     pub(crate) fn is(&self, code: StatusCode) -> bool {
         matches!(self, Self::Failed(failure) if failure.code == code)
     }
 
-    /// Whether it says neither that a write took effect nor that it did not.
+    /// Whether it leaves open if the write took effect.
     pub(crate) fn is_ambiguous(&self) -> bool {
         matches!(self, Self::Failed(failure) if failure.is_ambiguous())
     }

@@ -1,4 +1,4 @@
-//! Clients that hold what others need: connections that say nothing, calls that wait for their client, answers that nobody takes.
+//! Clients that hold resources: silent connections, calls that wait for their client, unread responses.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::raw::{Raw, frame};
 use crate::support::{Mode, Server, Steered, delete, describe, get, item, put, scan, until};
 
 const MIB: usize = 1 << 20;
-/// Long enough that a test that needs it to pass would fail.
+/// Long enough that a test that waits for it would fail.
 const LONG: Duration = Duration::from_hours(1);
 
 async fn serving(
@@ -26,57 +26,57 @@ async fn serving(
     (backend, server)
 }
 
-/// Whether the server ends the connection.
+/// Whether the server closes the connection.
 async fn is_closed(stream: &mut TcpStream) -> bool {
-    let mut rest = Vec::new();
-    matches!(stream.read_to_end(&mut rest).await, Ok(0) | Err(_))
+    let mut data = Vec::new();
+    matches!(stream.read_to_end(&mut data).await, Ok(0) | Err(_))
 }
 
 #[rstest::rstest]
 #[case::nothing(b"")]
 #[case::half_a_preface(b"PRI * HTTP/2")]
 #[tokio::test]
-async fn connections_that_say_nothing_keep_nobody_out_and_are_closed(#[case] first: &'static [u8]) {
+async fn silent_connections_do_not_block_others_and_are_closed(#[case] first: &'static [u8]) {
     let (_, server) = serving(|options| {
         options.max_connections = 4;
         options.handshake_timeout = Duration::from_secs(2);
     })
     .await;
-    let mut strangers = Vec::new();
+    let mut silent = Vec::new();
     for _ in 0..300 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(first).await.unwrap();
-        strangers.push(stream);
+        silent.push(stream);
     }
     server.client().await.describe(describe()).await.unwrap();
-    for stream in &mut strangers {
+    for stream in &mut silent {
         assert!(is_closed(stream).await);
     }
 }
 
 #[tokio::test]
-async fn connections_that_say_nothing_hold_up_no_drain() {
+async fn silent_connections_do_not_block_a_drain() {
     let (_, mut server) = serving(|options| {
         options.handshake_timeout = LONG;
         options.drain_timeout = LONG;
     })
     .await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
-    // It speaks HTTP/2, and answers nothing from then on.
+    // Completes its handshake, and is silent from then on.
     let mut idle = TcpStream::connect(server.address).await.unwrap();
     idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     server.client().await.describe(describe()).await.unwrap();
     server.shutdown.drain();
     tokio::time::timeout(Duration::from_secs(10), &mut server.running)
         .await
-        .expect("held up")
+        .expect("the drain was blocked")
         .unwrap()
         .unwrap();
     assert!(is_closed(&mut silent).await);
 }
 
 #[tokio::test]
-async fn a_connection_that_is_not_used_gives_way_to_another() {
+async fn an_unused_connection_is_closed_for_another() {
     let (_, server) = serving(|options| options.max_connections = 1).await;
     let unused = Raw::connect(server.address, 65_535).await;
     server.client().await.describe(describe()).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_connection_that_is_not_used_gives_way_to_another() {
 }
 
 #[tokio::test]
-async fn a_connection_with_calls_does_not_give_way_and_one_too_many_is_closed() {
+async fn a_connection_with_calls_is_kept_and_one_too_many_is_closed() {
     let (backend, server) = serving(|options| {
         options.max_connections = 1;
         options.handshake_timeout = Duration::from_millis(300);
@@ -102,7 +102,7 @@ async fn a_connection_with_calls_does_not_give_way_and_one_too_many_is_closed() 
 }
 
 #[tokio::test]
-async fn an_address_has_its_share_of_the_connections() {
+async fn connections_per_address_are_limited() {
     let (backend, server) = serving(|options| {
         options.max_connections_per_peer = Some(2);
         options.handshake_timeout = Duration::from_millis(300);
@@ -127,9 +127,9 @@ async fn an_address_has_its_share_of_the_connections() {
 }
 
 #[tokio::test]
-async fn what_is_not_http2_is_answered_in_words() {
+async fn other_protocols_get_a_readable_error() {
     let (_, server) = serving(|_| {}).await;
-    for (said, words) in [
+    for (request, error) in [
         (&b"GET / HTTP/1.1\r\nhost: prism\r\n\r\n"[..], "speaks HTTP/2 only"),
         (
             b"POST /prism.keyvalue.v1.KeyValueService/Put HTTP/1.1\r\ncontent-length: 3\r\n\r\nabc",
@@ -138,15 +138,15 @@ async fn what_is_not_http2_is_answered_in_words() {
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "plain text, not TLS"),
     ] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        stream.write_all(said).await.unwrap();
+        stream.write_all(request).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains(words), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n") && answer.contains(error), "{answer}");
     }
 }
 
 #[tokio::test]
-async fn a_call_that_waits_for_its_client_is_not_in_work() {
+async fn a_call_that_waits_for_its_client_takes_no_slot() {
     let (_, server) = serving(|options| options.max_in_flight = 2).await;
     let client = server.client().await;
     for at in 0..4_u8 {
@@ -165,8 +165,8 @@ async fn a_call_that_waits_for_its_client_is_not_in_work() {
 }
 
 #[tokio::test]
-async fn a_connection_with_too_many_open_calls_is_refused_more_and_others_are_not() {
-    // Of 4,096 streams: an eighth of those that are free.
+async fn open_calls_per_connection_are_limited_and_others_are_served() {
+    // An eighth of the free ones of 4,096 streams.
     const OPEN: usize = 456;
     let (_, server) = serving(|options| options.max_in_flight = 1).await;
     let client = server.client().await;
@@ -184,7 +184,7 @@ async fn a_connection_with_too_many_open_calls_is_refused_more_and_others_are_no
 }
 
 #[tokio::test]
-async fn answers_that_are_not_taken_are_bounded_and_end_with_their_deadline() {
+async fn unread_responses_are_limited_and_end_with_their_deadline() {
     let (backend, server) = serving(|options| options.max_buffered_bytes = 64 * MIB).await;
     let client = server.client().await;
     client.put(put(vec![item("large", vec![0; MIB])])).await.unwrap();
@@ -197,13 +197,13 @@ async fn answers_that_are_not_taken_are_bounded_and_end_with_their_deadline() {
         call.send(frame(&get().into_message()), true);
         calls.push(call);
     }
-    until("answers were made", async || backend.calls() > before).await;
+    until("responses were made", async || backend.calls() > before).await;
     let mut other =
         client.get(prism_contract::keyvalue::request::GetRequest { id: "small".to_owned(), ..get() }).await;
     assert_eq!(other.as_mut().unwrap().items.len(), 1);
     for call in calls {
         match call.status().await {
-            // It waited for room in vain, or until its deadline.
+            // Refused for lack of room, or expired while waiting for it.
             Ok((status, 0)) => {
                 let refused =
                     [Code::DeadlineExceeded, Code::ResourceExhausted].map(|code| (code as i32).to_string());
@@ -213,15 +213,15 @@ async fn answers_that_are_not_taken_are_bounded_and_end_with_their_deadline() {
             Err(error) => assert_eq!(error.reason(), Some(h2::Reason::CANCEL), "{error}"),
         }
     }
-    // A quarter of the process' bytes is a connection's bound: 16 answers of 1 MiB, and some that were in the making.
+    // A connection's limit is a quarter of the process' bytes: 16 responses of 1 MiB, and some that were being made.
     let made = backend.calls() - before - 1;
-    assert!(made <= 24, "{made} answers were made for a client that takes none");
+    assert!(made <= 24, "{made} responses were made for a client that reads none");
 }
 
 #[tokio::test]
-async fn answers_are_made_again_when_earlier_ones_are_taken() {
+async fn reads_continue_when_earlier_responses_are_read() {
     const SIZE: usize = 100 << 10;
-    // Of these the connection may hold one at a time, and is refused at five.
+    // The connection may hold one of these at a time, and is refused at five.
     let (_, server) = serving(|options| options.max_buffered_bytes = 2 * MIB).await;
     let client = server.client().await;
     client.put(put(vec![item("large", vec![0; SIZE])])).await.unwrap();
@@ -232,7 +232,7 @@ async fn answers_are_made_again_when_earlier_ones_are_taken() {
 }
 
 #[tokio::test]
-async fn requests_that_are_not_complete_are_bounded() {
+async fn incomplete_requests_are_limited() {
     let (_, server) = serving(|options| options.max_buffered_bytes = 8 * MIB).await;
     let mut raw = Raw::connect(server.address, 65_535).await;
     let mut calls = Vec::new();
@@ -244,9 +244,9 @@ async fn requests_that_are_not_complete_are_bounded() {
         calls.push(call);
     }
     let mut refused = 0;
-    let mut rest = Vec::new();
+    let mut pending = Vec::new();
     for call in calls {
-        // Those that are let in wait for their last byte; those beyond the bound are answered.
+        // Accepted ones wait for their last byte; those beyond the limit are refused.
         match tokio::time::timeout(Duration::from_secs(2), call.answer).await {
             Ok(answer) => {
                 let answer = answer.unwrap();
@@ -256,15 +256,15 @@ async fn requests_that_are_not_complete_are_bounded() {
                 );
                 refused += 1;
             }
-            Err(_) => rest.push(call.request),
+            Err(_) => pending.push(call.request),
         }
     }
-    assert!((6..=7).contains(&refused), "{refused} of 8 were refused, where 2 MiB may be held");
+    assert!((6..=7).contains(&refused), "{refused} of 8 were refused; 2 MiB may be held");
     server.client().await.put(put(vec![item("k", "v")])).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_connection_that_is_old_is_replaced_and_its_calls_end() {
+async fn an_old_connection_is_replaced_and_its_calls_finish() {
     let (backend, server) = serving(|options| {
         options.max_connection_age = Some(Duration::from_secs(2));
         options.max_connection_age_grace = LONG;
@@ -281,7 +281,7 @@ async fn a_connection_that_is_old_is_replaced_and_its_calls_end() {
 }
 
 #[tokio::test]
-async fn a_call_on_an_old_connection_has_the_grace_and_no_longer() {
+async fn a_call_on_an_old_connection_is_cut_after_the_grace_period() {
     let (backend, server) = serving(|options| {
         options.max_connection_age = Some(Duration::from_secs(2));
         options.max_connection_age_grace = Duration::from_millis(200);
@@ -292,7 +292,7 @@ async fn a_call_on_an_old_connection_has_the_grace_and_no_longer() {
     let call = raw.call("Scan", scan().into_message()).await;
     // A Scan may take 30 s.
     let ended = tokio::time::timeout(Duration::from_secs(10), raw.connection).await;
-    assert!(ended.is_ok(), "the connection outlives its grace");
+    assert!(ended.is_ok(), "the connection outlives its grace period");
     let error = call.status().await.expect_err("the call was answered");
     assert!(error.is_io() || error.is_go_away() || error.reason().is_some(), "{error:?}");
 }
@@ -303,8 +303,8 @@ fn pb_delete() -> prism_proto::keyvalue::v1::DeleteRequest {
 }
 
 #[tokio::test]
-async fn scans_that_are_read_by_turns_are_read_to_their_ends() {
-    // A connection may hold 4 MiB, which is what two streams hold that have a message each on its way and another made.
+async fn interleaved_scans_are_read_to_their_ends() {
+    // A connection may hold 4 MiB, exactly what two streams hold with one message in transit and another made each.
     let (_, server) = serving(|options| options.max_buffered_bytes = 16 * MIB).await;
     let client = server.client().await;
     for at in 0..8_u8 {

@@ -1,4 +1,4 @@
-//! A server that answers wrongly, in one way each.
+//! A server with one injected fault in its answers.
 
 use std::pin::Pin;
 use std::process::ExitCode;
@@ -16,29 +16,29 @@ use prism_proto::keyvalue::v1::{
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-/// Which lie to tell: `stale`, `other`, `damaged` or `absent`.
+/// The injected fault: `stale`, `other`, `damaged` or `absent`.
 pub(crate) const VARIABLE: &str = "PRISM_TEST_LIE";
 
-struct Liar {
-    lie: String,
+struct FaultyServer {
+    fault: String,
     version: AtomicI64,
 }
 
 /// Serves on the address after `--listen`.
-pub(crate) fn serve(lie: &str) -> ExitCode {
+pub(crate) fn serve(fault: &str) -> ExitCode {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--listen");
     let Some(address) = arguments.nth(1).and_then(|address| address.parse().ok()) else {
         return ExitCode::SUCCESS;
     };
-    let liar = Liar { lie: lie.to_owned(), version: AtomicI64::new(1) };
+    let service = FaultyServer { fault: fault.to_owned(), version: AtomicI64::new(1) };
     let server =
-        tonic::transport::Server::builder().add_service(KeyValueServiceServer::new(liar)).serve(address);
+        tonic::transport::Server::builder().add_service(KeyValueServiceServer::new(service)).serve(address);
     let served = tokio::runtime::Runtime::new().map(|runtime| runtime.block_on(server));
     if matches!(served, Ok(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[tonic::async_trait]
-impl KeyValueService for Liar {
+impl KeyValueService for FaultyServer {
     async fn put(&self, _: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
         let version = self.version.fetch_add(1, Ordering::SeqCst) + 1;
         Ok(Response::new(PutResponse { results: vec![PutResult { applied: true, version }] }))
@@ -47,26 +47,26 @@ impl KeyValueService for Liar {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         let record = record_of(&request.get_ref().id).ok_or_else(|| Status::internal("an unknown id"))?;
         let values = Sizes::new(100, 100).map_err(Status::internal)?;
-        let mut value = values.make(record + u64::from(self.lie == "other"), 0).to_vec();
-        value[60] ^= u8::from(self.lie == "damaged");
-        let version = if self.lie == "stale" { 1 } else { i64::MAX };
+        let mut value = values.make(record + u64::from(self.fault == "other"), 0).to_vec();
+        value[60] ^= u8::from(self.fault == "damaged");
+        let version = if self.fault == "stale" { 1 } else { i64::MAX };
         let item = Item {
             key: Bytes::from_static(KEY),
             value: value.into(),
             metadata: Some(ItemMetadata { version, ..ItemMetadata::default() }),
         };
-        let items = if self.lie == "absent" { vec![] } else { vec![item] };
+        let items = if self.fault == "absent" { vec![] } else { vec![item] };
         Ok(Response::new(GetResponse { items, next_page_token: Bytes::new() }))
     }
 
     async fn delete(&self, _: Request<DeleteRequest>) -> Result<Response<DeleteResponse>, Status> {
-        Err(Status::unimplemented("nobody asks"))
+        Err(Status::unimplemented("not used by the tests"))
     }
 
     type ScanStream = Pin<Box<dyn Stream<Item = Result<ScanResponse, Status>> + Send>>;
 
     async fn scan(&self, _: Request<ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
-        Err(Status::unimplemented("nobody asks"))
+        Err(Status::unimplemented("not used by the tests"))
     }
 
     async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {

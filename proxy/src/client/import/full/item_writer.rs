@@ -1,7 +1,7 @@
-//! Writing one item as it was: a Put at the moment that made it, and one at the moment that last wrote it.
+//! Writes one item with its original times: one Put at its creation time, and one at the time of its last write.
 //!
-//! `now` is an argument of the backend, so both times, the token and the expiry come out exactly, by the contract's own
-//! rules and through any backend. Only the version is new: the database gives it (VER-2).
+//! `now` is an argument of the backend, so both times, the token and the expiry are restored exactly, by the contract's
+//! rules and with any backend. Only the version is new: the database assigns it (VER-2).
 
 use std::time::Duration;
 
@@ -11,26 +11,26 @@ use prism_contract::keyvalue::{
 use prism_contract::{Error, Namespace, Timestamp};
 
 use crate::client::bytes::escape;
-use crate::client::import::patience::Patience;
+use crate::client::import::backoff::Backoff;
 use crate::client::time;
 
-/// How often an item is tried whose state in the database changes between two looks.
-const TRIES: usize = 4;
+/// Limit of tries for an item whose state in the database changes between two reads.
+const MAX_TRIES: usize = 4;
 
 /// Why an item was not written.
 #[derive(Debug)]
-pub(super) enum Trouble {
-    /// The database holds something that stands against it; the others can be written.
+pub(super) enum WriteError {
+    /// The item conflicts with what the database holds; other items can be written.
     Item(String),
     /// The database fails.
     Database(Error),
 }
 
 /// Writes items of a namespace.
-pub(super) struct Places<'a> {
+pub(super) struct ItemWriter<'a> {
     pub(super) backend: &'a dyn KeyValueBackend,
     pub(super) namespace: Namespace,
-    /// How long to try again what fails for a while.
+    /// How long to retry transient failures.
     pub(super) retry_for: Duration,
 }
 
@@ -40,54 +40,54 @@ struct Step {
     now: Timestamp,
     token: i64,
     expires_at: Option<Timestamp>,
-    /// The version it must have; 0: it must be absent (COND-2).
+    /// The version the item must have; 0: it must be absent (COND-2).
     version: i64,
 }
 
-impl Places<'_> {
-    /// Makes the item at the moment that made it, where its last write came at another; answers its version. `None`: the
-    /// last write makes it.
-    pub(super) async fn prepare(&self, entry: &Entry) -> Result<Option<i64>, Trouble> {
+impl ItemWriter<'_> {
+    /// Creates the item at its creation time, if its last write has another time; returns its version. `None`: the last
+    /// write creates it.
+    pub(super) async fn prepare(&self, entry: &Entry) -> Result<Option<i64>, WriteError> {
         if last_write(&entry.item) == entry.item.created_at {
             return Ok(None);
         }
         let step = creation(&entry.item);
         match self.put(entry, step).await? {
             Some(version) => Ok(Some(version)),
-            None => self.own(entry, step.now).await,
+            None => self.existing_version(entry, step.now).await,
         }
     }
 
-    /// Writes the item at the moment of its last write; answers its version. `prepared` is the version it has; `None`: it
-    /// is absent.
-    pub(super) async fn finish(&self, entry: &Entry, prepared: Option<i64>) -> Result<i64, Trouble> {
+    /// Writes the item at the time of its last write; returns its version. `prepared` is its current version; `None`: it is
+    /// absent.
+    pub(super) async fn finish(&self, entry: &Entry, prepared: Option<i64>) -> Result<i64, WriteError> {
         let mut prepared = prepared;
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             if prepared.is_none() {
                 prepared = self.prepare(entry).await?;
             }
             let step = last_step(&entry.item, prepared);
             match self.put(entry, step).await? {
                 Some(version) => return Ok(version),
-                None => prepared = self.own(entry, step.now).await?,
+                None => prepared = self.existing_version(entry, step.now).await?,
             }
         }
-        Err(Trouble::Item(
-            "others are writing this item; import into a namespace that nobody writes to".to_owned(),
+        Err(WriteError::Item(
+            "another client is writing this item; import into a namespace without other writers".to_owned(),
         ))
     }
 
-    /// One Put, tried again while the database is away; answers the version. `None`: the item's version is not the one
-    /// that was asked for.
-    async fn put(&self, entry: &Entry, step: Step) -> Result<Option<i64>, Trouble> {
-        let mut patience = Patience::new(self.retry_for);
+    /// One Put, retried while the database is unavailable; returns the version. `None`: the item's version is not the
+    /// required one.
+    async fn put(&self, entry: &Entry, step: Step) -> Result<Option<i64>, WriteError> {
+        let mut backoff = Backoff::new(self.retry_for);
         loop {
             let error = match self.backend.put(self.request(entry, step)?).await.as_deref() {
                 Ok([PutResult { applied: true, version }]) => return Ok(Some(*version)),
                 Ok([PutResult { applied: false, .. }]) => {
-                    return Err(Trouble::Item(format!(
-                        "the database remembers a priority token of {} that is not lower than {}: it holds a later \
-                         write or delete of this item",
+                    return Err(WriteError::Item(format!(
+                        "the database holds a priority token for {} that is not lower than {}, from a later write or \
+                         delete of this item",
                         name(entry),
                         entry.item.priority_token
                     )));
@@ -96,15 +96,14 @@ impl Places<'_> {
                 Err(Error::PreconditionFailed(_)) => return Ok(None),
                 Err(error) => error.clone(),
             };
-            // A write that was done although it was not answered is met again by its version.
-            self.wait(&mut patience, error).await?;
+            // If the failed write took effect, the retry finds the new version.
+            self.wait(&mut backoff, error).await?;
         }
     }
 
-    fn request(&self, Entry { id, item }: &Entry, step: Step) -> Result<Put, Trouble> {
-        let guard = Precondition::new(item.key.clone(), step.version).map_err(|why| {
-            Trouble::Database(Error::internal(format!("a version that was answered {why}")))
-        })?;
+    fn request(&self, Entry { id, item }: &Entry, step: Step) -> Result<Put, WriteError> {
+        let guard = Precondition::new(item.key.clone(), step.version)
+            .map_err(|why| WriteError::Database(Error::internal(format!("a returned version {why}"))))?;
         let item = NewItem {
             key: item.key.clone(),
             value: item.value.clone(),
@@ -122,15 +121,15 @@ impl Places<'_> {
         })
     }
 
-    /// The version of the item that stands in the way, where it is this very item, from an import that was stopped or
-    /// from a write whose answer was lost. `None`: nothing stands there.
-    async fn own(&self, entry: &Entry, now: Timestamp) -> Result<Option<i64>, Trouble> {
-        let Some(found) = self.look(entry, now).await? else { return Ok(None) };
+    /// The version of the existing item, if it is identical: from a stopped import, or from a write whose response was lost.
+    /// `None`: the item is absent. An error: a different item exists.
+    async fn existing_version(&self, entry: &Entry, now: Timestamp) -> Result<Option<i64>, WriteError> {
+        let Some(found) = self.read(entry, now).await? else { return Ok(None) };
         if is_same(&found, &entry.item) {
             return Ok(Some(found.version));
         }
-        Err(Trouble::Item(format!(
-            "the database holds another {} already (version {}, written {}); delete it there, or leave it alone with \
+        Err(WriteError::Item(format!(
+            "the database already holds a different {} (version {}, written {}); delete it there, or skip it with \
              --on-error skip",
             name(entry),
             found.version,
@@ -138,10 +137,10 @@ impl Places<'_> {
         )))
     }
 
-    async fn look(&self, entry: &Entry, now: Timestamp) -> Result<Option<Item>, Trouble> {
+    async fn read(&self, entry: &Entry, now: Timestamp) -> Result<Option<Item>, WriteError> {
         let predicate = Predicate::keys(vec![entry.item.key.clone()])
-            .map_err(|why| Trouble::Database(Error::internal(format!("one key {why}"))))?;
-        let mut patience = Patience::new(self.retry_for);
+            .map_err(|why| WriteError::Database(Error::internal(format!("one key {why}"))))?;
+        let mut backoff = Backoff::new(self.retry_for);
         loop {
             let get = Get {
                 namespace: self.namespace.clone(),
@@ -153,14 +152,14 @@ impl Places<'_> {
             };
             match self.backend.get(&get).await {
                 Ok(page) => return Ok(page.items.into_iter().next()),
-                Err(error) => self.wait(&mut patience, error).await?,
+                Err(error) => self.wait(&mut backoff, error).await?,
             }
         }
     }
 
-    /// Waits before another try; fails where there is none.
-    async fn wait(&self, patience: &mut Patience, error: Error) -> Result<(), Trouble> {
-        let least = match &error {
+    /// Waits before a retry; fails if the error is not transient or the deadline has passed.
+    async fn wait(&self, backoff: &mut Backoff, error: Error) -> Result<(), WriteError> {
+        let min = match &error {
             Error::Unavailable { retry_after, .. } => *retry_after,
             Error::ResourceExhausted(after) => *after,
             Error::DeadlineExceeded => Duration::ZERO,
@@ -170,26 +169,26 @@ impl Places<'_> {
             | Error::PermissionDenied(_)
             | Error::DeleteTooLarge
             | Error::Unimplemented(_)
-            | Error::Internal(_) => return Err(Trouble::Database(error)),
+            | Error::Internal(_) => return Err(WriteError::Database(error)),
         };
-        match patience.pause(least) {
-            Some(pause) => {
-                tokio::time::sleep(pause).await;
+        match backoff.next_delay(min) {
+            Some(delay) => {
+                tokio::time::sleep(delay).await;
                 Ok(())
             }
-            None => Err(Trouble::Database(error)),
+            None => Err(WriteError::Database(error)),
         }
     }
 }
 
-/// The `now` of the last write: its time, or, where it came through a gateway whose clock was behind, a moment at which
-/// the item had not expired; updated_at then comes out as created_at, as it did (PUT-5).
+/// The `now` of the last write: `updated_at`, or, if that write came through a gateway whose clock was behind, a time before
+/// the expiry; `updated_at` then equals `created_at` again (PUT-5).
 fn last_write(item: &Item) -> Timestamp {
     let before = item.expires_at.map(|at| at.saturating_sub(Duration::from_micros(1)));
     before.map_or(item.updated_at, |before| before.min(item.updated_at))
 }
 
-/// The token comes with the first Put of an item: the second then needs none to leave it there (TOK-2).
+/// The first Put carries the token; the second has none, which leaves the token in place (TOK-2).
 fn creation(item: &Item) -> Step {
     let expires_at = item.expires_at.filter(|at| *at > item.created_at);
     Step { now: item.created_at, token: item.priority_token, expires_at, version: 0 }
@@ -200,11 +199,11 @@ fn last_step(item: &Item, prepared: Option<i64>) -> Step {
     Step { now: last_write(item), token, expires_at: item.expires_at, version }
 }
 
-/// Whether `found` is `item`, written in whole or made only.
+/// Whether `found` is `item`, after both writes or only after its creation.
 fn is_same(found: &Item, item: &Item) -> bool {
-    let in_whole = found.updated_at == item.updated_at && found.expires_at == item.expires_at;
-    let made_only = found.updated_at == item.created_at && found.expires_at == creation(item).expires_at;
-    (in_whole || made_only)
+    let complete = found.updated_at == item.updated_at && found.expires_at == item.expires_at;
+    let created_only = found.updated_at == item.created_at && found.expires_at == creation(item).expires_at;
+    (complete || created_only)
         && found.created_at == item.created_at
         && found.priority_token == item.priority_token
         && found.value == item.value

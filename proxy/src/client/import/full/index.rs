@@ -1,4 +1,4 @@
-//! The first reading of a full export: every line checked, and where each stands in the order of versions.
+//! The first pass over a full export: validates every line, and indexes the lines in the order of versions.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -9,55 +9,58 @@ use prism_contract::keyvalue::Entry;
 use crate::client::import::lines::Lines;
 use crate::client::jsonl::{MAX_LINE_BYTES, parse_full};
 
-/// Hears how a survey goes.
-pub(super) trait Surveyor {
-    /// A line is wrong; whether to go on without it.
+/// Observes the progress of [`build_index`].
+pub(super) trait IndexObserver {
+    /// A line is invalid; returns whether to continue without it.
     fn bad_line(&mut self, line: u64, why: &str) -> bool;
-    /// This much was read.
-    fn moved(&mut self, bytes: u64, lines: u64, items: u64);
+    /// Reports what was read so far.
+    fn advanced(&mut self, bytes: u64, lines: u64, items: u64);
 }
 
-/// Why a survey ended early.
+/// Why the first pass ended early.
 #[derive(Debug)]
-pub(super) enum Refused {
-    /// A line is wrong.
+pub(super) enum IndexError {
+    /// A line is invalid.
     Line { line: u64, why: String },
     /// The file cannot be read.
     Input(io::Error),
 }
 
-/// Where the items of a file stand, in 20 bytes each: a file of any size is imported in the order of its versions without
-/// holding it in memory, and without sorting it on disk.
+/// The positions of a file's items, in 20 bytes each: a file of any size is imported in the order of its versions without
+/// holding it in memory or sorting it on disk.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// By line: its version; 0 for a line that is left out.
+    /// The version of each line; 0: the line is left out.
     versions: Vec<i64>,
-    /// By line: where it begins.
+    /// The byte offset of each line.
     offsets: Vec<u64>,
-    /// Lines in the order of their versions.
+    /// Line indices in the order of versions.
     order: Vec<u32>,
     /// SHA-256 of the file, in hexadecimal.
     pub(super) sha256: String,
-    /// Lines that were left out, since they were wrong.
+    /// Lines left out because they were invalid.
     pub(super) skipped: u64,
 }
 
-/// Reads all of `input`.
-pub(super) fn survey(input: impl BufRead, surveyor: &mut impl Surveyor) -> Result<Index, Refused> {
+/// Validates and indexes all of `input`.
+pub(super) fn build_index(
+    input: impl BufRead,
+    observer: &mut impl IndexObserver,
+) -> Result<Index, IndexError> {
     let mut lines = Lines::new(input);
     let mut index = Index::default();
     loop {
-        let offset = lines.at().bytes;
-        let Some(read) = lines.next_as(parse_full).map_err(Refused::Input)? else { break };
+        let offset = lines.position().bytes;
+        let Some(read) = lines.next_as(parse_full).map_err(IndexError::Input)? else { break };
         let line = read.after.lines;
-        let number = u32::try_from(index.versions.len()).map_err(|_| Refused::Line {
+        let number = u32::try_from(index.versions.len()).map_err(|_| IndexError::Line {
             line,
             why: format!("a full import takes at most {} lines; split the file", u32::MAX),
         })?;
         let version = match read.line {
             Ok(entry) => entry.item.version,
-            Err(why) if surveyor.bad_line(line, &why) => 0,
-            Err(why) => return Err(Refused::Line { line, why }),
+            Err(why) if observer.bad_line(line, &why) => 0,
+            Err(why) => return Err(IndexError::Line { line, why }),
         };
         index.versions.push(version);
         index.offsets.push(offset);
@@ -66,28 +69,28 @@ pub(super) fn survey(input: impl BufRead, surveyor: &mut impl Surveyor) -> Resul
         } else {
             index.order.push(number);
         }
-        surveyor.moved(read.after.bytes, line, index.order.len() as u64);
+        observer.advanced(read.after.bytes, line, index.order.len() as u64);
     }
-    index.sha256 = lines.at().digest();
+    index.sha256 = lines.position().digest();
     let versions = &index.versions;
-    // Two items may share a version, where one Put wrote both (VER-1); the file's order stands for theirs.
+    // Items of one Put may share a version (VER-1); they keep the file's order.
     index.order.sort_unstable_by_key(|line| (versions[*line as usize], *line));
     Ok(index)
 }
 
 impl Index {
-    /// How many items there are.
+    /// The number of items.
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// The number of the line, from 1, of the item at `place` in the order of versions.
-    pub(super) fn line(&self, place: usize) -> u64 {
-        u64::from(self.order[place]) + 1
+    /// The line number, from 1, of the item at `position` in the order of versions.
+    pub(super) fn line(&self, position: usize) -> u64 {
+        u64::from(self.order[position]) + 1
     }
 }
 
-/// The items of a file that was surveyed, read one by one in any order.
+/// Random access to the items of an indexed file.
 pub(super) struct Items {
     file: BufReader<File>,
     at: u64,
@@ -99,11 +102,11 @@ impl Items {
         Ok(Self { file: BufReader::with_capacity(1 << 16, File::open(path)?), at: 0, buffer: Vec::new() })
     }
 
-    /// The item at `place` in the order of versions, and how many bytes its line has.
-    pub(super) fn read(&mut self, index: &Index, place: usize) -> io::Result<(Entry, u64)> {
-        let line = index.order[place] as usize;
-        let changed = || io::Error::new(io::ErrorKind::InvalidData, "it changed while it was imported");
-        // Relative, because items that were written one after the other often stand side by side.
+    /// The item at `position` in the order of versions, and the length of its line in bytes.
+    pub(super) fn read(&mut self, index: &Index, position: usize) -> io::Result<(Entry, u64)> {
+        let line = index.order[position] as usize;
+        let changed = || io::Error::new(io::ErrorKind::InvalidData, "the file changed during the import");
+        // A relative seek keeps the buffer: items with adjacent versions are often adjacent in the file.
         let from = i64::try_from(index.offsets[line]).map_err(|_| changed())?;
         let at = i64::try_from(self.at).map_err(|_| changed())?;
         self.file.seek_relative(from - at)?;
