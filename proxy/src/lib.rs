@@ -15,3 +15,4 @@ pub mod config;
 mod logging;
 pub mod server;
 mod sources;
+mod target;

@@ -49,7 +49,7 @@ pub(super) fn log_open_file_limit(config: &Config, limit: Option<u64>, raised: i
     if let Err(error) = raised {
         tracing::warn!(%error, limit, "the open file limit could not be raised to the hard limit");
     }
-    let needed = (config.server.max_connections as u64).saturating_add(OTHER_OPEN_FILES);
+    let needed = (config.server.limits.max_connections as u64).saturating_add(OTHER_OPEN_FILES);
     if let Some(limit) = limit.filter(|limit| *limit < needed) {
         tracing::warn!(
             limit,

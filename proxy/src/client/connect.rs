@@ -1,14 +1,14 @@
 //! The connection options, and the connection made from them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use prism_wire::channel::Options;
 use prism_wire::keyvalue::Client;
 
 use super::failure::Failure;
 use super::time;
+use crate::target::{TargetArgs, read};
 
 /// Default call timeout: longer than the server's own deadline, so that it only applies to a server that does not respond.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,15 +17,8 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
 pub(super) struct ConnectArgs {
-    /// The server: http://host:port, or https://host:port for TLS
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "PRISM_ENDPOINT",
-        hide_env_values = true,
-        default_value = "http://127.0.0.1:8980"
-    )]
-    endpoint: String,
+    #[command(flatten)]
+    target: TargetArgs,
 
     /// A file that holds the bearer token to send; the variable PRISM_TOKEN may hold the token itself
     #[arg(long, value_name = "FILE")]
@@ -34,22 +27,6 @@ pub(super) struct ConnectArgs {
     /// The bearer token; hidden, since other users of the machine can read a command line
     #[arg(long = "bearer-token", env = "PRISM_TOKEN", hide = true, hide_env_values = true)]
     bearer_token: Option<String>,
-
-    /// The certificate authority to trust, as PEM; without it, those this machine trusts
-    #[arg(long, value_name = "FILE")]
-    tls_ca: Option<PathBuf>,
-
-    /// This client's certificate, as PEM, for a server that requires one
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-
-    /// The key of this client's certificate, as PEM
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-
-    /// The name expected in the server's certificate, if it is not the endpoint's host
-    #[arg(long, value_name = "NAME")]
-    tls_domain: Option<String>,
 
     /// The timeout of one call, such as 500ms or 1m [default: 10s; for a scan: the server's own deadline]
     #[arg(long, value_name = "SPAN", value_parser = time::parse_duration)]
@@ -63,7 +40,7 @@ pub(super) struct ConnectArgs {
 impl ConnectArgs {
     /// The server's address.
     pub(super) fn endpoint(&self) -> &str {
-        &self.endpoint
+        &self.target.endpoint
     }
 
     /// Connects for unary calls.
@@ -77,31 +54,21 @@ impl ConnectArgs {
     }
 
     async fn connect_with(&self, timeout: Option<Duration>) -> Result<Client, Failure> {
-        let mut options = Options::new(&self.endpoint);
+        let mut options = self.target.options().map_err(Failure::Usage)?;
         options.token = self.token()?;
-        options.ca = self.tls_ca.as_deref().map(read).transpose()?;
-        options.identity = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => Some((read(certificate)?, read(key)?)),
-            (None, _) | (_, None) => None,
-        };
-        options.server_name = self.tls_domain.clone();
         options.timeout = timeout;
         if let Some(timeout) = self.timeout {
             options.connect_timeout = timeout;
         }
-        Client::connect(&options).await.map_err(|error| Failure::connect(&self.endpoint, &error))
+        Client::connect(&options).await.map_err(|error| Failure::connect(&self.target.endpoint, &error))
     }
 
     /// The token: the file named on the command line takes precedence over the environment.
     fn token(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.token_file else { return Ok(self.bearer_token.clone()) };
-        let text = String::from_utf8(read(path)?).map_err(|_| {
+        let text = String::from_utf8(read(path).map_err(Failure::Usage)?).map_err(|_| {
             Failure::Usage(format!("{} does not hold a token: it is not text", path.display()))
         })?;
         Ok(Some(text.trim().to_owned()))
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
 }

@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use prism_backends::{postgres, sqlite};
 
+use crate::server::Limits;
+
 pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
 pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
@@ -45,23 +47,8 @@ pub struct Config {
 pub struct Server {
     /// `host:port`; port 0 picks a free port.
     pub listen: String,
-    /// Time that calls and streams in flight have to finish after a signal to stop.
-    pub drain_timeout: Duration,
-    /// Maximum calls being executed, shared between namespaces and callers; further ones are refused with
-    /// RESOURCE_EXHAUSTED.
-    pub max_in_flight: usize,
-    /// Maximum connections.
-    pub max_connections: usize,
-    /// Maximum connections from one address; `None`: half of `max_connections`.
-    pub max_connections_per_peer: Option<usize>,
-    /// Time limit for the TLS handshake and the HTTP/2 preface.
-    pub handshake_timeout: Duration,
-    /// Age at which a client is asked to reconnect; `None`: never.
-    pub max_connection_age: Option<Duration>,
-    /// Time that calls on such a connection have to finish.
-    pub max_connection_age_grace: Duration,
-    /// Maximum bytes of incomplete requests and unread responses.
-    pub max_buffered_bytes: u32,
+    /// What clients may use, and for how long.
+    pub limits: Limits,
     /// TLS files.
     pub tls: Tls,
 }
@@ -176,19 +163,7 @@ pub struct Health {
 
 impl Default for Server {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8980".to_owned(),
-            drain_timeout: Duration::from_secs(10),
-            max_in_flight: 4_096,
-            // Below the common limit of 1,024 open files per process, with room for the database's own.
-            max_connections: 960,
-            max_connections_per_peer: None,
-            handshake_timeout: Duration::from_secs(5),
-            max_connection_age: None,
-            max_connection_age_grace: Duration::from_secs(30),
-            max_buffered_bytes: 256 << 20,
-            tls: Tls::default(),
-        }
+        Self { listen: "127.0.0.1:8980".to_owned(), limits: Limits::default(), tls: Tls::default() }
     }
 }
 

@@ -67,8 +67,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "Time that calls and streams in flight have to finish after SIGTERM or Ctrl-C, while no new connection is \
               accepted. Remaining ones are then aborted; a second signal aborts them at once.",
         allowed: DURATION,
-        set: |config, text| values::duration(text).map(|time| config.server.drain_timeout = time),
-        show: |config| Some(show_duration(config.server.drain_timeout)),
+        set: |config, text| values::duration(text).map(|time| config.server.limits.drain_timeout = time),
+        show: |config| Some(show_duration(config.server.limits.drain_timeout)),
     },
     Setting {
         path: "server.max_in_flight",
@@ -77,8 +77,8 @@ pub(super) const SETTINGS: &[Setting] = &[
               use at most four times the number of free slots, so that some are left for others. A call that waits for its \
               client takes no slot; four times this number may be open in total.",
         allowed: COUNT,
-        set: |config, text| values::count(text).map(|count| config.server.max_in_flight = count),
-        show: |config| Some(config.server.max_in_flight.to_string()),
+        set: |config, text| values::count(text).map(|count| config.server.limits.max_in_flight = count),
+        show: |config| Some(config.server.limits.max_in_flight.to_string()),
     },
     Setting {
         path: "server.max_connections",
@@ -86,8 +86,8 @@ pub(super) const SETTINGS: &[Setting] = &[
               been idle for 10 s, or 1 s without ever carrying a call, is closed to make room. Each takes a file descriptor, \
               as do up to 256 connections in their handshake: raise `ulimit -n` accordingly.",
         allowed: COUNT,
-        set: |config, text| values::count(text).map(|count| config.server.max_connections = count),
-        show: |config| Some(config.server.max_connections.to_string()),
+        set: |config, text| values::count(text).map(|count| config.server.limits.max_connections = count),
+        show: |config| Some(config.server.limits.max_connections.to_string()),
     },
     Setting {
         path: "server.max_connections_per_peer",
@@ -95,31 +95,35 @@ pub(super) const SETTINGS: &[Setting] = &[
               the same value if all clients connect through one proxy.",
         allowed: COUNT,
         set: |config, text| {
-            values::count(text).map(|count| config.server.max_connections_per_peer = Some(count))
+            values::count(text).map(|count| config.server.limits.max_connections_per_peer = Some(count))
         },
-        show: |config| config.server.max_connections_per_peer.map(|count| count.to_string()),
+        show: |config| config.server.limits.max_connections_per_peer.map(|count| count.to_string()),
     },
     Setting {
         path: "server.handshake_timeout",
         doc: "Time limit for the TLS handshake and the HTTP/2 preface of a new connection, after which it is closed.",
         allowed: PERIOD,
-        set: |config, text| values::period(text).map(|time| config.server.handshake_timeout = time),
-        show: |config| Some(show_duration(config.server.handshake_timeout)),
+        set: |config, text| values::period(text).map(|time| config.server.limits.handshake_timeout = time),
+        show: |config| Some(show_duration(config.server.limits.handshake_timeout)),
     },
     Setting {
         path: "server.max_connection_age",
         doc: "Maximum age of a connection, plus a random 0 to 10 %: the client is then asked to reconnect, so that newly \
               added gateways get their share of the calls. If unset, there is no limit.",
         allowed: PERIOD,
-        set: |config, text| values::period(text).map(|time| config.server.max_connection_age = Some(time)),
-        show: |config| config.server.max_connection_age.map(show_duration),
+        set: |config, text| {
+            values::period(text).map(|time| config.server.limits.max_connection_age = Some(time))
+        },
+        show: |config| config.server.limits.max_connection_age.map(show_duration),
     },
     Setting {
         path: "server.max_connection_age_grace",
         doc: "Time that calls on a connection past its maximum age have to finish before they are aborted.",
         allowed: DURATION,
-        set: |config, text| values::duration(text).map(|time| config.server.max_connection_age_grace = time),
-        show: |config| Some(show_duration(config.server.max_connection_age_grace)),
+        set: |config, text| {
+            values::duration(text).map(|time| config.server.limits.max_connection_age_grace = time)
+        },
+        show: |config| Some(show_duration(config.server.limits.max_connection_age_grace)),
     },
     Setting {
         path: "server.max_buffered_bytes",
@@ -130,9 +134,9 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, text| {
             values::size(text)
                 .filter(|bytes| *bytes >= 16 << 20)
-                .map(|bytes| config.server.max_buffered_bytes = bytes)
+                .map(|bytes| config.server.limits.max_buffered_bytes = bytes)
         },
-        show: |config| Some(show_size(config.server.max_buffered_bytes)),
+        show: |config| Some(show_size(config.server.limits.max_buffered_bytes)),
     },
     Setting {
         path: "server.tls.cert",

@@ -17,6 +17,7 @@ mod deadline;
 mod health;
 mod incoming;
 mod io;
+mod limits;
 mod methods;
 mod panics;
 mod reflection;
@@ -50,6 +51,7 @@ use self::buffers::Buffers;
 use self::coalescing::WriteCoalescing;
 use self::connection::Table;
 use self::incoming::Acceptor;
+pub use self::limits::Limits;
 use self::serve::{Age, Serving};
 pub use self::services::Services;
 pub use self::shutdown::Shutdown;
@@ -72,24 +74,8 @@ pub struct Options {
     pub tokens: Vec<Token>,
     /// TLS; `None`: plain text.
     pub tls: Option<TlsPem>,
-    /// Maximum calls being executed, shared between namespaces and callers; further ones are refused with
-    /// RESOURCE_EXHAUSTED.
-    pub max_in_flight: usize,
-    /// Maximum connections. A further one waits up to `handshake_timeout`; an idle one is closed for it.
-    pub max_connections: usize,
-    /// Maximum connections from one address; `None`: half of `max_connections`.
-    pub max_connections_per_peer: Option<usize>,
-    /// Time limit for the TLS handshake and the HTTP/2 preface.
-    pub handshake_timeout: Duration,
-    /// Age at which a client is asked to reconnect; `None`: never.
-    pub max_connection_age: Option<Duration>,
-    /// Time that calls on such a connection have to finish.
-    pub max_connection_age_grace: Duration,
-    /// Maximum bytes of incomplete requests and unread responses of all connections. Reads of a connection are delayed at a
-    /// sixteenth, and refused at a quarter.
-    pub max_buffered_bytes: usize,
-    /// Time that calls and streams in flight have to finish after shutdown began.
-    pub drain_timeout: Duration,
+    /// What clients may use, and for how long.
+    pub limits: Limits,
     /// Time between two checks of the backend, and the time limit of one.
     pub health_interval: Duration,
     /// Time between two sweeps.
@@ -104,14 +90,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             tokens: Vec::new(),
             tls: None,
-            max_in_flight: config.server.max_in_flight,
-            max_connections: config.server.max_connections,
-            max_connections_per_peer: config.server.max_connections_per_peer,
-            handshake_timeout: config.server.handshake_timeout,
-            max_connection_age: config.server.max_connection_age,
-            max_connection_age_grace: config.server.max_connection_age_grace,
-            max_buffered_bytes: config.server.max_buffered_bytes as usize,
-            drain_timeout: config.server.drain_timeout,
+            limits: Limits::default(),
             health_interval: config.health.interval,
             sweep_interval: config.database.sweep_interval,
         }
@@ -147,7 +126,7 @@ pub async fn run(
     let keyvalue = services.keyvalue.map(|backend| {
         Service::new(Edge::new(backend, options.version.as_str()), move || clock.now()).into_server()
     });
-    let slots = Slots::new(options.max_in_flight);
+    let slots = Slots::new(options.limits.max_in_flight);
     let reflection = reflection::all()?;
     let mut routes = RoutesBuilder::default();
     if let Some(keyvalue) = keyvalue {
@@ -171,15 +150,16 @@ pub async fn run(
         .layer(layer_fn(answers::Answers))
         .service(routes);
 
-    let max_streams = options.max_in_flight.saturating_mul(OPEN_PER_SLOT).max(OPEN_AT_LEAST);
-    let buffers = Buffers::new(options.max_buffered_bytes);
-    let per_peer = options.max_connections_per_peer.unwrap_or(options.max_connections.div_ceil(2));
+    let max_streams = options.limits.max_in_flight.saturating_mul(OPEN_PER_SLOT).max(OPEN_AT_LEAST);
+    let buffers = Buffers::new(options.limits.max_buffered_bytes as usize);
+    let per_peer =
+        options.limits.max_connections_per_peer.unwrap_or(options.limits.max_connections.div_ceil(2));
     let tasks = TaskTracker::new();
     let acceptor = Acceptor {
         listener,
-        table: Table::new(options.max_connections, per_peer, max_streams, buffers),
+        table: Table::new(options.limits.max_connections, per_peer, max_streams, buffers),
         tls,
-        handshake_timeout: options.handshake_timeout,
+        handshake_timeout: options.limits.handshake_timeout,
         shutdown: shutdown.clone(),
         tasks: tasks.clone(),
     };
@@ -187,9 +167,9 @@ pub async fn run(
         service,
         coalescing: WriteCoalescing::new(slots),
         shutdown: shutdown.clone(),
-        age: Age { max: options.max_connection_age, grace: options.max_connection_age_grace },
+        age: Age { max: options.limits.max_connection_age, grace: options.limits.max_connection_age_grace },
     };
-    let cut = shutdown.abort_after_drain(options.drain_timeout);
+    let cut = shutdown.abort_after_drain(options.limits.drain_timeout);
     tokio::select! {
         () = shutdown.draining() => {}
         () = acceptor.accept(move |accepted| serving.clone().connection(accepted)) => {}

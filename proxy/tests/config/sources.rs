@@ -66,15 +66,15 @@ fn flags_take_precedence_over_the_environment_and_the_environment_over_the_file(
     sources.flags.listen = Some("flag:3".to_owned());
     let server = load(&sources).unwrap().server;
     assert_eq!(server.listen, "flag:3");
-    assert_eq!(server.drain_timeout, Duration::from_secs(2));
-    assert_eq!(server.max_in_flight, 7);
+    assert_eq!(server.limits.drain_timeout, Duration::from_secs(2));
+    assert_eq!(server.limits.max_in_flight, 7);
 }
 
 #[rstest]
 #[case("PRISM_SERVER_LISTEN", "localhost:1", |c: &Config| c.server.listen == "localhost:1")]
-#[case("PRISM_SERVER_DRAIN_TIMEOUT", "0s", |c: &Config| c.server.drain_timeout.is_zero())]
-#[case("PRISM_SERVER_MAX_IN_FLIGHT", "9", |c: &Config| c.server.max_in_flight == 9)]
-#[case("PRISM_SERVER_MAX_CONNECTIONS", "9", |c: &Config| c.server.max_connections == 9)]
+#[case("PRISM_SERVER_DRAIN_TIMEOUT", "0s", |c: &Config| c.server.limits.drain_timeout.is_zero())]
+#[case("PRISM_SERVER_MAX_IN_FLIGHT", "9", |c: &Config| c.server.limits.max_in_flight == 9)]
+#[case("PRISM_SERVER_MAX_CONNECTIONS", "9", |c: &Config| c.server.limits.max_connections == 9)]
 #[case("PRISM_DATABASE_TYPE", "memory", |c: &Config| c.database.kind == DatabaseKind::Memory)]
 #[case("PRISM_DATABASE_PATH", "/d", |c: &Config| c.database.path == Path::new("/d"))]
 #[case("PRISM_DATABASE_URL", "postgres://h/d", |c: &Config| c.database.kind == DatabaseKind::Postgres)]

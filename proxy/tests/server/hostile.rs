@@ -38,8 +38,8 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 #[tokio::test]
 async fn silent_connections_do_not_block_others_and_are_closed(#[case] first: &'static [u8]) {
     let (_, server) = serving(|options| {
-        options.max_connections = 4;
-        options.handshake_timeout = Duration::from_secs(2);
+        options.limits.max_connections = 4;
+        options.limits.handshake_timeout = Duration::from_secs(2);
     })
     .await;
     let mut silent = Vec::new();
@@ -57,8 +57,8 @@ async fn silent_connections_do_not_block_others_and_are_closed(#[case] first: &'
 #[tokio::test]
 async fn silent_connections_do_not_block_a_drain() {
     let (_, mut server) = serving(|options| {
-        options.handshake_timeout = LONG;
-        options.drain_timeout = LONG;
+        options.limits.handshake_timeout = LONG;
+        options.limits.drain_timeout = LONG;
     })
     .await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
@@ -77,7 +77,7 @@ async fn silent_connections_do_not_block_a_drain() {
 
 #[tokio::test]
 async fn an_unused_connection_is_closed_for_another() {
-    let (_, server) = serving(|options| options.max_connections = 1).await;
+    let (_, server) = serving(|options| options.limits.max_connections = 1).await;
     let unused = Raw::connect(server.address, 65_535).await;
     server.client().await.describe(describe()).await.unwrap();
     let _ = unused.connection.await.unwrap();
@@ -86,8 +86,8 @@ async fn an_unused_connection_is_closed_for_another() {
 #[tokio::test]
 async fn a_connection_with_calls_is_kept_and_one_too_many_is_closed() {
     let (backend, server) = serving(|options| {
-        options.max_connections = 1;
-        options.handshake_timeout = Duration::from_millis(300);
+        options.limits.max_connections = 1;
+        options.limits.handshake_timeout = Duration::from_millis(300);
     })
     .await;
     backend.set(Mode::Hangs);
@@ -104,8 +104,8 @@ async fn a_connection_with_calls_is_kept_and_one_too_many_is_closed() {
 #[tokio::test]
 async fn connections_per_address_are_limited() {
     let (backend, server) = serving(|options| {
-        options.max_connections_per_peer = Some(2);
-        options.handshake_timeout = Duration::from_millis(300);
+        options.limits.max_connections_per_peer = Some(2);
+        options.limits.handshake_timeout = Duration::from_millis(300);
     })
     .await;
     backend.set(Mode::Hangs);
@@ -147,7 +147,7 @@ async fn other_protocols_get_a_readable_error() {
 
 #[tokio::test]
 async fn a_call_that_waits_for_its_client_takes_no_slot() {
-    let (_, server) = serving(|options| options.max_in_flight = 2).await;
+    let (_, server) = serving(|options| options.limits.max_in_flight = 2).await;
     let client = server.client().await;
     for at in 0..4_u8 {
         client.put(put(vec![item(vec![at], vec![0; MIB])])).await.unwrap();
@@ -168,7 +168,7 @@ async fn a_call_that_waits_for_its_client_takes_no_slot() {
 async fn open_calls_per_connection_are_limited_and_others_are_served() {
     // An eighth of the free ones of 4,096 streams.
     const OPEN: usize = 456;
-    let (_, server) = serving(|options| options.max_in_flight = 1).await;
+    let (_, server) = serving(|options| options.limits.max_in_flight = 1).await;
     let client = server.client().await;
     let mut raw = Raw::connect(server.address, 1 << 20).await;
     let mut open = Vec::new();
@@ -185,7 +185,7 @@ async fn open_calls_per_connection_are_limited_and_others_are_served() {
 
 #[tokio::test]
 async fn unread_responses_are_limited_and_end_with_their_deadline() {
-    let (backend, server) = serving(|options| options.max_buffered_bytes = 64 * MIB).await;
+    let (backend, server) = serving(|options| options.limits.max_buffered_bytes = 64 << 20).await;
     let client = server.client().await;
     client.put(put(vec![item("large", vec![0; MIB])])).await.unwrap();
     client.put(PutRequest { id: "small".to_owned(), ..put(vec![item("k", "v")]) }).await.unwrap();
@@ -222,7 +222,7 @@ async fn unread_responses_are_limited_and_end_with_their_deadline() {
 async fn reads_continue_when_earlier_responses_are_read() {
     const SIZE: usize = 100 << 10;
     // The connection may hold one of these at a time, and is refused at five.
-    let (_, server) = serving(|options| options.max_buffered_bytes = 2 * MIB).await;
+    let (_, server) = serving(|options| options.limits.max_buffered_bytes = 2 << 20).await;
     let client = server.client().await;
     client.put(put(vec![item("large", vec![0; SIZE])])).await.unwrap();
     let calls = futures::future::join_all((0..40).map(|_| client.get(get()))).await;
@@ -233,7 +233,7 @@ async fn reads_continue_when_earlier_responses_are_read() {
 
 #[tokio::test]
 async fn incomplete_requests_are_limited() {
-    let (_, server) = serving(|options| options.max_buffered_bytes = 8 * MIB).await;
+    let (_, server) = serving(|options| options.limits.max_buffered_bytes = 8 << 20).await;
     let mut raw = Raw::connect(server.address, 65_535).await;
     let mut calls = Vec::new();
     for _ in 0..8 {
@@ -266,8 +266,8 @@ async fn incomplete_requests_are_limited() {
 #[tokio::test]
 async fn an_old_connection_is_replaced_and_its_calls_finish() {
     let (backend, server) = serving(|options| {
-        options.max_connection_age = Some(Duration::from_secs(2));
-        options.max_connection_age_grace = LONG;
+        options.limits.max_connection_age = Some(Duration::from_secs(2));
+        options.limits.max_connection_age_grace = LONG;
     })
     .await;
     backend.set(Mode::Hangs);
@@ -283,8 +283,8 @@ async fn an_old_connection_is_replaced_and_its_calls_finish() {
 #[tokio::test]
 async fn a_call_on_an_old_connection_is_cut_after_the_grace_period() {
     let (backend, server) = serving(|options| {
-        options.max_connection_age = Some(Duration::from_secs(2));
-        options.max_connection_age_grace = Duration::from_millis(200);
+        options.limits.max_connection_age = Some(Duration::from_secs(2));
+        options.limits.max_connection_age_grace = Duration::from_millis(200);
     })
     .await;
     backend.set(Mode::Hangs);
@@ -305,7 +305,7 @@ fn pb_delete() -> prism_proto::keyvalue::v1::DeleteRequest {
 #[tokio::test]
 async fn interleaved_scans_are_read_to_their_ends() {
     // A connection may hold 4 MiB, exactly what two streams hold with one message in transit and another made each.
-    let (_, server) = serving(|options| options.max_buffered_bytes = 16 * MIB).await;
+    let (_, server) = serving(|options| options.limits.max_buffered_bytes = 16 << 20).await;
     let client = server.client().await;
     for at in 0..8_u8 {
         client.put(put(vec![item(vec![at], vec![at; MIB])])).await.unwrap();

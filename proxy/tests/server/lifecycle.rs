@@ -28,7 +28,7 @@ async fn ends(server: &mut Server) {
 #[tokio::test]
 async fn a_call_in_flight_finishes_while_no_connection_is_accepted() {
     let backend = Steered::new(Mode::Hangs);
-    let mut server = Server::start_with(backend.clone(), |options| options.drain_timeout = SOON).await;
+    let mut server = Server::start_with(backend.clone(), |options| options.limits.drain_timeout = SOON).await;
     let client = server.client().await;
     let call = tokio::spawn(async move { client.put(put(vec![item("k", "v")])).await });
     until("the call is in flight", async || backend.inside() == 1).await;
@@ -46,9 +46,10 @@ async fn a_call_in_flight_finishes_while_no_connection_is_accepted() {
 #[tokio::test]
 async fn a_call_still_in_flight_is_cut_after_the_drain_timeout() {
     let backend = Steered::new(Mode::Hangs);
-    let mut server =
-        Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_millis(100))
-            .await;
+    let mut server = Server::start_with(backend.clone(), |options| {
+        options.limits.drain_timeout = Duration::from_millis(100)
+    })
+    .await;
     let client = server.client().await;
     // A scan's deadline is thirty seconds, so it does not end the call.
     let call = tokio::spawn(async move { client.scan(scan(), Resume::Never).next().await.unwrap() });
@@ -63,7 +64,8 @@ async fn a_call_still_in_flight_is_cut_after_the_drain_timeout() {
 async fn a_second_signal_cuts_at_once() {
     let backend = Steered::new(Mode::Hangs);
     let mut server =
-        Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_hours(1)).await;
+        Server::start_with(backend.clone(), |options| options.limits.drain_timeout = Duration::from_hours(1))
+            .await;
     let client = server.client().await;
     // A scan's deadline is thirty seconds, so it does not end the call.
     let call = tokio::spawn(async move { client.scan(scan(), Resume::Never).next().await.unwrap() });
@@ -78,7 +80,8 @@ async fn a_second_signal_cuts_at_once() {
 async fn a_health_watch_reports_the_drain_and_does_not_block_it() {
     let backend = Steered::new(Mode::Hangs);
     let mut server =
-        Server::start_with(backend.clone(), |options| options.drain_timeout = Duration::from_hours(1)).await;
+        Server::start_with(backend.clone(), |options| options.limits.drain_timeout = Duration::from_hours(1))
+            .await;
     let mut health = HealthClient::new(server.channel().await);
     let request = HealthCheckRequest { service: String::new() };
     let mut watch = health.watch(request).await.unwrap().into_inner();

@@ -70,7 +70,7 @@ async fn a_client_that_disconnects_frees_the_resources_of_its_call() {
 #[tokio::test]
 async fn one_call_too_many_is_shed_at_once_with_a_retry_delay() {
     let backend = Steered::new(Mode::Hangs);
-    let server = Server::start_with(backend.clone(), |options| options.max_in_flight = 2).await;
+    let server = Server::start_with(backend.clone(), |options| options.limits.max_in_flight = 2).await;
     let client = server.client().await;
     let held: Vec<_> = (0..2)
         .map(|_| {
