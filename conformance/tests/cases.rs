@@ -55,7 +55,7 @@ fn durable(name: &str, capabilities: Capabilities) -> InProcess<Memory, WithCapa
     let location = || Ok(Memory::default());
     let open =
         move |disk: Arc<Memory>| async move { Ok::<_, OpenError>(WithCapabilities(capabilities, disk)) };
-    InProcess::durable(name, location, open).claiming(capabilities)
+    InProcess::durable(name, location, open).with_capabilities(capabilities)
 }
 
 #[tokio::test]

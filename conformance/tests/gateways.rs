@@ -21,7 +21,7 @@ impl Harness<KeyValue> for Gateways {
         "gateways"
     }
 
-    fn claims(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities {
         Capabilities::ALL
     }
 

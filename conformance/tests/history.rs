@@ -6,21 +6,21 @@ mod racing {
 
 use std::time::Duration;
 
-use prism_conformance::keyvalue::history::{History, Operation, Verdict};
+use prism_conformance::keyvalue::history::{History, HistoryVerdict, Operation};
 use prism_conformance::keyvalue::{Outcome, Request};
 use prism_conformance::linearizability::{Limits, html};
 use prism_conformance::{Failure, StatusCode};
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 use racing::build::{conditions, delete, deleted, done, get, lost, put, read, refused, written};
 
-fn check(operations: Vec<Operation>) -> Verdict {
+fn check(operations: Vec<Operation>) -> HistoryVerdict {
     History { operations }.check(Limits::default())
 }
 
 /// Length of the violating history, index of the culprit in it, and the expected answer.
 fn culprit(operations: Vec<Operation>) -> (usize, usize, String) {
     match check(operations) {
-        Verdict::Violation(violation) => {
+        HistoryVerdict::Violation(violation) => {
             (violation.history.operations.len(), violation.culprit, violation.expected)
         }
         other => panic!("{other:?}"),
@@ -32,7 +32,7 @@ fn a_read_may_see_a_write_that_it_overlaps_or_not() {
     let write = done(0, (1, 4), Request::Put(put([("a", "1")])), written([7]));
     for seen in [read([]), read([("a", "1", 7)])] {
         let reader = done(1, (2, 3), get(KeyPredicate::MatchAll), seen);
-        assert_eq!(check(vec![write.clone(), reader]), Verdict::Linearizable);
+        assert_eq!(check(vec![write.clone(), reader]), HistoryVerdict::Linearizable);
     }
 }
 
@@ -86,12 +86,12 @@ fn write_skew_of_preconditions_is_a_violation() {
     };
     let both =
         vec![done(0, (1, 4), skew("a", "b"), written([1])), done(1, (2, 3), skew("b", "a"), written([2]))];
-    assert!(matches!(check(both), Verdict::Violation(_)));
+    assert!(matches!(check(both), HistoryVerdict::Violation(_)));
     let one = vec![
         done(0, (1, 4), skew("a", "b"), written([1])),
         done(1, (2, 3), skew("b", "a"), refused(&[("a", 1)])),
     ];
-    assert_eq!(check(one), Verdict::Linearizable);
+    assert_eq!(check(one), HistoryVerdict::Linearizable);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_refusal_names_every_condition_that_failed_and_no_other() {
             done(0, (1, 2), Request::Put(put([("a", "1"), ("c", "1")])), written([1, 1])),
             done(0, (3, 4), Request::Put(guarded.clone()), refused(named)),
         ];
-        assert_eq!(check(history) == Verdict::Linearizable, linearizable, "{named:?}");
+        assert_eq!(check(history) == HistoryVerdict::Linearizable, linearizable, "{named:?}");
     }
 }
 
@@ -121,7 +121,7 @@ fn versions_that_do_not_rise_are_a_violation_even_across_a_delete() {
             done(0, (3, 4), Request::Delete(delete(KeyPredicate::MatchAll)), deleted(1)),
             done(0, (5, 6), Request::Put(put([("a", "2")])), written([version])),
         ];
-        assert_eq!(check(history) == Verdict::Linearizable, linearizable, "version {version}");
+        assert_eq!(check(history) == HistoryVerdict::Linearizable, linearizable, "version {version}");
     }
 }
 
@@ -131,15 +131,15 @@ fn a_write_without_an_answer_may_take_effect_late_or_never_but_not_twice_and_not
     let read_at = |called, seen| done(1, (called, called + 1), get(KeyPredicate::MatchAll), seen);
     let seen = |version| read([("a", "1", version)]);
     let never = vec![write.clone(), read_at(4, read([])), read_at(6, read([]))];
-    assert_eq!(check(never), Verdict::Linearizable);
+    assert_eq!(check(never), HistoryVerdict::Linearizable);
     let late = vec![write.clone(), read_at(4, read([])), read_at(6, seen(9)), read_at(8, seen(9))];
-    assert_eq!(check(late), Verdict::Linearizable);
+    assert_eq!(check(late), HistoryVerdict::Linearizable);
     let gone = vec![write.clone(), read_at(4, seen(9)), read_at(6, read([]))];
-    assert!(matches!(check(gone), Verdict::Violation(_)));
+    assert!(matches!(check(gone), HistoryVerdict::Violation(_)));
     let two_versions = vec![write.clone(), read_at(4, seen(9)), read_at(6, seen(10))];
-    assert!(matches!(check(two_versions), Verdict::Violation(_)));
+    assert!(matches!(check(two_versions), HistoryVerdict::Violation(_)));
     let early = vec![read_at(1, seen(9)), write];
-    assert!(matches!(check(early), Verdict::Violation(_)));
+    assert!(matches!(check(early), HistoryVerdict::Violation(_)));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn an_unavailable_write_is_ambiguous_and_one_that_was_shed_is_not() {
             done(0, (1, 2), Request::Put(put([("a", "1")])), failed),
             done(1, (3, 4), get(KeyPredicate::MatchAll), read([("a", "1", 1)])),
         ];
-        assert_eq!(check(history) == Verdict::Linearizable, linearizable, "{code}");
+        assert_eq!(check(history) == HistoryVerdict::Linearizable, linearizable, "{code}");
     }
 }
 
@@ -168,7 +168,7 @@ fn records_are_checked_independently() {
         done(0, (1, 2), Request::Put(other), written([1])),
         done(1, (3, 4), get(KeyPredicate::MatchAll), read([])),
     ];
-    assert_eq!(check(history), Verdict::Linearizable);
+    assert_eq!(check(history), HistoryVerdict::Linearizable);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn a_search_over_its_limit_is_inconclusive() {
     operations.push(done(20, (50, 60), get(KeyPredicate::MatchAll), read([("a", "unwritten", 3)])));
     let limits = Limits { moments: 1_000, time: Duration::from_mins(1) };
     let history = History { operations };
-    assert!(matches!(history.check(limits), Verdict::Inconclusive(_)), "{:?}", history.check(limits));
+    assert!(matches!(history.check(limits), HistoryVerdict::Inconclusive(_)), "{:?}", history.check(limits));
 }
 
 #[test]

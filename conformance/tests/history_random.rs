@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use prism_conformance::ManualClock;
-use prism_conformance::keyvalue::history::{History, Verdict};
+use prism_conformance::keyvalue::history::{History, HistoryVerdict};
 use prism_conformance::keyvalue::{EdgeStore, Outcome, Request, Response, Store};
 use prism_conformance::linearizability::Limits;
 use prism_contract::keyvalue::Memory;
@@ -165,10 +165,10 @@ proptest! {
         }
         let verdict = history.check(Limits::default());
         let linearizable = racing::brute::is_linearizable(&history);
-        prop_assert_eq!(verdict == Verdict::Linearizable, linearizable, "{:?}", verdict);
-        prop_assert!(linearizable || matches!(verdict, Verdict::Violation(_)), "{:?}", verdict);
+        prop_assert_eq!(verdict == HistoryVerdict::Linearizable, linearizable, "{:?}", verdict);
+        prop_assert!(linearizable || matches!(verdict, HistoryVerdict::Violation(_)), "{:?}", verdict);
         prop_assert!(linearizable || !corruptions.is_empty(), "a correct store was reported as a violation");
-        if let Verdict::Violation(violation) = verdict {
+        if let HistoryVerdict::Violation(violation) = verdict {
             // The shortest violating prefix: without the culprit's answer, an order exists.
             prop_assert!(!racing::brute::is_linearizable(&violation.history));
             let mut before = violation.history.clone();
@@ -191,7 +191,7 @@ fn about_half_of_the_corrupted_histories_are_not_linearizable() {
         let (moves, at, how) = strategy.new_tree(&mut runner).unwrap().current();
         let mut history = runtime.block_on(play(&moves));
         corrupt(&mut history, at, how);
-        violations += usize::from(history.check(Limits::default()) != Verdict::Linearizable);
+        violations += usize::from(history.check(Limits::default()) != HistoryVerdict::Linearizable);
     }
     assert!((200..900).contains(&violations), "{violations} of 1,000");
 }

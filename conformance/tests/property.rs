@@ -14,7 +14,7 @@ use prism_conformance::{Harness, Kind};
 use prism_contract::keyvalue::{Capabilities, Capability, Put};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use support::{RunningClock, claiming, ctx, faulty, memory};
+use support::{RunningClock, ctx, declaring, faulty, memory};
 
 const REGRESSIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/regressions");
 
@@ -45,8 +45,8 @@ async fn a_store_on_a_running_clock_passes_every_applicable_property() {
 
 #[tokio::test]
 async fn a_store_with_fewer_capabilities_passes_every_applicable_property() {
-    all_pass(&claiming(Capabilities::NONE)).await;
-    all_pass(&claiming(Capabilities::NONE.with(Capability::Expiry))).await;
+    all_pass(&declaring(Capabilities::NONE)).await;
+    all_pass(&declaring(Capabilities::NONE.with(Capability::Expiry))).await;
 }
 
 #[tokio::test]

@@ -47,9 +47,9 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need<A: Abstraction> {
     /// The store declares this capability.
-    Claim(A::Capability),
+    Declares(A::Capability),
     /// The store does not declare this capability: the opposite case.
-    NoClaim(A::Capability),
+    Lacks(A::Capability),
     /// The harness has this ability.
     Ability(Ability),
     /// The store is reached over gRPC.
@@ -84,7 +84,7 @@ impl<A: Abstraction> Case<A> {
         self.needs.iter().any(|need| match need {
             Need::Alone => true,
             Need::Ability(ability) => ability.disturbs(),
-            Need::Claim(_) | Need::NoClaim(_) | Need::Wire => false,
+            Need::Declares(_) | Need::Lacks(_) | Need::Wire => false,
         })
     }
 
@@ -104,15 +104,19 @@ impl<A: Abstraction> Case<A> {
 
     /// The reason why this case does not run on `harness`; `None`: it runs.
     pub fn obstacle(&self, harness: &dyn Harness<A>) -> Option<Obstacle> {
-        let claimed = |claim| A::offers(harness.claims(), claim);
+        let declared = |capability| A::offers(harness.capabilities(), capability);
         self.needs.iter().find_map(|need| match *need {
-            Need::Claim(claim) if !claimed(claim) => Some(Obstacle::NotClaimed(A::capability_name(claim))),
-            Need::NoClaim(claim) if claimed(claim) => Some(Obstacle::Claimed(A::capability_name(claim))),
+            Need::Declares(capability) if !declared(capability) => {
+                Some(Obstacle::NotDeclared(A::capability_name(capability)))
+            }
+            Need::Lacks(capability) if declared(capability) => {
+                Some(Obstacle::Declared(A::capability_name(capability)))
+            }
             Need::Ability(ability) if !harness.abilities().contains(ability) => {
                 Some(Obstacle::Unable(ability))
             }
             Need::Wire if harness.mode() != Mode::Wire => Some(Obstacle::NotOnTheWire),
-            Need::Claim(_) | Need::NoClaim(_) | Need::Ability(_) | Need::Wire | Need::Alone => None,
+            Need::Declares(_) | Need::Lacks(_) | Need::Ability(_) | Need::Wire | Need::Alone => None,
         })
     }
 }
@@ -121,9 +125,9 @@ impl<A: Abstraction> Case<A> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
     /// The store does not declare this capability; the opposite case runs instead.
-    NotClaimed(&'static str),
+    NotDeclared(&'static str),
     /// The store declares this capability; this is the opposite case.
-    Claimed(&'static str),
+    Declared(&'static str),
     /// The harness lacks this ability.
     Unable(Ability),
     /// The case is about gRPC, and the store is in process.
@@ -134,8 +138,8 @@ impl Obstacle {
     /// The text in the list of skipped cases.
     pub fn reason(self) -> String {
         match self {
-            Self::NotClaimed(claim) => format!("{claim} is not declared; the opposite case runs"),
-            Self::Claimed(claim) => format!("{claim} is declared; this is the opposite case"),
+            Self::NotDeclared(capability) => format!("{capability} is not declared; the opposite case runs"),
+            Self::Declared(capability) => format!("{capability} is declared; this is the opposite case"),
             Self::Unable(ability) => ability.missing().to_owned(),
             Self::NotOnTheWire => "about gRPC, and this target is in process".to_owned(),
         }
@@ -144,7 +148,7 @@ impl Obstacle {
     /// Whether the case does not apply to this target, so that skipping it leaves nothing unproved.
     pub const fn is_not_applicable(self) -> bool {
         match self {
-            Self::NotClaimed(_) | Self::Claimed(_) | Self::NotOnTheWire => true,
+            Self::NotDeclared(_) | Self::Declared(_) | Self::NotOnTheWire => true,
             Self::Unable(_) => false,
         }
     }

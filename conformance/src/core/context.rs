@@ -35,7 +35,7 @@ pub struct Ctx<A: Abstraction> {
     mode: Mode,
     budget: Budget,
     seed: u64,
-    claims: A::Capabilities,
+    capabilities: A::Capabilities,
     abilities: Abilities,
     starts: AtomicU64,
     transcript: Mutex<Transcript<A>>,
@@ -57,7 +57,7 @@ impl<A: Abstraction> Ctx<A> {
             mode,
             budget,
             seed,
-            claims: A::Capabilities::default(),
+            capabilities: A::Capabilities::default(),
             abilities: Abilities::NONE,
             starts: AtomicU64::new(0),
             transcript: Mutex::default(),
@@ -67,8 +67,8 @@ impl<A: Abstraction> Ctx<A> {
 
     /// Sets the declared capabilities and the abilities; random cases stay within them.
     #[must_use]
-    pub fn offering(mut self, claims: A::Capabilities, abilities: Abilities) -> Self {
-        (self.claims, self.abilities) = (claims, abilities);
+    pub fn offering(mut self, capabilities: A::Capabilities, abilities: Abilities) -> Self {
+        (self.capabilities, self.abilities) = (capabilities, abilities);
         self
     }
 
@@ -90,8 +90,8 @@ impl<A: Abstraction> Ctx<A> {
     }
 
     /// The capabilities that the store declares.
-    pub fn claims(&self) -> A::Capabilities {
-        self.claims
+    pub fn capabilities(&self) -> A::Capabilities {
+        self.capabilities
     }
 
     /// The abilities beyond sending requests, such as a restart.

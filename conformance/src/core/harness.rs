@@ -20,7 +20,7 @@ pub trait Harness<A: Abstraction>: Send + Sync + 'static {
 
     /// The capabilities that the store declares. Each is proved by the cases that need it; all others must return
     /// UNIMPLEMENTED.
-    fn claims(&self) -> A::Capabilities;
+    fn capabilities(&self) -> A::Capabilities;
 
     /// The abilities beyond sending requests, such as a restart.
     fn abilities(&self) -> Abilities;

@@ -40,7 +40,7 @@ impl<A: Abstraction, S, B> Clone for Opener<A, S, B> {
 /// The harness of a backend that opens in this process.
 pub struct InProcess<A: Abstraction, S, B> {
     name: String,
-    claims: A::Capabilities,
+    capabilities: A::Capabilities,
     reopens: bool,
     opener: Opener<A, S, B>,
     settings: Option<Settings<B>>,
@@ -51,10 +51,10 @@ pub struct InProcess<A: Abstraction, S, B> {
 
 impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
     /// A backend with this opener and these capabilities; it keeps no data across a restart.
-    pub fn opened(name: impl Into<String>, claims: A::Capabilities, opener: Opener<A, S, B>) -> Self {
+    pub fn opened(name: impl Into<String>, capabilities: A::Capabilities, opener: Opener<A, S, B>) -> Self {
         Self {
             name: name.into(),
-            claims,
+            capabilities,
             reopens: false,
             opener,
             settings: None,
@@ -73,8 +73,8 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
 
     /// Sets the declared capabilities.
     #[must_use]
-    pub fn claiming(mut self, claims: A::Capabilities) -> Self {
-        self.claims = claims;
+    pub fn with_capabilities(mut self, capabilities: A::Capabilities) -> Self {
+        self.capabilities = capabilities;
         self
     }
 
@@ -122,8 +122,8 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Harness<A> for InPr
         &self.name
     }
 
-    fn claims(&self) -> A::Capabilities {
-        self.claims
+    fn capabilities(&self) -> A::Capabilities {
+        self.capabilities
     }
 
     fn abilities(&self) -> Abilities {

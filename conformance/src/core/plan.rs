@@ -96,8 +96,8 @@ impl Selection {
         if let Some(glob) = self.skip.iter().find(|glob| glob.names(case)) {
             return Some(Omission::Skipped(glob.clone()));
         }
-        let claims = case.needs.iter().any(|need| matches!(need, Need::Claim(_)));
-        (self.profile == Profile::Core && claims).then_some(Omission::OutsideProfile)
+        let capabilities = case.needs.iter().any(|need| matches!(need, Need::Declares(_)));
+        (self.profile == Profile::Core && capabilities).then_some(Omission::OutsideProfile)
     }
 
     /// The patterns that match no case at all, most likely typos.
@@ -155,8 +155,8 @@ mod tests {
     fn the_core_profile_omits_exactly_the_cases_that_need_a_claim() {
         let core = Selection { profile: Profile::Core, ..Selection::default() };
         for case in cases::all() {
-            let claims = case.needs.iter().any(|need| matches!(need, Need::Claim(_)));
-            assert_eq!(core.omits(case), claims.then_some(Omission::OutsideProfile), "{}", case.id);
+            let capabilities = case.needs.iter().any(|need| matches!(need, Need::Declares(_)));
+            assert_eq!(core.omits(case), capabilities.then_some(Omission::OutsideProfile), "{}", case.id);
         }
     }
 

@@ -127,7 +127,7 @@ pub(crate) async fn prove<A: Abstraction>(
         Err(error) => return done(Verdict::Broken(error.to_string()), Transcript::default(), Vec::new()),
     };
     let ctx = Ctx::new(instance, fresh_namespace(), harness.mode(), settings.budget, settings.seed)
-        .offering(harness.claims(), abilities);
+        .offering(harness.capabilities(), abilities);
     let proof = AssertUnwindSafe(proof(&ctx)).catch_unwind();
     let verdict = match tokio::time::timeout(settings.timeout, proof).await {
         Ok(Ok(Ok(()))) => Verdict::Passed,

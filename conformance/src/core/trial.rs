@@ -11,7 +11,7 @@ use std::sync::Arc;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::known::KnownFailures;
-use super::report::{Outcome, Replay, RunInfo, Target, case_report, failure, utc_now};
+use super::report::{CaseOutcome, Replay, RunInfo, Target, case_report, failure, utc_now};
 use super::run::{Obstacle, Settings, run_case};
 use super::{Abstraction, Budget, Case, Harness, Kind};
 
@@ -135,15 +135,15 @@ fn run<A: Abstraction>(
     let mut report = case_report(&result, &KnownFailures::default(), replay, false);
     report.save_attachments(&std::env::temp_dir().join("prism-conformance").join(harness.name()));
     match report.outcome {
-        Outcome::Passed => Ok(Completion::Completed),
-        Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
+        CaseOutcome::Passed => Ok(Completion::Completed),
+        CaseOutcome::NotApplicable | CaseOutcome::NotObservable | CaseOutcome::LeftOut => {
             Ok(Completion::Ignored { reason: report.reason })
         }
-        Outcome::Failed
-        | Outcome::KnownFailure
-        | Outcome::UnexpectedPass
-        | Outcome::Inconclusive
-        | Outcome::Broken => {
+        CaseOutcome::Failed
+        | CaseOutcome::KnownFailure
+        | CaseOutcome::UnexpectedPass
+        | CaseOutcome::Inconclusive
+        | CaseOutcome::Broken => {
             let run = RunInfo::before(A::CONTRACT, settings, utc_now(), String::new());
             let mut target = Target::of(&**harness);
             target.details = runtime.block_on(harness.details());
@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn every_case_is_a_trial_and_unrunnable_ones_are_ignored_with_a_reason() {
-        let harness = InProcess::new("bare", || async { Ok(Memory::default()) }).claiming(Capabilities::NONE);
+        let harness =
+            InProcess::new("bare", || async { Ok(Memory::default()) }).with_capabilities(Capabilities::NONE);
         let mut in_order: Vec<_> = cases::all().collect();
         in_order.sort_by_key(|case| !case.may_take_long());
         let obstacles: Vec<_> =

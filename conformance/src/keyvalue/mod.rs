@@ -5,6 +5,7 @@
 
 mod calls;
 pub mod cases;
+mod clauses;
 mod conformance;
 pub mod history;
 mod in_process;

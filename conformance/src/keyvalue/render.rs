@@ -15,6 +15,7 @@ use prism_contract::keyvalue::request::{
 };
 use prism_contract::keyvalue::{Entry, Item, PutResult};
 
+use super::clauses;
 use super::{Action, Outcome, Request, Response, Step, Transcript};
 use crate::core::{Failure, bytes};
 
@@ -272,19 +273,12 @@ fn input(item: &ItemInput) -> String {
     text
 }
 
-fn push_metadata(text: &mut String, content_type: &str, compression: i32) {
-    if !content_type.is_empty() {
-        let _ = write!(text, " type {}", bytes(content_type.as_bytes()));
-    }
-    if compression != 0 {
-        let _ = write!(text, " compression {compression}");
-    }
+fn push_token(text: &mut String, token: i64) {
+    let _ = clauses::token(text, token);
 }
 
-fn push_token(text: &mut String, token: i64) {
-    if token != 0 {
-        let _ = write!(text, " token {token}");
-    }
+fn push_metadata(text: &mut String, content_type: &str, compression: i32) {
+    let _ = clauses::metadata(text, bytes, content_type, compression);
 }
 
 fn push_page(text: &mut String, token: &[u8]) {
@@ -294,33 +288,9 @@ fn push_page(text: &mut String, token: &[u8]) {
 }
 
 fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
-    let rendered = match predicate {
-        None => String::new(),
-        Some(KeyPredicate::Unset) => " predicate unset".to_owned(),
-        Some(KeyPredicate::MatchAll) => " all".to_owned(),
-        Some(KeyPredicate::MatchKeys(keys)) => {
-            let keys: Vec<_> = keys.iter().map(|key| bytes(key)).collect();
-            format!(" keys {}", or_nothing(keys).join(","))
-        }
-        Some(KeyPredicate::MatchRange { start, end }) => {
-            format!(" range {}..{}", bytes(start), bytes(end))
-        }
-        Some(KeyPredicate::MatchPrefix(prefix)) => format!(" prefix {}", bytes(prefix)),
-    };
-    text.push_str(&rendered);
+    let _ = clauses::predicate(text, bytes, predicate, ["predicate unset", " nothing"]);
 }
 
 fn push_selection(text: &mut String, selection: SelectionInput) {
-    if selection.item_limit > 0 {
-        let _ = write!(text, " page of {}", selection.item_limit);
-    }
-    if selection.page_size_bytes > 0 {
-        let _ = write!(text, " page of {} bytes", selection.page_size_bytes);
-    }
-    if selection.keys_only {
-        text.push_str(" keys only");
-    }
-    if selection.reverse {
-        text.push_str(" reverse");
-    }
+    let _ = clauses::selection(text, selection, |bytes| format!(" page of {bytes} bytes"));
 }

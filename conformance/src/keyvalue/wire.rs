@@ -48,7 +48,7 @@ impl Remote for KeyValue {
         Store::describe(connection, DescribeRequest { namespace: namespace.to_owned() }).await
     }
 
-    fn claims(description: &DescribeResponse) -> Capabilities {
+    fn described_capabilities(description: &DescribeResponse) -> Capabilities {
         description.capabilities
     }
 

@@ -64,21 +64,21 @@ pub(crate) fn faulty(name: &str, fault: Fault) -> MemoryHarness {
 }
 
 /// The reference backend with these capabilities.
-pub(crate) fn claiming(capabilities: Capabilities) -> MemoryHarness {
-    flawed("claiming", capabilities, |put| put)
+pub(crate) fn declaring(capabilities: Capabilities) -> MemoryHarness {
+    flawed("declaring", capabilities, |put| put)
 }
 
 fn flawed(name: &str, capabilities: Capabilities, fault: Fault) -> MemoryHarness {
     let location = || Ok(Memory::default());
     let open = move |memory: Arc<Memory>| async move { Ok(Shared { memory, capabilities, fault }) };
-    InProcess::durable(name, location, open).claiming(capabilities)
+    InProcess::durable(name, location, open).with_capabilities(capabilities)
 }
 
 /// A context on a fresh store of `harness`.
 pub(crate) async fn ctx(harness: &dyn Harness<KeyValue>) -> Ctx {
     let instance = harness.open().await.unwrap();
     Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
-        .offering(harness.claims(), harness.abilities())
+        .offering(harness.capabilities(), harness.abilities())
 }
 
 /// A harness whose clock moves a little with every request, as a real one does, and whose tick is short.
@@ -96,8 +96,8 @@ impl Harness<KeyValue> for RunningClock {
         "running"
     }
 
-    fn claims(&self) -> Capabilities {
-        self.0.claims()
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
     }
 
     fn abilities(&self) -> Abilities {

@@ -5,5 +5,5 @@ use prism_conformance::keyvalue::InProcess;
 use prism_contract::keyvalue::Capabilities;
 
 prism_conformance::conformance!(
-    InProcess::new("own", || async { Ok(OwnStore::default()) }).claiming(Capabilities::NONE)
+    InProcess::new("own", || async { Ok(OwnStore::default()) }).with_capabilities(Capabilities::NONE)
 );

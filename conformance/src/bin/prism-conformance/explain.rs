@@ -35,8 +35,8 @@ fn of_case(case: &Case) -> String {
 
 fn of_rule(rule: &Requirement) -> String {
     let mut text = format!("{} ({}, {})\n  {}\n", rule.id, rule.area, level(rule), rule.text);
-    if let Some(claim) = &rule.capability {
-        text += &format!("  It applies only to servers that declare {claim}.\n");
+    if let Some(capability) = &rule.capability {
+        text += &format!("  It applies only to servers that declare {capability}.\n");
     }
     match rule.scope {
         Scope::Wire => text += "  It can be observed only over gRPC.\n",

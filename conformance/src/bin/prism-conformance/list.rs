@@ -31,8 +31,8 @@ pub(crate) fn list(args: &ListArgs) -> u8 {
 /// The needs of a case as text; empty if there are none.
 pub(crate) fn needs(case: &Case) -> String {
     let needs = case.needs.iter().map(|need| match need {
-        Need::Claim(claim) => format!("the capability {claim}"),
-        Need::NoClaim(claim) => format!("a server without the capability {claim}"),
+        Need::Declares(capability) => format!("the capability {capability}"),
+        Need::Lacks(capability) => format!("a server without the capability {capability}"),
         Need::Ability(ability) => ability.name().to_owned(),
         Need::Wire => "gRPC".to_owned(),
         Need::Alone => "exclusive use of the server".to_owned(),

@@ -5,7 +5,7 @@ use std::fs;
 use prism_conformance::keyvalue::KeyValue;
 use prism_conformance::keyvalue::property::Regression;
 use prism_conformance::known::KnownFailures;
-use prism_conformance::report::{self, Outcome, RunInfo, quoted};
+use prism_conformance::report::{self, CaseOutcome, RunInfo, quoted};
 use prism_conformance::run::Settings;
 use prism_conformance::{Abstraction, Budget};
 
@@ -44,20 +44,23 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     drop(target.harness);
     let left = leftovers.finish().await;
     let code = match case.outcome {
-        Outcome::Passed | Outcome::UnexpectedPass => {
+        CaseOutcome::Passed | CaseOutcome::UnexpectedPass => {
             print(case.transcript.unwrap_or_default());
             print("\npassed: all answers conform to the contract\n");
             OK
         }
-        Outcome::Failed | Outcome::KnownFailure => {
+        CaseOutcome::Failed | CaseOutcome::KnownFailure => {
             print(report::failure(&case, &reported, &run));
             NOT_OK
         }
-        Outcome::Broken => {
+        CaseOutcome::Broken => {
             print(report::failure(&case, &reported, &run));
             UNREACHABLE
         }
-        Outcome::Inconclusive | Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
+        CaseOutcome::Inconclusive
+        | CaseOutcome::NotApplicable
+        | CaseOutcome::NotObservable
+        | CaseOutcome::LeftOut => {
             print(report::failure(&case, &reported, &run));
             NOTHING_RAN
         }

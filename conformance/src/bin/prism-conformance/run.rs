@@ -108,7 +108,7 @@ fn known(path: Option<&Path>) -> Result<KnownFailures, String> {
 fn heading(target: &Target, options: &Options) -> String {
     let mut lines: Vec<_> = target.details.iter().map(|(name, value)| format!("{name:17} {value}")).collect();
     let capabilities: Vec<_> =
-        target.harness.claims().iter().map(prism_contract::keyvalue::Capability::name).collect();
+        target.harness.capabilities().iter().map(prism_contract::keyvalue::Capability::name).collect();
     let capabilities = if capabilities.is_empty() { "core only".to_owned() } else { capabilities.join(", ") };
     lines.push(format!("{:17} {capabilities}", "capabilities"));
     let (budget, seed) = (report::budget_name(options.settings.budget), options.settings.seed);

@@ -5,26 +5,26 @@ use std::fmt::Write;
 
 use minijinja::{Value, context};
 
-use super::{History, Linearizable, Operation, Verdict, Violation, explain};
+use super::{History, HistoryVerdict, Linearizable, Operation, Violation, explain};
 use crate::core::bytes;
 use crate::core::report::templates;
 
 /// Renders `history`; for a violation, the prefix that shows it. The page is self-contained and has no script.
-pub fn html<A: Linearizable>(history: &History<A>, verdict: &Verdict<A>) -> String {
+pub fn html<A: Linearizable>(history: &History<A>, verdict: &HistoryVerdict<A>) -> String {
     let (history, violation) = match verdict {
-        Verdict::Linearizable | Verdict::Inconclusive(_) => (history, None),
-        Verdict::Violation(violation) => (&violation.history, Some(&**violation)),
+        HistoryVerdict::Linearizable | HistoryVerdict::Inconclusive(_) => (history, None),
+        HistoryVerdict::Violation(violation) => (&violation.history, Some(&**violation)),
     };
     let (title, why) = match verdict {
-        Verdict::Linearizable => {
+        HistoryVerdict::Linearizable => {
             let why = "Every answer is explained by some order of the operations.";
             ("This history is linearizable", why)
         }
-        Verdict::Inconclusive(why) => ("The check is inconclusive", why.as_str()),
-        Verdict::Violation(violation) if violation.order.is_empty() => {
+        HistoryVerdict::Inconclusive(why) => ("The check is inconclusive", why.as_str()),
+        HistoryVerdict::Violation(violation) if violation.order.is_empty() => {
             ("This answer violates the contract", "")
         }
-        Verdict::Violation(_) => ("This history is not linearizable", ""),
+        HistoryVerdict::Violation(_) => ("This history is not linearizable", ""),
     };
     let drawing = Drawing::new(history, violation);
     let object = history.operations.first().and_then(Operation::object).map_or("", |(_, id)| id);

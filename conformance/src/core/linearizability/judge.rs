@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{History, Limits, Linearizable, Verdict, Violation, explain, html};
+use super::{History, HistoryVerdict, Limits, Linearizable, Violation, explain, html};
 use crate::core::{Abstraction, Ctx, Divergence, Outcome, StatusCode, Stop};
 
 /// Extra time of a case whose clients overlapped too little.
@@ -81,9 +81,9 @@ pub(crate) fn answers<A: Linearizable>(c: &Ctx<A>, history: &History<A>) -> Resu
 /// Checks that every object's history is linearizable, regardless of failed operations.
 pub(crate) fn linearizable<A: Linearizable>(c: &Ctx<A>, history: &History<A>) -> Result<(), Stop> {
     match history.check(Limits::default()) {
-        Verdict::Linearizable => Ok(()),
-        Verdict::Inconclusive(why) => Err(Stop::Inconclusive(why)),
-        Verdict::Violation(violation) => Err(stop(c, *violation)),
+        HistoryVerdict::Linearizable => Ok(()),
+        HistoryVerdict::Inconclusive(why) => Err(Stop::Inconclusive(why)),
+        HistoryVerdict::Violation(violation) => Err(stop(c, *violation)),
     }
 }
 
@@ -123,6 +123,6 @@ fn stop<A: Linearizable>(c: &Ctx<A>, violation: Violation<A>) -> Stop {
         actual: violation.actual.clone(),
     };
     let history = violation.history.clone();
-    c.attach("history.html", html(&history, &Verdict::Violation(Box::new(violation))));
+    c.attach("history.html", html(&history, &HistoryVerdict::Violation(Box::new(violation))));
     Stop::Diverged(divergence)
 }

@@ -98,7 +98,7 @@ impl<A: Abstraction> Default for History<A> {
 
 /// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict<A: Abstraction> {
+pub enum HistoryVerdict<A: Abstraction> {
     /// For every object, an order of the operations that respects real time explains every response.
     Linearizable,
     /// For one object there is no such order.
@@ -154,23 +154,23 @@ impl<A: Linearizable> History<A> {
     ///
     /// Operations unknown to [`Linearizable::problem`] are ignored. An object is initially empty, so a history must include
     /// all writes to it. Objects with more than 256 operations are inconclusive.
-    pub fn check(&self, limits: Limits) -> Verdict<A> {
-        let mut verdict = Verdict::Linearizable;
+    pub fn check(&self, limits: Limits) -> HistoryVerdict<A> {
+        let mut verdict = HistoryVerdict::Linearizable;
         for history in self.objects() {
             match history.check_object(limits) {
-                Verdict::Linearizable => {}
-                Verdict::Inconclusive(why) => verdict = Verdict::Inconclusive(why),
-                violation @ Verdict::Violation(_) => return violation,
+                HistoryVerdict::Linearizable => {}
+                HistoryVerdict::Inconclusive(why) => verdict = HistoryVerdict::Inconclusive(why),
+                violation @ HistoryVerdict::Violation(_) => return violation,
             }
         }
         verdict
     }
 
-    fn check_object(&self, limits: Limits) -> Verdict<A> {
+    fn check_object(&self, limits: Limits) -> HistoryVerdict<A> {
         match search(&A::problem(self).1, limits) {
-            Found::Order(_) => Verdict::Linearizable,
-            Found::GaveUp(why) => Verdict::Inconclusive(why),
-            Found::NoOrder => Verdict::Violation(Box::new(explain::violation(self, limits))),
+            Found::Order(_) => HistoryVerdict::Linearizable,
+            Found::GaveUp(why) => HistoryVerdict::Inconclusive(why),
+            Found::NoOrder => HistoryVerdict::Violation(Box::new(explain::violation(self, limits))),
         }
     }
 

@@ -33,16 +33,16 @@ pub trait Sequential: Abstraction {
     const GENERAL: &'static str;
 
     /// Whether an event can happen with these capabilities and abilities.
-    fn can_happen(event: Self::Event, claims: Self::Capabilities, abilities: Abilities) -> bool;
+    fn can_happen(event: Self::Event, capabilities: Self::Capabilities, abilities: Abilities) -> bool;
 
     /// Plays operations in the current namespaces, up to the first response that the model does not allow.
     fn play<'c>(ctx: &'c Ctx<Self>, ops: &'c [Self::Op]) -> BoxFuture<'c, Result<Tally<Self::Event>, Stop>>;
 
     /// The operations that a store with these capabilities and abilities supports.
-    fn within(ops: &[Self::Op], claims: Self::Capabilities, abilities: Abilities) -> Vec<Self::Op>;
+    fn within(ops: &[Self::Op], capabilities: Self::Capabilities, abilities: Abilities) -> Vec<Self::Op>;
 
     /// Reads of everything that these operations may have written.
-    fn reads_of(ops: &[Self::Op], claims: Self::Capabilities) -> Vec<Self::Op>;
+    fn reads_of(ops: &[Self::Op], capabilities: Self::Capabilities) -> Vec<Self::Op>;
 
     /// All simplifications of an operation by one part; empty if it cannot be simplified.
     fn plainer(op: &Self::Op) -> Vec<Self::Op>;

@@ -71,7 +71,7 @@ pub async fn replay<A: Sequential>(
     // Recorded operations may restart the store, even if their case does not.
     prove(harness, case, settings, Server::Dedicated, move |ctx| {
         async move {
-            let ops = A::within(&operations, ctx.claims(), ctx.abilities());
+            let ops = A::within(&operations, ctx.capabilities(), ctx.abilities());
             A::play(ctx, &ops).await.map(|_| ())
         }
         .boxed()

@@ -51,8 +51,10 @@ fn floors<A: Sequential>(
     drawn: u64,
     tally: &Tally<A::Event>,
 ) -> Proof {
-    let possible =
-        property.floors.iter().filter(|(event, _)| A::can_happen(*event, ctx.claims(), ctx.abilities()));
+    let possible = property
+        .floors
+        .iter()
+        .filter(|(event, _)| A::can_happen(*event, ctx.capabilities(), ctx.abilities()));
     for (event, floor) in possible {
         let (happened, least) = (tally.count(*event), floor * drawn / 100);
         if happened < least {
@@ -73,8 +75,8 @@ fn attempt<'a, A: Sequential>(
 
 /// The operations to play: those that this store supports, followed by reads of everything they may have written.
 fn whole<A: Sequential>(ctx: &Ctx<A>, ops: &[A::Op]) -> Vec<A::Op> {
-    let mut whole = A::within(ops, ctx.claims(), ctx.abilities());
-    whole.extend(A::reads_of(&whole, ctx.claims()));
+    let mut whole = A::within(ops, ctx.capabilities(), ctx.abilities());
+    whole.extend(A::reads_of(&whole, ctx.capabilities()));
     whole
 }
 

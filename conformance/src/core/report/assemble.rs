@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::{
-    Attachment, CaseReport, Outcome, Report, RunInfo, SCHEMA, Target, Verdict, causes, kind_name, level_name,
-    rules,
+    Attachment, CaseOutcome, CaseReport, Report, RunInfo, RunVerdict, SCHEMA, Target, causes, kind_name,
+    level_name, rules,
 };
 use crate::core::known::KnownFailures;
 use crate::core::plan::{Omission, Selection};
 use crate::core::run::{self, CaseResult, Obstacle};
 use crate::core::{Abstraction, Case, Divergence};
 
-fn blank<A: Abstraction>(case: &'static Case<A>, outcome: Outcome, replay: String) -> CaseReport {
+fn blank<A: Abstraction>(case: &'static Case<A>, outcome: CaseOutcome, replay: String) -> CaseReport {
     CaseReport {
         id: case.id,
         title: case.title,
@@ -33,7 +33,7 @@ fn blank<A: Abstraction>(case: &'static Case<A>, outcome: Outcome, replay: Strin
 
 /// The report of a case left out by the selection.
 pub(crate) fn omitted<A: Abstraction>(case: &'static Case<A>, why: &Omission, replay: String) -> CaseReport {
-    CaseReport { reason: Some(why.reason()), ..blank(case, Outcome::LeftOut, replay) }
+    CaseReport { reason: Some(why.reason()), ..blank(case, CaseOutcome::LeftOut, replay) }
 }
 
 /// The report of a case; `known` lists the known failures, and `trace` keeps all transcripts.
@@ -43,7 +43,7 @@ pub fn case_report<A: Abstraction>(
     replay: String,
     trace: bool,
 ) -> CaseReport {
-    let mut report = blank(result.case, Outcome::Passed, replay);
+    let mut report = blank(result.case, CaseOutcome::Passed, replay);
     report.elapsed_ms = millis(result.elapsed);
     match &result.verdict {
         run::Verdict::Passed => {}
@@ -51,28 +51,28 @@ pub fn case_report<A: Abstraction>(
             // These include text from the server, which must not send control characters to a terminal.
             let (expected, actual) = (one_line(&divergence.expected), one_line(&divergence.actual));
             let divergence = Divergence { step: divergence.step, expected, actual };
-            report.outcome = Outcome::Failed;
+            report.outcome = CaseOutcome::Failed;
             report.transcript = Some(result.transcript.render(Some(&divergence)));
             (report.expected, report.actual) = (Some(divergence.expected), Some(divergence.actual));
             report.likely_causes = causes::of_case(A::CONTRACT, &report, &[result.case.id]);
         }
         run::Verdict::Inconclusive(why) => {
-            (report.outcome, report.reason) = (Outcome::Inconclusive, Some(printable(why)));
+            (report.outcome, report.reason) = (CaseOutcome::Inconclusive, Some(printable(why)));
         }
         run::Verdict::Broken(why) => {
-            (report.outcome, report.reason) = (Outcome::Broken, Some(printable(why)));
+            (report.outcome, report.reason) = (CaseOutcome::Broken, Some(printable(why)));
         }
         run::Verdict::Skipped(obstacle) => {
             (report.outcome, report.reason) = (skipped(*obstacle), Some(obstacle.reason()));
         }
     }
-    let kept = report.outcome == Outcome::Broken || (trace && !report.outcome.is_skipped());
+    let kept = report.outcome == CaseOutcome::Broken || (trace && !report.outcome.is_skipped());
     if report.transcript.is_none() && kept {
         let notes = result.transcript.notes.iter().map(|note| format!("note: {note}\n"));
         report.transcript = Some(notes.fold(result.transcript.render(None), |text, note| text + &note));
     }
     apply_known(&mut report, known);
-    if report.outcome.is_fault() || report.outcome == Outcome::Inconclusive {
+    if report.outcome.is_fault() || report.outcome == CaseOutcome::Inconclusive {
         report.attachments = result.attachments.iter().map(attachment).collect();
     }
     report
@@ -86,31 +86,31 @@ fn attachment((name, content): &(String, String)) -> Attachment {
 fn apply_known(report: &mut CaseReport, known: &KnownFailures) {
     let Some(known) = known.of(report.id) else { return };
     match report.outcome {
-        Outcome::Failed if known.message.is_within(&report.message()) => {
-            (report.outcome, report.reason) = (Outcome::KnownFailure, Some(known.reason.clone()));
+        CaseOutcome::Failed if known.message.is_within(&report.message()) => {
+            (report.outcome, report.reason) = (CaseOutcome::KnownFailure, Some(known.reason.clone()));
         }
-        Outcome::Failed => {
+        CaseOutcome::Failed => {
             let message = &known.message;
             report.reason = Some(format!("known failure, but with a message other than '{message}'"));
         }
-        Outcome::Passed => {
+        CaseOutcome::Passed => {
             let why = format!("known failure ({}), but passed: remove it from the list", known.reason);
-            (report.outcome, report.reason) = (Outcome::UnexpectedPass, Some(why));
+            (report.outcome, report.reason) = (CaseOutcome::UnexpectedPass, Some(why));
         }
-        Outcome::KnownFailure
-        | Outcome::UnexpectedPass
-        | Outcome::Inconclusive
-        | Outcome::Broken
-        | Outcome::NotApplicable
-        | Outcome::NotObservable
-        | Outcome::LeftOut => {}
+        CaseOutcome::KnownFailure
+        | CaseOutcome::UnexpectedPass
+        | CaseOutcome::Inconclusive
+        | CaseOutcome::Broken
+        | CaseOutcome::NotApplicable
+        | CaseOutcome::NotObservable
+        | CaseOutcome::LeftOut => {}
     }
 }
 
-const fn skipped(obstacle: Obstacle) -> Outcome {
+const fn skipped(obstacle: Obstacle) -> CaseOutcome {
     match obstacle {
-        Obstacle::NotClaimed(_) | Obstacle::Claimed(_) => Outcome::NotApplicable,
-        Obstacle::Unable(_) | Obstacle::NotOnTheWire => Outcome::NotObservable,
+        Obstacle::NotDeclared(_) | Obstacle::Declared(_) => CaseOutcome::NotApplicable,
+        Obstacle::Unable(_) | Obstacle::NotOnTheWire => CaseOutcome::NotObservable,
     }
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn report(
         known.stale(run.contract).map(|known| format!("the known failure of {} matches no case", known.case));
     let problems: Vec<_> = stale.collect();
     let requirements = rules::judge(run.contract, &target, &cases);
-    let (verdict, sentence) = Verdict::of(&cases, &requirements, selection, &problems);
+    let (verdict, sentence) = RunVerdict::of(&cases, &requirements, selection, &problems);
     Report {
         schema: SCHEMA,
         verdict,

@@ -1,6 +1,6 @@
 //! The verdict as an SVG badge.
 
-use super::{Report, Verdict};
+use super::{Report, RunVerdict};
 
 /// Approximate text width in Verdana at 11 px, by narrow, common and wide characters.
 fn width(text: &str) -> f64 {
@@ -20,10 +20,10 @@ pub fn badge(report: &Report) -> String {
         format!("{} · {proven}/{} rules", report.verdict.label(), report.requirements.len()),
     );
     let color = match report.verdict {
-        Verdict::Conformant => "#2e7d32",
-        Verdict::ConformantButForKnownFailures | Verdict::Partial => "#a15c00",
-        Verdict::Incomplete | Verdict::NotConformant => "#b3261e",
-        Verdict::Inconclusive | Verdict::NothingRan => "#5f6368",
+        RunVerdict::Conformant => "#2e7d32",
+        RunVerdict::ConformantButForKnownFailures | RunVerdict::Partial => "#a15c00",
+        RunVerdict::Incomplete | RunVerdict::NotConformant => "#b3261e",
+        RunVerdict::Inconclusive | RunVerdict::NothingRan => "#5f6368",
     };
     let (l, r) = (width(left) + 14.0, width(&right) + 14.0);
     let (all, left_at, right_at) = (l + r, l / 2.0, l + r / 2.0);

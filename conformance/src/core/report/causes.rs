@@ -1,6 +1,6 @@
 //! Likely causes of a failure: the seeded bugs on which the same cases fail.
 
-use super::{CaseReport, Outcome};
+use super::{CaseOutcome, CaseReport};
 use crate::core::Contract;
 use crate::core::mutation::{Mutant, likely_causes};
 
@@ -10,11 +10,11 @@ const MAX_CAUSES: usize = 3;
 /// Sets the likely causes of each failure, based on all failures of the run, and returns those of all failures together.
 pub(super) fn name(contract: Contract, cases: &mut [CaseReport]) -> Vec<String> {
     let failed: Vec<_> =
-        cases.iter().filter(|case| case.outcome == Outcome::Failed).map(|case| case.id).collect();
+        cases.iter().filter(|case| case.outcome == CaseOutcome::Failed).map(|case| case.id).collect();
     if failed.len() < 2 {
         return Vec::new();
     }
-    for case in cases.iter_mut().filter(|case| case.outcome == Outcome::Failed) {
+    for case in cases.iter_mut().filter(|case| case.outcome == CaseOutcome::Failed) {
         case.likely_causes = of_case(contract, case, &failed);
     }
     lines(likely_causes(contract, &failed).into_iter().map(|(mutant, _)| mutant))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prism_contract::keyvalue::Capability;
 
-use super::{CaseReport, Outcome, Report, RunInfo, Target, report as assemble};
+use super::{CaseOutcome, CaseReport, Report, RunInfo, Target, report as assemble};
 use crate::core::Abstraction;
 use crate::core::known::KnownFailures;
 use crate::core::plan::Selection;
@@ -16,7 +16,7 @@ pub(crate) fn case(
     id: &'static str,
     title: &'static str,
     rules: &'static [&'static str],
-    outcome: Outcome,
+    outcome: CaseOutcome,
 ) -> CaseReport {
     CaseReport {
         id,
@@ -60,22 +60,22 @@ pub(crate) fn cases() -> Vec<CaseReport> {
             "put::replaces_the_whole_item",
             "A Put replaces the whole item, value and client metadata.",
             &["PUT-1"],
-            Outcome::Failed,
+            CaseOutcome::Failed,
         )
     };
     let known = CaseReport {
         expected: Some("OK".to_owned()),
         actual: Some("UNAVAILABLE (busy)".to_owned()),
-        ..case("scan::resumes", "A Scan is resumed by its token.", &["SCAN-1"], Outcome::KnownFailure)
+        ..case("scan::resumes", "A Scan is resumed by its token.", &["SCAN-1"], CaseOutcome::KnownFailure)
     };
     vec![
-        case("rt::every_byte", "A value comes back byte for byte.", &["RT-1", "RT-2"], Outcome::Passed),
+        case("rt::every_byte", "A value comes back byte for byte.", &["RT-1", "RT-2"], CaseOutcome::Passed),
         failed,
         case(
             "put::leaves_others",
             "A Put leaves the record's other items alone.",
             &["PUT-2"],
-            Outcome::Passed,
+            CaseOutcome::Passed,
         ),
         because(known, "issue 12: to be fixed with the new cursor"),
         because(
@@ -83,24 +83,34 @@ pub(crate) fn cases() -> Vec<CaseReport> {
                 "lin::history",
                 "Operations on a record are linearizable.",
                 &["LIN-1"],
-                Outcome::Inconclusive,
+                CaseOutcome::Inconclusive,
             ),
             "nothing overlapped",
         ),
         because(
-            case("ttl::expires", "An item is absent from expires_at on.", &["TTL-1"], Outcome::NotApplicable),
+            case(
+                "ttl::expires",
+                "An item is absent from expires_at on.",
+                &["TTL-1"],
+                CaseOutcome::NotApplicable,
+            ),
             "EXPIRY is not declared; the opposite case runs",
         ),
         because(
-            case("dur::kill", "What was acknowledged survives a kill.", &["DUR-1"], Outcome::NotObservable),
+            case(
+                "dur::kill",
+                "What was acknowledged survives a kill.",
+                &["DUR-1"],
+                CaseOutcome::NotObservable,
+            ),
             "this target cannot be killed",
         ),
         because(
-            case("page::tokens", "The last page has no token.", &["PAGE-5"], Outcome::Broken),
+            case("page::tokens", "The last page has no token.", &["PAGE-5"], CaseOutcome::Broken),
             "the server did not start",
         ),
         because(
-            case("ord::bytes", "Keys are in byte order.", &["ORD-1"], Outcome::UnexpectedPass),
+            case("ord::bytes", "Keys are in byte order.", &["ORD-1"], CaseOutcome::UnexpectedPass),
             "known failure (a collation), but passed: remove it from the list",
         ),
     ]

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, context};
 
-use super::{CaseReport, Outcome, Report, RuleVerdict, Verdict, count, level_name};
+use super::{CaseOutcome, CaseReport, Report, RuleVerdict, RunVerdict, count, level_name};
 use crate::core::Ability;
 pub(super) use escape::escape;
 
@@ -63,7 +63,7 @@ fn write_error(error: std::fmt::Error) -> Error {
 /// The context of the page template.
 fn view(report: &Report) -> Value {
     let cases: Vec<Value> = report.cases.iter().map(|case| case_view(case, report)).collect();
-    let which = |which: &dyn Fn(Outcome) -> bool| -> Vec<Value> {
+    let which = |which: &dyn Fn(CaseOutcome) -> bool| -> Vec<Value> {
         let all = report.cases.iter().zip(&cases);
         all.filter(|(case, _)| which(case.outcome)).map(|(_, view)| view.clone()).collect()
     };
@@ -71,8 +71,8 @@ fn view(report: &Report) -> Value {
         let open = if cases.len() > ALL_OPEN { SOME_OPEN } else { cases.len() };
         context! { id, title, open, cases }
     };
-    let inconclusive = |outcome| outcome == Outcome::Inconclusive;
-    let known = |outcome| outcome == Outcome::KnownFailure;
+    let inconclusive = |outcome| outcome == CaseOutcome::Inconclusive;
+    let known = |outcome| outcome == CaseOutcome::KnownFailure;
     let (tone, color) = tone(report.verdict);
     let (sign, headline) = headline(report.verdict);
     let rest = report.sentence.strip_prefix(headline).and_then(|rest| rest.strip_prefix(": "));
@@ -91,7 +91,7 @@ fn view(report: &Report) -> Value {
         abilities => Ability::ALL.map(Ability::name),
         likely_causes => report.likely_causes.iter().map(|cause| cause_view(cause)).collect::<Vec<_>>(),
         sections => vec![
-            section("failures", "Failures", which(&Outcome::is_fault)),
+            section("failures", "Failures", which(&CaseOutcome::is_fault)),
             section("inconclusive", "Inconclusive", which(&inconclusive)),
             section("known", "Known failures", which(&known)),
         ],
@@ -135,7 +135,7 @@ fn case_view(case: &CaseReport, report: &Report) -> Value {
         documents => documents.collect::<Vec<_>>(),
         took => span(case.elapsed_ms),
         is_skipped => case.outcome.is_skipped(),
-        has_details => !case.outcome.is_skipped() && case.outcome != Outcome::Passed,
+        has_details => !case.outcome.is_skipped() && case.outcome != CaseOutcome::Passed,
         ..Value::from(Serde(case))
     }
 }
@@ -235,26 +235,26 @@ fn grouped<'a, T: 'a>(
 }
 
 /// The CSS class of a verdict, and the colour of the page's icon.
-const fn tone(verdict: Verdict) -> (&'static str, &'static str) {
+const fn tone(verdict: RunVerdict) -> (&'static str, &'static str) {
     match verdict {
-        Verdict::Conformant => ("good", "2f7d4f"),
-        Verdict::Incomplete | Verdict::NotConformant => ("bad", "b3261e"),
-        Verdict::ConformantButForKnownFailures
-        | Verdict::Partial
-        | Verdict::Inconclusive
-        | Verdict::NothingRan => ("open", "b58a1b"),
+        RunVerdict::Conformant => ("good", "2f7d4f"),
+        RunVerdict::Incomplete | RunVerdict::NotConformant => ("bad", "b3261e"),
+        RunVerdict::ConformantButForKnownFailures
+        | RunVerdict::Partial
+        | RunVerdict::Inconclusive
+        | RunVerdict::NothingRan => ("open", "b58a1b"),
     }
 }
 
-const fn headline(verdict: Verdict) -> (&'static str, &'static str) {
+const fn headline(verdict: RunVerdict) -> (&'static str, &'static str) {
     match verdict {
-        Verdict::Conformant => ("✓", "Conformant"),
-        Verdict::ConformantButForKnownFailures => ("✓", "Conformant, except for known failures"),
-        Verdict::Partial => ("✓", "Passed, in part"),
-        Verdict::Incomplete => ("✗", "Incomplete"),
-        Verdict::NotConformant => ("✗", "Not conformant"),
-        Verdict::Inconclusive => ("?", "Inconclusive"),
-        Verdict::NothingRan => ("?", "Nothing ran"),
+        RunVerdict::Conformant => ("✓", "Conformant"),
+        RunVerdict::ConformantButForKnownFailures => ("✓", "Conformant, except for known failures"),
+        RunVerdict::Partial => ("✓", "Passed, in part"),
+        RunVerdict::Incomplete => ("✗", "Incomplete"),
+        RunVerdict::NotConformant => ("✗", "Not conformant"),
+        RunVerdict::Inconclusive => ("?", "Inconclusive"),
+        RunVerdict::NothingRan => ("?", "Nothing ran"),
     }
 }
 
@@ -271,12 +271,12 @@ const fn rule_tone(verdict: RuleVerdict) -> &'static str {
 }
 
 /// The CSS class and the sign of an outcome; the sign distinguishes outcomes without colour.
-const fn look(outcome: Outcome) -> (&'static str, &'static str) {
+const fn look(outcome: CaseOutcome) -> (&'static str, &'static str) {
     match outcome {
-        Outcome::Passed => ("good", "✓"),
-        Outcome::Failed | Outcome::UnexpectedPass | Outcome::Broken => ("bad", "✗"),
-        Outcome::KnownFailure | Outcome::Inconclusive => ("open", "?"),
-        Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => ("none", "–"),
+        CaseOutcome::Passed => ("good", "✓"),
+        CaseOutcome::Failed | CaseOutcome::UnexpectedPass | CaseOutcome::Broken => ("bad", "✗"),
+        CaseOutcome::KnownFailure | CaseOutcome::Inconclusive => ("open", "?"),
+        CaseOutcome::NotApplicable | CaseOutcome::NotObservable | CaseOutcome::LeftOut => ("none", "–"),
     }
 }
 

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::html::escape;
-use super::{CaseReport, Outcome, Report, failure};
+use super::{CaseOutcome, CaseReport, Report, failure};
 
 /// The report as a JUnit file: one test suite, with one test case per case.
 pub fn junit(report: &Report) -> String {
     let (target, counts) = (&report.target, report.counts);
-    let broken = report.cases.iter().filter(|case| case.outcome == Outcome::Broken).count();
+    let broken = report.cases.iter().filter(|case| case.outcome == CaseOutcome::Broken).count();
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let totals = format!(
         "tests=\"{}\" failures=\"{}\" errors=\"{broken}\" time=\"{}\"",
@@ -53,12 +53,12 @@ fn push_case(xml: &mut String, report: &Report, case: &CaseReport) {
     let message = escape(&case.message());
     let reason = escape(case.reason.as_deref().unwrap_or(case.outcome.label()));
     let body = match case.outcome {
-        Outcome::Passed => None,
-        Outcome::Failed | Outcome::UnexpectedPass => Some(("failure", message, true)),
-        Outcome::Broken => Some(("error", reason, true)),
-        Outcome::KnownFailure => Some(("skipped", format!("known failure: {reason}"), false)),
-        Outcome::Inconclusive => Some(("skipped", format!("inconclusive: {reason}"), false)),
-        Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => {
+        CaseOutcome::Passed => None,
+        CaseOutcome::Failed | CaseOutcome::UnexpectedPass => Some(("failure", message, true)),
+        CaseOutcome::Broken => Some(("error", reason, true)),
+        CaseOutcome::KnownFailure => Some(("skipped", format!("known failure: {reason}"), false)),
+        CaseOutcome::Inconclusive => Some(("skipped", format!("inconclusive: {reason}"), false)),
+        CaseOutcome::NotApplicable | CaseOutcome::NotObservable | CaseOutcome::LeftOut => {
             Some(("skipped", reason, false))
         }
     };

@@ -29,7 +29,7 @@ pub use junit::junit;
 pub use replay::{Replay, quoted};
 pub use rules::{RuleReport, RuleVerdict};
 pub use text::{failure, summary};
-pub use verdict::{Counts, Verdict};
+pub use verdict::{Counts, RunVerdict};
 
 pub(crate) use assemble::{omitted, report, utc_now};
 
@@ -42,7 +42,7 @@ pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// The verdict of the run.
-    pub verdict: Verdict,
+    pub verdict: RunVerdict,
     /// The exit code of the verdict.
     pub exit_code: u8,
     /// The verdict as a sentence.
@@ -92,7 +92,7 @@ impl Target {
         Self {
             name: harness.name().to_owned(),
             mode: harness.mode().to_string(),
-            claims: A::names(harness.claims()),
+            claims: A::names(harness.capabilities()),
             abilities: abilities.map(Ability::name).collect(),
             details: Vec::new(),
         }
@@ -145,7 +145,7 @@ impl RunInfo {
 /// The outcome of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum CaseOutcome {
     /// Passed.
     Passed,
     /// Failed.
@@ -166,7 +166,7 @@ pub enum Outcome {
     LeftOut,
 }
 
-impl Outcome {
+impl CaseOutcome {
     /// The display name.
     pub const fn label(self) -> &'static str {
         match self {
@@ -223,7 +223,7 @@ pub struct CaseReport {
     /// `example`, `property`, `scenario` or `history`.
     pub kind: &'static str,
     /// The outcome.
-    pub outcome: Outcome,
+    pub outcome: CaseOutcome,
     /// The reason why it was skipped, is inconclusive, could not run, or is known to fail.
     pub reason: Option<String>,
     /// The behaviour required by the contract at the first divergence.

@@ -3,7 +3,7 @@
 use prism_contract::{Requirement, Scope};
 use serde::Serialize;
 
-use super::{CaseReport, Contract, Outcome, Target, count, level_name};
+use super::{CaseOutcome, CaseReport, Contract, Target, count, level_name};
 
 /// The verdict of a run on a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -97,29 +97,29 @@ pub(super) fn judge(contract: Contract, target: &Target, cases: &[CaseReport]) -
 }
 
 fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleVerdict, Option<String>) {
-    let tally = |outcome: Outcome| about.iter().filter(|case| case.outcome == outcome).count();
-    let first = |outcome: Outcome| about.iter().find(|case| case.outcome == outcome);
-    let named = |outcome: Outcome| first(outcome).map(|case| case.id.to_owned());
-    let why = |outcome: Outcome| first(outcome).and_then(|case| case.reason.clone());
-    let passed = tally(Outcome::Passed) + tally(Outcome::UnexpectedPass);
-    let left_out = tally(Outcome::LeftOut);
+    let tally = |outcome: CaseOutcome| about.iter().filter(|case| case.outcome == outcome).count();
+    let first = |outcome: CaseOutcome| about.iter().find(|case| case.outcome == outcome);
+    let named = |outcome: CaseOutcome| first(outcome).map(|case| case.id.to_owned());
+    let why = |outcome: CaseOutcome| first(outcome).and_then(|case| case.reason.clone());
+    let passed = tally(CaseOutcome::Passed) + tally(CaseOutcome::UnexpectedPass);
+    let left_out = tally(CaseOutcome::LeftOut);
 
-    if let Some(case) = named(Outcome::Failed) {
+    if let Some(case) = named(CaseOutcome::Failed) {
         return (RuleVerdict::Failed, Some(case));
     }
-    if let Some(case) = named(Outcome::KnownFailure) {
+    if let Some(case) = named(CaseOutcome::KnownFailure) {
         return (RuleVerdict::KnownFailing, Some(case));
     }
-    if let Some(reason) = why(Outcome::Inconclusive).or_else(|| why(Outcome::Broken)) {
+    if let Some(reason) = why(CaseOutcome::Inconclusive).or_else(|| why(CaseOutcome::Broken)) {
         return (RuleVerdict::Inconclusive, Some(reason));
     }
     if let Some(reason) = &rule.untestable {
         return (RuleVerdict::Untestable, Some(reason.clone()));
     }
-    if let Some(claim) = rule.capability.as_deref().filter(|claim| !target.claims.contains(claim)) {
+    if let Some(capability) = rule.capability.as_deref().filter(|name| !target.claims.contains(name)) {
         return (
             RuleVerdict::NotApplicable,
-            Some(format!("{claim} is not declared; the opposite case runs")),
+            Some(format!("{capability} is not declared; the opposite case runs")),
         );
     }
     if left_out > 0 {
@@ -128,8 +128,8 @@ fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleV
         return (verdict, Some(reason));
     }
     if passed > 0 {
-        let hidden = tally(Outcome::NotObservable);
-        let reason = why(Outcome::NotObservable);
+        let hidden = tally(CaseOutcome::NotObservable);
+        let reason = why(CaseOutcome::NotObservable);
         let reason =
             reason.map(|why| format!("except for {} that cannot run here: {why}", count(hidden, "case")));
         return (RuleVerdict::Proven, reason);
@@ -140,10 +140,10 @@ fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleV
             Some("it is about gRPC, and this target is in process".to_owned()),
         );
     }
-    if let Some(reason) = why(Outcome::NotObservable) {
+    if let Some(reason) = why(CaseOutcome::NotObservable) {
         return (RuleVerdict::NotObservable, Some(reason));
     }
-    if let Some(reason) = why(Outcome::NotApplicable) {
+    if let Some(reason) = why(CaseOutcome::NotApplicable) {
         return (RuleVerdict::NotApplicable, Some(reason));
     }
     (RuleVerdict::NotRun, Some("no case of the suite proves it".to_owned()))

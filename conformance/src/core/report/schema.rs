@@ -66,7 +66,8 @@ async fn reports_of_real_runs_match_the_schema() {
     let strict = Strict::read();
     let memory = InProcess::new("memory", || async { Ok(Memory::default()) });
     strict.accepts(&run(memory, "put").await);
-    let bare = InProcess::new("bare", || async { Ok(Memory::default()) }).claiming(Capabilities::NONE);
+    let bare =
+        InProcess::new("bare", || async { Ok(Memory::default()) }).with_capabilities(Capabilities::NONE);
     strict.accepts(&run(bare, "capability").await);
     let mutant = mutant_by_name("GetShowsExpiredItems").expect("the mutant exists");
     let failing = run(harness_of(mutant), "expiry").await;

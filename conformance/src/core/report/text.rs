@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::{CaseReport, Contract, Outcome, Report, RuleVerdict, RunInfo, Target, count, level_name};
+use super::{CaseOutcome, CaseReport, Contract, Report, RuleVerdict, RunInfo, Target, count, level_name};
 
 /// Maximum lines of a transcript on a terminal; JSON and HTML have all of them.
 const MAX_LINES: usize = 48;
@@ -99,11 +99,11 @@ fn clipped(line: &str) -> Cow<'_, str> {
 /// The summary of a run: failures, inconclusive cases, rules, the verdict, and the counts on the last line.
 pub fn summary(report: &Report) -> String {
     let mut text = String::new();
-    let in_full = |case: &&CaseReport| case.outcome.is_fault() || case.outcome == Outcome::Inconclusive;
+    let in_full = |case: &&CaseReport| case.outcome.is_fault() || case.outcome == CaseOutcome::Inconclusive;
     for case in report.cases.iter().filter(in_full) {
         let _ = writeln!(text, "{}\n{}", "─".repeat(72), failure(case, &report.target, &report.run));
     }
-    for case in report.cases.iter().filter(|case| case.outcome == Outcome::KnownFailure) {
+    for case in report.cases.iter().filter(|case| case.outcome == CaseOutcome::KnownFailure) {
         let reason = case.reason.as_deref().unwrap_or_default();
         let _ = writeln!(text, "known failure: {}: {reason}", case.id);
     }

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::{CaseReport, Outcome, RuleReport, RuleVerdict, count, level_name};
+use super::{CaseOutcome, CaseReport, RuleReport, RuleVerdict, count, level_name};
 use crate::core::plan::{Profile, Selection};
 use prism_contract::Level;
 
 /// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum RunVerdict {
     /// Every case that applies to this target has passed.
     Conformant,
     /// The same, except for known failures.
@@ -26,7 +26,7 @@ pub enum Verdict {
     NothingRan,
 }
 
-impl Verdict {
+impl RunVerdict {
     /// 0 conformant, 1 not, 4 inconclusive or nothing ran. (2 is a usage error, 3 an unreachable target: neither has a
     /// report.)
     pub const fn exit_code(self) -> u8 {
@@ -57,13 +57,13 @@ impl Verdict {
         selection: &Selection,
         problems: &[String],
     ) -> (Self, String) {
-        let tally = |outcome: Outcome| cases.iter().filter(|case| case.outcome == outcome).count();
+        let tally = |outcome: CaseOutcome| cases.iter().filter(|case| case.outcome == outcome).count();
         let ran = cases.iter().filter(|case| !case.outcome.is_skipped()).count();
-        let passed = tally(Outcome::Passed);
+        let passed = tally(CaseOutcome::Passed);
         let must = |case: &&CaseReport| case.level == level_name(Level::Must) && case.outcome.is_fault();
         let faults = cases.iter().filter(must).count();
-        let left_out = tally(Outcome::LeftOut);
-        let known = tally(Outcome::KnownFailure);
+        let left_out = tally(CaseOutcome::LeftOut);
+        let known = tally(CaseOutcome::KnownFailure);
         let hidden = rules.iter().filter(|rule| rule.verdict == RuleVerdict::NotObservable).count();
 
         if ran == 0 {
@@ -81,7 +81,7 @@ impl Verdict {
             let sentence = format!("Incomplete: {how} left out {cases}, so conformance is not proved.");
             return (Self::Incomplete, sentence);
         }
-        let inconclusive = tally(Outcome::Inconclusive);
+        let inconclusive = tally(CaseOutcome::Inconclusive);
         if inconclusive > 0 {
             let sentence = format!("Inconclusive: {} had no result either way.", count(inconclusive, "case"));
             return (Self::Inconclusive, sentence);
@@ -106,8 +106,8 @@ impl Verdict {
 }
 
 fn not_conformant(cases: &[CaseReport], faults: usize, problems: &[String]) -> String {
-    let broken = cases.iter().filter(|case| case.outcome == Outcome::Broken).count();
-    let passes = cases.iter().filter(|case| case.outcome == Outcome::UnexpectedPass).count();
+    let broken = cases.iter().filter(|case| case.outcome == CaseOutcome::Broken).count();
+    let passes = cases.iter().filter(|case| case.outcome == CaseOutcome::UnexpectedPass).count();
     let failed = faults - broken.min(faults) - passes.min(faults - broken.min(faults));
     let mut parts = Vec::new();
     if failed > 0 {
@@ -144,15 +144,17 @@ impl Counts {
         let mut counts = Self::default();
         for case in cases {
             match case.outcome {
-                Outcome::Passed => counts.passed += 1,
-                Outcome::Failed | Outcome::UnexpectedPass | Outcome::Broken => counts.failed += 1,
-                Outcome::KnownFailure => {
+                CaseOutcome::Passed => counts.passed += 1,
+                CaseOutcome::Failed | CaseOutcome::UnexpectedPass | CaseOutcome::Broken => counts.failed += 1,
+                CaseOutcome::KnownFailure => {
                     (counts.failed, counts.known) = (counts.failed + 1, counts.known + 1);
                 }
-                Outcome::Inconclusive => {
+                CaseOutcome::Inconclusive => {
                     (counts.skipped, counts.inconclusive) = (counts.skipped + 1, counts.inconclusive + 1);
                 }
-                Outcome::NotApplicable | Outcome::NotObservable | Outcome::LeftOut => counts.skipped += 1,
+                CaseOutcome::NotApplicable | CaseOutcome::NotObservable | CaseOutcome::LeftOut => {
+                    counts.skipped += 1
+                }
             }
         }
         counts

@@ -133,8 +133,8 @@ impl<A: Remote> Harness<A> for Endpoint<A> {
         Mode::Wire
     }
 
-    fn claims(&self) -> A::Capabilities {
-        A::claims(&self.description)
+    fn capabilities(&self) -> A::Capabilities {
+        A::described_capabilities(&self.description)
     }
 
     fn abilities(&self) -> Abilities {

@@ -166,7 +166,7 @@ type Open = dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Gateway>, OpenError>> 
 /// The harness of a server started by a closure: name, capabilities, abilities, and the closure.
 pub struct Served<A: Remote> {
     name: String,
-    claims: A::Capabilities,
+    capabilities: A::Capabilities,
     abilities: Abilities,
     options: Options,
     open: Arc<Open>,
@@ -176,7 +176,7 @@ pub struct Served<A: Remote> {
 
 impl<A: Remote> Served<A> {
     /// A server started by `open`, with these capabilities and, by default, no abilities.
-    pub fn opened<G, F, O>(name: impl Into<String>, claims: A::Capabilities, open: F) -> Self
+    pub fn opened<G, F, O>(name: impl Into<String>, capabilities: A::Capabilities, open: F) -> Self
     where
         G: Gateway + 'static,
         F: Fn() -> O + Send + Sync + 'static,
@@ -188,7 +188,7 @@ impl<A: Remote> Served<A> {
         };
         Self {
             name: name.into(),
-            claims,
+            capabilities,
             abilities: Abilities::NONE,
             options: Options::new(""),
             open: Arc::new(open),
@@ -199,8 +199,8 @@ impl<A: Remote> Served<A> {
 
     /// Sets the declared capabilities.
     #[must_use]
-    pub fn claiming(mut self, claims: A::Capabilities) -> Self {
-        self.claims = claims;
+    pub fn with_capabilities(mut self, capabilities: A::Capabilities) -> Self {
+        self.capabilities = capabilities;
         self
     }
 
@@ -247,8 +247,8 @@ impl<A: Remote> Harness<A> for Served<A> {
         Mode::Wire
     }
 
-    fn claims(&self) -> A::Capabilities {
-        self.claims
+    fn capabilities(&self) -> A::Capabilities {
+        self.capabilities
     }
 
     fn abilities(&self) -> Abilities {

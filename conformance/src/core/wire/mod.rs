@@ -60,7 +60,7 @@ pub trait Remote: Abstraction {
     ) -> impl Future<Output = Result<Self::Description, Failure>> + Send;
 
     /// The declared capabilities of a server.
-    fn claims(description: &Self::Description) -> Self::Capabilities;
+    fn described_capabilities(description: &Self::Description) -> Self::Capabilities;
 
     /// The declared versions of the server and of the contract.
     fn versions(description: &Self::Description) -> (&str, &str);

@@ -40,8 +40,8 @@ impl<A: Remote> Harness<A> for OverGrpc<A> {
         Mode::Wire
     }
 
-    fn claims(&self) -> A::Capabilities {
-        self.inner.claims()
+    fn capabilities(&self) -> A::Capabilities {
+        self.inner.capabilities()
     }
 
     fn abilities(&self) -> Abilities {

@@ -98,8 +98,8 @@ impl<A: Remote> Harness<A> for Spawn<A> {
         Mode::Wire
     }
 
-    fn claims(&self) -> A::Capabilities {
-        A::claims(&self.description)
+    fn capabilities(&self) -> A::Capabilities {
+        A::described_capabilities(&self.description)
     }
 
     fn abilities(&self) -> Abilities {

@@ -28,7 +28,7 @@ pub(super) const CASES: &[Case] = &[
         ["CAP-1"],
         |c| {
             let described = c.describe().await?;
-            described.same("capabilities", &c.claims(), &described.capabilities)
+            described.same("capabilities", &c.capabilities(), &described.capabilities)
         }
     ),
     case!(
@@ -76,7 +76,7 @@ pub(super) const CASES: &[Case] = &[
         "capability::conditional_writes_are_unimplemented",
         "Without CONDITIONAL_WRITES a precondition is UNIMPLEMENTED, and nothing is written.",
         ["CAP-1"],
-        [Need::NoClaim(Capability::ConditionalWrites)],
+        [Need::Lacks(Capability::ConditionalWrites)],
         |c| {
             declares(c, Capability::ConditionalWrites, false).await?;
             let version = c.put_one("k", "1").ok().await?.version()?;
@@ -104,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
         "capability::priority_tokens_are_unimplemented",
         "Without PRIORITY_TOKENS a token above 0 is UNIMPLEMENTED, and nothing is written.",
         ["CAP-1"],
-        [Need::NoClaim(Capability::PriorityTokens)],
+        [Need::Lacks(Capability::PriorityTokens)],
         |c| {
             declares(c, Capability::PriorityTokens, false).await?;
             c.put_one("k", "1").ok().await?;
@@ -132,7 +132,7 @@ pub(super) const CASES: &[Case] = &[
         "capability::expiry_is_unimplemented",
         "Without EXPIRY a ttl is UNIMPLEMENTED, and nothing is written.",
         ["CAP-1"],
-        [Need::NoClaim(Capability::Expiry)],
+        [Need::Lacks(Capability::Expiry)],
         |c| {
             declares(c, Capability::Expiry, false).await?;
             c.put_one("k", "1").ok().await?;
@@ -157,7 +157,7 @@ pub(super) const CASES: &[Case] = &[
         "capability::reverse_is_unimplemented",
         "Without REVERSE a reversed Get or Scan is UNIMPLEMENTED.",
         ["CAP-1"],
-        [Need::NoClaim(Capability::Reverse)],
+        [Need::Lacks(Capability::Reverse)],
         |c| {
             declares(c, Capability::Reverse, false).await?;
             c.put(numbered(2)).ok().await?;
@@ -182,7 +182,7 @@ pub(super) const CASES: &[Case] = &[
         "capability::namespace_scan_is_unimplemented",
         "Without NAMESPACE_SCAN a Scan without an id is UNIMPLEMENTED.",
         ["CAP-1"],
-        [Need::NoClaim(Capability::NamespaceScan)],
+        [Need::Lacks(Capability::NamespaceScan)],
         |c| {
             declares(c, Capability::NamespaceScan, false).await?;
             c.scan().fails(Unimplemented).await?;

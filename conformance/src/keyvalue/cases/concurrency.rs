@@ -182,7 +182,7 @@ pub(super) const CASES: &[Case] = &[
     .kind(Kind::History),
 ];
 
-const CONDITIONAL: &[Need] = &[Need::Claim(Capability::ConditionalWrites)];
+const CONDITIONAL: &[Need] = &[Need::Declares(Capability::ConditionalWrites)];
 
 const CLIENTS: usize = 4;
 

@@ -200,7 +200,7 @@ pub(super) const CASES: &[Case] = &[
         "hunts::the_highest_token_wins",
         "Of concurrent Puts with tokens the highest one stays, in whatever order they arrive.",
         ["TOK-1"],
-        [Need::Claim(Capability::PriorityTokens)],
+        [Need::Declares(Capability::PriorityTokens)],
         |c| {
             let mut rounds = Rounds::new(c, FLOOR);
             while let Some(round) = rounds.next() {

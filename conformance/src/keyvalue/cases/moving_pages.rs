@@ -31,7 +31,7 @@ pub(super) const CASES: &[Case] = &[
         "moving_pages::namespace_scan_neither_misses_nor_repeats",
         "Messages of a namespace's Scan, read under writes, hold every untouched item exactly once.",
         ["PAGE-2"],
-        [Need::Claim(Capability::NamespaceScan)],
+        [Need::Declares(Capability::NamespaceScan)],
         |c| { walks(c, Walk::Namespace).await }
     )
     .kind(Kind::History),

@@ -3,7 +3,7 @@
 use prism_contract::keyvalue::Capability::{ConditionalWrites, Expiry, PriorityTokens, Reverse};
 
 use crate::core::Ability::{ManualClock, Restart};
-use crate::core::Need::{self, Ability, Claim};
+use crate::core::Need::{self, Ability, Declares};
 use crate::core::property::{Sequences, check};
 use crate::core::{Kind, case};
 use crate::keyvalue::Case;
@@ -16,7 +16,7 @@ case!("property::regressions", "What once made a store part from the contract do
     for (name, regression) in property::committed() {
         c.fresh();
         c.note(format!("replayed {name}"));
-        let ops = property::within(&regression.operations, c.claims(), c.abilities());
+        let ops = property::within(&regression.operations, c.capabilities(), c.abilities());
         property::play(c, &ops).await?;
     }
     Ok(())
@@ -49,7 +49,7 @@ case!("property::operations_agree_with_the_model", "Whatever is asked, in whatev
     };
     check(c, &property, &operations(mix)).await
 }).kind(Kind::Property),
-case!("property::tokens_outlive_their_items", "A key's highest token decides over every write, beyond the item's death and until its retention ends.", ["TOK-1", "TOK-2", "TOK-3", "TOK-4", "TOK-5", "TTL-1", "DEL-2"], [Claim(PriorityTokens)], |c| {
+case!("property::tokens_outlive_their_items", "A key's highest token decides over every write, beyond the item's death and until its retention ends.", ["TOK-1", "TOK-2", "TOK-3", "TOK-4", "TOK-5", "TTL-1", "DEL-2"], [Declares(PriorityTokens)], |c| {
     let weights = Weights { put: 40, get: 8, delete: 25, scan: 2, advance: 12, retention: 8, ..WEIGHTS };
     let mix = Mix {
         keys: FEW,
@@ -74,7 +74,7 @@ case!("property::tokens_outlive_their_items", "A key's highest token decides ove
     };
     check(c, &property, &operations(mix)).await
 }).kind(Kind::Property),
-case!("property::items_end_with_their_ttl", "An item is there strictly before its end and nowhere from then on, swept or not.", ["TTL-1", "TTL-2", "TTL-3", "TTL-5", "PUT-5", "COND-2", "DEL-2"], [Claim(Expiry), Ability(ManualClock)], |c| {
+case!("property::items_end_with_their_ttl", "An item is there strictly before its end and nowhere from then on, swept or not.", ["TTL-1", "TTL-2", "TTL-3", "TTL-5", "PUT-5", "COND-2", "DEL-2"], [Declares(Expiry), Ability(ManualClock)], |c| {
     let weights =
         Weights { put: 35, get: 25, delete: 10, scan: 8, advance: 30, retention: 0, sweep: 6, ..WEIGHTS };
     let mix = Mix {
@@ -95,7 +95,7 @@ case!("property::items_end_with_their_ttl", "An item is there strictly before it
     };
     check(c, &property, &operations(mix)).await
 }).kind(Kind::Property),
-case!("property::conditions_guard_every_write", "A write with preconditions takes effect exactly where all of them hold, and versions only rise.", ["COND-1", "COND-2", "COND-4", "COND-5", "VER-1", "VER-2", "PUT-3", "PUT-6", "DEL-1"], [Claim(ConditionalWrites)], |c| {
+case!("property::conditions_guard_every_write", "A write with preconditions takes effect exactly where all of them hold, and versions only rise.", ["COND-1", "COND-2", "COND-4", "COND-5", "VER-1", "VER-2", "PUT-3", "PUT-6", "DEL-1"], [Declares(ConditionalWrites)], |c| {
     let weights = Weights { put: 45, get: 10, delete: 25, scan: 2, advance: 6, retention: 0, ..WEIGHTS };
     let mix = Mix {
         keys: FEW,
@@ -150,7 +150,7 @@ case!("property::restarts_change_nothing", "A store that was stopped in order or
 case!("property::pages_concatenate", "Pages of any sizes, put together, are the answer without pages.", ["PAGE-1", "PAGE-4", "PAGE-5"], |c| {
     property::pages_concatenate(c).await
 }).kind(Kind::Property),
-case!("property::reverse_mirrors", "With reverse an answer is its own mirror.", ["ORD-2"], [Claim(Reverse)], |c| {
+case!("property::reverse_mirrors", "With reverse an answer is its own mirror.", ["ORD-2"], [Declares(Reverse)], |c| {
     property::reverse_mirrors(c).await
 }).kind(Kind::Property),
 case!("property::predicates_filter", "What a predicate answers is what it chooses of everything, in byte order.", ["ORD-1", "PRED-1", "PRED-3", "PRED-4", "PAGE-8"], |c| {
@@ -159,7 +159,7 @@ case!("property::predicates_filter", "What a predicate answers is what it choose
 case!("property::scans_resume", "A Scan cut after any of its messages and resumed yields the rest.", ["SCAN-1", "PAGE-1"], |c| {
     property::scans_resume(c).await
 }).kind(Kind::Property),
-case!("property::records_make_the_namespace", "A Scan of a namespace answers its records one after the other, by the bytes of their ids.", ["ORD-1", "RT-4"], [Claim(prism_contract::keyvalue::Capability::NamespaceScan)], |c| {
+case!("property::records_make_the_namespace", "A Scan of a namespace answers its records one after the other, by the bytes of their ids.", ["ORD-1", "RT-4"], [Declares(prism_contract::keyvalue::Capability::NamespaceScan)], |c| {
     property::records_make_the_namespace(c).await
 }).kind(Kind::Property),
 ];

@@ -6,7 +6,7 @@ use prism_contract::keyvalue::Capability::{
 
 use crate::core::Ability::Restart;
 use crate::core::Kind;
-use crate::core::Need::{Ability, Claim};
+use crate::core::Need::{Ability, Declares};
 use crate::keyvalue::Case;
 use crate::keyvalue::scenario::{Scenario, check};
 
@@ -47,7 +47,7 @@ scenarios! {
     "pages_forwards", "Pages of two, then of other sizes: together they are the whole, and the last has no token.",
         ["PAGE-1", "PAGE-4", "PAGE-5", "PAGE-7", "PAGE-8"], [];
     "pages_in_reverse", "Reverse is the mirror, page by page.",
-        ["ORD-2", "PAGE-1", "PAGE-4", "PAGE-5"], [Claim(Reverse)];
+        ["ORD-2", "PAGE-1", "PAGE-4", "PAGE-5"], [Declares(Reverse)];
     "pages_by_bytes", "An item weighs its key, its value and its content type, and 96 more; one that outweighs the page comes alone.",
         ["PAGE-1", "PAGE-7", "PAGE-8"], [];
     "pages_under_writes", "Pages go on where they ended, whatever was written, deleted or added in between.",
@@ -59,25 +59,25 @@ scenarios! {
     "refused_requests", "A request that breaks a rule is refused and leaves no trace.",
         ["PUT-4", "PUT-6", "DEL-4", "PRED-2", "PAGE-4", "COND-2", "COND-4", "TOK-6", "TTL-3"], [];
     "conditional_writes", "A write with preconditions takes effect where all of them hold; otherwise each that fails is named.",
-        ["COND-1", "COND-2", "COND-4", "VER-1", "VER-2", "PUT-6"], [Claim(ConditionalWrites)];
+        ["COND-1", "COND-2", "COND-4", "VER-1", "VER-2", "PUT-6"], [Declares(ConditionalWrites)];
     "conditional_deletes", "Preconditions guard a Delete as they guard a Put.",
-        ["COND-1", "COND-2", "COND-4", "COND-5"], [Claim(ConditionalWrites)];
+        ["COND-1", "COND-2", "COND-4", "COND-5"], [Declares(ConditionalWrites)];
     "retries_with_tokens", "A write repeated with its token changes nothing, and an older one comes too late.",
-        ["TOK-1", "TOK-2", "TOK-3", "PUT-3"], [Claim(PriorityTokens)];
+        ["TOK-1", "TOK-2", "TOK-3", "PUT-3"], [Declares(PriorityTokens)];
     "tombstones", "A key remembers its highest token beyond its item's death, and shows it nowhere.",
-        ["TOK-1", "TOK-2", "TOK-4", "TOK-5", "DEL-2"], [Claim(PriorityTokens)];
+        ["TOK-1", "TOK-2", "TOK-4", "TOK-5", "DEL-2"], [Declares(PriorityTokens)];
     "conditions_and_tokens", "Preconditions are asked first; a token decides for each item what then applies.",
-        ["COND-1", "COND-2", "TOK-1"], [Claim(ConditionalWrites), Claim(PriorityTokens)];
+        ["COND-1", "COND-2", "TOK-1"], [Declares(ConditionalWrites), Declares(PriorityTokens)];
     "items_that_expire", "An item with a ttl is gone when its time is up: from reads, from scans and from counts.",
-        ["TTL-1", "TTL-2", "PUT-5", "DEL-2"], [Claim(Expiry)];
+        ["TTL-1", "TTL-2", "PUT-5", "DEL-2"], [Declares(Expiry)];
     "expiry_conditions_and_tokens", "An expired item is absent for preconditions, and its token still decides.",
-        ["TTL-1", "COND-2", "TOK-4"], [Claim(Expiry), Claim(ConditionalWrites), Claim(PriorityTokens)];
+        ["TTL-1", "COND-2", "TOK-4"], [Declares(Expiry), Declares(ConditionalWrites), Declares(PriorityTokens)];
     "a_namespace_scanned", "A Scan answers a namespace by the bytes of its ids, then of their keys.",
-        ["ORD-1", "RT-4", "SCAN-1", "SCAN-2", "ISO-1"], [Claim(NamespaceScan)];
+        ["ORD-1", "RT-4", "SCAN-1", "SCAN-2", "ISO-1"], [Declares(NamespaceScan)];
     "scans_cut_and_resumed", "A Scan cut after any message goes on with that message's token, also after writes.",
-        ["SCAN-1", "SCAN-2", "PAGE-2", "PAGE-4"], [Claim(NamespaceScan)];
+        ["SCAN-1", "SCAN-2", "PAGE-2", "PAGE-4"], [Declares(NamespaceScan)];
     "a_namespace_in_reverse", "A Scan in reverse is the mirror, cut and resumed too.",
-        ["ORD-1", "ORD-2", "SCAN-1", "PAGE-4"], [Claim(NamespaceScan), Claim(Reverse)];
+        ["ORD-1", "ORD-2", "SCAN-1", "PAGE-4"], [Declares(NamespaceScan), Declares(Reverse)];
     "after_a_restart", "A store that was stopped answers as before: items, versions, tokens, page tokens.",
         ["DUR-1", "DUR-3", "PAGE-6", "VER-2"], [Ability(Restart)];
 }

@@ -89,7 +89,7 @@ pub(super) const CASES: &[Case] = &[
         "status::puts_validity_before_capability",
         "A request that is not valid is INVALID_ARGUMENT, whatever it needs.",
         ["ERR-1", "CAP-1"],
-        [Need::NoClaim(Capability::ConditionalWrites)],
+        [Need::Lacks(Capability::ConditionalWrites)],
         |c| {
             c.put_one("k", "v").ok().await?;
             let before = c.get().ok().await?;

@@ -8,11 +8,11 @@ use prism_contract::keyvalue::{Capability, Entry, Item};
 use crate::core::{Ability, Proof, Reply};
 use crate::keyvalue::{Ctx, Need, item};
 
-pub(super) const CONDITIONAL: Need = Need::Claim(Capability::ConditionalWrites);
-pub(super) const TOKENS: Need = Need::Claim(Capability::PriorityTokens);
-pub(super) const EXPIRY: Need = Need::Claim(Capability::Expiry);
-pub(super) const REVERSE: Need = Need::Claim(Capability::Reverse);
-pub(super) const NAMESPACE_SCAN: Need = Need::Claim(Capability::NamespaceScan);
+pub(super) const CONDITIONAL: Need = Need::Declares(Capability::ConditionalWrites);
+pub(super) const TOKENS: Need = Need::Declares(Capability::PriorityTokens);
+pub(super) const EXPIRY: Need = Need::Declares(Capability::Expiry);
+pub(super) const REVERSE: Need = Need::Declares(Capability::Reverse);
+pub(super) const NAMESPACE_SCAN: Need = Need::Declares(Capability::NamespaceScan);
 pub(super) const MANUAL_CLOCK: Need = Need::Ability(Ability::ManualClock);
 pub(super) const SWEEP: Need = Need::Ability(Ability::Sweep);
 pub(super) const RESTART: Need = Need::Ability(Ability::Restart);

@@ -26,7 +26,7 @@ pub type Operation = linearizability::Operation<KeyValue>;
 /// Recorder of the operations of a KeyValue store's clients.
 pub type Recorder = linearizability::Recorder<KeyValue>;
 /// Result of a history check.
-pub type Verdict = linearizability::Verdict<KeyValue>;
+pub type HistoryVerdict = linearizability::HistoryVerdict<KeyValue>;
 
 impl Linearizable for KeyValue {
     type Spec = model::Record;

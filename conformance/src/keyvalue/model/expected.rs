@@ -44,13 +44,13 @@ pub enum Event {
 impl Event {
     /// Whether it can occur with these capabilities of the store and abilities of the harness.
     pub(crate) fn can_happen(self, capabilities: Capabilities, abilities: Abilities) -> bool {
-        let claimed = |capability| capabilities.contains(capability);
+        let declared = |capability| capabilities.contains(capability);
         let time_passes = abilities.contains(Ability::ManualClock);
         match self {
-            Self::Superseded | Self::Tombstone => claimed(Capability::PriorityTokens),
-            Self::Forgotten => claimed(Capability::PriorityTokens) && time_passes,
-            Self::Held | Self::Failed => claimed(Capability::ConditionalWrites),
-            Self::Expired => claimed(Capability::Expiry) && time_passes,
+            Self::Superseded | Self::Tombstone => declared(Capability::PriorityTokens),
+            Self::Forgotten => declared(Capability::PriorityTokens) && time_passes,
+            Self::Held | Self::Failed => declared(Capability::ConditionalWrites),
+            Self::Expired => declared(Capability::Expiry) && time_passes,
             Self::Swept => abilities.contains(Ability::Sweep),
             Self::Restarted => abilities.contains(Ability::Restart),
             Self::Applied

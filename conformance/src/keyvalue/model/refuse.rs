@@ -112,10 +112,10 @@ impl Refusals {
         if !self.0.is_empty() {
             return Some(Expectation::refused(InvalidArgument, self.0));
         }
-        let unclaimed =
+        let undeclared =
             used.iter().find(|(capability, is_used)| *is_used && !capabilities.contains(*capability));
-        unclaimed.map(|(capability, _)| {
-            let reason = Reason { rule: "CAP-1", text: format!("{capability} is not claimed") };
+        undeclared.map(|(capability, _)| {
+            let reason = Reason { rule: "CAP-1", text: format!("{capability} is not declared") };
             Expectation::refused(Unimplemented, vec![reason])
         })
     }

@@ -49,7 +49,7 @@ impl Harness<KeyValue> for MutantHarness {
         self.name
     }
 
-    fn claims(&self) -> Capabilities {
+    fn capabilities(&self) -> Capabilities {
         self.flaw.capabilities()
     }
 

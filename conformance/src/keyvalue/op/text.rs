@@ -7,14 +7,11 @@ use prism_contract::keyvalue::request::{KeyPredicate, SelectionInput};
 
 use super::{At, Delete, Get, Op, Page, Put, Scan, Space, Span};
 use crate::core::Restart;
+use crate::keyvalue::clauses;
 
-/// Bytes in quotes, escaped without loss.
-struct Quoted<'a>(&'a [u8]);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
-    }
+/// Bytes between quotes, all of them, so that they can be parsed again.
+fn quote(bytes: &[u8]) -> String {
+    format!("\"{}\"", bytes.escape_ascii())
 }
 
 impl From<Op> for String {
@@ -47,17 +44,12 @@ impl Display for Space {
 
 impl Display for Put {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "put {} {}", self.space, Quoted(self.id.as_bytes()))?;
+        write!(f, "put {} {}", self.space, quote(self.id.as_bytes()))?;
         for item in &self.items {
-            write!(f, " {}={}", Quoted(&item.key), Quoted(&item.value))?;
-            if !item.content_type.is_empty() {
-                write!(f, " type {}", Quoted(item.content_type.as_bytes()))?;
-            }
-            if item.compression != 0 {
-                write!(f, " compression {}", item.compression)?;
-            }
+            write!(f, " {}={}", quote(&item.key), quote(&item.value))?;
+            clauses::metadata(f, quote, &item.content_type, item.compression)?;
         }
-        token(f, self.token)?;
+        clauses::token(f, self.token)?;
         if let Some(ttl) = self.ttl {
             write!(f, " ttl {ttl}")?;
         }
@@ -67,7 +59,7 @@ impl Display for Put {
 
 impl Display for Get {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "get {} {}", self.space, Quoted(self.id.as_bytes()))?;
+        write!(f, "get {} {}", self.space, quote(self.id.as_bytes()))?;
         predicate(f, self.predicate.as_ref())?;
         selection(f, self.selection)?;
         page(f, self.page)
@@ -76,9 +68,9 @@ impl Display for Get {
 
 impl Display for Delete {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "delete {} {}", self.space, Quoted(self.id.as_bytes()))?;
+        write!(f, "delete {} {}", self.space, quote(self.id.as_bytes()))?;
         predicate(f, self.predicate.as_ref())?;
-        token(f, self.token)?;
+        clauses::token(f, self.token)?;
         when(f, &self.when)
     }
 }
@@ -87,7 +79,7 @@ impl Display for Scan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "scan {}", self.space)?;
         if let Some(id) = &self.id {
-            write!(f, " {}", Quoted(id.as_bytes()))?;
+            write!(f, " {}", quote(id.as_bytes()))?;
         }
         predicate(f, self.predicate.as_ref())?;
         selection(f, self.selection)?;
@@ -113,13 +105,9 @@ impl Display for Span {
     }
 }
 
-fn token(f: &mut Formatter<'_>, token: i64) -> fmt::Result {
-    if token == 0 { Ok(()) } else { write!(f, " token {token}") }
-}
-
 fn when(f: &mut Formatter<'_>, when: &[(Bytes, At)]) -> fmt::Result {
     for (key, at) in when {
-        write!(f, " if {} ", Quoted(key))?;
+        write!(f, " if {} ", quote(key))?;
         match at {
             At::Current => f.write_str("current")?,
             At::Stale => f.write_str("stale")?,
@@ -131,38 +119,11 @@ fn when(f: &mut Formatter<'_>, when: &[(Bytes, At)]) -> fmt::Result {
 }
 
 fn predicate(f: &mut Formatter<'_>, predicate: Option<&KeyPredicate>) -> fmt::Result {
-    match predicate {
-        None => Ok(()),
-        Some(KeyPredicate::Unset) => f.write_str(" unset"),
-        Some(KeyPredicate::MatchAll) => f.write_str(" all"),
-        Some(KeyPredicate::MatchKeys(keys)) => {
-            f.write_str(" keys")?;
-            for (at, key) in keys.iter().enumerate() {
-                write!(f, "{}{}", if at == 0 { " " } else { "," }, Quoted(key))?;
-            }
-            Ok(())
-        }
-        Some(KeyPredicate::MatchRange { start, end }) => {
-            write!(f, " range {}..{}", Quoted(start), Quoted(end))
-        }
-        Some(KeyPredicate::MatchPrefix(prefix)) => write!(f, " prefix {}", Quoted(prefix)),
-    }
+    clauses::predicate(f, quote, predicate, ["unset", ""])
 }
 
 fn selection(f: &mut Formatter<'_>, selection: SelectionInput) -> fmt::Result {
-    if selection.item_limit > 0 {
-        write!(f, " page of {}", selection.item_limit)?;
-    }
-    if selection.page_size_bytes > 0 {
-        write!(f, " bytes {}", selection.page_size_bytes)?;
-    }
-    if selection.keys_only {
-        f.write_str(" keys only")?;
-    }
-    if selection.reverse {
-        f.write_str(" reverse")?;
-    }
-    Ok(())
+    clauses::selection(f, selection, |bytes| format!(" bytes {bytes}"))
 }
 
 fn page(f: &mut Formatter<'_>, page: Page) -> fmt::Result {

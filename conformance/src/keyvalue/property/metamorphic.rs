@@ -75,7 +75,7 @@ impl Sample {
     }
 
     fn reverse(&self, ctx: &Ctx) -> bool {
-        self.reverse && ctx.claims().contains(Capability::Reverse)
+        self.reverse && ctx.capabilities().contains(Capability::Reverse)
     }
 
     /// Size of the nth page: sizes differ between pages, as PAGE-4 allows.
@@ -96,7 +96,7 @@ impl Sample {
     }
 
     fn scan<'c>(&self, ctx: &'c Ctx) -> crate::keyvalue::ScanCall<'c> {
-        let namespace = ctx.claims().contains(Capability::NamespaceScan);
+        let namespace = ctx.capabilities().contains(Capability::NamespaceScan);
         let id = if namespace { "" } else { self.id() };
         ctx.scan().with(|scan: &mut ScanRequest| scan.id = id.to_owned()).choose(self.predicate.clone())
     }

@@ -154,7 +154,7 @@ mod tests {
         let harness = InProcess::new("memory", || async { Ok::<_, OpenError>(Memory::default()) });
         let instance = harness.open().await.expect("memory opens");
         let ctx = Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
-            .offering(harness.claims(), harness.abilities());
+            .offering(harness.capabilities(), harness.abilities());
         let why = "Applied happened 0 times; at least 5 are required".to_owned();
         assert_eq!(check(&ctx, &property, &operations(mix)).await, Err(Stop::Inconclusive(why)));
     }

@@ -9,7 +9,7 @@ use super::Tally;
 
 /// Plays `ops` in the run's namespaces, until the first answer that the contract does not allow.
 pub async fn play(ctx: &Ctx, ops: &[Op]) -> Result<Tally, Stop> {
-    let mut model = Model::new(ctx.claims(), ctx.abilities().contains(Ability::ManualClock));
+    let mut model = Model::new(ctx.capabilities(), ctx.abilities().contains(Ability::ManualClock));
     let mut player = Player::new(ctx);
     let mut tally = Tally::default();
     for op in ops {

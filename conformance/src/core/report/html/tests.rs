@@ -99,8 +99,8 @@ fn a_page_starts_with_the_verdict_and_has_the_details_of_each_case() {
 #[test]
 fn a_conformant_run_has_no_failure_sections() {
     let mut report = fixture::report();
-    report.cases.retain(|case| case.outcome == Outcome::Passed);
-    (report.verdict, report.problems) = (Verdict::Conformant, Vec::new());
+    report.cases.retain(|case| case.outcome == CaseOutcome::Passed);
+    (report.verdict, report.problems) = (RunVerdict::Conformant, Vec::new());
     let page = html(&report);
     assert!(page.contains("</span>Conformant</h1>"));
     for absent in ["failures-title", "inconclusive-title", "known-title", "skipped-title"] {

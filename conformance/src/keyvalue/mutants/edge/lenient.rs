@@ -146,7 +146,7 @@ impl Flaw {
         }
     }
 
-    /// Refuses an unclaimed capability before the request is validated; the contract's edge does so afterwards (ERR-1).
+    /// Refuses an undeclared capability before the request is validated; the contract's edge does so afterwards (ERR-1).
     fn check_capability_first(self, used: bool, capability: Capability) -> Result<(), Error> {
         if self.has(Bug::ChecksCapabilityBeforeValidity) && used {
             return Err(Error::Unimplemented(capability.name()));
