@@ -15,4 +15,6 @@ pub(crate) use batched_read::SpanOfGet;
 pub(crate) use batched_read::{BatchedRead, ROWS};
 pub(crate) use page::{Fit, PageBuilder};
 pub(crate) use page_query::{Keys, PageQuery, Scope};
-pub(crate) use writes::{Answers, Request, Write, Writes, subtractable_micros, unanswered, whole_micros};
+#[cfg(feature = "postgres")]
+pub(crate) use writes::unanswered;
+pub(crate) use writes::{Answers, Request, Write, Writes, subtractable_micros, whole_micros};

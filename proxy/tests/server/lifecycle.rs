@@ -47,7 +47,7 @@ async fn a_call_in_flight_finishes_while_no_connection_is_accepted() {
 async fn a_call_still_in_flight_is_cut_after_the_drain_timeout() {
     let backend = Steered::new(Mode::Hangs);
     let mut server = Server::start_with(backend.clone(), |options| {
-        options.limits.drain_timeout = Duration::from_millis(100)
+        options.limits.drain_timeout = Duration::from_millis(100);
     })
     .await;
     let client = server.client().await;

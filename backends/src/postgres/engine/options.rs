@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prism_contract::keyvalue::row::DEFAULT_RETENTION;
 
-/// The options of [`Postgres::open`](super::Postgres::open). All but the URL have defaults.
+/// The options of [`Postgres::open`](crate::Postgres::open). All but the URL have defaults.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Options {
     /// `postgres://user:password@host:port/database?parameters`. Missing parts are taken as by libpq: from the variables

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use prism_contract::keyvalue::row::DEFAULT_RETENTION;
 
-/// The options of [`Sqlite::open`](super::Sqlite::open). All but the path have defaults.
+/// The options of [`Sqlite::open`](crate::Sqlite::open). All but the path have defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// The database file. It is created if it does not exist; its directory must exist.

@@ -153,7 +153,7 @@ impl Counts {
                     (counts.skipped, counts.inconclusive) = (counts.skipped + 1, counts.inconclusive + 1);
                 }
                 CaseOutcome::NotApplicable | CaseOutcome::NotObservable | CaseOutcome::LeftOut => {
-                    counts.skipped += 1
+                    counts.skipped += 1;
                 }
             }
         }
