@@ -5,6 +5,7 @@
 pub(crate) mod batched_reads;
 pub(crate) mod databases;
 pub(crate) mod sequences;
+pub(crate) mod sweeps;
 
 use std::path::PathBuf;
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use futures::join;
 use prism_backends::Postgres;
-use prism_contract::keyvalue::{Delete, Get, KeyValueBackend, Predicate, Put, PutResult};
-use prism_contract::{Lifecycle, Swept};
+use prism_contract::Lifecycle;
+use prism_contract::keyvalue::{KeyValueBackend, Put};
 use sqlx::{Executor, Row};
 
-use crate::common::{at, delete, get, item, key, precondition, put, put_items};
+use crate::common::sweeps::{self, swept};
+use crate::common::{at, precondition, put};
 use crate::test_db::{TestDb, test_db};
 
 /// A store with a retention of 1,000 microseconds, one millisecond.
@@ -25,84 +26,35 @@ async fn stored(db: &TestDb) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-fn swept(expired: u64, tombstones: u64, more: bool) -> Swept {
-    Swept { expired, tombstones, more }
-}
-
 #[tokio::test]
 async fn an_expired_item_is_dropped_and_a_live_one_stays() {
     let db = test_db!("an_expired_item_is_dropped_and_a_live_one_stays");
-    let store = open(&db).await;
-    store.put(put("stays", "1")).await.unwrap();
-    store.put(Put { expires_at: Some(at(1_501)), ..put("later", "1") }).await.unwrap();
-    store.put(Put { expires_at: Some(at(1_500)), ..put("now", "1") }).await.unwrap();
-    assert_eq!(store.sweep(at(1_499)).await.unwrap(), swept(0, 0, false));
-    assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
-    assert_eq!(stored(&db).await, (2, 2));
-    let page = store.get(&Get { now: at(1_500), ..get(Predicate::All) }).await.unwrap();
-    assert_eq!(page.items.len(), 2);
+    sweeps::an_expired_item_is_dropped(open(&db).await, async || stored(&db).await).await;
 }
 
 #[tokio::test]
 async fn an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention_ends() {
     let db = test_db!("an_expired_item_keeps_its_token_and_loses_its_value_until_the_retention_ends");
-    let store = open(&db).await;
-    store.put(Put { token: 5, expires_at: Some(at(1_500)), ..put("a", "value") }).await.unwrap();
-    assert_eq!(store.sweep(at(1_500)).await.unwrap(), swept(1, 0, false));
-    assert_eq!(stored(&db).await, (1, 0));
-    let late = Put { token: 5, now: at(2_499), ..put("a", "late") };
-    assert_eq!(store.put(late).await.unwrap(), [PutResult { applied: false, version: 0 }]);
-    // A request with an earlier `now` sees no item without its value.
-    assert!(store.get(&Get { now: at(1_400), ..get(Predicate::All) }).await.unwrap().items.is_empty());
-    assert_eq!(store.sweep(at(2_499)).await.unwrap(), swept(0, 0, false));
-    assert_eq!(store.sweep(at(2_500)).await.unwrap(), swept(0, 1, false));
-    assert_eq!(stored(&db).await, (0, 0));
+    sweeps::an_expired_item_keeps_its_token(open(&db).await, async || stored(&db).await).await;
 }
 
 #[tokio::test]
 async fn a_tombstone_is_dropped_when_its_retention_ends() {
     let db = test_db!("a_tombstone_is_dropped_when_its_retention_ends");
-    let store = open(&db).await;
-    let named = Predicate::keys([key("a")]).unwrap();
-    store.delete(Delete { token: 5, ..delete(named) }).await.unwrap();
-    assert_eq!(store.sweep(at(1_999)).await.unwrap(), swept(0, 0, false));
-    assert_eq!(stored(&db).await, (1, 0));
-    assert_eq!(store.sweep(at(2_000)).await.unwrap(), swept(0, 1, false));
-    assert_eq!(stored(&db).await, (0, 0));
-}
-
-/// Three thousand items that expire, a third of them with tokens.
-async fn fill(store: &Postgres) {
-    for (round, token) in [0, 1, 0].into_iter().enumerate() {
-        for chunk in 0..10 {
-            let items: Vec<_> = (0..100).map(|n| item(format!("{round} {chunk} {n}"), "v")).collect();
-            // A Put of several items with a token takes a transaction, one without it the fast path.
-            store.put(Put { token, expires_at: Some(at(1_500)), ..put_items(items) }).await.unwrap();
-        }
-    }
+    sweeps::a_tombstone_is_dropped(open(&db).await, async || stored(&db).await).await;
 }
 
 #[tokio::test]
 async fn a_sweep_is_bounded_and_reports_that_there_is_more() {
     let db = test_db!("a_sweep_is_bounded_and_reports_that_there_is_more");
-    let store = open(&db).await;
-    fill(&store).await;
-    let mut sweeps = vec![store.sweep(at(1_500)).await.unwrap()];
-    while sweeps.last().is_some_and(|swept| swept.more) {
-        sweeps.push(store.sweep(at(1_500)).await.unwrap());
-        assert!(sweeps.len() < 10, "{sweeps:?}");
-    }
-    assert!(sweeps.len() > 1, "{sweeps:?}");
-    assert_eq!(sweeps.iter().map(|swept| swept.expired).sum::<u64>(), 3_000);
-    assert!(sweeps.iter().all(|swept| swept.expired <= 1_000));
-    assert_eq!(stored(&db).await, (1_000, 0), "the tombstones keep their tokens");
+    sweeps::a_sweep_is_bounded(open(&db).await, async || stored(&db).await, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sweepers_of_two_gateways_drop_each_item_once() {
     let db = test_db!("sweepers_of_two_gateways_drop_each_item_once");
     let (one, other) = (open(&db).await, open(&db).await);
-    fill(&one).await;
+    sweeps::fill(&one).await;
     let mut expired = 0;
     for _ in 0..10 {
         let (first, second) = join!(one.sweep(at(1_500)), other.sweep(at(1_500)));
