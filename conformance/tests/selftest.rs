@@ -82,6 +82,27 @@ fn the_recorded_matrix_covers_every_case_and_every_mutant() {
 }
 
 #[test]
+fn a_matrix_of_another_suite_is_stale_in_each_respect() {
+    let text = r#"{"cases": ["put::gone"], "kills": {"Gone": ["put::gone"]}}"#;
+    let stale = KillMatrix::from_json(text).unwrap().stale::<KeyValue>();
+    for expected in [
+        "case put::gone no longer exists",
+        "case round_trip::every_byte_comes_back is not recorded",
+        "mutant Gone no longer exists",
+        "mutant StaleReadAfterWrite is not recorded",
+    ] {
+        assert!(stale.iter().any(|message| message == expected), "'{expected}' is not among {stale:?}");
+    }
+}
+
+#[test]
+fn a_matrix_is_read_back_from_its_file_as_it_was() {
+    let text = std::fs::read_to_string(root().join("kill-matrix.json")).unwrap();
+    assert_eq!(KillMatrix::from_json(&text).unwrap().to_json(), text);
+    assert!(KillMatrix::from_json("{}").is_err());
+}
+
+#[test]
 fn the_page_of_the_book_is_the_recorded_matrix() {
     let page = std::fs::read_to_string(root().join("../docs/conformance-matrix.md")).unwrap_or_default();
     assert!(page == matrix_markdown::<KeyValue>(kill_matrix()), "run this test with {WRITE}=1, twice");
