@@ -81,8 +81,8 @@ pub trait Instance<A: Abstraction>: Send + Sync {
 
     /// Makes the database unavailable, or available again ([`Ability::Outage`]).
     async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
-        let _ = unavailable;
-        Err(OpenError::new("this harness cannot simulate a database outage"))
+        let state = if unavailable { "unavailable" } else { "available" };
+        Err(OpenError::new(format!("this harness cannot make its database {state}")))
     }
 
     /// Raw gRPC calls, below the methods of the abstraction; `None`: the store is not behind a socket.

@@ -37,8 +37,8 @@ pub trait Gateway: Send + Sync {
 
     /// Makes the database unavailable, or available again; see [`Instance::outage`].
     async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
-        let _ = unavailable;
-        Err(OpenError::new("this gateway cannot simulate a database outage"))
+        let state = if unavailable { "unavailable" } else { "available" };
+        Err(OpenError::new(format!("this gateway cannot make its database {state}")))
     }
 
     /// See [`Instance::durable_settings`].
