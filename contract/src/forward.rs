@@ -39,7 +39,11 @@ macro_rules! forward {
         $crate::forward!(@method $this $to, check(), Result<(), $crate::Error>);
     };
     (@Lifecycle sweep $this:ident $to:expr) => {
-        $crate::forward!(@method $this $to, sweep(now: $crate::Timestamp), Result<$crate::Swept, $crate::Error>);
+        $crate::forward!(
+            @method $this $to,
+            sweep(now: $crate::Timestamp),
+            Result<$crate::Swept, $crate::Error>
+        );
     };
     (@Lifecycle close $this:ident $to:expr) => {
         $crate::forward!(@method $this $to, close(), ());
@@ -50,16 +54,32 @@ macro_rules! forward {
         }
     };
     (@KeyValueBackend put $this:ident $to:expr) => {
-        $crate::forward!(@method $this $to, put(put: $crate::keyvalue::Put), Result<Vec<$crate::keyvalue::PutResult>, $crate::Error>);
+        $crate::forward!(
+            @method $this $to,
+            put(put: $crate::keyvalue::Put),
+            Result<Vec<$crate::keyvalue::PutResult>, $crate::Error>
+        );
     };
     (@KeyValueBackend get $this:ident $to:expr) => {
-        $crate::forward!(@method $this $to, get(get: &$crate::keyvalue::Get), Result<$crate::keyvalue::ItemPage, $crate::Error>);
+        $crate::forward!(
+            @method $this $to,
+            get(get: &$crate::keyvalue::Get),
+            Result<$crate::keyvalue::ItemPage, $crate::Error>
+        );
     };
     (@KeyValueBackend delete $this:ident $to:expr) => {
-        $crate::forward!(@method $this $to, delete(delete: $crate::keyvalue::Delete), Result<u64, $crate::Error>);
+        $crate::forward!(
+            @method $this $to,
+            delete(delete: $crate::keyvalue::Delete),
+            Result<u64, $crate::Error>
+        );
     };
     (@KeyValueBackend scan $this:ident $to:expr) => {
-        $crate::forward!(@method $this $to, scan(scan: &$crate::keyvalue::Scan), Result<$crate::keyvalue::EntryPage, $crate::Error>);
+        $crate::forward!(
+            @method $this $to,
+            scan(scan: &$crate::keyvalue::Scan),
+            Result<$crate::keyvalue::EntryPage, $crate::Error>
+        );
     };
     // The signatures that `async_trait` generates: the inner store's future is returned as it is, not boxed again.
     (@method $this:ident $to:expr, $method:ident(), $answer:ty) => {

@@ -1,4 +1,4 @@
-//! Tests of sweeps for all databases. Each store has a retention of 1,000 microseconds; `stored` counts the rows of the table,
+//! Tests of sweeps for all databases. Each store has a retention of 1,000 microseconds; `stored` counts the rows,
 //! live or dead, and the bytes of their values.
 
 use prism_contract::Swept;

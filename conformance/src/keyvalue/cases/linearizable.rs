@@ -10,19 +10,46 @@ use crate::keyvalue::history::{Mix, Plan, Record, Recorder};
 use crate::keyvalue::{Case, Ctx, Need, Store};
 
 pub(super) const CASES: &[Case] = &[
-case!("linearizable::reads_and_writes", "Puts, Gets, Deletes and Scans of one record by several clients are linearizable.", ["LIN-1", "PUT-3", "DEL-5"], |c| {
-    histories(c, &[c.store()], Mix::default()).await
-}).kind(Kind::History),
-case!("linearizable::conditional_writes", "Conditional writes of one record by several clients are linearizable, and name the versions that failed them.", ["LIN-1", "COND-1", "COND-4", "COND-5"], [Need::Declares(Capability::ConditionalWrites)], |c| {
-    histories(c, &[c.store()], Mix { conditions: true, tokens: false }).await
-}).kind(Kind::History),
-case!("linearizable::writes_with_tokens", "Writes with priority tokens by several clients are linearizable.", ["LIN-1", "TOK-1", "TOK-2", "TOK-4"], [Need::Declares(Capability::PriorityTokens)], |c| {
-    histories(c, &[c.store()], Mix { conditions: false, tokens: true }).await
-}).kind(Kind::History),
-case!("linearizable::through_several_gateways", "Operations on one record through several gateways on one database are linearizable.", ["LIN-1"], [Need::Ability(Ability::Gateways)], |c| {
-    let mix = declared_mix(c).await?;
-    histories(c, &c.instance().gateways(), mix).await
-}).kind(Kind::History),
+    case!(
+        "linearizable::reads_and_writes",
+        "Puts, Gets, Deletes and Scans of one record by several clients are linearizable.",
+        ["LIN-1", "PUT-3", "DEL-5"],
+        |c| {
+            histories(c, &[c.store()], Mix::default()).await
+        }
+    )
+    .kind(Kind::History),
+    case!(
+        "linearizable::conditional_writes",
+        "Conditional writes of one record by several clients are linearizable, and name the versions that failed them.",
+        ["LIN-1", "COND-1", "COND-4", "COND-5"],
+        [Need::Declares(Capability::ConditionalWrites)],
+        |c| {
+            histories(c, &[c.store()], Mix { conditions: true, tokens: false }).await
+        }
+    )
+    .kind(Kind::History),
+    case!(
+        "linearizable::writes_with_tokens",
+        "Writes with priority tokens by several clients are linearizable.",
+        ["LIN-1", "TOK-1", "TOK-2", "TOK-4"],
+        [Need::Declares(Capability::PriorityTokens)],
+        |c| {
+            histories(c, &[c.store()], Mix { conditions: false, tokens: true }).await
+        }
+    )
+    .kind(Kind::History),
+    case!(
+        "linearizable::through_several_gateways",
+        "Operations on one record through several gateways on one database are linearizable.",
+        ["LIN-1"],
+        [Need::Ability(Ability::Gateways)],
+        |c| {
+            let mix = declared_mix(c).await?;
+            histories(c, &c.instance().gateways(), mix).await
+        }
+    )
+    .kind(Kind::History),
 ];
 
 /// Clients per history.
