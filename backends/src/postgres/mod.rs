@@ -13,6 +13,7 @@
 
 mod engine;
 mod keyvalue;
+mod options;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
@@ -23,8 +24,9 @@ use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 use engine::{Engine, open};
 use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA};
 
-pub use engine::{OpenError, Options, Settings};
+pub use engine::{OpenError, Settings};
 pub use keyvalue::SCHEMA_VERSION;
+pub use options::Options;
 
 /// A KeyValue store in a Postgres database, with all capabilities.
 ///

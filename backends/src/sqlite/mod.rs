@@ -9,6 +9,7 @@
 
 mod engine;
 mod keyvalue;
+mod options;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
@@ -20,8 +21,9 @@ use crate::keyvalue::whole_micros;
 use engine::{Engine, Opened, open};
 use keyvalue::{KeyValueCommit, Readers, SCHEMA};
 
-pub use engine::{OpenError, Options, Settings};
+pub use engine::{OpenError, Settings};
 pub use keyvalue::SCHEMA_VERSION;
+pub use options::Options;
 
 /// A KeyValue store in one SQLite file, with all capabilities.
 ///

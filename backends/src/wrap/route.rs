@@ -40,14 +40,7 @@ impl Lifecycle for Route {
 
     /// Sweeps all backends, even if one fails; returns the first error.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let mut all = Swept::default();
-        for swept in join_all(self.backends.iter().map(|backend| backend.sweep(now))).await {
-            let Swept { expired, tombstones, more } = swept?;
-            all.expired += expired;
-            all.tombstones += tombstones;
-            all.more |= more;
-        }
-        Ok(all)
+        join_all(self.backends.iter().map(|backend| backend.sweep(now))).await.into_iter().sum()
     }
 
     async fn close(&self) {
@@ -80,8 +73,8 @@ impl KeyValueBackend for Route {
 
 #[cfg(test)]
 mod tests {
-    use prism_contract::Code;
     use prism_contract::keyvalue::{Memory, NewItem, Predicate, RecordId, Selection};
+    use prism_contract::{Code, forward};
 
     use super::*;
 
@@ -135,5 +128,30 @@ mod tests {
         assert_eq!(route.capabilities(&namespace("first")), Capabilities::ALL);
         assert_eq!(route.sweep(at(10)).await.unwrap().expired, 2);
         route.check().await.unwrap();
+    }
+
+    /// A store that cannot be swept.
+    struct Unswept(Memory);
+
+    #[async_trait]
+    impl Lifecycle for Unswept {
+        forward!(Lifecycle: self => self.0, [check, close]);
+
+        async fn sweep(&self, _: Timestamp) -> Result<Swept, Error> {
+            Err(Error::unavailable("as the test requires"))
+        }
+    }
+
+    impl KeyValueBackend for Unswept {
+        forward!(KeyValueBackend: self => self.0, [capabilities, put, get, delete, scan]);
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_fails_to_sweep_keeps_no_other_from_it() {
+        let swept = Arc::new(Memory::default());
+        let route = Route::new(vec![Arc::new(Unswept(Memory::default())), Arc::clone(&swept) as _], |_| 1);
+        route.put(put("second")).await.unwrap();
+        assert_eq!(route.sweep(at(10)).await.unwrap_err().code(), Code::Unavailable);
+        assert_eq!(swept.sweep(at(10)).await.unwrap(), Swept::default(), "it was swept by the router");
     }
 }

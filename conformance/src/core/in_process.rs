@@ -24,7 +24,7 @@ pub(crate) type Details =
 /// The functions that open a backend in this process and wrap it as its clients see it.
 pub struct Opener<A: Abstraction, S, B> {
     /// Makes a fresh storage location, which cleans up on drop.
-    pub place: Arc<dyn Fn() -> Result<S, OpenError> + Send + Sync>,
+    pub location: Arc<dyn Fn() -> Result<S, OpenError> + Send + Sync>,
     /// Opens a backend in a storage location.
     pub open: Open<S, B>,
     /// A backend as its clients see it, with this clock.
@@ -33,7 +33,7 @@ pub struct Opener<A: Abstraction, S, B> {
 
 impl<A: Abstraction, S, B> Clone for Opener<A, S, B> {
     fn clone(&self) -> Self {
-        Self { place: Arc::clone(&self.place), open: Arc::clone(&self.open), store: self.store }
+        Self { location: Arc::clone(&self.location), open: Arc::clone(&self.open), store: self.store }
     }
 }
 
@@ -156,12 +156,12 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Harness<A> for InPr
 
 impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
     async fn open_with(&self, gateways: usize) -> Result<Box<dyn Instance<A>>, OpenError> {
-        let (place, opener) = (Arc::new((self.opener.place)()?), self.opener.clone());
-        let backends = Mutex::new(open_all(&opener.open, &place, gateways).await?);
+        let (location, opener) = (Arc::new((self.opener.location)()?), self.opener.clone());
+        let backends = Mutex::new(open_all(&opener.open, &location, gateways).await?);
         Ok(Box::new(OpenInstance {
             clock: Arc::default(),
             backends,
-            place,
+            location,
             opener,
             settings: self.settings.clone(),
         }))
@@ -171,12 +171,12 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
 /// Sequentially, since the first may have to initialize the storage location.
 async fn open_all<S, B>(
     open: &Open<S, B>,
-    place: &Arc<S>,
+    location: &Arc<S>,
     gateways: usize,
 ) -> Result<Vec<Arc<B>>, OpenError> {
     let mut backends = Vec::with_capacity(gateways);
     for _ in 0..gateways {
-        backends.push(Arc::new(open(Arc::clone(place)).await?));
+        backends.push(Arc::new(open(Arc::clone(location)).await?));
     }
     Ok(backends)
 }
@@ -186,7 +186,7 @@ struct OpenInstance<A: Abstraction, S, B> {
     clock: Arc<ManualClock>,
     // Dropped before their storage location. Empty only during a restart.
     backends: Mutex<Vec<Arc<B>>>,
-    place: Arc<S>,
+    location: Arc<S>,
     opener: Opener<A, S, B>,
     settings: Option<Settings<B>>,
 }
@@ -232,7 +232,7 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Instance<A> for Ope
             }
         }
         drop(old);
-        let new = open_all(&self.opener.open, &self.place, gateways).await?;
+        let new = open_all(&self.opener.open, &self.location, gateways).await?;
         *self.backends() = new;
         Ok(())
     }

@@ -91,27 +91,27 @@ impl<B: KeyValueBackend> InProcess<(), B> {
 }
 
 impl<S: Send + Sync + 'static, B: KeyValueBackend> InProcess<S, B> {
-    /// A backend with persistent storage: `place` creates a fresh location that cleans up on drop (a temporary folder), and
+    /// A backend with persistent storage: `location` creates a fresh location that cleans up on drop (a temporary folder), and
     /// `open` opens a backend there, and again after a restart or a crash.
-    pub fn durable<P, F, O>(name: impl Into<String>, place: P, open: F) -> Self
+    pub fn durable<P, F, O>(name: impl Into<String>, location: P, open: F) -> Self
     where
         P: Fn() -> Result<S, OpenError> + Send + Sync + 'static,
         F: Fn(Arc<S>) -> O + Send + Sync + 'static,
         O: Future<Output = Result<B, OpenError>> + Send + 'static,
     {
-        Self::opened(name, Capabilities::ALL, opener(place, open)).reopening()
+        Self::opened(name, Capabilities::ALL, opener(location, open)).reopening()
     }
 }
 
-fn opener<S, B: KeyValueBackend, P, F, O>(place: P, open: F) -> Opener<KeyValue, S, B>
+fn opener<S, B: KeyValueBackend, P, F, O>(location: P, open: F) -> Opener<KeyValue, S, B>
 where
     P: Fn() -> Result<S, OpenError> + Send + Sync + 'static,
     F: Fn(Arc<S>) -> O + Send + Sync + 'static,
     O: Future<Output = Result<B, OpenError>> + Send + 'static,
 {
     Opener {
-        place: Arc::new(place),
-        open: Arc::new(move |place| Box::pin(open(place))),
+        location: Arc::new(location),
+        open: Arc::new(move |location| Box::pin(open(location))),
         store: |backend, clock| Arc::new(EdgeStore::new(backend, clock)),
     }
 }

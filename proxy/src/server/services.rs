@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use prism_contract::keyvalue::KeyValueBackend;
 use prism_contract::{Error, Lifecycle, Swept, Timestamp};
 use tonic::async_trait;
@@ -35,27 +36,17 @@ impl From<Arc<dyn KeyValueBackend>> for Services {
 /// All backends together: an operation fails if it fails for one of them.
 #[async_trait]
 impl Lifecycle for Services {
+    /// Checks all stores.
     async fn check(&self) -> Result<(), Error> {
-        for store in self.stores() {
-            store.check().await?;
-        }
-        Ok(())
+        join_all(self.stores().map(|store| async move { store.check().await })).await.into_iter().collect()
     }
 
+    /// Sweeps all stores, even if one fails; returns the first error.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        let mut all = Swept::default();
-        for store in self.stores() {
-            let swept = store.sweep(now).await?;
-            all.expired += swept.expired;
-            all.tombstones += swept.tombstones;
-            all.more |= swept.more;
-        }
-        Ok(all)
+        join_all(self.stores().map(|store| async move { store.sweep(now).await })).await.into_iter().sum()
     }
 
     async fn close(&self) {
-        for store in self.stores() {
-            store.close().await;
-        }
+        join_all(self.stores().map(|store| async move { store.close().await })).await;
     }
 }

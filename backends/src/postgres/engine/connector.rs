@@ -11,9 +11,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::Options;
 use super::error::{no_response, read_only_server, shared_connection, still_running};
 use super::session::Session;
+use crate::postgres::Options;
 
 /// Grace period past the server's own timeouts, after which a missing response counts as an outage.
 const GRACE: Duration = Duration::from_secs(1);

@@ -8,7 +8,8 @@ use super::connector::Connector;
 use super::error::{is_read_only, no_response};
 use super::schema::{self, MigrateError, Schema};
 use super::session::Session;
-use super::{OpenError, Options, pooler};
+use super::{OpenError, pooler};
+use crate::postgres::Options;
 
 /// The supported URL parameters; others are refused, because a mistyped `sslmode` would go unnoticed.
 const PARAMETERS: [&str; 10] = [

@@ -10,7 +10,6 @@ mod large;
 mod limit;
 mod open;
 mod open_error;
-mod options;
 mod outcome;
 mod reader;
 mod schema;
@@ -25,6 +24,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::engine::{Queue, closed, queue};
+use crate::sqlite::Options;
 #[cfg(not(test))]
 use files::Files;
 use outcome::{Outcome, Verdict};
@@ -37,7 +37,6 @@ pub(in crate::sqlite) use files::Files;
 pub(in crate::sqlite) use limit::Limit;
 pub(in crate::sqlite) use open::{Opened, open};
 pub use open_error::OpenError;
-pub use options::Options;
 pub(in crate::sqlite) use reader::{Connections, Reader, discard};
 pub(in crate::sqlite) use schema::Schema;
 #[cfg(test)]

@@ -8,12 +8,13 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, SqliteConnection};
 use tokio::time::{Instant, sleep};
 
+use super::OpenError;
 use super::error::{Code, code};
 use super::files::{self, Files};
 use super::reader::Connections;
 use super::schema::{self, Found, Schema};
 use super::settings::text;
-use super::{OpenError, Options};
+use crate::sqlite::Options;
 
 /// An opened file.
 pub(in crate::sqlite) struct Opened {

@@ -53,8 +53,12 @@ fn of_rule(rule: &Requirement) -> String {
 }
 
 fn of_mutant(mutant: &Mutant) -> String {
-    let mut text =
-        format!("{}\n  {}\n  breaks {}\n\ncaught by\n", mutant.name, mutant.says, mutant.breaks.join(", "));
+    let mut text = format!(
+        "{}\n  {}\n  breaks {}\n\ncaught by\n",
+        mutant.name,
+        mutant.description,
+        mutant.breaks.join(", ")
+    );
     for case in cases::all().filter(|case| kill_matrix().fails(mutant.name, case.id)) {
         text += &format!("  {}\n", case.id);
     }
@@ -64,7 +68,7 @@ fn of_mutant(mutant: &Mutant) -> String {
 fn catches(which: impl Fn(&Mutant) -> bool, heading: &str) -> String {
     let lines: String = mutants()
         .filter(|mutant| which(mutant))
-        .flat_map(|mutant| ["  ", mutant.name, ": ", mutant.says, "\n"])
+        .flat_map(|mutant| ["  ", mutant.name, ": ", mutant.description, "\n"])
         .collect();
     if lines.is_empty() { String::new() } else { format!("\n{heading}\n{lines}") }
 }

@@ -26,7 +26,7 @@ impl<A: Abstraction> fmt::Display for Problem<A> {
         match self {
             Self::Survives(mutant) => {
                 let (name, rules) = (mutant.name, mutant.breaks.join(", "));
-                write!(f, "{name} survives: {} No case of {rules} fails.", mutant.says)
+                write!(f, "{name} survives: {} No case of {rules} fails.", mutant.description)
             }
             Self::CaughtByChance(mutant, cases) => {
                 let cases: Vec<_> = cases.iter().map(|case| case.id).collect();

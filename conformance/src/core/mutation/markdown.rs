@@ -80,9 +80,9 @@ fn catalogue<A: Abstraction>(text: &mut String, recorded: &KillMatrix) {
     for mutant in (A::CONTRACT.mutants)() {
         let citing = A::cases().filter(|case| mutant.is_cited_by(case));
         let kills = citing.filter(|case| recorded.fails(mutant.name, case.id)).count();
-        let (name, says, breaks) = (mutant.name, mutant.says, mutant.breaks.join(", "));
+        let (name, description, breaks) = (mutant.name, mutant.description, mutant.breaks.join(", "));
         let failures = recorded.failures(name);
-        let _ = writeln!(text, "| `{name}` | {says} | {breaks} | {failures} | {kills} |");
+        let _ = writeln!(text, "| `{name}` | {description} | {breaks} | {failures} | {kills} |");
     }
 }
 

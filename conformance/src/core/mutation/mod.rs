@@ -23,7 +23,7 @@ pub struct Mutant {
     /// The name of the bug.
     pub name: &'static str,
     /// The description of the bug, in a sentence.
-    pub says: &'static str,
+    pub description: &'static str,
     /// The ids of the broken rules.
     pub breaks: &'static [&'static str],
     /// Whether only overlapping operations reveal the bug.

@@ -45,5 +45,5 @@ pub trait Sequential: Abstraction {
     fn reads_of(ops: &[Self::Op], capabilities: Self::Capabilities) -> Vec<Self::Op>;
 
     /// All simplifications of an operation by one part; empty if it cannot be simplified.
-    fn plainer(op: &Self::Op) -> Vec<Self::Op>;
+    fn simplifications(op: &Self::Op) -> Vec<Self::Op>;
 }

@@ -107,12 +107,12 @@ async fn fewer<A: Sequential>(ctx: &Ctx<A>, mut found: Found<A, Vec<A::Op>>) -> 
             }
             let mut shorter = found.value.clone();
             shorter.remove(at);
-            let plainer = A::plainer(&found.value[at]).into_iter().map(|op| {
+            let simpler = A::simplifications(&found.value[at]).into_iter().map(|op| {
                 let mut value = found.value.clone();
                 value[at] = op;
                 value
             });
-            for value in [shorter].into_iter().chain(plainer) {
+            for value in [shorter].into_iter().chain(simpler) {
                 if let Some((divergence, transcript)) = shrinking.fails(ctx, &value, exactly).await {
                     found = Found { value, divergence, transcript };
                     found.value.truncate(found.transcript.steps.len());

@@ -42,7 +42,8 @@ pub(super) fn of_case(contract: Contract, case: &CaseReport, failed: &[&str]) ->
 }
 
 fn lines<'a>(causes: impl Iterator<Item = &'a Mutant>) -> Vec<String> {
-    let line =
-        |mutant: &Mutant| format!("{}: {} (breaks {})", mutant.name, mutant.says, mutant.breaks.join(", "));
+    let line = |mutant: &Mutant| {
+        format!("{}: {} (breaks {})", mutant.name, mutant.description, mutant.breaks.join(", "))
+    };
     causes.take(MAX_CAUSES).map(line).collect()
 }

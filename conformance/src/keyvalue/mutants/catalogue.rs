@@ -32,7 +32,7 @@ macro_rules! mutant {
         Seeded {
             mutant: $crate::core::mutation::Mutant {
                 name: stringify!($bug),
-                says: $description,
+                description: $description,
                 breaks: &$breaks,
                 racy: false,
                 wire: false,

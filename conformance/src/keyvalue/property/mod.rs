@@ -50,7 +50,7 @@ impl Sequential for KeyValue {
         reads_of(ops, capabilities)
     }
 
-    fn plainer(op: &Op) -> Vec<Op> {
+    fn simplifications(op: &Op) -> Vec<Op> {
         simplify::simplifications(op)
     }
 }
