@@ -8,10 +8,10 @@ pub mod core;
 pub mod keyvalue;
 
 pub use core::{
-    Abilities, Ability, Abstraction, Action, Budget, Case, Ctx, Divergence, Failure, Harness, InProcess,
-    Instance, Kind, ManualClock, Mode, Need, OpenError, Outcome, RawCalls, RawMessages, RawRequest,
-    RawResponse, Reply, Restart, StatusCode, Step, Stop, Transcript, known, linearizability, mutation, plan,
-    property, report, run, trial,
+    Abilities, Ability, Abstraction, Action, Budget, Case, Ctx, Divergence, Failure, Fingerprint, Harness,
+    InProcess, Instance, Kind, ManualClock, Mode, Need, OpenError, Outcome, RawCalls, RawMessages,
+    RawRequest, RawResponse, Reply, Restart, Signature, StatusCode, Step, Stop, Transcript, known,
+    linearizability, mutation, plan, property, report, run, trial,
 };
 
 #[cfg(feature = "cli")]

@@ -38,6 +38,9 @@ pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Syn
     /// An in-process store with this seeded bug.
     fn flawed(mutant: &Mutant) -> Arc<dyn Harness<Self>>;
 
+    /// An in-process store with both of these seeded bugs; `None`: no store can show both.
+    fn flawed_twice(first: &Mutant, second: &Mutant) -> Option<Arc<dyn Harness<Self>>>;
+
     /// Correct stores, each with the capabilities of some mutants; all cases must pass on them.
     fn sound() -> Vec<Arc<dyn Harness<Self>>>;
 
@@ -93,6 +96,8 @@ pub struct Contract {
     pub wire_only: &'static [WireOnly],
     /// The ids of all cases, in the suite's order.
     pub cases: fn() -> Vec<&'static str>,
+    /// The ids of the basic cases, in the order in which they run: most other cases depend on what they test.
+    pub basics: &'static [&'static str],
 }
 
 impl Contract {

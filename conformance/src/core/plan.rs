@@ -71,6 +71,8 @@ pub enum Omission {
     Skipped(Glob),
     /// It needs a declared capability, and the profile is core.
     OutsideProfile,
+    /// The run ended after this number of failures.
+    MaxFailures(usize),
     /// The run was aborted after this number of consecutive cases without a response.
     Silence(usize),
 }
@@ -82,6 +84,9 @@ impl Omission {
             Self::NotSelected => "not selected by --only".to_owned(),
             Self::Skipped(glob) => format!("skipped by --skip '{glob}'"),
             Self::OutsideProfile => "outside the core profile".to_owned(),
+            Self::MaxFailures(most) => {
+                format!("not run: it was the run's limit to end after {most} failures")
+            }
             Self::Silence(cases) => format!("not run: {cases} consecutive cases got no response"),
         }
     }

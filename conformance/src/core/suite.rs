@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
 use super::known::KnownFailures;
 use super::plan::{Omission, Selection};
 use super::report::{self, CaseReport, Replay, Report, RunInfo, Target, case_report};
-use super::run::{CaseResult, Settings, Verdict, run_case};
-use super::{Abstraction, Case, Harness, Transcript};
+use super::run::{Settings, run_case};
+use super::{Abstraction, Case, Harness};
 
 /// The options of a suite run.
 #[derive(Debug, Clone)]
@@ -29,8 +29,11 @@ pub struct Options {
     pub trace: bool,
     /// The command that the report shows for running a case again.
     pub replay: Replay,
-    /// The folder for documents attached by failing cases; `None`: they stay in the report.
-    pub attachments: Option<PathBuf>,
+    /// The number of failures after which no further case is started; `None`: all cases run.
+    pub max_failures: Option<NonZero<usize>>,
+    /// The folder for failures: their full text, their ids, and the documents that they attach. It is created with the first
+    /// failure. `None`: nothing is saved.
+    pub failures: Option<PathBuf>,
     /// Additional target details, such as the address.
     pub details: Vec<(String, String)>,
 }
@@ -49,7 +52,8 @@ impl Default for Options {
                 test: "conformance".to_owned(),
                 features: String::new(),
             },
-            attachments: None,
+            max_failures: None,
+            failures: None,
             details: Vec::new(),
         }
     }
@@ -102,14 +106,7 @@ pub async fn suite_with_progress<A: Abstraction>(
         match (case.obstacle(&*harness), options.selection.omits(case)) {
             // An obstacle takes precedence: the case could not run anyway.
             (Some(obstacle), _) => {
-                let result = CaseResult {
-                    case,
-                    verdict: Verdict::Skipped(obstacle),
-                    transcript: Transcript::default(),
-                    attachments: Vec::new(),
-                    elapsed: Duration::ZERO,
-                };
-                done.insert(at, case_report(&result, &options.known, replay(case), options.trace));
+                done.insert(at, report::not_run(case, obstacle, replay(case)));
             }
             (None, Some(why)) => {
                 done.insert(at, report::omitted(case, &why, replay(case)));
@@ -118,43 +115,60 @@ pub async fn suite_with_progress<A: Abstraction>(
         }
     }
     let of = waiting.len();
-    waiting.sort_by_key(|(_, case)| !case.may_take_long());
-    let mut waiting = waiting.into_iter();
+    // With a maximum of failures, a run that fails should end soon, so slow cases come last.
+    let is_late = |case: &Case<A>| case.may_take_long() == options.max_failures.is_some();
+    waiting.sort_by_key(|(_, case)| (basic::<A>(case), is_late(case)));
+    let mut waiting = waiting.into_iter().peekable();
     let mut running = JoinSet::new();
-    let mut timed_out = 0;
-    loop {
-        while timed_out < MAX_TIMED_OUT
+    let (mut timed_out, mut failed, mut basics_running) = (0, 0, 0);
+    let end = loop {
+        let end = match options.max_failures {
+            Some(most) if failed >= most.get() => Some(Omission::MaxFailures(most.get())),
+            _ if timed_out >= MAX_TIMED_OUT => Some(Omission::Silence(timed_out)),
+            _ => None,
+        };
+        while end.is_none()
             && running.len() < options.jobs.get()
+            // The other cases start when the basic ones have ended.
+            && waiting.peek().is_some_and(|(_, case)| basics_running == 0 || basic::<A>(case) < usize::MAX)
             && let Some((at, case)) = waiting.next()
         {
+            basics_running += usize::from(basic::<A>(case) < usize::MAX);
             let harness = Arc::clone(&harness);
             running.spawn(async move { (at, run_case(&*harness, case, settings).await) });
         }
-        let Some(joined) = running.join_next().await else { break };
+        let Some(joined) = running.join_next().await else { break end };
         // A panic of a case becomes its verdict, so this is a panic of the suite, which must not count as a result.
         let (at, result) = joined.expect("running a case does not panic");
+        basics_running -= usize::from(basic::<A>(result.case) < usize::MAX);
         timed_out = if result.timed_out() { timed_out + 1 } else { 0 };
         let mut case = case_report(&result, &options.known, replay(result.case), options.trace);
-        if let Some(folder) = &options.attachments {
+        failed += usize::from(case.outcome.is_fault());
+        if let Some(folder) = &options.failures {
             case.save_attachments(folder);
             case.replay_shrunk = options.replay.shrunk(&case);
         }
         on_case(&case, Progress { done: of - waiting.len() - running.len(), of });
         done.insert(at, case);
-    }
-    for (at, case) in waiting {
-        done.insert(at, report::omitted(case, &Omission::Silence(timed_out), replay(case)));
+    };
+    if let Some(why) = end {
+        for (at, case) in waiting {
+            done.insert(at, report::omitted(case, &why, replay(case)));
+        }
     }
     let mut target = Target::of(&*harness);
     target.details.clone_from(&options.details);
     let info =
         RunInfo::before(A::CONTRACT, settings, started, options.replay.whole(harness.name(), settings));
-    report::report(
-        target,
-        info,
-        began.elapsed(),
-        &options.selection,
-        &options.known,
-        done.into_values().collect(),
-    )
+    let cases = done.into_values().collect();
+    let mut report = report::report(target, info, began.elapsed(), &options.selection, &options.known, cases);
+    if let Some(folder) = &options.failures {
+        report.save_failures(folder);
+    }
+    report
+}
+
+/// The position of a case among the basic ones, which run before all others; `usize::MAX`: it is none.
+fn basic<A: Abstraction>(case: &Case<A>) -> usize {
+    A::CONTRACT.basics.iter().position(|id| *id == case.id).unwrap_or(usize::MAX)
 }

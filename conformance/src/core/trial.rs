@@ -3,15 +3,21 @@
 //! Listing the trials starts nothing: capabilities and abilities are static, so a case that cannot run is known in advance
 //! and is shown as ignored, with the reason in brackets.
 
-use std::io;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::known::KnownFailures;
-use super::report::{CaseOutcome, Replay, RunInfo, Target, case_report, failure, utc_now};
+use super::plan::{Glob, Omission, Selection};
+use super::report::{
+    CaseOutcome, CaseReport, Files, Replay, RunInfo, Target, case_report, failure, failures_folder, not_run,
+    omitted, report as assemble, utc_now,
+};
 use super::run::{Obstacle, Settings, run_case};
 use super::{Abstraction, Budget, Case, Harness, Kind};
 
@@ -19,13 +25,18 @@ use super::{Abstraction, Budget, Case, Harness, Kind};
 pub struct Suite<A: Abstraction> {
     replay: Replay,
     harnesses: Vec<Arc<dyn Harness<A>>>,
+    results: Results,
 }
+
+/// The reports of the cases that ran, by harness and case.
+type Results = Arc<Mutex<BTreeMap<(String, &'static str), CaseReport>>>;
 
 impl<A: Abstraction> Suite<A> {
     /// A suite without a harness, in the test target `test` of `package`.
     pub fn of_test(package: &str, test: &str) -> Self {
         let (package, test) = (package.to_owned(), test.to_owned());
-        Self { replay: Replay::Cargo { package, test, features: String::new() }, harnesses: Vec::new() }
+        let replay = Replay::Cargo { package, test, features: String::new() };
+        Self { replay, harnesses: Vec::new(), results: Results::default() }
     }
 
     /// Sets the package features that the test requires: the replay command of a failure enables them.
@@ -69,7 +80,8 @@ impl<A: Abstraction> Suite<A> {
         let name = format!("conformance::{}::{}", harness.name(), case.id);
         let (left_out, obstacle) = (harness.left_out(), case.obstacle(&**harness));
         let (harness, replay) = (Arc::clone(harness), self.replay.of(harness.name(), case.id, settings));
-        let trial = Trial::ignorable_test(name, move || run(&harness, case, settings, replay));
+        let results = Arc::clone(&self.results);
+        let trial = Trial::ignorable_test(name, move || run(&harness, case, settings, replay, &results));
         match left_out.or_else(|| obstacle.map(Obstacle::reason)) {
             Some(reason) => trial.with_ignored_flag(true).with_kind(reason),
             None => trial,
@@ -78,18 +90,99 @@ impl<A: Abstraction> Suite<A> {
 
     /// Reads the arguments and the environment, and runs or lists the trials.
     pub fn main(self) -> ExitCode {
-        match settings(|name| std::env::var(name).ok()) {
-            Ok(settings) => {
-                let mut arguments = Arguments::from_args();
-                arguments.test_threads.get_or_insert_with(threads);
-                libtest_mimic::run(&arguments, self.trials(settings)).exit_code()
-            }
-            Err(error) => {
-                let _ = io::Write::write_all(&mut io::stderr(), format!("{error}\n").as_bytes());
-                ExitCode::from(2)
-            }
+        let variable = |name: &str| std::env::var(name).ok();
+        let read = settings(variable).and_then(|settings| Ok((settings, files(variable)?)));
+        let (settings, files) = match read {
+            Ok(read) => read,
+            Err(error) => return print_error(&error),
+        };
+        let mut arguments = Arguments::from_args();
+        arguments.test_threads.get_or_insert_with(threads);
+        let began = (utc_now(), Instant::now());
+        let conclusion = libtest_mimic::run(&arguments, self.trials(settings));
+        if files == Files::default() || arguments.list {
+            return conclusion.exit_code();
+        }
+        match self.write_reports(&arguments, settings, &files, &began) {
+            Ok(()) => conclusion.exit_code(),
+            Err(error) => print_error(&error),
         }
     }
+
+    /// Writes the reports of all harnesses; with several, the file names contain the harness's name.
+    fn write_reports(
+        &self,
+        arguments: &Arguments,
+        settings: Settings,
+        files: &Files,
+        (started, began): &(String, Instant),
+    ) -> Result<(), String> {
+        for harness in self.harnesses.iter().filter(|harness| harness.left_out().is_none()) {
+            let name = harness.name();
+            let files = if self.harnesses.len() > 1 { files.for_target(name) } else { files.clone() };
+            let filter = arguments.filter.as_deref().unwrap_or("the arguments of the test");
+            let (cases, is_partial) = self.reports_of(harness, settings);
+            let only = if is_partial { vec![Glob::new(filter)] } else { Vec::new() };
+            let selection = Selection { only, ..Selection::default() };
+            let mut target = Target::of(&**harness);
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            target.details = runtime.map_err(|error| error.to_string())?.block_on(harness.details());
+            let reproduce = self.replay.whole(name, settings);
+            let run = RunInfo::before(A::CONTRACT, settings, started.clone(), reproduce);
+            let known = KnownFailures::default();
+            let report = assemble(target, run, began.elapsed(), &selection, &known, cases);
+            let sentence = &report.sentence;
+            let _ = writeln!(io::stdout(), "conformance of {name}: {}: {sentence}", report.verdict.label());
+            for written in files.write(&report) {
+                let _ = writeln!(io::stdout(), "wrote {}", written?.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// The reports of all cases for a harness, in the suite's order, and whether the arguments left cases out.
+    fn reports_of(&self, harness: &Arc<dyn Harness<A>>, settings: Settings) -> (Vec<CaseReport>, bool) {
+        let results = self.results.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_partial = false;
+        let reports = A::cases().map(|case| {
+            let replay = self.replay.of(harness.name(), case.id, settings);
+            if let Some(result) = results.get(&(harness.name().to_owned(), case.id)) {
+                return result.clone();
+            }
+            if let Some(obstacle) = case.obstacle(&**harness) {
+                return not_run(case, obstacle, replay);
+            }
+            is_partial = true;
+            omitted(case, &Omission::NotSelected, replay)
+        });
+        (reports.collect(), is_partial)
+    }
+}
+
+/// Prints why the test cannot run; returns the exit code of a usage error.
+fn print_error(error: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{error}");
+    ExitCode::from(2)
+}
+
+/// The files of the reports, from the environment: `PRISM_CONFORMANCE_HTML` and so on.
+fn files(variable: impl Fn(&str) -> Option<String>) -> Result<Files, String> {
+    let name = |format: &str| format!("PRISM_CONFORMANCE_{}", format.to_uppercase());
+    let mut files = Files::default();
+    for format in Files::FORMATS {
+        let path = variable(&name(format)).filter(|path| !path.is_empty());
+        if let (Some(path), Some(file)) = (path, files.of(format)) {
+            *file = Some(path.into());
+        }
+    }
+    if files != Files::default() && variable("NEXTEST").is_some() {
+        return Err(format!(
+            "{} and its like are set, but nextest runs each case in a process by itself, so that no process has all results; \
+             run `cargo test` for a report",
+            name("html")
+        ));
+    }
+    files.check(name).map(|()| files)
 }
 
 /// Two threads per core: cases wait for disks and sockets half of their time.
@@ -124,6 +217,7 @@ fn run<A: Abstraction>(
     case: &'static Case<A>,
     settings: Settings,
     replay: String,
+    results: &Results,
 ) -> Result<Completion, Failed> {
     // Races need real parallelism; for everything else a second thread would only add wake-ups.
     let workers = if case.kind == Kind::History { 2 } else { 1 };
@@ -133,7 +227,11 @@ fn run<A: Abstraction>(
     // A panic of a case becomes its verdict, so this is a panic of the suite, which must not count as a result.
     let result = runtime.block_on(ran).expect("running a case does not panic");
     let mut report = case_report(&result, &KnownFailures::default(), replay, false);
-    report.save_attachments(&std::env::temp_dir().join("prism-conformance").join(harness.name()));
+    if let Ok(folder) = failures_folder(None) {
+        report.save_attachments(&folder);
+    }
+    let key = (harness.name().to_owned(), case.id);
+    results.lock().unwrap_or_else(PoisonError::into_inner).insert(key, report.clone());
     match report.outcome {
         CaseOutcome::Passed => Ok(Completion::Completed),
         CaseOutcome::NotApplicable | CaseOutcome::NotObservable | CaseOutcome::LeftOut => {

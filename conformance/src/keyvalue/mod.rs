@@ -69,6 +69,7 @@ impl Abstraction for KeyValue {
         kill_matrix: mutants::kill_matrix,
         wire_only: mutants::WIRE_ONLY,
         cases: || cases::all().map(|case| case.id).collect(),
+        basics: cases::BASICS,
     };
 
     fn capabilities(set: Capabilities) -> Vec<Capability> {
@@ -85,6 +86,10 @@ impl Abstraction for KeyValue {
 
     fn flawed(mutant: &Mutant) -> Arc<dyn core::Harness<Self>> {
         Arc::new(mutants::harness(mutant))
+    }
+
+    fn flawed_twice(first: &Mutant, second: &Mutant) -> Option<Arc<dyn core::Harness<Self>>> {
+        Some(Arc::new(mutants::harness_of_both(first, second)?))
     }
 
     fn sound() -> Vec<Arc<dyn core::Harness<Self>>> {

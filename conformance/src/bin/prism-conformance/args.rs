@@ -16,6 +16,8 @@ use prism_conformance::plan::Profile;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
 }
 
 #[derive(Subcommand)]
@@ -38,26 +40,39 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) effort: EffortArgs,
-    /// Runs only the cases that match: by id, group or rule; * and ? are wildcards; repeatable
-    #[arg(long, value_name = "GLOB")]
+    /// Runs only the cases that match: by id, group or rule; * and ? are wildcards; @FILE reads one pattern per line; repeatable
+    #[arg(long, value_name = "GLOB|@FILE")]
     pub(crate) only: Vec<String>,
     /// Leaves out the cases that match; repeatable; a run with cases left out does not prove conformance
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB|@FILE")]
     pub(crate) skip: Vec<String>,
-    /// core: the cases that need no capability; full: all cases
+    /// core: the cases that need no capability, and exit code 0 if they pass; full: all cases
     #[arg(long, default_value = "full")]
     pub(crate) profile: ProfileArg,
     /// Number of cases that run in parallel
     #[arg(long, value_name = "N", default_value = "4", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) jobs: NonZero<usize>,
+    /// Ends the run at the first failure; quick and basic cases run first
+    #[arg(long, conflicts_with = "max_failures")]
+    pub(crate) fail_fast: bool,
+    /// Ends the run after N failures; quick and basic cases run first
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
+    pub(crate) max_failures: Option<NonZero<usize>>,
+    /// Prints every failure in full, however many there are
+    #[arg(long)]
+    pub(crate) all_failures: bool,
     /// A TOML file of known failures; see the documentation
     #[arg(long, value_name = "FILE")]
     pub(crate) known_failing: Option<PathBuf>,
+    /// Writes the failures of this run as a file for --known-failing; reasons in that file are kept
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_known: Option<PathBuf>,
     /// Writes the report as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -70,6 +85,9 @@ pub(crate) struct RunArgs {
     /// Writes the verdict as an SVG badge
     #[arg(long, value_name = "FILE")]
     pub(crate) badge: Option<PathBuf>,
+    /// Prints a line per case
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
     /// Prints the transcript of every case, and includes it in the reports
     #[arg(long)]
     pub(crate) trace: bool,
@@ -145,6 +163,9 @@ pub(crate) struct SelftestArgs {
     /// Only the mutants that match; repeatable
     #[arg(long, value_name = "GLOB")]
     pub(crate) only: Vec<String>,
+    /// Instead of single mutants, runs N random stores with two mutants each, and counts how often the likely causes name both
+    #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true, conflicts_with_all = ["only", "full"])]
+    pub(crate) pairs: Option<NonZero<usize>>,
     /// Runs every case on every mutant, instead of stopping at the first that catches it
     #[arg(long)]
     pub(crate) full: bool,

@@ -34,6 +34,7 @@ const NOTHING_RAN: u8 = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    cli.color.write_global();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

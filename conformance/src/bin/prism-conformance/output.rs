@@ -2,14 +2,23 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-use prism_conformance::report::{CaseReport, quoted};
+use indicatif::{ProgressBar, ProgressStyle};
+use prism_conformance::report::{CaseReport, Layout, quoted};
 use prism_conformance::run::Progress;
 
-/// Writes to standard output.
+/// Widths that the report is laid out for.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
+
+/// Interval of the progress lines where there is no terminal.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// Writes to standard output; colours are removed where they are not wanted.
 pub(crate) fn print(text: impl fmt::Display) {
-    let _ = write!(io::stdout(), "{text}");
-    let _ = io::stdout().flush();
+    let mut out = anstream::stdout();
+    let _ = write!(out, "{text}");
+    let _ = out.flush();
 }
 
 /// Writes a line to standard error.
@@ -23,33 +32,47 @@ pub(crate) fn program() -> String {
     quoted(called.as_deref().unwrap_or("prism-conformance"))
 }
 
-/// The progress of a run: a status line on a terminal, otherwise a line per case.
+/// The layout of the report on this terminal; without a terminal, of 100 characters.
+pub(crate) fn layout(all_failures: bool) -> Layout {
+    let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let width = width.map(|width| width.clamp(*WIDTHS.start(), *WIDTHS.end()));
+    let default = Layout::default();
+    Layout { width: width.unwrap_or(default.width), color: true, all_failures }
+}
+
+/// The progress of a run: a bar on a terminal, otherwise a line from time to time.
 pub(crate) struct Meter {
-    terminal: bool,
+    bar: Option<ProgressBar>,
+    verbose: bool,
     trace: bool,
     failed: usize,
+    printed: Instant,
 }
 
 impl Meter {
     /// A meter at the start of a run.
-    pub(crate) fn new(trace: bool) -> Self {
-        Self { terminal: io::stdout().is_terminal(), trace, failed: 0 }
+    pub(crate) fn new(verbose: bool, trace: bool) -> Self {
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}");
+        let is_bar = io::stdout().is_terminal() && io::stderr().is_terminal() && !trace;
+        let bar = style.ok().filter(|_| is_bar).map(|style| ProgressBar::new(0).with_style(style));
+        Self { bar, verbose: verbose || trace, trace, failed: 0, printed: Instant::now() }
     }
 
-    /// Prints a completed case.
+    /// Shows a completed case.
     pub(crate) fn report(&mut self, case: &CaseReport, Progress { done, of }: Progress) {
         self.failed += usize::from(case.outcome.is_fault());
-        let label = case.outcome.label();
-        let line = format!("{label:13} {:56} {:>7} ms", case.id, case.elapsed_ms);
-        if self.terminal && !self.trace {
-            // Failures stay on the screen; the status line is overwritten.
-            if case.outcome.is_fault() {
-                print(format_args!("\r\x1b[K{line}\n"));
-            }
-            let failed = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-            print(format_args!("\r\x1b[K[{done}/{of}{failed}] {}", case.id));
-        } else {
-            print(format_args!("{line}\n"));
+        let failed = if self.failed > 0 { format!("{} failed, ", self.failed) } else { String::new() };
+        if self.verbose {
+            let line = format!("{:13} {:56} {:>7} ms\n", case.outcome.label(), case.id, case.elapsed_ms);
+            self.suspended(|| print(line));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(of as u64);
+            bar.set_message(format!("{failed}{}", case.id));
+            bar.set_position(done as u64);
+        } else if !self.verbose && self.printed.elapsed() > INTERVAL {
+            self.printed = Instant::now();
+            print(format_args!("{done} of {of} cases, {failed}{}\n", case.id));
         }
         if self.trace {
             for line in case.transcript.iter().flat_map(|transcript| transcript.lines()) {
@@ -58,8 +81,18 @@ impl Meter {
         }
     }
 
-    /// Clears the status line.
+    /// Prints without disturbing the bar.
+    fn suspended(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// Removes the bar.
     pub(crate) fn end(&self) {
-        print(if self.terminal && !self.trace { "\r\x1b[K" } else { "\n" });
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -1,18 +1,19 @@
 //! `run`: runs the suite against a server.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::num::NonZero;
+use std::path::Path;
 use std::sync::Arc;
 
 use prism_conformance::keyvalue::{KeyValue, cases};
 use prism_conformance::known::KnownFailures;
 use prism_conformance::plan::{Glob, Selection};
-use prism_conformance::report::{self, Replay, Report, quoted};
+use prism_conformance::report::{self, Files, Replay, Report, failures_folder, quoted};
 use prism_conformance::run::{Options, Settings, suite_with_progress};
 
 use crate::args::RunArgs;
 use crate::leftovers::Leftovers;
-use crate::output::{Meter, eprint, print, program};
+use crate::output::{Meter, eprint, layout, print, program};
 use crate::target::Target;
 use crate::{NOTHING_RAN, USAGE, args};
 
@@ -24,7 +25,7 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
             return code;
         }
     };
-    if let Err(why) = check_report_paths(&args) {
+    if let Err(why) = files(&args).check(|format| format!("--{format}")) {
         eprint(why);
         return USAGE;
     }
@@ -36,7 +37,7 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
     let replay =
         Replay::Command { program: program(), target: target.arguments.clone(), selection: selection(&args) };
     let options = Options { replay, details: target.details, ..options };
-    let mut meter = Meter::new(args.trace);
+    let mut meter = Meter::new(args.verbose, args.trace);
     let harness = Arc::clone(&target.harness);
     let mut report =
         suite_with_progress(harness, &options, |case, progress| meter.report(case, progress)).await;
@@ -44,14 +45,19 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
     // Stops spawned servers before the last line of output.
     drop(target.harness);
     let left = leftovers.finish().await;
-    let summary = report::summary(&report);
+    let summary = report::summary_in(&report, &layout(args.all_failures));
     let (before, last) = summary.trim_end().rsplit_once('\n').unwrap_or(("", &summary));
     print(format_args!("{before}\n"));
     if let Some(left) = left {
         print(format_args!("{left}\n"));
         report.target.details.push(("leftovers".to_owned(), left));
     }
-    let written = write_all(&args, &report);
+    if let Some(folder) = &report.failures {
+        let failed = quoted(&format!("@{}", folder.join("failed.txt").display()));
+        let target = &target.arguments;
+        print(format_args!("run the failed cases again: {} run {target} --only {failed}\n", program()));
+    }
+    let written = write_all(&args, &options, &report);
     print(format_args!("{last}\n"));
     if written { report.exit_code } else { USAGE }
 }
@@ -78,8 +84,8 @@ pub(crate) fn settings(effort: args::EffortArgs) -> Settings {
 
 /// The options of the run, or an exit code and the error message.
 fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
-    let globs = |patterns: &[String]| patterns.iter().map(Glob::new).collect();
-    let (only, skip) = (globs(&args.only), globs(&args.skip));
+    let only = globs("--only", &args.only).map_err(|why| (USAGE, why))?;
+    let skip = globs("--skip", &args.skip).map_err(|why| (USAGE, why))?;
     let selection = Selection { only, skip, profile: args.profile.into() };
     if let Some(idle) = selection.idle::<KeyValue>().next() {
         let why = format!("'{idle}' matches no case, group or rule; `prism-conformance list` shows them all");
@@ -93,9 +99,32 @@ fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
         known: known(args.known_failing.as_deref()).map_err(|why| (USAGE, why))?,
         jobs: args.jobs,
         trace: args.trace,
-        attachments: Some(std::env::temp_dir().join("prism-conformance").join("failures")),
+        max_failures: args.max_failures.or(args.fail_fast.then_some(NonZero::<usize>::MIN)),
+        failures: Some(failures_folder(files(args).main()).map_err(|why| (USAGE, why.to_string()))?),
         ..Options::default()
     })
+}
+
+/// The patterns of `--only` or `--skip`. `@FILE` stands for the lines of a file, without empty ones and comments (`#`).
+fn globs(flag: &str, patterns: &[String]) -> Result<Vec<Glob>, String> {
+    let mut globs = Vec::new();
+    for pattern in patterns {
+        let Some(path) = pattern.strip_prefix('@') else {
+            globs.push(Glob::new(pattern));
+            continue;
+        };
+        let text =
+            fs::read_to_string(path).map_err(|error| format!("{flag}: {path} cannot be read: {error}"))?;
+        let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+        let before = globs.len();
+        globs.extend(lines.filter(|line| !line.is_empty()).map(Glob::new));
+        if globs.len() == before {
+            return Err(format!(
+                "{flag}: {path} has no pattern; one per line is allowed, # begins a comment"
+            ));
+        }
+    }
+    Ok(globs)
 }
 
 fn known(path: Option<&Path>) -> Result<KnownFailures, String> {
@@ -116,47 +145,31 @@ fn heading(target: &Target, options: &Options) -> String {
     lines.join("\n") + "\n\n"
 }
 
-/// A report's flag, its path and its renderer.
-type Output<'a> = (&'static str, &'a Option<PathBuf>, fn(&Report) -> String);
-
-fn reports(args: &RunArgs) -> [Output<'_>; 4] {
-    [
-        ("--json", &args.json, Report::to_json),
-        ("--junit", &args.junit, report::junit),
-        ("--html", &args.html, report::html),
-        ("--badge", &args.badge, report::badge),
-    ]
-}
-
-/// Checks the report paths before the run, so that a typo does not cost a whole run.
-fn check_report_paths(args: &RunArgs) -> Result<(), String> {
-    let mut taken: Vec<(&Path, &str)> = Vec::new();
-    for (flag, path, _) in reports(args) {
-        let Some(path) = path else { continue };
-        if let Some((_, other)) = taken.iter().find(|(known, _)| known == path) {
-            return Err(format!("{other} and {flag} both name {}", path.display()));
-        }
-        taken.push((path, flag));
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if path.is_dir() {
-            return Err(format!("{flag}: {} is a folder; name a file", path.display()));
-        }
-        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-            return Err(format!("{flag}: {}: there is no folder {}", path.display(), folder.display()));
-        }
+/// The files of the report.
+fn files(args: &RunArgs) -> Files {
+    Files {
+        json: args.json.clone(),
+        junit: args.junit.clone(),
+        html: args.html.clone(),
+        badge: args.badge.clone(),
     }
-    Ok(())
 }
 
-/// Writes all requested reports; returns whether all could be written.
-fn write_all(args: &RunArgs, report: &Report) -> bool {
+/// Writes the report, and the failures as known ones; returns whether all could be written.
+fn write_all(args: &RunArgs, options: &Options, report: &Report) -> bool {
+    let mut written = files(args).write(report);
+    if let Some(path) = &args.write_known {
+        let reason = format!("recorded by --write-known at {}", report.run.started);
+        let text = options.known.recorded(&report.cases, &reason);
+        let error = |error| format!("--write-known: {} cannot be written: {error}", path.display());
+        written.push(fs::write(path, text).map(|()| path.clone()).map_err(error));
+    }
     let mut all = true;
-    for (flag, path, text) in reports(args) {
-        let Some(path) = path else { continue };
-        match fs::write(path, text(report)) {
-            Ok(()) => print(format_args!("wrote {}\n", path.display())),
+    for written in written {
+        match written {
+            Ok(path) => print(format_args!("wrote {}\n", path.display())),
             Err(error) => {
-                eprint(format_args!("{flag}: {} cannot be written: {error}", path.display()));
+                eprint(error);
                 all = false;
             }
         }

@@ -1,15 +1,17 @@
 //! `selftest` and `matrix`: tests the suite with its own seeded bugs.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use prism_conformance::Harness;
 use prism_conformance::keyvalue::mutants::kill_matrix;
 use prism_conformance::keyvalue::{KeyValue, cases};
-use prism_conformance::mutation::{Depth, Matrix, Mutant, Selftest, gate, matrix, matrix_markdown};
+use prism_conformance::mutation::{
+    Depth, Matrix, Mutant, Named, Selftest, gate, matrix, matrix_markdown, pairs,
+};
 use prism_conformance::plan::Glob;
 use prism_conformance::run::Settings;
 use prism_conformance::wire::OverGrpc;
+use prism_conformance::{Abstraction, Harness};
 
 use crate::args::SelftestArgs;
 use crate::output::{eprint, print};
@@ -21,7 +23,27 @@ pub(crate) fn page() -> u8 {
     OK
 }
 
+/// The timeout per case on a store with two mutants: some make cases wait for ever.
+const PAIR_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Counts how often the likely causes name both mutants of a store.
+async fn named_pairs(args: &SelftestArgs, count: usize) -> u8 {
+    let settings = Settings::of(args.effort.budget.into(), args.effort.seed);
+    let defaults = Selftest::default();
+    let jobs = args.effort.jobs.unwrap_or(defaults.jobs);
+    let selftest = Selftest { settings: Settings { timeout: PAIR_TIMEOUT, ..settings }, jobs, ..defaults };
+    let found = pairs::<KeyValue>(&selftest, count).await;
+    let Named { pairs, both, first } = Named::of(KeyValue::CONTRACT, &found);
+    print(format_args!(
+        "{pairs} stores with two mutants: both are among the first three causes of {both}, one is the first cause of {first}\n"
+    ));
+    OK
+}
+
 pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
+    if let Some(count) = args.pairs {
+        return named_pairs(&args, count.get()).await;
+    }
     let globs: Vec<_> = args.only.iter().map(Glob::new).collect();
     let chosen = |mutant: &Mutant| globs.is_empty() || globs.iter().any(|glob| glob.matches(mutant.name));
     let defaults = Selftest::default();
@@ -57,7 +79,7 @@ fn print_matrix(mode: &str, matrix: &Matrix<KeyValue>) -> usize {
         let (name, breaks) = (row.mutant.name, row.mutant.breaks.join(", "));
         let caught = match (row.kills().next(), row.failed.first()) {
             (Some(case), _) => format!("caught by {}", case.id),
-            (None, Some(case)) => format!("CAUGHT BY CHANCE by {}", case.id),
+            (None, Some(kill)) => format!("CAUGHT BY CHANCE by {}", kill.case.id),
             (None, None) => "SURVIVES".to_owned(),
         };
         let more = row.failed.len().saturating_sub(1);

@@ -72,7 +72,9 @@ fn rule_problem<A: Abstraction>(matrix: &Matrix<A>, rule: &'static Requirement) 
 fn mutant_problem<A: Abstraction>(row: &Row<A>) -> Option<Problem<A>> {
     match (row.failed.is_empty(), row.kills().next()) {
         (true, _) => Some(Problem::Survives(row.mutant)),
-        (false, None) => Some(Problem::CaughtByChance(row.mutant, row.failed.clone())),
+        (false, None) => {
+            Some(Problem::CaughtByChance(row.mutant, row.failed.iter().map(|kill| kill.case).collect()))
+        }
         (false, Some(_)) => None,
     }
 }

@@ -1,7 +1,9 @@
 //! The kill matrix: which cases fail on which mutant.
 
+mod causes;
 mod gate;
 mod markdown;
+mod pairs;
 mod recorded;
 
 use std::num::NonZero;
@@ -11,11 +13,13 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 
 use super::run::{Settings, Verdict, run_case};
-use super::{Abstraction, Case, Harness, Kind, Mode};
+use super::{Abstraction, Case, Harness, Kind, Mode, Signature};
 
+pub use causes::{Cause, Observed, likely_causes};
 pub use gate::{Problem, gate};
 pub use markdown::matrix_markdown;
-pub use recorded::{KillMatrix, likely_causes};
+pub use pairs::{Named, Pair, pairs};
+pub use recorded::KillMatrix;
 
 /// A correct store with one wrong line.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,14 +102,22 @@ pub struct Row<A: Abstraction> {
     /// The mutant.
     pub mutant: &'static Mutant,
     /// The failed cases, in the suite's order; with [`Depth::FirstKill`] only the first one.
-    pub failed: Vec<&'static Case<A>>,
+    pub failed: Vec<Kill<A>>,
+}
+
+/// A case that fails on a mutant.
+pub struct Kill<A: Abstraction> {
+    /// The case.
+    pub case: &'static Case<A>,
+    /// Where and how it failed.
+    pub signature: Signature,
 }
 
 impl<A: Abstraction> Row<A> {
     /// The failed cases that catch the mutant reliably and for the right reason: they cite a broken rule, and do not depend
     /// on a random seed.
     pub fn kills(&self) -> impl Iterator<Item = &'static Case<A>> {
-        self.failed.iter().copied().filter(|case| self.mutant.is_aimed_at_by(case))
+        self.failed.iter().map(|kill| kill.case).filter(|case| self.mutant.is_aimed_at_by(case))
     }
 }
 
@@ -161,14 +173,14 @@ async fn row<A: Abstraction>(
         |case: &&Case<A>| selftest.depth == Depth::FirstKill || mutant.is_deterministic_for(case);
     for case in most_likely_first(mutant, cases).into_iter().filter(within_depth) {
         let result = run_case(&*harness, case, selftest.settings).await;
-        if matches!(result.verdict, Verdict::Failed(_)) {
-            row.failed.push(case);
+        if let Verdict::Failed(divergence) = &result.verdict {
+            row.failed.push(Kill { case, signature: Signature::of(divergence) });
         }
         if selftest.depth == Depth::FirstKill && !row.failed.is_empty() {
             break;
         }
     }
-    row.failed.sort_by_key(|case| cases.iter().position(|other| other.id == case.id));
+    row.failed.sort_by_key(|kill| cases.iter().position(|other| other.id == kill.case.id));
     row
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    Attachment, CaseOutcome, CaseReport, Report, RunInfo, RunVerdict, SCHEMA, Target, causes, kind_name,
-    level_name, rules,
+    Attachment, CaseOutcome, CaseReport, Report, RunInfo, RunVerdict, SCHEMA, Target, causes, groups,
+    kind_name, level_name, rules,
 };
 use crate::core::known::KnownFailures;
 use crate::core::plan::{Omission, Selection};
 use crate::core::run::{self, CaseResult, Obstacle};
-use crate::core::{Abstraction, Case, Divergence};
+use crate::core::{Abstraction, Case, Divergence, Signature};
 
 fn blank<A: Abstraction>(case: &'static Case<A>, outcome: CaseOutcome, replay: String) -> CaseReport {
     CaseReport {
@@ -24,6 +24,8 @@ fn blank<A: Abstraction>(case: &'static Case<A>, outcome: CaseOutcome, replay: S
         actual: None,
         transcript: None,
         likely_causes: Vec::new(),
+        signature: None,
+        broken: None,
         attachments: Vec::new(),
         replay,
         replay_shrunk: None,
@@ -34,6 +36,15 @@ fn blank<A: Abstraction>(case: &'static Case<A>, outcome: CaseOutcome, replay: S
 /// The report of a case left out by the selection.
 pub(crate) fn omitted<A: Abstraction>(case: &'static Case<A>, why: &Omission, replay: String) -> CaseReport {
     CaseReport { reason: Some(why.reason()), ..blank(case, CaseOutcome::LeftOut, replay) }
+}
+
+/// The report of a case that does not run on this target.
+pub(crate) fn not_run<A: Abstraction>(
+    case: &'static Case<A>,
+    obstacle: Obstacle,
+    replay: String,
+) -> CaseReport {
+    CaseReport { reason: Some(obstacle.reason()), ..blank(case, skipped(obstacle), replay) }
 }
 
 /// The report of a case; `known` lists the known failures, and `trace` keeps all transcripts.
@@ -51,10 +62,10 @@ pub fn case_report<A: Abstraction>(
             // These include text from the server, which must not send control characters to a terminal.
             let (expected, actual) = (one_line(&divergence.expected), one_line(&divergence.actual));
             let divergence = Divergence { step: divergence.step, expected, actual };
+            report.signature = Some(Signature::of(&divergence));
             report.outcome = CaseOutcome::Failed;
             report.transcript = Some(result.transcript.render(Some(&divergence)));
             (report.expected, report.actual) = (Some(divergence.expected), Some(divergence.actual));
-            report.likely_causes = causes::of_case(A::CONTRACT, &report, &[result.case.id]);
         }
         run::Verdict::Inconclusive(why) => {
             (report.outcome, report.reason) = (CaseOutcome::Inconclusive, Some(printable(why)));
@@ -143,12 +154,14 @@ pub(crate) fn report(
     mut cases: Vec<CaseReport>,
 ) -> Report {
     run.elapsed_ms = millis(elapsed);
-    let likely_causes = causes::name(run.contract, &mut cases);
+    let causes = causes::name(run.contract, &mut cases);
+    let likely_causes = causes.iter().map(|cause| causes::line(cause.mutant)).collect();
+    let groups = groups::group(run.contract, &cases, &causes);
     let stale =
         known.stale(run.contract).map(|known| format!("the known failure of {} matches no case", known.case));
     let problems: Vec<_> = stale.collect();
     let requirements = rules::judge(run.contract, &target, &cases);
-    let (verdict, sentence) = RunVerdict::of(&cases, &requirements, selection, &problems);
+    let (verdict, sentence) = RunVerdict::of(&target, &cases, &requirements, &groups, selection, &problems);
     Report {
         schema: SCHEMA,
         verdict,
@@ -159,6 +172,8 @@ pub(crate) fn report(
         run,
         problems,
         likely_causes,
+        groups,
+        failures: None,
         requirements,
         cases,
     }

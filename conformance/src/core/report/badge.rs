@@ -1,6 +1,6 @@
 //! The verdict as an SVG badge.
 
-use super::{Report, RunVerdict};
+use super::{Report, RunVerdict, rules};
 
 /// Approximate text width in Verdana at 11 px, by narrow, common and wide characters.
 fn width(text: &str) -> f64 {
@@ -12,15 +12,16 @@ fn width(text: &str) -> f64 {
     text.chars().map(of).sum()
 }
 
-/// A self-contained SVG: `prism conformance`, the verdict, and the number of proven rules.
+/// A self-contained SVG: `prism conformance`, the verdict, and the number of proven rules, of those that the target could
+/// prove. Green is for a full proof only, durability included.
 pub fn badge(report: &Report) -> String {
-    let proven = report.requirements.iter().filter(|rule| rule.verdict == super::RuleVerdict::Proven).count();
-    let (left, right) = (
-        "prism conformance",
-        format!("{} · {proven}/{} rules", report.verdict.label(), report.requirements.len()),
-    );
+    let (proven, provable) = rules::proven(&report.requirements);
+    let rules =
+        if proven == provable { format!("{proven} rules") } else { format!("{proven} of {provable} rules") };
+    let (left, right) = ("prism conformance", format!("{} · {rules}", report.verdict.label()));
     let color = match report.verdict {
         RunVerdict::Conformant => "#2e7d32",
+        RunVerdict::DurabilityNotShown | RunVerdict::CoreConformant => "#1a5fa8",
         RunVerdict::ConformantButForKnownFailures | RunVerdict::Partial => "#a15c00",
         RunVerdict::Incomplete | RunVerdict::NotConformant => "#b3261e",
         RunVerdict::Inconclusive | RunVerdict::NothingRan => "#5f6368",

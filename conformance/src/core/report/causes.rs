@@ -1,49 +1,56 @@
-//! Likely causes of a failure: the seeded bugs on which the same cases fail.
+//! Likely causes of failures: the seeded bugs whose own failures occurred in this run.
 
 use super::{CaseOutcome, CaseReport};
 use crate::core::Contract;
-use crate::core::mutation::{Mutant, likely_causes};
+use crate::core::mutation::{Cause, Mutant, Observed, likely_causes};
 
 /// Maximum number of likely causes per failure.
 const MAX_CAUSES: usize = 3;
 
-/// Sets the likely causes of each failure, based on all failures of the run, and returns those of all failures together.
-pub(super) fn name(contract: Contract, cases: &mut [CaseReport]) -> Vec<String> {
-    let failed: Vec<_> =
-        cases.iter().filter(|case| case.outcome == CaseOutcome::Failed).map(|case| case.id).collect();
-    if failed.len() < 2 {
-        return Vec::new();
-    }
-    for case in cases.iter_mut().filter(|case| case.outcome == CaseOutcome::Failed) {
-        case.likely_causes = of_case(contract, case, &failed);
-    }
-    lines(likely_causes(contract, &failed).into_iter().map(|(mutant, _)| mutant))
-}
-
-/// The seeded bugs on which this case fails too, those most similar to the whole run first. Random cases are not recorded:
-/// their causes are the bugs similar to the rest of the run, or, if nothing else failed, those that break a rule named by
-/// the failure.
-pub(super) fn of_case(contract: Contract, case: &CaseReport, failed: &[&str]) -> Vec<String> {
-    let recorded = (contract.kill_matrix)();
-    let similar = likely_causes(contract, failed);
-    if recorded.records(case.id) {
-        let here = similar.into_iter().filter(|(mutant, _)| recorded.fails(mutant.name, case.id));
-        return lines(here.map(|(mutant, _)| mutant));
-    }
-    if similar.is_empty() {
-        let named = case.rules_named(contract);
-        return lines(
-            (contract.mutants)()
-                .into_iter()
-                .filter(|mutant| mutant.breaks.iter().any(|rule| named.contains(rule))),
-        );
-    }
-    lines(similar.into_iter().map(|(mutant, _)| mutant))
-}
-
-fn lines<'a>(causes: impl Iterator<Item = &'a Mutant>) -> Vec<String> {
-    let line = |mutant: &Mutant| {
-        format!("{}: {} (breaks {})", mutant.name, mutant.description, mutant.breaks.join(", "))
+/// Sets the likely causes of each failure, based on all results of the run, and returns those of the run.
+pub(super) fn name(contract: Contract, cases: &mut [CaseReport]) -> Vec<Cause> {
+    let causes = likely_causes(contract, &observed(cases));
+    // A bug that no failed case is about cannot say which rule failed.
+    let cites = |cause: &Cause, case: &CaseReport| {
+        cause.explains.contains(case.id) && cause.mutant.breaks.iter().any(|rule| case.rules.contains(rule))
     };
-    causes.take(MAX_CAUSES).map(line).collect()
+    let cited: Vec<_> = causes.iter().map(|cause| cases.iter().any(|case| cites(cause, case))).collect();
+    for case in cases.iter_mut().filter(|case| case.signature.is_some()) {
+        case.likely_causes = of_case(contract, case, &causes);
+        let explaining = causes.iter().position(|cause| cause.explains.contains(case.id));
+        case.broken = explaining.filter(|at| cited[*at]).map(|at| causes[at].mutant.breaks);
+    }
+    causes
+}
+
+/// The results that likely causes are derived from.
+fn observed(cases: &[CaseReport]) -> Observed {
+    let mut observed = Observed::default();
+    for case in cases {
+        if let Some(signature) = &case.signature {
+            observed.failed.insert(case.id.to_owned(), signature.fingerprint());
+        } else if case.outcome == CaseOutcome::Passed {
+            observed.passed.insert(case.id.to_owned());
+        }
+    }
+    observed
+}
+
+/// The causes that explain this case. Random cases are not recorded: theirs are the causes of the run that break a rule named
+/// by the failure.
+fn of_case(contract: Contract, case: &CaseReport, causes: &[Cause]) -> Vec<String> {
+    let recorded = (contract.kill_matrix)().records(case.id);
+    let named = case.rules_named(contract);
+    let explains = |cause: &&Cause| {
+        if recorded {
+            return cause.explains.contains(case.id);
+        }
+        cause.mutant.breaks.iter().any(|rule| named.contains(rule))
+    };
+    causes.iter().filter(explains).map(|cause| line(cause.mutant)).take(MAX_CAUSES).collect()
+}
+
+/// A cause as one line.
+pub(super) fn line(mutant: &Mutant) -> String {
+    format!("{}: {} (breaks {})", mutant.name, mutant.description, mutant.breaks.join(", "))
 }

@@ -30,6 +30,8 @@ pub(crate) fn case(
         actual: None,
         transcript: None,
         likely_causes: Vec::new(),
+        signature: None,
+        broken: None,
         attachments: Vec::new(),
         replay: format!(
             "prism-conformance run --endpoint http://127.0.0.1:8980 --only '{id}' --seed 7 --budget quick"

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, context};
 
-use super::{CaseOutcome, CaseReport, Report, RuleVerdict, RunVerdict, count, level_name};
+use super::{CaseOutcome, CaseReport, Report, RuleVerdict, RunVerdict, count, level_name, rules};
 use crate::core::Ability;
 pub(super) use escape::escape;
 
@@ -86,17 +86,18 @@ fn view(report: &Report) -> Value {
         sentence => rest.unwrap_or(&report.sentence),
         counted => report.counts.line(),
         took => span(report.run.elapsed_ms),
-        proven => report.requirements.iter().filter(|rule| rule.verdict == RuleVerdict::Proven).count(),
+        proven => rules::proven(&report.requirements).0,
+        provable => rules::proven(&report.requirements).1,
         capabilities => (contract.capabilities)(),
         abilities => Ability::ALL.map(Ability::name),
-        likely_causes => report.likely_causes.iter().map(|cause| cause_view(cause)).collect::<Vec<_>>(),
+        groups_of_failures => failure_groups(report, &cases),
         sections => vec![
             section("failures", "Failures", which(&CaseOutcome::is_fault)),
             section("inconclusive", "Inconclusive", which(&inconclusive)),
             section("known", "Known failures", which(&known)),
         ],
         tally => rule_tally(report),
-        rules => rules(report, &cases),
+        rules => rule_views(report, &cases),
         skipped => skipped(report, &cases),
         slowest => slowest(report, &cases),
         groups => groups(report, &cases),
@@ -145,6 +146,40 @@ fn cause_view(cause: &str) -> Value {
     context! { name, says }
 }
 
+/// The failures by group, and those that are in none, such as unexpected passes.
+fn failure_groups(report: &Report, views: &[Value]) -> Vec<Value> {
+    let of = |ids: &[&str]| -> Vec<Value> {
+        let cases = report.cases.iter().zip(views).filter(|(case, _)| ids.contains(&case.id));
+        cases.map(|(_, view)| view.clone()).collect()
+    };
+    let mut groups: Vec<_> = report
+        .groups
+        .iter()
+        .enumerate()
+        .map(|(at, group)| {
+            // The case to read first comes first, and is the only one that is open.
+            let others: Vec<_> = group.cases.iter().copied().filter(|id| *id != group.shown).collect();
+            context! {
+                number => at + 1,
+                is_basic => group.is_basic,
+                is_rest => group.is_rest,
+                rules => &group.rules,
+                cause => group.likely_cause.as_deref().map(cause_view),
+                size => group.cases.len(),
+                shown => of(&[group.shown]),
+                others => of(&others),
+            }
+        })
+        .collect();
+    let grouped: Vec<_> = report.groups.iter().flat_map(|group| &group.cases).collect();
+    let rest = report.cases.iter().filter(|case| case.outcome.is_fault() && !grouped.contains(&&case.id));
+    let rest: Vec<_> = rest.map(|case| case.id).collect();
+    if !rest.is_empty() {
+        groups.push(context! { shown => of(&rest), others => Vec::<Value>::new() });
+    }
+    groups
+}
+
 /// The number of rules per verdict.
 fn rule_tally(report: &Report) -> Vec<Value> {
     let tag = |verdict: RuleVerdict| {
@@ -156,7 +191,7 @@ fn rule_tally(report: &Report) -> Vec<Value> {
 }
 
 /// All rules, each with the cases that prove it.
-fn rules(report: &Report, views: &[Value]) -> Vec<Value> {
+fn rule_views(report: &Report, views: &[Value]) -> Vec<Value> {
     let view = report.requirements.iter().map(|rule| {
         let about = report.cases.iter().zip(views).filter(|(case, _)| rule.cases.contains(&case.id));
         let (cases, proofs): (Vec<_>, Vec<_>) = about.map(|(case, view)| (case, view.clone())).unzip();
@@ -239,6 +274,7 @@ const fn tone(verdict: RunVerdict) -> (&'static str, &'static str) {
     match verdict {
         RunVerdict::Conformant => ("good", "2f7d4f"),
         RunVerdict::Incomplete | RunVerdict::NotConformant => ("bad", "b3261e"),
+        RunVerdict::DurabilityNotShown | RunVerdict::CoreConformant => ("part", "2a6fb8"),
         RunVerdict::ConformantButForKnownFailures
         | RunVerdict::Partial
         | RunVerdict::Inconclusive
@@ -249,6 +285,8 @@ const fn tone(verdict: RunVerdict) -> (&'static str, &'static str) {
 const fn headline(verdict: RunVerdict) -> (&'static str, &'static str) {
     match verdict {
         RunVerdict::Conformant => ("✓", "Conformant"),
+        RunVerdict::DurabilityNotShown => ("✓", "Conformant, durability not shown"),
+        RunVerdict::CoreConformant => ("✓", "The core holds"),
         RunVerdict::ConformantButForKnownFailures => ("✓", "Conformant, except for known failures"),
         RunVerdict::Partial => ("✓", "Passed, in part"),
         RunVerdict::Incomplete => ("✗", "Incomplete"),
@@ -263,6 +301,7 @@ const fn rule_tone(verdict: RuleVerdict) -> &'static str {
         RuleVerdict::Proven => "good",
         RuleVerdict::Failed => "bad",
         RuleVerdict::KnownFailing
+        | RuleVerdict::NotProven
         | RuleVerdict::Inconclusive
         | RuleVerdict::ProvenInPart
         | RuleVerdict::NotRun => "open",

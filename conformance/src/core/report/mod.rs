@@ -5,8 +5,12 @@
 mod assemble;
 mod badge;
 mod causes;
+mod files;
+mod folder;
+mod groups;
 mod html;
 mod junit;
+mod layout;
 mod replay;
 mod rules;
 mod text;
@@ -19,19 +23,23 @@ use prism_contract::Level;
 use serde::Serialize;
 
 use crate::core::run::Settings;
-use crate::core::{Ability, Abstraction, Budget, Contract, Harness, Kind, Mode};
+use crate::core::{Ability, Abstraction, Budget, Contract, Harness, Kind, Mode, Signature};
 
 pub use assemble::case_report;
 pub use badge::badge;
+pub use files::Files;
+pub use folder::failures_folder;
+pub use groups::FailureGroup;
 pub use html::html;
 pub(in crate::core) use html::templates;
 pub use junit::junit;
+pub use layout::Layout;
 pub use replay::{Replay, quoted};
 pub use rules::{RuleReport, RuleVerdict};
-pub use text::{failure, summary};
+pub use text::{failure, summary, summary_in};
 pub use verdict::{Counts, RunVerdict};
 
-pub(crate) use assemble::{omitted, report, utc_now};
+pub(crate) use assemble::{not_run, omitted, report, utc_now};
 
 /// The name and version of the JSON schema. Within a version fields may be added, but not renamed or removed.
 pub const SCHEMA: &str = "prism-conformance/1";
@@ -55,8 +63,13 @@ pub struct Report {
     pub run: RunInfo,
     /// Problems that fail the run besides cases, such as a known failure that matches no case.
     pub problems: Vec<String>,
-    /// Seeded bugs most similar to all failures of the run together, likeliest first; empty unless several cases failed.
+    /// Seeded bugs that explain the failures of the run, likeliest first.
     pub likely_causes: Vec<String>,
+    /// The failures, grouped by what they have in common; those to be mended first come first.
+    pub groups: Vec<FailureGroup>,
+    /// The folder that holds all failures as text, and the documents that failing cases attach; `None`: nothing was saved.
+    #[serde(skip)]
+    pub failures: Option<PathBuf>,
     /// All rules of the contract, in its order.
     pub requirements: Vec<RuleReport>,
     /// All cases of the suite, in its order.
@@ -64,6 +77,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of a case.
+    pub(crate) fn case(&self, id: &str) -> Option<&CaseReport> {
+        self.cases.iter().find(|case| case.id == id)
+    }
+
     /// The report as JSON, in the schema [`SCHEMA`].
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("text and numbers are always JSON") + "\n"
@@ -96,6 +114,11 @@ impl Target {
             abilities: abilities.map(Ability::name).collect(),
             details: Vec::new(),
         }
+    }
+
+    /// Whether the run could restart it, and so observe its durability.
+    pub fn can_restart(&self) -> bool {
+        self.abilities.contains(&Ability::Restart.name())
     }
 
     /// Whether it was reached over gRPC.
@@ -234,6 +257,12 @@ pub struct CaseReport {
     pub transcript: Option<String>,
     /// Seeded bugs with similar failures, likeliest first.
     pub likely_causes: Vec<String>,
+    /// Where and how it failed, without the values of this run.
+    #[serde(skip)]
+    pub signature: Option<Signature>,
+    /// The rules that the seeded bug breaks which explains this failure, if a failed case is about one of them.
+    #[serde(skip)]
+    pub broken: Option<&'static [&'static str]>,
     /// The command that runs this case alone, with the same settings.
     pub replay: String,
     /// The command that replays only the shrunk operations of a random failure.
@@ -276,6 +305,17 @@ impl CaseReport {
             .map(|rule| rule.id.as_str())
             .filter(|id| words.contains(id))
             .collect()
+    }
+
+    /// The rules that the failure is about: those that the seeded bug breaks which explains it, otherwise those that it names;
+    /// without any, all rules of an example. A property, scenario or history that stopped early has not tested its other rules.
+    pub(crate) fn blamed_rules(&self, contract: Contract) -> Vec<&'static str> {
+        if let Some(broken) = self.broken {
+            return self.rules.iter().copied().filter(|rule| broken.contains(rule)).collect();
+        }
+        let named = self.rules_named(contract);
+        let is_example = self.kind == kind_name(Kind::Example);
+        if named.is_empty() && is_example { self.rules.to_vec() } else { named }
     }
 
     /// The rules to show in full, and the ids of the case's other rules: all in full if there are at most `most`, otherwise
@@ -334,7 +374,7 @@ pub(crate) fn count(number: usize, one: &str) -> String {
 
 /// A report for tests.
 #[cfg(test)]
-mod fixture;
+pub(in crate::core) mod fixture;
 
 #[cfg(test)]
 mod schema;

@@ -17,6 +17,8 @@ pub enum RuleVerdict {
     Failed,
     /// One of its cases failed with a known failure.
     KnownFailing,
+    /// A case that would prove it stopped early, at a failure of another rule.
+    NotProven,
     /// One of its cases was inconclusive, or could not run.
     Inconclusive,
     /// It is about a capability that this target does not declare.
@@ -31,9 +33,10 @@ pub enum RuleVerdict {
 
 impl RuleVerdict {
     /// All verdicts, most severe first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Failed,
         Self::KnownFailing,
+        Self::NotProven,
         Self::Inconclusive,
         Self::NotRun,
         Self::ProvenInPart,
@@ -50,6 +53,7 @@ impl RuleVerdict {
             Self::ProvenInPart => "proven in part",
             Self::Failed => "failed",
             Self::KnownFailing => "known to fail",
+            Self::NotProven => "not proven",
             Self::Inconclusive => "inconclusive",
             Self::NotApplicable => "not applicable",
             Self::NotObservable => "not observable here",
@@ -78,11 +82,33 @@ pub struct RuleReport {
     pub cases: Vec<&'static str>,
 }
 
+impl RuleVerdict {
+    /// Whether this target could have proved the rule: not about a capability that it does not declare, and observable on it.
+    pub const fn is_provable(self) -> bool {
+        match self {
+            Self::NotApplicable | Self::NotObservable | Self::Untestable => false,
+            Self::Proven
+            | Self::ProvenInPart
+            | Self::Failed
+            | Self::KnownFailing
+            | Self::NotProven
+            | Self::Inconclusive
+            | Self::NotRun => true,
+        }
+    }
+}
+
+/// The number of proven rules, and of those that this target could prove.
+pub(super) fn proven(rules: &[RuleReport]) -> (usize, usize) {
+    let proven = rules.iter().filter(|rule| rule.verdict == RuleVerdict::Proven).count();
+    (proven, rules.iter().filter(|rule| rule.verdict.is_provable()).count())
+}
+
 /// The verdict on each rule of the contract, from the cases that prove it.
 pub(super) fn judge(contract: Contract, target: &Target, cases: &[CaseReport]) -> Vec<RuleReport> {
     let judged = (contract.requirements)().iter().map(|rule| {
         let about: Vec<_> = cases.iter().filter(|case| case.rules.contains(&rule.id.as_str())).collect();
-        let (verdict, reason) = verdict(rule, target, &about);
+        let (verdict, reason) = verdict(contract, rule, target, &about);
         RuleReport {
             id: &rule.id,
             area: &rule.area,
@@ -96,19 +122,38 @@ pub(super) fn judge(contract: Contract, target: &Target, cases: &[CaseReport]) -
     judged.collect()
 }
 
-fn verdict(rule: &Requirement, target: &Target, about: &[&CaseReport]) -> (RuleVerdict, Option<String>) {
+/// The reason why a failed case does not count for this rule.
+fn stopped_early(contract: Contract, case: &CaseReport) -> String {
+    match case.blamed_rules(contract).as_slice() {
+        [] => format!("{} stopped early", case.id),
+        rules => format!("{} stopped early, at a failure of {}", case.id, rules.join(", ")),
+    }
+}
+
+fn verdict(
+    contract: Contract,
+    rule: &Requirement,
+    target: &Target,
+    about: &[&CaseReport],
+) -> (RuleVerdict, Option<String>) {
     let tally = |outcome: CaseOutcome| about.iter().filter(|case| case.outcome == outcome).count();
     let first = |outcome: CaseOutcome| about.iter().find(|case| case.outcome == outcome);
-    let named = |outcome: CaseOutcome| first(outcome).map(|case| case.id.to_owned());
+    let blamed = |outcome: CaseOutcome| {
+        let blames = |case: &CaseReport| case.blamed_rules(contract).contains(&rule.id.as_str());
+        about.iter().find(|case| case.outcome == outcome && blames(case))
+    };
     let why = |outcome: CaseOutcome| first(outcome).and_then(|case| case.reason.clone());
     let passed = tally(CaseOutcome::Passed) + tally(CaseOutcome::UnexpectedPass);
     let left_out = tally(CaseOutcome::LeftOut);
 
-    if let Some(case) = named(CaseOutcome::Failed) {
-        return (RuleVerdict::Failed, Some(case));
+    if let Some(case) = blamed(CaseOutcome::Failed) {
+        return (RuleVerdict::Failed, Some(case.id.to_owned()));
     }
-    if let Some(case) = named(CaseOutcome::KnownFailure) {
-        return (RuleVerdict::KnownFailing, Some(case));
+    if let Some(case) = blamed(CaseOutcome::KnownFailure) {
+        return (RuleVerdict::KnownFailing, Some(case.id.to_owned()));
+    }
+    if let Some(case) = first(CaseOutcome::Failed).or_else(|| first(CaseOutcome::KnownFailure)) {
+        return (RuleVerdict::NotProven, Some(stopped_early(contract, case)));
     }
     if let Some(reason) = why(CaseOutcome::Inconclusive).or_else(|| why(CaseOutcome::Broken)) {
         return (RuleVerdict::Inconclusive, Some(reason));

@@ -3,10 +3,30 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::{CaseOutcome, CaseReport, Contract, Report, RuleVerdict, RunInfo, Target, count, level_name};
+use super::layout::{Layout, Tone};
+use super::{
+    CaseOutcome, CaseReport, Contract, FailureGroup, Report, RuleVerdict, RunInfo, RunVerdict, Target, count,
+    level_name,
+};
 
 /// Maximum lines of a transcript on a terminal; JSON and HTML have all of them.
 const MAX_LINES: usize = 48;
+
+/// Maximum number of failures that are all printed in full; more are printed by group.
+const FEW_FAILURES: usize = 3;
+
+/// Maximum number of groups with a transcript; further ones have a line each.
+const FULL_GROUPS: usize = 7;
+
+/// Maximum number of further groups, with a line each.
+const LINE_GROUPS: usize = 5;
+
+/// Maximum lines of a group's transcript before the diverging step, and of the answer to it.
+const BEFORE: usize = 2;
+const ANSWER: usize = 2;
+
+/// Maximum number of a group's other cases that are named.
+const OTHERS: usize = 3;
 
 /// Maximum characters of such a line.
 const MAX_WIDTH: usize = 400;
@@ -24,7 +44,7 @@ pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
     let _ = writeln!(text, "backend   {}, {}", target.name, target.mode);
     let _ = writeln!(text, "seed      {} (budget {})", run.seed, run.budget);
     if let Some(transcript) = case.transcript.as_deref().filter(|transcript| !transcript.is_empty()) {
-        let _ = writeln!(text, "\n{}", excerpt(transcript, MAX_LINES).trim_end());
+        let _ = writeln!(text, "\n{}", excerpt(transcript, MAX_LINES, MAX_WIDTH).trim_end());
     }
     text.push('\n');
     for (name, value) in [("expected", &case.expected), ("actual", &case.actual), ("reason", &case.reason)] {
@@ -63,8 +83,8 @@ fn rules_of(case: &CaseReport, contract: Contract) -> String {
 }
 
 /// The lines around the arrow, or the last ones, with the number of omitted lines.
-fn excerpt(transcript: &str, most: usize) -> String {
-    let lines: Vec<_> = transcript.lines().map(clipped).collect();
+fn excerpt(transcript: &str, most: usize, width: usize) -> String {
+    let lines: Vec<_> = transcript.lines().map(|line| clipped(line, width)).collect();
     if lines.len() <= most {
         return lines.iter().flat_map(|line| [line, "\n"]).collect();
     }
@@ -85,9 +105,9 @@ fn excerpt(transcript: &str, most: usize) -> String {
     text
 }
 
-/// A line, truncated to the maximum width.
-fn clipped(line: &str) -> Cow<'_, str> {
-    match line.char_indices().nth(MAX_WIDTH) {
+/// A line, truncated to this width.
+fn clipped(line: &str, width: usize) -> Cow<'_, str> {
+    match line.char_indices().nth(width) {
         None => line.into(),
         Some((end, _)) => {
             let more = count(line[end..].chars().count(), "more character");
@@ -96,28 +116,42 @@ fn clipped(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// The summary of a run: failures, inconclusive cases, rules, the verdict, and the counts on the last line.
+/// The summary of a run: failures, inconclusive cases, rules, the verdict, and the counts on the last line. A few failures are
+/// printed in full, more of them by group.
 pub fn summary(report: &Report) -> String {
+    summary_in(report, &Layout::default())
+}
+
+/// The same, for a terminal of a certain width, with colours, or with all failures in full.
+pub fn summary_in(report: &Report, layout: &Layout) -> String {
     let mut text = String::new();
-    let in_full = |case: &&CaseReport| case.outcome.is_fault() || case.outcome == CaseOutcome::Inconclusive;
+    let of = |outcome: CaseOutcome| report.cases.iter().filter(move |case| case.outcome == outcome);
+    let failures = of(CaseOutcome::Failed).count();
+    let in_full = |case: &&CaseReport| match case.outcome {
+        CaseOutcome::Failed => failures <= FEW_FAILURES || layout.all_failures,
+        CaseOutcome::UnexpectedPass | CaseOutcome::Broken | CaseOutcome::Inconclusive => true,
+        CaseOutcome::Passed
+        | CaseOutcome::KnownFailure
+        | CaseOutcome::NotApplicable
+        | CaseOutcome::NotObservable
+        | CaseOutcome::LeftOut => false,
+    };
     for case in report.cases.iter().filter(in_full) {
-        let _ = writeln!(text, "{}\n{}", "─".repeat(72), failure(case, &report.target, &report.run));
+        let _ = writeln!(text, "{}\n{}", layout.rule(), failure(case, &report.target, &report.run));
     }
-    for case in report.cases.iter().filter(|case| case.outcome == CaseOutcome::KnownFailure) {
+    if failures > FEW_FAILURES {
+        text.push_str(&overview(report, layout));
+    }
+    for case in of(CaseOutcome::KnownFailure) {
         let reason = case.reason.as_deref().unwrap_or_default();
         let _ = writeln!(text, "known failure: {}: {reason}", case.id);
     }
     for problem in &report.problems {
         let _ = writeln!(text, "problem: {problem}");
     }
-    if !report.likely_causes.is_empty() {
-        text.push_str("all failures together most resemble these seeded bugs\n");
-        for cause in &report.likely_causes {
-            let _ = writeln!(text, "  - {cause}");
-        }
-    }
-    text.push_str(&rules(report));
-    let _ = writeln!(text, "{}", report.sentence);
+    text.push_str(&rules(report, layout));
+    let tone = verdict_tone(report.verdict);
+    let _ = writeln!(text, "{}", layout.toned(tone, &layout.wrapped("", &report.sentence)));
     if report.counts.inconclusive > 0 {
         let _ = writeln!(text, "{} of the skipped ran and were inconclusive.", report.counts.inconclusive);
     }
@@ -125,8 +159,125 @@ pub fn summary(report: &Report) -> String {
     text
 }
 
+/// The failures by group, a few lines each.
+fn overview(report: &Report, layout: &Layout) -> String {
+    let mut text = String::new();
+    let (groups, rest): (Vec<_>, Vec<_>) = report.groups.iter().partition(|group| !group.is_rest);
+    for (at, group) in groups.iter().take(FULL_GROUPS).enumerate() {
+        text.push_str(&group_text(report, group, at + 1, groups.len(), layout));
+    }
+    let others = groups.get(FULL_GROUPS..).unwrap_or_default();
+    if !others.is_empty() {
+        let _ = writeln!(text, "{}", layout.heading("Other groups, with one failure of each"));
+    }
+    for group in others.iter().take(LINE_GROUPS) {
+        let Some(case) = report.case(group.shown) else { continue };
+        let line = format!("{:>3} × {}: {}", group.cases.len(), case.id, case.message());
+        let _ = writeln!(text, "{}", shortened(&line, layout.width));
+    }
+    if others.len() > LINE_GROUPS {
+        let _ = writeln!(text, "    … {} more", others.len() - LINE_GROUPS);
+    }
+    for group in rest {
+        let number = match group.cases.len() {
+            1 => "1 random case, scenario or history".to_owned(),
+            more => format!("{more} random cases, scenarios and histories"),
+        };
+        let line = format!(
+            "{number} failed as well, each in another way; often they end with the groups above: {}",
+            listed(&group.cases, OTHERS)
+        );
+        let _ = writeln!(text, "{}", layout.wrapped("", &line));
+    }
+    let one = "'CASE'";
+    let again = report.cases.iter().find(|case| case.outcome == CaseOutcome::Failed);
+    let again =
+        again.map(|case| case.replay.replace(&format!("'{}'", case.id), one).replace(case.id, "CASE"));
+    let path = |name| report.failures.as_ref().map(|folder| folder.join(name).display().to_string());
+    let lines = [("one again", again), ("in full", path("failures.txt")), ("ids", path("failed.txt"))];
+    for (name, value) in lines {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{} {value}", layout.toned(Tone::Soft, &format!("{name:9}")));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn group_text(report: &Report, group: &FailureGroup, at: usize, of: usize, layout: &Layout) -> String {
+    let Some(case) = report.case(group.shown) else { return String::new() };
+    let mut text = String::new();
+    let number = count(group.cases.len(), "failure");
+    let about = group.rules.join(", ");
+    let about = if about.is_empty() { about } else { format!(", about {about}") };
+    let first = if group.is_basic { ": mend this first, most cases depend on it" } else { "" };
+    let _ = writeln!(text, "{}", layout.heading(&format!("Group {at} of {of}: {number}{about}{first}")));
+    let title = layout.wrapped("  ", &format!("{}: {}", case.id, case.title));
+    let _ = writeln!(text, "{}", layout.toned(Tone::Bad, &title));
+    for line in brief(case, layout.width.saturating_sub(2)) {
+        let _ = writeln!(text, "  {line}");
+    }
+    let others: Vec<_> = group.cases.iter().copied().filter(|id| *id != case.id).collect();
+    let also = listed(&others, OTHERS);
+    for (name, value) in [("like", group.likely_cause.as_deref().unwrap_or_default()), ("also", &also)] {
+        if !value.is_empty() {
+            let name = layout.toned(Tone::Soft, name);
+            let _ = writeln!(text, "{name}  {}", layout.wrapped("      ", value));
+        }
+    }
+    text
+}
+
+/// The diverging step of a transcript with the lines before it, and the divergence.
+fn brief(case: &CaseReport, width: usize) -> Vec<String> {
+    let lines: Vec<_> = case.transcript.as_deref().unwrap_or_default().lines().collect();
+    let arrow = lines.iter().position(|line| line.starts_with('→'));
+    let mut shown = Vec::new();
+    if let Some(arrow) = arrow {
+        shown.extend(&lines[arrow.saturating_sub(BEFORE)..=arrow]);
+        let answer =
+            lines[arrow + 1..].iter().take_while(|line| line.starts_with(' ') && !line.contains(" ^ "));
+        shown.extend(answer.take(ANSWER));
+    }
+    let mut shown: Vec<_> = shown.into_iter().map(|line| shortened(line, width)).collect();
+    for (name, value) in [("expected", &case.expected), ("actual", &case.actual)] {
+        shown.extend(value.as_ref().map(|value| shortened(&format!("    ^ {name:8}  {value}"), width)));
+    }
+    shown
+}
+
+/// A line, cut to this width with an ellipsis.
+fn shortened(line: &str, width: usize) -> String {
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// The first `most` names, and the number of others.
+fn listed(names: &[&str], most: usize) -> String {
+    let shown = names.iter().take(most).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}
+
+const fn verdict_tone(verdict: RunVerdict) -> Tone {
+    match verdict {
+        RunVerdict::Conformant => Tone::Good,
+        RunVerdict::Incomplete | RunVerdict::NotConformant => Tone::Bad,
+        RunVerdict::DurabilityNotShown
+        | RunVerdict::CoreConformant
+        | RunVerdict::ConformantButForKnownFailures
+        | RunVerdict::Partial
+        | RunVerdict::Inconclusive
+        | RunVerdict::NothingRan => Tone::Open,
+    }
+}
+
 /// The number of rules per verdict, and the ids of those not proven.
-fn rules(report: &Report) -> String {
+fn rules(report: &Report, layout: &Layout) -> String {
     let mut text = String::new();
     for verdict in RuleVerdict::ALL {
         let ids: Vec<_> =
@@ -140,12 +291,14 @@ fn rules(report: &Report) -> String {
             RuleVerdict::ProvenInPart
             | RuleVerdict::Failed
             | RuleVerdict::KnownFailing
+            | RuleVerdict::NotProven
             | RuleVerdict::Inconclusive
             | RuleVerdict::NotApplicable
             | RuleVerdict::NotObservable
             | RuleVerdict::Untestable
             | RuleVerdict::NotRun => {
-                writeln!(text, "{label}: {} ({})", count(ids.len(), "rule"), ids.join(", "))
+                let line = format!("{label}: {} ({})", count(ids.len(), "rule"), ids.join(", "));
+                writeln!(text, "{}", layout.wrapped("  ", &line))
             }
         };
     }
@@ -162,15 +315,18 @@ mod tests {
             range.flat_map(|n| ["step ".to_owned(), n.to_string(), "\n".to_owned()]).collect()
         };
         let long = format!("{}→ here\n{}", lines(0..50), lines(51..100));
-        let cut = excerpt(&long, 9);
+        let cut = excerpt(&long, 9, MAX_WIDTH);
         assert_eq!(
             cut,
             "… 44 lines before\nstep 44\nstep 45\nstep 46\nstep 47\nstep 48\nstep 49\n→ here\nstep 51\nstep 52\n… 47 lines \
              after\n"
         );
-        assert_eq!(excerpt(&lines(0..9), 9), lines(0..9));
+        assert_eq!(excerpt(&lines(0..9), 9, MAX_WIDTH), lines(0..9));
         let wide = format!("→ {}", "ä".repeat(MAX_WIDTH));
-        assert_eq!(excerpt(&wide, 9), format!("→ {}… 2 more characters\n", "ä".repeat(MAX_WIDTH - 2)));
-        assert!(excerpt(&lines(0..20), 9).ends_with("step 18\nstep 19\n"));
+        assert_eq!(
+            excerpt(&wide, 9, MAX_WIDTH),
+            format!("→ {}… 2 more characters\n", "ä".repeat(MAX_WIDTH - 2))
+        );
+        assert!(excerpt(&lines(0..20), 9, MAX_WIDTH).ends_with("step 18\nstep 19\n"));
     }
 }

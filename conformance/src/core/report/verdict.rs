@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{CaseOutcome, CaseReport, RuleReport, RuleVerdict, count, level_name};
+use super::{CaseOutcome, CaseReport, FailureGroup, RuleReport, RuleVerdict, Target, count, level_name};
 use crate::core::plan::{Profile, Selection};
 use prism_contract::Level;
 
@@ -10,13 +10,18 @@ use prism_contract::Level;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunVerdict {
-    /// Every case that applies to this target has passed.
+    /// Every case that applies to this target has passed, and the target was restarted.
     Conformant,
-    /// The same, except for known failures.
+    /// The same, but the target could not be restarted, so that nothing is known of its durability.
+    #[serde(rename = "conformant_durability_not_shown")]
+    DurabilityNotShown,
+    /// All cases that need no capability have passed; the others were left out by the core profile.
+    CoreConformant,
+    /// Every case has passed, except for known failures.
     ConformantButForKnownFailures,
     /// The cases selected by `--only` have passed; the rest is not covered.
     Partial,
-    /// All cases that ran have passed, but others were left out: no proof of conformance.
+    /// All cases that ran have passed, but others were left out by `--skip`: no proof of conformance.
     Incomplete,
     /// A case failed, or a known failure has changed.
     NotConformant,
@@ -31,7 +36,11 @@ impl RunVerdict {
     /// report.)
     pub const fn exit_code(self) -> u8 {
         match self {
-            Self::Conformant | Self::ConformantButForKnownFailures | Self::Partial => 0,
+            Self::Conformant
+            | Self::DurabilityNotShown
+            | Self::CoreConformant
+            | Self::ConformantButForKnownFailures
+            | Self::Partial => 0,
             Self::Incomplete | Self::NotConformant => 1,
             Self::Inconclusive | Self::NothingRan => 4,
         }
@@ -41,6 +50,8 @@ impl RunVerdict {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Conformant => "conformant",
+            Self::DurabilityNotShown => "conformant, durability not shown",
+            Self::CoreConformant => "core conformant",
             Self::ConformantButForKnownFailures => "known failures",
             Self::Partial => "partial",
             Self::Incomplete => "incomplete",
@@ -52,66 +63,103 @@ impl RunVerdict {
 
     /// The verdict and its sentence.
     pub(super) fn of(
+        target: &Target,
         cases: &[CaseReport],
         rules: &[RuleReport],
+        groups: &[FailureGroup],
         selection: &Selection,
         problems: &[String],
     ) -> (Self, String) {
         let tally = |outcome: CaseOutcome| cases.iter().filter(|case| case.outcome == outcome).count();
         let ran = cases.iter().filter(|case| !case.outcome.is_skipped()).count();
-        let passed = tally(CaseOutcome::Passed);
         let must = |case: &&CaseReport| case.level == level_name(Level::Must) && case.outcome.is_fault();
         let faults = cases.iter().filter(must).count();
-        let left_out = tally(CaseOutcome::LeftOut);
-        let known = tally(CaseOutcome::KnownFailure);
-        let hidden = rules.iter().filter(|rule| rule.verdict == RuleVerdict::NotObservable).count();
+        let (left_out, inconclusive) = (tally(CaseOutcome::LeftOut), tally(CaseOutcome::Inconclusive));
+        let is_core = selection.profile == Profile::Core && selection.skip.is_empty();
 
         if ran == 0 {
             return (Self::NothingRan, "No case ran, so nothing is proved.".to_owned());
         }
         if faults > 0 || !problems.is_empty() {
-            return (Self::NotConformant, not_conformant(cases, faults, problems));
+            return (Self::NotConformant, not_conformant(cases, faults, groups, problems));
         }
-        if left_out > 0 && selection.only.is_empty() {
-            let how = match (selection.profile, selection.skip.is_empty()) {
-                (Profile::Core, _) => "the core profile",
-                (Profile::Full, _) => "--skip",
-            };
+        if left_out > 0 && selection.only.is_empty() && !is_core {
             let cases = count(left_out, "case");
-            let sentence = format!("Incomplete: {how} left out {cases}, so conformance is not proved.");
-            return (Self::Incomplete, sentence);
+            return (
+                Self::Incomplete,
+                format!("Incomplete: --skip left out {cases}, so conformance is not proved."),
+            );
         }
-        let inconclusive = tally(CaseOutcome::Inconclusive);
         if inconclusive > 0 {
             let sentence = format!("Inconclusive: {} had no result either way.", count(inconclusive, "case"));
             return (Self::Inconclusive, sentence);
         }
-        if left_out > 0 {
-            let sentence = format!(
-                "{} passed; the cases that were not selected are not covered.",
-                count(passed, "case")
-            );
+        let passed = count(tally(CaseOutcome::Passed), "case");
+        if left_out > 0 && !selection.only.is_empty() {
+            let sentence = format!("{passed} passed; the cases that were not selected are not covered.");
             return (Self::Partial, sentence);
         }
-        let mut sentence = "Every case that applies to this target has passed".to_owned();
-        if known > 0 {
-            sentence = format!("{sentence}, except for {}", count(known, "known failure"));
-        }
-        sentence.push('.');
-        if hidden > 0 {
-            sentence = format!("{sentence} {} cannot be observed on this target.", count(hidden, "rule"));
-        }
-        (if known > 0 { Self::ConformantButForKnownFailures } else { Self::Conformant }, sentence)
+        conformant(target, cases, rules, left_out > 0)
     }
 }
 
-fn not_conformant(cases: &[CaseReport], faults: usize, problems: &[String]) -> String {
+/// The verdict where nothing failed: what is proved, and what is not.
+fn conformant(
+    target: &Target,
+    cases: &[CaseReport],
+    rules: &[RuleReport],
+    is_core: bool,
+) -> (RunVerdict, String) {
+    let tally = |outcome: CaseOutcome| cases.iter().filter(|case| case.outcome == outcome).count();
+    let (known, left_out) = (tally(CaseOutcome::KnownFailure), tally(CaseOutcome::LeftOut));
+    let hidden: Vec<_> =
+        rules.iter().filter(|rule| rule.verdict == RuleVerdict::NotObservable).map(|rule| rule.id).collect();
+    let except = match known {
+        0 => String::new(),
+        known => format!(", except for {}", count(known, "known failure")),
+    };
+    let mut sentence = if is_core {
+        let passed = count(tally(CaseOutcome::Passed), "case");
+        format!("The core holds: {passed} passed{except}.")
+    } else {
+        format!("Every case that applies to this target has passed{except}.")
+    };
+    if is_core {
+        let claims = target.claims.join(", ");
+        sentence += &format!(" Not looked at: {claims} ({} left out).", count(left_out, "case"));
+    }
+    if !target.can_restart() {
+        sentence += " Durability is not shown, because this target cannot be restarted.";
+    }
+    if !hidden.is_empty() {
+        let rules = count(hidden.len(), "rule");
+        sentence += &format!(" Not observable on this target: {rules} ({}).", hidden.join(", "));
+    }
+    let verdict = match (known, is_core, target.can_restart()) {
+        (1.., _, _) => RunVerdict::ConformantButForKnownFailures,
+        (0, true, _) => RunVerdict::CoreConformant,
+        (0, false, false) => RunVerdict::DurabilityNotShown,
+        (0, false, true) => RunVerdict::Conformant,
+    };
+    (verdict, sentence)
+}
+
+fn not_conformant(
+    cases: &[CaseReport],
+    faults: usize,
+    groups: &[FailureGroup],
+    problems: &[String],
+) -> String {
     let broken = cases.iter().filter(|case| case.outcome == CaseOutcome::Broken).count();
     let passes = cases.iter().filter(|case| case.outcome == CaseOutcome::UnexpectedPass).count();
     let failed = faults - broken.min(faults) - passes.min(faults - broken.min(faults));
     let mut parts = Vec::new();
     if failed > 0 {
-        parts.push(format!("{} failed", count(failed, "case")));
+        let grouped = match groups.len() {
+            0 | 1 => String::new(),
+            groups => format!(", in {groups} groups"),
+        };
+        parts.push(format!("{} failed{grouped}", count(failed, "case")));
     }
     if broken > 0 {
         parts.push(format!("{} could not run because the harness failed", count(broken, "case")));
@@ -160,8 +208,13 @@ impl Counts {
         counts
     }
 
-    /// The last output line of a run.
+    /// The last output line of a run. Known failures are counted by themselves.
     pub fn line(self) -> String {
-        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+        let Self { passed, known, skipped, .. } = self;
+        let failed = self.failed - known;
+        match known {
+            0 => format!("{passed} passed, {failed} failed, {skipped} skipped"),
+            known => format!("{passed} passed, {failed} failed, {known} known, {skipped} skipped"),
+        }
     }
 }

@@ -38,6 +38,15 @@ mod wire_raw;
 
 use crate::keyvalue::Case;
 
+/// The basic cases: a Put is read back, replaced, deleted and scanned. Nearly every other case begins with such a step.
+pub(super) const BASICS: &[&str] = &[
+    "round_trip::every_byte_comes_back",
+    "round_trip::absent_items_are_not_in_the_answer",
+    "put::replaces_the_whole_item",
+    "delete::by_keys_takes_those_keys_only",
+    "scan::of_an_id_answers_that_record_only",
+];
+
 /// Every case, in the order of the contract.
 pub fn all() -> impl Iterator<Item = &'static Case> {
     [

@@ -198,27 +198,35 @@ impl Bug {
     }
 }
 
-/// Configuration of a store: at most one flaw, and its capabilities.
+/// Configuration of a store: its flaws, and its capabilities. A mutant has one flaw; two at once show whether the suite can
+/// tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Flaw {
-    bug: Option<Bug>,
+    bugs: [Option<Bug>; 2],
     core_only: bool,
 }
 
 impl Flaw {
     /// No flaw, every capability.
-    pub(crate) const NONE: Self = Self { bug: None, core_only: false };
+    pub(crate) const NONE: Self = Self { bugs: [None; 2], core_only: false };
     /// No flaw, no capability beyond the core.
-    pub(crate) const NONE_CORE_ONLY: Self = Self { bug: None, core_only: true };
+    pub(crate) const NONE_CORE_ONLY: Self = Self { bugs: [None; 2], core_only: true };
 
     /// This flaw.
     pub(crate) const fn of(bug: Bug) -> Self {
-        Self { bug: Some(bug), core_only: bug.needs_core_store() }
+        Self { bugs: [Some(bug), None], core_only: bug.needs_core_store() }
     }
 
-    /// Whether this is the flaw.
+    /// Both flaws; `None`: they are visible in different stores only.
+    pub(crate) fn both(first: Bug, second: Bug) -> Option<Self> {
+        let core_only = first.needs_core_store();
+        let both = Self { bugs: [Some(first), Some(second)], core_only };
+        (core_only == second.needs_core_store()).then_some(both)
+    }
+
+    /// Whether this is a flaw of the store.
     pub(crate) fn has(self, bug: Bug) -> bool {
-        self.bug == Some(bug)
+        self.bugs.contains(&Some(bug))
     }
 
     /// The capabilities that the store reports.

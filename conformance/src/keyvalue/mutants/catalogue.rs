@@ -59,11 +59,24 @@ pub fn mutant_by_name(name: &str) -> Option<&'static Mutant> {
     mutants().find(|mutant| mutant.name == name)
 }
 
+/// Harness for in-process stores with both flaws; `None`: no store can show both, because one needs capabilities that the
+/// other must lack.
+///
+/// # Panics
+/// If a mutant is not in the catalogue.
+pub fn harness_of_both(first: &Mutant, second: &Mutant) -> Option<MutantHarness> {
+    Some(MutantHarness::new("TwoFlaws", Flaw::both(bug(first), bug(second))?))
+}
+
 /// Harness for in-process stores with this flaw.
 ///
 /// # Panics
 /// If the mutant is not in the catalogue.
 pub fn harness(mutant: &Mutant) -> MutantHarness {
+    MutantHarness::new(mutant.name, Flaw::of(bug(mutant)))
+}
+
+fn bug(mutant: &Mutant) -> Bug {
     let seeded = seeded().find(|seeded| seeded.mutant.name == mutant.name);
-    MutantHarness::new(mutant.name, Flaw::of(seeded.expect("a mutant of the catalogue").bug))
+    seeded.expect("a mutant of the catalogue").bug
 }

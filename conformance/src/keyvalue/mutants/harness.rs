@@ -17,7 +17,7 @@ use crate::keyvalue::{KeyValue, Store};
 /// Number of gateways on one disk.
 const GATEWAYS: u8 = 2;
 
-/// Opens stores with at most one flaw.
+/// Opens stores with these flaws.
 pub struct MutantHarness {
     name: &'static str,
     flaw: Flaw,

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use crate::core::mutation::{KillMatrix, Mutant};
 
-pub use catalogue::{harness, mutant_by_name, mutants};
+pub use catalogue::{harness, harness_of_both, mutant_by_name, mutants};
 pub use harness::{MutantHarness, MutantInstance};
 pub use wire_only::WIRE_ONLY;
 
