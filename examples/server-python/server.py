@@ -40,7 +40,7 @@ class Row:
         return self.end is None or now < self.end  # TTL-1
 
     def remembered(self, now: int) -> bool:
-        return self.live(now) or (self.token > 0 and now < self.end + RETENTION)  # TOK-4
+        return self.end is None or now < self.end + (RETENTION if self.token else 0)  # TOK-4
 
 
 @dataclass(frozen=True)

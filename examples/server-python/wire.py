@@ -52,10 +52,8 @@ def invalid(violations: list[tuple[str, str]]) -> Refused:
     if len(violations) > len(listed):
         listed.append(("...", f"{len(violations) - len(listed)} more violations are not listed"))
     fields = [rpc.BadRequest.FieldViolation(field=field, description=why) for field, why in listed]
-    message = "{}: {}".format(*violations[0])
-    return Refused(
-        Status.INVALID_ARGUMENT, "INVALID_REQUEST", message, rpc.BadRequest(field_violations=fields)
-    )
+    message, details = "{}: {}".format(*violations[0]), rpc.BadRequest(field_violations=fields)
+    return Refused(Status.INVALID_ARGUMENT, "INVALID_REQUEST", message, details)
 
 
 def precondition_failed(failures: list[tuple[bytes, int]]) -> Refused:
@@ -69,11 +67,10 @@ def precondition_failed(failures: list[tuple[bytes, int]]) -> Refused:
             violations.violations.add(type="OVERFLOW", subject="...", description=more)
             break
         violations.violations.add(type="VERSION", subject=subject, description=f"current version {version}")
-    typed = FailedPreconditions(
-        preconditions=[FailedPrecondition(key=k, current_version=v) for k, v in failures]
-    )
+    listed = [FailedPrecondition(key=key, current_version=version) for key, version in failures]
+    typed = FailedPreconditions(preconditions=listed)
     details = (violations, typed) if typed.ByteSize() <= room else (violations,)
-    message = f"{len(failures)} preconditions do not hold"
+    message = f"preconditions that do not hold: {len(failures)}"
     return Refused(Status.FAILED_PRECONDITION, "PRECONDITION_FAILED", message, *details)
 
 
@@ -94,11 +91,6 @@ def retry_later(status: Status, reason: str, message: str, milliseconds: int) ->
 def not_declared(capability: str) -> Refused:
     """UNIMPLEMENTED for a request that needs a capability which Describe does not declare (CAP-1)."""
     return Refused(Status.UNIMPLEMENTED, "CAPABILITY_NOT_DECLARED", f"{capability} is not declared")
-
-
-def not_written(method: str) -> Refused:
-    """UNIMPLEMENTED for a method that is not written yet (ERR-3)."""
-    return Refused(Status.UNIMPLEMENTED, "METHOD_NOT_FOUND", f"{method} is not written yet")
 
 
 def timestamp(micros: int) -> Timestamp:
@@ -126,10 +118,12 @@ class Calls:
         try:
             await self.answer(method, stream)
         except Refused as refused:
-            if refused.headers:  # Added here, because grpclib takes no metadata whose name begins with grpc-.
+            if more := refused.headers:  # Not as metadata: grpclib takes no names that begin with grpc-.
                 send = stream._stream.send_headers
-                stream._stream.send_headers = partial(send_with, send, refused.headers)
+                stream._stream.send_headers = lambda headers, **how: send([*headers, *more], **how)
             raise
+        except NotImplementedError as error:
+            raise Refused(Status.UNIMPLEMENTED, "METHOD_NOT_FOUND", str(error)) from None
         except TimeoutError:
             message = "the method's timeout has passed"
             raise Refused(Status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", message) from None
@@ -159,12 +153,6 @@ class Calls:
             self.unsent -= size
 
 
-async def send_with(
-    send: Any, more: list[tuple[str, str]], headers: list[tuple[str, str]], **how: bool
-) -> None:
-    await send([*headers, *more], **how)
-
-
 async def one_message(stream: Stream[Any, Any], kind: type[Message]) -> Message:
     """The request, read to its end: it is one whole message of at most 8 MiB (ERR-3)."""
     read = stream._stream.recv_data  # Because recv_message has no limit, and does not wait for the end.
@@ -172,10 +160,8 @@ async def one_message(stream: Stream[Any, Any], kind: type[Message]) -> Message:
     try:
         compressed, size = struct.unpack(">?I", await read(5))
         if compressed:
-            message = "the message is compressed; only identity is read"
-            raise Refused(
-                Status.UNIMPLEMENTED, "UNSUPPORTED_ENCODING", message, grpc_accept_encoding="identity"
-            )
+            why, read_here = "the message is compressed; it must not be", {"grpc_accept_encoding": "identity"}
+            raise Refused(Status.UNIMPLEMENTED, "UNSUPPORTED_ENCODING", why, **read_here)
         if size > MESSAGE_BYTES:
             message = f"the message is {size} bytes; at most {MESSAGE_BYTES} are allowed"
             raise Refused(Status.INVALID_ARGUMENT, "MESSAGE_TOO_LARGE", message)
@@ -185,10 +171,8 @@ async def one_message(stream: Stream[Any, Any], kind: type[Message]) -> Message:
         return kind.FromString(encoded)
     except DecodeError:
         raise malformed(f"the bytes are not a {kind.DESCRIPTOR.full_name}") from None
-    except (
-        AssertionError,
-        struct.error,
-    ):  # What recv_data raises where a request ends too early; no message at all.
+    except (AssertionError, struct.error):
+        # recv_data asserts that a request does not end too early, and an empty one has no prefix to unpack.
         raise malformed("the request is not one whole message") from None
 
 
@@ -201,22 +185,31 @@ class Methods(dict[str, Handler]):
         return super().get(path, self.unknown)
 
 
-async def serve(servicer: Any, listen: str) -> None:
+async def serve(servicer: Any, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT."""
     calls = Calls(servicer)
     health = Health({calls: []})  # HEALTH-1. A store with a database gives checks of it here.
     server = Server(ServerReflection.extend([calls, health]))
     server._mapping = Methods(server._mapping)
     server._mapping.unknown = calls.handler(None)
-    host, _, port = listen.rpartition(":")
     with graceful_exit([server]):
-        await server.start(host.strip("[]"), int(port))
-        print(f"listening on {listen}", flush=True)
+        await server.start(host, port)
+        print(f"listening on {host}, port {port}", flush=True)
         await server.wait_closed()
 
 
 def main(servicer: Any) -> None:
     """Runs the server at --listen, or at the address that `prism-conformance run --spawn` passes."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--listen", default=os.environ.get("PRISM_SERVER_LISTEN", "127.0.0.1:8980"))
-    asyncio.run(serve(servicer, parser.parse_args().listen))
+    default = os.environ.get("PRISM_SERVER_LISTEN", "127.0.0.1:8980")
+    parser.add_argument(
+        "--listen", type=address, default=default, metavar="HOST:PORT", help=f"default: {default}"
+    )
+    asyncio.run(serve(servicer, *parser.parse_args().listen))
+
+
+def address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; HOST:PORT is, such as 127.0.0.1:8980")
+    return host.strip("[]"), int(port)

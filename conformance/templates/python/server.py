@@ -2,7 +2,7 @@
 
 A method gets a request that is valid, and returns the response, or raises what wire.py makes, such as
 wire.precondition_failed(...), or wire.invalid(...) for a page token that is not the server's own. Any other
-exception is INTERNAL for the client, and its traceback is in the log.
+exception is INTERNAL for the client, and its traceback is in the log; NotImplementedError is UNIMPLEMENTED.
 
 Above each method stand the rules that it keeps; `prism-conformance explain PUT-1` prints one, with the cases
 that prove it. A method that never awaits is one moment, and needs no lock (PUT-3, DEL-5, LIN-1).
@@ -71,7 +71,7 @@ class KeyValue:
     # TTL-2: A Put without ttl clears the item's expiry.
     def put(self, request: kv.PutRequest) -> kv.PutResponse:
         self.begin(request)
-        raise wire.not_written("Put")
+        raise NotImplementedError("Put is not written yet")
 
     # RT-6: An absent item is simply not in the answer; Get of an absent record is OK and empty.
     # ORD-1: Get and Scan answer in unsigned byte order of key, whatever the database's collation; Scan of a
@@ -102,7 +102,7 @@ class KeyValue:
     # ORD-2: With reverse the answer is the exact mirror of the answer without it.
     def get(self, request: kv.GetRequest) -> kv.GetResponse:
         self.begin(request)
-        raise wire.not_written("Get")
+        raise NotImplementedError("Get is not written yet")
 
     # DEL-1: Deleted items are gone from Get, Scan and preconditions at once.
     # DEL-2: deleted_count counts the live items removed; deleting what is absent is OK and 0.
@@ -123,7 +123,7 @@ class KeyValue:
     # TOK-5: Tombstones are invisible everywhere else: in Get, Scan, Delete's count and preconditions.
     def delete(self, request: kv.DeleteRequest) -> kv.DeleteResponse:
         self.begin(request)
-        raise wire.not_written("Delete")
+        raise NotImplementedError("Delete is not written yet")
 
     # The rules of Get, and:
     # SCAN-1: A Scan cut after any message and resumed with that message's resume_token yields the rest
@@ -136,7 +136,7 @@ class KeyValue:
     def scan(self, request: kv.ScanRequest) -> Iterator[kv.ScanResponse]:
         """Yields the messages of the stream; each is asked for when the client has room for it."""
         self.begin(request)
-        raise wire.not_written("Scan")
+        raise NotImplementedError("Scan is not written yet")
         yield  # Makes this a generator, as it will be.
 
     def begin(self, request: wire.Message) -> int:

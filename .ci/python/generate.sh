@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Generates the messages of the Python server and starter, and their types.
+#
+#   .ci/python/generate.sh FOLDER        writes FOLDER/prism; $PYTHON has grpcio-tools (default: python3)
+set -euo pipefail
+folder=$(cd "$1" && pwd)
+cd "$(dirname "$0")/../../proto"
+mapfile -t files < <(find prism -name '*.proto' | LC_ALL=C sort)
+rm -rf "$folder/prism"
+"${PYTHON:-python3}" -m grpc_tools.protoc --proto_path=. --python_out="$folder" --pyi_out="$folder" "${files[@]}"
