@@ -5,7 +5,7 @@
 set -euo pipefail
 conformance=$(realpath "$1")
 # Not realpath, which would leave the virtual environment.
-python=$2
+python=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 source "$(dirname "$0")/tools.sh"
 cd "$ROOT"
 example=examples/server-python
@@ -16,6 +16,9 @@ trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
 echo "generated messages"
 PYTHON=$python .ci/python/generate.sh "$work"
 diff --recursive --exclude __pycache__ "$example/prism" "$work/prism"
+
+echo "fewer than 250 lines"
+[ "$(wc -l <"$example/server.py")" -lt 250 ]
 
 echo "the server, running"
 port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
