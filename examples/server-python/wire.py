@@ -8,9 +8,12 @@ import asyncio
 import logging
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import grpclib.server
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
@@ -20,9 +23,10 @@ from google.rpc import error_details_pb2 as rpc
 from grpclib.const import Cardinality, Handler, Status
 from grpclib.exceptions import GRPCError
 from grpclib.health.service import Health
+from grpclib.metadata import Deadline
 from grpclib.reflection.service import ServerReflection
 from grpclib.server import Server, Stream
-from grpclib.utils import graceful_exit
+from grpclib.utils import Wrapper, graceful_exit
 
 from prism import options_pb2 as options
 from prism.common.errors_pb2 import FailedPrecondition, FailedPreconditions
@@ -176,6 +180,22 @@ async def one_message(stream: Stream[Any, Any], kind: type[Message]) -> Message:
         raise malformed("the request is not one whole message") from None
 
 
+class ClientDeadline(Wrapper):
+    """Ends a call at the deadline of its client, as DEADLINE_EXCEEDED with an ErrorInfo (ERR-1, ERR-4).
+
+    It replaces grpclib's own class, which answers UNKNOWN where a deadline has passed before the call begins.
+    """
+
+    @contextmanager
+    def start(self, deadline: Deadline) -> Iterator[None]:
+        passed = Refused(Status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the client's deadline has passed")
+        timer = asyncio.get_running_loop().call_later(deadline.time_remaining(), self.cancel, passed)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
 class Methods(dict[str, Handler]):
     """The methods by their paths; any other path gets METHOD_NOT_FOUND (ERR-3)."""
 
@@ -187,6 +207,7 @@ class Methods(dict[str, Handler]):
 
 async def serve(servicer: Any, host: str, port: int) -> None:
     """Serves until SIGTERM or SIGINT."""
+    grpclib.server.DeadlineWrapper = ClientDeadline
     calls = Calls(servicer)
     health = Health({calls: []})  # HEALTH-1. A store with a database gives checks of it here.
     server = Server(ServerReflection.extend([calls, health]))
