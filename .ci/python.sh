@@ -9,13 +9,14 @@ python=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 source "$(dirname "$0")/tools.sh"
 cd "$ROOT"
 example=examples/server-python
+template=conformance/templates/python
 work=$(mktemp -d)
 server=
 trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
 
 echo "generated messages"
 PYTHON=$python .ci/python/generate.sh "$work"
-diff --recursive --exclude __pycache__ "$example/prism" "$work/prism"
+diff --recursive --exclude __pycache__ "$template/prism" "$work/prism"
 
 lines=$(wc -l <"$example/server.py")
 echo "server.py has $lines lines; fewer than 250 are allowed"
@@ -36,7 +37,7 @@ echo "the server, started by the suite, which then measures its memory"
 echo "the starter"
 starter=$work/starter
 mkdir "$starter"
-cp -r "$example"/{checks.py,wire.py,prism} conformance/templates/python/* "$starter"
+cp -r "$template"/* "$starter"
 sed -i 's/{{name}}/my-server/' "$starter"/{README.md,server.py}
 "$python" .ci/python/rules.py
 for folder in "$example" "$starter" .ci/python; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Generates the messages of the Python server and starter, and their types.
 #
-#   .ci/python/generate.sh FOLDER        writes FOLDER/prism; $PYTHON has grpcio-tools (default: python3)
+#   .ci/python/generate.sh conformance/templates/python        $PYTHON (python3) has .ci/python/requirements.txt
 set -euo pipefail
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../../proto"
