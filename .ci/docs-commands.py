@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Runs the commands in README.md, CONTRIBUTING.md and docs/*.md, and checks the configurations shown there.
 
-    .ci/docs-commands.py PRISM [PAGE...]      PRISM is the built binary; default: all pages
+    .ci/docs-commands.py PRISM [PAGE...]            PRISM is the built binary; default: all pages but docs/clients
+    .ci/docs-commands.py PRISM --write [PAGE...]    writes the outputs of the commands into the pages, where they differ
 
 The blocks of a page run in order in one shell, in a scratch folder with links to this repository's files. A block's mark is
 an HTML comment on the line above it, invisible on the rendered page:
@@ -10,12 +11,18 @@ an HTML comment on the line above it, invisible on the rendered page:
     <!-- run: background, with CA -->  as above, with TLS, where CA is the trusted authority
     <!-- run: exit 2 -->          must exit with 2
     <!-- run: skip, REASON -->    is not run, but counted and listed with its reason
-    <!-- prints -->               a text block: the exact expected output of the previous block
+    <!-- prints -->               a text block: the output of the previous block, exactly; a line … stands for any lines
+    <!-- prints: any time, number -->  as above, where values of these kinds may differ and columns may be wider: time
+                                  (2026-01-31T12:00:00.5Z), duration (1.5 s), size (1.5 KiB), release (0.1.0), number
+                                  (1,000). A number is a word of its own: the 7 of `key7` must agree
     <!-- file: NAME -->           is written to NAME; a .yaml file is checked by `prism check-config`
     <!-- file: NAME, with A -->   as above, with the environment variable A set, to which a token refers
     <!-- stop -->                 standalone: interrupts the background process, like Ctrl-C
     <!-- needs: postgres -->      standalone: from here on 127.0.0.1:5432 is a throwaway Postgres, configured for psql and the
                                   like. Without PostgreSQL's binaries, blocks up to the next <!-- needs: nothing --> are skipped
+    <!-- needs: node -->          standalone: as above, for Node.js 20 or newer and npm
+
+The outputs of skipped commands are not compared.
 
 A block that only includes a file of docs/deploy is checked by .ci/deploy/check.py instead.
 
@@ -31,6 +38,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from docs_output import Expected, replace
 from docs_page import ROOT, Failed, Page
 
 MARK = re.compile(r"<!-- (run|prints|file|stop|needs)(?:: (.*?))? -->$")
@@ -50,7 +58,7 @@ def blocks(text):
         if fence is not None:
             if line.strip() == "```":
                 kind, argument = mark or (None, None)
-                yield Block(start, fence, kind, argument, "\n".join(lines) + "\n")
+                yield Block(start, fence, kind, argument, "".join(f"{line}\n" for line in lines))
                 mark, fence = None, None
             else:
                 lines.append(line)
@@ -74,28 +82,54 @@ def pages(arguments):
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+class Outputs:
+    """The outputs that a page shows: compared, or collected to be written."""
+
+    def __init__(self, write):
+        self.write, self.changes = write, {}
+
+    def compare(self, block, printed):
+        expected = Expected(block.text, block.argument)
+        if expected.is_printed_by(printed):
+            return
+        if not self.write:
+            raise Failed(f"the previous block printed this instead:\n{printed}")
+        self.changes[block.line] = (block.text.count("\n"), expected.rewritten(printed))
+
+
+def run(path, programs, outputs, counts):
+    """Runs the blocks of a page; returns the first failure with its line, or None."""
+    scratch = Path(tempfile.mkdtemp(prefix="prism-docs-"))
+    page, block = None, None
+    try:
+        found = list(blocks(path.read_text(encoding="utf-8")))
+        page = Page(programs, scratch)
+        for block in found:
+            page.do(block, counts, outputs.compare)
+    except Failed as why:
+        return f"{block.line if block else 1}: {why}"
+    finally:
+        if page:
+            page.close()
+        shutil.rmtree(scratch)
+    return None
+
+
 def main():
-    prism = Path(sys.argv[1]).resolve()
+    prism, *arguments = sys.argv[1:]
+    prism, write = Path(prism).resolve(), "--write" in arguments
     programs = [path for path in (prism, prism.with_name("prism-conformance")) if path.exists()]
     if prism not in programs:
         sys.exit(f"{prism} does not exist")
     failures, skipped, ran, checked = [], [], 0, 0
-    for path in pages(sys.argv[2:]):
+    for path in pages([name for name in arguments if name != "--write"]):
         name = os.path.relpath(path, ROOT)
-        scratch = Path(tempfile.mkdtemp(prefix="prism-docs-"))
-        counts = {"ran": 0, "checked": 0, "skipped": []}
-        page, block = None, None
-        try:
-            found = list(blocks(path.read_text(encoding="utf-8")))
-            page = Page(programs, scratch)
-            for block in found:
-                page.do(block, counts)
-        except Failed as why:
-            failures.append(f"{name}:{block.line if block else 1}: {why}")
-        finally:
-            if page:
-                page.close()
-            shutil.rmtree(scratch)
+        counts, outputs = {"ran": 0, "checked": 0, "skipped": []}, Outputs(write)
+        if failure := run(path, programs, outputs, counts):
+            failures.append(f"{name}:{failure}")
+        if outputs.changes:
+            path.write_text(replace(path.read_text(encoding="utf-8"), outputs.changes), encoding="utf-8")
+            print(f"{name}: {len(outputs.changes)} outputs written")
         skipped += [f"{name}:{line}: {why}" for line, why in counts["skipped"]]
         ran, checked = ran + counts["ran"], checked + counts["checked"]
         if counts["ran"] or counts["checked"] or counts["skipped"]:
