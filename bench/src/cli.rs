@@ -3,7 +3,7 @@
 //! Exit codes: 0 for success, 2 for an invalid command line, 1 for any other failure, above all a wrong answer.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +34,8 @@ pub enum Command {
     Scan(Box<scan::Options>),
     /// Measure the cost of a request as data, records, values and connections grow.
     Scale(Box<scale::Options>),
+    /// Plot a recorded table of `compare`.
+    Chart(ChartOptions),
     /// Serve the same API without storage.
     #[command(hide = true)]
     Echo {
@@ -47,6 +49,22 @@ pub enum Command {
     /// Keep a Postgres running until the end of stdin.
     #[command(hide = true)]
     HoldPostgres,
+}
+
+/// Options of `chart`.
+#[derive(Debug, clap::Args)]
+pub struct ChartOptions {
+    /// The page with the table, as Markdown.
+    pub page: PathBuf,
+    /// The heading above the table.
+    #[arg(long, value_name = "HEADING")]
+    pub section: String,
+    /// The chart's title.
+    #[arg(long)]
+    pub title: String,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    pub svg: PathBuf,
 }
 
 /// Parses the command line and runs the command.
@@ -72,7 +90,10 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Compare(options) => {
             let report = compare::run(&options).await?;
-            write_results(&report, report.markdown(), &options.output)
+            let table = report.markdown();
+            write_results(&report, table.clone(), &options.output)?;
+            let title = format!("Requests per second, {} in flight", options.connections * options.in_flight);
+            options.svg.as_deref().map_or(Ok(()), |file| compare::chart::draw(&table, &title, file))
         }
         Command::Load(options) => {
             let report = load::run(&options).await?;
@@ -87,6 +108,12 @@ async fn run(command: Command) -> Result<(), Failure> {
             let report = scale::run(&options).await?;
             write_results(&report, report.markdown(), &options.output)?;
             report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
+        }
+        Command::Chart(options) => {
+            let failed = |why: &dyn std::fmt::Display| Failure::of(&options.page.display().to_string(), &why);
+            let page = std::fs::read_to_string(&options.page).map_err(|why| failed(&why))?;
+            let table = compare::chart::section(&page, &options.section).map_err(|why| failed(&why))?;
+            compare::chart::draw(table, &options.title, &options.svg)
         }
         Command::Echo { listen, value_bytes } => {
             let values = target::sizes(&value_bytes).map_err(Failure::Usage)?;

@@ -1,9 +1,15 @@
-//! Line charts as SVG, for use in a README.
+//! Charts as SVG, for the pages of the book, light or dark.
+
+mod bars;
+mod theme;
 
 use std::path::Path;
 
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
+
+pub use self::bars::{Bar, Group, bars};
+use self::theme::{GRID, INK, PAPER, SERIES};
 
 /// A data series.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,11 +32,6 @@ pub struct Labels<'a> {
 }
 
 const SIZE: (u32, u32) = (860, 480);
-/// Different in lightness too, for colour-blind readers.
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(0, 90, 181), RGBColor(230, 120, 0), RGBColor(170, 20, 60), RGBColor(90, 90, 90)];
-const INK: RGBColor = RGBColor(40, 40, 40);
-const GRID: RGBColor = RGBColor(215, 215, 215);
 
 /// A chart with a logarithmic y axis, labelled with powers of ten.
 ///
@@ -40,7 +41,10 @@ pub fn logarithmic(file: &Path, labels: Labels<'_>, lines: &[Line]) -> Result<()
     let min = 10_f64.powf(smallest(lines).log10().floor());
     let max = 10_f64.powf(largest(lines, |point| point.1).log10().ceil()).max(min * 10.0);
     let y = (min..max).log_scale();
-    draw(file, labels, lines, y, SeriesLabelPosition::UpperLeft).map_err(|why| why.to_string())
+    theme::write(
+        file,
+        &draw(labels, lines, y, SeriesLabelPosition::UpperLeft).map_err(|why| why.to_string())?,
+    )
 }
 
 /// A chart with both axes from 0.
@@ -49,53 +53,59 @@ pub fn logarithmic(file: &Path, labels: Labels<'_>, lines: &[Line]) -> Result<()
 /// The file cannot be written.
 pub fn linear(file: &Path, labels: Labels<'_>, lines: &[Line]) -> Result<(), String> {
     let y = 0.0..largest(lines, |point| point.1) * 1.15;
-    draw(file, labels, lines, y, SeriesLabelPosition::LowerRight).map_err(|why| why.to_string())
+    theme::write(
+        file,
+        &draw(labels, lines, y, SeriesLabelPosition::LowerRight).map_err(|why| why.to_string())?,
+    )
 }
 
 fn draw<Y>(
-    file: &Path,
     labels: Labels<'_>,
     lines: &[Line],
     y: Y,
     legend: SeriesLabelPosition,
-) -> Result<(), DrawingAreaErrorKind<std::io::Error>>
+) -> Result<String, DrawingAreaErrorKind<std::io::Error>>
 where
     Y: AsRangedCoord<Value = f64>,
     Y::CoordDescType: ValueFormatter<f64>,
 {
-    let root = SVGBackend::new(file, SIZE).into_drawing_area();
-    root.fill(&WHITE)?;
-    let mut chart = ChartBuilder::on(&root)
-        .caption(labels.title, ("sans-serif", 20).into_font().color(&INK))
-        .margin(14)
-        .x_label_area_size(48)
-        .y_label_area_size(78)
-        .build_cartesian_2d(0.0..largest(lines, |point| point.0) * 1.03, y)?;
-    chart
-        .configure_mesh()
-        .x_desc(labels.x)
-        .y_desc(labels.y)
-        .label_style(("sans-serif", 15, &INK))
-        .axis_desc_style(("sans-serif", 16, &INK))
-        .bold_line_style(GRID)
-        .light_line_style(WHITE)
-        .x_label_formatter(&|x| tick_label(*x))
-        .y_label_formatter(&|y| tick_label(*y))
-        .draw()?;
-    for (line, colour) in lines.iter().zip(COLOURS.into_iter().cycle()) {
-        let style = colour.stroke_width(2);
-        let series = chart.draw_series(LineSeries::new(line.points.clone(), style))?;
-        series.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
-        chart.draw_series(line.points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&PAPER)?;
+        let mut chart = ChartBuilder::on(&root)
+            .caption(labels.title, ("sans-serif", 20).into_font().color(&INK))
+            .margin(14)
+            .x_label_area_size(48)
+            .y_label_area_size(78)
+            .build_cartesian_2d(0.0..largest(lines, |point| point.0) * 1.03, y)?;
+        chart
+            .configure_mesh()
+            .x_desc(labels.x)
+            .y_desc(labels.y)
+            .label_style(("sans-serif", 15, &INK))
+            .axis_desc_style(("sans-serif", 16, &INK))
+            .bold_line_style(GRID)
+            .light_line_style(PAPER)
+            .x_label_formatter(&|x| tick_label(*x))
+            .y_label_formatter(&|y| tick_label(*y))
+            .draw()?;
+        for (line, colour) in lines.iter().zip(SERIES.into_iter().cycle()) {
+            let style = colour.stroke_width(2);
+            let series = chart.draw_series(LineSeries::new(line.points.clone(), style))?;
+            series.label(&line.name).legend(move |(x, y)| PathElement::new([(x, y), (x + 22, y)], style));
+            chart.draw_series(line.points.iter().map(|&point| Circle::new(point, 3, colour.filled())))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(legend)
+            .label_font(("sans-serif", 15, &INK))
+            .background_style(PAPER.filled())
+            .border_style(GRID)
+            .draw()?;
+        root.present()?;
     }
-    chart
-        .configure_series_labels()
-        .position(legend)
-        .label_font(("sans-serif", 15, &INK))
-        .background_style(WHITE.filled())
-        .border_style(GRID)
-        .draw()?;
-    root.present()
+    Ok(svg)
 }
 
 fn largest(lines: &[Line], of: fn(&(f64, f64)) -> f64) -> f64 {

@@ -1,5 +1,6 @@
 //! The same operations on several targets in one run, round by round, so that background noise affects all alike.
 
+pub mod chart;
 mod entrant;
 mod operation;
 mod options;

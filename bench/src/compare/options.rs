@@ -1,5 +1,6 @@
 //! Options of `compare`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::TypedValueParser as _;
@@ -49,6 +50,10 @@ pub struct Options {
     #[command(flatten)]
     #[serde(skip)]
     pub output: Output,
+    /// Plot the servers into this file.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub svg: Option<PathBuf>,
 }
 
 impl Options {
