@@ -139,6 +139,39 @@ fn the_page_of_the_book_is_the_recorded_matrix() {
     assert!(page == matrix_markdown::<KeyValue>(kill_matrix()), "run this test with {WRITE}=1, twice");
 }
 
+#[test]
+fn each_number_of_the_table_of_rules_is_that_of_the_cases_it_leads_to() {
+    let page = matrix_markdown::<KeyValue>(kill_matrix());
+    let table = page.split("<div class=\"matrix\">").nth(1).unwrap().split("</div>").next().unwrap();
+    let mut cells = 0;
+    for row in table.lines().filter(|line| line.starts_with("| [")) {
+        let (rule, _) = row["| [".len()..].split_once(']').unwrap();
+        let cases = page.split(&format!("\n### {rule}\n")).nth(1).unwrap().split("\n##").next().unwrap();
+        let numbers: Vec<_> = row.split('|').filter_map(cell).collect();
+        for (number, anchor) in &numbers {
+            // A number of all cases leads to the section of the rule.
+            let group = anchor.split_once('.').map_or_else(String::new, |(_, group)| format!("{group}::"));
+            let listed =
+                cases.lines().filter(|line| line.contains(&format!("`{group}")) && line.starts_with("- "));
+            assert_eq!(listed.count(), *number, "{anchor}");
+            assert!(
+                group.is_empty() || page.matches(&format!("<a id=\"{anchor}\">")).count() == 1,
+                "{anchor}"
+            );
+        }
+        let (all, groups) = numbers.split_first().unwrap();
+        assert_eq!(all.0, groups.iter().map(|(number, _)| number).sum::<usize>(), "{rule}");
+        cells += groups.len();
+    }
+    assert!(cells > 200, "only {cells} cells");
+}
+
+/// The number and the anchor of a cell such as ` [3](#PUT-1.put) `.
+fn cell(text: &str) -> Option<(usize, &str)> {
+    let (number, anchor) = text.trim().strip_prefix('[')?.strip_suffix(')')?.split_once("](#")?;
+    Some((number.parse().ok()?, anchor))
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
