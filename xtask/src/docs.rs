@@ -1,7 +1,9 @@
-//! Generated pages of the book: the API reference, the configuration reference and its example.
+//! Generated pages of the book: the API reference, the configuration reference and its example, the conformance matrix, and the
+//! figures of the landing page.
 
 mod api;
 mod comments;
+mod figures;
 mod prose;
 
 use std::fs;
@@ -43,15 +45,27 @@ pub(crate) fn check() -> Result {
 fn expected() -> Result<Vec<(PathBuf, String)>> {
     let configuration = tree::docs().join("configuration.md");
     let page = splice(&present(&configuration)?, &explained("markdown")?)?;
+    let matrix = matrix()?;
+    let landing = splice(&present(&landing_page())?, &figures::paragraph(&matrix)?)?;
     Ok(vec![
         (api_reference(), api::page()?),
         (configuration, page),
         (tree::root().join("fixtures/config/prism.yaml"), explained("yaml")?),
+        (matrix_page(), matrix),
+        (landing_page(), landing),
     ])
 }
 
 fn api_reference() -> PathBuf {
     tree::docs().join("api-reference.md")
+}
+
+fn matrix_page() -> PathBuf {
+    tree::docs().join("conformance-matrix.md")
+}
+
+fn landing_page() -> PathBuf {
+    tree::docs().join("index.md")
 }
 
 /// The current text of a page; empty if it does not exist.
@@ -62,9 +76,28 @@ fn present(path: &Path) -> Result<String> {
 /// The output of `prism check-config --explain`. Run as a program and not linked: this crate must build, to generate code,
 /// even if the crates that use the generated code do not.
 fn explained(form: &str) -> Result<String> {
+    run(&["--package", "prism-proxy", "--", "check-config", &format!("--explain={form}")])
+}
+
+/// The page of the recorded kill matrix, from `prism-conformance matrix`, which is run as a program for the same reason.
+fn matrix() -> Result<String> {
+    run(&[
+        "--package",
+        "prism-conformance",
+        "--features",
+        "cli",
+        "--bin",
+        "prism-conformance",
+        "--",
+        "matrix",
+    ])
+}
+
+/// The output of `cargo run` with these arguments.
+fn run(arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--package", "prism-proxy", "--", "check-config"]);
-    let output = command.arg(format!("--explain={form}")).current_dir(tree::root()).output()?;
+    command.args(["run", "--quiet"]).args(arguments);
+    let output = command.current_dir(tree::root()).output()?;
     if !output.status.success() {
         return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
     }
@@ -80,13 +113,24 @@ fn splice(page: &str, part: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, api, api_reference, present, splice};
+    use super::{BEGIN, END, api, api_reference, figures, landing_page, matrix_page, present, splice};
 
-    // The other pages are compared in proxy/tests/config, which has access to their settings table.
+    // The other pages are compared in proxy/tests/config, which has access to their settings table, and in
+    // conformance/tests/selftest.rs, which has the cases.
     #[test]
     fn the_api_reference_is_up_to_date() {
         let same = present(&api_reference()).unwrap() == api::page().unwrap();
         assert!(same, "docs/api-reference.md is out of date with the .proto files; run `cargo xtask docs`");
+    }
+
+    #[test]
+    fn the_figures_of_the_landing_page_are_those_of_the_conformance_matrix() {
+        let figures = figures::paragraph(&present(&matrix_page()).unwrap()).unwrap();
+        let page = present(&landing_page()).unwrap();
+        assert!(
+            page == splice(&page, &figures).unwrap(),
+            "docs/index.md is out of date; run `cargo xtask docs`"
+        );
     }
 
     #[test]
