@@ -40,7 +40,7 @@ VARYING = (
 )
 # A page before and after --write: what differs is written, and what merely varies stays.
 STALE = (
-    block("sh", "echo new")
+    block("sh", "printf '%s\\n' two lines")
     + block("text", "old", "<!-- prints -->")
     + block("sh", "echo at 2026-01-31T12:00:00Z")
     + block("text", "at 2020-02-02T02:02:02Z", "<!-- prints: any time -->")
@@ -49,7 +49,7 @@ STALE = (
     + block("sh", "echo first")
     + "<!-- prints -->\n```text\n```\n"
 )
-WRITTEN = STALE.replace("old", "new").replace("x\ny\n…\nz", "a\nb\n…\ne").replace("text\n```", "text\nfirst\n```")
+WRITTEN = STALE.replace("old", "two\nlines").replace("x\ny\n…\nz", "a\nb\n…\ne").replace("text\n```", "text\nfirst\n```")
 # The mistake, the page, and the expected message.
 INVALID = [
     ("a command fails", block("sh", "false\ntrue"), "exit 1"),
