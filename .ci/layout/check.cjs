@@ -12,13 +12,13 @@ const [book, pictures] = process.argv.slice(2);
 const WIDTHS = [500, 1200];
 const THEMES = ["light", "navy", "coal"];
 const PICTURED = ["index", "getting-started", "conformance-matrix", "benchmarks", "contract", "clients/python", "tasks"];
-// What is searched for, and a page that must be among the first results.
+// What is searched for, and a section that must be among the first results.
 const SEARCHES = [
-  ["PUT-1", /contract|conformance-matrix/],
-  ["TOK-3", /contract|conformance-matrix/],
-  ["--known-failing", /conformance-cli|cli/],
-  ["item_priority_token", /api-reference|contract|clients|cli/],
-  ["max_connections", /configuration|deployment|server/],
+  ["PUT-1", /conformance-matrix\.html.*#put-1$/],
+  ["TOK-3", /conformance-matrix\.html.*#tok-3$/],
+  ["--known-failing", /conformance-cli\.html.*#known-failures$/],
+  ["item_priority_token", /api-reference\.html.*#keyvalueservice$/],
+  ["max_connections", /configuration\.html.*#databasepostgres$/],
 ];
 const NOT_PAGES = new Set(["print.html", "404.html", "toc.html"]);
 

@@ -140,7 +140,7 @@ fn the_page_of_the_book_is_the_recorded_matrix() {
 }
 
 #[test]
-fn each_number_of_the_table_of_rules_is_that_of_the_cases_it_leads_to() {
+fn each_number_of_the_table_of_rules_is_that_of_the_cases_it_leads_to_and_each_mutant_has_an_entry() {
     let page = matrix_markdown::<KeyValue>(kill_matrix());
     let table = page.split("<div class=\"matrix\">").nth(1).unwrap().split("</div>").next().unwrap();
     let mut cells = 0;
@@ -164,6 +164,10 @@ fn each_number_of_the_table_of_rules_is_that_of_the_cases_it_leads_to() {
         cells += groups.len();
     }
     assert!(cells > 200, "only {cells} cells");
+    for mutant in (KeyValue::CONTRACT.mutants)() {
+        let entries = page.matches(&format!("- <a id=\"{}\"></a>", mutant.name)).count();
+        assert_eq!(entries, 1, "{}", mutant.name);
+    }
 }
 
 /// The number and the anchor of a cell such as ` [3](#PUT-1.put) `.

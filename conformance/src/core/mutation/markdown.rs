@@ -99,26 +99,47 @@ fn link_to_rule(rule: &str) -> String {
     format!("[{rule}](contract.md#{rule})")
 }
 
-/// The mutants: the bug, the broken rules, and the cases that catch it. A list, because ids of cases are too long for a table.
+/// The mutants by the area of the first rule that they break: the bug, the broken rules, and the cases that catch it. A list,
+/// because ids of cases are too long for a table; with headings, because a search ranks sections, and short ones better.
 fn catalogue<A: Abstraction>(text: &mut String, recorded: &KillMatrix) {
     text.push_str(
         "\n## Mutants\n\nEach with the rules that it breaks, the cases of these rules that fail on it, and the number of all \
-         cases that fail.\n\n",
+         cases that fail.\n",
     );
-    for mutant in (A::CONTRACT.mutants)() {
-        let (name, description) = (mutant.name, mutant.description);
-        let breaks: Vec<_> = mutant.breaks.iter().map(|rule| link_to_rule(rule)).collect();
-        let citing = A::cases().filter(|case| mutant.is_cited_by(case));
-        let killers: Vec<_> = citing.filter(|case| recorded.fails(name, case.id)).map(link_to_case).collect();
-        let _ = write!(text, "- <a id=\"{name}\"></a>`{name}`: {description} Breaks {}.", breaks.join(", "));
-        let _ = match (killers.is_empty(), mutant.wire) {
-            (false, _) => {
-                writeln!(text, " Caught by {}; {} fail.", killers.join(", "), recorded.failures(name))
-            }
-            (true, true) => writeln!(text, " Seen only through a socket, so that no store shows it."),
-            (true, false) => writeln!(text, " Not caught by a case of these rules."),
-        };
+    let mut areas: Vec<&str> = Vec::new();
+    for rule in (A::CONTRACT.requirements)() {
+        if areas.last() != Some(&rule.area.as_str()) {
+            areas.push(&rule.area);
+        }
     }
+    for area in areas {
+        let of_area =
+            |mutant: &&Mutant| mutant.breaks.first().and_then(|id| area_of(A::CONTRACT, id)) == Some(area);
+        let _ = writeln!(text, "\n### Mutants: {area}\n");
+        for mutant in (A::CONTRACT.mutants)().into_iter().filter(of_area) {
+            mutant_entry::<A>(text, mutant, recorded);
+        }
+    }
+}
+
+/// The area of the rule with this id.
+fn area_of(contract: Contract, id: &str) -> Option<&'static str> {
+    (contract.requirements)().iter().find(|rule| rule.id == id).map(|rule| rule.area.as_str())
+}
+
+fn mutant_entry<A: Abstraction>(text: &mut String, mutant: &Mutant, recorded: &KillMatrix) {
+    let (name, description) = (mutant.name, mutant.description);
+    let breaks: Vec<_> = mutant.breaks.iter().map(|rule| link_to_rule(rule)).collect();
+    let citing = A::cases().filter(|case| mutant.is_cited_by(case));
+    let killers: Vec<_> = citing.filter(|case| recorded.fails(name, case.id)).map(link_to_case).collect();
+    let _ = write!(text, "- <a id=\"{name}\"></a>`{name}`: {description} Breaks {}.", breaks.join(", "));
+    let _ = match (killers.is_empty(), mutant.wire) {
+        (false, _) => {
+            writeln!(text, " Caught by {}; {} fail.", killers.join(", "), recorded.failures(name))
+        }
+        (true, true) => writeln!(text, " Seen only through a socket, so that no store shows it."),
+        (true, false) => writeln!(text, " Not caught by a case of these rules."),
+    };
 }
 
 /// Table of the rules that only a raw server can break.
