@@ -14,7 +14,7 @@ pub(super) const GRID: RGBColor = RGBColor(215, 215, 215);
 pub(super) const SERIES: [RGBColor; 4] =
     [RGBColor(0, 90, 181), RGBColor(230, 120, 0), RGBColor(170, 20, 60), RGBColor(90, 90, 90)];
 
-/// Each colour with its counterpart on a dark page, in the order of lightness reversed.
+/// Each colour with its counterpart on a dark page.
 const DARK: [(RGBColor, RGBColor); 7] = [
     (PAPER, RGBColor(24, 27, 34)),
     (INK, RGBColor(222, 224, 228)),
