@@ -22,12 +22,15 @@ COPY proxy/Cargo.toml proxy/
 COPY testkit/Cargo.toml testkit/
 COPY bench/Cargo.toml bench/
 COPY xtask/Cargo.toml xtask/
+COPY version/Cargo.toml version/
 COPY examples/own-backend/Cargo.toml examples/own-backend/
 RUN for crate in */Cargo.toml examples/*/Cargo.toml; do \
       sed -i '/^\[\[/,/^$/d; /^default-run/d' "$crate" && mkdir "${crate%/*}/src" && : > "${crate%/*}/src/lib.rs" || exit 1; \
     done \
  && cargo build --locked --profile "$PROFILE" -p prism-proxy
 COPY . .
+# The commit for `prism --version`, since git is not in the image: "$(git log -1 --format='%H %cs')".
+ARG PRISM_COMMIT=
 # Update the timestamps: cargo compares them, and the source may be older than the empty crates.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
  && cargo build --locked --profile "$PROFILE" -p prism-proxy --bin prism \

@@ -20,7 +20,7 @@ use crate::client::{self, ClientCommand};
 
 /// A gRPC data gateway.
 #[derive(Debug, Parser)]
-#[command(name = "prism", version, about, propagate_version = true, max_term_width = 100)]
+#[command(name = "prism", version = prism_version::VERSION, about, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     /// The command to run.
     #[command(subcommand)]

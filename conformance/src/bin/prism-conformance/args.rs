@@ -10,7 +10,7 @@ use prism_conformance::plan::Profile;
 /// Tests any server of the KeyValue contract with the conformance suite.
 #[derive(Parser)]
 #[command(
-    version,
+    version = prism_version::VERSION,
     after_help = "Exit codes: 0 conformant, 1 not conformant, 2 usage error, 3 no server to test, 4 inconclusive or nothing ran; 129, 130, 143 ended by SIGHUP, SIGINT, SIGTERM."
 )]
 pub(crate) struct Cli {
