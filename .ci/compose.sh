@@ -31,6 +31,7 @@ PRISM_RUNTIME_IMAGE=$(.ci/image.sh debian)
 PRISM_TEST_POSTGRES_IMAGE=$(.ci/image.sh postgres)
 export PRISM_TEST_IMAGE PRISM_TEST_PORT PRISM_TEST_PASSWORD PRISM_RUST_IMAGE PRISM_RUNTIME_IMAGE PRISM_TEST_POSTGRES_IMAGE
 standalone=prism-ci-$$-standalone
+reports=$(mktemp -d)
 
 clean_up() {
   local status=$?
@@ -39,6 +40,7 @@ clean_up() {
     "${compose[@]}" logs --tail 30 2>&1 || true
   fi
   docker rm --force --volumes "$standalone" >/dev/null 2>&1 || true
+  rm -rf "$reports"
   "${compose[@]}" down --volumes --remove-orphans >/dev/null 2>&1 || true
 }
 trap clean_up EXIT
@@ -71,6 +73,10 @@ verify() {
     "$(docker exec --user 0 "$container" touch /probe 2>&1 | head -n 1)"
   docker exec "$container" prism put demo user:1 name=Alice >/dev/null
   "$SUITE" run --endpoint "http://127.0.0.1:$PRISM_TEST_PORT" --budget quick
+  # In its image, as any user, with a report in a mounted folder.
+  docker run --rm --network host --user "$(id -u)" --volume "$reports:/reports" prism-conformance:test \
+    run --endpoint "http://127.0.0.1:$PRISM_TEST_PORT" --budget quick --only put --json "$container.json" | tail -n 1
+  expect "verdict in the image" '"partial"' "$(python3 -c 'import json, sys; print(json.dumps(json.load(open(sys.argv[1]))["verdict"]))' "$reports/$container.json")"
 
   # SIGTERM must end it; exit code 137 would mean SIGKILL after the timeout.
   docker stop --time 60 "$container" >/dev/null
@@ -85,6 +91,13 @@ docker build --quiet --tag "$PRISM_TEST_IMAGE" --build-arg "RUST_IMAGE=$PRISM_RU
   --build-arg "RUNTIME_IMAGE=$PRISM_RUNTIME_IMAGE" --build-arg "PROFILE=${PRISM_BUILD_PROFILE:-release}" .
 echo "image $PRISM_TEST_IMAGE: $(docker image inspect --format '{{.Size}}' "$PRISM_TEST_IMAGE") bytes, including $(
   docker image inspect --format '{{.Size}}' "$PRISM_RUNTIME_IMAGE") of $PRISM_RUNTIME_IMAGE"
+
+# The suite as an image, too. Its binary needs the C library of this machine.
+suite_base=$PRISM_RUNTIME_IMAGE
+os=$(. /etc/os-release && echo "$ID:$VERSION_ID")
+[ "${os%%:*}" = debian ] || suite_base=$os
+packaging/image/build.sh prism-conformance:test "$(docker version --format '{{.Server.Arch}}')=$SUITE" \
+  -- --quiet --build-arg "RUNTIME_IMAGE=$suite_base"
 
 echo "-- the embedded database"
 docker run --detach --name "$standalone" --read-only --cap-drop ALL --security-opt no-new-privileges \
