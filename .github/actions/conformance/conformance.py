@@ -27,6 +27,10 @@ class Invalid(Exception):
     """The inputs of the action are invalid."""
 
 
+class Failed(Exception):
+    """A step failed before the suite ran."""
+
+
 def value(name):
     """An input without the white space around it; empty if it is not set."""
     return os.environ.get(name, "").strip()
@@ -52,7 +56,8 @@ def install():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
         requirement = f"{PACKAGE}=={version}" if version else PACKAGE
         pip = [str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]
-        subprocess.run([*pip, requirement], check=True)
+        if subprocess.run([*pip, requirement]).returncode:
+            raise Failed(f"{requirement} cannot be installed; see the output of pip above")
         path = folder / "bin" / PACKAGE
     print(subprocess.run([str(path), "--version"], check=True, capture_output=True, text=True).stdout, end="", flush=True)
     output(binary=path)
@@ -120,9 +125,9 @@ def main():
         sys.exit(f"usage: conformance.py {'|'.join(steps)}")
     try:
         step()
-    except Invalid as why:
+    except (Invalid, Failed) as why:
         print(command("error", "Prism conformance", str(why)))
-        sys.exit(USAGE)
+        sys.exit(USAGE if isinstance(why, Invalid) else 1)
 
 
 if __name__ == "__main__":

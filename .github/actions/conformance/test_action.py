@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Tests of the action: the steps of action.yml run in order, as a runner would, with a stand-in for prism-conformance,
 
-    test_action.py PRISM_CONFORMANCE PRISM
+    test_action.py PRISM WHEELS
 
-and once with the two programs. The stand-in notes its arguments and writes the report that a test gives it; `uses` steps are
-left to the real runner.
+and with the wheel in the folder WHEELS, against the gateway PRISM. The stand-in notes its arguments, and writes the report
+that a test gives it. `uses` steps are left to the real runner.
 """
 
 import json
@@ -18,8 +18,6 @@ from pathlib import Path
 
 import report
 from stand_in import HERE, STAND_IN, Runner, case, document
-
-PROGRAMS = sys.argv[1:3]
 
 
 class Action(unittest.TestCase):
@@ -152,24 +150,45 @@ class Reports(unittest.TestCase):
 
 
 class Real(unittest.TestCase):
-    """The steps with prism-conformance against prism."""
+    """The steps with the wheel, against prism."""
 
-    def test_a_conformant_server_and_a_wrong_profile(self):
-        suite, prism = (str(Path(program).resolve()) for program in PROGRAMS)
-        with tempfile.TemporaryDirectory() as folder:
-            runner = Runner(Path(folder))
-            code = runner.run(binary=suite, command=f"{shlex.quote(prism)} serve", only="put", budget="quick")
-            self.assertEqual(code, 0, runner.printed)
-            self.assertEqual(runner.outputs["suite.verdict"], "partial")
-            self.assertTrue(all((Path(folder) / runner.outputs[f"suite.{kind}"]).is_file() for kind in ("json", "html", "junit", "badge")))
-            self.assertIn("## ✅ ", runner.summary)
-            self.assertEqual(runner.annotations(), [])
-            runner = Runner(Path(folder))
-            self.assertEqual(runner.run(binary=suite, command="false", budget="quick"), 3)
-            self.assertEqual(runner.outputs["suite.verdict"], "no_report")
+    @classmethod
+    def setUpClass(cls):
+        # One folder, so that the environment for the wheel is created once.
+        folder = tempfile.TemporaryDirectory(prefix="prism-action-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = Path(folder.name)
+
+    def run_action(self, **inputs):
+        runner = Runner(self.folder)
+        environment = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(Path(WHEELS).resolve())}
+        return runner, runner.run(environment, **inputs)
+
+    def test_a_conformant_server_is_proved_by_the_installed_wheel(self):
+        prism = shlex.quote(str(Path(PRISM).resolve()))
+        runner, code = self.run_action(command=f"{prism} serve", only="put", budget="quick")
+        self.assertEqual(code, 0, runner.printed)
+        self.assertEqual(runner.outputs["install.binary"], f"{self.folder}/prism-conformance/bin/prism-conformance")
+        self.assertEqual(runner.outputs["suite.verdict"], "partial")
+        written = {kind: self.folder / runner.outputs[f"suite.{kind}"] for kind in ("json", "html", "junit", "badge")}
+        self.assertTrue(all(path.stat().st_size for path in written.values()), written)
+        self.assertIn("## ✅ ", runner.summary)
+        self.assertEqual(runner.annotations(), [])
+
+    def test_a_server_that_does_not_start_is_an_annotation(self):
+        runner, code = self.run_action(command="false", budget="quick")
+        self.assertEqual(code, 3, runner.printed)
+        self.assertEqual(runner.outputs["suite.verdict"], "no_report")
+        self.assertIn("there is no server to test::", runner.annotations()[0])
+
+    def test_a_version_that_does_not_exist_fails_the_installation(self):
+        runner, code = self.run_action(command="false", version="99.0.0")
+        self.assertEqual(code, 1, runner.printed)
+        self.assertIn("::error title=Prism conformance::prism-conformance==99.0.0 cannot be installed", runner.printed)
 
 
 if __name__ == "__main__":
-    if len(PROGRAMS) != 2:
-        sys.exit("usage: test_action.py PRISM_CONFORMANCE PRISM")
+    if len(sys.argv) != 3:
+        sys.exit("usage: test_action.py PRISM WHEELS")
+    PRISM, WHEELS = sys.argv[1:]
     unittest.main(argv=sys.argv[:1])
