@@ -12,8 +12,8 @@ WITHOUT_REPORT = {
     3: "there is no server to test",
     4: "nothing ran",
 }
-# Characters that Markdown or HTML would interpret in a table.
-RESERVED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "\\|", "`": "&#96;", "*": "\\*", "_": "\\_"}
+# Characters that Markdown or HTML would interpret. As entities, they are the same in a table and inside of HTML.
+RESERVED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;", "*": "&#42;", "_": "&#95;"}
 FAILED = {"failed", "unexpected_pass", "broken"}
 
 
@@ -26,7 +26,7 @@ def command(kind, title, message):
 
 
 def cell(text):
-    """Text in a cell of a Markdown table."""
+    """Text on one line of Markdown, such as in a cell of a table."""
     text = " ".join(str(text).split())
     for character, safe in RESERVED.items():
         text = text.replace(character, safe)
@@ -100,8 +100,8 @@ def summary(report, code, errors):
     row = [counts[name] for name in ("passed", "failed", "known", "skipped")]
     row += [info[name] for name in ("budget", "seed", "suite_version")]
     lines += ["| passed | failed | known | skipped | budget | seed | suite |", "| ---: | ---: | ---: | ---: | --- | ---: | --- |"]
-    lines += [f"| {' | '.join(cell(entry) for entry in row)} |", "", f"Target: {cell(target['name'])}, {cell(target['mode'])}.", ""]
-    lines += [f"- {cell(problem)}" for problem in report["problems"]]
+    lines += [f"| {' | '.join(cell(entry) for entry in row)} |", "", f"Target: {cell(target['name'])}, {cell(target['mode'])}."]
+    lines += [line for problem in report["problems"] for line in ("", f"Problem: {cell(problem)}")]
     causes = groups(report)
     if causes:
         lines += ["", "### Root causes", "", "| read first | rules | failures | likely cause |", "| --- | --- | ---: | --- |"]

@@ -130,7 +130,7 @@ class Reports(unittest.TestCase):
             "| 3 | 1 | 0 | 2 | ci | 1 | 1.2.3 |\n",
             "| put::a | PUT-1 | 1 |  |\n",
             "<details><summary>put::a: A &lt;b&gt; title.</summary>\n\n````text\nput ```x\n\nreplay  ",
-            "| PUT-1 | A Put \\| puts. |\n",
+            "| PUT-1 | A Put &#124; puts. |\n",
         ):
             self.assertIn(part, text)
 
