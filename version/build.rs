@@ -10,7 +10,8 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src/commit.rs");
     println!("cargo:rerun-if-env-changed=PRISM_COMMIT");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a folder of the repository");
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a folder of the repository");
     let given = env::var("PRISM_COMMIT").unwrap_or_default();
     let commit = if !given.trim().is_empty() {
         Some(commit::parse(given.trim()).unwrap_or_else(|why| panic!("PRISM_COMMIT: {why}")))

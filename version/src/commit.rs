@@ -9,7 +9,10 @@ const DIGITS: usize = 7;
 /// Reads `HASH` or `HASH DATE`, such as `abc1234 2026-11-29`. The hash is shortened to 7 digits.
 pub(crate) fn parse(text: &str) -> Result<String, String> {
     let error = || {
-        format!("is '{text}'; a hash of 7 to 64 hexadecimal digits is allowed, and a date after it, as in 'abc1234 2026-11-29'")
+        format!(
+            "is '{text}'; a hash of 7 to 64 hexadecimal digits is allowed, and a date after it, as in \
+             'abc1234 2026-11-29'"
+        )
     };
     let (hash, date) = text.split_once(' ').map_or((text, None), |(hash, date)| (hash, Some(date)));
     if !(DIGITS..=64).contains(&hash.len()) || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -24,7 +27,8 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
 }
 
 fn is_date(text: &str) -> bool {
-    let fits = |(at, byte): (usize, u8)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() };
+    let fits =
+        |(at, byte): (usize, u8)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() };
     text.len() == 10 && text.bytes().enumerate().all(fits)
 }
 

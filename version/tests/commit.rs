@@ -44,9 +44,14 @@ fn watched_names(folder: &Path) -> Vec<String> {
 fn a_commit_is_a_hash_with_an_optional_date() {
     assert_eq!(parse("abc1234"), Ok("abc1234".to_owned()));
     assert_eq!(parse("abc1234567 2026-11-29"), Ok("abc1234 2026-11-29".to_owned()));
-    for wrong in ["abc123", "abc123x", "abc1234 ", "abc1234 29.11.2026", "abc1234 2026-11-29 dirty", &"a".repeat(65)] {
+    for wrong in
+        ["abc123", "abc123x", "abc1234 ", "abc1234 29.11.2026", "abc1234 2026-11-29 dirty", &"a".repeat(65)]
+    {
         let why = parse(wrong).expect_err(wrong);
-        assert!(why.starts_with(&format!("is '{wrong}'; a hash of 7 to 64 hexadecimal digits is allowed")), "{why}");
+        assert!(
+            why.starts_with(&format!("is '{wrong}'; a hash of 7 to 64 hexadecimal digits is allowed")),
+            "{why}"
+        );
     }
 }
 
@@ -88,6 +93,14 @@ fn a_packed_branch_is_watched_until_its_next_commit() {
     assert_eq!(watched_names(repository.path()), [".git/HEAD", ".git/packed-refs", ".git/refs/heads"]);
     commit_again(repository.path());
     assert_eq!(watched_names(repository.path()), [".git/HEAD", ".git/refs/heads/main"]);
+}
+
+#[test]
+fn a_repository_without_a_commit_has_none_and_watches_only_what_exists() {
+    let folder = tempfile::tempdir().expect("a folder");
+    git(folder.path(), &["init", "--quiet", "--initial-branch=main"]);
+    assert_eq!(checked_out(folder.path()), None);
+    assert_eq!(watched_names(folder.path()), [".git/HEAD", ".git/refs/heads"]);
 }
 
 #[test]
