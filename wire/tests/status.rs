@@ -110,16 +110,29 @@ fn details_of_a_hundred_failures_fit_into_a_trailer(
     assert!(header >= 5 * 1024 || length == 1_000 || length == 1_024, "{header} bytes: too little is listed");
     let decoded = decoded(&error);
     let (cut, named): (Vec<_>, Vec<_>) =
-        decoded.precondition_violations.iter().partition(|violation| violation.subject == "...");
+        decoded.precondition_violations.iter().partition(|violation| violation.kind == "OVERFLOW");
     match cut[..] {
         [] => assert_eq!(named.len(), 100),
         [more] => {
             assert!(decoded.failed_preconditions.is_empty());
             let left = 100 - named.len();
-            assert_eq!(more.description, format!("{left} more violations are not listed"));
+            let expected = format!("{left} more violations are not listed");
+            assert_eq!((&*more.subject, &*more.description), ("...", &*expected));
         }
         [..] => panic!("two violations stand for those not listed"),
     }
+}
+
+#[test]
+fn a_key_of_three_dots_is_no_overflow() {
+    let mut failures = vec![failure("...", 3)];
+    failures.extend((0..100).map(|at| failure(vec![0xFF; 1_024], at)));
+    let decoded = decoded(&Error::PreconditionFailed(failures));
+    let dots = decoded.precondition_violations.iter().filter(|violation| violation.subject == "...");
+    let kinds: Vec<_> = dots.map(|violation| (&*violation.kind, &*violation.description)).collect();
+    let listed = decoded.precondition_violations.len() - 1;
+    let unlisted = format!("{} more violations are not listed", 101 - listed);
+    assert_eq!(kinds, [("VERSION", "current version 3"), ("OVERFLOW", &*unlisted)]);
 }
 
 #[test]

@@ -17,6 +17,14 @@ pub struct FieldViolation {
     pub description: String,
 }
 
+impl FieldViolation {
+    /// The last violation of a list that is not complete: its field is `...`, which is the path of no field (ERR-1).
+    pub fn unlisted(count: usize) -> Self {
+        let description = format!("{count} more violations are not listed");
+        Self { field: "...".to_owned(), description }
+    }
+}
+
 /// A precondition that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreconditionFailure {

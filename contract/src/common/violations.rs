@@ -61,8 +61,7 @@ impl Checks {
     /// An error with all violations, if there are any.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         if self.unlisted > 0 {
-            let description = format!("{} more violations are not listed", self.unlisted);
-            self.violations.push(FieldViolation { field: "...".to_owned(), description });
+            self.violations.push(FieldViolation::unlisted(self.unlisted));
         }
         if self.violations.is_empty() { Ok(()) } else { Err(Error::InvalidArgument(self.violations)) }
     }

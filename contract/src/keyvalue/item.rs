@@ -16,11 +16,15 @@ impl Key {
     /// Checks a key's length.
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, Invalid> {
         let bytes = bytes.into();
-        let max = Limits::V1.key_bytes as usize;
-        if bytes.is_empty() || bytes.len() > max {
-            return Err(Invalid::length(bytes.len(), 1, max));
+        if !Self::is_valid_length(&bytes) {
+            return Err(Invalid::length(bytes.len(), 1, Limits::V1.key_bytes as usize));
         }
         Ok(Self(bytes))
+    }
+
+    /// Whether a key may have the length of `bytes`.
+    pub(super) fn is_valid_length(bytes: &[u8]) -> bool {
+        (1..=Limits::V1.key_bytes as usize).contains(&bytes.len())
     }
 
     /// The bytes.

@@ -23,15 +23,21 @@ pub struct Precondition {
     pub expected: Expected,
 }
 
+impl Expected {
+    /// From the wire's number: 0 requires absence, a negative version is refused.
+    pub(super) fn of_version(version: i64) -> Result<Self, Invalid> {
+        match NonZeroI64::new(version) {
+            None => Ok(Self::Absent),
+            Some(version) if version.is_positive() => Ok(Self::At(version)),
+            Some(_) => Err(Invalid::new("is negative; 0 (absent) or a version is allowed")),
+        }
+    }
+}
+
 impl Precondition {
     /// From the wire's numbers: version 0 requires absence, a negative version is refused.
     pub fn new(key: Key, version: i64) -> Result<Self, Invalid> {
-        let expected = match NonZeroI64::new(version) {
-            None => Expected::Absent,
-            Some(version) if version.is_positive() => Expected::At(version),
-            Some(_) => return Err(Invalid::new("is negative; 0 (absent) or a version is allowed")),
-        };
-        Ok(Self { key, expected })
+        Ok(Self { key, expected: Expected::of_version(version)? })
     }
 
     /// Whether it holds for a key whose live item has version `current` (0: absent).

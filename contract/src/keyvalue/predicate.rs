@@ -40,26 +40,39 @@ impl Predicate {
     pub fn keys(keys: impl IntoIterator<Item = Key>) -> Result<Self, Invalid> {
         let mut named = 0;
         let set: BTreeSet<Key> = keys.into_iter().inspect(|_| named += 1).collect();
+        Self::check_count(named).map(|()| Self::Keys(set))
+    }
+
+    /// Whether a predicate may name this many keys.
+    pub(super) fn check_count(named: usize) -> Result<(), Invalid> {
         if named == 0 || named > Limits::MATCH_KEYS {
             return Err(Invalid::new(format!("names {named} keys; 1 to {} are allowed", Limits::MATCH_KEYS)));
         }
-        Ok(Self::Keys(set))
+        Ok(())
     }
 
     /// A range. Bounds have 0 to 1,025 bytes, one more than a key, so that a range can end with the longest key or begin
     /// after it. An empty or inverted range is refused (PRED-2).
     pub fn range(start: Bytes, end: Bytes) -> Result<Self, Invalid> {
-        let max = Limits::BOUND_BYTES;
         for (name, bound) in [("start", &start), ("end", &end)] {
-            if bound.len() > max {
-                let len = bound.len();
-                return Err(Invalid::new(format!("{name} is {len} bytes; 0 to {max} are allowed")));
-            }
+            Self::check_bound(bound).map_err(|why| Invalid::new(format!("{name} {why}")))?;
         }
+        Self::check_order(&start, &end)?;
+        Ok(Self::Range { start, end })
+    }
+
+    /// Whether a bound of a range may have the length of `bound`.
+    pub(super) fn check_bound(bound: &[u8]) -> Result<(), Invalid> {
+        let (len, max) = (bound.len(), Limits::BOUND_BYTES);
+        if len > max { Err(Invalid::length(len, 0, max)) } else { Ok(()) }
+    }
+
+    /// Whether a range with these bounds, empty if open, is neither empty nor inverted (PRED-2).
+    pub(super) fn check_order(start: &[u8], end: &[u8]) -> Result<(), Invalid> {
         if !start.is_empty() && !end.is_empty() && start >= end {
             return Err(Invalid::new("start is not before end"));
         }
-        Ok(Self::Range { start, end })
+        Ok(())
     }
 
     /// A prefix of 0 to 1,024 bytes.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::request::{ItemInput, KeyPredicate, PreconditionInput, Ttl};
-use super::{Key, Limits, NewItem, Precondition, Predicate, RecordId};
+use super::{Expected, Key, Limits, NewItem, Precondition, Predicate, RecordId};
 use crate::common::Checks;
 use crate::{Invalid, Namespace, Timestamp};
 
@@ -29,17 +29,16 @@ impl Checks {
     }
 
     pub(super) fn items(&mut self, items: Vec<ItemInput>) -> Vec<NewItem> {
-        let max = Limits::V1.put_items as usize;
-        if items.is_empty() || items.len() > max {
-            self.refuse("items", format!("holds {} items; 1 to {max} are allowed", items.len()));
-        }
+        let (max_items, max_bytes) = (Limits::V1.put_items as usize, Limits::V1.put_bytes as usize);
         let bytes: usize = items.iter().map(|item| item.key.len() + item.value.len()).sum();
-        if bytes > Limits::V1.put_bytes as usize {
-            let max = Limits::V1.put_bytes;
-            self.refuse(
-                "items",
-                format!("keys and values are {bytes} bytes together; at most {max} are allowed"),
-            );
+        let count = (items.is_empty() || items.len() > max_items)
+            .then(|| format!("holds {} items; 1 to {max_items} are allowed", items.len()));
+        let size = (bytes > max_bytes)
+            .then(|| format!("keys and values are {bytes} bytes together; at most {max_bytes} are allowed"));
+        // One violation for the field, whatever is wrong with it (ERR-1).
+        let faults: Vec<_> = count.into_iter().chain(size).collect();
+        if !faults.is_empty() {
+            self.refuse("items", faults.join("; "));
         }
         self.no_duplicates("items", items.iter().map(|item| item.key.as_ref()));
         let checked = items.into_iter().enumerate();
@@ -67,20 +66,22 @@ impl Checks {
         }
         self.no_duplicates("preconditions", input.iter().map(|input| input.key.as_ref()));
         let checked = input.into_iter().enumerate().filter_map(|(at, PreconditionInput { key, version })| {
-            let key = self.at(format_args!("preconditions[{at}].key"), Key::new(key))?;
-            self.at(format_args!("preconditions[{at}].version"), Precondition::new(key, version))
+            let key = self.at(format_args!("preconditions[{at}].key"), Key::new(key));
+            let expected =
+                self.at(format_args!("preconditions[{at}].version"), Expected::of_version(version));
+            Some(Precondition { key: key?, expected: expected? })
         });
         checked.collect()
     }
 
-    /// Refuses duplicate keys (PUT-4).
+    /// Refuses duplicate keys (PUT-4). A key of an invalid length is left to its own check: a field has one violation.
     fn no_duplicates<'a>(&mut self, list: &str, keys: impl ExactSizeIterator<Item = &'a [u8]>) {
         if keys.len() < 2 {
             return;
         }
         let mut seen = HashSet::with_capacity(keys.len());
         for (at, key) in keys.enumerate() {
-            if !key.is_empty() && !seen.insert(key) {
+            if Key::is_valid_length(key) && !seen.insert(key) {
                 self.refuse(
                     format_args!("{list}[{at}].key"),
                     "repeats the key of an earlier entry; each key may occur once",
@@ -121,7 +122,12 @@ impl Checks {
             KeyPredicate::MatchAll => Some(Predicate::All),
             KeyPredicate::MatchKeys(keys) => self.match_keys(keys),
             KeyPredicate::MatchRange { start, end } => {
-                self.at("predicate.match_range", Predicate::range(start, end))
+                let valid = [
+                    self.at("predicate.match_range.start", Predicate::check_bound(&start)),
+                    self.at("predicate.match_range.end", Predicate::check_bound(&end)),
+                    self.at("predicate.match_range", Predicate::check_order(&start, &end)),
+                ];
+                valid.iter().all(Option::is_some).then_some(Predicate::Range { start, end })
             }
             KeyPredicate::MatchPrefix(prefix) => {
                 self.at("predicate.match_prefix.prefix", Predicate::prefix(prefix))
@@ -131,13 +137,15 @@ impl Checks {
 
     fn match_keys(&mut self, input: Vec<bytes::Bytes>) -> Option<Predicate> {
         let (named, mut keys) = (input.len(), Vec::with_capacity(input.len()));
+        let counted = self.at("predicate.match_keys.keys", Predicate::check_count(named));
         for (at, key) in input.into_iter().enumerate() {
             keys.extend(self.at(format_args!("predicate.match_keys.keys[{at}]"), Key::new(key)));
         }
         if keys.len() < named {
             return None;
         }
-        self.at("predicate.match_keys.keys", Predicate::keys(keys))
+        // The count was checked above, with its violation; this cannot fail for another reason.
+        Predicate::keys(keys).ok().filter(|_| counted.is_some())
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn variable(path: &str) -> String {
 }
 
 const DURATION: &str = "a duration; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
+const RETENTION: &str = "a duration of 1m or more, such as 1h, 24h or 7d";
 const PERIOD: &str =
     "a duration longer than 0; write a whole number and a unit, such as 500ms, 10s, 5m or 24h";
 const TIMEOUT: &str = "a duration longer than 0 and at most 24d, such as 5s";
@@ -188,8 +189,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         path: "database.tombstone_retention",
         doc: "Time for which an item's highest priority token is kept after the item was deleted or expired (TOK-4). A \
               retry that arrives later may take effect twice.",
-        allowed: DURATION,
-        set: |config, text| values::duration(text).map(|time| config.database.tombstone_retention = time),
+        allowed: RETENTION,
+        set: |config, text| values::retention(text).map(|time| config.database.tombstone_retention = time),
         show: |config| Some(show_duration(config.database.tombstone_retention)),
     },
     Setting {

@@ -22,6 +22,11 @@ pub(super) fn period(text: &str) -> Option<Duration> {
     duration(text).filter(|duration| !duration.is_zero())
 }
 
+/// A [`duration`] of at least a minute, the shortest retention of a tombstone that the contract allows (TOK-4).
+pub(super) fn retention(text: &str) -> Option<Duration> {
+    duration(text).filter(|duration| *duration >= Duration::from_mins(1))
+}
+
 /// The shortest text that [`duration`] parses to the same value.
 pub(super) fn show_duration(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

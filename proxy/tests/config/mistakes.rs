@@ -32,6 +32,11 @@ use crate::{of_environment, of_file, sources};
     "c.yaml:2:13",
     "the value is not a duration longer than 0"
 )]
+#[case::a_retention_below_a_minute(
+    "database:\n  tombstone_retention: 59s\n",
+    "c.yaml:2:24",
+    "database.tombstone_retention: the value is not a duration of 1m or more, such as 1h, 24h or 7d"
+)]
 #[case::zero_calls_in_flight(
     "server:\n  max_in_flight: 0\n",
     "c.yaml:2:18",

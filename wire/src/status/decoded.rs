@@ -15,11 +15,11 @@ use super::details::TYPED;
 /// A violation of `google.rpc.PreconditionFailure`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreconditionViolation {
-    /// The kind; `VERSION` for a precondition.
+    /// The kind: `VERSION` for a precondition, `OVERFLOW` for the last violation of a list that is not complete.
     pub kind: String,
-    /// The subject; for a precondition the key, escaped to printable ASCII.
+    /// The subject: for a precondition the key, escaped to printable ASCII; for an overflow `...`.
     pub subject: String,
-    /// For a precondition `current version N`.
+    /// For a precondition `current version N`; for an overflow `N more violations are not listed`.
     pub description: String,
 }
 

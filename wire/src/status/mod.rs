@@ -11,6 +11,13 @@ use tonic_types::pb;
 pub use self::decoded::{Decoded, PreconditionViolation};
 use self::details::{Details, Item};
 
+/// The type of a violation that stands for a failing key.
+const VERSION: &str = "VERSION";
+
+/// The type of the last violation of a list that is not complete. Its subject alone would not tell, since every text is the
+/// escaped form of a key.
+const OVERFLOW: &str = "OVERFLOW";
+
 /// The domain of every ErrorInfo.
 pub const DOMAIN: &str = "prism";
 
@@ -18,8 +25,8 @@ pub const DOMAIN: &str = "prism";
 ///
 /// The details of a failed precondition name its key in printable ASCII: other bytes are written as `\xNN`, and backslash
 /// and quotes are escaped. The key in bytes is added if all details fit into 6 KiB as a header: they are sent in HTTP/2
-/// trailers, which clients limit. If not even the list fits, it is truncated, and a last violation gives the number of
-/// omitted ones.
+/// trailers, which clients limit. If not even the list fits, it is truncated, and a last violation, of another type, gives
+/// the number of omitted ones.
 pub fn status(error: &Error) -> Status {
     let mut details = Details::new(grpc_code(error.code()), error.to_string(), error.reason());
     match error {
@@ -71,21 +78,25 @@ pub(crate) fn other_service(code: tonic::Code, message: String) -> Status {
 }
 
 fn field_violation(item: &Item<'_, FieldViolation>) -> pb::bad_request::FieldViolation {
-    let (field, description) = match item {
-        Item::Listed(violation) => (violation.field.clone(), violation.description.clone()),
-        Item::More(count) => ("...".to_owned(), format!("{count} more violations are not listed")),
+    let FieldViolation { field, description } = match item {
+        Item::Listed(violation) => (*violation).clone(),
+        Item::More(count) => FieldViolation::unlisted(*count),
     };
     pb::bad_request::FieldViolation { field, description, ..Default::default() }
 }
 
 fn precondition_violation(item: &Item<'_, PreconditionFailure>) -> pb::precondition_failure::Violation {
-    let (subject, description) = match item {
+    let (kind, subject, description) = match item {
         Item::Listed(failure) => {
-            (failure.key.escape_ascii().to_string(), format!("current version {}", failure.current_version))
+            let description = format!("current version {}", failure.current_version);
+            (VERSION, failure.key.escape_ascii().to_string(), description)
         }
-        Item::More(count) => ("...".to_owned(), format!("{count} more violations are not listed")),
+        Item::More(count) => {
+            let FieldViolation { field, description } = FieldViolation::unlisted(*count);
+            (OVERFLOW, field, description)
+        }
     };
-    pb::precondition_failure::Violation { r#type: "VERSION".to_owned(), subject, description }
+    pb::precondition_failure::Violation { r#type: kind.to_owned(), subject, description }
 }
 
 fn typed(failures: &[PreconditionFailure]) -> FailedPreconditions {
