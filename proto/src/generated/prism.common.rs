@@ -13,7 +13,8 @@ pub struct FailedPrecondition {
     pub current_version: i64,
 }
 /// Every precondition of a request that did not hold. A detail of FAILED_PRECONDITION, beside
-/// google.rpc.PreconditionFailure, for programs that would rather not parse text.
+/// google.rpc.PreconditionFailure, for programs that would rather not parse text. It is left out where it does not fit
+/// (ERR-1).
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FailedPreconditions {
     /// The failing preconditions in the order of the request; 1-100 of them.
@@ -60,7 +61,7 @@ pub enum ErrorReason {
     /// CANCELLED: the client gave the call up. A write is whole or absent (ERR-4).
     Cancelled = 13,
     /// UNIMPLEMENTED: the request message is compressed in a way the server does not read; the header
-    /// grpc-accept-encoding of the answer lists those it reads.
+    /// grpc-accept-encoding of the answer lists those it reads (ERR-7).
     UnsupportedEncoding = 14,
 }
 impl ErrorReason {

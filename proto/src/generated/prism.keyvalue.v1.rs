@@ -224,8 +224,8 @@ pub struct PutRequest {
     #[prost(int64, tag = "4")]
     pub item_priority_token: i64,
     /// How long the items live, counted from the server's time of the write (TTL-1). Absent: for ever, and an earlier
-    /// expiry is cleared (TTL-2). Rounded up to a whole microsecond. Zero, negative, or ending after the year 9999:
-    /// INVALID_ARGUMENT (TTL-3). Needs CAPABILITY_EXPIRY, otherwise UNIMPLEMENTED (CAP-1).
+    /// expiry is cleared (TTL-2). Rounded up to a whole microsecond. Zero, negative, no valid Duration, or ending after
+    /// the year 9999: INVALID_ARGUMENT (TTL-3). Needs CAPABILITY_EXPIRY, otherwise UNIMPLEMENTED (CAP-1).
     #[prost(message, optional, tag = "5")]
     pub ttl: ::core::option::Option<::prost_types::Duration>,
     /// At most 100 conditions on items of the record; all must hold, otherwise FAILED_PRECONDITION (COND-1). A key named
@@ -257,7 +257,8 @@ pub struct GetRequest {
     #[prost(message, optional, tag = "4")]
     pub selection: ::core::option::Option<Selection>,
     /// Empty for the first page; then the next_page_token of the page before, with the same namespace, id, predicate and
-    /// direction. Any other token is INVALID_ARGUMENT (PAGE-4). At most 4,096 bytes.
+    /// direction. An absent predicate is the same as match_all, and match_keys is a set. Any other token is
+    /// INVALID_ARGUMENT (PAGE-4). At most 4,096 bytes.
     #[prost(bytes = "bytes", tag = "5")]
     pub page_token: ::prost::bytes::Bytes,
 }
@@ -323,7 +324,8 @@ pub struct ScanRequest {
     #[prost(message, optional, tag = "4")]
     pub selection: ::core::option::Option<Selection>,
     /// Empty to begin; else the resume_token of the last message received, with the same namespace, id, predicate and
-    /// direction. Any other token is INVALID_ARGUMENT (PAGE-4). At most 4,096 bytes.
+    /// direction. An absent predicate is the same as match_all, and match_keys is a set. Any other token is
+    /// INVALID_ARGUMENT (PAGE-4). At most 4,096 bytes.
     #[prost(bytes = "bytes", tag = "5")]
     pub resume_token: ::prost::bytes::Bytes,
     /// The most items in this whole stream (SCAN-2). 0: all. A resumed stream counts anew.
@@ -335,7 +337,8 @@ pub struct ScanRequest {
 #[prost(skip_debug)]
 pub struct ScanResponse {
     /// The items with their ids, ordered by id bytes and then key, or in the mirror for reverse (ORD-1, ORD-2). As many as
-    /// Selection and Limits allow (PAGE-7). None: nothing was selected, and this is the only message (SCAN-1).
+    /// Selection and Limits allow (PAGE-7). None: nothing is selected, or nothing any more, since the rest was deleted or
+    /// expired meanwhile; this is the last message (SCAN-1).
     #[prost(message, repeated, tag = "1")]
     pub entries: ::prost::alloc::vec::Vec<Entry>,
     /// Resumes the stream after this message (SCAN-1). Empty in the last message of a stream that has nothing left; set in
@@ -357,7 +360,7 @@ pub struct DescribeResponse {
     /// The version of the server, such as "0.1.0".
     #[prost(string, tag = "1")]
     pub server_version: ::prost::alloc::string::String,
-    /// The version of the KeyValue contract the server keeps, such as "1.0".
+    /// The version of the KeyValue contract the server keeps, such as "1.1".
     #[prost(string, tag = "2")]
     pub contract_version: ::prost::alloc::string::String,
     /// What the server offers beyond the core, each once, in ascending order (CAP-1).
