@@ -73,6 +73,12 @@ impl<A: Abstraction> Case<A> {
         self
     }
 
+    /// A case about a should: a store that fails it is conformant all the same, and the failure is reported.
+    pub(crate) const fn should(mut self) -> Self {
+        self.level = Level::Should;
+        self
+    }
+
     pub(crate) const fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self

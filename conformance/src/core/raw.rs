@@ -20,6 +20,8 @@ pub struct RawRequest {
     pub path: &'static str,
     /// The content type; `application/grpc` for a gRPC call. `None`: no header.
     pub content_type: Option<&'static str>,
+    /// The compression in `grpc-encoding`; `None`: no header.
+    pub encoding: Option<&'static str>,
     /// The deadline in `grpc-timeout`.
     pub deadline: Option<Duration>,
     /// The body, chunk by chunk. Each message has a prefix of five bytes: a flag and the message's length.
@@ -35,6 +37,10 @@ pub struct RawResponse {
     pub http_status: u16,
     /// The outcome of the call, if the response is gRPC.
     pub outcome: Option<Result<(), Failure>>,
+    /// The encoded `google.rpc.Status` of the trailer `grpc-status-details-bin`; empty: there was none.
+    pub details: Bytes,
+    /// The header `grpc-accept-encoding`.
+    pub accept_encoding: Option<String>,
     /// The body.
     pub body: Bytes,
 }

@@ -126,10 +126,8 @@ impl<'a> Placeholders<'a> {
             let _ = write!(text, " {}", input(item));
         }
         push_token(&mut text, put.item_priority_token);
-        if let Some(Ttl { seconds, nanos }) = put.ttl {
-            let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
-            let span = Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs());
-            let _ = write!(text, " ttl {sign}{span:?}");
+        if let Some(ttl) = put.ttl {
+            let _ = write!(text, " ttl {}", duration(ttl));
         }
         self.push_preconditions(&mut text, &put.namespace, &put.id, &put.preconditions);
         text
@@ -263,6 +261,16 @@ impl<'a> Placeholders<'a> {
     }
 }
 
+/// A duration such as `-1.5s`; one that is no valid protobuf Duration as it is on the wire, `{seconds: 1, nanos: -1}`.
+fn duration(Ttl { seconds, nanos }: Ttl) -> String {
+    let valid = nanos.unsigned_abs() < 1_000_000_000 && i64::from(nanos.signum()) * seconds.signum() >= 0;
+    if !valid {
+        return format!("{{seconds: {seconds}, nanos: {nanos}}}");
+    }
+    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
+    format!("{sign}{:?}", Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs()))
+}
+
 fn or_nothing(lines: Vec<String>) -> Vec<String> {
     if lines.is_empty() { vec!["nothing".to_owned()] } else { lines }
 }
@@ -293,4 +301,24 @@ fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
 
 fn push_selection(text: &mut String, selection: SelectionInput) {
     let _ = clauses::selection(text, selection, |bytes| format!(" page of {bytes} bytes"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_malformed_ttl_is_shown_as_it_is_on_the_wire() {
+        for (seconds, nanos, shown) in [
+            (1, 500_000_000, "1.5s"),
+            (-1, -500_000_000, "-1.5s"),
+            (0, -1, "-1ns"),
+            (1, -1, "{seconds: 1, nanos: -1}"),
+            (-1, 1, "{seconds: -1, nanos: 1}"),
+            (0, 1_000_000_000, "{seconds: 0, nanos: 1000000000}"),
+            (i64::MIN, i32::MIN, "{seconds: -9223372036854775808, nanos: -2147483648}"),
+        ] {
+            assert_eq!(duration(Ttl { seconds, nanos }), shown);
+        }
+    }
 }

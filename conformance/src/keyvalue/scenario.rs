@@ -104,7 +104,11 @@ fn first_difference(expected: &str, actual: &str) -> Option<Divergence> {
         }
         if expected != actual {
             let shown = |line: Option<&str>| line.map_or("the end", str::trim).to_owned();
-            let (expected, actual) = (shown(expected), shown(actual));
+            // A golden `end` is the last message of a Scan.
+            let ends = expected.is_some_and(|line| line.starts_with(' ') && line.trim() == "end");
+            let rule =
+                if ends { ": the last message of a Scan, without a resume_token (SCAN-1)" } else { "" };
+            let (expected, actual) = (shown(expected) + rule, shown(actual));
             return Some(Divergence { step: steps.checked_sub(1), expected, actual });
         }
     }
@@ -126,6 +130,10 @@ mod tests {
         assert_eq!(found, Some((Some(1), "a=1".to_owned(), "a=2".to_owned())));
         let found = difference(golden, "put a\n    v1\nget a\n    a=1");
         assert_eq!(found, Some((Some(1), "more".to_owned(), "the end".to_owned())));
+        let scan = "scan r\n    a=1\n    end";
+        let found = difference(scan, "scan r\n    a=1\n    more");
+        let expected = "end: the last message of a Scan, without a resume_token (SCAN-1)";
+        assert_eq!(found, Some((Some(0), expected.to_owned(), "more".to_owned())));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The system under test: a store as seen by its clients, in this process or behind a socket.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DeleteResponse, DescribeRequest, DescribeResponse, GetRequest, GetResponse, PutRequest,
@@ -35,6 +36,13 @@ pub trait Store: Send + Sync {
 
     /// Reads the store's capabilities and limits.
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure>;
+
+    /// The details of a refusal (an encoded `google.rpc.Status`) as a server over this store sends them: unchanged, but for
+    /// the broken servers that test the suite.
+    #[doc(hidden)]
+    fn sent_details(&self, details: Bytes) -> Bytes {
+        details
+    }
 }
 
 /// A request to a KeyValue store.

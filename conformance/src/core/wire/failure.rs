@@ -15,10 +15,14 @@ use tonic_types::pb;
 
 use crate::core::{Failure, StatusCode};
 
-/// The last entry of a truncated list.
+/// The subject of the last entry of a truncated list.
 const ELLIPSIS: &str = "...";
-/// Maximum size of a list of details in bytes: clients reject headers of more than a few KiB.
-const MAX_DETAILS_BYTES: usize = 4 << 10;
+/// The type of that entry, if the list is of preconditions.
+const OVERFLOW: &str = "OVERFLOW";
+/// Maximum size of all details in bytes (ERR-1).
+const MAX_STATUS_BYTES: usize = 4_608;
+/// Maximum size of a list of violations in bytes, without its framing.
+const MAX_DETAILS_BYTES: usize = 15 << 8;
 
 /// Decodes a status with all its details.
 pub(super) fn failure(status: &Status) -> Failure {
@@ -70,7 +74,7 @@ fn message(status: &Status) -> String {
 /// since it may not fit in the trailer.
 fn preconditions(decoded: &Decoded) -> Result<Vec<PreconditionFailure>, String> {
     // A truncated list ends with an ellipsis.
-    let listing = decoded.precondition_violations.iter().filter(|violation| violation.subject != ELLIPSIS);
+    let listing = decoded.precondition_violations.iter().filter(|violation| violation.kind != OVERFLOW);
     let listed = listing.map(listed).collect::<Result<Vec<_>, _>>()?;
     let typed = decoded.failed_preconditions.iter().map(typed).collect::<Result<Vec<_>, _>>()?;
     if typed.is_empty() || typed == listed {
@@ -128,10 +132,9 @@ fn typed(failed: &FailedPrecondition) -> Result<PreconditionFailure, String> {
 
 /// Encodes a failure as a status.
 pub(crate) fn status(failure: &Failure) -> Status {
-    let mut details = Vec::new();
-    let mut push = |name: &str, value: Vec<u8>| {
-        details.push(Any { type_url: format!("type.googleapis.com/{name}"), value });
-    };
+    let detail = |name: &str, value: Vec<u8>| Any { type_url: format!("type.googleapis.com/{name}"), value };
+    let (mut details, mut typed) = (Vec::new(), None);
+    let mut push = |name: &str, value: Vec<u8>| details.push(detail(name, value));
     if let Some(reason) = &failure.reason {
         let (reason, domain) = (reason.clone(), failure.domain.clone().unwrap_or_default());
         push("google.rpc.ErrorInfo", pb::ErrorInfo { reason, domain, ..Default::default() }.encode_to_vec());
@@ -147,35 +150,37 @@ pub(crate) fn status(failure: &Failure) -> Status {
         push("google.rpc.BadRequest", pb::BadRequest { field_violations: listed }.encode_to_vec());
     }
     if !failure.failed_preconditions.is_empty() {
-        let violation = |subject: String, description: String| pb::precondition_failure::Violation {
-            r#type: "VERSION".to_owned(),
-            subject,
-            description,
+        let violation = |kind: &str, subject: String, description: String| {
+            pb::precondition_failure::Violation { r#type: kind.to_owned(), subject, description }
         };
         let failed = failure.failed_preconditions.iter();
         let all = failed.clone().map(|failed| {
             let version = format!("current version {}", failed.current_version);
-            violation(failed.key.escape_ascii().to_string(), version)
+            violation("VERSION", failed.key.escape_ascii().to_string(), version)
         });
-        let (listed, whole) = fitting(all, |text| violation(ELLIPSIS.to_owned(), text));
+        let (listed, whole) = fitting(all, |text| violation(OVERFLOW, ELLIPSIS.to_owned(), text));
         push(
             "google.rpc.PreconditionFailure",
             pb::PreconditionFailure { violations: listed }.encode_to_vec(),
         );
-        let typed = failed.map(|failed| FailedPrecondition {
+        let preconditions = failed.map(|failed| FailedPrecondition {
             key: failed.key.clone(),
             current_version: failed.current_version,
         });
-        if whole {
-            let typed = FailedPreconditions { preconditions: typed.collect() };
-            push("prism.common.FailedPreconditions", typed.encode_to_vec());
-        }
+        let preconditions = FailedPreconditions { preconditions: preconditions.collect() };
+        typed = whole.then(|| detail("prism.common.FailedPreconditions", preconditions.encode_to_vec()));
     }
     if let Some(after) = failure.retry_after {
         push("google.rpc.RetryInfo", pb::RetryInfo { retry_delay: Some(duration(after)) }.encode_to_vec());
     }
     let (code, message) = (failure.code.number(), failure.message.clone());
-    let all = pb::Status { code, message: message.clone(), details };
+    let mut all = pb::Status { code, message: message.clone(), details };
+    if let Some(typed) = typed {
+        all.details.push(typed);
+        if all.encoded_len() > MAX_STATUS_BYTES {
+            all.details.pop();
+        }
+    }
     Status::with_details(Code::from(code), message, all.encode_to_vec().into())
 }
 
@@ -238,7 +243,7 @@ mod tests {
         let mut sent = Failure::new(StatusCode::FailedPrecondition, "a message");
         sent.failed_preconditions.clone_from(&failed);
         let status = status(&sent);
-        assert!(status.details().len() < 6 << 10, "{}", status.details().len());
+        assert!(status.details().len() <= 4_608, "{}", status.details().len());
         let read = failure(&status);
         assert_eq!(read.code, StatusCode::FailedPrecondition);
         assert_eq!(read.failed_preconditions, failed[..4]);

@@ -76,6 +76,9 @@ impl RawCalls for Connection {
         if let Some(content_type) = request.content_type {
             http.headers_mut().insert("content-type", HeaderValue::from_static(content_type));
         }
+        if let Some(encoding) = request.encoding {
+            http.headers_mut().insert("grpc-encoding", HeaderValue::from_static(encoding));
+        }
         let mut channel = self.channel();
         poll_fn(|cx| channel.poll_ready(cx)).await.map_err(unavailable)?;
         let response = channel.call(http).await;
@@ -89,6 +92,8 @@ impl RawCalls for Connection {
                 read.put_slice(data);
             }
         }
+        let details = status.as_ref().map(|status| Bytes::copy_from_slice(status.details()));
+        let accept_encoding = head.headers.get("grpc-accept-encoding").and_then(|value| value.to_str().ok());
         let outcome = status.map(|status| match status.code() {
             Code::Ok => Ok(()),
             _ => Err(with_deadline(failure(&status), ends)),
@@ -96,7 +101,13 @@ impl RawCalls for Connection {
         if let (Some(tracked), Some(outcome)) = (&tracked, &outcome) {
             tracked.completed(outcome.as_ref().err());
         }
-        Ok(RawResponse { http_status: head.status.as_u16(), outcome, body: read.freeze() })
+        Ok(RawResponse {
+            http_status: head.status.as_u16(),
+            outcome,
+            details: details.unwrap_or_default(),
+            accept_encoding: accept_encoding.map(str::to_owned),
+            body: read.freeze(),
+        })
     }
 }
 

@@ -154,6 +154,17 @@ pub(super) const CASES: &[Case] = &[
         }
     ),
     case!(
+        "delete::by_prefix_leaves_siblings",
+        "A Delete by a prefix that ends in a separator leaves the keys that begin alike without it.",
+        ["DEL-3"],
+        |c| {
+            let keys = ["a", "a.", "a/", "a/b", "a/b/c", "a0", "aa/b", "ab", "b/a/"];
+            c.put(items(keys.map(|key| (key, "v")))).ok().await?;
+            c.delete().prefix("a/").ok().await?.counts(3)?;
+            c.get().ok().await?.has_keys(&["a", "a.", "a0", "aa/b", "ab", "b/a/"])
+        }
+    ),
+    case!(
         "delete::by_prefix_of_ff_takes_that_prefix_only",
         "A Delete by a prefix that ends in FF takes what begins with it only.",
         ["DEL-3", "PRED-3"],

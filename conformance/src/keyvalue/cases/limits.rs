@@ -3,6 +3,7 @@
 use prism_contract::keyvalue::request::ItemInput;
 
 use super::support::{CONDITIONAL, noise, numbered};
+use super::violations::names_exactly;
 use crate::core::StatusCode::InvalidArgument;
 use crate::core::case;
 use crate::keyvalue::{Case, item, items};
@@ -221,18 +222,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let put = c.put([item("", "v")]).on("").token(-1).with(|put| put.namespace = "A".to_owned());
             let failure = put.fails(InvalidArgument).await?;
-            // The spelling of a path is not specified; the name of its field is.
-            let normalized = |path: &str| path.to_lowercase().replace('_', "");
-            let fields: Vec<_> =
-                failure.violations.iter().map(|violation| normalized(&violation.field)).collect();
-            for field in ["namespace", "id", "items", "itemprioritytoken"] {
-                let named = fields.iter().any(|path| path.starts_with(field));
-                failure.expect(
-                    named,
-                    format!("a violation of {field}"),
-                    format!("violations of {fields:?}"),
-                )?;
-            }
+            names_exactly(&failure, &["namespace", "id", "items[0].key", "item_priority_token"])?;
             let explained = failure.violations.iter().all(|violation| !violation.description.is_empty());
             failure.expect(explained, "a description of each violation", "an empty description")
         }

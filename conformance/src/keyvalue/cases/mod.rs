@@ -23,17 +23,20 @@ mod page_token;
 mod predicate;
 mod property;
 mod put;
+mod real_time;
 mod refusal;
 mod retention;
 mod round_trip;
 mod scan;
 pub(crate) mod scenario;
 mod status;
+mod stream_end;
 mod support;
 mod token;
 mod tombstone;
 mod ttl;
 mod version;
+mod violations;
 mod wire_raw;
 
 use crate::keyvalue::Case;
@@ -62,6 +65,7 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         page_token::CASES,
         page_place::CASES,
         scan::CASES,
+        stream_end::CASES,
         version::CASES,
         condition::CASES,
         absence::CASES,
@@ -70,10 +74,12 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         retention::CASES,
         expiry::CASES,
         ttl::CASES,
+        real_time::CASES,
         isolation::CASES,
         durability::CASES,
         outage::CASES,
         limits::CASES,
+        violations::CASES,
         status::CASES,
         capability::CASES,
         property::CASES,

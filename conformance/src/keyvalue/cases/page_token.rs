@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::support::{CRASH, NAMESPACE_SCAN, RESTART, REVERSE, joined};
 use crate::core::StatusCode::InvalidArgument;
-use crate::core::{Ability, Proof, Restart, Stop, case};
+use crate::core::{Ability, Failure, Proof, Reply, Restart, Stop, case};
 use crate::keyvalue::{Case, Ctx, GetCall, Need, ScanCall, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -57,8 +57,11 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             letters(c).await?;
             c.put_one("ab", "v").ok().await?;
-            let kinds: [Choice; 7] = [
+            // The first three choose every item, and are three predicates all the same.
+            let kinds: [Choice; 9] = [
                 |get| get.all(),
+                |get| get.prefix(""),
+                |get| get.range("", ""),
                 |get| get.keys(["a", "b", "c", "d"]),
                 |get| get.keys(["a", "b", "c", "e"]),
                 |get| get.range("a", "e"),
@@ -75,6 +78,31 @@ pub(super) const CASES: &[Case] = &[
             }
             let resume = resume_token(c.scan().on("r").prefix("a")).await?;
             c.scan().on("r").range("a", "e").resume(&resume).fails(InvalidArgument).await.map(drop)
+        }
+    ),
+    case!(
+        "page_token::of_the_same_predicate_in_other_words_is_taken",
+        "An absent predicate is match_all, and match_keys is a set: a token is taken either way.",
+        ["PAGE-4", "DEL-4"],
+        |c| {
+            letters(c).await?;
+            let ways: [(&str, Choice, Choice); 4] = [
+                ("match_all after an absent predicate", |get| get, |get| get.all()),
+                ("an absent predicate after match_all", |get| get.all(), |get| get),
+                ("keys in another order", |get| get.keys(["a", "b", "c"]), |get| get.keys(["c", "a", "b"])),
+                ("a key named twice", |get| get.keys(["a", "b"]), |get| get.keys(["b", "a", "b"])),
+            ];
+            for (what, first, second) in ways {
+                let token = token_after(1, || first(c.get())).await?;
+                let (step, answer) = second(c.get()).page(&token).outcome().await?;
+                taken(step, what, answer.err())?;
+            }
+            let absent = resume_token(c.scan().on("r")).await?;
+            let (step, answer) = c.scan().on("r").all().resume(&absent).outcome().await?;
+            taken(step, "match_all after an absent predicate", answer.err())?;
+            let keys = resume_token(c.scan().on("r").keys(["a", "b"])).await?;
+            let (step, answer) = c.scan().on("r").keys(["b", "a", "a"]).resume(&keys).outcome().await?;
+            taken(step, "keys in another order", answer.err())
         }
     ),
     case!(
@@ -199,6 +227,13 @@ pub(super) async fn token_after<'c>(items: usize, call: impl Fn() -> GetCall<'c>
         token = page.next_page_token.clone();
     }
     Ok(token)
+}
+
+/// A token must be taken by the same predicate, given in another way.
+fn taken(step: usize, what: &str, failure: Option<Failure>) -> Proof {
+    let refusal = failure.map(|failure| format!("{} ({}) for {what}", failure.code, failure.message));
+    let taken = refusal.is_none();
+    Reply::at(step, ()).expect(taken, format!("OK for {what} (PAGE-4)"), refusal.unwrap_or_default())
 }
 
 /// The token of a Scan's first message, which holds one item.

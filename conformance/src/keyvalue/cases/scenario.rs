@@ -41,15 +41,15 @@ scenarios! {
     "hostile_keys", "Keys are bytes: none of these is another, and their order is that of unsigned bytes.",
         ["RT-3", "ORD-1", "PRED-1", "PRED-3", "DEL-3"], [];
     "namespaces_and_ids_apart", "The same key in two namespaces, or in two records, is two items; names that begin alike stay apart.",
-        ["RT-4", "ISO-1", "DEL-3"], [];
+        ["RT-4", "ISO-1", "DEL-3", "SCAN-1"], [];
     "predicates", "Each predicate chooses what it says: start inclusive, end exclusive, open where it is empty.",
         ["PRED-1", "PRED-3", "PRED-4", "ORD-1", "PAGE-8"], [];
     "pages_forwards", "Pages of two, then of other sizes: together they are the whole, and the last has no token.",
         ["PAGE-1", "PAGE-4", "PAGE-5", "PAGE-7", "PAGE-8"], [];
     "pages_in_reverse", "Reverse is the mirror, page by page.",
-        ["ORD-2", "PAGE-1", "PAGE-4", "PAGE-5"], [Declares(Reverse)];
+        ["ORD-2", "PAGE-1", "PAGE-4", "PAGE-5", "SCAN-1"], [Declares(Reverse)];
     "pages_by_bytes", "An item weighs its key, its value and its content type, and 96 more; one that outweighs the page comes alone.",
-        ["PAGE-1", "PAGE-7", "PAGE-8"], [];
+        ["PAGE-1", "PAGE-7", "PAGE-8", "SCAN-1"], [];
     "pages_under_writes", "Pages go on where they ended, whatever was written, deleted or added in between.",
         ["PAGE-2", "PAGE-3", "PAGE-5"], [];
     "page_tokens_of_other_requests", "A page token belongs to its method, namespace, id, predicate and direction, and to no size.",
@@ -65,11 +65,11 @@ scenarios! {
     "retries_with_tokens", "A write repeated with its token changes nothing, and an older one comes too late.",
         ["TOK-1", "TOK-2", "TOK-3", "PUT-3"], [Declares(PriorityTokens)];
     "tombstones", "A key remembers its highest token beyond its item's death, and shows it nowhere.",
-        ["TOK-1", "TOK-2", "TOK-4", "TOK-5", "DEL-2"], [Declares(PriorityTokens)];
+        ["TOK-1", "TOK-2", "TOK-4", "TOK-5", "DEL-2", "SCAN-1"], [Declares(PriorityTokens)];
     "conditions_and_tokens", "Preconditions are asked first; a token decides for each item what then applies.",
         ["COND-1", "COND-2", "TOK-1"], [Declares(ConditionalWrites), Declares(PriorityTokens)];
     "items_that_expire", "An item with a ttl is gone when its time is up: from reads, from scans and from counts.",
-        ["TTL-1", "TTL-2", "PUT-5", "DEL-2"], [Declares(Expiry)];
+        ["TTL-1", "TTL-2", "PUT-5", "DEL-2", "SCAN-1"], [Declares(Expiry)];
     "expiry_conditions_and_tokens", "An expired item is absent for preconditions, and its token still decides.",
         ["TTL-1", "COND-2", "TOK-4"], [Declares(Expiry), Declares(ConditionalWrites), Declares(PriorityTokens)];
     "a_namespace_scanned", "A Scan answers a namespace by the bytes of its ids, then of their keys.",

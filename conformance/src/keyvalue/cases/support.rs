@@ -75,6 +75,11 @@ pub(super) fn weight(item: &Item) -> usize {
     item.key.len() + item.value.len() + item.content_type.len() + FIXED_WEIGHT
 }
 
+/// The description of the violation that stands for `count` others (ERR-1).
+pub(super) fn unlisted(count: usize) -> String {
+    format!("{count} more violations are not listed")
+}
+
 /// The response of a Scan without results: one empty message without a token (SCAN-1).
 pub(super) fn finds_nothing(answer: &Reply<Vec<ScanResponse>>) -> Proof {
     let messages: &Vec<ScanResponse> = answer;

@@ -3,8 +3,11 @@
 
 mod bytes;
 mod calls;
+mod details;
+mod encoding;
 mod health;
 mod http;
+mod protobuf;
 
 use std::time::Duration;
 
@@ -15,10 +18,13 @@ use tokio::time::timeout;
 use crate::core::StatusCode::DeadlineExceeded;
 use crate::core::{Failure, Proof, Reply, StatusCode, Stop, bytes as shown};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
+use protobuf::bytes_field;
 
 /// The cases, grouped by what they send.
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
-    [bytes::CASES, http::CASES, calls::CASES, health::CASES].into_iter().flatten()
+    [bytes::CASES, http::CASES, encoding::CASES, details::CASES, calls::CASES, health::CASES]
+        .into_iter()
+        .flatten()
 }
 
 const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
@@ -84,25 +90,6 @@ fn refused(answer: &Answer, code: StatusCode, reason: &str) -> Proof {
             && failure.domain.as_deref() == Some("prism")
     });
     answer.expect(matches, format!("{code} {reason}"), answer_text(answer))
-}
-
-/// A length-delimited protobuf field.
-fn bytes_field(field: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    let bytes = bytes.as_ref();
-    [vec![field << 3 | 2], varint(bytes.len()), bytes.to_vec()].concat()
-}
-
-fn varint(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap_or_default();
-        number >>= 7;
-        if number == 0 {
-            bytes.push(low);
-            return bytes;
-        }
-        bytes.push(low | 0x80);
-    }
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

@@ -1,8 +1,11 @@
 //! Gateway of the flawed store: the contract's edge, and around it the flaws of edges.
 //!
-//! There are three kinds of edge flaws: a request that must be refused is accepted ([`lenient`]), a page token is bound to
-//! the wrong request ([`tokens`], [`stream`]), or the status or answer is wrong ([`wording`]).
+//! There are four kinds of edge flaws: a request that must be refused is accepted ([`lenient`]), a page token is bound to
+//! the wrong request ([`tokens`], [`stream`]), the status or answer is wrong ([`wording`]), or its details as they are sent
+//! over gRPC (`details`).
 
+#[cfg(feature = "cli")]
+mod details;
 mod lenient;
 mod stream;
 mod tokens;
@@ -11,6 +14,8 @@ mod wording;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+#[cfg(feature = "cli")]
+use bytes::Bytes;
 use futures::stream::BoxStream;
 use prism_contract::keyvalue::Edge;
 use prism_contract::keyvalue::request::{
@@ -116,6 +121,11 @@ impl Store for FlawedStore {
         let answer = self.edge.describe(&request);
         let answer = answer.map_err(|error| self.failure(error))?;
         Ok(DescribeResponse { capabilities: self.flaw.capabilities(), ..answer })
+    }
+
+    #[cfg(feature = "cli")]
+    fn sent_details(&self, details: Bytes) -> Bytes {
+        self.flaw.flawed_details(details)
     }
 }
 

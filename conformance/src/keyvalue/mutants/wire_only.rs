@@ -15,6 +15,10 @@ pub const WIRE_ONLY: &[WireOnly] = &[
     WireOnly { rule: "ERR-5", reason: "Unknown fields are dropped when the message is decoded." },
     WireOnly { rule: "ERR-6", reason: "An answer waits for its client after the store made it." },
     WireOnly {
+        rule: "ERR-7",
+        reason: "A message that cannot be decompressed never becomes a request, so that no store meets it.",
+    },
+    WireOnly {
         rule: "HEALTH-1",
         reason: "Health and reflection are services of their own beside the store.",
     },

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
@@ -29,8 +30,18 @@ pub(super) fn routes(store: Arc<dyn Store>) -> Routes {
 /// The generated service over a store.
 struct Service(Arc<dyn Store>);
 
-fn answer<A: WireResponse>(answer: Result<A, Failure>) -> Result<Response<A::Message>, Status> {
-    answer.map(|answer| Response::new(answer.into_message())).map_err(|failure| status(&failure))
+fn answer<A: WireResponse>(
+    store: &dyn Store,
+    answer: Result<A, Failure>,
+) -> Result<Response<A::Message>, Status> {
+    answer.map(|answer| Response::new(answer.into_message())).map_err(|failure| refusal(store, &failure))
+}
+
+/// The status of a failure, with the details that the store's server sends.
+fn refusal(store: &dyn Store, failure: &Failure) -> Status {
+    let status = status(failure);
+    let details = store.sent_details(Bytes::copy_from_slice(status.details()));
+    Status::with_details(status.code(), status.message(), details)
 }
 
 #[tonic::async_trait]
@@ -38,25 +49,27 @@ impl KeyValueService for Service {
     type ScanStream = BoxStream<'static, Result<pb::ScanResponse, Status>>;
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
-        answer(self.0.put(PutRequest::from_message(request.into_inner())).await)
+        answer(&*self.0, self.0.put(PutRequest::from_message(request.into_inner())).await)
     }
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Result<Response<pb::GetResponse>, Status> {
-        answer(self.0.get(GetRequest::from_message(request.into_inner())).await)
+        answer(&*self.0, self.0.get(GetRequest::from_message(request.into_inner())).await)
     }
 
     async fn delete(
         &self,
         request: Request<pb::DeleteRequest>,
     ) -> Result<Response<pb::DeleteResponse>, Status> {
-        answer(self.0.delete(DeleteRequest::from_message(request.into_inner())).await)
+        answer(&*self.0, self.0.delete(DeleteRequest::from_message(request.into_inner())).await)
     }
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
         let messages = self.0.scan_messages(ScanRequest::from_message(request.into_inner())).await;
-        let messages = messages.map_err(|failure| status(&failure))?;
-        let messages = messages
-            .map(|message| message.map(ScanResponse::into_message).map_err(|failure| status(&failure)));
+        let messages = messages.map_err(|failure| refusal(&*self.0, &failure))?;
+        let store = Arc::clone(&self.0);
+        let messages = messages.map(move |message| {
+            message.map(ScanResponse::into_message).map_err(|failure| refusal(&*store, &failure))
+        });
         Ok(Response::new(messages.boxed()))
     }
 
@@ -64,6 +77,6 @@ impl KeyValueService for Service {
         &self,
         request: Request<pb::DescribeRequest>,
     ) -> Result<Response<pb::DescribeResponse>, Status> {
-        answer(self.0.describe(DescribeRequest::from_message(request.into_inner())).await)
+        answer(&*self.0, self.0.describe(DescribeRequest::from_message(request.into_inner())).await)
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{METHODS, PROMPT, PUT, bytes_field};
 use crate::core::Need::Wire;
-use crate::core::StatusCode::{DeadlineExceeded, Internal, InvalidArgument, Unimplemented};
+use crate::core::StatusCode::{DeadlineExceeded, Internal, InvalidArgument, Unavailable, Unimplemented};
 use crate::core::{Failure, RawRequest, RawResponse, Reply, Stop, bytes as shown, case};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 
@@ -94,7 +94,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     case!(
         "wire::what_is_no_post_of_grpc_is_refused",
-        "A method of HTTP other than POST is 405, a content type other than gRPC's is 415, and nothing is done.",
+        "Another HTTP method than POST is 405, another content type than gRPC's is 415, and nothing is done.",
         ["ERR-3"],
         [Wire],
         |c| {
@@ -114,8 +114,13 @@ pub(super) const CASES: &[Case] = &[
             ] {
                 let request = RawRequest { method, content_type, ..call(PUT, vec![whole.clone()]) };
                 let answer = send(c, request).await?;
-                let refused = answer.as_ref().is_ok_and(|answer| answer.http_status == status);
-                answer.expect(refused, format!("HTTP status {status}"), answer_text(&answer))?;
+                // Some frameworks reset the stream of a request that is no call, before any code of the server runs.
+                let refused = match &*answer {
+                    Ok(answer) => answer.http_status == status,
+                    Err(failure) => ![DeadlineExceeded, Unavailable].contains(&failure.code),
+                };
+                let expected = format!("HTTP status {status}, or a stream that is reset (ERR-3)");
+                answer.expect(refused, expected, answer_text(&answer))?;
                 c.get().ok().await?.is_empty()?;
             }
             for content_type in ["application/grpc", "application/grpc+proto"] {
@@ -131,7 +136,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// A Put of one item to record `r`, as bytes.
-fn put(c: &Ctx) -> Vec<u8> {
+pub(super) fn put(c: &Ctx) -> Vec<u8> {
     [
         bytes_field(1, c.namespace("")),
         bytes_field(2, "r"),
@@ -141,21 +146,21 @@ fn put(c: &Ctx) -> Vec<u8> {
 }
 
 /// A message with its gRPC prefix.
-fn framed(message: &[u8]) -> Vec<u8> {
+pub(super) fn framed(message: &[u8]) -> Vec<u8> {
     let length = u32::try_from(message.len()).unwrap_or_default().to_be_bytes();
     [&[0], &length[..], message].concat()
 }
 
 /// A gRPC call with this body.
-fn call(path: &'static str, body: Vec<Bytes>) -> RawRequest {
+pub(super) fn call(path: &'static str, body: Vec<Bytes>) -> RawRequest {
     let content_type = Some("application/grpc");
-    RawRequest { method: "POST", path, content_type, deadline: None, body, ends: true }
+    RawRequest { method: "POST", path, content_type, encoding: None, deadline: None, body, ends: true }
 }
 
-type Answer = Reply<Result<RawResponse, Failure>>;
+pub(super) type Answer = Reply<Result<RawResponse, Failure>>;
 
 /// Sends a request and waits for the response.
-async fn send(c: &Ctx, request: RawRequest) -> Result<Answer, Stop> {
+pub(super) async fn send(c: &Ctx, request: RawRequest) -> Result<Answer, Stop> {
     let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
     let description = describe(&request);
     let answer = timeout(PROMPT, raw.send(request)).await.unwrap_or_else(|_| {
@@ -170,15 +175,17 @@ async fn send(c: &Ctx, request: RawRequest) -> Result<Answer, Stop> {
 }
 
 fn describe(request: &RawRequest) -> String {
-    let RawRequest { method, path, content_type, deadline, body, ends } = request;
+    let RawRequest { method, path, content_type, encoding, deadline, body, ends } = request;
     let content_type = content_type.unwrap_or("no content type");
+    let encoding = encoding.map(|encoding| format!(" in {encoding}")).unwrap_or_default();
     let body: Vec<_> = body.iter().map(|chunk| shown(chunk)).collect();
     let within = deadline.map(|deadline| format!(" within {deadline:?}")).unwrap_or_default();
+    let body = if body.is_empty() { "no bytes".to_owned() } else { body.join(" then ") };
     let end = if *ends { "" } else { " and no end" };
-    format!("send {method} {path} of {content_type} with {}{end}{within}", body.join(" then "))
+    format!("send {method} {path} of {content_type}{encoding} with {body}{end}{within}")
 }
 
-fn answer_text(answer: &Answer) -> String {
+pub(super) fn answer_text(answer: &Answer) -> String {
     match &**answer {
         Ok(RawResponse { http_status, outcome: None, .. }) => format!("HTTP status {http_status}"),
         Ok(RawResponse { outcome: Some(Ok(())), .. }) => "OK".to_owned(),

@@ -69,6 +69,7 @@ pub(super) const MUTANTS: &[Seeded] = &[
     ),
     mutant!(RemembersATickTooLong, ["TOK-4"], "A tombstone still counts when its retention ends."),
     mutant!(ForgetsATickEarly, ["TOK-4"], "A tombstone is forgotten a microsecond early."),
+    mutant!(ForgetsTombstonesAfterASecond, ["TOK-4"], "A tombstone is forgotten after a second."),
     mutant!(NeverForgetsTombstones, ["TOK-4"], "A tombstone is never forgotten."),
     mutant!(SweepForgetsTombstones, ["TOK-4"], "A sweep takes tombstones before their time."),
     mutant!(ShowsTombstones, ["TOK-5"], "Tombstones are answered as items."),
@@ -76,6 +77,7 @@ pub(super) const MUTANTS: &[Seeded] = &[
     mutant!(TombstoneBlocksPutIfAbsent, ["TOK-5", "COND-2"], "A tombstone is not absent for preconditions."),
     mutant!(AcceptsANegativeToken, ["TOK-6"], "A negative token is none."),
     mutant!(ExpiresATickEarly, ["TTL-1"], "An item expires a microsecond early."),
+    mutant!(ExpiresThreeSecondsEarly, ["TTL-1"], "An item expires three seconds early."),
     mutant!(ExpiresATickLate, ["TTL-1"], "An item still lives at expires_at."),
     mutant!(ExpiresOnlyWhenSwept, ["TTL-1"], "An item lives until it is swept."),
     mutant!(GetShowsExpiredItems, ["TTL-1"], "A Get answers expired items."),
@@ -84,6 +86,11 @@ pub(super) const MUTANTS: &[Seeded] = &[
     mutant!(KeepsTtlOnOverwrite, ["TTL-2"], "A Put without a ttl keeps the old expiry."),
     mutant!(ZeroTtlMeansForever, ["TTL-3"], "A ttl of 0 is none."),
     mutant!(NegativeTtlMeansForever, ["TTL-3"], "A negative ttl is none."),
+    mutant!(
+        NormalisesAMalformedTtl,
+        ["TTL-3"],
+        "A ttl whose nanoseconds are a second or more, or of another sign, is added up."
+    ),
     mutant!(CapsAnEndlessTtl, ["TTL-3"], "A ttl past the year 9999 is shortened."),
     mutant!(RoundsATtlDown, ["TTL-3"], "A ttl is rounded down to a whole microsecond."),
     mutant!(SweepsEveryItemWithATtl, ["TTL-5"], "A sweep takes every item that has a ttl."),

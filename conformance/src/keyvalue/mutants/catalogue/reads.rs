@@ -53,9 +53,24 @@ pub(super) const MUTANTS: &[Seeded] = &[
     mutant!(AcceptsATokenOfAnotherNamespace, ["PAGE-4"], "A token of another namespace is taken."),
     mutant!(AcceptsATokenOfAnotherId, ["PAGE-4"], "A token of another id is taken."),
     mutant!(AcceptsATokenOfAnotherPredicate, ["PAGE-4"], "A token of another predicate is taken."),
+    mutant!(
+        AcceptsATokenOfAnotherWayToSayAll,
+        ["PAGE-4"],
+        "A token of match_all is taken with an empty prefix or an open range."
+    ),
     mutant!(AcceptsATokenOfAnotherDirection, ["PAGE-4"], "A token of the other direction is taken."),
     mutant!(AcceptsAGarbageToken, ["PAGE-4"], "A malformed token starts from the first."),
     mutant!(BindsTokensToTheItemLimit, ["PAGE-4"], "A token is refused where item_limit is another."),
+    mutant!(
+        TellsAnAbsentPredicateFromMatchAll,
+        ["PAGE-4"],
+        "A token given without a predicate is refused with match_all."
+    ),
+    mutant!(
+        BindsTokensToTheOrderOfKeys,
+        ["PAGE-4"],
+        "A token is refused where match_keys names the same keys in another order."
+    ),
     mutant!(TokenOnTheLastPage, ["PAGE-5"], "A last page that is full has a token."),
     mutant!(TokensDieWithTheProcess, ["PAGE-6"], "A token is known to the process alone that gave it."),
     mutant!(IgnoresItemLimit, ["PAGE-7"], "item_limit is not looked at."),
@@ -69,6 +84,11 @@ pub(super) const MUTANTS: &[Seeded] = &[
     mutant!(KeysOnlyMissesEmptyValues, ["PAGE-8"], "keys_only leaves out items whose value is empty."),
     mutant!(ScanLosesAMessageOnResume, ["SCAN-1"], "A resumed Scan loses its first message."),
     mutant!(LastScanMessageIsMissing, ["SCAN-1"], "A Scan of nothing sends no message."),
+    mutant!(
+        ScanWithoutARestEndsUnsaid,
+        ["SCAN-1"],
+        "A Scan whose rest was deleted while it was read ends without a last message."
+    ),
     mutant!(ScanGivesNoTokens, ["SCAN-1"], "The messages of a Scan carry no tokens."),
     mutant!(ScanForgetsLimit, ["SCAN-2"], "A Scan's limit is not looked at."),
     mutant!(ScanLimitEndsWithoutAToken, ["SCAN-2"], "A Scan that its limit cut has no token."),

@@ -43,6 +43,40 @@ pub(super) const MUTANTS: &[Seeded] = &[
         ["ERR-1"],
         "INVALID_ARGUMENT lists the first violation alone."
     ),
+    mutant!(ListsAFieldTwice, ["ERR-1"], "A field at fault is listed twice."),
+    mutant!(SpellsFieldsInCamelCase, ["ERR-1"], "A violation spells its field as JSON does."),
+    mutant!(NamesFieldsWithoutTheirIndex, ["ERR-1"], "A violation names a list's element without its index."),
+    mutant!(
+        LeavesOutTheCountOfViolations,
+        ["ERR-1"],
+        "Violations that are not listed are left out without a word."
+    ),
+    mutant!(
+        DetailsLackTheTypedPreconditions,
+        ["ERR-1"],
+        "A failed precondition carries a PreconditionFailure alone."
+    )
+    .wire(),
+    mutant!(EscapesKeysInUpperCase, ["ERR-1"], "The escapes of a failing key have upper-case digits.").wire(),
+    mutant!(LeavesBackslashesInKeys, ["ERR-1"], "A backslash in a failing key is not escaped.").wire(),
+    mutant!(
+        LeavesOutPreconditionsThatDoNotFit,
+        ["ERR-1"],
+        "Failing preconditions that do not fit are left out without a word."
+    )
+    .wire(),
+    mutant!(
+        CountsPreconditionsUnderAnInventedKey,
+        ["ERR-1"],
+        "The violation that stands for the rest has the type and the form of a key."
+    )
+    .wire(),
+    mutant!(
+        DetailsExceedTheTrailer,
+        ["ERR-1"],
+        "The details of a refusal are larger than the trailers that clients take."
+    )
+    .wire(),
     mutant!(SaysAbortedForAFailedPrecondition, ["ERR-1", "COND-1"], "A failed precondition is ABORTED."),
     mutant!(SaysOutOfRangeForABadToken, ["ERR-1", "PAGE-4"], "A token that is none is OUT_OF_RANGE."),
     mutant!(AcceptsATooLongContentType, ["ERR-1"], "A content_type that is too long is cut."),

@@ -36,6 +36,11 @@ pub(super) const MUTANTS: &[Seeded] = &[
     ),
     mutant!(CountsNamedKeys, ["DEL-2"], "deleted_count counts the keys that were named."),
     mutant!(DeletesTheWholeRecord, ["DEL-3"], "A Delete by range or prefix removes the whole record."),
+    mutant!(
+        PrefixDeleteTakesSiblings,
+        ["DEL-3"],
+        "A Delete by a prefix such as a/ takes every key that begins with a."
+    ),
     mutant!(MissingPredicateDeletesAll, ["DEL-4"], "A Delete without a predicate removes everything."),
     mutant!(UnsetPredicateMeansAll, ["DEL-4"], "A predicate without a kind is match_all."),
     mutant!(GetNeedsAPredicate, ["DEL-4"], "A Get without a predicate is refused."),

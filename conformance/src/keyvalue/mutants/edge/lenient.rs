@@ -30,6 +30,9 @@ impl Flaw {
         if self.has(Bug::NegativeTtlMeansForever) {
             put.ttl = put.ttl.filter(|ttl| ttl.seconds >= 0 && ttl.nanos >= 0);
         }
+        if self.has(Bug::NormalisesAMalformedTtl) {
+            put.ttl = put.ttl.map(normalised);
+        }
         if self.has(Bug::RoundsATtlDown) {
             put.ttl = put.ttl.map(|ttl| Ttl { nanos: ttl.nanos / 1_000 * 1_000, ..ttl });
         }
@@ -158,6 +161,16 @@ impl Flaw {
 /// Results of a gateway that acknowledges a Put without its database.
 pub(super) fn fabricated_results(put: &PutRequest) -> Vec<PutResult> {
     put.items.iter().map(|_| PutResult { applied: true, version: 1 }).collect()
+}
+
+/// The same span with less than a second of nanoseconds, of the sign of the seconds.
+fn normalised(ttl: Ttl) -> Ttl {
+    const SECOND: i128 = 1_000_000_000;
+    let nanos = i128::from(ttl.seconds) * SECOND + i128::from(ttl.nanos);
+    match (i64::try_from(nanos / SECOND), i32::try_from(nanos % SECOND)) {
+        (Ok(seconds), Ok(nanos)) => Ttl { seconds, nanos },
+        _ => ttl,
+    }
 }
 
 fn is_at_the_limit(item: &ItemInput) -> bool {

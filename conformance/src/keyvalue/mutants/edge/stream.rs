@@ -92,6 +92,9 @@ impl OpenScan {
         if gateway.has(Bug::LastScanMessageIsMissing) && message.entries.is_empty() {
             return Ok(None);
         }
+        if gateway.has(Bug::ScanWithoutARestEndsUnsaid) && message.entries.is_empty() && self.entries > 0 {
+            return Ok(None);
+        }
         if gateway.has(Bug::ScanGivesNoTokens) {
             message.resume_token.clear();
         }

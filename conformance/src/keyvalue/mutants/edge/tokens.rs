@@ -3,6 +3,8 @@
 //! Clients get tokens sealed to the flawed edge's binding; the contract's edge gets tokens sealed to the contract's. Without
 //! a flaw both are the same.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bytes::Bytes;
 use prism_contract::Namespace;
 use prism_contract::keyvalue::request::{GetRequest, GetResponse, KeyPredicate, ScanRequest, ScanResponse};
@@ -19,6 +21,10 @@ struct Binding {
     id: Option<RecordId>,
     predicate: Predicate,
     direction: Direction,
+    /// Whether the request has no predicate, which means match_all.
+    is_absent: bool,
+    /// The keys of match_keys, as the request has them.
+    keys: Vec<Bytes>,
     /// Bytes that a token carries beyond the contract's.
     extra: Vec<u8>,
 }
@@ -42,9 +48,14 @@ impl Binding {
         reverse: bool,
     ) -> Option<Self> {
         let namespace = Namespace::new(namespace).ok()?;
+        let is_absent = predicate.is_none();
+        let keys = match predicate {
+            Some(KeyPredicate::MatchKeys(keys)) => keys.clone(),
+            _ => Vec::new(),
+        };
         let predicate = predicate.map_or(Some(Predicate::All), valid)?;
         let direction = if reverse { Direction::Reverse } else { Direction::Forward };
-        Some(Self { is_scan, namespace, id, predicate, direction, extra: Vec::new() })
+        Some(Self { is_scan, namespace, id, predicate, direction, is_absent, keys, extra: Vec::new() })
     }
 
     /// The flawed edge's binding (PAGE-4, PAGE-6).
@@ -61,6 +72,9 @@ impl Binding {
         if flaw.has(Bug::AcceptsATokenOfAnotherPredicate) {
             self.predicate = Predicate::All;
         }
+        if flaw.has(Bug::AcceptsATokenOfAnotherWayToSayAll) && selects_all(&self.predicate) {
+            self.predicate = Predicate::All;
+        }
         if flaw.has(Bug::AcceptsATokenOfAnotherDirection) {
             self.direction = Direction::Forward;
         }
@@ -69,6 +83,14 @@ impl Binding {
         }
         if flaw.has(Bug::BindsTokensToTheItemLimit) {
             self.extra = item_limit.to_be_bytes().to_vec();
+        }
+        if flaw.has(Bug::TellsAnAbsentPredicateFromMatchAll) {
+            self.extra = vec![u8::from(self.is_absent)];
+        }
+        if flaw.has(Bug::BindsTokensToTheOrderOfKeys) {
+            let mut hasher = DefaultHasher::new();
+            self.keys.hash(&mut hasher);
+            self.extra = hasher.finish().to_be_bytes().to_vec();
         }
         self
     }
@@ -138,6 +160,16 @@ impl FlawedStore {
     fn loose(&self, exact: &Binding, token: Bytes, item_limit: u32) -> Bytes {
         let loose = exact.clone().loosened(self.flaw, self.process, item_limit);
         exact.reseal(&token, &loose).unwrap_or(token)
+    }
+}
+
+/// Whether the predicate selects every key, in one of three ways.
+fn selects_all(predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::All => true,
+        Predicate::Prefix(prefix) => prefix.is_empty(),
+        Predicate::Range { start, end } => start.is_empty() && end.is_empty(),
+        Predicate::Keys(_) => false,
     }
 }
 

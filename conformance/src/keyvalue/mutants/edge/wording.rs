@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{GetRequest, GetResponse, KeyPredicate, PutRequest};
 use prism_contract::keyvalue::{Item, Key};
-use prism_contract::{Error, Timestamp};
+use prism_contract::{Error, FieldViolation, Timestamp};
 
 use crate::core::{Failure, StatusCode};
 use crate::keyvalue::mutants::{Bug, Flaw};
@@ -31,6 +31,7 @@ impl Flaw {
         if self.has(Bug::RefusalNamesOnlyTheFirstViolation) {
             failure.violations.truncate(1);
         }
+        self.reword_violations(&mut failure.violations);
         if self.has(Bug::SaysAbortedForAFailedPrecondition) && failure.code == StatusCode::FailedPrecondition
         {
             failure.code = StatusCode::Aborted;
@@ -41,6 +42,24 @@ impl Flaw {
             failure.code = StatusCode::OutOfRange;
         }
         failure
+    }
+
+    /// The violations of a refusal: paths, repetitions and the count of those not listed (ERR-1).
+    fn reword_violations(self, violations: &mut Vec<FieldViolation>) {
+        if self.has(Bug::ListsAFieldTwice) {
+            violations.extend(violations.first().cloned());
+        }
+        if self.has(Bug::LeavesOutTheCountOfViolations) {
+            violations.retain(|violation| violation.field != "...");
+        }
+        for violation in violations {
+            if self.has(Bug::SpellsFieldsInCamelCase) {
+                violation.field = camel_case(&violation.field);
+            }
+            if self.has(Bug::NamesFieldsWithoutTheirIndex) {
+                violation.field = without_indexes(&violation.field);
+            }
+        }
     }
 
     /// Request values quoted in an error message (ERR-2: none).
@@ -69,6 +88,23 @@ impl Flaw {
         }
         answer
     }
+}
+
+fn camel_case(path: &str) -> String {
+    let mut words = path.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |path, word| {
+        let (head, rest) = word.split_at(word.len().min(1));
+        path + &head.to_uppercase() + rest
+    })
+}
+
+/// `items.key` instead of `items[3].key`.
+fn without_indexes(path: &str) -> String {
+    let parts = path.split('[').enumerate();
+    let parts = parts
+        .map(|(at, part)| if at == 0 { part } else { part.split_once(']').map_or(part, |(_, rest)| rest) });
+    parts.collect()
 }
 
 fn empty_item(key: &Bytes) -> Option<Item> {

@@ -21,6 +21,9 @@ impl Flaw {
         if self.has(Bug::ExpiresATickEarly) {
             return end <= now.saturating_add(TICK);
         }
+        if self.has(Bug::ExpiresThreeSecondsEarly) {
+            return end <= now.saturating_add(Duration::from_secs(3));
+        }
         if self.has(Bug::ExpiresATickLate) {
             return end < now;
         }
@@ -45,7 +48,9 @@ impl Flaw {
         if self.has(Bug::ExpiryForgetsTheToken) && cell.deleted_at.is_none() {
             return 0;
         }
-        let end = dead_since.saturating_add(RETENTION);
+        let a_second = self.has(Bug::ForgetsTombstonesAfterASecond);
+        let retention = if a_second { Duration::from_secs(1) } else { RETENTION };
+        let end = dead_since.saturating_add(retention);
         let remembered = if self.has(Bug::RemembersATickTooLong) {
             now <= end
         } else if self.has(Bug::ForgetsATickEarly) {

@@ -154,6 +154,13 @@ impl Flaw {
         if self.has(Bug::DeletesTheWholeRecord) {
             return record.keys().map(|slot| (slot.clone(), None)).collect();
         }
+        let wider = match predicate {
+            Predicate::Prefix(prefix) if self.has(Bug::PrefixDeleteTakesSiblings) => {
+                prefix.strip_suffix(b"/").map(|stem| Predicate::Prefix(prefix.slice_ref(stem)))
+            }
+            _ => None,
+        };
+        let predicate = wider.as_ref().unwrap_or(predicate);
         let selected = record.iter().filter(|(_, cell)| self.selects(predicate, &cell.key));
         selected.map(|(slot, _)| (slot.clone(), None)).collect()
     }
