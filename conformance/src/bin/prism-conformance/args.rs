@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Matrix,
     /// Tests the suite with its own seeded bugs: each must be caught, in process and over the wire
     Selftest(SelftestArgs),
+    /// Writes a new backend, or a server in Python, that builds and fails the suite: a stub of each method, with its rules
+    New(NewArgs),
 }
 
 #[derive(Args)]
@@ -182,6 +184,26 @@ pub(crate) struct SelftestEffort {
     /// Number of mutants that run in parallel
     #[arg(long, value_name = "N", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) jobs: Option<NonZero<usize>>,
+}
+
+#[derive(Args)]
+pub(crate) struct NewArgs {
+    /// The folder to write; its last component is the name, such as my-backend
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// rust: a crate with the suite as its test; python: a gRPC server
+    #[arg(long, default_value = "rust")]
+    pub(crate) language: LanguageArg,
+    /// A checkout of Prism, whose crates the new one uses by path; default: the checkout that this program was built in, else
+    /// the release of this version
+    #[arg(long, value_name = "DIR")]
+    pub(crate) prism: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LanguageArg {
+    Rust,
+    Python,
 }
 
 fn at_least_one(text: &str) -> Result<NonZero<usize>, &'static str> {

@@ -6,6 +6,7 @@ mod args;
 mod explain;
 mod leftovers;
 mod list;
+mod new;
 mod output;
 mod replay;
 mod run;
@@ -81,5 +82,6 @@ async fn dispatch(command: Command, leftovers: &Leftovers) -> u8 {
         Command::Replay(args) => replay::replay(args, leftovers).await,
         Command::Matrix => selftest::page(),
         Command::Selftest(args) => selftest::selftest(args).await,
+        Command::New(args) => new::new(&args),
     }
 }
