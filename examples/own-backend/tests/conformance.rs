@@ -1,9 +1,19 @@
-//! Runs the conformance suite against the example backend.
+//! The conformance suite on this backend: a test for each case, each with a fresh store.
 
-use own_backend::OwnStore;
+use std::sync::Arc;
+
+use prism_conformance::OpenError;
 use prism_conformance::keyvalue::InProcess;
-use prism_contract::keyvalue::Capabilities;
+use tempfile::TempDir;
+
+use own_backend::{CAPABILITIES, Store};
 
 prism_conformance::conformance!(
-    InProcess::new("own", || async { Ok(OwnStore::default()) }).with_capabilities(Capabilities::NONE)
+    InProcess::durable("own", || tempfile::tempdir().map_err(OpenError::new), open)
+        .with_capabilities(CAPABILITIES)
 );
+
+/// Opens the store in a folder, and again after each restart and crash.
+async fn open(folder: Arc<TempDir>) -> Result<Store, OpenError> {
+    Store::open(&folder.path().join("log")).map_err(OpenError::new)
+}
