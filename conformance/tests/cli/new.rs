@@ -71,7 +71,7 @@ async fn new_refuses_a_name_or_a_checkout_before_it_writes() {
         ("mine", &["--prism", &nowhere], &format!("'{nowhere}': ")),
         ("mine", &["--language", "python", "--prism", CHECKOUT], "--prism is for --language rust: "),
     ] {
-        let answer = new(&folder.path().join(name), more).await;
+        let answer = new(&folder.path().join("stores").join(name), more).await;
         assert_eq!((answer.code, answer.out.as_str()), (Some(2), ""), "{name}");
         assert!(answer.err.starts_with(fault), "{name}: {}", answer.err);
     }

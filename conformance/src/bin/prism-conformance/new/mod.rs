@@ -31,15 +31,18 @@ pub(crate) fn new(args: &NewArgs) -> u8 {
 /// Writes the files; returns what was written and what to run next.
 fn write(args: &NewArgs) -> Result<String, String> {
     let name = name::of(&args.path, args.language)?;
-    let (parent, folder) = place(&args.path, name)?;
-    let (files, summary) = match args.language {
-        LanguageArg::Rust => of_rust(args, name, &parent)?,
-        LanguageArg::Python if args.prism.is_some() => {
-            return Err(
-                "--prism is for --language rust: a server in Python needs no crate of Prism".to_owned()
-            );
+    // All that may be refused comes before `place`, which creates the parent folder.
+    let source = match args.language {
+        LanguageArg::Rust => Some(Source::choose(args.prism.as_deref())?),
+        LanguageArg::Python if args.prism.is_none() => None,
+        LanguageArg::Python => {
+            return Err("--prism is for --language rust: a server in Python has no crate".to_owned());
         }
-        LanguageArg::Python => of_python(args, name),
+    };
+    let (parent, folder) = place(&args.path, name)?;
+    let (files, summary) = match &source {
+        Some(source) => of_rust(args, name, source, &parent)?,
+        None => of_python(args, name),
     };
     write_all(&parent, &folder, &files).map_err(|error| format!("'{}': {error}", args.path.display()))?;
     Ok(format!("{}: {} files of {summary}\n", args.path.display(), files.len()))
@@ -48,11 +51,10 @@ fn write(args: &NewArgs) -> Result<String, String> {
 /// The files, as (path, text), and the rest of the summary.
 type Written = (Vec<(String, String)>, String);
 
-fn of_rust(args: &NewArgs, name: &str, parent: &Path) -> Result<Written, String> {
-    let source = Source::choose(args.prism.as_deref())?;
-    let files = template::rust(name, &source, is_in_workspace(parent))
+fn of_rust(args: &NewArgs, name: &str, source: &Source, parent: &Path) -> Result<Written, String> {
+    let files = template::rust(name, source, is_in_workspace(parent))
         .map_err(|error| format!("the template cannot be filled in: {error}"))?;
-    let from = match &source {
+    let from = match source {
         Source::Checkout(root) => format!("the crates of the checkout {}, by path", root.display()),
         Source::Release => format!(
             "the crates of release {} from the registry; with --prism DIR those of a checkout",

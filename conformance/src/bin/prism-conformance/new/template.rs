@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn a_server_has_its_name_and_no_placeholder() {
         let files = python("my-server");
-        let text_of = |path| &files.iter().find(|(at, _)| at == path).expect("the file is in the template").1;
+        let text_of =
+            |path: &str| &files.iter().find(|(at, _)| at == path).expect("the file is in the template").1;
         assert!(text_of("README.md").starts_with("# my-server\n"));
         assert!(text_of("server.py").starts_with("\"\"\"my-server: "));
         assert!(files.iter().all(|(_, text)| !text.contains("{{name}}")));
