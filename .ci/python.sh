@@ -36,9 +36,7 @@ echo "the server, started by the suite, which then measures its memory"
 
 echo "the starter"
 starter=$work/starter
-mkdir "$starter"
-cp -r "$template"/* "$starter"
-sed -i 's/{{name}}/my-server/' "$starter"/{README.md,server.py}
+"$conformance" new --language python "$starter"
 "$python" .ci/python/rules.py
 for folder in "$example" "$starter" .ci/python; do
   (cd "$folder" && "$python" -m ruff format --config "$ROOT/$example/ruff.toml" --check . &&
