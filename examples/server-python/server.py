@@ -110,7 +110,7 @@ class KeyValue:
         self.begin(request)
         return kv.DescribeResponse(
             server_version="0.1.0",
-            contract_version="1.1",
+            contract_version="1.0",
             capabilities=CAPABILITIES,
             limits=checks.LIMITS,
         )

@@ -157,7 +157,7 @@ fn a_response_that_violates_the_contract_names_the_field(
 fn a_description_round_trips_and_an_unknown_capability_is_ignored() {
     let response = DescribeResponse {
         server_version: "0.1.0".to_owned(),
-        contract_version: "1.1".to_owned(),
+        contract_version: "1.0".to_owned(),
         capabilities: Capabilities::ALL.without(Capability::Reverse),
         limits: Limits::V1,
     };

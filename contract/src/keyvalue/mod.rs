@@ -36,4 +36,4 @@ pub use requirements::requirements;
 pub use selection::{Direction, Selection};
 
 /// The version of the written contract that this module implements, as `Describe` publishes it.
-pub const CONTRACT_VERSION: &str = "1.1";
+pub const CONTRACT_VERSION: &str = "1.0";

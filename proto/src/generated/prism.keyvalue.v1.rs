@@ -360,7 +360,7 @@ pub struct DescribeResponse {
     /// The version of the server, such as "0.1.0".
     #[prost(string, tag = "1")]
     pub server_version: ::prost::alloc::string::String,
-    /// The version of the KeyValue contract the server keeps, such as "1.1".
+    /// The version of the KeyValue contract the server keeps, such as "1.0".
     #[prost(string, tag = "2")]
     pub contract_version: ::prost::alloc::string::String,
     /// What the server offers beyond the core, each once, in ascending order (CAP-1).

@@ -73,8 +73,12 @@ fn message(status: &Status) -> String {
 /// The failed preconditions, which are in two details: a typed one, and the standard one of gRPC. The typed one is optional,
 /// since it may not fit in the trailer.
 fn preconditions(decoded: &Decoded) -> Result<Vec<PreconditionFailure>, String> {
-    // A truncated list ends with an ellipsis.
-    let listing = decoded.precondition_violations.iter().filter(|violation| violation.kind != OVERFLOW);
+    // A truncated list ends with an ellipsis; a server may give it the type of a precondition.
+    let is_overflow = |violation: &PreconditionViolation| {
+        violation.kind == OVERFLOW
+            || (violation.subject == ELLIPSIS && violation.description.ends_with("violations are not listed"))
+    };
+    let listing = decoded.precondition_violations.iter().filter(|violation| !is_overflow(violation));
     let listed = listing.map(listed).collect::<Result<Vec<_>, _>>()?;
     let typed = decoded.failed_preconditions.iter().map(typed).collect::<Result<Vec<_>, _>>()?;
     if typed.is_empty() || typed == listed {
