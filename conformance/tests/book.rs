@@ -97,14 +97,15 @@ fn the_page_lists_every_option_of_a_run_and_no_unknown_option() {
     };
     let page = read(CLI);
     let prose: String = page.lines().filter(|line| !line.starts_with("cargo")).collect::<Vec<_>>().join("\n");
-    let (listed, run, selftest) = (options(&prose), help("run"), help("selftest"));
+    let (listed, run) = (options(&prose), help("run"));
+    let known: BTreeSet<_> = ["run", "selftest", "new"].into_iter().flat_map(help).collect();
     for option in run.iter().filter(|option| *option != "--help") {
         assert!(listed.contains(option), "{option} is missing on the page");
     }
     // Options of the example servers on the page.
     let others = ["--port", "--data", "--listen"].map(str::to_owned);
     for option in &listed {
-        let is_known = run.contains(option) || selftest.contains(option) || others.contains(option);
+        let is_known = known.contains(option) || others.contains(option);
         assert!(is_known, "{option} is not an option");
     }
 }

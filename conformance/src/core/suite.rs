@@ -144,6 +144,7 @@ pub async fn suite_with_progress<A: Abstraction>(
         timed_out = if result.timed_out() { timed_out + 1 } else { 0 };
         let mut case = case_report(&result, &options.known, replay(result.case), options.trace);
         failed += usize::from(case.outcome.is_fault());
+        case.label_attachments(harness.name(), settings.seed);
         if let Some(folder) = &options.failures {
             case.save_attachments(folder);
             case.replay_shrunk = options.replay.shrunk(&case);

@@ -227,6 +227,7 @@ fn run<A: Abstraction>(
     // A panic of a case becomes its verdict, so this is a panic of the suite, which must not count as a result.
     let result = runtime.block_on(ran).expect("running a case does not panic");
     let mut report = case_report(&result, &KnownFailures::default(), replay, false);
+    report.label_attachments(harness.name(), settings.seed);
     if let Ok(folder) = failures_folder(None) {
         report.save_attachments(&folder);
     }
@@ -276,6 +277,41 @@ mod tests {
             let error = of(&[(name, wrong)]).expect_err(wrong);
             assert!(error.contains(name) && error.contains(wrong), "{error}");
         }
+    }
+
+    #[test]
+    fn the_environment_names_the_reports_and_nextest_cannot_write_them() {
+        let read = |variables: &[(&str, &str)]| {
+            files(|name| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        assert_eq!(read(&[("PRISM_CONFORMANCE_HTML", "")]), Ok(Files::default()));
+        let named = Files { html: Some("a.html".into()), badge: Some("b.svg".into()), ..Files::default() };
+        let variables = [("PRISM_CONFORMANCE_HTML", "a.html"), ("PRISM_CONFORMANCE_BADGE", "b.svg")];
+        assert_eq!(read(&variables), Ok(named));
+        let error = read(&[variables[0], ("NEXTEST", "1")]).expect_err("nextest cannot");
+        assert!(error.contains("PRISM_CONFORMANCE_HTML") && error.contains("run `cargo test`"), "{error}");
+        let error = read(&[("PRISM_CONFORMANCE_JSON", "no/such/a.json")]).expect_err("no folder");
+        assert!(error.starts_with("PRISM_CONFORMANCE_JSON: no/such/a.json: there is no folder"), "{error}");
+    }
+
+    #[test]
+    fn the_report_of_a_test_has_all_cases_and_is_partial_where_some_did_not_run() {
+        let harness = InProcess::new("mine", || async { Ok(Memory::default()) });
+        let suite = Suite::of_test("p", "t").with(harness);
+        let (settings, place) = (Settings::default(), tempfile::tempdir().expect("a folder is created"));
+        let case = KeyValue::case("put::replaces_the_whole_item").expect("a case of the suite");
+        let harness = &suite.harnesses[0];
+        run(harness, case, settings, String::new(), &suite.results).expect("the case passes");
+        let files = Files { json: Some(place.path().join("r.json")), ..Files::default() };
+        let began = (utc_now(), Instant::now());
+        let arguments = Arguments { filter: Some("put".to_owned()), ..Arguments::default() };
+        suite.write_reports(&arguments, settings, &files, &began).expect("the report is written");
+        let json = std::fs::read_to_string(place.path().join("r.json")).expect("the report is there");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("the report is JSON");
+        assert_eq!((&json["verdict"], &json["counts"]["passed"]), (&"partial".into(), &1.into()));
+        assert_eq!(json["cases"].as_array().map(Vec::len), Some(cases::all().count()));
     }
 
     #[test]

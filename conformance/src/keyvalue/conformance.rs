@@ -16,7 +16,8 @@
 ///
 /// Trial names are `conformance::<backend>::<group>::<case>`. `PRISM_CONFORMANCE_BUDGET` (`quick`, `ci` or `soak`; default
 /// `ci` if `CI` is `true`, else `quick`) sets the amount of random and concurrent work, and `PRISM_CONFORMANCE_SEED` (a
-/// number; default 1) its seed. The suite never retries.
+/// number; default 1) its seed. `PRISM_CONFORMANCE_HTML`, `_JSON`, `_JUNIT` and `_BADGE` name files for the report; with
+/// several harnesses, their names are added. The suite never retries.
 #[macro_export]
 macro_rules! conformance {
     ($($rest:tt)+) => {

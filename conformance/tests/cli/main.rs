@@ -1,5 +1,6 @@
 //! The command `prism-conformance run` against servers of every kind: its exit codes and messages.
 
+mod failures;
 mod leftovers;
 mod new;
 mod servers;

@@ -9,6 +9,9 @@ use super::{History, HistoryVerdict, Linearizable, Operation, Violation, explain
 use crate::core::bytes;
 use crate::core::report::templates;
 
+/// The place of the case on a page.
+pub(in crate::core) const CASE: &str = "<!-- case -->";
+
 /// Renders `history`; for a violation, the prefix that shows it. The page is self-contained and has no script.
 pub fn html<A: Linearizable>(history: &History<A>, verdict: &HistoryVerdict<A>) -> String {
     let (history, violation) = match verdict {
@@ -31,6 +34,7 @@ pub fn html<A: Linearizable>(history: &History<A>, verdict: &HistoryVerdict<A>) 
     let page = templates().get_template("history").expect("the history page is a template");
     let page = page.render(context! {
         title,
+        case => Value::from_safe_string(CASE.to_owned()),
         why,
         style => Value::from_safe_string(include_str!("history.css").to_owned()),
         object => bytes(object.as_bytes()),

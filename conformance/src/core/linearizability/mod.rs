@@ -14,6 +14,7 @@ mod search;
 
 pub(crate) use crash::crash_under;
 pub(crate) use dice::Dice;
+pub(in crate::core) use html::CASE;
 pub use html::html;
 pub(crate) use judge::{Rounds, answers, diverged, judge, linearizable};
 pub(crate) use race::RoundBarrier;

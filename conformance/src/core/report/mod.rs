@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use prism_contract::Level;
 use serde::Serialize;
 
+use crate::core::linearizability::CASE as PAGE_OF_CASE;
 use crate::core::run::Settings;
 use crate::core::{Ability, Abstraction, Budget, Contract, Harness, Kind, Mode, Signature};
 
@@ -30,6 +31,7 @@ pub use badge::badge;
 pub use files::Files;
 pub use folder::failures_folder;
 pub use groups::FailureGroup;
+use html::escape;
 pub use html::html;
 pub(in crate::core) use html::templates;
 pub use junit::junit;
@@ -286,6 +288,19 @@ pub struct Attachment {
 }
 
 impl CaseReport {
+    /// Names the case, its rules, the target and the seed on attached pages, which may be read apart from the report.
+    pub(crate) fn label_attachments(&mut self, target: &str, seed: u64) {
+        let label = format!(
+            "<p class=\"soft\">Case <code>{}</code> · about {} · target {} · seed {seed}</p>\n",
+            escape(self.id),
+            escape(&self.rules.join(", ")),
+            escape(target)
+        );
+        for attachment in &mut self.attachments {
+            attachment.content = attachment.content.replacen(PAGE_OF_CASE, &label, 1);
+        }
+    }
+
     /// Writes the attachments to `folder`, prefixed with the case's name. A failed write leaves the path empty.
     pub(crate) fn save_attachments(&mut self, folder: &Path) {
         for attachment in &mut self.attachments {

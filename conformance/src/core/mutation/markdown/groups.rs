@@ -11,9 +11,11 @@ pub(super) fn group<A: Abstraction>(case: &Case<A>) -> &'static str {
     case.id.split_once("::").map_or(case.id, |(group, _)| group)
 }
 
-/// The cases that prove a rule, in the suite's order.
+/// The cases that prove a rule, group by group, otherwise in the suite's order.
 pub(super) fn proofs<A: Abstraction>(rule: &Requirement) -> Vec<&'static Case<A>> {
-    A::cases().filter(|case| case.proves.contains(&rule.id.as_str())).collect()
+    let mut proofs: Vec<_> = A::cases().filter(|case| case.proves.contains(&rule.id.as_str())).collect();
+    proofs.sort_by_key(|case| A::cases().position(|other| group(other) == group(case)));
+    proofs
 }
 
 /// The anchor of a rule's first case of a group.

@@ -116,3 +116,19 @@ fn durations_are_human_readable() {
         assert_eq!(span(millis), text);
     }
 }
+
+#[test]
+fn an_attached_page_names_its_case_its_rules_the_target_and_the_seed() {
+    let mut case = fixture::report().cases.swap_remove(1);
+    let content = format!("<body>{}<p>Record</p>", crate::core::linearizability::CASE);
+    case.attachments.push(crate::core::report::Attachment {
+        name: "history.html".into(),
+        path: None,
+        content,
+    });
+    case.label_attachments("<server>", 7);
+    let page = &case.attachments[0].content;
+    let label =
+        "Case <code>put::replaces_the_whole_item</code> · about PUT-1 · target &lt;server&gt; · seed 7";
+    assert!(page.contains(label), "{page}");
+}
