@@ -22,7 +22,7 @@ pub(super) const CASES: &[Case] = &[
                 c.advance(Duration::from_secs(1)).await?;
                 let (get, scan) = (c.get().on(id).ok().await?, c.scan().on(id).ok().await?);
                 // Live for 2 s at least from when the Put was sent.
-                if !is_within(c, before_put, TTL - TOLERANCE) {
+                if !is_within(c, before_put, TTL.saturating_sub(TOLERANCE)) {
                     continue;
                 }
                 get.expect(get.items.len() == 2, ALIVE, format!("{} items", get.items.len()))?;

@@ -24,8 +24,8 @@ pub(super) const CASES: &[Case] = &[
             let failing = [
                 (b"k".to_vec(), version),
                 (every_byte, 0),
-                (br#"back\slash"#.to_vec(), 0),
-                (br#"\x5c"#.to_vec(), 0),
+                (br"back\slash".to_vec(), 0),
+                (br"\x5c".to_vec(), 0),
                 (br#"'single' "double""#.to_vec(), 0),
                 (b"\xff\xfe\xab".to_vec(), 0),
                 (b"...".to_vec(), 0),

@@ -74,11 +74,11 @@ pub(super) fn text(message: &[u8], field: u64) -> Option<String> {
 
 /// The value of an integer field; 0: it is absent.
 pub(super) fn number(message: &[u8], field: u64) -> Option<u64> {
-    let values = fields(message)?.into_iter().filter_map(|(number, value)| match value {
+    let mut values = fields(message)?.into_iter().filter_map(|(number, value)| match value {
         Value::Number(value) if number == field => Some(value),
         _ => None,
     });
-    Some(values.last().unwrap_or_default())
+    Some(values.next_back().unwrap_or_default())
 }
 
 fn unvarint(bytes: &[u8]) -> Option<(u64, &[u8])> {
