@@ -10,8 +10,8 @@ pub mod keyvalue;
 pub use core::{
     Abilities, Ability, Abstraction, Action, Budget, Case, Ctx, Divergence, Failure, Fingerprint, Harness,
     InProcess, Instance, Kind, ManualClock, Mode, Need, OpenError, Outcome, RawCalls, RawMessages,
-    RawRequest, RawResponse, Reply, Restart, Signature, StatusCode, Step, Stop, Transcript, known,
-    linearizability, mutation, plan, property, report, run, trial,
+    RawRequest, RawResponse, Reply, Restart, Show, Signature, StatusCode, Step, Stop, Transcript, Version,
+    known, linearizability, mutation, plan, property, report, run, trial,
 };
 
 #[cfg(feature = "cli")]

@@ -69,12 +69,12 @@ fn handwritten_lines_round_trip() {
 #[test]
 fn an_invalid_line_is_refused_with_a_reason() {
     for (line, reason) in [
-        ("", "None found, an operation expected in: "),
+        ("", "nothing found, an operation expected in: "),
         ("fetch $ns", "'fetch' is not an operation in: fetch $ns"),
         ("get r \"a\"", "'r' is not a namespace; $ns and a suffix are expected in: get r \"a\""),
         ("put $ns \"r\" \"a\"", "a key without '=' in: put $ns \"r\" \"a\""),
         ("put $ns \"r", "unterminated quote in: put $ns \"r"),
-        ("sweep now", "unexpected Plain(\"now\") in: sweep now"),
+        ("sweep now", "unexpected 'now' in: sweep now"),
         ("advance soon", "'soon' is not a number of ticks in: advance soon"),
     ] {
         assert_eq!(line.parse::<Op>().map_err(|why| why.to_string()), Err(reason.to_owned()));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use prism_contract::Requirement;
 
 use super::mutation::{KillMatrix, Mutant, WireOnly};
-use super::{Case, Failure, Harness, Transcript};
+use super::{Case, Divergence, Failure, Harness, Transcript};
 
 /// An abstraction under test, represented by an uninhabited type.
 pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Sync + 'static {
@@ -58,6 +58,13 @@ pub trait Abstraction: Debug + Clone + Copy + PartialEq + Eq + Hash + Send + Syn
 
     /// A transcript's text per step: one line for the request, any number for its outcome. `None`: not a request.
     fn lines(transcript: &Transcript<Self>) -> Vec<Option<(String, Vec<String>)>>;
+
+    /// The divergence with the transcript's names for values that differ from run to run: `v2` for `version 17`. What the
+    /// store itself said, the message of its status, is left as it is.
+    fn named(transcript: &Transcript<Self>, divergence: &Divergence) -> Divergence {
+        let _ = transcript;
+        divergence.clone()
+    }
 
     /// The case with this id.
     fn case(id: &str) -> Option<&'static Case<Self>> {

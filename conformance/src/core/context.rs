@@ -1,14 +1,13 @@
 //! The context of a case: sends requests, records the transcript, and compares responses with the expected ones.
 
-use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::reply::{diverged, failure_text};
+use super::reply::{compare, diverged, failure_text};
 use super::{
-    Abilities, Ability, Abstraction, Action, Budget, Divergence, Instance, Mode, OpenError, Outcome, Proof,
-    Restart, Step, Transcript,
+    Abilities, Ability, Abstraction, Action, Budget, CallMark, Divergence, Instance, Mode, OpenError,
+    Outcome, Proof, Restart, Show, Step, Transcript,
 };
 
 /// The reason why a case ended early.
@@ -38,6 +37,8 @@ pub struct Ctx<A: Abstraction> {
     capabilities: A::Capabilities,
     abilities: Abilities,
     starts: AtomicU64,
+    /// The number of marked calls.
+    calls: AtomicU64,
     transcript: Mutex<Transcript<A>>,
     attachments: Mutex<Vec<(String, String)>>,
 }
@@ -60,6 +61,7 @@ impl<A: Abstraction> Ctx<A> {
             capabilities: A::Capabilities::default(),
             abilities: Abilities::NONE,
             starts: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
             transcript: Mutex::default(),
             attachments: Mutex::default(),
         }
@@ -167,18 +169,49 @@ impl<A: Abstraction> Ctx<A> {
         transcript.steps.len() - 1
     }
 
+    /// Makes a call with a request id, so that the lines of a server's log can be found that belong to it.
+    pub(crate) async fn marked<F: Future>(&self, call: F) -> (F::Output, CallMark) {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let mark = CallMark::before(&self.namespace, number, &*self.instance);
+        let output = mark.call(call).await;
+        (output, mark.after(&*self.instance))
+    }
+
+    /// Records the step of a marked call, and returns its number.
+    pub(crate) fn record_marked(&self, action: Action<A>, outcome: Outcome<A>, mark: CallMark) -> usize {
+        let mut transcript = self.transcript();
+        transcript.steps.push(Step { action, outcome });
+        let step = transcript.steps.len() - 1;
+        transcript.calls.insert(step, mark);
+        step
+    }
+
+    /// What the server said itself about a step: the lines of its log.
+    pub(crate) async fn said_about(&self, step: Option<usize>) -> Vec<String> {
+        let transcript = self.take_transcript();
+        let Some(mark) = step.and_then(|step| transcript.calls.get(&step)) else { return Vec::new() };
+        let is_last = mark.is_number(self.calls.load(Ordering::Relaxed));
+        mark.lines(&*self.instance, is_last).await
+    }
+
+    /// Adds lines to what the server or the backend said itself about the divergence.
+    pub(crate) fn put_beside(&self, lines: impl IntoIterator<Item = String>) {
+        self.transcript().beside.extend(lines);
+    }
+
     /// Sends `request` to `store` and records it.
     pub async fn send(&self, store: &A::Store, request: A::Request) -> Result<(usize, Outcome<A>), Stop> {
-        let outcome = A::send(store, request.clone()).await.into();
+        let (outcome, mark) = self.marked(A::send(store, request.clone())).await;
+        let outcome = outcome.into();
         // An in-process store may never yield; without this the case's timeout would never be polled.
         tokio::task::yield_now().await;
         if let Outcome::Answered(response) = &outcome
             && let Some((truncated, expected, actual)) = A::endless(&request, response)
         {
-            let step = self.record(Action::Call(request), Outcome::Answered(truncated));
+            let step = self.record_marked(Action::Call(request), Outcome::Answered(truncated), mark);
             return diverged(step, expected, actual);
         }
-        Ok((self.record(Action::Call(request), outcome.clone()), outcome))
+        Ok((self.record_marked(Action::Call(request), outcome.clone(), mark), outcome))
     }
 
     /// Executes an action, a request or any other, and records it.
@@ -224,7 +257,7 @@ impl<A: Abstraction> Ctx<A> {
         match self.act(action).await? {
             (_, Outcome::Done) => Ok(()),
             (step, Outcome::Failed(failure)) => diverged(step, "success", failure_text(&failure)),
-            (step, Outcome::Answered(response)) => diverged(step, "success", format!("{response:?}")),
+            (step, Outcome::Answered(_)) => diverged(step, "success without a response", "a response"),
         }
     }
 
@@ -254,11 +287,7 @@ impl<A: Abstraction> Ctx<A> {
     }
 
     /// Compares `actual` with `expected`, outside any single step.
-    pub fn same<T: PartialEq + Debug>(&self, what: &str, expected: &T, actual: &T) -> Proof {
-        if expected == actual {
-            return Ok(());
-        }
-        let (expected, actual) = (format!("{what}: {expected:?}"), format!("{actual:?}"));
-        Err(Stop::Diverged(Divergence { step: None, expected, actual }))
+    pub fn same<T: PartialEq + Show>(&self, what: &str, expected: &T, actual: &T) -> Proof {
+        compare(None, what, expected, actual)
     }
 }

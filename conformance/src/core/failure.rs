@@ -5,6 +5,11 @@ use std::time::Duration;
 pub use prism_contract::Code as StatusCode;
 use prism_contract::{Error, FieldViolation, PreconditionFailure};
 
+use super::line;
+
+/// Maximum characters of a cause in a transcript.
+const MAX_CAUSE: usize = 400;
+
 /// A status other than OK, with the details that the contract requires (ERR-1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -22,6 +27,9 @@ pub struct Failure {
     pub failed_preconditions: Vec<PreconditionFailure>,
     /// The RetryInfo's delay.
     pub retry_after: Option<Duration>,
+    /// The error's cause and its sources, the outermost first. Only a backend in this process has them: they are never sent
+    /// to a client (ERR-2).
+    pub causes: Vec<String>,
 }
 
 impl Failure {
@@ -35,7 +43,13 @@ impl Failure {
             violations: Vec::new(),
             failed_preconditions: Vec::new(),
             retry_after: None,
+            causes: Vec::new(),
         }
+    }
+
+    /// The causes as lines of a transcript.
+    pub(crate) fn cause_lines(&self) -> impl Iterator<Item = String> {
+        self.causes.iter().map(|cause| format!("caused by: {}", line(cause, MAX_CAUSE)))
     }
 
     /// Whether the suite's own timeout expired: the status is not from a server.
@@ -73,6 +87,7 @@ impl From<Error> for Failure {
         failure.reason = Some(error.reason().to_owned());
         failure.domain = Some("prism".to_owned());
         failure.retry_after = error.retry_after();
+        failure.causes = error.cause().map(|cause| cause.chain().collect()).unwrap_or_default();
         match error {
             Error::InvalidArgument(violations) => failure.violations = violations,
             Error::PreconditionFailed(failures) => failure.failed_preconditions = failures,

@@ -76,7 +76,7 @@ pub trait Instance<A: Abstraction>: Send + Sync {
 
     /// Restarts the store on the same data ([`Ability::Restart`], [`Ability::Crash`]).
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
-        Err(OpenError::new(format!("this harness cannot restart ({how:?})")))
+        Err(OpenError::new(format!("this harness cannot restart its store ({how})")))
     }
 
     /// Makes the database unavailable, or available again ([`Ability::Outage`]).
@@ -93,6 +93,22 @@ pub trait Instance<A: Abstraction>: Send + Sync {
     /// The server's current resident memory in bytes; `None`: not known.
     fn resident_bytes(&self) -> Option<u64> {
         None
+    }
+
+    /// The length of the server's own log in bytes; `None`: not known.
+    fn log_length(&self) -> Option<u64> {
+        None
+    }
+
+    /// The server's own log from this byte on, at most 1 MiB; `None`: not known.
+    fn log_since(&self, start: u64) -> Option<Vec<u8>> {
+        let _ = start;
+        None
+    }
+
+    /// Whether other cases use the same server at the same time.
+    fn is_shared(&self) -> bool {
+        false
     }
 
     /// The tail of the server's own log, shown with a failure; `None`: not known.
@@ -132,6 +148,15 @@ pub enum Restart {
     Clean,
     /// Kill (kill -9, or its state dropped without closing).
     Crash,
+}
+
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clean => "clean",
+            Self::Crash => "crash",
+        })
+    }
 }
 
 /// An operation of a harness on its store beyond sending requests.

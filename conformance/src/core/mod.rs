@@ -5,6 +5,7 @@
 //! imports of this folder.
 
 mod abstraction;
+mod call_log;
 mod case;
 mod clock;
 mod context;
@@ -14,12 +15,14 @@ mod in_process;
 pub mod known;
 pub mod linearizability;
 pub mod mutation;
+mod panic;
 pub mod plan;
 pub mod property;
 mod raw;
 mod reply;
 pub mod report;
 pub mod run;
+mod show;
 mod signature;
 mod suite;
 mod transcript;
@@ -28,6 +31,7 @@ pub mod trial;
 pub mod wire;
 
 pub use abstraction::{Abstraction, Contract};
+pub use call_log::CallMark;
 pub use case::{Case, Kind, Need};
 pub(crate) use case::{Proof, case};
 pub use clock::ManualClock;
@@ -37,7 +41,9 @@ pub use harness::{Abilities, Ability, Budget, Harness, Instance, Mode, OpenError
 pub use in_process::{InProcess, Opener};
 pub use raw::{RawCalls, RawMessages, RawRequest, RawResponse};
 pub use reply::Reply;
-pub(crate) use reply::{answered, diverged, refused};
+pub(crate) use reply::{answered, diverged, failure_text, refused};
+pub use show::{Show, Version};
+pub(crate) use show::{both_bytes, line, span};
 pub use signature::{Fingerprint, Signature};
 pub(crate) use transcript::bytes;
 pub use transcript::{Action, Divergence, Outcome, Step, Transcript};

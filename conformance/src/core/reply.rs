@@ -1,9 +1,8 @@
 //! A reply and its comparison with the expected one.
 
-use std::fmt::Debug;
 use std::ops::Deref;
 
-use super::{Divergence, Failure, Proof, StatusCode, Stop};
+use super::{Divergence, Failure, Proof, Show, StatusCode, Stop};
 
 /// A reply, and the step that it belongs to.
 #[derive(Debug, Clone)]
@@ -42,9 +41,24 @@ impl<T> Reply<T> {
     }
 
     /// A divergence at this step, unless both are equal.
-    pub fn same<A: PartialEq + Debug>(&self, what: &str, expected: &A, actual: &A) -> Proof {
-        self.expect(expected == actual, format!("{what}: {expected:?}"), format!("{what}: {actual:?}"))
+    pub fn same<A: PartialEq + Show>(&self, what: &str, expected: &A, actual: &A) -> Proof {
+        compare(Some(self.step), what, expected, actual)
     }
+}
+
+/// A divergence, unless both are equal.
+pub(crate) fn compare<A: PartialEq + Show>(
+    step: Option<usize>,
+    what: &str,
+    expected: &A,
+    actual: &A,
+) -> Proof {
+    if expected == actual {
+        return Ok(());
+    }
+    let (expected, actual) = A::show_both(expected, actual);
+    let (expected, actual) = (format!("{what}: {expected}"), format!("{what}: {actual}"));
+    Err(Stop::Diverged(Divergence { step, expected, actual }))
 }
 
 /// A divergence at a step.
@@ -56,9 +70,10 @@ pub(crate) fn diverged<T>(
     Err(Stop::Diverged(Divergence { step: Some(step), expected: expected.into(), actual: actual.into() }))
 }
 
-/// A failure as one line.
+/// A failure as one line: its code and its message.
 pub(crate) fn failure_text(failure: &Failure) -> String {
-    format!("{} ({})", failure.code, failure.message)
+    let message = if failure.message.is_empty() { "no message" } else { &failure.message };
+    format!("{} ({message})", failure.code)
 }
 
 /// `fails` of every call: the status must be exactly `code`.

@@ -1,16 +1,17 @@
 //! Case execution: one fresh store per case, a timeout, and an explicit verdict.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
 
 pub use super::case::Obstacle;
+use super::panic::catch;
 pub use super::suite::{Options, Progress, suite, suite_with_progress};
-use super::{Abstraction, Budget, Case, Ctx, Divergence, Harness, Outcome, Proof, Step, Stop, Transcript};
+use super::{
+    Abstraction, Budget, Case, Ctx, Divergence, Harness, Outcome, Proof, Step, Stop, Transcript, line, span,
+};
 
 /// The settings of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,34 +129,45 @@ pub(crate) async fn prove<A: Abstraction>(
     };
     let ctx = Ctx::new(instance, fresh_namespace(), harness.mode(), settings.budget, settings.seed)
         .offering(harness.capabilities(), abilities);
-    let proof = AssertUnwindSafe(proof(&ctx)).catch_unwind();
-    let verdict = match tokio::time::timeout(settings.timeout, proof).await {
+    let mut panics = Vec::new();
+    let verdict = match tokio::time::timeout(settings.timeout, catch(proof(&ctx), &mut panics)).await {
         Ok(Ok(Ok(()))) => Verdict::Passed,
         Ok(Ok(Err(Stop::Diverged(divergence)))) => Verdict::Failed(divergence),
         Ok(Ok(Err(Stop::Inconclusive(why)))) => Verdict::Inconclusive(why),
         Ok(Ok(Err(Stop::Broken(why)))) => Verdict::Broken(why),
-        Ok(Err(panic)) => Verdict::Failed(at_last_step(&ctx, "a response", panic_text(&*panic))),
+        Ok(Err(panic)) => {
+            if let Some(trace) = &panic.backtrace {
+                ctx.attach("backtrace.txt", trace.as_str());
+            }
+            Verdict::Failed(at_last_step(&ctx, "a response", panic.to_string()))
+        }
         Err(_) => {
-            let limit = format!("completion within {:?}", settings.timeout);
+            let limit = format!("completion within {}", span(settings.timeout));
             Verdict::Failed(at_last_step(&ctx, limit, TIMED_OUT.to_owned()))
         }
     };
+    if let Verdict::Failed(divergence) = &verdict {
+        ctx.put_beside(
+            panics.iter().map(|panic| format!("the backend caught {}", line(&panic.to_string(), 400))),
+        );
+        let said = ctx.said_about(divergence.step).await;
+        ctx.put_beside(said);
+    }
     let mut attachments = ctx.take_attachments();
     if verdict != Verdict::Passed {
         attachments.extend(ctx.instance().log().map(|log| ("server.log".to_owned(), log)));
     }
-    done(verdict, ctx.take_transcript(), attachments)
+    let transcript = ctx.take_transcript();
+    let verdict = match verdict {
+        Verdict::Failed(divergence) => Verdict::Failed(A::named(&transcript, &divergence)),
+        other => other,
+    };
+    done(verdict, transcript, attachments)
 }
 
 fn at_last_step<A: Abstraction>(ctx: &Ctx<A>, expected: impl Into<String>, actual: String) -> Divergence {
     let step = ctx.take_transcript().steps.len().checked_sub(1);
     Divergence { step, expected: expected.into(), actual }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    format!("a panic: {}", text.unwrap_or("no message"))
 }
 
 /// The prefix of all namespaces that this process creates: `conformance-`, the time and the process id, so that a collision

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Abstraction, Failure, Restart};
+use super::{Abstraction, CallMark, Failure, Restart, span};
 
 /// Longest byte string that is shown in full.
 const SHOWN: usize = 48;
@@ -38,6 +38,14 @@ pub enum Outcome<A: Abstraction> {
 }
 
 impl<A: Abstraction> Outcome<A> {
+    /// The status OK or a failure.
+    pub(crate) fn into_result(self) -> Result<(), Failure> {
+        match self {
+            Self::Answered(_) | Self::Done => Ok(()),
+            Self::Failed(failure) => Err(failure),
+        }
+    }
+
     /// The response, if there is one.
     pub fn response(&self) -> Option<&A::Response> {
         match self {
@@ -82,11 +90,21 @@ pub struct Transcript<A: Abstraction> {
     pub namespaces: BTreeMap<String, String>,
     /// Notes of a random case: its seeds, and counts of events.
     pub notes: Vec<String>,
+    /// The calls of steps that the suite sent one by one.
+    pub calls: BTreeMap<usize, CallMark>,
+    /// What the server or the backend said itself about the divergence: lines of its log, and panics.
+    pub beside: Vec<String>,
 }
 
 impl<A: Abstraction> Default for Transcript<A> {
     fn default() -> Self {
-        Self { steps: Vec::new(), namespaces: BTreeMap::new(), notes: Vec::new() }
+        Self {
+            steps: Vec::new(),
+            namespaces: BTreeMap::new(),
+            notes: Vec::new(),
+            calls: BTreeMap::new(),
+            beside: Vec::new(),
+        }
     }
 }
 
@@ -105,6 +123,9 @@ impl<A: Abstraction> Transcript<A> {
             if let Some(here) = here {
                 let _ = writeln!(text, "    ^ expected: {}", here.expected);
                 let _ = writeln!(text, "    ^ actual:   {}", here.actual);
+                for line in &self.beside {
+                    let _ = writeln!(text, "    | {line}");
+                }
             }
         }
         text
@@ -112,20 +133,22 @@ impl<A: Abstraction> Transcript<A> {
 }
 
 impl<A: Abstraction> Step<A> {
-    /// The lines of a step that is not a request.
+    /// The lines of a step that is not a request. The abstraction has the lines of requests.
     fn lines(&self) -> (String, Vec<String>) {
         let action = match &self.action {
-            Action::Call(request) => format!("{request:?}"),
-            Action::Advance(by) => format!("advance {by:?}"),
+            Action::Call(_) => "a request".to_owned(),
+            Action::Advance(by) => format!("advance {}", span(*by)),
             Action::Sweep => "sweep".to_owned(),
-            Action::Restart(how) => format!("restart {how:?}").to_lowercase(),
+            Action::Restart(how) => format!("restart {how}"),
             Action::Outage(true) => "outage begins".to_owned(),
             Action::Outage(false) => "outage ends".to_owned(),
             Action::Raw(call) => call.clone(),
         };
         let outcome = match &self.outcome {
-            Outcome::Answered(response) => vec![format!("{response:?}")],
-            Outcome::Failed(failure) => vec![failure.code.to_string()],
+            Outcome::Answered(_) => vec!["a response".to_owned()],
+            Outcome::Failed(failure) => {
+                [failure.code.to_string()].into_iter().chain(failure.cause_lines()).collect()
+            }
             Outcome::Done => Vec::new(),
         };
         (action, outcome)

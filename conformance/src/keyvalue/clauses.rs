@@ -12,6 +12,10 @@ pub(super) fn metadata(out: &mut impl Write, quote: Quote, content_type: &str, c
     if !content_type.is_empty() {
         write!(out, " type {}", quote(content_type.as_bytes()))?;
     }
+    self::compression(out, compression)
+}
+
+pub(super) fn compression(out: &mut impl Write, compression: i32) -> Result {
     if compression == 0 { Ok(()) } else { write!(out, " compression {compression}") }
 }
 

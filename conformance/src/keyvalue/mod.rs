@@ -11,11 +11,13 @@ pub mod history;
 mod in_process;
 pub mod model;
 pub mod mutants;
+mod names;
 pub mod op;
 pub mod property;
 mod render;
 mod replies;
 pub mod scenario;
+mod show;
 mod store;
 #[cfg(feature = "cli")]
 pub mod wire;
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use prism_contract::keyvalue::{self, Capabilities, Capability};
 
 use crate::core::mutation::Mutant;
-use crate::core::{self, Abstraction, Contract, Failure};
+use crate::core::{self, Abstraction, Contract, Divergence, Failure};
 
 pub use calls::{DeleteCall, GetCall, PutCall, ScanCall, item, items};
 pub use in_process::EdgeStore;
@@ -121,5 +123,9 @@ impl Abstraction for KeyValue {
 
     fn lines(transcript: &Transcript) -> Vec<Option<(String, Vec<String>)>> {
         render::lines(transcript)
+    }
+
+    fn named(transcript: &Transcript, divergence: &Divergence) -> Divergence {
+        names::named(transcript, divergence)
     }
 }

@@ -5,19 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::time::Duration;
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest,
-    ScanRequest, SelectionInput, Ttl,
+    ScanRequest, SelectionInput,
 };
 use prism_contract::keyvalue::{Entry, Item, PutResult};
 
 use super::clauses;
 use super::{Action, Outcome, Request, Response, Step, Transcript};
-use crate::core::{Failure, bytes};
+use crate::core::{Failure, Show, bytes};
 
 type RecordKey = (String, String, Bytes);
 
@@ -25,6 +24,33 @@ type RecordKey = (String, String, Bytes);
 pub(super) fn lines(transcript: &Transcript) -> Vec<Option<(String, Vec<String>)>> {
     let placeholders = Placeholders::of(transcript);
     transcript.steps.iter().map(|step| placeholders.step(step)).collect()
+}
+
+/// The records that a step is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    namespace: Option<&'a str>,
+    id: Option<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    /// The record or the namespace of a request; all records without one.
+    pub(crate) fn of(step: Option<&'a Step>) -> Self {
+        let (namespace, id) = match step.map(|step| &step.action) {
+            Some(Action::Call(Request::Put(put))) => (Some(&put.namespace), Some(&put.id)),
+            Some(Action::Call(Request::Get(get))) => (Some(&get.namespace), Some(&get.id)),
+            Some(Action::Call(Request::Delete(delete))) => (Some(&delete.namespace), Some(&delete.id)),
+            Some(Action::Call(Request::Scan(scan, _))) => {
+                (Some(&scan.namespace), Some(&scan.id).filter(|id| !id.is_empty()))
+            }
+            _ => (None, None),
+        };
+        Self { namespace: namespace.map(String::as_str), id: id.map(String::as_str) }
+    }
+
+    fn contains(self, namespace: &str, id: &str) -> bool {
+        self.namespace.is_none_or(|of| of == namespace) && self.id.is_none_or(|of| of == id)
+    }
 }
 
 /// The placeholders of one transcript.
@@ -95,6 +121,13 @@ impl<'a> Placeholders<'a> {
         rank.map_or_else(|| format!("version {version}"), |rank| format!("v{}", rank + 1))
     }
 
+    /// The keys in a scope for which a version has a name, and its number in that name.
+    pub(crate) fn names(&self, scope: Scope<'_>, version: i64) -> Vec<(&[u8], usize)> {
+        let in_scope = self.versions.iter().filter(|((namespace, id, _), _)| scope.contains(namespace, id));
+        let rank = |versions: &BTreeSet<i64>| versions.iter().position(|&seen| seen == version);
+        in_scope.filter_map(|((.., key), seen)| rank(seen).map(|rank| (&key[..], rank + 1))).collect()
+    }
+
     fn time(&self, time: Timestamp) -> String {
         let rank = self.times.iter().position(|&seen| seen == time).map_or(0, |rank| rank + 1);
         format!("t{rank}")
@@ -127,7 +160,7 @@ impl<'a> Placeholders<'a> {
         }
         push_token(&mut text, put.item_priority_token);
         if let Some(ttl) = put.ttl {
-            let _ = write!(text, " ttl {}", duration(ttl));
+            let _ = write!(text, " ttl {}", ttl.show());
         }
         self.push_preconditions(&mut text, &put.namespace, &put.id, &put.preconditions);
         text
@@ -205,7 +238,7 @@ impl<'a> Placeholders<'a> {
             (Response::Scan(messages), Request::Scan(request, _)) => {
                 messages.iter().flat_map(|message| self.message(&request.namespace, message)).collect()
             }
-            (Response::Describe(answer), _) => vec![format!("capabilities {:?}", answer.capabilities)],
+            (Response::Describe(answer), _) => vec![format!("capabilities {}", answer.capabilities.show())],
             (Response::Put(_) | Response::Get(_) | Response::Scan(_), _) => {
                 vec!["a response to another request".to_owned()]
             }
@@ -249,6 +282,7 @@ impl<'a> Placeholders<'a> {
 
     fn failure(&self, request: &Request, failure: &Failure) -> Vec<String> {
         let mut lines = vec![failure.code.to_string()];
+        lines.extend(failure.cause_lines());
         if let Request::Put(PutRequest { namespace, id, .. })
         | Request::Delete(DeleteRequest { namespace, id, .. }) = request
         {
@@ -259,16 +293,6 @@ impl<'a> Placeholders<'a> {
         }
         lines
     }
-}
-
-/// A duration such as `-1.5s`; one that is no valid protobuf Duration as it is on the wire, `{seconds: 1, nanos: -1}`.
-fn duration(Ttl { seconds, nanos }: Ttl) -> String {
-    let valid = nanos.unsigned_abs() < 1_000_000_000 && i64::from(nanos.signum()) * seconds.signum() >= 0;
-    if !valid {
-        return format!("{{seconds: {seconds}, nanos: {nanos}}}");
-    }
-    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
-    format!("{sign}{:?}", Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs()))
 }
 
 fn or_nothing(lines: Vec<String>) -> Vec<String> {
@@ -301,24 +325,4 @@ fn push_predicate(text: &mut String, predicate: Option<&KeyPredicate>) {
 
 fn push_selection(text: &mut String, selection: SelectionInput) {
     let _ = clauses::selection(text, selection, |bytes| format!(" page of {bytes} bytes"));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_malformed_ttl_is_shown_as_it_is_on_the_wire() {
-        for (seconds, nanos, shown) in [
-            (1, 500_000_000, "1.5s"),
-            (-1, -500_000_000, "-1.5s"),
-            (0, -1, "-1ns"),
-            (1, -1, "{seconds: 1, nanos: -1}"),
-            (-1, 1, "{seconds: -1, nanos: 1}"),
-            (0, 1_000_000_000, "{seconds: 0, nanos: 1000000000}"),
-            (i64::MIN, i32::MIN, "{seconds: -9223372036854775808, nanos: -2147483648}"),
-        ] {
-            assert_eq!(duration(Ttl { seconds, nanos }), shown);
-        }
-    }
 }

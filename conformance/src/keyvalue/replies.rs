@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use prism_contract::PreconditionFailure;
 use prism_contract::keyvalue::request::{DeleteResponse, GetResponse, PutResponse, ScanResponse};
 use prism_contract::keyvalue::{Entry, Item};
 
-use crate::core::{Failure, Proof, Reply, Stop, bytes, diverged};
+use crate::core::{Failure, Proof, Reply, Show, Stop, both_bytes, bytes, diverged};
 
 impl Reply<PutResponse> {
     /// One result per item, with these `applied` flags.
@@ -31,15 +32,19 @@ impl Reply<GetResponse> {
             && expected.iter().zip(&self.items).all(|((key, value), item)| {
                 key.as_ref() == item.key.as_bytes() && value.as_ref() == item.value
             });
-        let expected = expected.iter().map(|(key, value)| pair(key.as_ref(), value.as_ref()));
-        self.expect(same, list(expected), self.pairs())
+        if same {
+            return Ok(());
+        }
+        let pairs = expected.iter().map(|(key, value)| Pair(key.as_ref(), value.as_ref()));
+        let (expected, actual) = Show::show_both(&pairs.collect::<Vec<_>>(), &self.pairs());
+        diverged(self.step, expected, actual)
     }
 
     /// Exactly these keys, in this order.
     pub fn has_keys<K: AsRef<[u8]>>(&self, expected: &[K]) -> Proof {
-        let expected: Vec<_> = expected.iter().map(|key| bytes(key.as_ref())).collect();
-        let actual: Vec<_> = self.items.iter().map(|item| bytes(&item.key)).collect();
-        self.expect(expected == actual, format!("keys {}", list(expected)), format!("keys {}", list(actual)))
+        let expected: Vec<_> = expected.iter().map(|key| Bytes::copy_from_slice(key.as_ref())).collect();
+        let actual: Vec<_> = self.items.iter().map(|item| item.key.clone().into_bytes()).collect();
+        self.same("keys", &expected, &actual)
     }
 
     /// No items and no token.
@@ -57,12 +62,12 @@ impl Reply<GetResponse> {
     pub fn item(&self, key: impl AsRef<[u8]>) -> Result<&Item, Stop> {
         match self.items.iter().find(|item| item.key.as_bytes() == key.as_ref()) {
             Some(item) => Ok(item),
-            None => diverged(self.step, format!("an item at {}", bytes(key.as_ref())), self.pairs()),
+            None => diverged(self.step, format!("an item at {}", bytes(key.as_ref())), self.pairs().show()),
         }
     }
 
-    fn pairs(&self) -> String {
-        list(self.items.iter().map(|item| pair(&item.key, &item.value)))
+    fn pairs(&self) -> Vec<Pair<'_>> {
+        self.items.iter().map(|item| Pair(&item.key, &item.value)).collect()
     }
 }
 
@@ -81,11 +86,10 @@ impl Reply<Vec<ScanResponse>> {
 
     /// Exactly these records and keys, in this order.
     pub fn has_keys<I: AsRef<str>, K: AsRef<[u8]>>(&self, expected: &[(I, K)]) -> Proof {
-        let expected = expected.iter().map(|(id, key)| format!("{} {}", id.as_ref(), bytes(key.as_ref())));
+        let expected = expected.iter().map(|(id, key)| (id.as_ref(), Bytes::copy_from_slice(key.as_ref())));
         let expected: Vec<_> = expected.collect();
-        let actual: Vec<_> =
-            self.entries().map(|entry| format!("{} {}", entry.id.as_str(), bytes(&entry.item.key))).collect();
-        self.expect(expected == actual, list(expected), list(actual))
+        let actual = self.entries().map(|entry| (entry.id.as_str(), entry.item.key.clone().into_bytes()));
+        self.same("ids and keys", &expected, &actual.collect())
     }
 
     /// The token of the last message; empty if nothing is left.
@@ -95,24 +99,76 @@ impl Reply<Vec<ScanResponse>> {
 }
 
 impl Reply<Failure> {
+    /// An ErrorInfo of the contract's domain with this reason.
+    pub fn has_error_info(&self, reason: &str) -> Proof {
+        let expected = format!("ErrorInfo with reason {reason} and domain prism");
+        let actual = match (&self.reason, &self.domain) {
+            (None, None) => lacks("google.rpc.ErrorInfo"),
+            (actual, domain) => {
+                if actual.as_deref() == Some(reason) && domain.as_deref() == Some("prism") {
+                    return Ok(());
+                }
+                let word = |text: &Option<String>| text.as_deref().map_or("none".to_owned(), str::to_owned);
+                format!("ErrorInfo with reason {} and domain {}", word(actual), word(domain))
+            }
+        };
+        diverged(self.step, expected, actual)
+    }
+
+    /// Field violations, each of which names its field.
+    pub fn names_fields(&self) -> Proof {
+        let expected = "field violations that name their fields";
+        if self.violations.is_empty() {
+            return diverged(self.step, expected, lacks("google.rpc.BadRequest"));
+        }
+        let named = self.violations.iter().all(|violation| !violation.field.is_empty());
+        let fields: Vec<_> = self.violations.iter().map(|violation| violation.field.show()).collect();
+        self.expect(named, expected, format!("violations of {}", fields.join(", ")))
+    }
+
     /// Exactly these preconditions failed, with these current versions.
     pub fn names<K: AsRef<[u8]>>(&self, expected: &[(K, i64)]) -> Proof {
         let expected: BTreeMap<_, _> =
-            expected.iter().map(|(key, version)| (bytes(key.as_ref()), *version)).collect();
+            expected.iter().map(|(key, version)| (key.as_ref(), *version)).collect();
         let actual: BTreeMap<_, _> = self
             .failed_preconditions
             .iter()
-            .map(|failed| (bytes(&failed.key), failed.current_version))
+            .map(|failed| (&failed.key[..], failed.current_version))
             .collect();
-        self.same("failed preconditions", &expected, &actual)
+        if !expected.is_empty() && actual.is_empty() {
+            return self.expect(false, lists(&expected), lacks("google.rpc.PreconditionFailure"));
+        }
+        self.expect(expected == actual, lists(&expected), lists(&actual))
     }
 }
 
-fn pair(key: &[u8], value: &[u8]) -> String {
-    format!("{}={}", bytes(key), bytes(value))
+/// Failed preconditions: their keys and current versions.
+fn lists(failed: &BTreeMap<&[u8], i64>) -> String {
+    if failed.is_empty() {
+        return "no failed precondition".to_owned();
+    }
+    let failed = failed.iter().map(|(&key, &current_version)| {
+        PreconditionFailure { key: Bytes::copy_from_slice(key), current_version }.show()
+    });
+    format!("failed preconditions: {}", failed.collect::<Vec<_>>().join(", "))
 }
 
-fn list(parts: impl IntoIterator<Item = String>) -> String {
-    let parts: Vec<_> = parts.into_iter().collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+/// The text for a detail that is missing.
+fn lacks(detail: &str) -> String {
+    format!("grpc-status-details-bin lacks {detail}")
+}
+
+/// A key and its value.
+#[derive(PartialEq)]
+struct Pair<'a>(&'a [u8], &'a [u8]);
+
+impl Show for Pair<'_> {
+    fn show(&self) -> String {
+        format!("{}={}", bytes(self.0), bytes(self.1))
+    }
+
+    fn show_both(expected: &Self, actual: &Self) -> (String, String) {
+        let (keys, values) = (both_bytes(expected.0, actual.0), both_bytes(expected.1, actual.1));
+        (format!("{}={}", keys.0, values.0), format!("{}={}", keys.1, values.1))
+    }
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use prism_contract::keyvalue::request::Ttl;
 
+use super::model::{Mismatch, Model};
 use super::op::{Op, Player, parse_all};
-use super::{Action, Ctx, Request, Transcript};
-use crate::core::{Divergence, Proof, Stop};
+use super::{Action, Ctx, Outcome, Request, Transcript};
+use crate::core::{Ability, Divergence, Proof, Stop};
 
 /// Clock advance before each write, so that no two writes share a time.
 const WRITE_INTERVAL: Duration = Duration::from_micros(1);
@@ -42,26 +43,48 @@ pub fn all() -> &'static [Scenario] {
 
 /// Runs a story and returns its transcript. Checks only that the harness works.
 pub async fn run(ctx: &Ctx, story: &str) -> Result<String, Stop> {
+    play(ctx, story).await.map(|(transcript, _)| transcript)
+}
+
+/// The step of the first outcome that the model does not allow, and the rules that it may break.
+type Broken = Option<(usize, Vec<&'static str>)>;
+
+/// Plays a story on the store and on the model. The golden file decides; the model knows the rules of each step.
+async fn play(ctx: &Ctx, story: &str) -> Result<(String, Broken), Stop> {
     let ops = parse_all(story).map_err(|why| Stop::Broken(why.to_string()))?;
     let mut player = Player::new(ctx);
+    let mut model = Model::new(ctx.capabilities(), ctx.abilities().contains(Ability::ManualClock));
+    let mut broken = None;
     for op in &ops {
         if matches!(op, Op::Put(_)) {
             ctx.instance().advance(WRITE_INTERVAL).await;
+            // Every outcome of an advance is allowed.
+            let _ = model.step(&Action::Advance(WRITE_INTERVAL), &Outcome::Done);
         }
         let action = player.action(op);
-        let (_, outcome) = ctx.act(action.clone()).await?;
+        let (step, outcome) = ctx.act(action.clone()).await?;
+        if broken.is_none()
+            && let Err(Mismatch { rules, .. }) = model.step(&action, &outcome)
+        {
+            broken = Some((step, rules));
+        }
         player.saw(&action, &outcome);
     }
-    Ok(in_ticks(ctx.take_transcript(), ctx.tick()).render(None))
+    Ok((in_ticks(ctx.take_transcript(), ctx.tick()).render(None), broken))
 }
 
 /// Runs a scenario and compares its transcript with the golden one; the first line that differs is the divergence.
 pub(crate) async fn check(ctx: &Ctx, scenario: Scenario) -> Proof {
-    let actual = run(ctx, scenario.story).await?;
-    match first_difference(scenario.expected(), actual.trim_end()) {
-        None => Ok(()),
-        Some(divergence) => Err(Stop::Diverged(divergence)),
+    let (actual, broken) = play(ctx, scenario.story).await?;
+    let Some(mut divergence) = first_difference(scenario.expected(), actual.trim_end()) else {
+        return Ok(());
+    };
+    if let Some((_, rules)) = broken.filter(|(step, _)| divergence.step == Some(*step))
+        && !divergence.expected.ends_with("(SCAN-1)")
+    {
+        divergence.expected = format!("{} ({})", divergence.expected, rules.join(", "));
     }
+    Err(Stop::Diverged(divergence))
 }
 
 /// The transcript with durations in ticks, shown as seconds, independent of the clock's tick length.
@@ -90,26 +113,32 @@ fn in_ticks(mut transcript: Transcript, tick: Duration) -> Transcript {
     transcript
 }
 
-fn first_difference(expected: &str, actual: &str) -> Option<Divergence> {
+fn first_difference<'a>(expected: &'a str, actual: &'a str) -> Option<Divergence> {
     let (mut expected_lines, mut actual_lines) = (expected.lines(), actual.lines());
     let mut steps: usize = 0;
     loop {
         let (expected, actual) = (expected_lines.next(), actual_lines.next());
         // The request line of a step is not indented; its outcome lines are.
-        if actual.is_some_and(|line| !line.starts_with(' ')) {
-            steps += 1;
-        }
+        let outcome = |line: Option<&'a str>| line.filter(|line| line.starts_with(' ')).map(str::trim);
         if expected.is_none() && actual.is_none() {
             return None;
         }
-        if expected != actual {
-            let shown = |line: Option<&str>| line.map_or("the end", str::trim).to_owned();
+        if expected != actual && (outcome(expected).is_some() || outcome(actual).is_some()) {
+            let shown = |line| outcome(line).unwrap_or("nothing more").to_owned();
             // A golden `end` is the last message of a Scan.
-            let ends = expected.is_some_and(|line| line.starts_with(' ') && line.trim() == "end");
-            let rule =
-                if ends { ": the last message of a Scan, without a resume_token (SCAN-1)" } else { "" };
+            let rule = match outcome(expected) {
+                Some("end") => ": the last message of a Scan, without a resume_token (SCAN-1)",
+                Some(_) | None => "",
+            };
             let (expected, actual) = (shown(expected) + rule, shown(actual));
             return Some(Divergence { step: steps.checked_sub(1), expected, actual });
+        }
+        if expected != actual {
+            let shown = |line: Option<&str>| line.unwrap_or("the end").to_owned();
+            return Some(Divergence { step: Some(steps), expected: shown(expected), actual: shown(actual) });
+        }
+        if outcome(actual).is_none() {
+            steps += 1;
         }
     }
 }
@@ -129,11 +158,17 @@ mod tests {
         let found = difference(golden, "put a\n    v1\nget a\n    a=2\n    more");
         assert_eq!(found, Some((Some(1), "a=1".to_owned(), "a=2".to_owned())));
         let found = difference(golden, "put a\n    v1\nget a\n    a=1");
-        assert_eq!(found, Some((Some(1), "more".to_owned(), "the end".to_owned())));
+        assert_eq!(found, Some((Some(1), "more".to_owned(), "nothing more".to_owned())));
         let scan = "scan r\n    a=1\n    end";
         let found = difference(scan, "scan r\n    a=1\n    more");
         let expected = "end: the last message of a Scan, without a resume_token (SCAN-1)";
         assert_eq!(found, Some((Some(0), expected.to_owned(), "more".to_owned())));
+        let found = difference(golden, "put a\nget a\n    a=1\n    more");
+        assert_eq!(found, Some((Some(0), "v1".to_owned(), "nothing more".to_owned())));
+        let found = difference("put a\nget a", "put a\n    v1\nget a");
+        assert_eq!(found, Some((Some(0), "nothing more".to_owned(), "v1".to_owned())));
+        let found = difference("put a\nget a", "put a\nget b");
+        assert_eq!(found, Some((Some(1), "get a".to_owned(), "get b".to_owned())));
     }
 
     #[test]

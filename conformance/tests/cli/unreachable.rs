@@ -34,8 +34,8 @@ async fn a_server_that_never_answers_times_out() {
     let answer = run_at(address, &[]).await;
     assert_eq!((answer.code, answer.out.as_str()), (Some(3), ""), "{}", answer.err);
     let expected = format!(
-        "Something listens on {address}, but it does not answer as a gRPC server does: DEADLINE_EXCEEDED: no answer within \
-         5s.\n"
+        "Something listens on {address}, but it does not answer as a gRPC server does: DEADLINE_EXCEEDED \
+         (/prism.keyvalue.v1.KeyValueService/Describe: no answer within 5s).\n"
     );
     assert_eq!(answer.err, expected);
 }

@@ -43,17 +43,17 @@ impl Cause {
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(Arc::from(error.into()))
     }
+
+    /// The texts of the error and of its sources, the outermost first.
+    pub fn chain(&self) -> impl Iterator<Item = String> {
+        let first: &(dyn std::error::Error + 'static) = &*self.0;
+        std::iter::successors(Some(first), |error| error.source()).map(ToString::to_string)
+    }
 }
 
 impl fmt::Debug for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
+        f.write_str(&self.chain().collect::<Vec<_>>().join(": "))
     }
 }
 

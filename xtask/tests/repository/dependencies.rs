@@ -36,7 +36,7 @@ fn the_listing_includes_transitive_dependencies() {
 }
 
 /// The code of a source file without tests and comments, and the file names of its test-only modules.
-fn without_tests(text: &str) -> (String, Vec<String>) {
+pub(super) fn without_tests(text: &str) -> (String, Vec<String>) {
     let (mut code, mut tests) = (String::new(), Vec::new());
     let mut lines = text.lines();
     while let Some(line) = lines.next() {

@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod documentation;
+mod wording;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
+use crate::core::span;
+
 /// The sequential specification of one object: the effect of its operations on its state.
 pub trait Spec {
     /// The state of an object, which may be partly unknown.
@@ -167,9 +169,9 @@ pub(super) fn explore<S: Spec>(
             return Found::Order(order);
         }
         if tried.len() >= limits.moments || started.elapsed() >= limits.time {
-            let (tried, took) = (tried.len(), started.elapsed());
+            let (tried, took) = (tried.len(), span(started.elapsed()));
             return Found::GaveUp(format!(
-                "no order of {size} operations found in {tried} configurations and {took:?}"
+                "no order of {size} operations found in {tried} configurations and {took}"
             ));
         }
         path.push(Configuration::new(problem, placed, state));

@@ -27,7 +27,7 @@ pub trait Sequential: Abstraction {
     /// An operation, independent of earlier responses of the store. Displayed as a line of text.
     type Op: Debug + Display + Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// An event of a run.
-    type Event: Debug + Clone + Copy + Ord + Send + Sync + 'static;
+    type Event: Debug + Display + Clone + Copy + Ord + Send + Sync + 'static;
 
     /// The id of the case that replays regressions without a known case.
     const GENERAL: &'static str;

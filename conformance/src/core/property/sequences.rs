@@ -58,7 +58,7 @@ fn floors<A: Sequential>(
     for (event, floor) in possible {
         let (happened, least) = (tally.count(*event), floor * drawn / 100);
         if happened < least {
-            let why = format!("{event:?} happened {happened} times; at least {least} are required");
+            let why = format!("the event '{event}' happened {happened} times; at least {least} are required");
             return Err(Stop::Inconclusive(why));
         }
     }

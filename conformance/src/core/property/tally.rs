@@ -1,7 +1,7 @@
 //! Event counts of a run: too few events make it inconclusive.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Debug};
+use std::fmt;
 
 /// Event counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +34,9 @@ impl<E: Copy + Ord> Tally<E> {
     }
 }
 
-impl<E: Debug> fmt::Display for Tally<E> {
+impl<E: fmt::Display> fmt::Display for Tally<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts: Vec<_> = self.0.iter().map(|(event, count)| format!("{event:?} {count}")).collect();
+        let counts: Vec<_> = self.0.iter().map(|(event, count)| format!("{event} {count}")).collect();
         f.write_str(&counts.join(", "))
     }
 }

@@ -89,8 +89,11 @@ fn excerpt(transcript: &str, most: usize, width: usize) -> String {
         return lines.iter().flat_map(|line| [line, "\n"]).collect();
     }
     let arrow = lines.iter().position(|line| line.starts_with('→')).unwrap_or(lines.len());
-    // Two thirds are before the arrow: earlier steps explain the divergence.
-    let from = arrow.saturating_sub(most * 2 / 3).min(lines.len() - most);
+    // Two thirds are before the arrow: earlier steps explain the divergence. But what stands below the arrow, such as lines of
+    // the server's log, is shown to its end.
+    let below = lines.iter().skip(arrow + 1).take_while(|line| line.starts_with("    ")).count();
+    let least = (arrow + 1 + below).saturating_sub(most);
+    let from = arrow.saturating_sub(most * 2 / 3).max(least).min(lines.len() - most);
     let mut text = String::new();
     if from > 0 {
         let _ = writeln!(text, "… {} before", count(from, "line"));
@@ -322,6 +325,11 @@ mod tests {
              after\n"
         );
         assert_eq!(excerpt(&lines(0..9), 9, MAX_WIDTH), lines(0..9));
+        let logged = format!("{}→ here\n{}", lines(0..50), "    | line\n".repeat(7));
+        assert_eq!(
+            excerpt(&logged, 9, MAX_WIDTH),
+            format!("… 49 lines before\nstep 49\n→ here\n{}", "    | line\n".repeat(7))
+        );
         let wide = format!("→ {}", "ä".repeat(MAX_WIDTH));
         assert_eq!(
             excerpt(&wide, 9, MAX_WIDTH),

@@ -10,8 +10,12 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::Ledger;
-use super::failure::{failure, malformed};
-use crate::core::{Failure, StatusCode};
+use super::failure::{failure_of, malformed, named};
+use crate::core::call_log::request_id;
+use crate::core::{Failure, StatusCode, span};
+
+/// The header with the id of a call, by which a server's log can be searched.
+const REQUEST_ID: &str = "x-request-id";
 
 /// Timeout of a call, or of each message of a Scan: twice the contract's timeout of any method except Scan.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,23 +54,30 @@ impl Connection {
     }
 
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
-        self.connection.request(message)
-    }
-}
-
-/// Awaits a response with the call timeout.
-pub(crate) async fn with_timeout<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Failure> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(response) => response.map_err(|status| failure(&status)),
-        Err(_) => {
-            Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {CALL_TIMEOUT:?}")))
+        let mut request = self.connection.request(message);
+        if let Some(id) = request_id().and_then(|id| id.parse().ok()) {
+            request.metadata_mut().insert(REQUEST_ID, id);
         }
+        request
     }
 }
 
-/// Awaits and decodes a response.
+/// Awaits a response to a call of the method `path` with the call timeout.
+pub(crate) async fn with_timeout<T>(
+    path: &str,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Failure> {
+    let Ok(response) = tokio::time::timeout(CALL_TIMEOUT, call).await else {
+        let message = named(path, &format!("no answer within {}", span(CALL_TIMEOUT)));
+        return Err(Failure::new(StatusCode::DeadlineExceeded, message));
+    };
+    response.map_err(|status| failure_of(path, &status))
+}
+
+/// Awaits and decodes a response to a call of the method `path`.
 pub(crate) async fn answer<A: WireResponse>(
+    path: &str,
     call: impl Future<Output = Result<Response<A::Message>, Status>>,
 ) -> Result<A, Failure> {
-    A::from_message(with_timeout(call).await?.into_inner()).map_err(malformed)
+    A::from_message(with_timeout(path, call).await?.into_inner()).map_err(malformed)
 }

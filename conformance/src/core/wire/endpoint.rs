@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::gateway::Connected;
 use super::{Connection, Gateway, Ledger, Remote, Unreachable, probe};
 use crate::core::run::fresh_namespace;
-use crate::core::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode};
+use crate::core::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode, span};
 
 /// The clock tick of tests of expiry on a real clock: long enough for a busy machine to distinguish before from after.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -78,7 +78,8 @@ async fn describe<A: Remote>(options: &Options) -> Result<A::Description, Unreac
     let connection = connect(options).await?;
     let call = A::describe(&connection, "conformance");
     let result = timeout(DESCRIBE_TIMEOUT, call).await.unwrap_or_else(|_| {
-        Err(Failure::new(StatusCode::DeadlineExceeded, format!("no answer within {DESCRIBE_TIMEOUT:?}")))
+        let (path, span) = (probe::describe_path::<A>(), span(DESCRIBE_TIMEOUT));
+        Err(Failure::new(StatusCode::DeadlineExceeded, format!("{path}: no answer within {span}")))
     });
     match result {
         Ok(description) => Ok(description),

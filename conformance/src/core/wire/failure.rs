@@ -24,6 +24,22 @@ const MAX_STATUS_BYTES: usize = 4_608;
 /// Maximum size of a list of violations in bytes, without its framing.
 const MAX_DETAILS_BYTES: usize = 15 << 8;
 
+/// Decodes the status of a call. Where the server did not speak, or spoke only for its gRPC library, the message says which
+/// method was called: it is missing, or the call failed on the way.
+pub(super) fn failure_of(path: &str, status: &Status) -> Failure {
+    let mut failure = failure(status);
+    let missing = failure.code == StatusCode::Unimplemented && failure.reason.is_none();
+    if missing || status.source().is_some() || failure.is_client_timeout() {
+        failure.message = named(path, &failure.message);
+    }
+    failure
+}
+
+/// A message about a call of this method.
+pub(super) fn named(path: &str, message: &str) -> String {
+    if message.is_empty() { path.to_owned() } else { format!("{path}: {message}") }
+}
+
 /// Decodes a status with all its details.
 pub(super) fn failure(status: &Status) -> Failure {
     // tonic reports a deadline that expires on the client as CANCELLED. A status from a server has headers.
@@ -44,6 +60,7 @@ pub(super) fn failure(status: &Status) -> Failure {
         violations: decoded.violations,
         failed_preconditions: failed,
         retry_after: decoded.retry_after,
+        causes: Vec::new(),
     }
 }
 
@@ -100,7 +117,9 @@ fn listed(violation: &PreconditionViolation) -> Result<PreconditionFailure, Stri
     let version = description.strip_prefix("current version ").and_then(|text| text.parse().ok());
     match (key, version) {
         (Some(key), Some(current_version)) => Ok(PreconditionFailure { key: key.into(), current_version }),
-        (None, _) => Err(format!("have a subject that is not an escaped key: '{subject}'")),
+        (None, _) => Err(format!(
+            "have '{subject}' as the subject of a violation; it must be the key as printable ASCII, other bytes as \\xNN"
+        )),
         (Some(_), None) => Err(format!("have a description other than 'current version N': '{description}'")),
     }
 }
@@ -288,7 +307,8 @@ mod tests {
             (vec![listed("a", "current version 3", "VERSION"), typed.clone()], "disagree"),
             (vec![typed], "disagree"),
             (vec![listed("a", "version 3", "VERSION")], "current version N"),
-            (vec![listed("\\x", "current version 3", "VERSION")], "not an escaped key"),
+            (vec![listed("\\x", "current version 3", "VERSION")], "'\\x' as the subject"),
+            (vec![listed("", "current version 3", "VERSION")], "must be the key as printable ASCII"),
             (vec![listed("a", "current version 3", "ETAG")], "ETAG"),
         ] {
             let all = pb::Status { code: 9, message: String::new(), details };

@@ -32,7 +32,7 @@ pub trait Gateway: Send + Sync {
 
     /// Restarts it on the same data, at the same or other addresses; see [`Instance::restart`].
     async fn restart(&self, how: Restart) -> Result<(), OpenError> {
-        Err(OpenError::new(format!("this gateway cannot restart ({how:?})")))
+        Err(OpenError::new(format!("this gateway cannot restart ({how})")))
     }
 
     /// Makes the database unavailable, or available again; see [`Instance::outage`].
@@ -51,6 +51,17 @@ pub trait Gateway: Send + Sync {
         None
     }
 
+    /// See [`Instance::log_length`].
+    fn log_length(&self) -> Option<u64> {
+        None
+    }
+
+    /// See [`Instance::log_since`].
+    fn log_since(&self, start: u64) -> Option<Vec<u8>> {
+        let _ = start;
+        None
+    }
+
     /// See [`Instance::log`].
     fn log(&self) -> Option<String> {
         None
@@ -63,6 +74,8 @@ pub(super) struct Connected {
     options: Options,
     /// Records the writes, if the gateway outlives the run.
     ledger: Option<Arc<Ledger>>,
+    /// Whether other cases use the gateway, too.
+    is_shared: bool,
     connections: Mutex<Vec<Connection>>,
 }
 
@@ -78,9 +91,14 @@ impl Connected {
         options: Options,
         ledger: Option<Arc<Ledger>>,
     ) -> Result<Self, OpenError> {
-        let connected = Self { gateway, options, ledger, connections: Mutex::default() };
+        let connected = Self { gateway, options, ledger, is_shared: false, connections: Mutex::default() };
         connected.reconnect().await?;
         Ok(connected)
+    }
+
+    /// The same gateway, which other cases use, too.
+    pub(super) fn shared(self) -> Self {
+        Self { is_shared: true, ..self }
     }
 
     async fn reconnect(&self) -> Result<(), OpenError> {
@@ -150,6 +168,18 @@ impl<A: Remote> Instance<A> for Connected {
 
     fn resident_bytes(&self) -> Option<u64> {
         self.gateway.resident_bytes()
+    }
+
+    fn log_length(&self) -> Option<u64> {
+        self.gateway.log_length()
+    }
+
+    fn log_since(&self, start: u64) -> Option<Vec<u8>> {
+        self.gateway.log_since(start)
+    }
+
+    fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     fn log(&self) -> Option<String> {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use tonic::transport::Uri;
 
 use super::Remote;
-use crate::core::{Failure, StatusCode};
+use crate::core::{Failure, StatusCode, failure_text, span};
 
 /// Timeout of the response to a probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,20 +62,38 @@ pub(super) async fn connect_error(options: &Options, error: &ConnectError) -> Un
 /// Explains a failed Describe.
 pub(super) async fn describe_error<A: Remote>(options: &Options, failure: &Failure) -> Unreachable {
     let address = &options.endpoint;
-    Unreachable::Unavailable(match failure.code {
-        StatusCode::Unimplemented => format!(
-            "{address} speaks gRPC but answers UNIMPLEMENTED to {}/Describe, so it is not a {} server of Prism, or it does \
-             not declare its capabilities (CAP-1). Implement that method, or give the address of a server that does.",
-            A::SERVICE,
+    if let Some(why) = refusal::<A>(failure) {
+        return Unreachable::Unavailable(format!("{address} {why}"));
+    }
+    Unreachable::Unavailable(if is_unanswered::<A>(failure) {
+        explain(options, &failure_text(failure)).await
+    } else {
+        format!("{address} {}", unexpected::<A>(failure))
+    })
+}
+
+/// The full path of Describe.
+pub(super) fn describe_path<A: Remote>() -> String {
+    format!("/{}/Describe", A::SERVICE)
+}
+
+/// Explains an answer to Describe that another attempt would get, too; `None`: any other answer. The sentence begins after the
+/// server's address.
+pub(super) fn refusal<A: Remote>(failure: &Failure) -> Option<String> {
+    let path = describe_path::<A>();
+    match failure.code {
+        StatusCode::Unimplemented => Some(format!(
+            "speaks gRPC but answers UNIMPLEMENTED to {path}, so it is not a {} server of Prism, or it does not declare its \
+             capabilities (CAP-1). Implement that method, or give the address of a server that does.",
             A::CONTRACT.name
-        ),
-        StatusCode::Unauthenticated => format!(
-            "{address} answers UNAUTHENTICATED to Describe. Give a token with --token-file FILE or PRISM_TOKEN."
-        ),
-        StatusCode::PermissionDenied => format!(
-            "{address} answers PERMISSION_DENIED to Describe. The suite needs a token that may read and write in every \
-             namespace that starts with 'conformance-'."
-        ),
+        )),
+        StatusCode::Unauthenticated => Some(format!(
+            "answers UNAUTHENTICATED to {path}. Give a token with --token-file FILE or PRISM_TOKEN."
+        )),
+        StatusCode::PermissionDenied => Some(format!(
+            "answers PERMISSION_DENIED to {path}. The suite needs a token that may read and write in every namespace that \
+             starts with 'conformance-'."
+        )),
         StatusCode::Ok
         | StatusCode::Cancelled
         | StatusCode::Unknown
@@ -89,8 +107,23 @@ pub(super) async fn describe_error<A: Remote>(options: &Options, failure: &Failu
         | StatusCode::OutOfRange
         | StatusCode::Internal
         | StatusCode::Unavailable
-        | StatusCode::DataLoss => explain(options, &format!("{}: {}", failure.code, failure.message)).await,
-    })
+        | StatusCode::DataLoss => None,
+    }
+}
+
+/// Explains any other failure of Describe.
+pub(super) fn unexpected<A: Remote>(failure: &Failure) -> String {
+    let path = describe_path::<A>();
+    if is_unanswered::<A>(failure) {
+        return format!("does not answer: {}", failure_text(failure));
+    }
+    let failure = failure_text(failure);
+    format!("answers {failure} to {path}; wanted is OK with the server's capabilities and limits (CAP-1).")
+}
+
+/// Whether a failure of Describe is the client's: its message begins with the path.
+fn is_unanswered<A: Remote>(failure: &Failure) -> bool {
+    failure.message.starts_with(&describe_path::<A>()) && failure.code != StatusCode::Unimplemented
 }
 
 /// Probes the address and explains the result; `otherwise` is the error of the gRPC client.
@@ -150,7 +183,7 @@ async fn probe(host: &str, port: u16, connect_timeout: Duration) -> Found {
     let mut stream = match timeout(connect_timeout, TcpStream::connect((host, port))).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Found::Nothing(error.to_string()),
-        Err(_) => return Found::Nothing(format!("no answer within {connect_timeout:?}")),
+        Err(_) => return Found::Nothing(format!("no answer within {}", span(connect_timeout))),
     };
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     if stream.write_all(request.as_bytes()).await.is_err() {

@@ -19,7 +19,7 @@ use tonic::codegen::Service;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 
-use super::failure::failure;
+use super::failure::{failure_of, named};
 use super::{Connection, Ledger};
 use crate::core::{Failure, RawCalls, RawMessages, RawRequest, RawResponse, StatusCode};
 
@@ -37,18 +37,18 @@ impl RawCalls for Connection {
             request.set_timeout(deadline);
         }
         let mut grpc = Grpc::new(self.channel()).max_decoding_message_size(usize::MAX);
-        grpc.ready().await.map_err(|error| Failure::new(StatusCode::Unavailable, error.to_string()))?;
+        grpc.ready().await.map_err(|error| unavailable(path, &error))?;
         // A deadline beyond the range of an Instant never passes.
         let ends = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         let response = grpc.streaming(request, PathAndQuery::from_static(path), RawCodec).await;
-        let response = response.map_err(|status| with_deadline(failure(&status), ends));
+        let response = response.map_err(|status| with_deadline(failure_of(path, &status), ends));
         if let (Some(tracked), Err(failure)) = (&tracked, &response) {
             tracked.completed(Some(failure));
         }
         let messages = response?.into_inner();
         Ok(messages
             .map(move |message| {
-                let message = message.map_err(|status| with_deadline(failure(&status), ends));
+                let message = message.map_err(|status| with_deadline(failure_of(path, &status), ends));
                 if let Some(tracked) = &tracked {
                     tracked.completed(message.as_ref().err());
                 }
@@ -58,8 +58,7 @@ impl RawCalls for Connection {
     }
 
     async fn send(&self, request: RawRequest) -> Result<RawResponse, Failure> {
-        let unavailable =
-            |error: tonic::transport::Error| Failure::new(StatusCode::Unavailable, error.to_string());
+        let path = request.path;
         let ends = request.deadline.and_then(|deadline| Instant::now().checked_add(deadline));
         let tracked = framed(&request.body).and_then(|message| self.track(request.path, &message));
         // A tonic request provides the credentials, and encodes the deadline as gRPC does.
@@ -80,13 +79,14 @@ impl RawCalls for Connection {
             http.headers_mut().insert("grpc-encoding", HeaderValue::from_static(encoding));
         }
         let mut channel = self.channel();
-        poll_fn(|cx| channel.poll_ready(cx)).await.map_err(unavailable)?;
+        poll_fn(|cx| channel.poll_ready(cx)).await.map_err(|error| unavailable(path, &error))?;
         let response = channel.call(http).await;
-        let response = response.map_err(|error| with_deadline(transport_failure(error), ends))?;
+        let response = response
+            .map_err(|error| with_deadline(failure_of(path, &Status::from_error(Box::new(error))), ends))?;
         let (head, body) = response.into_parts();
         let (mut body, mut read, mut status) = (pin!(body), BytesMut::new(), grpc_status(&head.headers));
         while let Some(frame) = poll_fn(|cx| http_body::Body::poll_frame(body.as_mut(), cx)).await {
-            let frame = frame.map_err(|status| with_deadline(failure(&status), ends))?;
+            let frame = frame.map_err(|status| with_deadline(failure_of(path, &status), ends))?;
             status = status.or_else(|| frame.trailers_ref().and_then(grpc_status));
             if let Some(data) = frame.data_ref() {
                 read.put_slice(data);
@@ -96,7 +96,7 @@ impl RawCalls for Connection {
         let accept_encoding = head.headers.get("grpc-accept-encoding").and_then(|value| value.to_str().ok());
         let outcome = status.map(|status| match status.code() {
             Code::Ok => Ok(()),
-            _ => Err(with_deadline(failure(&status), ends)),
+            _ => Err(with_deadline(failure_of(path, &status), ends)),
         });
         if let (Some(tracked), Some(outcome)) = (&tracked, &outcome) {
             tracked.completed(outcome.as_ref().err());
@@ -124,9 +124,9 @@ fn grpc_status(headers: &HeaderMap) -> Option<Status> {
     headers.get("grpc-status").and_then(|_| Status::from_header_map(headers))
 }
 
-/// The failure of a request without a response, from the transport error.
-fn transport_failure(error: tonic::transport::Error) -> Failure {
-    failure(&Status::from_error(Box::new(error)))
+/// The failure of a call that no connection could take.
+fn unavailable(path: &str, error: &tonic::transport::Error) -> Failure {
+    Failure::new(StatusCode::Unavailable, named(path, &error.to_string()))
 }
 
 /// A request body of chunks.

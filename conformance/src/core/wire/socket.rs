@@ -123,6 +123,14 @@ impl<A: Remote> Gateway for Socket<A> {
         self.inner.resident_bytes()
     }
 
+    fn log_length(&self) -> Option<u64> {
+        self.inner.log_length()
+    }
+
+    fn log_since(&self, start: u64) -> Option<Vec<u8>> {
+        self.inner.log_since(start)
+    }
+
     fn log(&self) -> Option<String> {
         self.inner.log()
     }

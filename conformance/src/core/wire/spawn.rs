@@ -1,7 +1,7 @@
 //! A server that the suite starts, stops and kills.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -20,8 +20,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::command::{Placeholders, words};
 use super::endpoint::TICK;
 use super::gateway::Connected;
-use super::{Connection, Gateway, Remote, Unreachable};
-use crate::core::{Abilities, Ability, Case, Failure, Harness, Instance, Mode, OpenError, Restart};
+use super::{Connection, Gateway, Remote, Unreachable, probe};
+use crate::core::{Abilities, Ability, Case, Failure, Harness, Instance, Mode, OpenError, Restart, span};
 
 /// Timeout of a server's start until its first response, and of its shutdown after SIGTERM.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,6 +31,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const NAMESPACE: &str = "conformance";
 /// Number of log lines shown.
 const LOG_LINES: usize = 40;
+/// Maximum bytes of a log that are read for one call.
+const MAX_LOG_BYTES: u64 = 1 << 20;
 
 /// A server that the suite starts. Cases share one process, except for those that stop or observe it.
 pub struct Spawn<A: Remote> {
@@ -44,7 +46,7 @@ pub struct Spawn<A: Remote> {
 struct Start {
     words: Vec<String>,
     /// Checks that a server responds.
-    check: fn(Connection) -> BoxFuture<'static, Result<(), Failure>>,
+    check: fn(Connection) -> BoxFuture<'static, Result<(), NotReady>>,
     options: Options,
     keep: bool,
 }
@@ -69,7 +71,7 @@ impl<A: Remote> Spawn<A> {
         let connection = connection.map_err(|error| Unreachable::Unavailable(error.to_string()))?;
         let description = A::describe(&connection, NAMESPACE).await;
         let description =
-            description.map_err(|failure| Unreachable::Unavailable(describe_error(&failure)))?;
+            description.map_err(|failure| Unreachable::Unavailable(NotReady::of::<A>(&failure).why))?;
         Ok(Self { name: name.into(), start, description, shared: Mutex::new(process) })
     }
 
@@ -115,16 +117,36 @@ impl<A: Remote> Harness<A> for Spawn<A> {
         if case.is_alone() {
             return self.open().await;
         }
-        Ok(Box::new(Connected::to(self.shared().await?, self.start.options.clone()).await?))
+        Ok(Box::new(Connected::to(self.shared().await?, self.start.options.clone()).await?.shared()))
     }
 }
 
-fn check<A: Remote>(connection: Connection) -> BoxFuture<'static, Result<(), Failure>> {
-    async move { A::describe(&connection, NAMESPACE).await.map(drop) }.boxed()
+fn check<A: Remote>(connection: Connection) -> BoxFuture<'static, Result<(), NotReady>> {
+    async move {
+        let description = A::describe(&connection, NAMESPACE).await;
+        description.map(drop).map_err(|failure| NotReady::of::<A>(&failure))
+    }
+    .boxed()
 }
 
-fn describe_error(failure: &Failure) -> String {
-    format!("Describe failed with {}: {}", failure.code, failure.message)
+/// The reason why a started server cannot be tested yet.
+struct NotReady {
+    /// A sentence.
+    why: String,
+    /// Whether another attempt would get the same answer.
+    is_final: bool,
+}
+
+impl NotReady {
+    /// Any answer to Describe other than OK.
+    fn of<A: Remote>(failure: &Failure) -> Self {
+        let refusal = probe::refusal::<A>(failure);
+        let is_final = refusal.is_some();
+        Self {
+            why: format!("the server {}", refusal.unwrap_or_else(|| probe::unexpected::<A>(failure))),
+            is_final,
+        }
+    }
 }
 
 /// A server process and its data folder. Dropping it kills the server and removes the folder.
@@ -187,9 +209,11 @@ impl Process {
         Connection::open(&self.options()).await.map_err(OpenError::new)
     }
 
-    async fn check(&self) -> Result<(), OpenError> {
-        let result = (self.start.check)(self.connect().await?).await;
-        result.map_err(|failure| OpenError::new(describe_error(&failure)))
+    async fn check(&self) -> Result<(), NotReady> {
+        match self.connect().await {
+            Ok(connection) => (self.start.check)(connection).await,
+            Err(error) => Err(NotReady { why: error.to_string(), is_final: false }),
+        }
     }
 
     async fn is_alive(&self) -> bool {
@@ -200,12 +224,15 @@ impl Process {
     async fn until_ready(&self) -> Result<(), OpenError> {
         let deadline = Instant::now() + START_STOP_TIMEOUT;
         loop {
-            let Err(why) = self.check().await else { return Ok(()) };
+            let Err(NotReady { why, is_final }) = self.check().await else { return Ok(()) };
             if let Ok(Some(status)) = self.child.lock().await.try_wait() {
                 return Err(self.failed(&format!("the server ended before it answered ({status})")));
             }
+            if is_final {
+                return Err(self.failed(&why));
+            }
             if Instant::now() > deadline {
-                let why = format!("the server did not answer within {START_STOP_TIMEOUT:?}: {why}");
+                let why = format!("the server did not answer within {}: {why}", span(START_STOP_TIMEOUT));
                 return Err(self.failed(&why));
             }
             sleep(POLL_INTERVAL).await;
@@ -216,7 +243,7 @@ impl Process {
     fn failed(&self, why: &str) -> OpenError {
         let log = self.folder.tail();
         let log = if log.is_empty() { "it wrote nothing".to_owned() } else { format!("it wrote:\n{log}") };
-        OpenError::new(format!("{why}; {log}"))
+        OpenError::new(format!("{}; {log}", why.trim_end_matches('.')))
     }
 
     async fn stop(&self, how: Restart) -> Result<ExitStatus, OpenError> {
@@ -226,8 +253,9 @@ impl Process {
             Restart::Crash => child.start_kill().map_err(OpenError::new)?,
         }
         let stopped = timeout(START_STOP_TIMEOUT, child.wait()).await;
-        let stopped = stopped
-            .map_err(|_| self.failed(&format!("the server did not stop within {START_STOP_TIMEOUT:?}")))?;
+        let stopped = stopped.map_err(|_| {
+            self.failed(&format!("the server did not stop within {}", span(START_STOP_TIMEOUT)))
+        })?;
         stopped.map_err(OpenError::new)
     }
 }
@@ -305,6 +333,17 @@ impl Gateway for Process {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kilobytes * 1_024)
+    }
+
+    fn log_length(&self) -> Option<u64> {
+        std::fs::metadata(self.folder.log()).ok().map(|log| log.len())
+    }
+
+    fn log_since(&self, start: u64) -> Option<Vec<u8>> {
+        let (mut log, mut read) = (File::open(self.folder.log()).ok()?, Vec::new());
+        log.seek(SeekFrom::Start(start)).ok()?;
+        log.take(MAX_LOG_BYTES).read_to_end(&mut read).ok()?;
+        Some(read)
     }
 
     fn log(&self) -> Option<String> {

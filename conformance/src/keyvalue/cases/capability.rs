@@ -7,8 +7,8 @@ use super::support::{
     CONDITIONAL, EXPIRY, HOUR, NAMESPACE_SCAN, REVERSE, TOKENS, expire_tick, numbered, unchanged,
 };
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument, Unimplemented};
-use crate::core::{Divergence, Proof, Stop, case};
-use crate::keyvalue::{Case, Ctx, Need, Outcome, Request, items};
+use crate::core::{Proof, case, refused};
+use crate::keyvalue::{Case, Ctx, Need, Request, items};
 
 pub(super) const CASES: &[Case] = &[
     case!(
@@ -39,11 +39,7 @@ pub(super) const CASES: &[Case] = &[
             for invalid in ["", "A", "-a", "a b"] {
                 let request = DescribeRequest { namespace: invalid.to_owned() };
                 let (step, outcome) = c.send(&*c.store(), Request::Describe(request)).await?;
-                let refused = matches!(&outcome, Outcome::Failed(failure) if failure.code == InvalidArgument);
-                if !refused {
-                    let (expected, actual) = (InvalidArgument.to_string(), format!("{outcome:?}"));
-                    return Err(Stop::Diverged(Divergence { step: Some(step), expected, actual }));
-                }
+                refused(step, outcome.into_result(), InvalidArgument)?;
             }
             Ok(())
         }

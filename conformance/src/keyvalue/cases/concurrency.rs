@@ -9,7 +9,7 @@ use prism_contract::keyvalue::Capability;
 use prism_contract::keyvalue::request::{KeyPredicate, PutRequest};
 
 use crate::core::linearizability::{RoundBarrier, Rounds, answers, diverged, judge, linearizable, race};
-use crate::core::{Kind, Proof, StatusCode, Stop, case};
+use crate::core::{Divergence, Kind, Proof, StatusCode, Stop, case, failure_text, span};
 use crate::keyvalue::history::{Client, History, Operation, Record, Recorder, keys};
 use crate::keyvalue::{Action, Case, Ctx, Need, Outcome, Request, Response};
 
@@ -120,7 +120,7 @@ pub(super) const CASES: &[Case] = &[
                     // A database that resolves a deadlock by failing one of the two had a deadlock.
                     let allowed = [StatusCode::FailedPrecondition, StatusCode::ResourceExhausted];
                     if !allowed.contains(&failure.code) {
-                        let actual = format!("{} ({})", failure.code, failure.message);
+                        let actual = failure_text(failure);
                         return Err(diverged(c, &history, at, "OK or FAILED_PRECONDITION", actual));
                     }
                 }
@@ -147,8 +147,13 @@ pub(super) const CASES: &[Case] = &[
             let others = (0..8).map(|number| c.put_one("k", "prompt").on(format!("prompt{number}")).ok());
             let answers = tokio::time::timeout(BOUND, join_all(others)).await;
             let Ok(answers) = answers else {
-                let expected = format!("writes to other records within {BOUND:?} while two clients stall");
-                return c.same("answered", &expected, &"no answer".to_owned());
+                let expected =
+                    format!("writes to other records within {} while two clients stall", span(BOUND));
+                return Err(Stop::Diverged(Divergence {
+                    step: None,
+                    expected,
+                    actual: "no answer".to_owned(),
+                }));
             };
             for answer in answers {
                 answer?;
@@ -162,8 +167,8 @@ pub(super) const CASES: &[Case] = &[
                 let step =
                     c.record(Action::Call(Request::Put(request)), outcome.clone().map(Response::Put).into());
                 if let Err(failure) = outcome {
-                    let actual = format!("{} ({})", failure.code, failure.message);
-                    return Err(Stop::Diverged(crate::core::Divergence {
+                    let actual = failure_text(&failure);
+                    return Err(Stop::Diverged(Divergence {
                         step: Some(step),
                         expected: "OK".to_owned(),
                         actual,

@@ -1,7 +1,7 @@
 //! Durability: acknowledged writes survive a restart, and nothing is rolled back.
 
 use super::support::{CRASH, RESTART, TOKENS, finds_nothing, keys_of, numbered};
-use crate::core::{Ability, Divergence, Proof, Restart, Stop, case};
+use crate::core::{Ability, Divergence, Proof, Restart, Show, Stop, Version, case};
 use crate::keyvalue::{Case, Ctx, Need, item, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -157,7 +157,11 @@ async fn versions_rise_over(c: &Ctx, kind: Restart) -> Proof {
     for (key, before) in [("deleted", deleted), ("kept", kept)] {
         let put = c.put_one(key, "4").ok().await?;
         let version = put.version()?;
-        put.expect(version > before, format!("a version above {before}"), version.to_string())?;
+        put.expect(
+            version > before,
+            format!("\"{key}\" {}", Version(before).above()),
+            Version(version).show(),
+        )?;
     }
     Ok(())
 }

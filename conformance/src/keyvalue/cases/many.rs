@@ -1,7 +1,7 @@
 //! Requests with very many items or keys, which a backend processes in batches: results must not depend on the batch.
 
 use super::support::{TOKENS, numbered};
-use crate::core::case;
+use crate::core::{Show, Version, case};
 use crate::keyvalue::{Case, item};
 
 pub(super) const CASES: &[Case] = &[
@@ -22,13 +22,18 @@ pub(super) const CASES: &[Case] = &[
                 let old = before.items.get(number / 3).filter(|_| pre_exists(number));
                 let Some(old) = old else {
                     let expected = format!("\"{name}\", a new item, created when it was updated");
-                    after.expect(created == item.updated_at, expected, format!("created {created:?}"))?;
+                    after.expect(
+                        created == item.updated_at,
+                        expected,
+                        format!("created {}", created.show()),
+                    )?;
                     continue;
                 };
-                let expected = format!("\"{name}\" created when it was first written, {:?}", old.created_at);
-                after.expect(created == old.created_at, expected, format!("created {created:?}"))?;
-                let expected = format!("\"{name}\" of a version above {}", old.version);
-                after.expect(version > old.version, expected, format!("version {version}"))?;
+                let expected =
+                    format!("\"{name}\" created when it was first written, {}", old.created_at.show());
+                after.expect(created == old.created_at, expected, format!("created {}", created.show()))?;
+                let expected = format!("\"{name}\" {}", Version(old.version).above());
+                after.expect(version > old.version, expected, Version(version).show())?;
             }
             Ok(())
         }

@@ -2,8 +2,10 @@
 
 use prism_contract::keyvalue::Item;
 
-use super::support::{EXPIRY, NAMESPACE_SCAN, REVERSE, TOKENS, expire_tick, joined, noise, numbered, weight};
-use crate::core::{Proof, case};
+use super::support::{
+    EXPIRY, NAMESPACE_SCAN, REVERSE, TOKENS, entries, expire_tick, joined, noise, numbered, weight,
+};
+use crate::core::{Proof, Show, case};
 use crate::keyvalue::{Case, Ctx, GetCall, item, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -102,7 +104,7 @@ pub(super) const CASES: &[Case] = &[
                 pages[pages.len() - 1].expect(
                     none_empty,
                     "4 items, and no empty page",
-                    format!("{seen:?}"),
+                    format!("pages of {} items", seen.show()),
                 )?;
             }
             let singly = c.get().page_of(1).pages().await?;
@@ -222,7 +224,7 @@ pub(super) const CASES: &[Case] = &[
             let read = c.scan().keys_only().page_of(3).ok().await?;
             read.has_keys(&[("one", "a"), ("one", "b"), ("two", "a"), ("two", "b")])?;
             let bare = read.entries().all(|entry| entry.item.value.is_empty() && entry.item.version > 0);
-            read.expect(bare, "versions and no values", format!("{:?}", read.entries().collect::<Vec<_>>()))
+            read.expect(bare, "versions and no values", entries(&read).show())
         }
     ),
     case!(

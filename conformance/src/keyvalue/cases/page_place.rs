@@ -129,7 +129,7 @@ async fn read_under_writes<'c>(c: &'c Ctx, call: impl Fn() -> GetCall<'c>) -> Re
             write_around(c, round, page.items.last()).await?;
         }
     }
-    c.same("a last page", &true, &false)?;
+    c.same("whether a last page came", &true, &false)?;
     Ok(seen)
 }
 

@@ -17,7 +17,11 @@ pub(super) const CASES: &[Case] = &[
                 )?;
             }
             for message in c.scan().on("r").page_of(limit).ok().await?.iter() {
-                c.same("within the limit", &true, &(message.entries.len() <= limit as usize))?;
+                c.same(
+                    &format!("at most {limit} entries"),
+                    &true,
+                    &(message.entries.len() <= limit as usize),
+                )?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, MICRO, TOKENS, expire_tick, keys_of, numbered};
 use crate::core::StatusCode::InvalidArgument;
-use crate::core::{Proof, case};
+use crate::core::{Proof, Show, Version, bytes, case};
 use crate::keyvalue::{Case, Ctx, item, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -94,7 +94,11 @@ pub(super) const CASES: &[Case] = &[
             put.applied(&[true; 4])?;
             let read = c.get().ok().await?;
             for (key, result) in order.into_iter().zip(&put.results) {
-                read.same(&format!("version of {key}"), &result.version, &read.item(key)?.version)?;
+                read.same(
+                    &bytes(key.as_bytes()),
+                    &Version(result.version),
+                    &Version(read.item(key)?.version),
+                )?;
             }
             Ok(())
         }
@@ -165,11 +169,7 @@ pub(super) const CASES: &[Case] = &[
             let read = c.get().ok().await?;
             let last = read.item("k")?;
             read.same("created_at", &first.created_at, &last.created_at)?;
-            read.expect(
-                last.updated_at > first.updated_at,
-                "a later updated_at",
-                format!("{:?}", last.updated_at),
-            )
+            read.expect(last.updated_at > first.updated_at, "a later updated_at", last.updated_at.show())
         }
     ),
     case!(
@@ -257,6 +257,6 @@ async fn is_created_anew(c: &Ctx, old: &prism_contract::keyvalue::Item) -> Proof
     c.put_one("k", "new").ok().await?;
     let read = c.get().ok().await?;
     let new = read.item("k")?;
-    read.expect(new.created_at > old.created_at, "a later created_at", format!("{:?}", new.created_at))?;
+    read.expect(new.created_at > old.created_at, "a later created_at", new.created_at.show())?;
     read.same("updated_at", &new.created_at, &new.updated_at)
 }

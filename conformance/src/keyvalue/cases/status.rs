@@ -26,14 +26,8 @@ pub(super) const CASES: &[Case] = &[
                     .await?,
             ];
             for failure in &failures {
-                has_error_info(failure, INVALID_REQUEST)?;
-                let named = failure.violations.iter().all(|violation| !violation.field.is_empty());
-                let listed = named && !failure.violations.is_empty();
-                failure.expect(
-                    listed,
-                    "violations that name their fields",
-                    format!("{:?}", failure.violations),
-                )?;
+                failure.has_error_info("INVALID_REQUEST")?;
+                failure.names_fields()?;
             }
             Ok(())
         }
@@ -47,7 +41,7 @@ pub(super) const CASES: &[Case] = &[
             let version = c.put_one("k", "v").ok().await?.version()?;
             let failure =
                 c.put_one("k", "w").when("k", 0).when(b"\xff\0", 7).fails(FailedPrecondition).await?;
-            has_error_info(&failure, "PRECONDITION_FAILED")?;
+            failure.has_error_info("PRECONDITION_FAILED")?;
             failure.names::<&[u8]>(&[(b"k", version), (b"\xff\0", 0)])
         }
     ),
@@ -142,14 +136,6 @@ pub(super) const CASES: &[Case] = &[
     ),
 ];
 
-const INVALID_REQUEST: &str = "INVALID_REQUEST";
-
-/// The failure must have an ErrorInfo with this reason and the domain of the contract.
-fn has_error_info(failure: &Reply<Failure>, reason: &str) -> Proof {
-    let actual = (failure.domain.as_deref(), failure.reason.as_deref());
-    failure.same("domain and reason", &(Some("prism"), Some(reason)), &actual)
-}
-
 /// No text of the failure may contain any of `secrets`.
 pub(super) fn leaks_none(failure: &Reply<Failure>, secrets: &[&str]) -> Proof {
     let descriptions = failure.violations.iter().map(|violation| violation.description.as_str());
@@ -158,7 +144,7 @@ pub(super) fn leaks_none(failure: &Reply<Failure>, secrets: &[&str]) -> Proof {
     let leaked = secrets.iter().find(|secret| text.to_lowercase().contains(&secret.to_lowercase()));
     match leaked {
         None => Ok(()),
-        Some(secret) => failure.expect(false, format!("nothing about {secret:?}"), text.clone()),
+        Some(secret) => failure.expect(false, format!("nothing about '{secret}'"), text.clone()),
     }
 }
 

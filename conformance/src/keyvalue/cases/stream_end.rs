@@ -3,7 +3,7 @@
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{ScanRequest, ScanResponse, SelectionInput};
 
-use crate::core::{Divergence, Failure, Reply, Stop, case};
+use crate::core::{Divergence, Failure, Reply, Stop, case, failure_text};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 
 pub(super) const CASES: &[Case] = &[case!(
@@ -57,6 +57,6 @@ const ITEMS: u8 = 8;
 
 fn failed(c: &Ctx, failure: &Failure) -> Stop {
     let step = c.record(Action::Raw("read a message of a Scan".to_owned()), Outcome::Failed(failure.clone()));
-    let actual = format!("{} ({})", failure.code, failure.message);
+    let actual = failure_text(failure);
     Stop::Diverged(Divergence { step: Some(step), expected: "a message".to_owned(), actual })
 }

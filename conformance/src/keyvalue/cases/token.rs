@@ -2,7 +2,7 @@
 
 use super::support::{EXPIRY, HOUR, MANUAL_CLOCK, TOKENS, unchanged};
 use crate::core::StatusCode::InvalidArgument;
-use crate::core::{Proof, case};
+use crate::core::{Proof, Version, case};
 use crate::keyvalue::{Case, Ctx, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -61,11 +61,11 @@ pub(super) const CASES: &[Case] = &[
             }
             let before = c.get().ok().await?;
             before.holds(&[("a", "old"), ("b", "old"), ("c", "old")])?;
-            let versions: Vec<_> = before.items.iter().map(|item| item.version).collect();
+            let versions: Vec<_> = before.items.iter().map(|item| Version(item.version)).collect();
             let put = c.put(items(["d", "c", "b", "a"].map(|key| (key, "new")))).token(5).ok().await?;
             put.applied(&[true, false, false, true])?;
-            let kept: Vec<_> = put.results[1..3].iter().map(|result| result.version).collect();
-            put.same("versions of what was kept", &vec![versions[2], versions[1]], &kept)?;
+            let kept: Vec<_> = put.results[1..3].iter().map(|result| Version(result.version)).collect();
+            put.same("\"c\" and \"b\" as they were", &vec![versions[2], versions[1]], &kept)?;
             c.get().ok().await?.holds(&[("a", "new"), ("b", "old"), ("c", "old"), ("d", "new")])
         }
     ),
@@ -192,10 +192,14 @@ pub(super) const CASES: &[Case] = &[
                 c.advance(c.tick()).await?;
                 let retry = put().ok().await?;
                 retry.applied(&[false, false])?;
-                let versions = |results: &[prism_contract::keyvalue::PutResult]| -> Vec<i64> {
-                    results.iter().map(|result| result.version).collect()
+                let versions = |results: &[prism_contract::keyvalue::PutResult]| -> Vec<Version> {
+                    results.iter().map(|result| Version(result.version)).collect()
                 };
-                retry.same("versions", &versions(&first.results), &versions(&retry.results))?;
+                retry.same(
+                    "\"a\" and \"b\" as they were",
+                    &versions(&first.results),
+                    &versions(&retry.results),
+                )?;
                 unchanged(c, &before).await?;
             }
             Ok(())
@@ -275,6 +279,6 @@ async fn superseded_by(c: &Ctx, token: i64) -> Proof {
     c.advance(c.tick()).await?;
     let put = c.put_one("k", "late").token(token).ok().await?;
     put.applied(&[false])?;
-    put.same("version", &version, &put.version()?)?;
+    put.same("\"k\"", &Version(version), &Version(put.version()?))?;
     unchanged(c, &before).await
 }

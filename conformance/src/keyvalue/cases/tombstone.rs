@@ -2,7 +2,7 @@
 
 use super::support::{CONDITIONAL, EXPIRY, NAMESPACE_SCAN, TOKENS, expire_tick, finds_nothing};
 use crate::core::StatusCode::FailedPrecondition;
-use crate::core::{Proof, case};
+use crate::core::{Proof, Version, bytes, case};
 use crate::keyvalue::{Case, Ctx, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -161,9 +161,9 @@ pub(super) const CASES: &[Case] = &[
             let retry = put().ok().await?;
             retry.applied(&[false, false])?;
             retry.same(
-                "versions",
-                &vec![0, 0],
-                &retry.results.iter().map(|result| result.version).collect(),
+                "\"a\" and \"b\"",
+                &vec![Version(0), Version(0)],
+                &retry.results.iter().map(|result| Version(result.version)).collect(),
             )?;
             c.get().ok().await?.is_empty()
         }
@@ -273,5 +273,5 @@ pub(super) const CASES: &[Case] = &[
 pub(super) async fn put_applies(c: &Ctx, key: &str, token: i64, applies: bool) -> Proof {
     let put = c.put_one(key, "put").token(token).ok().await?;
     put.applied(&[applies])?;
-    if applies { Ok(()) } else { put.same("version", &0, &put.version()?) }
+    if applies { Ok(()) } else { put.same(&bytes(key.as_bytes()), &Version(0), &Version(put.version()?)) }
 }

@@ -1,7 +1,7 @@
 //! Versions: each applied write raises them, and none is reused.
 
 use super::support::{EXPIRY, MANUAL_CLOCK, RETENTION, SWEEP, TOKENS, expire_tick, unchanged};
-use crate::core::{Stop, case};
+use crate::core::{Show, Stop, Version, case};
 use crate::keyvalue::{Case, Ctx, items};
 
 pub(super) const CASES: &[Case] = &[
@@ -14,7 +14,7 @@ pub(super) const CASES: &[Case] = &[
             for value in 0..10 {
                 let put = c.put_one("k", value.to_string()).ok().await?;
                 let version = put.version()?;
-                put.expect(version > last, format!("a version above {last}"), version.to_string())?;
+                put.expect(version > last, above("k", last), Version(version).show())?;
                 last = version;
             }
             Ok(())
@@ -36,10 +36,10 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let put = c.put(items([("a", "1"), ("b", "2")])).ok().await?;
             let all = put.results.iter().all(|result| result.version > 0);
-            put.expect(all, "versions above 0", format!("{:?}", put.results))?;
+            put.expect(all, "versions above 0", put.results.show())?;
             let read = c.get().ok().await?;
             let all = read.items.iter().all(|item| item.version > 0);
-            read.expect(all, "versions above 0", format!("{:?}", read.items))
+            read.expect(all, "versions above 0", read.items.show())
         }
     ),
     case!(
@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
             second.applied(&[true; 3])?;
             for ((key, _), (old, new)) in pairs.iter().zip(first.results.iter().zip(&second.results)) {
                 let risen = new.version > old.version;
-                second.expect(risen, format!("{key} above {}", old.version), new.version.to_string())?;
+                second.expect(risen, above(key, old.version), Version(new.version).show())?;
             }
             Ok(())
         }
@@ -67,10 +67,10 @@ pub(super) const CASES: &[Case] = &[
             c.put_one("k", "1").ok().await?;
             let version = c.put_one("k", "2").ok().await?.version()?;
             let read = c.get().ok().await?;
-            read.same("version", &version, &read.item("k")?.version)?;
+            read.same("\"k\"", &Version(version), &Version(read.item("k")?.version))?;
             let scanned = c.scan().on("r").ok().await?;
-            let versions: Vec<_> = scanned.entries().map(|entry| entry.item.version).collect();
-            scanned.same("versions", &vec![version], &versions)
+            let versions: Vec<_> = scanned.entries().map(|entry| Version(entry.item.version)).collect();
+            scanned.same("\"k\"", &vec![Version(version)], &versions)
         }
     ),
     case!(
@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
             let before = c.get().ok().await?;
             let put = c.put_one("k", "2").token(5).ok().await?;
             put.applied(&[false])?;
-            put.same("version", &version, &put.version()?)?;
+            put.same("\"k\"", &Version(version), &Version(put.version()?))?;
             unchanged(c, &before).await
         }
     ),
@@ -154,6 +154,11 @@ pub(super) const CASES: &[Case] = &[
 async fn rises(c: &Ctx, floor: i64) -> Result<i64, Stop> {
     let put = c.put_one("k", "v").ok().await?;
     let version = put.version()?;
-    put.expect(version > floor, format!("a version above {floor}"), version.to_string())?;
+    put.expect(version > floor, above("k", floor), Version(version).show())?;
     Ok(version)
+}
+
+/// The text for a version of `key` above `floor`.
+fn above(key: &str, floor: i64) -> String {
+    format!("\"{key}\" {}", Version(floor).above())
 }

@@ -16,7 +16,7 @@ use futures::StreamExt;
 use tokio::time::timeout;
 
 use crate::core::StatusCode::DeadlineExceeded;
-use crate::core::{Failure, Proof, Reply, StatusCode, Stop, bytes as shown};
+use crate::core::{Failure, Proof, Reply, StatusCode, Stop, bytes as shown, failure_text, span};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 use protobuf::bytes_field;
 
@@ -36,7 +36,11 @@ const METHODS: [&str; 5] = [
     "/prism.keyvalue.v1.KeyValueService/Describe",
 ];
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
-const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+/// The two versions of reflection, with the same messages; a server has at least one of them.
+const REFLECTION: [&str; 2] = [
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
 const SERVICE: &str = "prism.keyvalue.v1.KeyValueService";
 
 /// Time limit of a response that the contract calls prompt. Much more than any server needs, so that a busy machine does
@@ -53,9 +57,8 @@ async fn call(
     deadline: Option<Duration>,
 ) -> Result<Answer, Stop> {
     let message = message.into();
-    let method = path.rsplit_once('.').map_or(path, |(_, method)| method);
-    let within = deadline.map(|deadline| format!(" within {deadline:?}")).unwrap_or_default();
-    let description = format!("call {method} with {}{within}", shown(&message));
+    let within = deadline.map(|deadline| format!(" within {}", span(deadline))).unwrap_or_default();
+    let description = format!("call {path} with {}{within}", shown(&message));
     let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
     let reading = async {
         let mut messages = raw.call(path, message, deadline).await?;
@@ -65,19 +68,23 @@ async fn call(
         }
         Ok(read)
     };
-    let answer = timeout(PROMPT, reading).await.unwrap_or_else(|_| {
-        Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {PROMPT:?}")))
+    let (answer, mark) = c.marked(timeout(PROMPT, reading)).await;
+    let answer = answer.unwrap_or_else(|_| {
+        Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {}", span(PROMPT))))
     });
     let outcome = answer.as_ref().map_or_else(|failure| Outcome::Failed(failure.clone()), |_| Outcome::Done);
-    Ok(Reply::at(c.record(Action::Raw(description), outcome), answer))
+    Ok(Reply::at(c.record_marked(Action::Raw(description), outcome, mark), answer))
 }
 
 fn answer_text(answer: &Answer) -> String {
     match &**answer {
         Ok(messages) => format!("OK with {} messages", messages.len()),
         Err(failure) => {
-            let reason = failure.reason.as_deref().unwrap_or("no reason");
-            format!("{} {reason} ({})", failure.code, failure.message)
+            let text = failure_text(failure);
+            match &failure.reason {
+                Some(reason) => format!("{text} with reason {reason}"),
+                None => format!("{text}, and grpc-status-details-bin lacks google.rpc.ErrorInfo"),
+            }
         }
     }
 }
@@ -89,7 +96,7 @@ fn refused(answer: &Answer, code: StatusCode, reason: &str) -> Proof {
             && failure.reason.as_deref() == Some(reason)
             && failure.domain.as_deref() == Some("prism")
     });
-    answer.expect(matches, format!("{code} {reason}"), answer_text(answer))
+    answer.expect(matches, format!("{code} with reason {reason} of the domain prism"), answer_text(answer))
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {

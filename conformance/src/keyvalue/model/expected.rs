@@ -1,5 +1,7 @@
 //! Answers that the contract allows.
 
+use std::fmt;
+
 use bytes::Bytes;
 use prism_contract::keyvalue::{Capabilities, Capability};
 
@@ -39,6 +41,28 @@ pub enum Event {
     Swept,
     /// The store was restarted.
     Restarted,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Applied => "applied",
+            Self::Overwritten => "overwritten",
+            Self::Superseded => "superseded",
+            Self::Tombstone => "tombstone",
+            Self::Forgotten => "forgotten",
+            Self::Held => "held",
+            Self::Failed => "failed",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+            Self::Read => "read",
+            Self::Continued => "continued",
+            Self::Cut => "cut",
+            Self::Refused => "refused",
+            Self::Swept => "swept",
+            Self::Restarted => "restarted",
+        })
+    }
 }
 
 impl Event {

@@ -1,14 +1,16 @@
 //! Comparison of an answer with the allowed one, and the rules that a wrong answer breaks.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
+use prism_contract::PreconditionFailure;
 use prism_contract::keyvalue::request::{GetResponse, PutResponse, ScanResponse};
 use prism_contract::keyvalue::{Capabilities, Item, PutResult};
 
 use super::clock::Clock;
 use super::expected::{Entry, ExclusionReason, Expected, ExpectedResult, Reason, Remaining, ScanLimits};
-use crate::core::{Failure, StatusCode, bytes};
+use crate::core::{Show, StatusCode, Version, both_bytes, bytes, failure_text};
 use crate::keyvalue::{Outcome, Response};
 
 /// Deviation of an answer from the contract.
@@ -53,38 +55,33 @@ pub(super) fn judge(expected: &Expected, outcome: &Outcome, clock: &mut Clock) -
             scan(remaining, *limits, messages, clock)
         }
         (Expected::Described(capabilities), Outcome::Answered(Response::Describe(answer))) => {
-            let show = |capabilities: &Capabilities| format!("capabilities {capabilities:?}");
+            let show = |capabilities: &Capabilities| format!("capabilities {}", capabilities.show());
             same(&["CAP-1"], capabilities, &answer.capabilities, show)
         }
         (Expected::Done, Outcome::Done) => Ok(()),
         (Expected::Results(_) | Expected::Deleted(_), Outcome::Failed(failure))
             if failure.code == StatusCode::FailedPrecondition =>
         {
-            let named = failure.failed_preconditions.iter().map(|failed| bytes(&failed.key));
-            let named: Vec<_> = named.collect();
+            let failed = failure.failed_preconditions.show();
             wrong(
                 &["COND-1", "COND-2"],
                 "OK: all preconditions hold",
-                describe_failure(failure) + &named.join(", "),
+                format!("{}: {failed}", failure_text(failure)),
             )
         }
         (Expected::Page(_) | Expected::Messages(..), Outcome::Failed(failure))
             if failure.code == StatusCode::InvalidArgument =>
         {
-            wrong(&["PAGE-4", "PAGE-6", "DEL-4"], "OK", describe_failure(failure))
+            wrong(&["PAGE-4", "PAGE-6", "DEL-4"], "OK", failure_text(failure))
         }
-        (_, Outcome::Failed(failure)) => wrong(&["ERR-1"], "OK", describe_failure(failure)),
+        (_, Outcome::Failed(failure)) => wrong(&["ERR-1"], "OK", failure_text(failure)),
         (_, _) => wrong(&["ERR-1"], "a response to this request", "a response to another request"),
     }
 }
 
-fn describe_failure(failure: &Failure) -> String {
-    format!("{} ({})", failure.code, failure.message)
-}
-
 fn describe_outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Failed(failure) => describe_failure(failure),
+        Outcome::Failed(failure) => failure_text(failure),
         Outcome::Answered(_) | Outcome::Done => "OK".to_owned(),
     }
 }
@@ -100,11 +97,16 @@ fn refused(code: StatusCode, reasons: &[Reason], outcome: &Outcome) -> Judged {
 
 fn preconditions_fail(failing: &[(Bytes, i64)], outcome: &Outcome) -> Judged {
     let show = |failing: &BTreeMap<Bytes, i64>| {
-        let each = failing.iter().map(|(key, version)| match version {
-            0 => format!("{} is absent", bytes(key)),
-            version => format!("{} has version {version}", bytes(key)),
-        });
-        format!("{}: {}", StatusCode::FailedPrecondition, each.collect::<Vec<_>>().join(", "))
+        let each = failing
+            .iter()
+            .map(|(key, &current_version)| PreconditionFailure { key: key.clone(), current_version }.show());
+        let each: Vec<_> = each.collect();
+        let each = if each.is_empty() {
+            "grpc-status-details-bin lacks google.rpc.PreconditionFailure".to_owned()
+        } else {
+            each.join(", ")
+        };
+        format!("{}: {each}", StatusCode::FailedPrecondition)
     };
     let expected: BTreeMap<_, _> = failing.iter().cloned().collect();
     let rules = ["COND-1", "COND-2", "COND-4", "COND-5"];
@@ -127,17 +129,21 @@ fn put(expected: &[ExpectedResult], answer: &PutResponse) -> Judged {
 }
 
 fn put_one(expected: &ExpectedResult, PutResult { applied, version }: PutResult) -> Judged {
-    let (key, bound) = (bytes(&expected.key), expected.version);
+    let (key, bound) = (bytes(&expected.key), Version(expected.version));
     let show = |applied: &bool| format!("{key} {}", if *applied { "applied" } else { "superseded" });
     same(expected.rules, &expected.applied, &applied, show)?;
     if !applied {
-        let show = |version: &i64| format!("{key} superseded, at version {version} (0: absent)");
-        return same(&["TOK-1"], &bound, &version, show);
+        let show = |version: &Version| format!("{key} superseded, {}", version.show());
+        return same(&["TOK-1"], &bound, &Version(version), show);
     }
-    if version > bound {
+    if version > bound.0 {
         return Ok(());
     }
-    wrong(&["VER-1", "VER-2"], format!("{key} at a version above {bound}"), format!("version {version}"))
+    wrong(
+        &["VER-1", "VER-2"],
+        format!("{key} {}", bound.above()),
+        format!("{key} at {}", Version(version).show()),
+    )
 }
 
 fn page(remaining: &Remaining, answer: &GetResponse, clock: &mut Clock) -> Judged {
@@ -146,7 +152,7 @@ fn page(remaining: &Remaining, answer: &GetResponse, clock: &mut Clock) -> Judge
     }
     let count = answer.items.len();
     fits(remaining, 0, &answer.items.iter().collect::<Vec<_>>(), false)?;
-    ends(remaining, count, !answer.next_page_token.is_empty())
+    ends(remaining, count, !answer.next_page_token.is_empty(), false)
 }
 
 fn scan(remaining: &Remaining, limits: ScanLimits, messages: &[ScanResponse], clock: &mut Clock) -> Judged {
@@ -160,7 +166,7 @@ fn scan(remaining: &Remaining, limits: ScanLimits, messages: &[ScanResponse], cl
         }
         let items: Vec<_> = message.entries.iter().map(|entry| &entry.item).collect();
         fits(remaining, start, &items, true)?;
-        ends(remaining, count, !message.resume_token.is_empty())?;
+        ends(remaining, count, !message.resume_token.is_empty(), true)?;
     }
     if count > limit {
         return wrong(&["SCAN-2"], format!("at most {limit} entries"), format!("{count} entries"));
@@ -178,17 +184,20 @@ fn scan(remaining: &Remaining, limits: ScanLimits, messages: &[ScanResponse], cl
 }
 
 /// A token exactly if entries remain, and at least one entry if any remain.
-fn ends(remaining: &Remaining, answered: usize, token: bool) -> Judged {
+fn ends(remaining: &Remaining, answered: usize, token: bool, scan: bool) -> Judged {
     let left = remaining.entries.get(answered);
     match (left, token) {
         (Some(next), false) => {
             let expected = format!("{}, or a token for it", show_entry(next));
-            wrong(&["PAGE-1", "PAGE-2", "RT-6", "ORD-1"], expected, "nothing, and no token")
+            let rules: &[_] = if scan { &["SCAN-1"] } else { &["PAGE-1", "PAGE-2", "RT-6", "ORD-1"] };
+            wrong(rules, expected, "nothing, and no token")
         }
         (Some(next), true) if answered == 0 => {
             wrong(&["PAGE-7"], format!("at least {}", show_entry(next)), "no item, and a token")
         }
-        (None, true) => wrong(&["PAGE-5"], "no token, as nothing is left", "a token"),
+        (None, true) => {
+            wrong(if scan { &["SCAN-1"] } else { &["PAGE-5"] }, "no token, as nothing is left", "a token")
+        }
         (Some(_), true) | (None, false) => Ok(()),
     }
 }
@@ -249,7 +258,10 @@ fn contents(expected: &Entry, item: &Item, keys_only: bool, clock: &mut Clock) -
     let (stored, key) = (&expected.item, bytes(&expected.key));
     let value = if keys_only { Bytes::new() } else { stored.value.clone() };
     let rules: &[_] = if keys_only { &["PAGE-8"] } else { &["PUT-1", "RT-1", "RT-2"] };
-    same(rules, &value, &item.value, |value| format!("{key}={}", bytes(value)))?;
+    if value != item.value {
+        let (expected, actual) = both_bytes(&value, &item.value);
+        return wrong(rules, format!("{key}={expected}"), format!("{key}={actual}"));
+    }
     let show = |text: &String| format!("{key} with content_type {}", bytes(text.as_bytes()));
     same(&["RT-5", "PUT-1"], &stored.content_type, &item.content_type, show)?;
     let show = |number: &i32| format!("{key} with compression {number}");
@@ -268,13 +280,19 @@ fn times(expected: &Entry, item: &Item, clock: &mut Clock) -> Judged {
     {
         if !clock.agrees(moment, answered) {
             let expected = format!("{key} with the {name} of the Put that set it");
-            return wrong(&["PUT-5"], expected, format!("{name} {answered:?}"));
+            return wrong(&["PUT-5"], expected, format!("{name} {}", answered.show()));
         }
     }
     let ends = item.expires_at.map(|end| end.as_micros() - item.updated_at.as_micros());
     let show = |ttl: &Option<i64>| match ttl {
         None => format!("{key} without expires_at"),
-        Some(ttl) => format!("{key} with expires_at {ttl} µs after updated_at"),
+        Some(ttl) => format!("{key} with expires_at {} after updated_at", micros(*ttl)),
     };
     same(&["TTL-2", "TTL-3", "TTL-1"], &stored.ttl, &ends, show)
+}
+
+/// A span of microseconds, which may be negative.
+fn micros(span: i64) -> String {
+    let sign = if span < 0 { "-" } else { "" };
+    format!("{sign}{}", crate::core::span(Duration::from_micros(span.unsigned_abs())))
 }

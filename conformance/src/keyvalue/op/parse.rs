@@ -52,6 +52,20 @@ enum Word {
     Quoted(Bytes),
 }
 
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(word) => write!(f, "'{word}'"),
+            Self::Quoted(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+        }
+    }
+}
+
+/// A word where another one is expected.
+fn found(word: Option<Word>) -> String {
+    word.map_or_else(|| "nothing".to_owned(), |word| word.to_string())
+}
+
 /// Splits a line at white space; quoted bytes stay together, and `=` and `,` are separate words.
 fn words(line: &str) -> Parsed<Vec<Word>> {
     let mut words = Vec::new();
@@ -122,7 +136,7 @@ impl Words {
         };
         match self.0.next() {
             None => Ok(op),
-            Some(word) => error(format!("unexpected {word:?}")),
+            Some(word) => error(format!("unexpected {word}")),
         }
     }
 
@@ -290,14 +304,14 @@ impl Words {
     fn unquoted(&mut self, what: &str) -> Parsed<String> {
         match self.0.next() {
             Some(Word::Plain(word)) => Ok(word),
-            other => error(format!("{other:?} found, {what} expected")),
+            other => error(format!("{} found, {what} expected", found(other))),
         }
     }
 
     fn bytes(&mut self, what: &str) -> Parsed<Bytes> {
         match self.0.next() {
             Some(Word::Quoted(bytes)) => Ok(bytes),
-            other => error(format!("{other:?} found, {what} in quotes expected")),
+            other => error(format!("{} found, {what} in quotes expected", found(other))),
         }
     }
 

@@ -155,7 +155,7 @@ mod tests {
         let instance = harness.open().await.expect("memory opens");
         let ctx = Ctx::new(instance, "test".to_owned(), Mode::InProcess, Budget::Quick, 1)
             .offering(harness.capabilities(), harness.abilities());
-        let why = "Applied happened 0 times; at least 5 are required".to_owned();
+        let why = "the event 'applied' happened 0 times; at least 5 are required".to_owned();
         assert_eq!(check(&ctx, &property, &operations(mix)).await, Err(Stop::Inconclusive(why)));
     }
 }

@@ -14,6 +14,12 @@ use crate::core::Failure;
 use crate::core::wire::{Connection, answer, malformed, with_timeout};
 use crate::keyvalue::Store;
 
+const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
+const GET: &str = "/prism.keyvalue.v1.KeyValueService/Get";
+const DELETE: &str = "/prism.keyvalue.v1.KeyValueService/Delete";
+const SCAN: &str = "/prism.keyvalue.v1.KeyValueService/Scan";
+const DESCRIBE: &str = "/prism.keyvalue.v1.KeyValueService/Describe";
+
 fn client(connection: &Connection) -> KeyValueServiceClient<Channel> {
     KeyValueServiceClient::new(connection.channel())
         .max_decoding_message_size(usize::MAX)
@@ -27,7 +33,7 @@ impl Store for Connection {
         if let Some((ledger, namespace, id)) = &entry {
             ledger.track(namespace, id);
         }
-        let answer = answer(client(self).put(self.request(request.into_message()))).await;
+        let answer = answer(PUT, client(self).put(self.request(request.into_message()))).await;
         if let Some((ledger, namespace, id)) = &entry {
             ledger.completed(namespace, id, answer.as_ref().err());
         }
@@ -35,11 +41,11 @@ impl Store for Connection {
     }
 
     async fn get(&self, request: GetRequest) -> Result<GetResponse, Failure> {
-        answer(client(self).get(self.request(request.into_message()))).await
+        answer(GET, client(self).get(self.request(request.into_message()))).await
     }
 
     async fn delete(&self, request: DeleteRequest) -> Result<DeleteResponse, Failure> {
-        answer(client(self).delete(self.request(request.into_message()))).await
+        answer(DELETE, client(self).delete(self.request(request.into_message()))).await
     }
 
     async fn scan(
@@ -61,9 +67,10 @@ impl Store for Connection {
         request: ScanRequest,
     ) -> Result<BoxStream<'static, Result<ScanResponse, Failure>>, Failure> {
         let mut client = client(self);
-        let stream = with_timeout(client.scan(self.request(request.into_message()))).await?.into_inner();
+        let stream =
+            with_timeout(SCAN, client.scan(self.request(request.into_message()))).await?.into_inner();
         let messages = futures::stream::try_unfold(stream, |mut stream| async move {
-            let Some(message) = with_timeout(stream.message()).await? else { return Ok(None) };
+            let Some(message) = with_timeout(SCAN, stream.message()).await? else { return Ok(None) };
             let message = ScanResponse::from_message(message).map_err(malformed)?;
             Ok(Some((message, stream)))
         });
@@ -71,6 +78,6 @@ impl Store for Connection {
     }
 
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {
-        answer(client(self).describe(self.request(request.into_message()))).await
+        answer(DESCRIBE, client(self).describe(self.request(request.into_message()))).await
     }
 }

@@ -30,7 +30,7 @@ pub(super) const CASES: &[Case] = &[
                             && failure.reason.as_deref() == Some("MALFORMED_MESSAGE")
                     });
                     let actual = format!("{} for {what}", answer_text(&answer));
-                    answer.expect(refused, "INVALID_ARGUMENT MALFORMED_MESSAGE", actual)?;
+                    answer.expect(refused, "INVALID_ARGUMENT with reason MALFORMED_MESSAGE", actual)?;
                 }
             }
             c.get().ok().await?.holds(&[("k", "v")])

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{METHODS, PROMPT, PUT, answer_text, bytes_field, call};
 use crate::core::Need::{Alone, Wire};
 use crate::core::StatusCode::DeadlineExceeded;
-use crate::core::{Failure, Proof, Reply, StatusCode, Stop, case};
+use crate::core::{Failure, Proof, Reply, StatusCode, Stop, case, failure_text, span};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 
 pub(super) const CASES: &[Case] = &[
@@ -53,7 +53,10 @@ pub(super) const CASES: &[Case] = &[
                     timeout(Duration::from_micros(micros), raw.call(PUT, pair(c, &id).into(), None)).await;
                 drop(cancelled);
                 c.record(
-                    Action::Raw(format!("call Put on \"{id}\" and cancel after {micros}us")),
+                    Action::Raw(format!(
+                        "call {PUT} on \"{id}\" and cancel after {}",
+                        span(Duration::from_micros(micros))
+                    )),
                     Outcome::Done,
                 );
                 whole_or_absent(c, &id).await?;
@@ -148,14 +151,15 @@ pub(super) const CASES: &[Case] = &[
                 }
             });
             let description = format!(
-                "call Get of {} MiB {UNREAD_CALLS} times concurrently, and read none of the responses",
+                "call {} of {} MiB {UNREAD_CALLS} times concurrently, and read none of the responses",
+                METHODS[1],
                 RESPONSE_BYTES >> 20
             );
             let step = c.record(Action::Raw(description), Outcome::Done);
             let answered = calls.is_ok();
             Reply::at(step, ()).expect(
                 answered,
-                format!("each call is answered or ends within {PROMPT:?}"),
+                format!("each call is answered or ends within {}", span(PROMPT)),
                 "some calls hang",
             )?;
             if let Some(grown) = grown {
@@ -192,7 +196,8 @@ async fn whole_or_absent(c: &Ctx, id: &str) -> Proof {
     let whole = keys.is_empty() || keys == [b"a", b"b"];
     read.expect(whole, "both items or none", format!("{} item", keys.len()))?;
     let put = timeout(PROMPT, c.put_one("c", "v").on(id).ok()).await;
-    put.unwrap_or_else(|_| c.inconclusive(format!("the record was not writable within {PROMPT:?}"))).map(drop)
+    put.unwrap_or_else(|_| c.inconclusive(format!("the record was not writable within {}", span(PROMPT))))
+        .map(drop)
 }
 
 /// Items of 1 MiB that a slow reader leaves unread, and number of readers. Enough that the memory any server needs to read
@@ -206,7 +211,7 @@ const RESPONSE_BYTES: usize = 2 << 20;
 
 fn scan_failure(c: &Ctx, failure: &Failure) -> Stop {
     let step = c.record(Action::Raw("read a message of a Scan".to_owned()), Outcome::Failed(failure.clone()));
-    let (expected, actual) = ("a message".to_owned(), format!("{} ({})", failure.code, failure.message));
+    let (expected, actual) = ("a message".to_owned(), failure_text(failure));
     Stop::Diverged(crate::core::Divergence { step: Some(step), expected, actual })
 }
 

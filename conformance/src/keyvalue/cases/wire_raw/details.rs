@@ -154,7 +154,7 @@ impl<'a> Details<'a> {
             [value] => repeated(value, 1).map_or_else(|| self.malformed(name), Ok),
             [] => {
                 let present: Vec<_> = self.all.iter().map(|(name, _)| name.as_str()).collect();
-                let actual = format!("grpc-status-details-bin lacks it; it holds {}", present.join(", "));
+                let actual = format!("grpc-status-details-bin lacks {name}; it holds {}", present.join(", "));
                 diverged(self.answer.step, format!("a detail {name} (ERR-1)"), actual)
             }
             [_, _, ..] => {

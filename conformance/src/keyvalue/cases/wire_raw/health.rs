@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::http::reflect;
-use super::{HEALTH, PROMPT, REFLECTION, SERVICE, answer_text, bytes_field, call, contains};
+use super::{HEALTH, PROMPT, SERVICE, answer_text, bytes_field, call, contains};
 use crate::core::Need::{Ability, Alone, Wire};
-use crate::core::case;
+use crate::core::{case, span};
 use crate::keyvalue::Case;
 
 pub(super) const CASES: &[Case] = &[
@@ -21,14 +21,18 @@ pub(super) const CASES: &[Case] = &[
                 let request = if service.is_empty() { Vec::new() } else { bytes_field(1, service) };
                 let answer = call(c, HEALTH, request, None).await?;
                 let matches = answer.as_ref().is_ok_and(|messages| *messages == [serving(true)]);
-                answer.expect(matches, "SERVING", answer_text(&answer))?;
+                answer.expect(matches, format!("SERVING from {HEALTH}"), answer_text(&answer))?;
             }
-            let answer = call(c, REFLECTION, bytes_field(7, ""), None).await?;
+            let answer = reflect(c, &[bytes_field(7, "")]).await?;
             for service in [SERVICE, "grpc.health.v1.Health"] {
                 let lists = answer.as_ref().is_ok_and(|messages| {
                     messages.iter().any(|message| contains(message, service.as_bytes()))
                 });
-                answer.expect(lists, format!("a list with {service}"), answer_text(&answer))?;
+                answer.expect(
+                    lists,
+                    format!("a list with {service} from reflection"),
+                    answer_text(&answer),
+                )?;
             }
             Ok(())
         }
@@ -61,7 +65,7 @@ pub(super) const CASES: &[Case] = &[
             let requests: Vec<_> = queries.iter().map(|(_, request, ..)| request.clone()).collect();
             let answer = reflect(c, &requests).await?;
             let (expected, actual) =
-                (format!("{} responses in one stream", queries.len()), answer_text(&answer));
+                (format!("{} responses in one stream of reflection", queries.len()), answer_text(&answer));
             answer.expect(
                 answer.as_ref().is_ok_and(|answers| answers.len() == queries.len()),
                 expected,
@@ -97,8 +101,11 @@ pub(super) const CASES: &[Case] = &[
                     if matches {
                         break;
                     }
-                    let expected =
-                        format!("{} within {PROMPT:?}", if unreachable { "NOT_SERVING" } else { "SERVING" });
+                    let expected = format!(
+                        "{} within {}",
+                        if unreachable { "NOT_SERVING" } else { "SERVING" },
+                        span(PROMPT)
+                    );
                     answer.expect(Instant::now() < deadline, expected, answer_text(&answer))?;
                     sleep(Duration::from_millis(20)).await;
                 }

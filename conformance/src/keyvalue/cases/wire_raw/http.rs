@@ -8,7 +8,9 @@ use tokio::time::timeout;
 use super::{METHODS, PROMPT, PUT, bytes_field};
 use crate::core::Need::Wire;
 use crate::core::StatusCode::{DeadlineExceeded, Internal, InvalidArgument, Unavailable, Unimplemented};
-use crate::core::{Failure, RawRequest, RawResponse, Reply, Stop, bytes as shown, case};
+use crate::core::{
+    Failure, RawRequest, RawResponse, Reply, Stop, bytes as shown, case, diverged, failure_text, span,
+};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 
 pub(super) const CASES: &[Case] = &[
@@ -41,7 +43,8 @@ pub(super) const CASES: &[Case] = &[
                         },
                         _ => false,
                     };
-                    let expected = "INVALID_ARGUMENT MALFORMED_MESSAGE, INTERNAL or UNIMPLEMENTED";
+                    let expected =
+                        "INVALID_ARGUMENT with reason MALFORMED_MESSAGE, INTERNAL or UNIMPLEMENTED";
                     answer.expect(refused, expected, format!("{} for {what}", answer_text(&answer)))?;
                 }
             }
@@ -82,7 +85,8 @@ pub(super) const CASES: &[Case] = &[
                 c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
             for wait in [0, 1, 10, 50] {
                 let request = RawRequest { deadline: None, ..open(vec![whole.clone()]) };
-                let description = format!("{}, and cancel after {wait}ms", describe(&request));
+                let description =
+                    format!("{}, and cancel after {}", describe(&request), span(Duration::from_millis(wait)));
                 let cancelled = timeout(Duration::from_millis(wait), raw.send(request)).await;
                 let step = c.record(Action::Raw(description), Outcome::Done);
                 let unanswered = cancelled.is_err();
@@ -163,15 +167,16 @@ pub(super) type Answer = Reply<Result<RawResponse, Failure>>;
 pub(super) async fn send(c: &Ctx, request: RawRequest) -> Result<Answer, Stop> {
     let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
     let description = describe(&request);
-    let answer = timeout(PROMPT, raw.send(request)).await.unwrap_or_else(|_| {
-        Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {PROMPT:?}")))
+    let (answer, mark) = c.marked(timeout(PROMPT, raw.send(request))).await;
+    let answer = answer.unwrap_or_else(|_| {
+        Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {}", span(PROMPT))))
     });
     let failed = match &answer {
         Ok(answer) => answer.outcome.clone().and_then(Result::err),
         Err(failure) => Some(failure.clone()),
     };
     let outcome = failed.map_or(Outcome::Done, Outcome::Failed);
-    Ok(Reply::at(c.record(Action::Raw(description), outcome), answer))
+    Ok(Reply::at(c.record_marked(Action::Raw(description), outcome, mark), answer))
 }
 
 fn describe(request: &RawRequest) -> String {
@@ -179,7 +184,7 @@ fn describe(request: &RawRequest) -> String {
     let content_type = content_type.unwrap_or("no content type");
     let encoding = encoding.map(|encoding| format!(" in {encoding}")).unwrap_or_default();
     let body: Vec<_> = body.iter().map(|chunk| shown(chunk)).collect();
-    let within = deadline.map(|deadline| format!(" within {deadline:?}")).unwrap_or_default();
+    let within = deadline.map(|deadline| format!(" within {}", span(deadline))).unwrap_or_default();
     let body = if body.is_empty() { "no bytes".to_owned() } else { body.join(" then ") };
     let end = if *ends { "" } else { " and no end" };
     format!("send {method} {path} of {content_type}{encoding} with {body}{end}{within}")
@@ -189,23 +194,31 @@ pub(super) fn answer_text(answer: &Answer) -> String {
     match &**answer {
         Ok(RawResponse { http_status, outcome: None, .. }) => format!("HTTP status {http_status}"),
         Ok(RawResponse { outcome: Some(Ok(())), .. }) => "OK".to_owned(),
-        Ok(RawResponse { outcome: Some(Err(failure)), .. }) | Err(failure) => {
-            format!("{} ({})", failure.code, failure.message)
-        }
+        Ok(RawResponse { outcome: Some(Err(failure)), .. }) | Err(failure) => failure_text(failure),
     }
 }
 
-/// Sends several reflection requests in one stream; returns the responses in order.
+/// Sends several reflection requests in one stream, to the newest version that the server has; returns the responses in
+/// order.
 pub(super) async fn reflect(
     c: &Ctx,
     requests: &[Vec<u8>],
 ) -> Result<Reply<Result<Vec<Bytes>, Failure>>, Stop> {
-    let body = requests.iter().map(|message| framed(message).into()).collect();
-    let answer = send(c, call(super::REFLECTION, body)).await?;
-    Ok(answer.map(|answer| match answer {
-        Ok(RawResponse { outcome: Some(Err(failure)), .. }) | Err(failure) => Err(failure),
-        Ok(response) => Ok(unframed(&response.body)),
-    }))
+    let body: Vec<Bytes> = requests.iter().map(|message| framed(message).into()).collect();
+    let mut missing = 0;
+    for path in super::REFLECTION {
+        let answer = send(c, call(path, body.clone())).await?;
+        let answer = answer.map(|answer| match answer {
+            Ok(RawResponse { outcome: Some(Err(failure)), .. }) | Err(failure) => Err(failure),
+            Ok(response) => Ok(unframed(&response.body)),
+        });
+        if !answer.as_ref().is_err_and(|failure| failure.code == Unimplemented) {
+            return Ok(answer);
+        }
+        missing = answer.step;
+    }
+    let [stable, alpha] = super::REFLECTION;
+    diverged(missing, format!("a list of services from {stable} or {alpha}"), "UNIMPLEMENTED by both")
 }
 
 /// The messages of a body.
