@@ -16,6 +16,7 @@ COPY .cargo .cargo
 COPY proto/Cargo.toml proto/
 COPY contract/Cargo.toml contract/
 COPY wire/Cargo.toml wire/
+COPY cli/Cargo.toml cli/
 COPY conformance/Cargo.toml conformance/
 COPY backends/Cargo.toml backends/
 COPY proxy/Cargo.toml proxy/

@@ -124,8 +124,8 @@ if [ -n "${PRISM_TEST_BACKENDS:-}" ] && ! grep -qw postgres <<<"$PRISM_TEST_BACK
   exit 0
 fi
 # Items with tokens and expiry, and versions that are not in key order.
-"$prism" put packages "$id" "$first=again" --token 7 --ttl 1h >/dev/null
-"$prism" put packages "$id" zz=new --token 9 --content-type text/plain >/dev/null
+"$prism" put packages "$id" "$first=again" --priority-token 7 --ttl 1h >/dev/null
+"$prism" put packages "$id" zz=new --priority-token 9 --content-type text/plain >/dev/null
 "$prism" export packages "$work/sqlite.full.jsonl" --full
 kill "$server"
 wait "$server"

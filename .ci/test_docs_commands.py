@@ -23,7 +23,7 @@ VALID = (
     + block("sh", "prism health --endpoint http://127.0.0.1:8980")
     + block("text", "SERVING", "<!-- prints -->")
     + "<!-- stop -->\n"
-    + block("sh", "prism get demo a", "<!-- run: exit 1 -->")
+    + block("sh", "prism get demo a", "<!-- run: exit 3 -->")
     + block("yaml", "server:\n  listen: 127.0.0.1:8980", "<!-- file: c.yaml -->")
     + block("sh", "prism check-config --config c.yaml")
 )

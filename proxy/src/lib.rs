@@ -4,6 +4,7 @@
 //! - [`backend`]: opens the backend that the configuration names.
 //! - [`server`]: serves it until a shutdown.
 //! - [`cli`]: the command line of the binary `prism`.
+//! - [`exit`]: its exit codes.
 //! - [`client`]: its client commands, such as put, get, import and export.
 //!
 //! Only the commands read the environment: nothing below [`server::run`] does, and the tests call the same `run`.
@@ -12,7 +13,9 @@ pub mod backend;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod exit;
 mod logging;
 pub mod server;
 mod sources;
 mod target;
+mod terminal;

@@ -1,5 +1,5 @@
-//! Generated pages of the book: the API reference, the configuration reference and its example, the conformance matrix, and the
-//! figures of the landing page.
+//! Generated pages of the book: the API reference, the configuration reference and its example, the command line, the
+//! conformance matrix, and the figures of the landing page.
 
 mod api;
 mod comments;
@@ -47,9 +47,12 @@ fn expected() -> Result<Vec<(PathBuf, String)>> {
     let page = splice(&present(&configuration)?, &explained("markdown")?)?;
     let matrix = matrix()?;
     let landing = splice(&present(&landing_page())?, &figures::paragraph(&matrix)?)?;
+    let cli = tree::docs().join("cli.md");
+    let commands = splice(&present(&cli)?, &command_reference()?)?;
     Ok(vec![
         (api_reference(), api::page()?),
         (configuration, page),
+        (cli, commands),
         (tree::root().join("fixtures/config/prism.yaml"), explained("yaml")?),
         (matrix_page(), matrix),
         (landing_page(), landing),
@@ -73,6 +76,10 @@ fn present(path: &Path) -> Result<String> {
     Ok(if path.exists() { fs::read_to_string(path)? } else { String::new() })
 }
 
+/// The package and the program of the suite, for `cargo run`.
+const SUITE: [&str; 6] =
+    ["--package", "prism-conformance", "--features", "cli", "--bin", "prism-conformance"];
+
 /// The output of `prism check-config --explain`. Run as a program and not linked: this crate must build, to generate code,
 /// even if the crates that use the generated code do not.
 fn explained(form: &str) -> Result<String> {
@@ -81,16 +88,15 @@ fn explained(form: &str) -> Result<String> {
 
 /// The page of the recorded kill matrix, from `prism-conformance matrix`, which is run as a program for the same reason.
 fn matrix() -> Result<String> {
-    run(&[
-        "--package",
-        "prism-conformance",
-        "--features",
-        "cli",
-        "--bin",
-        "prism-conformance",
-        "--",
-        "matrix",
-    ])
+    run(&[&SUITE[..], &["--", "matrix"]].concat())
+}
+
+/// The commands of both programs, which print their reference.
+fn command_reference() -> Result<String> {
+    let reference = ["--", "reference"];
+    let prism = run(&[&["--package", "prism-proxy"][..], &reference, &["--background", "serve"]].concat())?;
+    let suite = run(&[&SUITE[..], &reference].concat())?;
+    Ok(format!("{}\n\n{}", prism.trim_end(), suite.trim_end()))
 }
 
 /// The output of `cargo run` with these arguments.

@@ -41,8 +41,8 @@ enum Command {
         clients: Vec<Language>,
     },
     /// Update the generated pages: docs/api-reference.md from the .proto files; docs/configuration.md and
-    /// fixtures/config/prism.yaml from the settings table; docs/conformance-matrix.md and the figures of docs/index.md from the
-    /// suite's cases and mutants
+    /// fixtures/config/prism.yaml from the settings table; docs/cli.md from the command lines; docs/conformance-matrix.md
+    /// and the figures of docs/index.md from the suite's cases and mutants
     Docs {
         /// Write nothing; exit with 1 and list the files that are out of date
         #[arg(long)]

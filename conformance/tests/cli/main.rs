@@ -1,6 +1,7 @@
 //! The command `prism-conformance run` against servers of every kind: its exit codes and messages.
 
 mod failures;
+mod generated;
 mod leftovers;
 mod new;
 mod servers;

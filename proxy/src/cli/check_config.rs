@@ -3,12 +3,16 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use clap::builder::StyledStr;
+use prism_cli::examples;
+
 use super::Failure;
 use crate::config::{Config, Flags};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// The arguments of `prism check-config`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = help())]
 pub struct CheckConfigArgs {
     /// The file to check; without it, the environment and the defaults.
     #[arg(long, env = CONFIG_VARIABLE, hide_env_values = true, value_name = "FILE")]
@@ -26,6 +30,13 @@ enum Format {
     Yaml,
     /// A reference that also lists the allowed values.
     Markdown,
+}
+
+fn help() -> StyledStr {
+    examples(&[
+        ("A file to start from, with every key", "prism check-config --explain > prism.yaml"),
+        ("What holds with that file and this environment", "prism check-config --config prism.yaml"),
+    ])
 }
 
 pub(super) fn run(args: &CheckConfigArgs) -> Result<(), Failure> {

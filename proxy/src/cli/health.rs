@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use clap::builder::StyledStr;
+use prism_cli::examples;
 use prism_wire::channel::{CallError, ConnectError, Connection, Fault, Options};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -13,6 +15,7 @@ use crate::target::TargetArgs;
 
 /// The arguments of `prism health`. There is no token: the health service requires none.
 #[derive(Debug, clap::Args)]
+#[command(after_help = help())]
 pub struct HealthArgs {
     #[command(flatten)]
     target: TargetArgs,
@@ -22,6 +25,13 @@ pub struct HealthArgs {
     /// The timeout for connecting, and again for the response, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     timeout: u64,
+}
+
+fn help() -> StyledStr {
+    examples(&[
+        ("The server on this machine", "prism health"),
+        ("Wait for a server that is starting", "until prism health --timeout 1; do sleep 1; done"),
+    ])
 }
 
 pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {

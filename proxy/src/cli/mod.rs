@@ -1,6 +1,4 @@
-//! The commands of the binary `prism`.
-//!
-//! Exit codes: 0 for success, 2 for an invalid command line or configuration, 1 for any other failure.
+//! The commands of the binary `prism`. Their exit codes are in [`crate::exit`].
 
 mod check_config;
 mod health;
@@ -14,17 +12,38 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::builder::StyledStr;
+use clap::{CommandFactory, Parser, Subcommand};
+use prism_cli::{Generate, after_help};
 
 use crate::client::{self, ClientCommand};
+use crate::exit::Exit;
+use crate::terminal::{Palette, printable};
 
 /// A gRPC data gateway.
 #[derive(Debug, Parser)]
-#[command(name = "prism", version = prism_version::VERSION, about, propagate_version = true, max_term_width = 100)]
+#[command(
+    name = "prism",
+    version = prism_version::VERSION,
+    about,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = exit_codes()
+)]
 pub struct Cli {
+    #[command(flatten)]
+    color: colorchoice_clap::Color,
+
     /// The command to run.
     #[command(subcommand)]
     pub command: Command,
+}
+
+fn exit_codes() -> StyledStr {
+    after_help(&format!(
+        "{}\n\nprism health is different: 0 if the server is serving, 2 for an invalid command line, otherwise 1.",
+        Exit::help()
+    ))
 }
 
 /// The commands.
@@ -36,12 +55,15 @@ pub enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Check whether a server is serving; exit 0 if it is, 1 if it is not.
     Health(health::HealthArgs),
-    /// The client commands below, under the name of their abstraction.
-    #[command(subcommand)]
-    Kv(Box<ClientCommand>),
     /// The client commands.
     #[command(flatten)]
     Client(Box<ClientCommand>),
+    /// The client commands above, under the name of their abstraction.
+    #[command(subcommand)]
+    Kv(Box<ClientCommand>),
+    /// Commands about the command line itself.
+    #[command(flatten)]
+    Generate(Generate),
 }
 
 /// Why a command failed.
@@ -54,11 +76,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit code.
-    pub fn exit_code(&self) -> ExitCode {
+    /// The kind of the failure.
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
-            Self::Failed(_) => ExitCode::from(1),
+            Self::Usage(_) => Exit::Usage,
+            Self::Failed(_) => Exit::Failed,
         }
     }
 
@@ -72,8 +94,8 @@ impl Failure {
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let matches = without_empty_variables(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let cli: Cli = prism_cli::parse(|command| without_empty_variables(prism_cli::with_examples(command)));
+    cli.color.write_global();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return report(&Failure::Failed(format!("the runtime cannot start: {error}"))),
@@ -103,7 +125,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Health(args) => health::run(&args).await,
-        Command::Kv(command) | Command::Client(command) => return client::run(&command).await,
+        Command::Kv(command) | Command::Client(command) => return client::run(&command).await.into(),
+        Command::Generate(generate) => {
+            generate.run(prism_cli::with_examples(Cli::command())).map_err(Failure::Failed)
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -116,7 +141,8 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Prints why a command failed. A closed or blocked standard error does not keep the process from exiting.
 fn report(failure: &Failure) -> ExitCode {
-    let text = format!("prism: {}\n", failure.message());
+    let error = Palette::stderr().error;
+    let text = format!("{error}prism:{error:#} {}\n", printable(failure.message()));
     let (printed, done) = sync_channel(1);
     let thread = thread::Builder::new().spawn(move || {
         let _ = std::io::stderr().write_all(text.as_bytes());
@@ -125,7 +151,7 @@ fn report(failure: &Failure) -> ExitCode {
     if thread.is_ok() {
         let _ = done.recv_timeout(REPORT_TIMEOUT);
     }
-    failure.exit_code()
+    failure.exit().into()
 }
 
 #[cfg(test)]
@@ -135,5 +161,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_every_command_has_examples() {
+        let command = prism_cli::with_examples(Cli::command());
+        let mut checked = 0;
+        for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+            if command.get_name() == "kv" {
+                continue;
+            }
+            for help in [command.get_after_help(), command.get_after_long_help().or(command.get_after_help())]
+            {
+                let help = help.map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Examples:\n  # "), "{}: {help}", command.get_name());
+            }
+            checked += 1;
+        }
+        assert!(checked >= 13, "{checked} commands");
     }
 }

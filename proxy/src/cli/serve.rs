@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::builder::StyledStr;
+use prism_cli::examples;
 use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
@@ -15,6 +17,7 @@ use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// The arguments of `prism serve`. Precedence, highest first: flags, the environment, the file.
 #[derive(Debug, clap::Args)]
+#[command(after_help = help())]
 pub struct ServeArgs {
     /// The configuration file; without it, the environment and the defaults.
     #[arg(long, env = CONFIG_VARIABLE, hide_env_values = true, value_name = "FILE")]
@@ -25,6 +28,13 @@ pub struct ServeArgs {
     /// The file of the SQLite database to serve.
     #[arg(long, value_name = "PATH")]
     database: Option<String>,
+}
+
+fn help() -> StyledStr {
+    examples(&[(
+        "A SQLite file, on the default address",
+        "prism serve --listen 127.0.0.1:8980 --database prism.db",
+    )])
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {

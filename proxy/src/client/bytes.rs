@@ -1,19 +1,73 @@
 //! Byte strings as readable text: UTF-8 unchanged, everything else as escapes that can be typed in again.
 
 use std::fmt::Write;
+use std::ops::ControlFlow;
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::terminal::is_printable;
 
 /// Bytes as one line of text. Printable characters are unchanged, a backslash is `\\`, newline, return and tab are `\n`,
 /// `\r` and `\t`, and every other byte is `\xNN`, including those of invisible, combining and direction-changing characters.
 /// [`unescape`] is the inverse.
 pub(super) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
+    // A closure that never breaks.
+    let _ = escape_each(bytes, |escaped, _| {
+        text.push_str(escaped);
+        ControlFlow::<()>::Continue(())
+    });
+    text
+}
+
+/// The start of escaped bytes, cut to a width.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Start {
+    /// The text, at most as wide as allowed.
+    pub(super) text: String,
+    /// The number of bytes that it does not show.
+    pub(super) rest: usize,
+}
+
+/// The escaped bytes, if their text has at most `width` columns; otherwise their start in at most `cut` columns.
+pub(super) fn escape_within(bytes: &[u8], width: usize, cut: usize) -> Start {
+    let mut start = Start { text: String::new(), rest: bytes.len() };
+    let (mut whole, mut columns, mut done) = (String::new(), 0, 0);
+    let too_wide = escape_each(bytes, |escaped, length| {
+        columns += escaped.width();
+        if columns > width {
+            return ControlFlow::Break(());
+        }
+        whole.push_str(escaped);
+        done += length;
+        if columns <= cut {
+            start.text.clone_from(&whole);
+            start.rest = bytes.len() - done;
+        }
+        ControlFlow::Continue(())
+    });
+    match too_wide {
+        ControlFlow::Continue(()) => Start { text: whole, rest: 0 },
+        ControlFlow::Break(()) => start,
+    }
+}
+
+/// Calls `with` for each character or invalid byte, with its escaped text and its length in bytes.
+fn escape_each<B>(bytes: &[u8], mut with: impl FnMut(&str, usize) -> ControlFlow<B>) -> ControlFlow<B> {
+    let mut escaped = String::new();
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {
-            escape_character(&mut text, character);
+            escaped.clear();
+            escape_character(&mut escaped, character);
+            with(&escaped, character.len_utf8())?;
         }
-        escape_bytes(&mut text, chunk.invalid());
+        for byte in chunk.invalid() {
+            escaped.clear();
+            escape_bytes(&mut escaped, &[*byte]);
+            with(&escaped, 1)?;
+        }
     }
-    text
+    ControlFlow::Continue(())
 }
 
 fn escape_character(text: &mut String, character: char) {
@@ -22,9 +76,7 @@ fn escape_character(text: &mut String, character: char) {
         '\n' => text.push_str("\\n"),
         '\r' => text.push_str("\\r"),
         '\t' => text.push_str("\\t"),
-        '\'' | '"' => text.push(character),
-        // The standard library knows the printable characters: `escape_debug` leaves them unchanged.
-        printable if printable.escape_debug().len() == 1 => text.push(printable),
+        printable if is_printable(printable) => text.push(printable),
         other => escape_bytes(text, other.encode_utf8(&mut [0; 4]).as_bytes()),
     }
 }
@@ -33,6 +85,13 @@ fn escape_bytes(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         write!(text, "\\x{byte:02x}").expect("writing to a String cannot fail");
     }
+}
+
+/// Whether bytes are text that a terminal just shows: UTF-8 of printable characters, newlines and tabs.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        text.chars().all(|character| matches!(character, '\n' | '\t') || is_printable(character))
+    })
 }
 
 /// Decodes the escapes `\xNN`, `\\`, `\n`, `\r`, `\t` and `\0`.
@@ -86,6 +145,30 @@ mod tests {
         assert_eq!(escape(b"a\\b\n\r\t\0\x1b\x7f"), "a\\\\b\\n\\r\\t\\x00\\x1b\\x7f");
         assert_eq!(escape(b"\xff\xc3\x28"), "\\xff\\xc3(");
         assert_eq!(escape("\u{202e}".as_bytes()), "\\xe2\\x80\\xae", "a right-to-left override");
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_by_their_width() {
+        let cut = |bytes: &[u8], width, cut| {
+            let Start { text, rest } = escape_within(bytes, width, cut);
+            (text, rest)
+        };
+        assert_eq!(cut(b"abcdef", 6, 3), ("abcdef".to_owned(), 0));
+        assert_eq!(cut(b"abcdefg", 6, 3), ("abc".to_owned(), 4));
+        assert_eq!(cut("日本語".as_bytes(), 6, 3), ("日本語".to_owned(), 0), "each is two columns wide");
+        assert_eq!(cut("日本語".as_bytes(), 5, 3), ("日".to_owned(), 6));
+        assert_eq!(cut(b"a\x1b[2J", 5, 4), ("a".to_owned(), 4), "an escape is not cut in half");
+        assert_eq!(cut(b"abc", 0, 0), (String::new(), 3));
+        assert_eq!(cut(b"", 0, 0), (String::new(), 0));
+    }
+
+    #[test]
+    fn text_has_no_control_characters_but_newlines_and_tabs() {
+        assert!(is_text("{\n\t\"a\": \"Grüße\"}\n".as_bytes()));
+        for bytes in [&b"\x1b[2J"[..], b"\xff", b"\0", b"a\rb", "\u{9b}1m".as_bytes(), "\u{202e}".as_bytes()]
+        {
+            assert!(!is_text(bytes), "{bytes:?}");
+        }
     }
 
     #[test]

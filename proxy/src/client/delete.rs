@@ -1,6 +1,8 @@
 //! `prism delete`: removes selected items of one record.
 
 use clap::Args;
+use clap::builder::StyledStr;
+use prism_cli::examples;
 use prism_contract::keyvalue::request::{DeleteRequest, KeyPredicate};
 use serde_json::json;
 
@@ -11,6 +13,7 @@ use super::select::{EscapeArgs, SpanArgs};
 
 /// The arguments of `prism delete`.
 #[derive(Debug, Args)]
+#[command(after_help = help())]
 pub(super) struct DeleteArgs {
     /// The namespace
     namespace: String,
@@ -32,12 +35,14 @@ pub(super) struct DeleteArgs {
     /// A priority token: an item is deleted only if it has seen no equal or higher token, so repeating the call is safe
     #[arg(
         long,
+        // Its former name, which is easily taken for that of the bearer token.
+        alias = "token",
         value_name = "N",
         default_value_t = 0,
         hide_default_value = true,
         allow_negative_numbers = true
     )]
-    token: i64,
+    priority_token: i64,
 
     /// Delete only if KEY has this version; 0: only if it is absent. May be repeated: all must hold
     #[arg(long = "if", value_name = "KEY=VERSION")]
@@ -49,6 +54,15 @@ pub(super) struct DeleteArgs {
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
+
+fn help() -> StyledStr {
+    examples(&[
+        ("Two items, and those whose keys start with a prefix", DELETE),
+        ("The whole record, unless it has the item lock", "prism delete demo user:2 --all --if lock=0"),
+    ])
+}
+
+const DELETE: &str = "prism delete demo user:1 seen note\nprism delete demo user:1 --prefix draft/";
 
 impl DeleteArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
@@ -71,7 +85,7 @@ impl DeleteArgs {
             namespace: self.namespace.clone(),
             id: self.id.clone(),
             predicate: Some(predicate),
-            item_priority_token: self.token,
+            item_priority_token: self.priority_token,
             preconditions: self.escape.preconditions(&self.conditions)?,
         })
     }

@@ -12,17 +12,21 @@ use tonic::Code;
 
 use super::bytes;
 use super::jsonl::key_json;
+use crate::exit::Exit;
+use crate::terminal::{Palette, printable};
 
 /// Why a command failed or ended early.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The command line is invalid; exit code 2.
+    /// The command line is invalid.
     Usage(String),
-    /// The command was refused or failed; exit code 1.
+    /// The command was refused or failed.
     Failed(String),
-    /// The failure was reported already; exit code 1.
+    /// The command was refused or failed, in a way that has its own exit code.
+    Kind(Exit, String),
+    /// The failure was reported already.
     Reported,
-    /// A call failed; exit code 1.
+    /// A call failed.
     Call(Box<CallError>),
     /// The reader of the output is gone: exit silently with 0.
     OutputClosed,
@@ -50,22 +54,25 @@ impl Failure {
                 Self::Usage(error.to_string())
             }
             ConnectError::Tls(_) => Self::Failed(error.to_string()),
-            ConnectError::Unreachable(_) if is_connection_refused(error) => Self::Failed(format!(
-                "no server answers at {endpoint}; start one with 'prism serve', or name another with --endpoint"
-            )),
+            ConnectError::Unreachable(_) if is_connection_refused(error) => {
+                let how = "start one with 'prism serve', or name another with --endpoint";
+                Self::Kind(Exit::Unavailable, format!("no server answers at {endpoint}; {how}"))
+            }
             ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
                 let hint = error.fault().map(|fault| format!("\n  {}", fault.hint())).unwrap_or_default();
-                Self::Failed(format!("{endpoint}: {error}{hint}"))
+                Self::Kind(Exit::of_connection(error.fault()), format!("{endpoint}: {error}{hint}"))
             }
         }
     }
 
-    /// The process's exit code.
-    pub(super) fn exit_code(&self) -> u8 {
+    /// The kind of the failure.
+    pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => 2,
-            Self::Failed(_) | Self::Reported | Self::Call(_) => 1,
-            Self::OutputClosed => 0,
+            Self::Usage(_) => Exit::Usage,
+            Self::Failed(_) | Self::Reported => Exit::Failed,
+            Self::Kind(exit, _) => *exit,
+            Self::Call(error) => call_exit(error),
+            Self::OutputClosed => Exit::Done,
         }
     }
 
@@ -74,7 +81,10 @@ impl Failure {
         let text = match (self, json) {
             (Self::OutputClosed | Self::Reported, _) => return,
             (_, true) => json!({ "error": self.to_json() }).to_string(),
-            (_, false) => format!("prism: {}", self.text()),
+            (_, false) => {
+                let error = Palette::stderr().error;
+                format!("{error}prism:{error:#} {}", printable(&self.text()))
+            }
         };
         // A failure to write to standard error cannot be reported anywhere.
         let _ = writeln!(io::stderr(), "{text}");
@@ -82,7 +92,7 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            Self::Usage(why) | Self::Failed(why) => why.clone(),
+            Self::Usage(why) | Self::Failed(why) | Self::Kind(_, why) => why.clone(),
             Self::Call(error) => {
                 let hint = error.status().and_then(|status| match Fault::read(&status.message) {
                     Some(fault) if status.code == Code::Unavailable => Some(fault.hint()),
@@ -97,7 +107,7 @@ impl Failure {
 
     fn to_json(&self) -> Value {
         match self {
-            Self::Usage(why) | Self::Failed(why) => json!({ "message": why }),
+            Self::Usage(why) | Self::Failed(why) | Self::Kind(_, why) => json!({ "message": why }),
             Self::Call(error) => match error.status() {
                 Some(status) => status_json(status),
                 None => json!({ "message": error.to_string() }),
@@ -115,6 +125,11 @@ fn is_connection_refused(error: &ConnectError) -> bool {
         let io_error = error.downcast_ref::<io::Error>();
         io_error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
     })
+}
+
+/// The kind of a call's failure; an answer that breaks the contract is no kind of its own.
+pub(super) fn call_exit(error: &CallError) -> Exit {
+    error.status().map_or(Exit::Failed, Exit::of_status)
 }
 
 /// A call's error as text: the status and its message, then a line for each detail.

@@ -1,10 +1,14 @@
-//! The progress bar of an import or an export, drawn only if standard error is a terminal.
+//! The progress bar of a long command, drawn only if standard error is a terminal.
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use super::out::grouped;
+use super::out::{Out, grouped};
+use crate::terminal::stderr_width;
+
+/// The width from which a meter shows all its parts, in columns.
+const WIDE: usize = 76;
 
 /// A bar if the total size is known, otherwise a spinner.
 pub(super) struct Meter {
@@ -15,16 +19,32 @@ pub(super) struct Meter {
 impl Meter {
     /// A meter for `size` bytes, if that is known.
     pub(super) fn new(size: Option<u64>) -> Self {
-        let bar = ProgressBar::no_length();
-        let template = match size {
-            Some(size) => {
-                bar.set_length(size);
-                "{bar:30} {bytes}/{total_bytes}  {msg}  {binary_bytes_per_sec}  {eta} left"
-            }
-            None => "{spinner} {bytes}  {msg}  {binary_bytes_per_sec}  {elapsed}",
+        // Also where the command ends early.
+        let bar = ProgressBar::no_length().with_finish(ProgressFinish::AndClear);
+        // A line that wraps leaves its first part behind on the terminal.
+        let is_wide = stderr_width().is_none_or(|width| width >= WIDE);
+        let template = match (size, is_wide) {
+            (Some(_), true) => "{wide_bar} {bytes}/{total_bytes}  {msg}  {eta} left",
+            (Some(_), false) => "{bytes}/{total_bytes}  {eta} left",
+            (None, true) => "{spinner} {bytes}  {msg}  {binary_bytes_per_sec}  {elapsed}",
+            (None, false) => "{spinner} {bytes}  {elapsed}",
         };
+        if let Some(size) = size {
+            bar.set_length(size);
+        }
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
         Self { bar, items: 0 }
+    }
+
+    /// No meter, where another output says how far it is.
+    pub(super) fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden(), items: 0 }
+    }
+
+    /// A meter for results on standard output: below them on a terminal, and alone where they go to a file. Where they go to a
+    /// pipe there is none, since the next program may use the terminal.
+    pub(super) fn for_results(out: &Out) -> Self {
+        if out.is_terminal() || out.is_file() { Self::new(None) } else { Self::hidden() }
     }
 
     /// Starts; `bytes` were done by an earlier run, so they do not count for the rate.
@@ -45,8 +65,8 @@ impl Meter {
     }
 
     /// Runs `print` with the bar hidden.
-    pub(super) fn suspend(&self, print: impl FnOnce()) {
-        self.bar.suspend(print);
+    pub(super) fn print<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
     }
 
     /// Removes the bar from the terminal.

@@ -1,31 +1,36 @@
-//! The commands that talk to a server: put, get, delete, scan, describe, import and export.
+//! The commands that talk to a server: put, get, ls, delete, scan, describe, import and export.
 //!
-//! Results go to standard output; notes, progress and errors go to standard error. Exit codes: 0 for success, 1 for a refused
-//! or failed command, 2 for wrong usage. A closed standard output ends a command silently.
+//! Results go to standard output; notes, progress and errors go to standard error. A closed standard output ends a command
+//! silently.
 
+mod absent;
+mod age;
 mod bytes;
+mod columns;
 mod connect;
 mod delete;
 mod describe;
 mod export;
 mod failure;
 mod get;
+mod ids;
 mod import;
 mod jsonl;
+mod ls;
 mod meter;
 mod out;
 mod put;
+mod records;
 mod scan;
 mod select;
 mod table;
 mod time;
 
-use std::process::ExitCode;
-
 use clap::Subcommand;
 
 use self::failure::Failure;
 use self::out::Out;
+use crate::exit::Exit;
 
 /// A command that talks to a server.
 #[derive(Debug, Subcommand)]
@@ -36,30 +41,32 @@ use self::out::Out;
 pub enum ClientCommand {
     /// Write items of a record
     Put(put::PutArgs),
-    /// Read a record, or some of its items
+    /// Read a record, or some of its items; or many records
     Get(get::GetArgs),
+    /// List the records of a namespace, or the keys of a record
+    Ls(ls::LsArgs),
     /// Delete items of a record
     Delete(delete::DeleteArgs),
     /// Read a whole namespace, or a record, as a stream
     Scan(scan::ScanArgs),
     /// Print the server's version, capabilities and limits
     Describe(describe::DescribeArgs),
-    /// Write records from JSON lines
-    Import(import::ImportArgs),
     /// Read a namespace as JSON lines
     Export(export::ExportArgs),
+    /// Write records from JSON lines
+    Import(import::ImportArgs),
 }
 
 /// Runs `command`, and reports a failure on standard error.
-pub async fn run(command: &ClientCommand) -> ExitCode {
+pub async fn run(command: &ClientCommand) -> Exit {
     let mut out = Out::new();
     let result = dispatch(command, &mut out).await;
     let flushed = out.flush();
     match result.and(flushed) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done,
         Err(failure) => {
             failure.report(command.json());
-            ExitCode::from(failure.exit_code())
+            failure.exit()
         }
     }
 }
@@ -68,6 +75,7 @@ async fn dispatch(command: &ClientCommand, out: &mut Out) -> Result<(), Failure>
     match command {
         ClientCommand::Put(args) => args.run(out).await,
         ClientCommand::Get(args) => args.run(out).await,
+        ClientCommand::Ls(args) => args.run(out).await,
         ClientCommand::Delete(args) => args.run(out).await,
         ClientCommand::Scan(args) => args.run(out).await,
         ClientCommand::Describe(args) => args.run(out).await,
@@ -81,6 +89,7 @@ impl ClientCommand {
         match self {
             Self::Put(args) => args.connect.json,
             Self::Get(args) => args.connect.json,
+            Self::Ls(args) => args.connect.json,
             Self::Delete(args) => args.connect.json,
             Self::Scan(args) => args.connect.json,
             Self::Describe(args) => args.connect.json,

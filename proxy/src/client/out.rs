@@ -1,47 +1,90 @@
 //! Standard output, as lines of text or JSON; and notes on standard error.
 
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, Stdout, Write};
 
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::terminal::{Screen, is_printable, printable};
 
 /// Standard output, buffered.
-pub(super) struct Out(BufWriter<Stdout>);
+pub(super) struct Out {
+    writer: BufWriter<Stdout>,
+    /// How it shows results.
+    pub(super) screen: Screen,
+}
 
 impl Out {
     /// The standard output of the process.
     pub(super) fn new() -> Self {
-        Self(BufWriter::with_capacity(1 << 16, io::stdout()))
+        Self { writer: BufWriter::with_capacity(1 << 16, io::stdout()), screen: Screen::stdout() }
+    }
+
+    /// Whether it is a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.screen.width.is_some()
+    }
+
+    /// Whether it is a file.
+    pub(super) fn is_file(&self) -> bool {
+        is_file(self.writer.get_ref())
     }
 
     /// Writes a line of text and its newline.
     pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.0, "{text}").map_err(|error| Failure::output(&error))
+        writeln!(self.writer, "{text}").map_err(|error| Failure::output(&error))
     }
 
-    /// Writes a line of JSON and its newline.
+    /// Writes a line of JSON and its newline. On a terminal, what could command it is escaped as JSON allows.
     pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .expect("serializing to JSON cannot fail: all member names are strings");
-        self.line(&text)
+        if self.is_terminal() { self.line(&printable_json(&text)) } else { self.line(&text) }
     }
 
     /// Writes bytes as they are.
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.0.write_all(bytes).map_err(|error| Failure::output(&error))
+        self.writer.write_all(bytes).map_err(|error| Failure::output(&error))
     }
 
     /// Flushes the buffer.
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
-        self.0.flush().map_err(|error| Failure::output(&error))
+        self.writer.flush().map_err(|error| Failure::output(&error))
     }
+}
+
+#[cfg(unix)]
+fn is_file(stdout: &Stdout) -> bool {
+    use std::os::fd::AsFd;
+    let file = stdout.as_fd().try_clone_to_owned().map(std::fs::File::from);
+    file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
+}
+
+#[cfg(not(unix))]
+fn is_file(_: &Stdout) -> bool {
+    false
+}
+
+/// JSON of the same meaning, in which every character that a terminal does not just show is an escape.
+pub(super) fn printable_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_printable(character) {
+            shown.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                write!(shown, "\\u{unit:04x}").expect("writing to a String cannot fail");
+            }
+        }
+    }
+    shown
 }
 
 /// Prints a note or a summary on standard error.
 pub(super) fn note(text: &str) {
     // A failure to print a note is ignored.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", printable(text));
 }
 
 /// A number with thousands separators, such as `1,234,567`.
@@ -65,6 +108,15 @@ pub(super) fn count(number: u64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_for_a_terminal_has_the_same_meaning_and_no_control_characters() {
+        let value = serde_json::json!({ "k": "\u{1b}[2J \u{9b}1m \u{7f} \u{202e} é 日 \u{e0001} \\ \"" });
+        let shown = printable_json(&value.to_string());
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+        assert!(shown.chars().all(is_printable), "{shown}");
+        assert!(shown.contains("é 日"), "{shown}");
+    }
 
     #[test]
     fn a_count_has_thousands_separators_and_the_right_plural() {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use clap::builder::StyledStr;
+use prism_cli::examples;
 use prism_contract::keyvalue::request::{ItemInput, PutRequest, Ttl};
 use prism_contract::keyvalue::{Limits, PutResult};
 use serde_json::json;
@@ -13,12 +15,14 @@ use super::bytes::escape;
 use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::jsonl::key_json;
-use super::out::Out;
+use super::out::{Out, count, grouped};
 use super::select::EscapeArgs;
 use super::time;
+use crate::exit::Exit;
 
 /// The arguments of `prism put`.
 #[derive(Debug, Args)]
+#[command(after_help = help())]
 pub(super) struct PutArgs {
     /// The namespace
     namespace: String,
@@ -45,12 +49,14 @@ pub(super) struct PutArgs {
     /// A priority token: an item is written only if it has seen no equal or higher token, so repeating the call is safe
     #[arg(
         long,
+        // Its former name, which is easily taken for that of the bearer token.
+        alias = "token",
         value_name = "N",
         default_value_t = 0,
         hide_default_value = true,
         allow_negative_numbers = true
     )]
-    token: i64,
+    priority_token: i64,
 
     /// Write only if KEY has this version; 0: only if it is absent. May be repeated: all must hold
     #[arg(long = "if", value_name = "KEY=VERSION")]
@@ -62,6 +68,24 @@ pub(super) struct PutArgs {
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
 }
+
+fn help() -> StyledStr {
+    examples(&[
+        ("Two items of the record user:1", "prism put demo user:1 name=Alice city=Paris"),
+        ("An item from a file, one from standard input, and one that expires", CONTENT),
+        ("Only if the item is absent", "prism put demo user:2 city=Rome --if city=0"),
+        (
+            "Safe to repeat: a later call with this token or a lower one writes nothing, and exits with 6",
+            TOKEN,
+        ),
+    ])
+}
+
+const CONTENT: &str = "\
+printf 'a note' > note.txt
+prism put demo user:1 --file note=note.txt --content-type text/plain
+date | prism put demo user:1 --file seen=- --ttl 10m";
+const TOKEN: &str = "prism put demo user:1 city=Lyon --priority-token 7";
 
 impl PutArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
@@ -75,7 +99,14 @@ impl PutArgs {
                 out.line(&result_text(key, *result))?;
             }
         }
-        Ok(())
+        let superseded = response.results.iter().filter(|result| !result.applied).count() as u64;
+        if superseded == 0 {
+            return Ok(());
+        }
+        let (items, all) = (grouped(superseded), count(keys.len() as u64, "item"));
+        let why =
+            format!("not written: {items} of {all}; an equal or higher priority token was there before");
+        Err(Failure::Kind(Exit::Superseded, why))
     }
 
     fn request(&self) -> Result<PutRequest, Failure> {
@@ -99,7 +130,7 @@ impl PutArgs {
             namespace: self.namespace.clone(),
             id: self.id.clone(),
             items,
-            item_priority_token: self.token,
+            item_priority_token: self.priority_token,
             ttl,
             preconditions: self.escape.preconditions(&self.conditions)?,
         })

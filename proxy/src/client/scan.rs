@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use clap::builder::StyledStr;
 use futures::StreamExt;
+use prism_cli::after_help;
+use prism_contract::keyvalue::Entry;
 use prism_contract::keyvalue::request::{KeyPredicate, ScanRequest, ScanResponse, SelectionInput};
 use prism_wire::keyvalue::{Client, Messages, Resume};
 
@@ -12,9 +15,12 @@ use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::get::page_limit;
 use super::jsonl::StoredItem;
+use super::meter::Meter;
 use super::out::{Out, note};
+use super::records::Records;
 use super::select::{EscapeArgs, SpanArgs};
 use super::table::Table;
+use crate::exit::Exit;
 
 /// Limit of consecutive resumes of a stream; with the delays between them, about half a minute.
 const MAX_RESUMES: u32 = 10;
@@ -23,6 +29,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The arguments of `prism scan`.
 #[derive(Debug, Args)]
+#[command(after_help = help())]
 pub(super) struct ScanArgs {
     /// The namespace
     namespace: String,
@@ -30,6 +37,10 @@ pub(super) struct ScanArgs {
     /// Only this record
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+
+    /// Only records whose ids start with this; reads the keys of the records before it too
+    #[arg(long, value_name = "PREFIX", conflicts_with = "id")]
+    id_prefix: Option<String>,
 
     #[command(flatten)]
     span: SpanArgs,
@@ -46,6 +57,10 @@ pub(super) struct ScanArgs {
     #[arg(long)]
     keys_only: bool,
 
+    /// Print values whole on a terminal too, where long ones are shortened
+    #[arg(long)]
+    full: bool,
+
     #[command(flatten)]
     escape: EscapeArgs,
 
@@ -53,34 +68,58 @@ pub(super) struct ScanArgs {
     pub(super) connect: ConnectArgs,
 }
 
+fn help() -> StyledStr {
+    after_help(
+        "Cost of --id-prefix: a scan begins at the first id, or with --reverse at the last. The records before those with the \
+         prefix are read too, without their values; those after them are not.\n\nExamples:\n  \
+         # A whole namespace, and as JSON into a file\n  \
+         prism scan demo\n  \
+         prism scan demo --json > items.jsonl\n  \
+         # The records whose ids start with user:, and of these only the items with a key\n  \
+         prism scan demo --id-prefix user:\n  \
+         prism scan demo --id-prefix user: --prefix city",
+    )
+}
+
 impl ScanArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
         let mut request =
             scan_request(&self.namespace, self.id.as_deref(), self.span.predicate(self.escape)?)?;
-        request.limit = self.limit.unwrap_or(0);
+        let mut remaining = self.limit.unwrap_or(u64::MAX);
+        // With a prefix, the stream may begin with other records.
+        if self.id_prefix.is_none() {
+            request.limit = self.limit.unwrap_or(0);
+        }
         request.selection = SelectionInput {
-            item_limit: page_limit(request.limit),
+            item_limit: page_limit(self.limit.unwrap_or(0)),
             keys_only: self.keys_only,
             reverse: self.reverse,
             page_size_bytes: 0,
         };
         let client = self.connect.connect_to_scan().await?;
-        let mut stream = Stream::open(&client, request);
-        let mut table = Table::new(true, self.keys_only);
+        let mut records = Records::open(client, request, self.id_prefix.as_deref(), Meter::for_results(out))?;
+        let mut table = Table::new(out.screen, true, self.keys_only, self.full);
         let mut found = false;
-        while let Some(message) = stream.next().await? {
-            found |= !message.entries.is_empty();
-            self.print(&message, &mut table, out)?;
-            out.flush()?;
+        while remaining > 0
+            && let Some(mut entries) = records.next().await?
+        {
+            entries.truncate(usize::try_from(remaining).unwrap_or(usize::MAX));
+            remaining -= entries.len() as u64;
+            found |= !entries.is_empty();
+            records.meter.print(|| {
+                self.print(&entries, &mut table, out)?;
+                out.flush()
+            })?;
         }
+        records.meter.finish();
         if !found && !self.connect.json {
             note("no items");
         }
         Ok(())
     }
 
-    fn print(&self, message: &ScanResponse, table: &mut Table, out: &mut Out) -> Result<(), Failure> {
-        let entries = message.entries.iter().map(|entry| (entry.id.as_str(), &entry.item));
+    fn print(&self, entries: &[Entry], table: &mut Table, out: &mut Out) -> Result<(), Failure> {
+        let entries = entries.iter().map(|entry| (entry.id.as_str(), &entry.item));
         if self.connect.json {
             for (id, item) in entries {
                 out.json(&StoredItem { id: Some(id), item, keys_only: self.keys_only })?;
@@ -124,7 +163,8 @@ impl Stream {
         match tokio::time::timeout(IDLE_TIMEOUT, self.0.next()).await {
             Ok(message) => Ok(message.transpose()?),
             Err(_) => {
-                Err(Failure::Failed(format!("no message from the server for {} s", IDLE_TIMEOUT.as_secs())))
+                let why = format!("no message from the server for {} s", IDLE_TIMEOUT.as_secs());
+                Err(Failure::Kind(Exit::Unavailable, why))
             }
         }
     }

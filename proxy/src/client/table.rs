@@ -1,140 +1,205 @@
-//! Items as a table for people: aligned columns, one line per item.
+//! Items as a table for people: aligned columns, one line per item where the terminal is wide enough.
 
-use std::fmt::Write;
+#[cfg(test)]
+mod tests;
 
+use anstyle::Style;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::Item;
+use unicode_width::UnicodeWidthStr;
 
-use super::bytes::escape;
+use super::bytes::{Start, escape, escape_within};
+use super::columns::Columns;
+use super::out::grouped;
 use super::{jsonl, time};
+use crate::terminal::Screen;
 
-/// Maximum column width for alignment, in characters: longer ids and keys do not widen their column.
-const MAX_WIDTH: usize = 40;
-
-/// Aligns the lines of one result, page by page: a page may widen the columns of later pages.
-pub(super) struct Table {
-    with_id: bool,
-    keys_only: bool,
-    widths: [usize; COLUMNS],
-    header: bool,
-}
+/// Room for a value on a terminal, in columns; columns of metadata are left out where it has less.
+const MIN_VALUE: usize = 24;
+/// Indentation of a value on a separate line.
+const INDENT: &str = "    ";
 
 /// All columns but the last, which is the value.
 const COLUMNS: usize = 4;
-const HEADER: [&str; COLUMNS] = ["ID", "KEY", "VERSION", "UPDATED"];
+const HEADINGS: [&str; COLUMNS] = ["ID", "KEY", "VERSION", "UPDATED"];
+/// The columns to show, on ever narrower terminals. Where the ids leave no room for the rest, each has a line of its own, above
+/// the items of its record.
+const CHOICES: [&[usize]; 6] = [&[0, 1, 2, 3], &[0, 1, 2], &[0, 1], &[1, 2, 3], &[1, 2], &[1]];
+/// The choices for the items of one record.
+const WITHOUT_ID: usize = 3;
+/// Indentation of items below their id.
+const BELOW_ID: &str = "  ";
+
+/// Lays out the items of one result, page by page.
+pub(super) struct Table {
+    screen: Screen,
+    /// The width to fit into; `None`: every value is whole.
+    width: Option<usize>,
+    with_id: bool,
+    keys_only: bool,
+    columns: Columns<COLUMNS>,
+    /// The columns of the last header.
+    header: Option<&'static [usize]>,
+    /// The last id that was printed above items.
+    above: Option<String>,
+}
 
 impl Table {
-    /// An empty table. `with_id`: the items may belong to several records.
-    pub(super) fn new(with_id: bool, keys_only: bool) -> Self {
-        Self { with_id, keys_only, widths: HEADER.map(str::len), header: true }
+    /// An empty table. `with_id`: the items may belong to several records. `full`: values are whole on a terminal too.
+    pub(super) fn new(screen: Screen, with_id: bool, keys_only: bool, full: bool) -> Self {
+        let width = screen.width.filter(|_| !full);
+        Self { screen, width, with_id, keys_only, columns: Columns::new(HEADINGS), header: None, above: None }
     }
 
-    /// The lines of a page, without newlines; the header precedes the first item.
+    /// The lines of a page, without newlines; a header precedes the first item, and the first with other columns.
     pub(super) fn page<'a>(&mut self, items: impl IntoIterator<Item = (&'a str, &'a Item)>) -> Vec<String> {
-        let rows: Vec<_> =
-            items.into_iter().map(|(id, item)| (cells(id, item), self.last_cell(item))).collect();
-        for (cells, _) in &rows {
-            for (width, cell) in self.widths.iter_mut().zip(cells) {
-                *width = (*width).max(cell.chars().count().min(MAX_WIDTH));
+        let rows: Vec<_> = items.into_iter().map(|(id, item)| (self.cells(id, item), item)).collect();
+        if rows.is_empty() {
+            return Vec::new();
+        }
+        rows.iter().for_each(|(cells, _)| self.columns.widen(cells));
+        let shown = self.shown();
+        let mut lines = Vec::with_capacity(rows.len() + 1);
+        if self.header != Some(shown) {
+            self.header = Some(shown);
+            self.headings(shown, &mut lines);
+        }
+        for (cells, item) in &rows {
+            if self.is_below_id(shown) && self.above.as_ref() != Some(&cells[0]) {
+                lines.push(cells[0].clone());
+                self.above = Some(cells[0].clone());
             }
+            self.row(cells, item, shown, &mut lines);
         }
-        let value_header = if self.keys_only { "" } else { "VALUE" };
-        let header =
-            (self.header && !rows.is_empty()).then(|| self.line(&HEADER.map(str::to_owned), value_header));
-        self.header &= rows.is_empty();
-        header.into_iter().chain(rows.iter().map(|(cells, last)| self.line(cells, last))).collect()
+        lines
     }
 
-    fn line(&self, cells: &[String; COLUMNS], last: &str) -> String {
-        let mut line = String::new();
-        for (cell, width) in cells.iter().zip(self.widths).skip(usize::from(!self.with_id)) {
-            write!(line, "{cell:width$}  ").expect("writing to a String cannot fail");
-        }
-        if last.is_empty() {
-            line.truncate(line.trim_end_matches(' ').len());
-        }
-        line.push_str(last);
-        line
+    fn cells(&self, id: &str, item: &Item) -> [String; COLUMNS] {
+        let id = if self.with_id { escape(id.as_bytes()) } else { String::new() };
+        // To the microsecond, an update would take a third of a terminal.
+        let updated = match self.width {
+            Some(_) => to_the_second(item.updated_at),
+            None => item.updated_at,
+        };
+        [id, escape(&item.key), item.version.to_string(), time::format(updated)]
     }
 
-    /// The value, followed by the item's expiry, content type and compression.
-    fn last_cell(&self, item: &Item) -> String {
-        let mut notes = Vec::new();
-        if let Some(at) = item.expires_at {
-            notes.push(format!("expires {}", time::format(at)));
+    /// The columns to show: as many as leave room for a value.
+    fn shown(&self) -> &'static [usize] {
+        let value = if self.keys_only { 0 } else { MIN_VALUE };
+        let fits = |shown: &&[usize]| match self.width {
+            Some(width) => self.indent(shown).len() + self.columns.width(shown) + value <= width,
+            None => true,
+        };
+        let choices = if self.with_id { &CHOICES[..] } else { &CHOICES[WITHOUT_ID..] };
+        choices.iter().copied().find(fits).unwrap_or(CHOICES[CHOICES.len() - 1])
+    }
+
+    fn is_below_id(&self, shown: &[usize]) -> bool {
+        self.with_id && !shown.contains(&0)
+    }
+
+    fn indent(&self, shown: &[usize]) -> &'static str {
+        if self.is_below_id(shown) { BELOW_ID } else { "" }
+    }
+
+    fn headings(&self, shown: &[usize], lines: &mut Vec<String>) {
+        let heading = self.screen.palette.heading;
+        let (headings, indent) = (self.columns.headings(), self.indent(shown));
+        if self.is_below_id(shown) {
+            lines.push(format!("{heading}{}{heading:#}", headings[0]));
         }
-        if !item.content_type.is_empty() {
-            notes.push(escape(item.content_type.as_bytes()));
+        if self.keys_only {
+            lines.push(indent.to_owned() + &self.columns.line(&headings, [heading; COLUMNS], shown));
+        } else {
+            let (line, _) = self.columns.padded(&headings, [heading; COLUMNS], shown);
+            lines.push(format!("{indent}{line}{heading}VALUE{heading:#}"));
         }
-        if item.compression != 0 {
-            let name = jsonl::compression_name(item.compression);
-            notes.push(name.unwrap_or_else(|| format!("compression {}", item.compression)));
+    }
+
+    fn row(&self, cells: &[String; COLUMNS], item: &Item, shown: &[usize], lines: &mut Vec<String>) {
+        let palette = self.screen.palette;
+        let styles = [Style::new(), palette.key, palette.dim, palette.dim];
+        let value: &[u8] = if self.keys_only { &[] } else { &item.value };
+        let notes = notes(item, self.width.is_some());
+        let indent = self.indent(shown);
+        if value.is_empty() && notes.is_empty() {
+            lines.push(indent.to_owned() + &self.columns.line(cells, styles, shown));
+            return;
         }
-        let value = if self.keys_only { String::new() } else { escape(&item.value) };
-        if notes.is_empty() { value } else { format!("{value}  ({})", notes.join(", ")) }
+        let (line, start) = self.columns.padded(cells, styles, shown);
+        let (mut line, start) = (indent.to_owned() + &line, indent.len() + start);
+        let gap = if value.is_empty() || notes.is_empty() { "" } else { "  " };
+        let Some(width) = self.width else {
+            lines.push(format!("{line}{}{gap}{}", escape(value), self.dim(&notes)));
+            return;
+        };
+        let mut room = width.saturating_sub(start);
+        if !fits_beside(value, room) {
+            lines.push(std::mem::replace(&mut line, INDENT.to_owned()).trim_end().to_owned());
+            room = width.saturating_sub(INDENT.len());
+        }
+        let beside = |room: usize| room.checked_sub(gap.len() + notes.width());
+        let with_notes = beside(room).filter(|room| notes.is_empty() || fits_beside(value, *room));
+        line.push_str(&self.value(value, with_notes.unwrap_or(room)));
+        // Notes that do not fit beside the value have a line of their own.
+        if with_notes.is_none() {
+            lines.push(std::mem::replace(&mut line, INDENT.to_owned()).trim_end().to_owned());
+        } else {
+            line.push_str(gap);
+        }
+        lines.push(line + &self.dim(&notes));
+    }
+
+    /// A value in at most `room` columns: shortened, with the number of bytes left out, where it has more.
+    fn value(&self, value: &[u8], room: usize) -> String {
+        let longest = more(value.len()).width();
+        // Without room for some of the value and the number, there is only a sign that it goes on.
+        let counted = room >= longest + 4;
+        let cut = if counted { room - longest } else { room.saturating_sub(1) };
+        let Start { text, rest } = escape_within(value, room, cut);
+        let more = match rest {
+            0 => String::new(),
+            rest if counted => more(rest),
+            _ => "…".to_owned(),
+        };
+        text + &self.dim(&more)
+    }
+
+    fn dim(&self, text: &str) -> String {
+        let dim = self.screen.palette.dim;
+        if text.is_empty() { String::new() } else { format!("{dim}{text}{dim:#}") }
     }
 }
 
-fn cells(id: &str, item: &Item) -> [String; COLUMNS] {
-    [escape(id.as_bytes()), escape(&item.key), item.version.to_string(), time::format(item.updated_at)]
+/// Whether a value may stand in `room` columns: it fits, or enough of it does.
+fn fits_beside(value: &[u8], room: usize) -> bool {
+    room >= MIN_VALUE || escape_within(value, room, room).rest == 0
 }
 
-#[cfg(test)]
-mod tests {
-    use prism_contract::Timestamp;
-    use prism_contract::keyvalue::Key;
+/// The end of a shortened value.
+fn more(bytes: usize) -> String {
+    let plural = if bytes == 1 { "" } else { "s" };
+    format!("… {} more byte{plural}", grouped(bytes as u64))
+}
 
-    use super::*;
+fn to_the_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.as_micros() - at.as_micros().rem_euclid(1_000_000)).unwrap_or(at)
+}
 
-    fn item(key: &'static str, value: &'static [u8], version: i64) -> Item {
-        Item {
-            key: Key::new(key).unwrap(),
-            value: value.into(),
-            content_type: String::new(),
-            compression: 0,
-            version,
-            priority_token: 0,
-            created_at: Timestamp::EPOCH,
-            updated_at: Timestamp::EPOCH,
-            expires_at: None,
-        }
+/// An item's expiry, content type and compression, in parentheses; empty if it has none. `short`: times are to the second.
+pub(super) fn notes(item: &Item, short: bool) -> String {
+    let mut notes = Vec::new();
+    if let Some(at) = item.expires_at {
+        let at = if short { to_the_second(at) } else { at };
+        notes.push(format!("expires {}", time::format(at)));
     }
-
-    #[test]
-    fn columns_are_aligned_and_each_item_is_one_line() {
-        let items = [item("a", b"x\ny", 7), item("long-key", b"\xff", 1_234_567_890)];
-        let lines = Table::new(false, false).page(items.iter().map(|item| ("r", item)));
-        assert_eq!(
-            lines,
-            [
-                "KEY       VERSION     UPDATED               VALUE",
-                "a         7           1970-01-01T00:00:00Z  x\\ny",
-                "long-key  1234567890  1970-01-01T00:00:00Z  \\xff",
-            ]
-        );
+    if !item.content_type.is_empty() {
+        notes.push(escape(item.content_type.as_bytes()));
     }
-
-    #[test]
-    fn the_header_is_printed_once_and_only_above_items() {
-        let mut table = Table::new(true, true);
-        assert_eq!(table.page([]), Vec::<String>::new());
-        let one = item("k", b"", 1);
-        assert_eq!(
-            table.page([("r", &one)]),
-            ["ID  KEY  VERSION  UPDATED", "r   k    1        1970-01-01T00:00:00Z",]
-        );
-        assert_eq!(table.page([("r", &one)]).len(), 1);
+    if item.compression != 0 {
+        let name = jsonl::compression_name(item.compression);
+        notes.push(name.unwrap_or_else(|| format!("compression {}", item.compression)));
     }
-
-    #[test]
-    fn metadata_follows_the_value() {
-        let mut item_with_metadata = item("k", b"v", 1);
-        item_with_metadata.content_type = "text/plain".to_owned();
-        item_with_metadata.compression = 1;
-        item_with_metadata.expires_at = Some(Timestamp::EPOCH);
-        let lines = Table::new(false, false).page([("r", &item_with_metadata)]);
-        assert!(lines[1].ends_with("v  (expires 1970-01-01T00:00:00Z, text/plain, gzip)"), "{}", lines[1]);
-        item_with_metadata.compression = 77;
-        let lines = Table::new(false, false).page([("r", &item_with_metadata)]);
-        assert!(lines[1].ends_with("compression 77)"), "{}", lines[1]);
-    }
+    if notes.is_empty() { String::new() } else { format!("({})", notes.join(", ")) }
 }

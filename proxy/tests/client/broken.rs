@@ -70,7 +70,7 @@ fn a_refused_connection_is_reported_with_how_to_start_a_server() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let ran = get_from(&endpoint, &[]);
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 3);
     let message = format!("prism: no server answers at {endpoint}; start one with 'prism serve'");
     assert!(ran.stderr.starts_with(&message), "{}", ran.stderr);
 }
@@ -86,7 +86,7 @@ fn a_connection_broken_during_a_call_is_unavailable() {
         }
     });
     let ran = get_from(&endpoint, &["--json"]);
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 3);
     assert_eq!(json_lines(&ran.stderr)[0]["error"]["status"], json!("UNAVAILABLE"), "{}", ran.stderr);
 }
 
@@ -95,7 +95,7 @@ fn a_silent_server_exceeds_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let ran = get_from(&endpoint, &["--timeout", "100ms"]);
-    assert_eq!(ran.code, 1);
+    assert_eq!(ran.code, 3);
     assert!(ran.stderr.starts_with("prism: DEADLINE_EXCEEDED: "), "{}", ran.stderr);
     drop(listener);
 }

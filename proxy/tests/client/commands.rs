@@ -32,7 +32,7 @@ fn put_items_are_read_back_as_text_and_as_json() {
 fn each_command_also_exists_under_its_abstraction() {
     let prism = Prism::serve(Backend::Memory);
     assert_eq!(prism.ok(&["kv", "put", "demo", "user:1", "name=Alice"]), "name: version 1\n");
-    for command in ["get", "delete", "scan", "describe", "import", "export"] {
+    for command in ["get", "ls", "delete", "scan", "describe", "import", "export"] {
         let help =
             |command: &[&str]| prism.ok(&[command, &["--help"]].concat()).replace("prism kv ", "prism ");
         assert_eq!(help(&["kv", command]), help(&[command]));
@@ -68,7 +68,7 @@ fn get_selects_by_keys_prefix_range_limit_and_direction() {
     let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "r", "a=1", "b=2", "ba=3", "c=4"]);
     let keys = |args: &[&str]| {
-        let items = json_lines(&prism.ok(&[&["get", "n", "r", "--json"], args].concat()));
+        let items = json_lines(&prism.run(&[&["get", "n", "r", "--json"], args].concat()).stdout);
         items.iter().map(|item| item["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(keys(&["c", "a", "missing"]), ["a", "c"]);
@@ -96,16 +96,14 @@ fn get_and_scan_follow_the_pages_to_their_end() {
 }
 
 #[test]
-fn a_missing_record_has_no_items_and_is_not_an_error() {
+fn an_empty_namespace_has_no_items_and_is_not_an_error() {
     let prism = Prism::serve(Backend::Memory);
-    for args in [["get", "n", "missing"].as_slice(), &["scan", "n"]] {
-        let text = prism.run(args);
-        assert_eq!((text.code, text.stdout.as_str(), text.stderr.as_str()), (0, "", "no items\n"));
-        let json = prism.run(&[args, &["--json"]].concat());
+    for (command, note) in [("scan", "no items\n"), ("ls", "no records\n")] {
+        let text = prism.run(&[command, "n"]);
+        assert_eq!((text.code, text.stdout.as_str(), text.stderr.as_str()), (0, "", note));
+        let json = prism.run(&[command, "n", "--json"]);
         assert_eq!((json.code, json.stdout.as_str(), json.stderr.as_str()), (0, "", ""));
     }
-    let raw = prism.run(&["get", "n", "missing", "k", "--raw"]);
-    assert_eq!((raw.code, raw.stderr.as_str()), (1, "prism: the record 'missing' has no item 'k'\n"));
 }
 
 #[test]
@@ -113,7 +111,7 @@ fn a_failed_precondition_names_each_failing_key_and_its_version() {
     let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "r", "a=1", "b=1"]);
     let failed = prism.run(&["put", "n", "r", "c=1", "--if", "a=7", "--if", "b=2", "--if", "new=3"]);
-    assert_eq!(failed.code, 1);
+    assert_eq!(failed.code, 5);
     assert!(failed.stderr.starts_with("prism: FAILED_PRECONDITION: "), "{}", failed.stderr);
     assert!(
         failed.stderr.contains("\n  a: current version 1\n  new: absent (version 0)\n"),
@@ -133,12 +131,24 @@ fn a_failed_precondition_names_each_failing_key_and_its_version() {
 #[test]
 fn a_token_applies_once() {
     let prism = Prism::serve(Backend::Memory);
+    prism.ok(&["put", "n", "r", "a=1", "--priority-token", "5"]);
+    let again = prism.run(&["put", "n", "r", "a=2", "b=2", "--priority-token", "5"]);
+    assert_eq!(again.stdout, "a: superseded by a token as high or higher; still version 1\nb: version 2\n");
+    let why = "prism: not written: 1 of 2 items; an equal or higher priority token was there before\n";
+    assert_eq!((again.code, again.stderr.as_str()), (6, why));
+    let json = prism.run(&["put", "n", "r", "a=2", "--priority-token", "5", "--json"]);
+    assert_eq!(json_lines(&json.stdout), [json!({ "key": "a", "applied": false, "version": 1 })]);
+    assert_eq!(prism.ok(&["delete", "n", "r", "a", "--priority-token", "5"]), "0 items deleted\n");
+}
+
+#[test]
+fn the_former_name_of_the_priority_token_still_works() {
+    let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "r", "a=1", "--token", "5"]);
-    let again = prism.ok(&["put", "n", "r", "a=2", "b=2", "--token", "5"]);
-    assert_eq!(again, "a: superseded by a token as high or higher; still version 1\nb: version 2\n");
-    let json = json_lines(&prism.ok(&["put", "n", "r", "a=2", "--token", "5", "--json"]));
-    assert_eq!(json, [json!({ "key": "a", "applied": false, "version": 1 })]);
-    assert_eq!(prism.ok(&["delete", "n", "r", "a", "--token", "5"]), "0 items deleted\n");
+    assert_eq!(prism.run(&["put", "n", "r", "a=2", "--token", "5"]).code, 6);
+    assert_eq!(prism.ok(&["delete", "n", "r", "a", "--token", "6"]), "1 item deleted\n");
+    let help = prism.ok(&["put", "--help"]);
+    assert!(help.contains("--priority-token <N>") && !help.contains("--token <N>"), "{help}");
 }
 
 #[test]
@@ -148,7 +158,7 @@ fn a_ttl_is_kept_and_shown() {
     assert!(prism.ok(&["get", "n", "r"]).contains("(expires 2"));
     assert!(json_lines(&prism.ok(&["get", "n", "r", "--json"]))[0]["expires_at"].is_string());
     let refused = prism.run(&["put", "n", "r", "a=1", "--ttl", "0s"]);
-    assert_eq!(refused.code, 1);
+    assert_eq!(refused.code, 2);
     assert!(refused.stderr.starts_with("prism: INVALID_ARGUMENT: ttl: is 0;"), "{}", refused.stderr);
 }
 
@@ -199,7 +209,7 @@ fn describe_prints_versions_capabilities_and_limits() {
 fn a_refused_request_lists_every_field_and_what_is_allowed() {
     let prism = Prism::serve(Backend::Memory);
     let one = prism.run(&["put", "Bad", "r", "k=v"]);
-    assert_eq!(one.code, 1);
+    assert_eq!(one.code, 2);
     assert!(
         one.stderr.starts_with("prism: INVALID_ARGUMENT: namespace: is malformed; a-z"),
         "{}",
@@ -229,6 +239,19 @@ fn wrong_usage_is_exit_code_2() {
         &["get", "n", "r", "--prefix", "a", "--from", "b"],
         &["delete", "n", "r", "--all", "--prefix", "b"],
         &["scan", "n", "--id", ""],
+        &["scan", "n", "--id-prefix", ""],
+        &["scan", "n", "--id-prefix", "a", "--id", "b"],
+        &["scan", "n", "--limit", "0"],
+        &["ls", "n", "--id-prefix", ""],
+        &["ls", "n", "r", "--id-prefix", "a"],
+        &["ls", "n", "--limit", "0"],
+        &["get", "n"],
+        &["get", "n", "--ids-from", "not-there"],
+        &["get", "n", "--id", "a", "--ids-from", "-"],
+        &["get", "n", "--id", "a", "k", "--raw"],
+        &["get", "n", "r", "--limit", "0"],
+        &["get", "n", "r", "--color", "sometimes"],
+        &["completions", "csh"],
         &["get", "n", "r", "--token-file", "not-there"],
         &["get", "n", "r", "--endpoint", "not an address"],
         &["get", "n", "r", "--tls-domain", "x"],

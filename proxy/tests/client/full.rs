@@ -12,11 +12,11 @@ use crate::support::{Backend, Prism, Ran, json_lines, records};
 fn filled(backend: Backend) -> Prism {
     let prism = Prism::serve(backend);
     prism.ok(&["put", "n", "b", "k=1", "z=2"]);
-    prism.ok(&["put", "n", "a", "k=1", "--token", "7", "--content-type", "text/plain"]);
+    prism.ok(&["put", "n", "a", "k=1", "--priority-token", "7", "--content-type", "text/plain"]);
     prism.ok(&["put", "n", "c", "k=gone"]);
     prism.ok(&["put", "n", "b", "k=3", "--ttl", "1h"]);
-    prism.ok(&["put", "n", "a", "j=", "--token", "9", "--ttl", "2h"]);
-    prism.ok(&["put", "n", "a", "k=4", "--token", "8"]);
+    prism.ok(&["put", "n", "a", "j=", "--priority-token", "9", "--ttl", "2h"]);
+    prism.ok(&["put", "n", "a", "k=4", "--priority-token", "8"]);
     prism.ok(&["delete", "n", "c", "--all"]);
     prism.ok(&["put", "n", "0", "k\\xff=\\x00", "--escaped"]);
     prism
@@ -73,7 +73,7 @@ fn a_full_import_keeps_times_tokens_expiry_and_the_order_of_versions() {
         let imported = export(&new);
         assert_eq!(compared(&imported), compared(&exported));
         // The token was imported: a late retry of an old write changes nothing.
-        new.ok(&["put", "n", "a", "k=late", "--token", "8"]);
+        assert_eq!(new.run(&["put", "n", "a", "k=late", "--priority-token", "8"]).code, 6);
         assert_eq!(export(&new), imported);
     }
 }
@@ -140,8 +140,8 @@ fn an_expired_item_is_left_out_and_its_token_is_kept() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.ends_with("; 2 items had expired\n"), "{}", ran.stderr);
     assert_eq!(export(&prism), "");
-    let retried = prism.ok(&["put", "n", "a", "recent=late", "--token", "5", "--json"]);
-    assert_eq!(json_lines(&retried)[0]["applied"], json!(false));
+    let retried = prism.run(&["put", "n", "a", "recent=late", "--priority-token", "5", "--json"]);
+    assert_eq!((retried.code, &json_lines(&retried.stdout)[0]["applied"]), (6, &json!(false)));
 }
 
 #[test]
@@ -243,7 +243,7 @@ async fn a_sqlite_database_moves_to_postgres_and_back() {
     assert_eq!(laptop.run_on(more.as_bytes(), &["import", "n", "-"]).code, 0);
     // Rewritten in another order than that of keys.
     for at in [7, 3, 499] {
-        laptop.ok(&["put", "n", &format!("r{at:06}"), "b=again", "--token", "3", "--ttl", "1h"]);
+        laptop.ok(&["put", "n", &format!("r{at:06}"), "b=again", "--priority-token", "3", "--ttl", "1h"]);
     }
     let exported = export(&laptop);
 

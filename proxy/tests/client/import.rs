@@ -66,7 +66,7 @@ fn a_refused_export_leaves_the_existing_file() {
     let prism = Prism::serve(Backend::Memory);
     fs::write(prism.path("out"), "precious").unwrap();
     let refused = prism.run(&["export", "Bad", "out"]);
-    assert_eq!(refused.code, 1);
+    assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("INVALID_ARGUMENT"), "{}", refused.stderr);
     assert_eq!(fs::read_to_string(prism.path("out")).unwrap(), "precious");
 }

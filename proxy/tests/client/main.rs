@@ -3,8 +3,13 @@
 
 mod broken;
 mod commands;
+mod exits;
 mod full;
+mod generated;
 mod import;
 mod interrupted;
+mod listing;
 mod secured;
 mod support;
+#[cfg(target_os = "linux")]
+mod terminal;

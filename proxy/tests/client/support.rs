@@ -12,7 +12,8 @@ pub(crate) fn prism() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_prism"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" {
+        let is_color = ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"].iter().any(|color| name == *color);
+        if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" || is_color {
             command.env_remove(name);
         }
     }

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Selftest(SelftestArgs),
     /// Writes a new backend, or a server in Python, that builds and fails the suite: a stub of each method, with its rules
     New(NewArgs),
+    #[command(flatten)]
+    Generate(prism_cli::Generate),
 }
 
 #[derive(Args)]

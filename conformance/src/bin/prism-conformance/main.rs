@@ -3,6 +3,7 @@
 //! `main` parses arguments and environment; each command is a module whose function returns an exit code.
 
 mod args;
+mod examples;
 mod explain;
 mod leftovers;
 mod list;
@@ -16,7 +17,7 @@ mod target;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::CommandFactory;
 
 use args::{Cli, Command};
 use leftovers::Leftovers;
@@ -34,7 +35,7 @@ const UNREACHABLE: u8 = 3;
 const NOTHING_RAN: u8 = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = prism_cli::parse(examples::documented);
     cli.color.write_global();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
@@ -83,5 +84,12 @@ async fn dispatch(command: Command, leftovers: &Leftovers) -> u8 {
         Command::Matrix => selftest::page(),
         Command::Selftest(args) => selftest::selftest(args).await,
         Command::New(args) => new::new(&args),
+        Command::Generate(generate) => match generate.run(examples::documented(Cli::command())) {
+            Ok(()) => OK,
+            Err(why) => {
+                output::eprint(format_args!("{why}"));
+                NOT_OK
+            }
+        },
     }
 }

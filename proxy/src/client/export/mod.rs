@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use clap::builder::StyledStr;
 use indicatif::HumanBytes;
+use prism_cli::{after_help, examples};
 use prism_contract::keyvalue::RecordId;
 use prism_contract::keyvalue::request::{KeyPredicate, ScanResponse};
 use serde_json::json;
@@ -25,13 +27,7 @@ use super::select::EscapeArgs;
 
 /// The arguments of `prism export`.
 #[derive(Debug, Args)]
-#[command(after_long_help = "\
-The output is what 'prism import' reads, in canonical form: one record per line, sorted by the bytes of its id, with its items
-sorted by the bytes of their keys. A record of more than 1,000 items, or of more than 4 MiB of keys and values, continues on
-further lines. Versions and times are not included: an import assigns new ones.
-
-With --full a line holds one item, with its version, priority_token, created_at and updated_at, for 'prism import --full'.
-Stop all writers first: a scan reads page by page, not from one snapshot.")]
+#[command(after_help = examples(EXAMPLES), after_long_help = long_help())]
 pub(super) struct ExportArgs {
     /// The namespace to read
     namespace: String,
@@ -59,6 +55,27 @@ pub(super) struct ExportArgs {
     pub(super) connect: ConnectArgs,
 }
 
+const EXAMPLES: &[(&str, &str)] = &[
+    ("A namespace into a file", "prism export demo demo.jsonl"),
+    ("Only one record, on standard output", "prism export demo --id user:1"),
+    (
+        "With versions, priority tokens and times, for 'prism import --full'",
+        "prism export demo full.jsonl --full",
+    ),
+];
+
+const FORMAT: &str = "\
+The output is what 'prism import' reads, in canonical form: one record per line, sorted by the bytes of its id, with its items
+sorted by the bytes of their keys. A record of more than 1,000 items, or of more than 4 MiB of keys and values, continues on
+further lines. Versions and times are not included: an import assigns new ones.
+
+With --full a line holds one item, with its version, priority_token, created_at and updated_at, for 'prism import --full'.
+Stop all writers first: a scan reads page by page, not from one snapshot.";
+
+fn long_help() -> StyledStr {
+    after_help(&format!("{FORMAT}\n\n{}", examples(EXAMPLES)))
+}
+
 /// Counts of what was exported so far.
 #[derive(Default)]
 struct Totals {
@@ -75,7 +92,8 @@ impl ExportArgs {
             scan_request(&self.namespace, self.id.as_deref(), prefix.map(KeyPredicate::MatchPrefix))?;
         let client = self.connect.connect_to_scan().await?;
         let began = Instant::now();
-        let meter = Meter::new(None);
+        // A bar would stand between the lines.
+        let meter = if self.is_stdout() && out.is_terminal() { Meter::hidden() } else { Meter::new(None) };
         let copied = tokio::select! {
             copied = self.copy(Stream::open(&client, request), meter) => copied,
             // Dropping the copy removes its partial file.
@@ -111,11 +129,14 @@ impl ExportArgs {
         Ok(totals)
     }
 
+    fn is_stdout(&self) -> bool {
+        self.file == Path::new("-")
+    }
+
     fn summary(&self, totals: &Totals, began: Instant, out: &mut Out) -> Result<(), Failure> {
-        let to_stdout = self.file == Path::new("-");
         if self.connect.json {
             let summary = json!({ "records": totals.records, "items": totals.items, "bytes": totals.bytes });
-            if to_stdout {
+            if self.is_stdout() {
                 note(&summary.to_string());
                 return Ok(());
             }

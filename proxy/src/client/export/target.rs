@@ -1,16 +1,19 @@
 //! The target of an export: standard output, or a file that is replaced atomically.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::client::failure::Failure;
+use crate::client::out::printable_json;
 
 /// Writes the lines of an export. Dropped before [`Target::finish`], it leaves no file behind.
 pub(super) struct Target {
     writer: BufWriter<Box<dyn Write>>,
     name: String,
     file: Option<PartialFile>,
+    /// Lines must not command a terminal.
+    is_terminal: bool,
 }
 
 /// A temporary file, named as partial, in the directory of its destination.
@@ -34,7 +37,8 @@ impl Target {
     /// Standard output for `-`, else the file at `path`.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
-            return Ok(Self::new(Box::new(io::stdout()), "standard output", None));
+            let is_terminal = io::stdout().is_terminal();
+            return Ok(Self { is_terminal, ..Self::new(Box::new(io::stdout()), "standard output", None) });
         }
         let name = path.display().to_string();
         let failed = |error| Failure::Failed(format!("cannot write {name}: {error}"));
@@ -54,11 +58,20 @@ impl Target {
     }
 
     fn new(writer: Box<dyn Write>, name: &str, file: Option<PartialFile>) -> Self {
-        Self { writer: BufWriter::with_capacity(1 << 18, writer), name: name.to_owned(), file }
+        Self {
+            writer: BufWriter::with_capacity(1 << 18, writer),
+            name: name.to_owned(),
+            file,
+            is_terminal: false,
+        }
     }
 
-    /// Writes a line.
+    /// Writes a line of JSON, which ends with a newline.
     pub(super) fn write(&mut self, line: &[u8]) -> Result<(), Failure> {
+        let shown = self
+            .is_terminal
+            .then(|| printable_json(String::from_utf8_lossy(line).trim_end_matches('\n')) + "\n");
+        let line = shown.as_ref().map_or(line, String::as_bytes);
         self.writer.write_all(line).map_err(|error| self.failed(&error))
     }
 

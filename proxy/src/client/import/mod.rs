@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::StyledStr;
+use prism_cli::{after_help, examples};
 use prism_contract::Namespace;
 use prism_wire::clock::SystemClock;
 use tokio::sync::mpsc;
@@ -34,7 +36,7 @@ use super::{interrupted, time};
 
 /// The arguments of `prism import`.
 #[derive(Debug, Args)]
-#[command(after_long_help = FORMAT)]
+#[command(after_help = examples(EXAMPLES), after_long_help = long_help())]
 pub(super) struct ImportArgs {
     /// The namespace to write to
     namespace: String,
@@ -77,6 +79,19 @@ pub(super) struct ImportArgs {
 
     #[command(flatten)]
     pub(super) connect: ConnectArgs,
+}
+
+const EXAMPLES: &[(&str, &str)] = &[
+    (
+        "Check a file, then write its records",
+        "prism import demo demo.jsonl --check\nprism import demo demo.jsonl",
+    ),
+    ("From another command", "prism export demo | prism import copy -"),
+    ("A full export, directly into a database", "prism import demo full.jsonl --full --database new.db"),
+];
+
+fn long_help() -> StyledStr {
+    after_help(&format!("{FORMAT}\n\n{}", examples(EXAMPLES)))
 }
 
 const FORMAT: &str = "\

@@ -12,9 +12,10 @@ use super::lines::Mark;
 use super::note_unused;
 use super::progress::ProgressFile;
 use crate::client::connect::ConnectArgs;
-use crate::client::failure::{Failure, call_text};
+use crate::client::failure::{Failure, call_exit, call_text};
 use crate::client::meter::Meter;
 use crate::client::out::{Out, count, grouped, note};
+use crate::exit::Exit;
 
 /// Interval of saving progress: bounds the work repeated after a kill.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -90,7 +91,15 @@ impl Monitor {
         };
         self.summary(totals, safe, check, stop.is_none(), out)?;
         if let Some(stop) = stop {
-            return Err(Failure::Failed(self.stopped(&stop, safe, check, saved.is_ok())));
+            let exit = match &stop {
+                // A line that the server refuses is not a mistake in the command line.
+                Stop::Put { error, .. } => match call_exit(error) {
+                    Exit::Usage => Exit::Failed,
+                    exit => exit,
+                },
+                Stop::Interrupted | Stop::Line { .. } | Stop::Input(_) | Stop::Progress(_) => Exit::Failed,
+            };
+            return Err(Failure::Kind(exit, self.stopped(&stop, safe, check, saved.is_ok())));
         }
         saved.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
         if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }
@@ -173,7 +182,7 @@ impl Monitor {
 impl Observer for Monitor {
     fn skipped(&mut self, why: &Stop) {
         let text = self.why(why);
-        self.meter.suspend(|| note(&text));
+        self.meter.print(|| note(&text));
     }
 
     fn advanced(&mut self, safe: &Mark, totals: &Totals) -> io::Result<()> {

@@ -13,6 +13,7 @@ use crate::client::import::ImportArgs;
 use crate::client::import::engine::OnError;
 use crate::client::meter::Meter;
 use crate::client::out::{Out, count, grouped, note};
+use crate::exit::Exit;
 
 /// Interval of saving progress: bounds the work repeated after a kill.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -117,7 +118,7 @@ impl Report {
 
     /// An item was left out.
     pub(super) fn skipped(&self, line: u64, why: &str) {
-        self.meter.suspend(|| note(&format!("{}:{line}: {why}", self.name)));
+        self.meter.print(|| note(&format!("{}:{line}: {why}", self.name)));
     }
 
     /// Ends the import: saves or removes the progress, prints the summary, and returns the reason for an early stop.
@@ -139,11 +140,16 @@ impl Report {
                 Err(error) => format!("but {} could not be written: {error}", progress.path().display()),
             };
             let of = count(index.len() as u64, "item");
-            return Err(Failure::Failed(format!(
-                "{}\n  {} of {of} are safe; {how}",
-                self.why(&stop),
-                grouped(safe)
-            )));
+            let exit = match &stop {
+                Stop::Database(Error::Unavailable { .. }) => Exit::Unavailable,
+                Stop::Interrupted
+                | Stop::Line { .. }
+                | Stop::Database(_)
+                | Stop::Input(_)
+                | Stop::Progress(_) => Exit::Failed,
+            };
+            let why = format!("{}\n  {} of {of} are safe; {how}", self.why(&stop), grouped(safe));
+            return Err(Failure::Kind(exit, why));
         }
         saved.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
         if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }

@@ -1,0 +1,89 @@
+//! Commands that print what is made from the command line itself: completions, man pages, the reference.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Command, Subcommand};
+use clap_complete::Shell;
+
+use crate::after::examples;
+use crate::{man, reference};
+
+/// The commands that describe their program to shells, to man, and to the documentation.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Generate {
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a man page of each command
+    Man {
+        /// The folder to write into, such as ~/.local/share/man/man1; made if it does not exist
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+    /// Print the reference of all commands as Markdown
+    #[command(hide = true)]
+    Reference {
+        /// A command whose example keeps running, such as a server; may be repeated
+        #[arg(long, value_name = "COMMAND")]
+        background: Vec<String>,
+    },
+}
+
+/// Adds examples to the commands of [`Generate`], with the name of their program.
+pub fn with_examples(command: Command) -> Command {
+    let name = command.get_name().to_owned();
+    let folder = "~/.local/share/bash-completion/completions";
+    let bash = format!("mkdir -p {folder}\n{name} completions bash > {folder}/{name}");
+    let man = format!("{name} man ~/.local/share/man/man1");
+    command
+        .mut_subcommand("completions", |command| {
+            command.after_help(examples(&[("For bash, from the next shell on", &bash)]))
+        })
+        .mut_subcommand("man", |command| {
+            command.after_help(examples(&[("The manual of this program, for this user", &man)]))
+        })
+}
+
+impl Generate {
+    /// Runs the command for the program `command`. The error is a message for people.
+    pub fn run(&self, command: Command) -> Result<(), String> {
+        match self {
+            Self::Completions { shell } => print(&completions(*shell, command)),
+            Self::Man { folder } => man_pages(folder, command),
+            Self::Reference { background } => print(reference::markdown(command, background).as_bytes()),
+        }
+    }
+}
+
+/// Made in memory first: clap_complete panics where its output cannot be written.
+fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    script
+}
+
+fn man_pages(folder: &Path, command: Command) -> Result<(), String> {
+    let failed =
+        |path: &Path, error: io::Error| format!("cannot write man pages to {}: {error}", path.display());
+    fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
+    for (name, page) in man::pages(command).map_err(|error| failed(folder, error))? {
+        let path = folder.join(name);
+        fs::write(&path, page).map_err(|error| failed(&path, error))?;
+    }
+    Ok(())
+}
+
+/// Writes to standard output. A reader that closed it has what it wanted.
+fn print(text: &[u8]) -> Result<(), String> {
+    match io::stdout().write_all(text) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("standard output cannot be written: {error}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! Completions, man pages and the reference of the command line.
+
+use std::process::Command;
+
+use crate::support::prism;
+
+fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = prism().args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    let complete = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        let (last, before) = words.split_last().unwrap();
+        let script = format!(
+            "source <(\"$PRISM\" completions bash)\nCOMP_WORDS=({} {last:?})\nCOMP_CWORD={}\n\
+             _prism prism {last:?} {:?}\nprintf '%s ' \"${{COMPREPLY[@]}}\"",
+            before.join(" "),
+            before.len(),
+            before.last().unwrap(),
+        );
+        let mut command = Command::new("bash");
+        command.args(["--norc", "-c", &script]).env("PRISM", env!("CARGO_BIN_EXE_prism"));
+        let output = command.output().unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "{line}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    };
+    assert_eq!(complete("prism ge"), "get");
+    assert_eq!(complete("prism scan --id-p"), "--id-prefix");
+    assert_eq!(complete("prism put --prio"), "--priority-token");
+    assert_eq!(complete("prism get --color "), "auto always never");
+    assert_eq!(complete("prism kv l"), "ls");
+}
+
+#[test]
+fn every_shell_gets_a_script_with_all_commands() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, script, _) = run(&["completions", shell]);
+        assert_eq!(code, Some(0));
+        for word in ["check-config", "id-prefix", "priority-token", "completions"] {
+            assert!(script.contains(word), "{shell} does not complete {word}");
+        }
+    }
+}
+
+#[test]
+fn man_pages_of_all_commands_are_written_into_a_new_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("share/man1");
+    let (code, stdout, stderr) = run(&["man", pages.to_str().unwrap()]);
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (Some(0), "", ""));
+    for command in ["prism", "prism-get", "prism-ls", "prism-serve", "prism-kv-get", "prism-completions"] {
+        let page = std::fs::read_to_string(pages.join(format!("{command}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {command} 1")), "{page}");
+        assert!(!page.contains('\u{1b}'), "{command} has escape sequences");
+    }
+    let page = std::fs::read_to_string(pages.join("prism.1")).unwrap();
+    assert!(page.contains(".SH \"EXIT CODES\"\n.nf\n0  success\n"), "{page}");
+    assert!(!pages.join("prism-reference.1").exists(), "a hidden command has a page");
+
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let (code, _, stderr) = run(&["man", folder.path().join("file").to_str().unwrap()]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.starts_with("prism: cannot write man pages to "), "{stderr}");
+}
+
+#[test]
+fn the_page_of_the_command_line_is_up_to_date() {
+    let (_, reference, _) = run(&["reference", "--background", "serve"]);
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/cli.md")).unwrap();
+    assert!(page.contains(reference.trim()), "docs/cli.md differs from the help; run `cargo xtask docs`");
+}
