@@ -222,8 +222,17 @@ fn sentence(text: &str) -> String {
     if ends { text.to_owned() } else { format!("{text}.") }
 }
 
-/// Plain text for Markdown: characters with a meaning there are escaped.
+/// Plain text for Markdown: characters with a meaning there are escaped, and addresses are code, so that none is a link.
 fn prose(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let address = word.trim_end_matches([',', ';', '.']);
+        let is_address = address.contains("://");
+        if is_address { format!("`{address}`{}", &word[address.len()..]) } else { escaped(word) }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '\\' | '`' | '*' | '<' | '>' | '[' | ']') {
