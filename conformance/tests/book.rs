@@ -102,8 +102,8 @@ fn the_page_lists_every_option_of_a_run_and_no_unknown_option() {
     for option in run.iter().filter(|option| *option != "--help") {
         assert!(listed.contains(option), "{option} is missing on the page");
     }
-    // Options of the example servers on the page.
-    let others = ["--port", "--data", "--listen"].map(str::to_owned);
+    // Options of the example servers on the page, and of cargo.
+    let others = ["--port", "--data", "--listen", "--test"].map(str::to_owned);
     for option in &listed {
         let is_known = known.contains(option) || others.contains(option);
         assert!(is_known, "{option} is not an option");

@@ -103,7 +103,7 @@ fn open_pattern(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::core::Abstraction;
-    use crate::core::report::fixture;
+    use crate::core::report::fixture_cases;
     use crate::keyvalue::{KeyValue, cases};
 
     fn entry(case: &str, message: &str, reason: &str) -> String {
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_recorded_failure_is_known_in_the_next_run_and_keeps_its_reason() {
-        let mut cases = fixture::cases();
+        let mut cases = fixture_cases();
         let known = KnownFailures::default();
         let recorded = known.recorded(&cases, "found on the first run");
         let known = KnownFailures::parse(&recorded).expect("the file parses");

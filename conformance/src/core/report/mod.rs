@@ -389,7 +389,9 @@ pub(crate) fn count(number: usize, one: &str) -> String {
 
 /// A report for tests.
 #[cfg(test)]
-pub(in crate::core) mod fixture;
+mod fixture;
+#[cfg(test)]
+pub(in crate::core) use fixture::cases as fixture_cases;
 
 #[cfg(test)]
 mod schema;
