@@ -74,7 +74,9 @@ mod tests {
     fn columns_are_aligned_by_width_and_long_cells_stay_whole() {
         let mut columns = Columns::new(["ID", "N"]);
         let rows = [["日本", "1"], ["a", "2"], [&"x".repeat(50), "3"]].map(|row| row.map(str::to_owned));
-        rows.iter().for_each(|row| columns.widen(row));
+        for row in &rows {
+            columns.widen(row);
+        }
         let line = |row| columns.line(row, [Style::new(); 2], &[0, 1]);
         assert_eq!(line(&rows[0]), format!("日本{}1", " ".repeat(38)));
         assert_eq!(line(&rows[1]), format!("a{}2", " ".repeat(41)));

@@ -122,7 +122,7 @@ impl GetArgs {
             let client = self.connect.connect().await?;
             let page = client.get(request.clone()).await?;
             if self.raw {
-                return self.print_raw(&request, &page, out);
+                return Self::print_raw(&request, &page, out);
             }
             self.print_record(&client, request, page, &mut table, &mut absent, out).await?;
         }
@@ -188,7 +188,7 @@ impl GetArgs {
         Ok(())
     }
 
-    fn print_raw(&self, request: &GetRequest, page: &GetResponse, out: &mut Out) -> Result<(), Failure> {
+    fn print_raw(request: &GetRequest, page: &GetResponse, out: &mut Out) -> Result<(), Failure> {
         let Some(item) = page.items.first() else {
             let mut absent = Absent::default();
             if let Some(KeyPredicate::MatchKeys(keys)) = &request.predicate {

@@ -144,7 +144,9 @@ impl LsArgs {
             [escape(&item.key), size, item.version.to_string(), age(item.updated_at, now), notes]
         };
         let rows: Vec<_> = items.iter().map(cells).collect();
-        rows.iter().for_each(|row| columns.widen(row));
+        for row in &rows {
+            columns.widen(row);
+        }
         let palette = out.screen.palette;
         let shown = |row: &[String; 5]| if row[4].is_empty() { &[0, 1, 2, 3][..] } else { &[0, 1, 2, 3, 4] };
         if header && !rows.is_empty() {
@@ -181,7 +183,9 @@ impl Listing<'_> {
         }
         let rows: Vec<_> =
             records.iter().map(|(id, items)| [escape(id.as_str().as_bytes()), grouped(*items)]).collect();
-        rows.iter().for_each(|row| self.columns.widen(row));
+        for row in &rows {
+            self.columns.widen(row);
+        }
         if self.header && !rows.is_empty() {
             self.header = false;
             let heading = out.screen.palette.heading;

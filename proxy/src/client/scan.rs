@@ -160,12 +160,11 @@ impl Stream {
 
     /// The next message; `None` after the last.
     pub(super) async fn next(&mut self) -> Result<Option<ScanResponse>, Failure> {
-        match tokio::time::timeout(IDLE_TIMEOUT, self.0.next()).await {
-            Ok(message) => Ok(message.transpose()?),
-            Err(_) => {
-                let why = format!("no message from the server for {} s", IDLE_TIMEOUT.as_secs());
-                Err(Failure::Kind(Exit::Unavailable, why))
-            }
+        if let Ok(message) = tokio::time::timeout(IDLE_TIMEOUT, self.0.next()).await {
+            Ok(message.transpose()?)
+        } else {
+            let why = format!("no message from the server for {} s", IDLE_TIMEOUT.as_secs());
+            Err(Failure::Kind(Exit::Unavailable, why))
         }
     }
 }

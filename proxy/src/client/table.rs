@@ -57,7 +57,9 @@ impl Table {
         if rows.is_empty() {
             return Vec::new();
         }
-        rows.iter().for_each(|(cells, _)| self.columns.widen(cells));
+        for (cells, _) in &rows {
+            self.columns.widen(cells);
+        }
         let shown = self.shown();
         let mut lines = Vec::with_capacity(rows.len() + 1);
         if self.header != Some(shown) {

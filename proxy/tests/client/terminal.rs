@@ -71,12 +71,11 @@ fn without_color(text: &str) -> String {
         plain.push_str(before);
         let end = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
         // Kept where it is no colour, for the test to find.
-        rest = match after[end..].strip_prefix('m') {
-            Some(rest) => rest,
-            None => {
-                plain.push('\u{1b}');
-                after
-            }
+        rest = if let Some(rest) = after[end..].strip_prefix('m') {
+            rest
+        } else {
+            plain.push('\u{1b}');
+            after
         };
     }
     plain + rest
