@@ -73,7 +73,7 @@ impl<A: Abstraction> Case<A> {
         self
     }
 
-    /// A case about a should: a store that fails it is conformant all the same, and the failure is reported.
+    /// Level SHOULD: a failure is reported, but does not make the store non-conformant.
     pub(crate) const fn should(mut self) -> Self {
         self.level = Level::Should;
         self

@@ -148,7 +148,10 @@ mod tests {
         let other = std::thread::spawn(|| panic!("of a task")).join();
         let after = BELOW.load(Ordering::Relaxed);
         panic::set_hook(original);
-        assert!(of_a_case.is_err() && other.is_err());
+        let of_a_case = of_a_case.expect_err("the case panics").to_string();
+        assert!(of_a_case.ends_with(": of a case"), "{of_a_case}");
+        let other = other.expect_err("the task panics");
+        assert_eq!(other.downcast_ref::<&str>(), Some(&"of a task"));
         assert_eq!((before, after), (0, 1));
     }
 }

@@ -127,7 +127,7 @@ fn is_connection_refused(error: &ConnectError) -> bool {
     })
 }
 
-/// The kind of a call's failure; an answer that breaks the contract is no kind of its own.
+/// The kind of a call's failure; an answer that breaks the contract has no separate kind.
 pub(super) fn call_exit(error: &CallError) -> Exit {
     error.status().map_or(Exit::Failed, Exit::of_status)
 }

@@ -29,7 +29,7 @@ pub struct Cause {
     pub explains: BTreeSet<String>,
 }
 
-/// The smallest share of a bug that counts as a cause: with less, most of its own failures did not occur.
+/// Minimum share for a likely cause: below it, most of the bug's recorded failures did not occur in this run.
 const MIN_SHARE: f64 = 0.5;
 
 /// The evidence that a failure at the same check, but with another observation, gives for a bug, and against it.

@@ -103,7 +103,7 @@ impl RunVerdict {
     }
 }
 
-/// The verdict where nothing failed: what is proved, and what is not.
+/// The verdict where no MUST case failed: what is proved, and what is not.
 fn conformant(
     target: &Target,
     cases: &[CaseReport],
@@ -114,9 +114,16 @@ fn conformant(
     let (known, left_out) = (tally(CaseOutcome::KnownFailure), tally(CaseOutcome::LeftOut));
     let hidden: Vec<_> =
         rules.iter().filter(|rule| rule.verdict == RuleVerdict::NotObservable).map(|rule| rule.id).collect();
-    let except = match known {
-        0 => String::new(),
-        known => format!(", except for {}", count(known, "known failure")),
+    let should = cases.iter().filter(|case| case.outcome.is_fault()).count();
+    // A failed SHOULD does not change the verdict, but the sentence must not hide it.
+    let exceptions: Vec<_> = [(known, "known failure"), (should, "failed SHOULD case")]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| count(number, what))
+        .collect();
+    let except = match exceptions.as_slice() {
+        [] => String::new(),
+        exceptions => format!(", except for {}", exceptions.join(" and ")),
     };
     let mut sentence = if is_core {
         let passed = count(tally(CaseOutcome::Passed), "case");
@@ -155,7 +162,8 @@ fn not_conformant(
     let failed = faults - broken.min(faults) - passes.min(faults - broken.min(faults));
     let mut parts = Vec::new();
     if failed > 0 {
-        let grouped = match groups.len() {
+        // The rest is no group: its failures have nothing in common.
+        let grouped = match groups.iter().filter(|group| !group.is_rest).count() {
             0 | 1 => String::new(),
             groups => format!(", in {groups} groups"),
         };
@@ -216,5 +224,39 @@ impl Counts {
             0 => format!("{passed} passed, {failed} failed, {skipped} skipped"),
             known => format!("{passed} passed, {failed} failed, {known} known, {skipped} skipped"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::report::fixture;
+
+    fn verdict(cases: &[CaseReport]) -> (RunVerdict, String) {
+        let target = fixture::report().target;
+        RunVerdict::of(&target, cases, &[], &[], &Selection::default(), &[])
+    }
+
+    #[test]
+    fn a_failed_should_is_named_and_does_not_change_the_verdict() {
+        let passed = fixture::case("a::b", "A title.", &["PUT-1"], CaseOutcome::Passed);
+        let mut failed = fixture::case("a::c", "A title.", &["ERR-7"], CaseOutcome::Failed);
+        failed.level = level_name(Level::Should);
+        let (found, sentence) = verdict(&[passed.clone(), failed.clone()]);
+        let expected = "Every case that applies to this target has passed, except for 1 failed SHOULD case.";
+        assert_eq!((found, sentence.as_str()), (RunVerdict::Conformant, expected));
+        failed.level = level_name(Level::Must);
+        let (found, sentence) = verdict(&[passed, failed]);
+        assert_eq!((found, sentence.as_str()), (RunVerdict::NotConformant, "Not conformant: 1 case failed."));
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_restarted_is_not_plainly_conformant() {
+        let passed = [fixture::case("a::b", "A title.", &["PUT-1"], CaseOutcome::Passed)];
+        assert_eq!(verdict(&passed).0, RunVerdict::Conformant);
+        let target = Target { abilities: Vec::new(), ..fixture::report().target };
+        let (found, sentence) = RunVerdict::of(&target, &passed, &[], &[], &Selection::default(), &[]);
+        assert_eq!(found, RunVerdict::DurabilityNotShown);
+        assert!(sentence.contains("Durability is not shown"), "{sentence}");
     }
 }

@@ -57,7 +57,7 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             letters(c).await?;
             c.put_one("ab", "v").ok().await?;
-            // The first three choose every item, and are three predicates all the same.
+            // Three different predicates, although each of them selects every item (PAGE-4).
             let kinds: [Choice; 9] = [
                 |get| get.all(),
                 |get| get.prefix(""),

@@ -16,7 +16,7 @@ pub(super) const CASES: &[Case] = &[case!(
         for n in 0..ITEMS {
             c.put_one([b'a' + n], &large).ok().await?;
         }
-        // A connection of its own: messages that are not read block all calls that share theirs.
+        // Separate connection: unread messages block all calls on a shared one.
         let store = c.instance().connect().await?;
         let selection = SelectionInput { item_limit: 1, ..SelectionInput::default() };
         let request = ScanRequest {
