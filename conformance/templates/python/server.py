@@ -88,8 +88,10 @@ class KeyValue:
     #    written between the pages.
     # PAGE-3: Deleting the item that a token points at does no harm: the next page goes on after it.
     # PAGE-4: A malformed token, or one from another method, namespace, id, predicate or direction, is
-    #    INVALID_ARGUMENT. A token is not bound to item_limit, page_size_bytes, limit or keys_only, which may
-    #    differ from page to page.
+    #    INVALID_ARGUMENT. Two predicates are the same if they are of one kind with the same bytes: an absent
+    #    one is match_all, and match_keys is a set, whatever the order of its keys and however often each is
+    #    named; match_all, an empty match_prefix and a match_range without bounds are three. A token is not
+    #    bound to item_limit, page_size_bytes, limit or keys_only, which may differ from page to page.
     # PAGE-5: The last page has no token.
     # PAGE-6: A token works after a restart, and at another gateway on the same database.
     # PAGE-7: item_limit and page_size_bytes are obeyed; one item larger than the page is still answered,
@@ -118,8 +120,8 @@ class KeyValue:
     #    is greater than the key's highest; a Delete by range, prefix or match_all touches live items only; a
     #    Delete whose token is not greater leaves a tombstone and its time alone. A Delete without a token, or
     #    an expiry, keeps the token that the item had. A tombstone is honoured strictly before the time of the
-    #    delete or expiry plus the retention (24 h by default), and is forgotten from then on, whether or not
-    #    it was swept.
+    #    delete or expiry plus the retention (24 h by default, never less than a minute), and is forgotten
+    #    from then on, whether or not it was swept.
     # TOK-5: Tombstones are invisible everywhere else: in Get, Scan, Delete's count and preconditions.
     def delete(self, request: kv.DeleteRequest) -> kv.DeleteResponse:
         self.begin(request)
@@ -128,7 +130,8 @@ class KeyValue:
     # The rules of Get, and:
     # SCAN-1: A Scan cut after any message and resumed with that message's resume_token yields the rest
     #    exactly. The last message of a stream always comes, with an empty resume_token when nothing is left:
-    #    an empty answer is one empty message.
+    #    an empty answer is one empty message, and a stream whose rest is deleted or expires while it is read
+    #    ends with a message without entries.
     # SCAN-2: limit is obeyed across the messages of a Scan; where it cut the stream and more is left, the
     #    last message's resume_token is set.
     # SCAN-3: A slow reader of a Scan bounds the server's memory: the server does not read ahead of it without
