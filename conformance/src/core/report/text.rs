@@ -25,6 +25,9 @@ const LINE_GROUPS: usize = 5;
 const BEFORE: usize = 2;
 const ANSWER: usize = 2;
 
+/// Maximum lines of the server's log beside a group.
+const LOGGED: usize = 3;
+
 /// Maximum number of a group's other cases that are named.
 const OTHERS: usize = 3;
 
@@ -44,7 +47,7 @@ pub fn failure(case: &CaseReport, target: &Target, run: &RunInfo) -> String {
     let _ = writeln!(text, "backend   {}, {}", target.name, target.mode);
     let _ = writeln!(text, "seed      {} (budget {})", run.seed, run.budget);
     if let Some(transcript) = case.transcript.as_deref().filter(|transcript| !transcript.is_empty()) {
-        let _ = writeln!(text, "\n{}", excerpt(transcript, MAX_LINES, MAX_WIDTH).trim_end());
+        let _ = writeln!(text, "\n{}", excerpt(transcript, MAX_LINES).trim_end());
     }
     text.push('\n');
     for (name, value) in [("expected", &case.expected), ("actual", &case.actual), ("reason", &case.reason)] {
@@ -83,8 +86,8 @@ fn rules_of(case: &CaseReport, contract: Contract) -> String {
 }
 
 /// The lines around the arrow, or the last ones, with the number of omitted lines.
-fn excerpt(transcript: &str, most: usize, width: usize) -> String {
-    let lines: Vec<_> = transcript.lines().map(|line| clipped(line, width)).collect();
+fn excerpt(transcript: &str, most: usize) -> String {
+    let lines: Vec<_> = transcript.lines().map(clipped).collect();
     if lines.len() <= most {
         return lines.iter().flat_map(|line| [line, "\n"]).collect();
     }
@@ -108,9 +111,9 @@ fn excerpt(transcript: &str, most: usize, width: usize) -> String {
     text
 }
 
-/// A line, truncated to this width.
-fn clipped(line: &str, width: usize) -> Cow<'_, str> {
-    match line.char_indices().nth(width) {
+/// A line, truncated to the maximum width.
+fn clipped(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(MAX_WIDTH) {
         None => line.into(),
         Some((end, _)) => {
             let more = count(line[end..].chars().count(), "more character");
@@ -238,9 +241,12 @@ fn brief(case: &CaseReport, width: usize) -> Vec<String> {
     let mut shown = Vec::new();
     if let Some(arrow) = arrow {
         shown.extend(&lines[arrow.saturating_sub(BEFORE)..=arrow]);
-        let answer =
-            lines[arrow + 1..].iter().take_while(|line| line.starts_with(' ') && !line.contains(" ^ "));
-        shown.extend(answer.take(ANSWER));
+        let below = lines[arrow + 1..].iter().copied().take_while(|line| line.starts_with("    "));
+        let below = below.filter(|line| !line.starts_with("    ^ "));
+        let (logged, answer): (Vec<&str>, Vec<&str>) = below.partition(|line| line.starts_with("    | "));
+        shown.extend(answer.into_iter().take(ANSWER));
+        // The end of a server's log of the call has the error itself, below its stack.
+        shown.extend(&logged[logged.len().saturating_sub(LOGGED)..]);
     }
     let mut shown: Vec<_> = shown.into_iter().map(|line| shortened(line, width)).collect();
     for (name, value) in [("expected", &case.expected), ("actual", &case.actual)] {
@@ -311,6 +317,7 @@ fn rules(report: &Report, layout: &Layout) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::report::fixture;
 
     #[test]
     fn a_long_transcript_is_cut_around_the_arrow() {
@@ -318,23 +325,37 @@ mod tests {
             range.flat_map(|n| ["step ".to_owned(), n.to_string(), "\n".to_owned()]).collect()
         };
         let long = format!("{}→ here\n{}", lines(0..50), lines(51..100));
-        let cut = excerpt(&long, 9, MAX_WIDTH);
+        let cut = excerpt(&long, 9);
         assert_eq!(
             cut,
             "… 44 lines before\nstep 44\nstep 45\nstep 46\nstep 47\nstep 48\nstep 49\n→ here\nstep 51\nstep 52\n… 47 lines \
              after\n"
         );
-        assert_eq!(excerpt(&lines(0..9), 9, MAX_WIDTH), lines(0..9));
+        assert_eq!(excerpt(&lines(0..9), 9), lines(0..9));
         let logged = format!("{}→ here\n{}", lines(0..50), "    | line\n".repeat(7));
         assert_eq!(
-            excerpt(&logged, 9, MAX_WIDTH),
+            excerpt(&logged, 9),
             format!("… 49 lines before\nstep 49\n→ here\n{}", "    | line\n".repeat(7))
         );
         let wide = format!("→ {}", "ä".repeat(MAX_WIDTH));
-        assert_eq!(
-            excerpt(&wide, 9, MAX_WIDTH),
-            format!("→ {}… 2 more characters\n", "ä".repeat(MAX_WIDTH - 2))
-        );
-        assert!(excerpt(&lines(0..20), 9, MAX_WIDTH).ends_with("step 18\nstep 19\n"));
+        assert_eq!(excerpt(&wide, 9), format!("→ {}… 2 more characters\n", "ä".repeat(MAX_WIDTH - 2)));
+        assert!(excerpt(&lines(0..20), 9).ends_with("step 18\nstep 19\n"));
+    }
+
+    #[test]
+    fn a_group_shows_the_divergence_with_the_end_of_the_server_s_log() {
+        let before = "put a\n    OK\nput b\n    OK\n→ get\n    UNKNOWN\n";
+        let transcript = format!("{before}    | 1\n    | 2\n    | 3\n    | 4\n    ^ expected: OK\n");
+        let case = CaseReport {
+            transcript: Some(transcript),
+            expected: Some("OK".to_owned()),
+            actual: Some("UNKNOWN".to_owned()),
+            ..fixture::case("a::b", "A title.", &["PUT-1"], CaseOutcome::Failed)
+        };
+        let lines = ["put b", "    OK", "→ get", "    UNKNOWN", "    | 2", "    | 3", "    | 4"];
+        let divergence = ["    ^ expected  OK", "    ^ actual    UNKNOWN"];
+        assert_eq!(brief(&case, 80), [&lines[..], &divergence].concat());
+        assert_eq!(brief(&case, 6)[0], "put b");
+        assert_eq!(brief(&case, 6)[3], "    U…");
     }
 }
