@@ -99,7 +99,8 @@ def run():
     print(f"::stop-commands::{token}", flush=True)
     ended = subprocess.run([os.environ["BINARY"], *words], stderr=subprocess.PIPE, text=True, errors="replace")
     print(f"{ended.stderr}\n::{token}::", flush=True)
-    code = ended.returncode
+    # Ended by a signal: the code of a shell.
+    code = ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
     written = {option: path for option, path in reports.items() if path.is_file()}
     report = json.loads(written["json"].read_text(encoding="utf-8")) if "json" in written else None
     output(verdict=report["verdict"] if report else "no_report", exit_code=code, **written)

@@ -11,7 +11,8 @@ if [ "$1" = --version ]; then echo "prism-conformance 1.2.3"; exit; fi
 for word; do printf '%s\\n' "$word"; done >"$NOTED"
 while [ $# -gt 0 ]; do case $1 in --json) [ -z "$REPORT" ] || cp "$REPORT" "$2" ;; --html) echo page >"$2" ;; esac; shift; done
 echo "::error::a line of the server"
-echo "the server said no" >&2
+echo "the server refused" >&2
+[ "$CODE" != killed ] || kill -KILL $$
 exit "$CODE"
 """
 

@@ -16,6 +16,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import conformance
 import report
 from stand_in import HERE, STAND_IN, Runner, case, document
 
@@ -69,11 +70,15 @@ class Action(unittest.TestCase):
 
     def test_every_output_of_the_action_is_one_of_the_script(self):
         named = set(re.findall(r"steps\.suite\.outputs\.([a-z-]+)", self.runner.text))
-        self.assertEqual(named, {"verdict", "exit-code", "json", "html", "junit", "badge"})
+        self.assertEqual(named, {"verdict", "exit-code", *conformance.FILES})
 
     def test_a_failed_run_fails_the_action_with_its_code(self):
         self.assertEqual(self.run_action(document(case("one")), code=1, endpoint="http://a:1"), 1)
         self.assertEqual(self.runner.outputs["suite.verdict"], "not_conformant")
+
+    def test_a_suite_that_a_signal_ended_has_the_code_of_a_shell(self):
+        self.assertEqual(self.run_action(code="killed", endpoint="http://a:1"), 137)
+        self.assertEqual(self.run_action(code="killed", endpoint="http://a:1", fail="false"), 0)
 
     def test_with_fail_false_the_outputs_decide(self):
         self.assertEqual(self.run_action(document(case("one")), code=1, endpoint="http://a:1", fail="false"), 0)
@@ -81,9 +86,9 @@ class Action(unittest.TestCase):
 
     def test_a_run_without_a_report_is_an_annotation_with_the_error(self):
         self.assertEqual(self.run_action(None, code=3, endpoint="http://a:1"), 3)
-        annotation = "::error title=Conformance%3A there is no server to test::the server said no"
+        annotation = "::error title=Conformance%3A there is no server to test::the server refused"
         self.assertEqual(self.runner.annotations(), [annotation])
-        self.assertIn("## Conformance: there is no server to test\n\n```text\nthe server said no", self.runner.summary)
+        self.assertIn("## Conformance: there is no server to test\n\n```text\nthe server refused", self.runner.summary)
 
     def test_a_report_of_an_earlier_run_is_not_taken_for_one_of_this(self):
         self.assertEqual(self.run_action(document(), endpoint="http://a:1"), 0)
