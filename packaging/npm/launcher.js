@@ -3,6 +3,7 @@
 "use strict";
 
 const { spawn } = require("node:child_process");
+const fs = require("node:fs");
 const { constants } = require("node:os");
 const manifest = require("../package.json");
 
@@ -32,12 +33,23 @@ function locate() {
   }
 }
 
+// A terminal sends Ctrl-C and its hangup to the program as well, for which a second signal would mean an immediate end.
+// A supervisor that signals all processes of a group does the same: it has to signal the launcher alone (systemd:
+// KillMode=mixed).
+function hasTerminal() {
+  try {
+    fs.closeSync(fs.openSync("/dev/tty"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 // Handled before the program starts: a signal in between would end the launcher alone.
 const forwarded = ["SIGINT", "SIGTERM", "SIGHUP"];
 for (const signal of forwarded) {
   process.on(signal, () => {
-    // A terminal sends Ctrl-C to the program as well, for which a second one would mean an immediate end.
-    if (signal !== "SIGINT" || !process.stdin.isTTY) {
+    if (signal === "SIGTERM" || !hasTerminal()) {
       child.kill(signal);
     }
   });

@@ -62,7 +62,9 @@ test("a program that a signal ends, ends the launcher by the same signal", () =>
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
   test(`${signal} reaches the program, whose exit code counts`, { timeout: 20_000 }, async () => {
     const script = `trap 'echo cleaned; exit 7' ${signal.slice(3)}; echo ready; while :; do sleep 0.05; done`;
-    const launcher = spawn(process.execPath, [installed({ script })], { stdio: ["ignore", "pipe", "inherit"] });
+    // In a session without a terminal, even if the tests have one.
+    const options = { stdio: ["ignore", "pipe", "inherit"], detached: true };
+    const launcher = spawn(process.execPath, [installed({ script })], options);
     let output = "";
     launcher.stdout.setEncoding("utf8").on("data", (text) => {
       if (!output && (output += text).includes("ready")) {
@@ -75,3 +77,28 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"]) {
     assert.deepStrictEqual({ code, output }, { code: 7, output: "ready\ncleaned\n" });
   });
 }
+
+test("Ctrl-C on a terminal is not forwarded, since the terminal signals the program, too", { timeout: 20_000 }, async () => {
+  // In another process group, so that SIGINT could come from the launcher only.
+  const counted = `trap "echo forwarded" INT; trap "exit 7" TERM; echo "ready $PPID"; while :; do sleep 0.05; done`;
+  const script = `exec perl -e 'setpgrp(0, 0); exec @ARGV' sh -c '${counted}'`;
+  const command = `'${process.execPath}' '${installed({ script })}' </dev/null`;
+  const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"]);
+  let output = "";
+  let sent = 0;
+  terminal.stdout.setEncoding("utf8").on("data", (text) => {
+    output += text;
+    const launcher = /ready (\d+)/.exec(output);
+    if (sent === 0 && launcher) {
+      terminal.stdin.write("\x03");
+      sent = 1;
+    } else if (sent === 1 && output.includes("^C")) {
+      // The terminal has echoed the key, so its signal was sent before this one.
+      process.kill(Number(launcher[1]), "SIGTERM");
+      sent = 2;
+    }
+  });
+  const code = await new Promise((resolve) => terminal.on("close", resolve));
+  assert.strictEqual(code, 7, output);
+  assert.doesNotMatch(output, /forwarded/);
+});
