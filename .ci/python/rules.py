@@ -1,6 +1,6 @@
 """Compares the rules in the comments of the Python starter with contract/requirements.toml.
 
-usage: rules.py          exits with 1 and the difference if a text is not the contract's
+usage: rules.py          exits with 1 and the difference if a text is not the contract's, or if a rule is not named
        rules.py --write  writes the contract's texts
 """
 
@@ -17,7 +17,7 @@ RULE = re.compile(r"    # ([A-Z]+-\d+)\b.*\n(?:    #    .*\n)*")
 
 
 def comment(rule: re.Match[str], texts: dict[str, str]) -> str:
-    """A rule as a comment of its own, indented from the second line on."""
+    """A rule as a comment, indented from the second line on."""
     lines = textwrap.wrap(
         f"{rule[1]}: {texts[rule[1]]}",
         width=110,
@@ -37,6 +37,12 @@ def main() -> int:
     if sys.argv[1:] == ["--write"]:
         STARTER.write_text(expected, encoding="utf-8")
         return 0
+    # What is not a stub's part is kept by the other two files, which name the rule.
+    others = "".join((STARTER.parent / name).read_text(encoding="utf-8") for name in ("wire.py", "checks.py"))
+    named = {*RULE.findall(found), *re.findall(r"[A-Z]+-\d+", others)}
+    if missing := texts.keys() - named:
+        print(f"the starter names no {', '.join(sorted(missing))}")
+        return 1
     before, after = found.splitlines(), expected.splitlines()
     difference = list(difflib.unified_diff(before, after, "the starter", "the contract", lineterm=""))
     print("\n".join(difference) or f"{len(RULE.findall(found))} rules have the contract's text")

@@ -182,7 +182,7 @@ fn files(variable: impl Fn(&str) -> Option<String>) -> Result<Files, String> {
             name("html")
         ));
     }
-    files.check(name).map(|()| files)
+    files.check(name, None).map(|()| files)
 }
 
 /// Two threads per core: cases wait for disks and sockets half of their time.

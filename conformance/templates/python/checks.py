@@ -117,7 +117,7 @@ def predicate(predicate: KeyPredicate) -> Iterator[Violation]:
 
 
 def broken_limits(message: Message, path: str = "") -> Iterator[Violation]:
-    """The fields of a message, and of those inside it, that break a limit of the schema."""
+    """The fields of a message, and of those inside it, that break a limit of the schema (PUT-6, TOK-6)."""
     for field, limits in limits_of(message.DESCRIPTOR):
         name, value = path + field.name, getattr(message, field.name)
         elements = [(name, value)]

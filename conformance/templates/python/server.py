@@ -23,6 +23,17 @@ CAPABILITIES: list[int] = []
 class KeyValue:
     """The five methods, called in one event loop."""
 
+    # Of the store as a whole:
+    # LIN-5: Writes to different records do not wait for each other's clients, and never deadlock.
+    # TTL-4: Expiry survives a restart.
+    # TTL-5: Sweeping removes nothing live.
+    # DUR-1: What was acknowledged survives a clean restart, a kill -9 of the gateway, and a restart of the
+    #    database.
+    # DUR-2: What was not acknowledged is there whole or not at all.
+    # DUR-3: Versions and tokens never regress over a restart.
+    # DUR-4: What was acknowledged survives a loss of power: the database's own settings (SQLite synchronous,
+    #    Postgres fsync and synchronous_commit) are the durable ones.
+
     # CAP-1: What Describe declares works; what it does not declare answers UNIMPLEMENTED.
     def describe(self, request: kv.DescribeRequest) -> kv.DescribeResponse:
         self.begin(request)
@@ -56,6 +67,8 @@ class KeyValue:
     #    failing key and its current version (0: absent).
     # COND-2: A precondition with version 0 demands absence; an expired or deleted item is absent. A negative
     #    version is INVALID_ARGUMENT.
+    # COND-3: Of N concurrent conditional writes from the same version exactly one wins.
+    # LIN-2: N concurrent increments by compare-and-retry add up to N.
     # COND-4: Preconditions may name keys of the record that the request does not write. A key named twice
     #    among them is INVALID_ARGUMENT.
     # with CAPABILITY_PRIORITY_TOKENS:

@@ -164,6 +164,7 @@ async def one_message(stream: Stream[Any, Any], kind: type[Message]) -> Message:
     try:
         compressed, size = struct.unpack(">?I", await read(5))
         if compressed:
+            # ERR-7
             why, read_here = "the message is compressed; it must not be", {"grpc_accept_encoding": "identity"}
             raise Refused(Status.UNIMPLEMENTED, "UNSUPPORTED_ENCODING", why, **read_here)
         if size > MESSAGE_BYTES:
@@ -172,7 +173,7 @@ async def one_message(stream: Stream[Any, Any], kind: type[Message]) -> Message:
         encoded = await read(size)
         if len(encoded) < size or await read(1):
             raise malformed("the request is not one whole message")
-        return kind.FromString(encoded)
+        return kind.FromString(encoded)  # Unknown fields are ignored (ERR-5).
     except DecodeError:
         raise malformed(f"the bytes are not a {kind.DESCRIPTOR.full_name}") from None
     except (AssertionError, struct.error):

@@ -65,10 +65,10 @@ async fn the_core_profile_is_a_gate_and_names_what_it_left_out() {
     let server = serve(Sound::new()).await;
     let answer = run_at(server.address(), &["--profile", "core"]).await;
     assert_eq!(answer.code, Some(0), "{}{}", answer.out, answer.err);
-    let said = answer.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let printed = answer.out.split_whitespace().collect::<Vec<_>>().join(" ");
     let left_out = "Not looked at: CONDITIONAL_WRITES, PRIORITY_TOKENS, EXPIRY, REVERSE, NAMESPACE_SCAN (";
-    assert!(said.contains("The core holds: ") && said.contains(left_out), "{said}");
-    assert!(said.contains("Durability is not shown, because this target cannot be restarted."), "{said}");
+    assert!(printed.contains("The core holds: ") && printed.contains(left_out), "{printed}");
+    assert!(printed.contains("Durability is not shown, because this target cannot be restarted."), "{printed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,7 +45,7 @@ async fn new_fills_an_empty_folder_and_leaves_any_other_as_it_is() {
     let folder = tempdir().expect("a temporary folder can be made");
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).expect("a folder can be made");
-    assert_eq!(new(&empty, &[]).await.code, Some(0));
+    assert_eq!(new(&empty, &["--prism", CHECKOUT]).await.code, Some(0));
     let full = names_in(&empty);
     assert!(full.contains("Cargo.toml"));
 

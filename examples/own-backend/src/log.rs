@@ -40,6 +40,10 @@ impl Log {
             .create(true)
             .truncate(false)
             .open(path)?;
+        // The file's name is in its folder, which the disk must have, too (DUR-4).
+        if let Some(folder) = path.canonicalize()?.parent() {
+            File::open(folder)?.sync_all()?;
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
         let mut rest = Bytes::from(bytes);
@@ -58,7 +62,8 @@ impl Log {
         frame.put_u64(body.len() as u64);
         frame.put_u32(crc32fast::hash(&body));
         frame.put_slice(&body);
-        // Not the end of the file, which may hold a part of a frame that could not be written.
+        // Behind the last whole frame may be a part of one that could not be written.
+        self.file.set_len(self.end)?;
         self.file.seek(SeekFrom::Start(self.end))?;
         self.file.write_all(&frame)?;
         self.file.sync_data()?;

@@ -196,8 +196,7 @@ pub(crate) struct NewArgs {
     /// rust: a crate with the suite as its test; python: a gRPC server
     #[arg(long, default_value = "rust")]
     pub(crate) language: LanguageArg,
-    /// A checkout of Prism, whose crates the new one uses by path; default: the checkout that this program was built in, else
-    /// the release of this version
+    /// A checkout of Prism, whose crates the new one uses by path; default: the checkout that this program was built in
     #[arg(long, value_name = "DIR")]
     pub(crate) prism: Option<PathBuf>,
 }

@@ -88,7 +88,7 @@ async fn dispatch(command: Command, leftovers: &Leftovers) -> u8 {
             Ok(()) => OK,
             Err(why) => {
                 output::eprint(format_args!("{why}"));
-                NOT_OK
+                USAGE
             }
         },
     }

@@ -25,7 +25,8 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
             return code;
         }
     };
-    if let Err(why) = files(&args).check(|format| format!("--{format}")) {
+    let known = args.write_known.as_deref().map(|path| ("--write-known", path));
+    if let Err(why) = files(&args).check(|format| format!("--{format}"), known) {
         eprint(why);
         return USAGE;
     }

@@ -56,18 +56,23 @@ impl Files {
     }
 
     /// Checks the paths before a run, so that a typo does not cost a whole run. `option` is the name of a format's option, for
-    /// messages.
+    /// messages; `other` is another option that names a file to write, and that file.
     ///
     /// # Errors
-    /// If two formats have one path, or if a path cannot be a file.
-    pub fn check(&self, option: impl Fn(&str) -> String) -> Result<(), String> {
-        let mut taken: Vec<(&Path, &str)> = Vec::new();
-        for (format, path, _) in self.requested() {
-            let name = option(format);
+    /// If two options have one path, or if a path cannot be a file.
+    pub fn check(
+        &self,
+        option: impl Fn(&str) -> String,
+        other: Option<(&str, &Path)>,
+    ) -> Result<(), String> {
+        let mut taken: Vec<(&Path, String)> = Vec::new();
+        let named = self.requested().map(|(format, path, _)| (option(format), path));
+        let other = other.into_iter().map(|(name, path)| (name.to_owned(), path));
+        for (name, path) in named.chain(other) {
             if let Some((_, other)) = taken.iter().find(|(known, _)| *known == path) {
-                return Err(format!("{} and {name} both name {}", option(other), path.display()));
+                return Err(format!("{other} and {name} both name {}", path.display()));
             }
-            taken.push((path, format));
+            taken.push((path, name.clone()));
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             if path.is_dir() {
                 return Err(format!("{name}: {} is a folder; name a file", path.display()));
@@ -114,10 +119,13 @@ mod tests {
     fn paths_that_cannot_be_written_are_refused_before_the_run() {
         let place = tempfile::tempdir().expect("a folder is created");
         let path = |name: &str| Some(place.path().join(name));
-        let check = |files: Files| files.check(|format| format!("--{format}"));
+        let known = place.path().join("known");
+        let check =
+            |files: Files| files.check(|format| format!("--{format}"), Some(("--write-known", &known)));
         assert_eq!(check(Files { json: path("a"), html: path("b"), ..Files::default() }), Ok(()));
         for (files, why) in [
             (Files { json: path("a"), html: path("a"), ..Files::default() }, "--json and --html both name"),
+            (Files { json: path("known"), ..Files::default() }, "--json and --write-known both name"),
             (Files { badge: path(""), ..Files::default() }, "is a folder; name a file"),
             (Files { junit: path("no/a"), ..Files::default() }, "--junit: "),
         ] {

@@ -13,7 +13,7 @@ use prism_conformance::report::quoted;
 use crate::args::{LanguageArg, NewArgs};
 use crate::output::{eprint, print, program};
 use crate::{OK, USAGE};
-use source::Source;
+use source::Checkout;
 
 pub(crate) fn new(args: &NewArgs) -> u8 {
     match write(args) {
@@ -32,16 +32,16 @@ pub(crate) fn new(args: &NewArgs) -> u8 {
 fn write(args: &NewArgs) -> Result<String, String> {
     let name = name::of(&args.path, args.language)?;
     // All that may be refused comes before `place`, which creates the parent folder.
-    let source = match args.language {
-        LanguageArg::Rust => Some(Source::choose(args.prism.as_deref())?),
+    let checkout = match args.language {
+        LanguageArg::Rust => Some(Checkout::choose(args.prism.as_deref())?),
         LanguageArg::Python if args.prism.is_none() => None,
         LanguageArg::Python => {
             return Err("--prism is for --language rust: a server in Python has no crate".to_owned());
         }
     };
     let (parent, folder) = place(&args.path, name)?;
-    let (files, summary) = match &source {
-        Some(source) => of_rust(args, name, source, &parent)?,
+    let (files, summary) = match &checkout {
+        Some(checkout) => of_rust(args, name, checkout, &parent)?,
         None => of_python(args, name),
     };
     write_all(&parent, &folder, &files).map_err(|error| format!("'{}': {error}", args.path.display()))?;
@@ -51,20 +51,14 @@ fn write(args: &NewArgs) -> Result<String, String> {
 /// The files, as (path, text), and the rest of the summary.
 type Written = (Vec<(String, String)>, String);
 
-fn of_rust(args: &NewArgs, name: &str, source: &Source, parent: &Path) -> Result<Written, String> {
-    let files = template::rust(name, source, is_in_workspace(parent))
+fn of_rust(args: &NewArgs, name: &str, checkout: &Checkout, parent: &Path) -> Result<Written, String> {
+    let files = template::rust(name, checkout, is_in_workspace(parent))
         .map_err(|error| format!("the template cannot be filled in: {error}"))?;
-    let from = match source {
-        Source::Checkout(root) => format!("the crates of the checkout {}, by path", root.display()),
-        Source::Release => format!(
-            "the crates of release {} from the registry; with --prism DIR those of a checkout",
-            env!("CARGO_PKG_VERSION")
-        ),
-    };
     let summary = format!(
         "a crate that builds and fails the suite; the stubs are in src/lib.rs\n\
-         Prism: {from}\n\
+         Prism: the crates of the checkout {}, by path\n\
          next:  cd {} && cargo test",
+        checkout.path(),
         quoted(&args.path.display().to_string())
     );
     Ok((files, summary))

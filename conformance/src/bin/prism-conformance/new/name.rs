@@ -70,9 +70,20 @@ const RUST: &[&str] = &[
 /// Folders that Cargo keeps beside the programs that it builds.
 const CARGO: &[&str] = &["build", "deps", "examples", "incremental"];
 
-/// Crates that the new crate depends on.
-const DEPENDENCIES: &[&str] =
-    &["async_trait", "bytes", "prism_conformance", "prism_contract", "prism_proxy", "tokio"];
+/// Crates that the new crate depends on, and those of Prism on which they depend: one name and version cannot be two crates.
+const DEPENDENCIES: &[&str] = &[
+    "async_trait",
+    "bytes",
+    "prism_backends",
+    "prism_cli",
+    "prism_conformance",
+    "prism_contract",
+    "prism_proto",
+    "prism_proxy",
+    "prism_version",
+    "prism_wire",
+    "tokio",
+];
 
 /// The name of the backend at `path`, or why that is no name.
 pub(super) fn of(path: &Path, language: LanguageArg) -> Result<&str, String> {
@@ -149,6 +160,7 @@ mod tests {
                 "async_trait",
                 "is the name of a dependency; another name is allowed, such as async-trait-backend",
             ),
+            ("prism-wire", "is the name of a dependency; another name is allowed, such as prism-wire-backend"),
         ] {
             assert_eq!(refusal(name), format!("the name '{name}' {why}"));
         }

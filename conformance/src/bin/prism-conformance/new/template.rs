@@ -4,7 +4,7 @@ use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, context};
 use prism_contract::Requirement;
 use prism_contract::keyvalue::requirements;
 
-use super::source::Source;
+use super::source::Checkout;
 
 /// One file of a template: its path in the new folder, and its text before it is filled in.
 pub(super) type File = (&'static str, &'static str);
@@ -50,7 +50,7 @@ pub(super) const PYTHON: &[File] = &[
 const WIDTH: usize = 100;
 
 /// The files of a crate, as (path, text).
-pub(super) fn rust(name: &str, source: &Source, in_workspace: bool) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn rust(name: &str, checkout: &Checkout, in_workspace: bool) -> Result<Vec<(String, String)>, Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.add_function("rules", |ids: &str, indent: usize| comments_of(ids, indent));
@@ -60,14 +60,14 @@ pub(super) fn rust(name: &str, source: &Source, in_workspace: bool) -> Result<Ve
         listed(&requirements().iter().filter(of_capability).collect::<Vec<_>>())
     });
     templates.add_function("wrap", |text: &str, start: &str| wrapped(text, start, start));
-    let dependencies = source.clone();
+    let dependencies = checkout.clone();
     templates.add_function("prism", move |folder: &str, optional: bool| dependencies.of(folder, optional));
     let values = context! {
         name,
         crate => name.replace('-', "_"),
         short => name.strip_suffix("-backend").unwrap_or(name),
         rust_version => env!("CARGO_PKG_RUST_VERSION"),
-        checkout => source.checkout(),
+        checkout => checkout.path(),
         in_workspace,
     };
     // A template drops the newline at its end.
@@ -130,8 +130,14 @@ mod tests {
 
     use super::*;
 
+    fn written(in_workspace: bool) -> Vec<(String, String)> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let checkout = Checkout::choose(Some(&root)).expect("the workspace is there");
+        rust("my-backend", &checkout, in_workspace).expect("the templates are complete")
+    }
+
     fn text_of(path: &str) -> String {
-        let files = rust("my-backend", &Source::Release, false).expect("the templates are complete");
+        let files = written(false);
         files.into_iter().find(|(at, _)| at == path).expect("the file is in the template").1
     }
 
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn no_line_of_the_crate_is_longer_than_rustfmt_allows() {
-        for (path, text) in rust("my-backend", &Source::Release, true).expect("the templates are complete") {
+        for (path, text) in written(true) {
             for line in text
                 .lines()
                 .filter(|_| Path::new(&path).extension().is_some_and(|extension| extension == "rs"))
@@ -166,8 +172,7 @@ mod tests {
     #[test]
     fn a_crate_in_a_workspace_is_kept_apart_from_it() {
         let table = |inside| {
-            let files = rust("my-backend", &Source::Release, inside).expect("the templates are complete");
-            let (_, manifest) = files.into_iter().find(|(path, _)| path == "Cargo.toml").expect("a manifest");
+            let (_, manifest) = written(inside).into_iter().find(|(path, _)| path == "Cargo.toml").expect("a manifest");
             manifest.parse::<toml::Table>().expect("the manifest is TOML")
         };
         assert!(table(true).contains_key("workspace"));
