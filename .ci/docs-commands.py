@@ -14,7 +14,7 @@ an HTML comment on the line above it, invisible on the rendered page:
     <!-- prints -->               a text block: the output of the previous block, exactly; a line … stands for any lines
     <!-- prints: any time, number -->  as above, where values of these kinds may differ and columns may be wider: time
                                   (2026-01-31T12:00:00.5Z), duration (1.5 s), size (1.5 KiB), release (0.1.0), number
-                                  (1,000). A number is a word of its own: the 7 of `key7` must agree
+                                  (1,000). A number is a whole word: the 7 of `key7` must agree
     <!-- file: NAME -->           is written to NAME; a .yaml file is checked by `prism check-config`
     <!-- file: NAME, with A -->   as above, with the environment variable A set, to which a token refers
     <!-- stop -->                 standalone: interrupts the background process, like Ctrl-C

@@ -75,7 +75,7 @@ class Page:
         keep = {name: value for name, value in os.environ.items() if not name.startswith(("PRISM_", "DATABASE_URL"))}
         home = Path.home()
         self.environment = {
-            # A page has a home of its own; downloads are kept in that of the caller.
+            # Each page has a separate home; downloads are kept in that of the caller.
             "PIP_CACHE_DIR": str(home / ".cache/pip"),
             "NPM_CONFIG_CACHE": str(home / ".npm"),
             "NPM_CONFIG_USERCONFIG": str(home / ".npmrc"),
