@@ -80,7 +80,8 @@ fn the_failures_of_a_mutant_name_it_first() {
         let observed = observed_on(mutant);
         let causes = likely_causes(KeyValue::CONTRACT, &observed);
         // Some mutants fail only cases that need a server.
-        let named = causes.first().map_or(observed.failed.is_empty(), |cause| cause.mutant.name == mutant.name);
+        let named =
+            causes.first().map_or(observed.failed.is_empty(), |cause| cause.mutant.name == mutant.name);
         // Some mutants have the same failures, and nothing can tell them apart.
         let alike = |cause: &Cause| observed_on(cause.mutant).failed == observed.failed;
         if !named && !causes.first().is_some_and(alike) {

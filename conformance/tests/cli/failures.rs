@@ -68,7 +68,10 @@ async fn the_core_profile_is_a_gate_and_names_what_it_left_out() {
     let printed = answer.out.split_whitespace().collect::<Vec<_>>().join(" ");
     let left_out = "Not looked at: CONDITIONAL_WRITES, PRIORITY_TOKENS, EXPIRY, REVERSE, NAMESPACE_SCAN (";
     assert!(printed.contains("The core holds: ") && printed.contains(left_out), "{printed}");
-    assert!(printed.contains("Durability is not shown, because this target cannot be restarted."), "{printed}");
+    assert!(
+        printed.contains("Durability is not shown, because this target cannot be restarted."),
+        "{printed}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

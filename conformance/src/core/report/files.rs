@@ -60,11 +60,7 @@ impl Files {
     ///
     /// # Errors
     /// If two options have one path, or if a path cannot be a file.
-    pub fn check(
-        &self,
-        option: impl Fn(&str) -> String,
-        other: Option<(&str, &Path)>,
-    ) -> Result<(), String> {
+    pub fn check(&self, option: impl Fn(&str) -> String, other: Option<(&str, &Path)>) -> Result<(), String> {
         let mut taken: Vec<(&Path, String)> = Vec::new();
         let named = self.requested().map(|(format, path, _)| (option(format), path));
         let other = other.into_iter().map(|(name, path)| (name.to_owned(), path));

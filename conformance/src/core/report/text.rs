@@ -25,6 +25,9 @@ const LINE_GROUPS: usize = 5;
 const BEFORE: usize = 2;
 const ANSWER: usize = 2;
 
+/// Maximum lines of each side of a group's divergence.
+const DIVERGENCE: usize = 2;
+
 /// Maximum lines of the server's log beside a group.
 const LOGGED: usize = 3;
 
@@ -250,7 +253,16 @@ fn brief(case: &CaseReport, width: usize) -> Vec<String> {
     }
     let mut shown: Vec<_> = shown.into_iter().map(|line| shortened(line, width)).collect();
     for (name, value) in [("expected", &case.expected), ("actual", &case.actual)] {
-        shown.extend(value.as_ref().map(|value| shortened(&format!("    ^ {name:8}  {value}"), width)));
+        let Some(value) = value else { continue };
+        // With room for the ellipsis.
+        let layout = Layout { width: width.saturating_sub(2), ..Layout::default() };
+        let wrapped = format!("    ^ {name:8}  {}", layout.wrapped(&" ".repeat(16), value));
+        let mut lines: Vec<_> = wrapped.lines().map(|line| shortened(line, width)).collect();
+        if lines.len() > DIVERGENCE {
+            lines.truncate(DIVERGENCE);
+            lines[DIVERGENCE - 1] = shortened(&format!("{} …", lines[DIVERGENCE - 1]), width);
+        }
+        shown.extend(lines);
     }
     shown
 }
@@ -355,6 +367,10 @@ mod tests {
         let lines = ["put b", "    OK", "→ get", "    UNKNOWN", "    | 2", "    | 3", "    | 4"];
         let divergence = ["    ^ expected  OK", "    ^ actual    UNKNOWN"];
         assert_eq!(brief(&case, 80), [&lines[..], &divergence].concat());
+        let case =
+            CaseReport { actual: Some("UNKNOWN because of one two three four five".to_owned()), ..case };
+        let wrapped = ["    ^ actual    UNKNOWN", "                because of …"];
+        assert_eq!(brief(&case, 30)[8..], wrapped);
         assert_eq!(brief(&case, 6)[0], "put b");
         assert_eq!(brief(&case, 6)[3], "    U…");
     }

@@ -160,7 +160,10 @@ mod tests {
                 "async_trait",
                 "is the name of a dependency; another name is allowed, such as async-trait-backend",
             ),
-            ("prism-wire", "is the name of a dependency; another name is allowed, such as prism-wire-backend"),
+            (
+                "prism-wire",
+                "is the name of a dependency; another name is allowed, such as prism-wire-backend",
+            ),
         ] {
             assert_eq!(refusal(name), format!("the name '{name}' {why}"));
         }

@@ -38,7 +38,11 @@ impl Checkout {
     pub(super) fn of(&self, folder: &str, optional: bool) -> String {
         // A string of JSON is one of TOML, too.
         let path = serde_json::Value::from(self.0.join(folder).display().to_string());
-        if optional { format!("{{ path = {path}, optional = true }}") } else { format!("{{ path = {path} }}") }
+        if optional {
+            format!("{{ path = {path}, optional = true }}")
+        } else {
+            format!("{{ path = {path} }}")
+        }
     }
 }
 

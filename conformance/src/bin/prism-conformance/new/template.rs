@@ -50,7 +50,11 @@ pub(super) const PYTHON: &[File] = &[
 const WIDTH: usize = 100;
 
 /// The files of a crate, as (path, text).
-pub(super) fn rust(name: &str, checkout: &Checkout, in_workspace: bool) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn rust(
+    name: &str,
+    checkout: &Checkout,
+    in_workspace: bool,
+) -> Result<Vec<(String, String)>, Error> {
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.add_function("rules", |ids: &str, indent: usize| comments_of(ids, indent));
@@ -172,7 +176,8 @@ mod tests {
     #[test]
     fn a_crate_in_a_workspace_is_kept_apart_from_it() {
         let table = |inside| {
-            let (_, manifest) = written(inside).into_iter().find(|(path, _)| path == "Cargo.toml").expect("a manifest");
+            let (_, manifest) =
+                written(inside).into_iter().find(|(path, _)| path == "Cargo.toml").expect("a manifest");
             manifest.parse::<toml::Table>().expect("the manifest is TOML")
         };
         assert!(table(true).contains_key("workspace"));
