@@ -36,7 +36,7 @@ pub fn examples(examples: &[(&str, &str)]) -> StyledStr {
 }
 
 /// The section of examples as text for [`after_help`].
-pub(crate) fn example_section(examples: &[(&str, &str)]) -> String {
+fn example_section(examples: &[(&str, &str)]) -> String {
     let mut text = format!("{EXAMPLES}:");
     for (comment, command) in examples {
         write!(text, "\n  # {comment}").expect("writing to a String cannot fail");

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Command, Subcommand};
+use clap::{ArgGroup, Command, Subcommand};
 use clap_complete::Shell;
 
 use crate::after::examples;
@@ -52,7 +52,7 @@ impl Generate {
     /// Runs the command for the program `command`. The error is a message for people.
     pub fn run(&self, command: Command) -> Result<(), String> {
         match self {
-            Self::Completions { shell } => print(&completions(*shell, command)),
+            Self::Completions { shell } => print(&completions(*shell, &command)),
             Self::Man { folder } => man_pages(folder, command),
             Self::Reference { background } => print(reference::markdown(command, background).as_bytes()),
         }
@@ -60,11 +60,32 @@ impl Generate {
 }
 
 /// Made in memory first: clap_complete panics where its output cannot be written.
-fn completions(shell: Shell, mut command: Command) -> Vec<u8> {
-    let name = command.get_name().to_owned();
+fn completions(shell: Shell, command: &Command) -> Vec<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, name, &mut script);
+    clap_complete::generate(shell, &mut visible(command), command.get_name(), &mut script);
     script
+}
+
+/// The parts of a command that its help shows, as far as completions need them: clap_complete would offer the rest too, and
+/// clap can add to a command but not remove.
+fn visible(command: &Command) -> Command {
+    let args: Vec<_> = command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned().collect();
+    // The other arguments may refer to a group.
+    let groups = command.get_groups().map(|group| {
+        let members = group.get_args().filter(|member| args.iter().any(|arg| arg.get_id() == *member));
+        ArgGroup::new(group.get_id().clone()).args(members.cloned()).multiple(true)
+    });
+    let groups: Vec<_> = groups.collect();
+    let commands = command.get_subcommands().filter(|command| !command.is_hide_set()).map(visible);
+    let mut shown =
+        Command::new(command.get_name().to_owned()).subcommands(commands).args(args).groups(groups);
+    if let Some(about) = command.get_about() {
+        shown = shown.about(about.clone());
+    }
+    if let Some(version) = command.get_version() {
+        shown = shown.version(version.to_owned());
+    }
+    shown.propagate_version(command.is_propagate_version_set())
 }
 
 fn man_pages(folder: &Path, command: Command) -> Result<(), String> {

@@ -2,7 +2,7 @@
 //!
 //! - [`Generate`]: the commands `completions`, `man` and `reference`, made from a program's [`clap::Command`].
 //! - [`after_help`]: the text after a command's options, with its examples.
-//! - [`parse`]: parses a command line, with the colour that it asks for in help and errors too.
+//! - [`parse`]: parses a command line, and applies its choice of colour, to help and errors too.
 
 mod after;
 mod generate;

@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 
-use clap::{ColorChoice, Command, Parser};
+use clap::{Command, Parser};
+use colorchoice_clap::{Color, ColorChoice};
 
 /// Parses the command line of the process; prints help, version and errors, and exits, as [`Parser::parse`] does.
 ///
-/// `--color` also holds for what is printed in place of running a command: clap prints help and errors before it knows the
-/// value of an option. `adapt` changes the command before it parses.
+/// `--color` becomes the choice of the whole process first: clap prints help and errors before it knows the value of an
+/// option. `adapt` changes the command before it parses.
 pub fn parse<P: Parser>(adapt: impl FnOnce(Command) -> Command) -> P {
-    let color = color(std::env::args_os().skip(1));
-    let matches = adapt(P::command()).color(color).get_matches();
+    Color { color: color(std::env::args_os().skip(1)) }.write_global();
+    let matches = adapt(P::command()).get_matches();
     P::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 

@@ -1,5 +1,6 @@
 //! The reference of a program's commands as Markdown.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use clap::{Arg, ArgAction, Command};
@@ -30,15 +31,12 @@ struct Page<'a> {
 
 /// Headings that more than one command has, each once.
 fn shared_headings(command: &Command) -> Vec<String> {
-    let mut headings = Vec::new();
-    let mut shared = Vec::new();
+    let (mut known, mut shared) = (BTreeSet::new(), Vec::new());
     for command in visible(command) {
-        let mut of_command: Vec<_> = command.get_arguments().filter_map(Arg::get_help_heading).collect();
-        of_command.dedup();
+        let of_command: BTreeSet<_> = command.get_arguments().filter_map(Arg::get_help_heading).collect();
         for heading in of_command {
-            let known = if headings.contains(&heading) { &mut shared } else { &mut headings };
-            if !known.contains(&heading) {
-                known.push(heading);
+            if !known.insert(heading) && !shared.contains(&heading) {
+                shared.push(heading);
             }
         }
     }
@@ -65,9 +63,11 @@ impl Page<'_> {
         let global: Vec<_> = program.get_arguments().filter(|arg| arg.is_global_set()).collect();
         self.options(&format!("Options of every {name} command"), &global);
         for heading in self.shared.clone() {
-            let first = visible(program).find(|command| has_heading(command, &heading));
-            let options = first.into_iter().flat_map(Command::get_arguments);
-            let options: Vec<_> = options.filter(|arg| arg.get_help_heading() == Some(&heading)).collect();
+            let mut listed = BTreeSet::new();
+            let options = visible(program).flat_map(Command::get_arguments);
+            let options: Vec<_> = options
+                .filter(|arg| arg.get_help_heading() == Some(&heading) && listed.insert(arg.get_id()))
+                .collect();
             self.options(&format!("{heading} options of {name}"), &options);
         }
         self.after(program);
@@ -259,10 +259,24 @@ mod tests {
             endpoint.env("PROG_ENDPOINT").default_value("http://a").help("The <server>, such as a|b");
         let key = Arg::new("key").value_name("KEY").action(ArgAction::Append).help("A key");
         let get = Command::new("get").about("Read").args([endpoint.clone(), key]);
-        let serve = Command::new("serve").arg(endpoint).after_help(examples(&[("One", "prog serve")]));
+        // Its options under the heading are not adjacent, and one is its alone.
+        let listen = Arg::new("listen").long("listen").value_name("PORT").help("The port");
+        let tls = Arg::new("tls").long("tls").value_name("FILE").help_heading("Connection").help("A file");
+        let serve = Command::new("serve")
+            .args([endpoint, listen, tls])
+            .after_help(examples(&[("One", "prog serve")]));
         let color = Arg::new("color").short('c').long("color").value_name("WHEN|HOW").global(true);
         let commands = [get, serve, Command::new("secret").hide(true)];
         Command::new("prog").arg(color).subcommands(commands)
+    }
+
+    #[test]
+    fn a_heading_of_one_command_is_not_shared_however_often_it_stands_there() {
+        let arg = |name: &'static str| Arg::new(name).long(name).value_name("X").help("Help");
+        let args = [arg("a").help_heading("Odd"), arg("b"), arg("c").help_heading("Odd")];
+        let page = markdown(Command::new("prog").subcommand(Command::new("get").args(args)), &[]);
+        assert!(!page.contains("Odd options of prog"), "{page}");
+        assert!(page.contains("| `--a X` | Help. |") && page.contains("| `--c X` | Help. |"), "{page}");
     }
 
     #[test]
@@ -270,6 +284,7 @@ mod tests {
         let page = markdown(program(), &[]);
         let row = "| `--endpoint URL` | The \\<server\\>, such as a\\|b. Default: `http://a`. Variable: `PROG_ENDPOINT`. |";
         assert_eq!(page.matches(row).count(), 1, "{page}");
+        assert_eq!(page.matches("| `--tls FILE` | A file. |").count(), 1, "{page}");
         assert_eq!(page.matches("`-c, --color WHEN\\|HOW`").count(), 1, "{page}");
         assert_eq!(page.matches("--color").count(), 1, "{page}");
         assert!(page.contains("### Connection options of prog\n"), "{page}");

@@ -3,11 +3,19 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+use prism_backends::{postgres, sqlite};
+use prism_contract::Error;
 use prism_wire::channel::Fault;
-use prism_wire::status::Decoded;
+use prism_wire::status::{Decoded, grpc_code};
 use tonic::Code;
 
+use crate::backend::OpenError;
+
 /// The kind of a command's end.
+///
+/// A file named on the command line that cannot be read, or whose content is not allowed as the argument's value, is
+/// [`Usage`](Self::Usage), as a wrong value itself is. The one exception is the data file of an import: that it cannot be read
+/// is [`Usage`](Self::Usage), but a bad line in it is [`Failed`](Self::Failed), since it says nothing about the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -15,7 +23,7 @@ pub enum Exit {
     Done = 0,
     /// A failure of no other kind.
     Failed = 1,
-    /// The command line, the configuration or an argument is invalid.
+    /// The command line, the configuration, an argument or a file that it names is invalid.
     Usage = 2,
     /// The server or its database is unavailable, overloaded, or did not respond in time.
     Unavailable = 3,
@@ -73,8 +81,18 @@ impl Exit {
     /// The kind of a call's failure.
     pub(crate) fn of_status(status: &Decoded) -> Self {
         match status.code {
-            // The connection works only after a change of the command line or of a certificate.
-            Code::Unavailable if is_permanent(Fault::read(&status.message)) => Self::Failed,
+            Code::Unavailable => Self::of_connection(Fault::read(&status.message)),
+            code => Self::of_code(code),
+        }
+    }
+
+    /// The kind of an error of a database that the command uses directly.
+    pub(crate) fn of_error(error: &Error) -> Self {
+        Self::of_code(grpc_code(error.code()))
+    }
+
+    fn of_code(code: Code) -> Self {
+        match code {
             Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => Self::Unavailable,
             Code::InvalidArgument => Self::Usage,
             Code::NotFound => Self::NotFound,
@@ -94,7 +112,35 @@ impl Exit {
 
     /// The kind of a failure to connect.
     pub(crate) fn of_connection(fault: Option<Fault>) -> Self {
-        if is_permanent(fault) { Self::Failed } else { Self::Unavailable }
+        if fault.is_some_and(Fault::is_permanent) { Self::Failed } else { Self::Unavailable }
+    }
+
+    /// The kind of a failure to open a database.
+    pub(crate) fn of_opening(error: &OpenError) -> Self {
+        match error {
+            OpenError::Password { .. } => Self::Usage,
+            OpenError::Postgres(error) => match error {
+                postgres::OpenError::Option { .. } | postgres::OpenError::Url { .. } => Self::Usage,
+                postgres::OpenError::Unreachable { .. } => Self::Unavailable,
+                postgres::OpenError::ReadOnly { .. }
+                | postgres::OpenError::Pooled { .. }
+                | postgres::OpenError::Newer { .. }
+                | postgres::OpenError::Unprepared { .. } => Self::Failed,
+            },
+            OpenError::Sqlite(error) => match error {
+                sqlite::OpenError::Option { .. }
+                | sqlite::OpenError::NoDirectory { .. }
+                | sqlite::OpenError::NotAFile { .. }
+                | sqlite::OpenError::Inaccessible { .. }
+                | sqlite::OpenError::NotADatabase { .. }
+                | sqlite::OpenError::NotPrism { .. } => Self::Usage,
+                sqlite::OpenError::Locked { .. } => Self::Unavailable,
+                sqlite::OpenError::ReadOnly { .. }
+                | sqlite::OpenError::Newer { .. }
+                | sqlite::OpenError::NoLog { .. }
+                | sqlite::OpenError::Failed { .. } => Self::Failed,
+            },
+        }
     }
 }
 
@@ -104,23 +150,30 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Whether a fault of the connection stays until the command line, a certificate or a clock is changed.
-fn is_permanent(fault: Option<Fault>) -> bool {
-    fault.is_some_and(|fault| match fault {
-        Fault::SpeaksTls
-        | Fault::SpeaksPlain
-        | Fault::SpeaksHttp1
-        | Fault::EndsHandshake
-        | Fault::NoHttp2
-        | Fault::UnknownAuthority
-        | Fault::WrongName
-        | Fault::Expired
-        | Fault::NotYetValid
-        | Fault::RequiresCertificate
-        | Fault::RejectsCertificate
-        | Fault::EndsUnanswered => true,
-        Fault::Silent => false,
-    })
+/// Why a command failed: the kind, and a message for people.
+#[derive(Debug)]
+pub struct ExitError {
+    /// The kind.
+    pub exit: Exit,
+    /// The message.
+    pub message: String,
+}
+
+impl ExitError {
+    /// A failure of the kind `exit`.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Invalid arguments or configuration.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// A failure of no other kind.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
 }
 
 #[cfg(test)]
@@ -135,8 +188,20 @@ mod tests {
         assert_eq!(exit(Code::DeadlineExceeded, ""), Exit::Unavailable);
         assert_eq!(exit(Code::Unavailable, ""), Exit::Unavailable);
         assert_eq!(exit(Code::Unavailable, "invalid peer certificate: UnknownIssuer"), Exit::Failed);
+        for lost in [Fault::EndsUnanswered, Fault::EndsHandshake] {
+            assert_eq!(exit(Code::Unavailable, &lost.to_string()), Exit::Unavailable, "{lost}");
+            assert_eq!(Exit::of_connection(Some(lost)), Exit::Unavailable, "{lost}");
+        }
         assert_eq!(exit(Code::Unimplemented, ""), Exit::Failed);
         assert_eq!(exit(Code::Internal, ""), Exit::Failed);
+    }
+
+    #[test]
+    fn an_error_of_the_database_has_the_kind_of_the_status_that_a_gateway_would_answer() {
+        assert_eq!(Exit::of_error(&Error::unavailable("gone")), Exit::Unavailable);
+        assert_eq!(Exit::of_error(&Error::ResourceExhausted(std::time::Duration::ZERO)), Exit::Unavailable);
+        assert_eq!(Exit::of_error(&Error::DeadlineExceeded), Exit::Unavailable);
+        assert_eq!(Exit::of_error(&Error::internal("damaged")), Exit::Failed);
     }
 
     #[test]

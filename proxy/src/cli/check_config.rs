@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::builder::StyledStr;
 use prism_cli::examples;
 
-use super::Failure;
 use crate::config::{Config, Flags};
+use crate::exit::ExitError;
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// The arguments of `prism check-config`.
@@ -39,13 +39,13 @@ fn help() -> StyledStr {
     ])
 }
 
-pub(super) fn run(args: &CheckConfigArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &CheckConfigArgs) -> Result<(), ExitError> {
     let text = match args.explain {
         Some(Format::Yaml) => Config::example(),
         Some(Format::Markdown) => Config::reference(),
-        None => configuration(args.config.clone(), Flags::default()).map_err(Failure::Usage)?.to_yaml(),
+        None => configuration(args.config.clone(), Flags::default()).map_err(ExitError::usage)?.to_yaml(),
     };
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(|why| Failure::Failed(format!("standard output cannot be written: {why}")))
+        .map_err(|why| ExitError::failed(format!("standard output cannot be written: {why}")))
 }

@@ -10,7 +10,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::Failure;
+use crate::exit::ExitError;
 use crate::target::TargetArgs;
 
 /// The arguments of `prism health`. There is no token: the health service requires none.
@@ -34,18 +34,18 @@ fn help() -> StyledStr {
     ])
 }
 
-pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: &HealthArgs) -> Result<(), ExitError> {
     let failed = |why: String, fault: Option<Fault>| {
         let hint = fault.map(|fault| format!("\n  {}", fault.hint())).unwrap_or_default();
-        Failure::Failed(format!("{}: {why}{hint}", args.target.endpoint))
+        ExitError::failed(format!("{}: {why}{hint}", args.target.endpoint))
     };
     let timeout = Duration::from_secs(args.timeout);
-    let options = args.target.options().map_err(Failure::Usage)?;
+    let options = args.target.options().map_err(ExitError::usage)?;
     let options = Options { connect_timeout: timeout, timeout: Some(timeout), ..options };
     let connection = Connection::open(&options).await.map_err(|error| match error {
         ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => failed(error.to_string(), error.fault()),
         ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
-            Failure::Usage(error.to_string())
+            ExitError::usage(error.to_string())
         }
     })?;
     let request = connection.request(HealthCheckRequest { service: args.service.clone() });
@@ -61,7 +61,7 @@ pub(super) async fn run(args: &HealthArgs) -> Result<(), Failure> {
     };
     let status = connection.observe(response).map_err(refused)?.into_inner().status();
     if status != ServingStatus::Serving {
-        return Err(Failure::Failed(format!("{}: {}", args.target.endpoint, status.as_str_name())));
+        return Err(ExitError::failed(format!("{}: {}", args.target.endpoint, status.as_str_name())));
     }
     // A closed standard output is not an error: the exit code carries the result.
     let _ = writeln!(std::io::stdout(), "{}", status.as_str_name());

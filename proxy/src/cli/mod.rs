@@ -17,7 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use prism_cli::{Generate, after_help};
 
 use crate::client::{self, ClientCommand};
-use crate::exit::Exit;
+use crate::exit::{Exit, ExitError};
 use crate::terminal::{Palette, printable};
 
 /// A gRPC data gateway.
@@ -32,6 +32,7 @@ use crate::terminal::{Palette, printable};
 )]
 pub struct Cli {
     #[command(flatten)]
+    // Applied by `prism_cli::parse`; here for the help.
     color: colorchoice_clap::Color,
 
     /// The command to run.
@@ -66,39 +67,12 @@ pub enum Command {
     Generate(Generate),
 }
 
-/// Why a command failed.
-#[derive(Debug)]
-pub enum Failure {
-    /// Invalid arguments or configuration: exit code 2.
-    Usage(String),
-    /// Any other failure: exit code 1.
-    Failed(String),
-}
-
-impl Failure {
-    /// The kind of the failure.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Usage(_) => Exit::Usage,
-            Self::Failed(_) => Exit::Failed,
-        }
-    }
-
-    /// The message to print.
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Usage(message) | Self::Failed(message) => message,
-        }
-    }
-}
-
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let cli: Cli = prism_cli::parse(|command| without_empty_variables(prism_cli::with_examples(command)));
-    cli.color.write_global();
+    let cli: Cli = prism_cli::parse(|command| without_empty_variables(documented(command)));
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return report(&Failure::Failed(format!("the runtime cannot start: {error}"))),
+        Err(error) => return report(&ExitError::failed(format!("the runtime cannot start: {error}"))),
     };
     let serves = matches!(cli.command, Command::Serve(_));
     let code = runtime.block_on(run(cli.command));
@@ -120,15 +94,23 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         .mut_subcommands(without_empty_variables)
 }
 
+/// The command line with its examples, and with the usage of the commands below `kv` under that name.
+fn documented(command: clap::Command) -> clap::Command {
+    // `mut_subcommand` would move the command to the end of the list.
+    let name_kv = |command: clap::Command| match command.get_name() {
+        "kv" => client::below_kv(command),
+        _ => command,
+    };
+    prism_cli::with_examples(command).mut_subcommands(name_kv)
+}
+
 async fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Health(args) => health::run(&args).await,
         Command::Kv(command) | Command::Client(command) => return client::run(&command).await.into(),
-        Command::Generate(generate) => {
-            generate.run(prism_cli::with_examples(Cli::command())).map_err(Failure::Failed)
-        }
+        Command::Generate(generate) => generate.run(documented(Cli::command())).map_err(ExitError::failed),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -140,9 +122,9 @@ async fn run(command: Command) -> ExitCode {
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Prints why a command failed. A closed or blocked standard error does not keep the process from exiting.
-fn report(failure: &Failure) -> ExitCode {
+fn report(failure: &ExitError) -> ExitCode {
     let error = Palette::stderr().error;
-    let text = format!("{error}prism:{error:#} {}\n", printable(failure.message()));
+    let text = format!("{error}prism:{error:#} {}\n", printable(&failure.message));
     let (printed, done) = sync_channel(1);
     let thread = thread::Builder::new().spawn(move || {
         let _ = std::io::stderr().write_all(text.as_bytes());
@@ -151,7 +133,7 @@ fn report(failure: &Failure) -> ExitCode {
     if thread.is_ok() {
         let _ = done.recv_timeout(REPORT_TIMEOUT);
     }
-    failure.exit().into()
+    failure.exit.into()
 }
 
 #[cfg(test)]
@@ -165,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_help_of_every_command_has_examples() {
-        let command = prism_cli::with_examples(Cli::command());
+        let command = documented(Cli::command());
         let mut checked = 0;
         for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
             if command.get_name() == "kv" {

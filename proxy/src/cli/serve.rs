@@ -8,9 +8,10 @@ use prism_cli::examples;
 use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
-use super::{Failure, open_files, warnings};
+use super::{open_files, warnings};
 use crate::backend::{self, Location};
 use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
+use crate::exit::ExitError;
 use crate::logging;
 use crate::server::{Options, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
@@ -37,24 +38,24 @@ fn help() -> StyledStr {
     )])
 }
 
-pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     ignore_hangup();
     let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
-        .map_err(Failure::Usage)?;
+        .map_err(ExitError::usage)?;
     let _log_guard = logging::start(config.logging)
-        .map_err(|why| Failure::Failed(format!("the log cannot start: {why}")))?;
+        .map_err(|why| ExitError::failed(format!("the log cannot start: {why}")))?;
     let (open_files, raised) = open_files::raise();
     let options = options(&config)?;
     let listener = TcpListener::bind(&config.server.listen)
         .await
-        .map_err(|why| Failure::Failed(cannot_listen(&config.server.listen, &why)))?;
-    let address = listener.local_addr().map_err(|why| Failure::Failed(why.to_string()))?;
+        .map_err(|why| ExitError::failed(cannot_listen(&config.server.listen, &why)))?;
+    let address = listener.local_addr().map_err(|why| ExitError::failed(why.to_string()))?;
     // A host name is resolved only by now, so whether it is beyond loopback is known only here.
     let open = config.auth.tokens.is_empty() && config.auth.mode != Some(AuthMode::Insecure);
     if open && !address.ip().to_canonical().is_loopback() {
-        return Err(Failure::Usage(format!("{address}: {OPEN_BEYOND_LOOPBACK}")));
+        return Err(ExitError::usage(format!("{address}: {OPEN_BEYOND_LOOPBACK}")));
     }
-    let backend = backend::open(&config.database).await.map_err(|why| Failure::Failed(why.to_string()))?;
+    let backend = backend::open(&config.database).await.map_err(|why| ExitError::failed(why.to_string()))?;
     // From here on a signal drains; before, it just terminates the process.
     let shutdown = Shutdown::new();
     tokio::spawn(on_signals(shutdown.clone()));
@@ -70,10 +71,10 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), Failure> {
     );
     warnings::log_exposure(&config, address);
     warnings::log_open_file_limit(&config, open_files, raised);
-    run_server(backend, listener, shutdown, options).await.map_err(|why| Failure::Failed(why.to_string()))
+    run_server(backend, listener, shutdown, options).await.map_err(|why| ExitError::failed(why.to_string()))
 }
 
-fn options(config: &Config) -> Result<Options, Failure> {
+fn options(config: &Config) -> Result<Options, ExitError> {
     Ok(Options {
         clock: Arc::new(SystemClock),
         tokens: match config.auth.mode {
@@ -88,7 +89,7 @@ fn options(config: &Config) -> Result<Options, Failure> {
     })
 }
 
-fn tls(tls: &Tls) -> Result<Option<TlsPem>, Failure> {
+fn tls(tls: &Tls) -> Result<Option<TlsPem>, ExitError> {
     let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else { return Ok(None) };
     Ok(Some(TlsPem {
         cert: read("server.tls.cert", cert)?,
@@ -98,9 +99,9 @@ fn tls(tls: &Tls) -> Result<Option<TlsPem>, Failure> {
 }
 
 /// Reads a file. Its path is not in the message: it may be a misplaced private key.
-fn read(key: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, ExitError> {
     std::fs::read(path).map_err(|why| {
-        Failure::Usage(format!("{key}: the file cannot be read: {why}; write the path of a PEM file"))
+        ExitError::usage(format!("{key}: the file cannot be read: {why}; write the path of a PEM file"))
     })
 }
 

@@ -1,57 +1,123 @@
-//! What was asked for by name and does not exist.
+//! Records and items that were named and do not exist.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 
 use super::bytes::escape;
 use super::failure::Failure;
+use super::jsonl::key_json;
 use super::out::grouped;
-use crate::exit::Exit;
 
-/// Absences that a message lists.
+/// Absences that the text for people lists.
 const LISTED: usize = 10;
 
 /// The absences of one command.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Absent {
-    lines: Vec<String>,
+    /// Whether all are kept, for programs, and not only those that the text lists.
+    keeps_all: bool,
+    kept: Vec<Absence>,
     count: u64,
 }
 
+#[derive(Debug)]
+struct Absence {
+    id: String,
+    what: What,
+}
+
+/// The part of a record that is absent.
+#[derive(Debug)]
+enum What {
+    /// Every item.
+    Record,
+    /// Every item that a prefix or a range selects.
+    Selected,
+    /// The item of a key.
+    Key(Bytes),
+}
+
 impl Absent {
-    /// Adds the absences of the record `id`. `missing`: the keys that were named and not found; `whole`: every item was asked
-    /// for.
+    /// No absences so far. `json`: they are for a program.
+    pub(super) fn new(json: bool) -> Self {
+        Self { keeps_all: json, kept: Vec::new(), count: 0 }
+    }
+
+    /// Adds the absences of the record `id`. `missing`: the keys that were named and not found; `whole`: every item was
+    /// selected.
     pub(super) fn add(&mut self, id: &str, found: bool, missing: &BTreeSet<Bytes>, whole: bool) {
-        let id = escape(id.as_bytes());
         if missing.is_empty() && !found {
-            let what = if whole { "no items" } else { "no items with such keys" };
-            self.line(|| format!("the record '{id}' has {what}"));
+            self.keep(id, if whole { What::Record } else { What::Selected });
         }
         for key in missing {
-            self.line(|| format!("the record '{id}' has no item '{}'", escape(key)));
+            self.keep(id, What::Key(key.clone()));
         }
     }
 
-    fn line(&mut self, line: impl FnOnce() -> String) {
+    fn keep(&mut self, id: &str, what: What) {
         self.count += 1;
-        if self.lines.len() < LISTED {
-            self.lines.push(line());
+        if self.keeps_all || self.kept.len() < LISTED {
+            self.kept.push(Absence { id: id.to_owned(), what });
         }
     }
 
-    /// A failure that lists what is absent, if anything is.
+    /// A failure if anything is absent.
     pub(super) fn into_result(self) -> Result<(), Failure> {
-        let text = match self.lines.as_slice() {
-            [] => return Ok(()),
-            [line] => line.clone(),
-            lines => {
-                let more = self.count - lines.len() as u64;
-                let more = if more > 0 { format!("\n  and {} more", grouped(more)) } else { String::new() };
-                format!("{} not found:\n  {}{more}", grouped(self.count), lines.join("\n  "))
-            }
+        if self.count == 0 { Ok(()) } else { Err(Failure::NotFound(self)) }
+    }
+
+    /// The failure that ended the command, with the absences found before it.
+    pub(super) fn before(self, failure: Failure) -> Failure {
+        match failure {
+            // Nothing is reported, or no longer.
+            Failure::OutputClosed | Failure::Reported => failure,
+            failure if self.count == 0 => failure,
+            failure => Failure::After(self, Box::new(failure)),
+        }
+    }
+
+    /// Each absence as an object: the record's id, and the key if one was named.
+    pub(super) fn to_json(&self) -> Value {
+        let object = |absence: &Absence| {
+            let mut object = match &absence.what {
+                What::Record | What::Selected => serde_json::Map::new(),
+                What::Key(key) => key_json(key),
+            };
+            object.insert("id".to_owned(), json!(absence.id));
+            Value::Object(object)
         };
-        Err(Failure::Kind(Exit::NotFound, text))
+        self.kept.iter().map(object).collect()
+    }
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let ([only], 1) = (self.kept.as_slice(), self.count) {
+            return only.fmt(f);
+        }
+        write!(f, "{} not found:", grouped(self.count))?;
+        let listed = &self.kept[..self.kept.len().min(LISTED)];
+        for absence in listed {
+            write!(f, "\n  {absence}")?;
+        }
+        match self.count - listed.len() as u64 {
+            0 => Ok(()),
+            more => write!(f, "\n  and {} more", grouped(more)),
+        }
+    }
+}
+
+impl fmt::Display for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = escape(self.id.as_bytes());
+        match &self.what {
+            What::Record => write!(f, "the record '{id}' has no items"),
+            What::Selected => write!(f, "the record '{id}' has no items with such keys"),
+            What::Key(key) => write!(f, "the record '{id}' has no item '{}'", escape(key)),
+        }
     }
 }
 
@@ -59,30 +125,31 @@ impl Absent {
 mod tests {
     use super::*;
 
-    fn text(absent: Absent) -> String {
-        match absent.into_result() {
-            Err(Failure::Kind(Exit::NotFound, text)) => text,
-            other => panic!("{other:?}"),
-        }
-    }
-
     #[test]
-    fn absences_are_listed_up_to_ten() {
-        assert!(Absent::default().into_result().is_ok());
+    fn people_get_ten_absences_and_programs_all() {
+        assert!(Absent::new(false).into_result().is_ok());
         let none = BTreeSet::new();
-        let mut absent = Absent::default();
-        absent.add("a", true, &none, false);
-        assert!(absent.into_result().is_ok(), "a record that was found is absent");
-        let mut absent = Absent::default();
-        absent.add("a\n", false, &none, true);
-        assert_eq!(text(absent), "the record 'a\\n' has no items");
-        let mut absent = Absent::default();
-        absent.add("a", false, &BTreeSet::from([Bytes::from_static(b"k\xff")]), false);
-        assert_eq!(text(absent), "the record 'a' has no item 'k\\xff'");
-        let mut absent = Absent::default();
-        (0..12).for_each(|at| absent.add(&at.to_string(), false, &none, false));
-        let text = text(absent);
-        assert!(text.starts_with("12 not found:\n  the record '0' has no items with such keys\n"), "{text}");
-        assert!(text.ends_with("\n  the record '9' has no items with such keys\n  and 2 more"), "{text}");
+        for json in [false, true] {
+            let mut absent = Absent::new(json);
+            absent.add("a", true, &none, false);
+            assert!(absent.into_result().is_ok(), "a record that was found is absent");
+            let mut absent = Absent::new(json);
+            absent.add("a\n", false, &none, true);
+            assert_eq!(absent.to_string(), "the record 'a\\n' has no items");
+            assert_eq!(absent.to_json(), json!([{ "id": "a\n" }]));
+            let mut absent = Absent::new(json);
+            absent.add("a", false, &BTreeSet::from([Bytes::from_static(b"k\xff")]), false);
+            assert_eq!(absent.to_string(), "the record 'a' has no item 'k\\xff'");
+            assert_eq!(absent.to_json(), json!([{ "id": "a", "key_base64": "a/8=" }]));
+            let mut absent = Absent::new(json);
+            (0..12).for_each(|at| absent.add(&at.to_string(), false, &none, false));
+            let text = absent.to_string();
+            assert!(
+                text.starts_with("12 not found:\n  the record '0' has no items with such keys\n"),
+                "{text}"
+            );
+            assert!(text.ends_with("\n  the record '9' has no items with such keys\n  and 2 more"), "{text}");
+            assert_eq!(absent.to_json().as_array().unwrap().len(), if json { 12 } else { 10 });
+        }
     }
 }

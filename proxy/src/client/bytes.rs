@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::terminal::is_printable;
+use crate::terminal::is_harmless;
 
 /// Bytes as one line of text. Printable characters are unchanged, a backslash is `\\`, newline, return and tab are `\n`,
 /// `\r` and `\t`, and every other byte is `\xNN`, including those of invisible, combining and direction-changing characters.
@@ -81,16 +81,23 @@ fn escape_character(text: &mut String, character: char) {
     }
 }
 
+/// Whether a character is visible by itself, whatever stands beside it, so that it can be told from others in a table and
+/// typed in again.
+fn is_printable(character: char) -> bool {
+    // The standard library knows the printable characters: `escape_debug` leaves them unchanged.
+    matches!(character, '\\' | '\'' | '"') || character.escape_debug().len() == 1
+}
+
 fn escape_bytes(text: &mut String, bytes: &[u8]) {
     for byte in bytes {
         write!(text, "\\x{byte:02x}").expect("writing to a String cannot fail");
     }
 }
 
-/// Whether bytes are text that a terminal just shows: UTF-8 of printable characters, newlines and tabs.
+/// Whether bytes are text that a terminal just shows: UTF-8 of harmless characters, newlines and tabs.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|text| {
-        text.chars().all(|character| matches!(character, '\n' | '\t') || is_printable(character))
+        text.chars().all(|character| matches!(character, '\n' | '\t') || is_harmless(character))
     })
 }
 
@@ -138,6 +145,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::terminal::{COMBINED, FORMATS};
 
     #[test]
     fn printable_text_is_unchanged_and_other_bytes_are_escaped() {
@@ -145,6 +153,7 @@ mod tests {
         assert_eq!(escape(b"a\\b\n\r\t\0\x1b\x7f"), "a\\\\b\\n\\r\\t\\x00\\x1b\\x7f");
         assert_eq!(escape(b"\xff\xc3\x28"), "\\xff\\xc3(");
         assert_eq!(escape("\u{202e}".as_bytes()), "\\xe2\\x80\\xae", "a right-to-left override");
+        assert_eq!(escape("e\u{301}".as_bytes()), "e\\xcc\\x81", "a combining accent");
     }
 
     #[test]
@@ -165,6 +174,10 @@ mod tests {
     #[test]
     fn text_has_no_control_characters_but_newlines_and_tabs() {
         assert!(is_text("{\n\t\"a\": \"Grüße\"}\n".as_bytes()));
+        assert!(is_text(COMBINED.as_bytes()));
+        for format in FORMATS {
+            assert!(!is_text(format.to_string().as_bytes()), "{format:?}");
+        }
         for bytes in [&b"\x1b[2J"[..], b"\xff", b"\0", b"a\rb", "\u{9b}1m".as_bytes(), "\u{202e}".as_bytes()]
         {
             assert!(!is_text(bytes), "{bytes:?}");

@@ -54,7 +54,7 @@ impl ConnectArgs {
     }
 
     async fn connect_with(&self, timeout: Option<Duration>) -> Result<Client, Failure> {
-        let mut options = self.target.options().map_err(Failure::Usage)?;
+        let mut options = self.target.options().map_err(Failure::usage)?;
         options.token = self.token()?;
         options.timeout = timeout;
         if let Some(timeout) = self.timeout {
@@ -66,8 +66,8 @@ impl ConnectArgs {
     /// The token: the file named on the command line takes precedence over the environment.
     fn token(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.token_file else { return Ok(self.bearer_token.clone()) };
-        let text = String::from_utf8(read(path).map_err(Failure::Usage)?).map_err(|_| {
-            Failure::Usage(format!("{} does not hold a token: it is not text", path.display()))
+        let text = String::from_utf8(read(path).map_err(Failure::usage)?).map_err(|_| {
+            Failure::usage(format!("{} does not hold a token: it is not text", path.display()))
         })?;
         Ok(Some(text.trim().to_owned()))
     }

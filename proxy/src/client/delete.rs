@@ -9,7 +9,7 @@ use serde_json::json;
 use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::out::{Out, count};
-use super::select::{EscapeArgs, SpanArgs};
+use super::select::{EscapeArgs, PriorityTokenArgs, SpanArgs};
 
 /// The arguments of `prism delete`.
 #[derive(Debug, Args)]
@@ -32,17 +32,8 @@ pub(super) struct DeleteArgs {
     #[arg(long, conflicts_with_all = ["keys", "prefix", "from", "to"])]
     all: bool,
 
-    /// A priority token: an item is deleted only if it has seen no equal or higher token, so repeating the call is safe
-    #[arg(
-        long,
-        // Its former name, which is easily taken for that of the bearer token.
-        alias = "token",
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true,
-        allow_negative_numbers = true
-    )]
-    priority_token: i64,
+    #[command(flatten)]
+    token: PriorityTokenArgs,
 
     /// Delete only if KEY has this version; 0: only if it is absent. May be repeated: all must hold
     #[arg(long = "if", value_name = "KEY=VERSION")]
@@ -79,13 +70,13 @@ impl DeleteArgs {
         let selected = self.span.predicate_or_keys(&self.keys, self.escape)?;
         let predicate = selected.or_else(|| self.all.then_some(KeyPredicate::MatchAll)).ok_or_else(|| {
             let ways = "keys, --prefix, --from and --to, or --all for every item of the record";
-            Failure::Usage(format!("no items are selected; give {ways}"))
+            Failure::usage(format!("no items are selected; give {ways}"))
         })?;
         Ok(DeleteRequest {
             namespace: self.namespace.clone(),
             id: self.id.clone(),
             predicate: Some(predicate),
-            item_priority_token: self.priority_token,
+            item_priority_token: self.token.priority_token,
             preconditions: self.escape.preconditions(&self.conditions)?,
         })
     }

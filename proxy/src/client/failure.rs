@@ -10,26 +10,33 @@ use prism_wire::status::{Decoded, code_name};
 use serde_json::{Value, json};
 use tonic::Code;
 
+use super::absent::Absent;
 use super::bytes;
 use super::jsonl::key_json;
-use crate::exit::Exit;
-use crate::terminal::{Palette, printable};
+use crate::exit::{Exit, ExitError};
+use crate::terminal::{Palette, json_for_stderr, printable};
 
 /// Why a command failed or ended early.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The command line is invalid.
-    Usage(String),
     /// The command was refused or failed.
-    Failed(String),
-    /// The command was refused or failed, in a way that has its own exit code.
-    Kind(Exit, String),
+    Exit(ExitError),
+    /// Records or items that were named do not exist.
+    NotFound(Absent),
+    /// The command failed after it had found that records or items do not exist.
+    After(Absent, Box<Failure>),
     /// The failure was reported already.
     Reported,
     /// A call failed.
     Call(Box<CallError>),
     /// The reader of the output is gone: exit silently with 0.
     OutputClosed,
+}
+
+impl From<ExitError> for Failure {
+    fn from(error: ExitError) -> Self {
+        Self::Exit(error)
+    }
 }
 
 impl From<CallError> for Failure {
@@ -39,28 +46,42 @@ impl From<CallError> for Failure {
 }
 
 impl Failure {
+    /// A failure of the kind `exit`.
+    pub(super) fn new(exit: Exit, why: impl Into<String>) -> Self {
+        ExitError::new(exit, why).into()
+    }
+
+    /// The command line is invalid.
+    pub(super) fn usage(why: impl Into<String>) -> Self {
+        ExitError::usage(why).into()
+    }
+
+    /// A failure of no other kind.
+    pub(super) fn failed(why: impl Into<String>) -> Self {
+        ExitError::failed(why).into()
+    }
+
     /// A failed write to standard output.
     pub(super) fn output(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::Failed(format!("cannot write to standard output: {error}")),
+            _ => Self::failed(format!("cannot write to standard output: {error}")),
         }
     }
 
     /// A failed connection.
     pub(super) fn connect(endpoint: &str, error: &ConnectError) -> Self {
         match error {
-            ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls => {
-                Self::Usage(error.to_string())
+            ConnectError::Endpoint(_) | ConnectError::Token | ConnectError::NotTls | ConnectError::Tls(_) => {
+                Self::usage(error.to_string())
             }
-            ConnectError::Tls(_) => Self::Failed(error.to_string()),
             ConnectError::Unreachable(_) if is_connection_refused(error) => {
                 let how = "start one with 'prism serve', or name another with --endpoint";
-                Self::Kind(Exit::Unavailable, format!("no server answers at {endpoint}; {how}"))
+                Self::new(Exit::Unavailable, format!("no server answers at {endpoint}; {how}"))
             }
             ConnectError::Unreachable(_) | ConnectError::TimedOut(_) => {
                 let hint = error.fault().map(|fault| format!("\n  {}", fault.hint())).unwrap_or_default();
-                Self::Kind(Exit::of_connection(error.fault()), format!("{endpoint}: {error}{hint}"))
+                Self::new(Exit::of_connection(error.fault()), format!("{endpoint}: {error}{hint}"))
             }
         }
     }
@@ -68,9 +89,10 @@ impl Failure {
     /// The kind of the failure.
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) => Exit::Usage,
-            Self::Failed(_) | Self::Reported => Exit::Failed,
-            Self::Kind(exit, _) => *exit,
+            Self::Exit(error) => error.exit,
+            Self::NotFound(_) => Exit::NotFound,
+            Self::After(_, failure) => failure.exit(),
+            Self::Reported => Exit::Failed,
             Self::Call(error) => call_exit(error),
             Self::OutputClosed => Exit::Done,
         }
@@ -80,7 +102,7 @@ impl Failure {
     pub(super) fn report(&self, json: bool) {
         let text = match (self, json) {
             (Self::OutputClosed | Self::Reported, _) => return,
-            (_, true) => json!({ "error": self.to_json() }).to_string(),
+            (_, true) => json_for_stderr(&json!({ "error": self.to_json() }).to_string()),
             (_, false) => {
                 let error = Palette::stderr().error;
                 format!("{error}prism:{error:#} {}", printable(&self.text()))
@@ -92,7 +114,9 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            Self::Usage(why) | Self::Failed(why) | Self::Kind(_, why) => why.clone(),
+            Self::Exit(error) => error.message.clone(),
+            Self::NotFound(absent) => absent.to_string(),
+            Self::After(absent, failure) => format!("{}\nbefore that: {absent}", failure.text()),
             Self::Call(error) => {
                 let hint = error.status().and_then(|status| match Fault::read(&status.message) {
                     Some(fault) if status.code == Code::Unavailable => Some(fault.hint()),
@@ -107,7 +131,13 @@ impl Failure {
 
     fn to_json(&self) -> Value {
         match self {
-            Self::Usage(why) | Self::Failed(why) | Self::Kind(_, why) => json!({ "message": why }),
+            Self::Exit(error) => json!({ "message": error.message }),
+            Self::NotFound(absent) => json!({ "message": absent.to_string(), "absent": absent.to_json() }),
+            Self::After(absent, failure) => {
+                let mut error = failure.to_json();
+                error["absent"] = absent.to_json();
+                error
+            }
             Self::Call(error) => match error.status() {
                 Some(status) => status_json(status),
                 None => json!({ "message": error.to_string() }),

@@ -22,17 +22,12 @@ use super::out::Out;
 use super::select::{EscapeArgs, SpanArgs};
 use super::table::Table;
 
-/// Maximum number of records whose first pages are read concurrently. A page has at most 4 MiB.
+/// Maximum number of records whose first pages are read concurrently. A page has at most 2 MiB.
 const CONCURRENT_RECORDS: usize = 16;
 
 /// The arguments of `prism get`.
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "prism get [OPTIONS] <NAMESPACE> <ID> [KEY]...\n       \
-                      prism get [OPTIONS] <NAMESPACE> --id <ID>... [KEY]...\n       \
-                      prism get [OPTIONS] <NAMESPACE> --ids-from <FILE> [KEY]...",
-    after_help = help()
-)]
+#[command(override_usage = usage("prism get"), after_help = help())]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct GetArgs {
     /// The namespace
@@ -79,6 +74,12 @@ pub(super) struct GetArgs {
     pub(super) connect: ConnectArgs,
 }
 
+/// The forms of the command, which `name` precedes.
+pub(super) fn usage(name: &str) -> String {
+    let forms = ["<ID> [KEY]...", "--id <ID> [--id <ID>]... [KEY]...", "--ids-from <FILE> [KEY]..."];
+    forms.map(|form| format!("{name} [OPTIONS] <NAMESPACE> {form}")).join("\n       ")
+}
+
 fn help() -> StyledStr {
     examples(&[
         ("A record, one of its items, and only the value of that item", ONE),
@@ -98,11 +99,23 @@ impl GetArgs {
         let predicate = self.span.predicate_or_keys(&keys, self.escape)?;
         if self.raw && !matches!(&predicate, Some(KeyPredicate::MatchKeys(keys)) if keys.len() == 1) {
             let why = "--raw writes the value of one item; name exactly one KEY";
-            return Err(Failure::Usage(why.to_owned()));
+            return Err(Failure::usage(why));
         }
+        let mut absent = Absent::new(self.connect.json);
+        match self.read(predicate, &mut absent, out).await {
+            Ok(()) => absent.into_result(),
+            Err(failure) => Err(absent.before(failure)),
+        }
+    }
+
+    async fn read(
+        &self,
+        predicate: Option<KeyPredicate>,
+        absent: &mut Absent,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
         let many = self.many.are_given();
         let mut table = Table::new(out.screen, many, self.keys_only, self.full);
-        let mut absent = Absent::default();
         if many {
             let ids = self.many.stream()?;
             let client = &self.connect.connect().await?;
@@ -115,21 +128,21 @@ impl GetArgs {
             let mut pages = pin!(pages.buffered(CONCURRENT_RECORDS));
             while let Some(page) = pages.next().await {
                 let (request, page) = page?;
-                self.print_record(client, request, page, &mut table, &mut absent, out).await?;
+                self.print_record(client, request, page, &mut table, absent, out).await?;
             }
         } else {
             let request = self.request(self.id.clone().unwrap_or_default(), predicate);
             let client = self.connect.connect().await?;
             let page = client.get(request.clone()).await?;
             if self.raw {
-                return Self::print_raw(&request, &page, out);
+                return Self::print_raw(&request, &page, absent, out);
             }
-            self.print_record(&client, request, page, &mut table, &mut absent, out).await?;
+            self.print_record(&client, request, page, &mut table, absent, out).await?;
         }
-        absent.into_result()
+        Ok(())
     }
 
-    /// The named keys. With `--id` or `--ids-from` there is no argument ID: what stands in its place is a key.
+    /// The named keys. With `--id` or `--ids-from` there is no argument ID: the word in its place is a key.
     fn keys(&self) -> Vec<String> {
         let first = self.id.iter().filter(|_| self.many.are_given());
         first.chain(&self.keys).cloned().collect()
@@ -188,17 +201,21 @@ impl GetArgs {
         Ok(())
     }
 
-    fn print_raw(request: &GetRequest, page: &GetResponse, out: &mut Out) -> Result<(), Failure> {
+    fn print_raw(
+        request: &GetRequest,
+        page: &GetResponse,
+        absent: &mut Absent,
+        out: &mut Out,
+    ) -> Result<(), Failure> {
         let Some(item) = page.items.first() else {
-            let mut absent = Absent::default();
             if let Some(KeyPredicate::MatchKeys(keys)) = &request.predicate {
                 absent.add(&request.id, false, &keys.iter().cloned().collect(), false);
             }
-            return absent.into_result();
+            return Ok(());
         };
         if out.is_terminal() && !is_text(&item.value) {
             let why = "the value holds bytes that are not text and may command a terminal";
-            return Err(Failure::Failed(format!("{why}; redirect the output, or leave out --raw")));
+            return Err(Failure::failed(format!("{why}; redirect the output, or leave out --raw")));
         }
         out.bytes(&item.value)
     }

@@ -54,7 +54,7 @@ fn lines(path: &Path) -> Result<mpsc::Receiver<Result<String, Failure>>, Failure
     let input: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
-        Box::new(File::open(path).map_err(|error| Failure::Usage(format!("cannot read {name}: {error}")))?)
+        Box::new(File::open(path).map_err(|error| Failure::usage(format!("cannot read {name}: {error}")))?)
     };
     let (sender, receiver) = mpsc::channel(READ_AHEAD);
     std::thread::spawn(move || {
@@ -108,7 +108,7 @@ impl<R: BufRead> Iterator for Ids<R> {
 
 impl<R> Ids<R> {
     fn refused(&self, why: &str) -> Failure {
-        Failure::Usage(format!("{}:{}: {why}", self.name, self.line))
+        Failure::usage(format!("{}:{}: {why}", self.name, self.line))
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
         let ids = Ids { input: text, name: "f".to_owned(), line: 0 };
         ids.map(|id| {
             id.map_err(|failure| match failure {
-                Failure::Usage(why) => why,
+                Failure::Exit(error) => error.message,
                 other => panic!("{other:?}"),
             })
         })

@@ -4,7 +4,7 @@ use anstyle::Style;
 use bytes::Bytes;
 use clap::Args;
 use clap::builder::StyledStr;
-use prism_cli::after_help;
+use prism_cli::{after_help, examples};
 use prism_contract::keyvalue::request::{GetRequest, SelectionInput};
 use prism_contract::keyvalue::{Item, RecordId};
 use prism_wire::clock::{Clock, SystemClock};
@@ -17,11 +17,12 @@ use super::columns::Columns;
 use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::get::page_limit;
-use super::jsonl::key_json;
+use super::jsonl::{compression_json, key_json};
 use super::meter::Meter;
 use super::out::{Out, grouped, note};
 use super::records::Records;
 use super::scan::scan_request;
+use super::select::not_empty;
 use super::table::notes;
 use super::time;
 
@@ -36,7 +37,7 @@ pub(super) struct LsArgs {
     id: Option<String>,
 
     /// Only records whose ids start with this
-    #[arg(long, value_name = "PREFIX", conflicts_with = "id")]
+    #[arg(long, value_name = "PREFIX", value_parser = not_empty, conflicts_with = "id")]
     id_prefix: Option<String>,
 
     /// The maximum number of records, or of keys [default: all]
@@ -47,17 +48,19 @@ pub(super) struct LsArgs {
     pub(super) connect: ConnectArgs,
 }
 
+const COST: &str = "\
+Cost: the records of a namespace are found by reading all its keys, without values, in the order of the ids; --id-prefix reads
+the keys before the prefix too, and --limit ends early. The keys of a record are read with their values, since only these tell
+the size.";
+
+const RECORDS: &str = "prism ls demo\nprism ls demo --id-prefix user: --limit 10";
+
 fn help() -> StyledStr {
-    after_help(
-        "Cost: the records of a namespace are found by reading all its keys, without values, in the order of the ids; \
-         --id-prefix reads the keys before the prefix too, and --limit ends early. The keys of a record are read with their \
-         values, since only these tell the size.\n\nExamples:\n  \
-         # The records of a namespace, and those of some ids\n  \
-         prism ls demo\n  \
-         prism ls demo --id-prefix user: --limit 10\n  \
-         # The keys of a record\n  \
-         prism ls demo user:1",
-    )
+    let examples = examples(&[
+        ("The records of a namespace, and those of some ids", RECORDS),
+        ("The keys of a record", "prism ls demo user:1"),
+    ]);
+    after_help(&format!("{COST}\n\n{examples}"))
 }
 
 impl LsArgs {
@@ -69,10 +72,10 @@ impl LsArgs {
     }
 
     async fn records(&self, out: &mut Out) -> Result<(), Failure> {
-        let mut request = scan_request(&self.namespace, None, None)?;
+        let mut request = scan_request(&self.namespace, None, None);
         request.selection.keys_only = true;
         let client = self.connect.connect_to_scan().await?;
-        let mut records = Records::open(client, request, self.id_prefix.as_deref(), Meter::for_results(out))?;
+        let mut records = Records::open(client, request, self.id_prefix.as_deref(), Meter::for_results(out));
         let mut listing =
             Listing { args: self, columns: Columns::new(["ID", "ITEMS"]), header: true, listed: 0 };
         let mut current: Option<(RecordId, u64)> = None;
@@ -107,7 +110,7 @@ impl LsArgs {
         let client = self.connect.connect().await?;
         let mut columns = Columns::new(["KEY", "SIZE", "VERSION", "AGE", ""]);
         let mut remaining = self.limit.unwrap_or(u64::MAX);
-        let mut absent = Absent::default();
+        let mut absent = Absent::new(self.connect.json);
         let mut is_first = true;
         loop {
             request.selection.item_limit = page_limit(remaining);
@@ -204,6 +207,9 @@ fn to_json(item: &Item) -> serde_json::Value {
     object.insert("version".to_owned(), json!(item.version));
     if !item.content_type.is_empty() {
         object.insert("content_type".to_owned(), json!(item.content_type));
+    }
+    if let Some(compression) = compression_json(item.compression) {
+        object.insert("compression".to_owned(), compression);
     }
     object.insert("updated_at".to_owned(), json!(time::format(item.updated_at)));
     if let Some(at) = item.expires_at {

@@ -3,9 +3,34 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use prism_contract::keyvalue::RecordId;
 
 use super::out::{Out, grouped};
 use crate::terminal::stderr_width;
+
+/// Counts of the entries that a scan has read.
+#[derive(Default)]
+pub(super) struct Totals {
+    last: Option<RecordId>,
+    /// Records, of which the last may be incomplete.
+    pub(super) records: u64,
+    /// Items.
+    pub(super) items: u64,
+    /// Bytes, of a size that the command chooses.
+    pub(super) bytes: u64,
+}
+
+impl Totals {
+    /// Adds an item of `bytes` bytes of the record `id`; the items of a record come one after the other.
+    pub(super) fn add(&mut self, id: &RecordId, bytes: usize) {
+        self.items += 1;
+        self.bytes += bytes as u64;
+        if self.last.as_ref() != Some(id) {
+            self.records += 1;
+            self.last = Some(id.clone());
+        }
+    }
+}
 
 /// The width from which a meter shows all its parts, in columns.
 const WIDE: usize = 76;
@@ -41,8 +66,8 @@ impl Meter {
         Self { bar: ProgressBar::hidden(), items: 0 }
     }
 
-    /// A meter for results on standard output: below them on a terminal, and alone where they go to a file. Where they go to a
-    /// pipe there is none, since the next program may use the terminal.
+    /// A meter for results on standard output, which suspends it while it prints them: below them on a terminal, and alone
+    /// where they go to a file. Where they go to a pipe there is none, since the next program may use the terminal.
     pub(super) fn for_results(out: &Out) -> Self {
         if out.is_terminal() || out.is_file() { Self::new(None) } else { Self::hidden() }
     }

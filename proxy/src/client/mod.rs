@@ -57,6 +57,14 @@ pub enum ClientCommand {
     Import(import::ImportArgs),
 }
 
+/// The commands under the name `kv`, with that name in the usage that clap does not write itself.
+pub(crate) fn below_kv(kv: clap::Command) -> clap::Command {
+    kv.mut_subcommands(|command| match command.get_name() {
+        "get" => command.override_usage(get::usage("prism kv get")),
+        _ => command,
+    })
+}
+
 /// Runs `command`, and reports a failure on standard error.
 pub async fn run(command: &ClientCommand) -> Exit {
     let mut out = Out::new();

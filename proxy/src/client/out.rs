@@ -1,12 +1,11 @@
 //! Standard output, as lines of text or JSON; and notes on standard error.
 
-use std::fmt::Write as _;
 use std::io::{self, BufWriter, Stdout, Write};
 
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::terminal::{Screen, is_printable, printable};
+use crate::terminal::{Screen, printable, printable_json};
 
 /// Standard output, buffered.
 pub(super) struct Out {
@@ -54,31 +53,17 @@ impl Out {
     }
 }
 
+/// Whether standard output is a file.
 #[cfg(unix)]
-fn is_file(stdout: &Stdout) -> bool {
+pub(super) fn is_file(stdout: &Stdout) -> bool {
     use std::os::fd::AsFd;
     let file = stdout.as_fd().try_clone_to_owned().map(std::fs::File::from);
     file.and_then(|file| file.metadata()).is_ok_and(|metadata| metadata.is_file())
 }
 
 #[cfg(not(unix))]
-fn is_file(_: &Stdout) -> bool {
+pub(super) fn is_file(_: &Stdout) -> bool {
     false
-}
-
-/// JSON of the same meaning, in which every character that a terminal does not just show is an escape.
-pub(super) fn printable_json(json: &str) -> String {
-    let mut shown = String::with_capacity(json.len());
-    for character in json.chars() {
-        if is_printable(character) {
-            shown.push(character);
-        } else {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                write!(shown, "\\u{unit:04x}").expect("writing to a String cannot fail");
-            }
-        }
-    }
-    shown
 }
 
 /// Prints a note or a summary on standard error.
@@ -108,15 +93,6 @@ pub(super) fn count(number: u64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_for_a_terminal_has_the_same_meaning_and_no_control_characters() {
-        let value = serde_json::json!({ "k": "\u{1b}[2J \u{9b}1m \u{7f} \u{202e} é 日 \u{e0001} \\ \"" });
-        let shown = printable_json(&value.to_string());
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
-        assert!(shown.chars().all(is_printable), "{shown}");
-        assert!(shown.contains("é 日"), "{shown}");
-    }
 
     #[test]
     fn a_count_has_thousands_separators_and_the_right_plural() {

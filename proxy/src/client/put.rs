@@ -16,7 +16,7 @@ use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::jsonl::key_json;
 use super::out::{Out, count, grouped};
-use super::select::EscapeArgs;
+use super::select::{EscapeArgs, PriorityTokenArgs};
 use super::time;
 use crate::exit::Exit;
 
@@ -46,17 +46,8 @@ pub(super) struct PutArgs {
     #[arg(long, value_name = "SPAN", value_parser = time::parse_duration)]
     ttl: Option<Duration>,
 
-    /// A priority token: an item is written only if it has seen no equal or higher token, so repeating the call is safe
-    #[arg(
-        long,
-        // Its former name, which is easily taken for that of the bearer token.
-        alias = "token",
-        value_name = "N",
-        default_value_t = 0,
-        hide_default_value = true,
-        allow_negative_numbers = true
-    )]
-    priority_token: i64,
+    #[command(flatten)]
+    token: PriorityTokenArgs,
 
     /// Write only if KEY has this version; 0: only if it is absent. May be repeated: all must hold
     #[arg(long = "if", value_name = "KEY=VERSION")]
@@ -106,7 +97,7 @@ impl PutArgs {
         let (items, all) = (grouped(superseded), count(keys.len() as u64, "item"));
         let why =
             format!("not written: {items} of {all}; an equal or higher priority token was there before");
-        Err(Failure::Kind(Exit::Superseded, why))
+        Err(Failure::new(Exit::Superseded, why))
     }
 
     fn request(&self) -> Result<PutRequest, Failure> {
@@ -116,7 +107,7 @@ impl PutArgs {
             items.push(self.item(key, self.escape.bytes(value)?)?);
         }
         if self.file.iter().filter(|argument| argument.ends_with("=-")).count() > 1 {
-            return Err(Failure::Usage("standard input can be the value of one item only".to_owned()));
+            return Err(Failure::usage("standard input can be the value of one item only"));
         }
         for argument in &self.file {
             let (key, path) = split_at_equals(argument, "--file KEY=PATH")?;
@@ -130,7 +121,7 @@ impl PutArgs {
             namespace: self.namespace.clone(),
             id: self.id.clone(),
             items,
-            item_priority_token: self.priority_token,
+            item_priority_token: self.token.priority_token,
             ttl,
             preconditions: self.escape.preconditions(&self.conditions)?,
         })
@@ -145,7 +136,7 @@ impl PutArgs {
 fn split_at_equals<'a>(argument: &'a str, form: &str) -> Result<(&'a str, &'a str), Failure> {
     argument
         .split_once('=')
-        .ok_or_else(|| Failure::Usage(format!("'{argument}' is not {form}; the key ends at the first '='")))
+        .ok_or_else(|| Failure::usage(format!("'{argument}' is not {form}; the key ends at the first '='")))
 }
 
 /// The content of a file, or of standard input; refused above the limit for values.
@@ -157,9 +148,9 @@ fn read_value(path: &str) -> Result<Bytes, Failure> {
     } else {
         std::fs::File::open(path).and_then(|file| file.take(u64::from(max) + 1).read_to_end(&mut content))
     };
-    let length = read.map_err(|error| Failure::Failed(format!("cannot read {path}: {error}")))?;
+    let length = read.map_err(|error| Failure::usage(format!("cannot read {path}: {error}")))?;
     if length > max as usize {
-        return Err(Failure::Failed(format!("{path} is too long for a value; 0 to {max} bytes are allowed")));
+        return Err(Failure::usage(format!("{path} is too long for a value; 0 to {max} bytes are allowed")));
     }
     Ok(content.into())
 }
@@ -169,10 +160,10 @@ fn result_text(key: &[u8], result: PutResult) -> String {
     match result {
         PutResult { applied: true, version } => format!("{key}: version {version}"),
         PutResult { applied: false, version: 0 } => {
-            format!("{key}: superseded by a token as high or higher; the item is absent")
+            format!("{key}: superseded by an equal or higher priority token; the item is absent")
         }
         PutResult { applied: false, version } => {
-            format!("{key}: superseded by a token as high or higher; still version {version}")
+            format!("{key}: superseded by an equal or higher priority token; still version {version}")
         }
     }
 }

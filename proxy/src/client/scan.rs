@@ -6,7 +6,7 @@ use bytes::Bytes;
 use clap::Args;
 use clap::builder::StyledStr;
 use futures::StreamExt;
-use prism_cli::after_help;
+use prism_cli::{after_help, examples};
 use prism_contract::keyvalue::Entry;
 use prism_contract::keyvalue::request::{KeyPredicate, ScanRequest, ScanResponse, SelectionInput};
 use prism_wire::keyvalue::{Client, Messages, Resume};
@@ -18,7 +18,7 @@ use super::jsonl::StoredItem;
 use super::meter::Meter;
 use super::out::{Out, note};
 use super::records::Records;
-use super::select::{EscapeArgs, SpanArgs};
+use super::select::{EscapeArgs, SpanArgs, not_empty};
 use super::table::Table;
 use crate::exit::Exit;
 
@@ -35,11 +35,11 @@ pub(super) struct ScanArgs {
     namespace: String,
 
     /// Only this record
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = not_empty)]
     id: Option<String>,
 
     /// Only records whose ids start with this; reads the keys of the records before it too
-    #[arg(long, value_name = "PREFIX", conflicts_with = "id")]
+    #[arg(long, value_name = "PREFIX", value_parser = not_empty, conflicts_with = "id")]
     id_prefix: Option<String>,
 
     #[command(flatten)]
@@ -68,23 +68,25 @@ pub(super) struct ScanArgs {
     pub(super) connect: ConnectArgs,
 }
 
+const COST: &str = "\
+Cost of --id-prefix: a scan begins at the first id, or with --reverse at the last. The records before those with the prefix are
+read too, without their values; those after them are not.";
+
+const WHOLE: &str = "prism scan demo\nprism scan demo --json > items.jsonl";
+const PREFIX: &str = "prism scan demo --id-prefix user:\nprism scan demo --id-prefix user: --prefix city";
+
 fn help() -> StyledStr {
-    after_help(
-        "Cost of --id-prefix: a scan begins at the first id, or with --reverse at the last. The records before those with the \
-         prefix are read too, without their values; those after them are not.\n\nExamples:\n  \
-         # A whole namespace, and as JSON into a file\n  \
-         prism scan demo\n  \
-         prism scan demo --json > items.jsonl\n  \
-         # The records whose ids start with user:, and of these only the items with a key\n  \
-         prism scan demo --id-prefix user:\n  \
-         prism scan demo --id-prefix user: --prefix city",
-    )
+    let examples = examples(&[
+        ("A whole namespace, and as JSON into a file", WHOLE),
+        ("The records whose ids start with user:, and of these only the items with a key", PREFIX),
+    ]);
+    after_help(&format!("{COST}\n\n{examples}"))
 }
 
 impl ScanArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
         let mut request =
-            scan_request(&self.namespace, self.id.as_deref(), self.span.predicate(self.escape)?)?;
+            scan_request(&self.namespace, self.id.as_deref(), self.span.predicate(self.escape)?);
         let mut remaining = self.limit.unwrap_or(u64::MAX);
         // With a prefix, the stream may begin with other records.
         if self.id_prefix.is_none() {
@@ -97,7 +99,7 @@ impl ScanArgs {
             page_size_bytes: 0,
         };
         let client = self.connect.connect_to_scan().await?;
-        let mut records = Records::open(client, request, self.id_prefix.as_deref(), Meter::for_results(out))?;
+        let mut records = Records::open(client, request, self.id_prefix.as_deref(), Meter::for_results(out));
         let mut table = Table::new(out.screen, true, self.keys_only, self.full);
         let mut found = false;
         while remaining > 0
@@ -135,19 +137,15 @@ pub(super) fn scan_request(
     namespace: &str,
     id: Option<&str>,
     predicate: Option<KeyPredicate>,
-) -> Result<ScanRequest, Failure> {
-    // On the wire an empty id selects every record, which is hardly the intent of --id ''.
-    if id == Some("") {
-        return Err(Failure::Usage("--id is empty; leave it out for every record".to_owned()));
-    }
-    Ok(ScanRequest {
+) -> ScanRequest {
+    ScanRequest {
         namespace: namespace.to_owned(),
         id: id.unwrap_or_default().to_owned(),
         predicate,
         selection: SelectionInput::default(),
         resume_token: Bytes::new(),
         limit: 0,
-    })
+    }
 }
 
 /// The messages of a scan, resumed after UNAVAILABLE and DEADLINE_EXCEEDED (SCAN-1).
@@ -164,7 +162,7 @@ impl Stream {
             Ok(message.transpose()?)
         } else {
             let why = format!("no message from the server for {} s", IDLE_TIMEOUT.as_secs());
-            Err(Failure::Kind(Exit::Unavailable, why))
+            Err(Failure::new(Exit::Unavailable, why))
         }
     }
 }

@@ -23,6 +23,32 @@ pub(super) struct SpanArgs {
     to: Option<String>,
 }
 
+/// The priority token of a write.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct PriorityTokenArgs {
+    /// A priority token: an item is changed only if it has seen no equal or higher token, so repeating the call is safe
+    #[arg(
+        long,
+        // Its former name, which is easily taken for that of the bearer token.
+        alias = "token",
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        allow_negative_numbers = true
+    )]
+    pub(super) priority_token: i64,
+}
+
+/// Parses an id or a prefix of ids that selects records. On the wire an empty one selects every record, which is hardly the
+/// intent of `--id ''`.
+pub(super) fn not_empty(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() {
+        Err("it is empty; leave the option out for every record")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 /// The encoding of keys and values on the command line.
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct EscapeArgs {
@@ -37,7 +63,7 @@ impl EscapeArgs {
         if !self.escaped {
             return Ok(Bytes::copy_from_slice(text.as_bytes()));
         }
-        unescape(text).map(Bytes::from).map_err(|why| Failure::Usage(format!("'{text}': {why}")))
+        unescape(text).map(Bytes::from).map_err(|why| Failure::usage(format!("'{text}': {why}")))
     }
 
     /// The preconditions given with `--if KEY=VERSION`.
@@ -47,7 +73,7 @@ impl EscapeArgs {
                 .rsplit_once('=')
                 .and_then(|(key, version)| Some((key, version.parse::<i64>().ok()?)))
                 .ok_or_else(|| {
-                    Failure::Usage(format!(
+                    Failure::usage(format!(
                         "'--if {condition}' is not KEY=VERSION; the version is a number, 0 for absent"
                     ))
                 })?;
@@ -81,7 +107,7 @@ impl SpanArgs {
             return self.predicate(escape);
         }
         if self.prefix.is_some() || self.from.is_some() || self.to.is_some() {
-            return Err(Failure::Usage("give only one of: keys, --prefix, or --from and --to".to_owned()));
+            return Err(Failure::usage("give only one of: keys, --prefix, or --from and --to"));
         }
         let keys = keys.iter().map(|key| escape.bytes(key)).collect::<Result<_, _>>()?;
         Ok(Some(KeyPredicate::MatchKeys(keys)))

@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::bytes::{Start, escape, escape_within};
 use super::columns::Columns;
-use super::out::grouped;
+use super::out::count;
 use super::{jsonl, time};
 use crate::terminal::Screen;
 
@@ -22,7 +22,7 @@ const INDENT: &str = "    ";
 /// All columns but the last, which is the value.
 const COLUMNS: usize = 4;
 const HEADINGS: [&str; COLUMNS] = ["ID", "KEY", "VERSION", "UPDATED"];
-/// The columns to show, on ever narrower terminals. Where the ids leave no room for the rest, each has a line of its own, above
+/// The columns to show, on ever narrower terminals. Where the ids leave no room for the rest, each is on a separate line, above
 /// the items of its record.
 const CHOICES: [&[usize]; 6] = [&[0, 1, 2, 3], &[0, 1, 2], &[0, 1], &[1, 2, 3], &[1, 2], &[1]];
 /// The choices for the items of one record.
@@ -144,7 +144,7 @@ impl Table {
         let beside = |room: usize| room.checked_sub(gap.len() + notes.width());
         let with_notes = beside(room).filter(|room| notes.is_empty() || fits_beside(value, *room));
         line.push_str(&self.value(value, with_notes.unwrap_or(room)));
-        // Notes that do not fit beside the value have a line of their own.
+        // Notes that do not fit beside the value are on a separate line.
         if with_notes.is_none() {
             lines.push(std::mem::replace(&mut line, INDENT.to_owned()).trim_end().to_owned());
         } else {
@@ -181,8 +181,7 @@ fn fits_beside(value: &[u8], room: usize) -> bool {
 
 /// The end of a shortened value.
 fn more(bytes: usize) -> String {
-    let plural = if bytes == 1 { "" } else { "s" };
-    format!("… {} more byte{plural}", grouped(bytes as u64))
+    format!("… {}", count(bytes as u64, "more byte"))
 }
 
 fn to_the_second(at: Timestamp) -> Timestamp {

@@ -1,7 +1,8 @@
 //! Broken connections: error messages, and resuming where possible.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -13,6 +14,7 @@ use crate::support::{Backend, Prism, Ran, json_lines, prism};
 pub(crate) struct Relay {
     address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
+    sent: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -25,20 +27,27 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let target = Arc::new(Mutex::new(target));
-        let current = Arc::clone(&target);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let (current, count) = (Arc::clone(&target), Arc::clone(&sent));
         cuts.reverse();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let cut = cuts.pop().unwrap_or(u64::MAX);
                 let target = *current.lock().unwrap();
-                thread::spawn(move || relay(&client, target, cut));
+                let count = Arc::clone(&count);
+                thread::spawn(move || relay(&client, target, cut, &count));
             }
         });
-        Self { address, target }
+        Self { address, target, sent }
     }
 
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The response bytes that clients were sent so far.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent.load(Ordering::SeqCst)
     }
 
     pub(crate) fn redirect(&self, target: SocketAddr) {
@@ -46,15 +55,29 @@ impl Relay {
     }
 }
 
+/// Writes to a client, and counts the bytes before they are sent.
+struct Counted<'a>(&'a TcpStream, &'a AtomicUsize);
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.1.fetch_add(bytes.len(), Ordering::SeqCst);
+        self.0.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Copies both ways until either end closes or the responses are cut.
-fn relay(client: &TcpStream, target: SocketAddr, cut: u64) -> io::Result<()> {
+fn relay(client: &TcpStream, target: SocketAddr, cut: u64, sent: &AtomicUsize) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     thread::spawn(move || {
         let _ = io::copy(&mut from_client, &mut to_server);
         let _ = to_server.shutdown(std::net::Shutdown::Both);
     });
-    let _ = io::copy(&mut (&server).take(cut), &mut &*client);
+    let _ = io::copy(&mut (&server).take(cut), &mut Counted(client, sent));
     let _ = client.shutdown(std::net::Shutdown::Both);
     server.shutdown(std::net::Shutdown::Both)
 }

@@ -37,6 +37,9 @@ fn each_command_also_exists_under_its_abstraction() {
             |command: &[&str]| prism.ok(&[command, &["--help"]].concat()).replace("prism kv ", "prism ");
         assert_eq!(help(&["kv", command]), help(&[command]));
     }
+    let usage = prism.ok(&["kv", "get", "--help"]);
+    let usage: Vec<_> = usage.lines().filter(|line| line.contains("[OPTIONS]")).collect();
+    assert!(usage.len() == 3 && usage.iter().all(|line| line.contains("prism kv get [")), "{usage:?}");
     assert_eq!(
         prism.ok(&["kv", "get", "demo", "user:1", "--json"]),
         prism.ok(&["get", "demo", "user:1", "--json"])
@@ -133,7 +136,10 @@ fn a_token_applies_once() {
     let prism = Prism::serve(Backend::Memory);
     prism.ok(&["put", "n", "r", "a=1", "--priority-token", "5"]);
     let again = prism.run(&["put", "n", "r", "a=2", "b=2", "--priority-token", "5"]);
-    assert_eq!(again.stdout, "a: superseded by a token as high or higher; still version 1\nb: version 2\n");
+    assert_eq!(
+        again.stdout,
+        "a: superseded by an equal or higher priority token; still version 1\nb: version 2\n"
+    );
     let why = "prism: not written: 1 of 2 items; an equal or higher priority token was there before\n";
     assert_eq!((again.code, again.stderr.as_str()), (6, why));
     let json = prism.run(&["put", "n", "r", "a=2", "--priority-token", "5", "--json"]);

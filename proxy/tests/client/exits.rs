@@ -3,7 +3,9 @@
 use std::fs;
 use std::net::TcpListener;
 
-use crate::support::{Backend, Prism, json_lines, prism};
+use serde_json::json;
+
+use crate::support::{Backend, Prism, Ran, json_lines, prism};
 
 fn code(prism: &Prism, args: &[&str]) -> i32 {
     prism.run(args).code
@@ -27,6 +29,72 @@ fn usage_is_2_whether_the_client_or_the_server_finds_the_mistake() {
     assert_eq!(code(&prism, &["put", "n", "r"]), 2);
     assert_eq!(code(&prism, &["get", "Bad", "r"]), 2);
     assert_eq!(code(&prism, &["check-config", "--config", "not-there"]), 2);
+}
+
+#[test]
+fn a_file_that_cannot_be_an_argument_is_2_and_only_a_bad_line_of_an_import_is_1() {
+    let prism = Prism::serve(Backend::Memory);
+    fs::write(prism.path("long"), vec![b'v'; (1 << 20) + 1]).unwrap();
+    fs::write(prism.path("binary"), b"\xff\n").unwrap();
+    fs::write(prism.path("not-pem"), "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n").unwrap();
+    fs::write(prism.path("bad-line"), "{}\n").unwrap();
+    let https = prism.endpoint().replace("http://", "https://");
+    let tls = |command: &'static str, file: &'static str| {
+        [command, "--endpoint", &https, "--tls-ca", file].map(str::to_owned).to_vec()
+    };
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let mut table = vec![
+        (words("import n bad-line"), 1),
+        (words("import n bad-line --full --database new.db"), 1),
+        (words("import n bad-line --check"), 1),
+        (tls("describe", "absent"), 2),
+        (tls("describe", "not-pem"), 2),
+        (tls("health", "absent"), 2),
+        (tls("health", "not-pem"), 2),
+    ];
+    table.extend(
+        [
+            "get n --ids-from absent",
+            "get n --ids-from .",
+            "get n --ids-from binary",
+            "get n r --token-file absent",
+            "get n r --token-file binary",
+            "put n r --file k=absent",
+            "put n r --file k=.",
+            "put n r --file k=long",
+            "import n absent",
+            "import n .",
+            "import n absent --check",
+            "import n absent --full --database new.db",
+            "import n . --full --database new.db",
+            "import n bad-line --full --config absent",
+            "import n bad-line --full --database binary",
+            "import n bad-line --full --database no-such-folder/new.db",
+            "serve --config absent",
+        ]
+        .map(|line| (words(line), 2)),
+    );
+    for (args, expected) in table {
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        let ran = prism.run(&args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (expected, ""), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_reached_is_3_from_the_start_of_a_full_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:p@{}/d", closed.local_addr().unwrap());
+    drop(closed);
+    fs::write(folder.path().join("c.yaml"), format!("database:\n  type: postgres\n  url: {}\n", json!(url)))
+        .unwrap();
+    fs::write(folder.path().join("in"), "").unwrap();
+    let mut command = prism();
+    command.current_dir(folder.path()).args(["import", "n", "in", "--full", "--config", "c.yaml"]);
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.code, 3, "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot open the Postgres database 'd' at 127.0.0.1:"), "{}", ran.stderr);
 }
 
 #[test]
@@ -71,7 +139,10 @@ fn an_absent_item_or_record_is_4() {
     }
     let some = prism.run(&["get", "n", "r", "x", "a", "--json"]);
     assert_eq!((some.code, json_lines(&some.stdout).len()), (4, 1), "{}", some.stderr);
-    assert_eq!(json_lines(&some.stderr)[0]["error"]["message"], "the record 'r' has no item 'x'");
+    let error = json!({ "message": "the record 'r' has no item 'x'", "absent": [{ "id": "r", "key": "x" }] });
+    assert_eq!(json_lines(&some.stderr)[0]["error"], error);
+    let listed = prism.run(&["ls", "n", "absent", "--json"]);
+    assert_eq!(json_lines(&listed.stderr)[0]["error"]["absent"], json!([{ "id": "absent" }]));
     // The limit, not the record, ended this one.
     assert_eq!(code(&prism, &["get", "n", "r", "a", "x", "--limit", "1"]), 0);
 }

@@ -33,15 +33,48 @@ fn bash_completes_commands_options_and_values() {
     assert_eq!(complete("prism put --prio"), "--priority-token");
     assert_eq!(complete("prism get --color "), "auto always never");
     assert_eq!(complete("prism kv l"), "ls");
+    assert_eq!(complete("prism ref"), "", "a hidden command is offered");
+    assert_eq!(complete("prism get --bearer"), "", "a hidden option is offered");
+}
+
+/// The names at the start of the lines of a help text: commands, or long options without their dashes.
+fn names_in_help(args: &[&str]) -> (Vec<String>, Vec<String>) {
+    let (code, help, _) = run(&[args, &["--help"]].concat());
+    assert_eq!(code, Some(0));
+    let name =
+        |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').next().unwrap().to_owned();
+    let section = help.split("\nCommands:\n").nth(1).unwrap_or_default();
+    let commands = section.lines().take_while(|line| !line.is_empty());
+    let commands =
+        commands.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' ')).map(name);
+    let options = help.lines().filter_map(|line| {
+        let line = line.trim_start();
+        let long =
+            line.strip_prefix('-').and_then(|rest| rest.split_once(", ")).map_or(line, |(_, long)| long);
+        long.strip_prefix("--").map(name)
+    });
+    (commands.collect(), options.collect())
 }
 
 #[test]
-fn every_shell_gets_a_script_with_all_commands() {
+fn every_shell_gets_a_script_with_every_command_and_option_that_is_not_hidden() {
+    let (commands, mut names) = names_in_help(&[]);
+    for command in commands.iter().filter(|command| *command != "help") {
+        names.extend(names_in_help(&[command]).1);
+    }
+    names.extend(commands);
+    assert!(names.len() > 80, "{names:?}");
+    for known in ["check-config", "completions", "id-prefix", "priority-token"] {
+        assert!(names.iter().any(|name| name == known), "{known} is not in the help");
+    }
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let (code, script, _) = run(&["completions", shell]);
         assert_eq!(code, Some(0));
-        for word in ["check-config", "id-prefix", "priority-token", "completions"] {
-            assert!(script.contains(word), "{shell} does not complete {word}");
+        for name in &names {
+            assert!(script.contains(name), "{shell} does not complete {name}");
+        }
+        for hidden in ["bearer-token", "Print the reference of all commands", "prism__reference"] {
+            assert!(!script.contains(hidden), "{shell} completes {hidden}");
         }
     }
 }

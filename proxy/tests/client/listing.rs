@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::broken::Relay;
 use crate::support::{Backend, Prism, json_lines};
 
 /// Each result as `id/key`, in order.
@@ -54,13 +55,47 @@ fn records_that_are_absent_are_listed_and_the_others_are_printed() {
     prism.ok(&["put", "n", "r2", "b=1"]);
     let ran = prism.run(&["get", "n", "--id", "r0", "--id", "r1", "--id", "r2", "a", "--json"]);
     assert_eq!((ran.code, names(&ran.stdout)), (4, vec!["r1/a".to_owned()]));
-    let message = &json_lines(&ran.stderr)[0]["error"]["message"];
+    let error = &json_lines(&ran.stderr)[0]["error"];
     let expected = "2 not found:\n  the record 'r0' has no item 'a'\n  the record 'r2' has no item 'a'";
-    assert_eq!(message, expected);
+    assert_eq!(error["message"], expected);
+    assert_eq!(error["absent"], json!([{ "id": "r0", "key": "a" }, { "id": "r2", "key": "a" }]));
     // A request that is not valid ends the command, with what came before it.
     let ran = prism.run(&["get", "n", "--id", "r1", "--id", "", "--id", "r2", "--json"]);
     assert_eq!((ran.code, names(&ran.stdout)), (2, vec!["r1/a".to_owned()]), "{}", ran.stderr);
     assert_eq!(json_lines(&ran.stderr)[0]["error"]["status"], json!("INVALID_ARGUMENT"));
+}
+
+#[test]
+fn a_program_gets_every_absence_and_a_person_ten() {
+    let prism = Prism::serve(Backend::Memory);
+    let ids: Vec<_> = (0..500).map(|at| format!("r{at}")).collect();
+    let input = ids.join("\n");
+    let ran = prism.run_on(input.as_bytes(), &["get", "n", "--ids-from", "-", "--json"]);
+    assert_eq!(ran.code, 4, "{}", ran.stderr);
+    let expected: Vec<_> = ids.iter().map(|id| json!({ "id": id })).collect();
+    assert_eq!(json_lines(&ran.stderr)[0]["error"]["absent"], json!(expected));
+    let text = prism.run_on(input.as_bytes(), &["get", "n", "--ids-from", "-"]).stderr;
+    assert_eq!((text.lines().count(), text.ends_with("\n  and 490 more\n")), (12, true), "{text}");
+}
+
+#[test]
+fn a_get_that_fails_later_still_reports_what_is_absent() {
+    let prism = Prism::serve(Backend::Memory);
+    let get = ["get", "n", "--id", "r0", "--id", "r1", "--id", ""];
+    let ran = prism.run(&[&get[..], &["--json"]].concat());
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let error = &json_lines(&ran.stderr)[0]["error"];
+    assert_eq!(error["status"], json!("INVALID_ARGUMENT"));
+    assert_eq!(error["absent"], json!([{ "id": "r0" }, { "id": "r1" }]));
+    let ran = prism.run(&get);
+    assert_eq!(ran.code, 2);
+    let absent =
+        "\nbefore that: 2 not found:\n  the record 'r0' has no items\n  the record 'r1' has no items\n";
+    assert!(
+        ran.stderr.starts_with("prism: INVALID_ARGUMENT: ") && ran.stderr.ends_with(absent),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
@@ -96,6 +131,26 @@ fn a_scan_of_a_prefix_of_ids_reads_these_records_only() {
 }
 
 #[test]
+fn values_before_a_prefix_of_ids_are_not_sent() {
+    const BEFORE: usize = 900;
+    let prism = Prism::serve(Backend::Memory);
+    let line = |id: &str| {
+        format!("{{\"id\":\"{id}\",\"items\":[{{\"key\":\"k\",\"value\":\"{}\"}}]}}\n", "v".repeat(2_000))
+    };
+    for (letter, direction) in [("a", &[][..]), ("c", &["--reverse"])] {
+        let mut input: String = (0..BEFORE).map(|at| line(&format!("{letter}{at:03}"))).collect();
+        input += &line("b:1");
+        assert_eq!(prism.run_on(input.as_bytes(), &["import", letter, "-"]).code, 0);
+        let relay = Relay::to(prism.address());
+        let args = ["scan", letter, "--id-prefix", "b:", "--json", "--endpoint", &relay.endpoint()];
+        assert_eq!(names(&prism.ok(&[&args, direction].concat())), ["b:1/k"]);
+        // The keys take some 100 bytes each, and are sent twice.
+        let sent = relay.sent();
+        assert!(sent < 400_000, "{letter}: {sent} bytes were sent, of {} before the prefix", BEFORE * 2_000);
+    }
+}
+
+#[test]
 fn ls_lists_the_records_with_their_number_of_items() {
     let prism = filled(1_100);
     prism.ok(&["put", "n", "b:10", "k=v"]);
@@ -126,4 +181,33 @@ fn ls_of_a_record_lists_its_keys_with_size_version_and_age() {
     assert_eq!(json.len(), 1);
     assert_eq!((&json[0]["key"], &json[0]["size"], &json[0]["version"]), (&json!("a"), &json!(0), &json!(1)));
     assert!(json[0]["updated_at"].is_string() && json[0].get("value").is_none());
+}
+
+#[test]
+fn ls_of_a_record_gives_the_compression_as_get_does() {
+    let prism = Prism::serve(Backend::Memory);
+    let line = br#"{"id":"r","items":[{"key":"a","value":"","compression":"zstd"},{"key":"b","value":""}]}"#;
+    assert_eq!(prism.run_on(line, &["import", "n", "-"]).code, 0);
+    let compressions = |command: &str| {
+        let items = json_lines(&prism.ok(&[command, "n", "r", "--json"]));
+        items.iter().map(|item| item.get("compression").cloned()).collect::<Vec<_>>()
+    };
+    assert_eq!(compressions("ls"), [Some(json!("zstd")), None]);
+    assert_eq!(compressions("ls"), compressions("get"));
+}
+
+#[test]
+fn an_empty_id_or_prefix_is_refused_before_a_server_is_called() {
+    let mut prism = Prism::serve(Backend::Memory);
+    prism.kill();
+    for args in [
+        ["scan", "n", "--id-prefix", ""],
+        ["ls", "n", "--id-prefix", ""],
+        ["scan", "n", "--id", ""],
+        ["export", "n", "--id", ""],
+    ] {
+        let ran = prism.run(&args);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("it is empty; leave the option out for every record"), "{}", ran.stderr);
+    }
 }

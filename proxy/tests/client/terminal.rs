@@ -57,6 +57,11 @@ fn shown(mut command: Command, columns: u16, on: On) -> (i32, String) {
     (code, String::from_utf8(text).unwrap().replace("\r\n", "\n"))
 }
 
+/// Whether a progress bar was drawn: a rate or the time left is only in a bar, not in the final note.
+fn has_bar(text: &str) -> bool {
+    text.contains("B/s") || text.contains("s left")
+}
+
 fn on_terminal(prism: &Prism, columns: u16, args: &[&str]) -> String {
     let (code, text) = shown(prism.command(args), columns, On::Stdout);
     assert_eq!(code, 0, "{args:?}: {text}");
@@ -166,9 +171,18 @@ fn a_terminal_gets_no_character_that_would_command_it() {
     assert!(prism.command(&raw).output().unwrap().stdout.starts_with(b"\x1b[2J"), "a pipe gets no raw value");
     let (_, error) = shown(prism.command(&["get", "n", "absent\u{1b}[2J\u{9b}1m"]), 80, On::Stderr);
     assert!(!without_color(&error).contains(|c: char| c.is_control() && c != '\n'), "{error:?}");
-    // A plain value is printed as it is.
-    prism.ok(&["put", "n", "plain", "k=a\tb\nc"]);
-    assert_eq!(on_terminal(&prism, 80, &["get", "n", "plain", "k", "--raw"]).replace('\r', ""), "a\tb\nc");
+    let (code, error) =
+        shown(prism.command(&["put", "n", "r", "no-value\u{9b}1m\u{202e}", "--json"]), 80, On::Stderr);
+    assert!(!error.contains(|c: char| (c.is_control() && c != '\n') || c == '\u{202e}'), "{error:?}");
+    let message = &crate::support::json_lines(&error)[0]["error"]["message"];
+    assert!(
+        code == 2 && message.as_str().unwrap().starts_with("'no-value\u{9b}1m\u{202e}' is not"),
+        "{error:?}"
+    );
+    // Plain text is printed as it is, in any script.
+    let plain = "a\tb\nc हिन्दी e\u{301} ❤\u{fe0f}";
+    prism.ok(&["put", "n", "plain", &format!("k={plain}")]);
+    assert_eq!(on_terminal(&prism, 80, &["get", "n", "plain", "k", "--raw"]).replace('\r', ""), plain);
 }
 
 #[test]
@@ -189,16 +203,32 @@ fn progress_is_shown_on_a_terminal_only() {
     for args in commands {
         let (code, text) = shown(to_file(args), 120, On::Stderr);
         assert_eq!(code, 0, "{args:?}: {text}");
-        assert!(text.contains(" records, "), "{args:?}: {text:?}");
+        assert!(has_bar(&text), "{args:?}: {text:?}");
         let ran = to_file(args).output().unwrap();
-        assert!(
-            !String::from_utf8(ran.stderr).unwrap().contains(" records, 1"),
-            "{args:?} without a terminal"
-        );
+        assert!(!has_bar(&String::from_utf8(ran.stderr).unwrap()), "{args:?} without a terminal");
     }
     // A pager that reads the results draws on the same terminal.
     let (_, text) = shown(prism.command(&["scan", "n"]), 120, On::Stderr);
     assert_eq!(text, "");
+    let (_, text) = shown(prism.command(&["export", "n"]), 120, On::Stderr);
+    assert!(text.starts_with("exported 2,000 records, "), "{text:?}");
     let (_, text) = shown(prism.command(&["export", "n"]), 120, On::Both);
-    assert!(!text.contains(" records, 1"), "a bar stands between the lines of an export");
+    assert!(!has_bar(&text), "a bar stands between the lines of an export");
+    let (code, text) = shown(to_file(&["export", "n"]), 120, On::Stderr);
+    assert!(code == 0 && has_bar(&text), "redirected to a file: {text:?}");
+}
+
+#[test]
+fn an_export_to_the_device_of_a_terminal_does_not_command_it() {
+    let prism = Prism::serve(Backend::Memory);
+    prism.ok(&["put", "n", "r", "k=\u{9b}1m\u{202e}"]);
+    let (mut control, program) = terminal(80);
+    let device = ptsname(&control, Vec::new()).unwrap();
+    prism.ok(&["export", "n", device.to_str().unwrap()]);
+    drop(program);
+    let mut text = Vec::new();
+    // Linux ends the output with an error once the program has closed its side.
+    let _ = control.read_to_end(&mut text);
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(text, "{\"id\":\"r\",\"items\":[{\"key\":\"k\",\"value\":\"\\u009b1m\\u202e\"}]}\r\n");
 }

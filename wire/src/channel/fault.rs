@@ -83,7 +83,7 @@ impl Fault {
             Self::SpeaksPlain => "write the endpoint as http://host:port",
             Self::SpeaksHttp1 | Self::NoHttp2 => "check the port: a gRPC server speaks HTTP/2",
             Self::EndsHandshake => {
-                "write the endpoint as http://host:port if the server does not speak TLS; otherwise check its log"
+                "write the endpoint as http://host:port if the server does not speak TLS; otherwise try again, or check its log"
             }
             Self::UnknownAuthority => "name its certificate authority with --tls-ca FILE",
             Self::WrongName => {
@@ -99,6 +99,24 @@ impl Fault {
                 "if the server requires a certificate, give one with --tls-cert FILE and --tls-key FILE; otherwise try again"
             }
             Self::Silent => "check the port and the server's log",
+        }
+    }
+
+    /// Whether it stays until the command line, a certificate, a clock or the server's configuration is changed, so that
+    /// another attempt is pointless. A connection that merely ended may have ended for a reason that passes.
+    pub fn is_permanent(self) -> bool {
+        match self {
+            Self::SpeaksTls
+            | Self::SpeaksPlain
+            | Self::SpeaksHttp1
+            | Self::NoHttp2
+            | Self::UnknownAuthority
+            | Self::WrongName
+            | Self::Expired
+            | Self::NotYetValid
+            | Self::RequiresCertificate
+            | Self::RejectsCertificate => true,
+            Self::EndsHandshake | Self::EndsUnanswered | Self::Silent => false,
         }
     }
 

@@ -111,16 +111,12 @@ impl Scan {
             .status()
             .filter(|status| matches!(status.code, Code::Unavailable | Code::DeadlineExceeded))?;
         let Resume::UpTo(most) = self.resume else { return None };
-        // These are permanent.
-        if let Some(
-            Fault::SpeaksTls
-            | Fault::SpeaksPlain
-            | Fault::SpeaksHttp1
-            | Fault::RequiresCertificate
-            | Fault::RejectsCertificate
-            | Fault::EndsUnanswered,
-        ) = Fault::read(&status.message)
-        {
+        let is_pointless = |fault: Fault| {
+            // Without any answer so far there is nothing to resume, and the cause may be a missing certificate: the caller
+            // learns it at once, and not after all the delays.
+            fault.is_permanent() || fault == Fault::EndsUnanswered
+        };
+        if Fault::read(&status.message).is_some_and(is_pointless) {
             return None;
         }
         if self.failures >= most {

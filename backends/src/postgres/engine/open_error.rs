@@ -4,7 +4,6 @@ use crate::postgres::SCHEMA_VERSION;
 
 /// The error of opening a database. It is for the operator, so it names host and database, but never a password.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// An option is out of bounds.
     #[error("the option '{option}' is out of bounds: {allowed}")]

@@ -6,7 +6,6 @@ use crate::sqlite::SCHEMA_VERSION;
 
 /// The error of opening a file. It is for the operator, so it names the path.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// An option is out of bounds.
     #[error("the option '{option}' is out of bounds: {allowed}")]

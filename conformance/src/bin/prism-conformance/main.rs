@@ -36,7 +36,6 @@ const NOTHING_RAN: u8 = 4;
 
 fn main() -> ExitCode {
     let cli: Cli = prism_cli::parse(examples::documented);
-    cli.color.write_global();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

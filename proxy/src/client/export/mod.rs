@@ -10,20 +10,19 @@ use clap::Args;
 use clap::builder::StyledStr;
 use indicatif::HumanBytes;
 use prism_cli::{after_help, examples};
-use prism_contract::keyvalue::RecordId;
 use prism_contract::keyvalue::request::{KeyPredicate, ScanResponse};
 use serde_json::json;
 
 use self::pack::Packer;
-use self::target::Target;
+use self::target::{Kind, Target};
 use super::connect::ConnectArgs;
 use super::failure::Failure;
 use super::interrupted;
 use super::jsonl::full_line;
-use super::meter::Meter;
+use super::meter::{Meter, Totals};
 use super::out::{Out, count, note};
 use super::scan::{Stream, scan_request};
-use super::select::EscapeArgs;
+use super::select::{EscapeArgs, not_empty};
 
 /// The arguments of `prism export`.
 #[derive(Debug, Args)]
@@ -37,7 +36,7 @@ pub(super) struct ExportArgs {
     file: PathBuf,
 
     /// Only this record
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = not_empty)]
     id: Option<String>,
 
     /// Only items whose keys start with this
@@ -76,41 +75,35 @@ fn long_help() -> StyledStr {
     after_help(&format!("{FORMAT}\n\n{}", examples(EXAMPLES)))
 }
 
-/// Counts of what was exported so far.
-#[derive(Default)]
-struct Totals {
-    last: Option<RecordId>,
-    records: u64,
-    items: u64,
-    bytes: u64,
-}
-
 impl ExportArgs {
     pub(super) async fn run(&self, out: &mut Out) -> Result<(), Failure> {
         let prefix = self.prefix.as_deref().map(|prefix| self.escape.bytes(prefix)).transpose()?;
         let request =
-            scan_request(&self.namespace, self.id.as_deref(), prefix.map(KeyPredicate::MatchPrefix))?;
+            scan_request(&self.namespace, self.id.as_deref(), prefix.map(KeyPredicate::MatchPrefix));
         let client = self.connect.connect_to_scan().await?;
         let began = Instant::now();
-        // A bar would stand between the lines.
-        let meter = if self.is_stdout() && out.is_terminal() { Meter::hidden() } else { Meter::new(None) };
         let copied = tokio::select! {
-            copied = self.copy(Stream::open(&client, request), meter) => copied,
+            copied = self.copy(Stream::open(&client, request)) => copied,
             // Dropping the copy removes its partial file.
-            () = interrupted() => Err(Failure::Failed("interrupted; nothing was exported".to_owned())),
+            () = interrupted() => Err(Failure::failed("interrupted; nothing was exported")),
         };
         self.summary(&copied?, began, out)
     }
 
-    async fn copy(&self, mut stream: Stream, mut meter: Meter) -> Result<Totals, Failure> {
+    async fn copy(&self, mut stream: Stream) -> Result<Totals, Failure> {
         // Opened after the first response: a refused export leaves an existing file untouched.
         let mut message = stream.next().await?;
         let mut target = Target::open(&self.file)?;
+        let mut meter = match target.kind() {
+            Kind::File => Meter::new(None),
+            // A bar would stand between the lines on a terminal, and the reader of a pipe may draw on it.
+            Kind::Terminal | Kind::Other => Meter::hidden(),
+        };
         let (mut packer, mut totals) = (Packer::default(), Totals::default());
         meter.start_at(0);
         while let Some(ScanResponse { entries, .. }) = message {
             for entry in entries {
-                totals.count(&entry.id);
+                totals.add(&entry.id, 0);
                 let line = if self.full { Some(full_line(&entry)) } else { packer.push(entry) };
                 if let Some(line) = line {
                     totals.bytes += line.len() as u64;
@@ -150,15 +143,5 @@ impl ExportArgs {
             began.elapsed().as_secs_f64()
         ));
         Ok(())
-    }
-}
-
-impl Totals {
-    fn count(&mut self, id: &RecordId) {
-        self.items += 1;
-        if self.last.as_ref() != Some(id) {
-            self.records += 1;
-            self.last = Some(id.clone());
-        }
     }
 }

@@ -5,15 +5,36 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::client::failure::Failure;
-use crate::client::out::printable_json;
+use crate::client::out::is_file;
+use crate::terminal::printable_json;
 
 /// Writes the lines of an export. Dropped before [`Target::finish`], it leaves no file behind.
 pub(super) struct Target {
     writer: BufWriter<Box<dyn Write>>,
     name: String,
     file: Option<PartialFile>,
-    /// Lines must not command a terminal.
-    is_terminal: bool,
+    kind: Kind,
+}
+
+/// The kind of an output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Lines must not command it.
+    Terminal,
+    /// A regular file.
+    File,
+    /// A pipe or another device.
+    Other,
+}
+
+impl Kind {
+    fn of(output: &impl IsTerminal, is_file: bool) -> Self {
+        match (output.is_terminal(), is_file) {
+            (true, _) => Self::Terminal,
+            (false, true) => Self::File,
+            (false, false) => Self::Other,
+        }
+    }
 }
 
 /// A temporary file, named as partial, in the directory of its destination.
@@ -37,15 +58,17 @@ impl Target {
     /// Standard output for `-`, else the file at `path`.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         if path == Path::new("-") {
-            let is_terminal = io::stdout().is_terminal();
-            return Ok(Self { is_terminal, ..Self::new(Box::new(io::stdout()), "standard output", None) });
+            let stdout = io::stdout();
+            let kind = Kind::of(&stdout, is_file(&stdout));
+            return Ok(Self::new(Box::new(stdout), "standard output", kind, None));
         }
         let name = path.display().to_string();
-        let failed = |error| Failure::Failed(format!("cannot write {name}: {error}"));
+        let failed = |error| Failure::failed(format!("cannot write {name}: {error}"));
         // A device or a pipe is written directly: renaming a file over it would remove it.
         if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             let device = File::options().write(true).open(path).map_err(failed)?;
-            return Ok(Self::new(Box::new(device), &name, None));
+            let kind = Kind::of(&device, false);
+            return Ok(Self::new(Box::new(device), &name, kind, None));
         }
         // A symbolic link is resolved, so that the rename does not replace the link itself.
         let destination = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -54,22 +77,22 @@ impl Target {
         let partial = PathBuf::from(partial);
         let file = File::create(&partial).map_err(failed)?;
         let writer = Box::new(file.try_clone().map_err(failed)?);
-        Ok(Self::new(writer, &name, Some(PartialFile { path: partial, destination, file, renamed: false })))
+        let partial = PartialFile { path: partial, destination, file, renamed: false };
+        Ok(Self::new(writer, &name, Kind::File, Some(partial)))
     }
 
-    fn new(writer: Box<dyn Write>, name: &str, file: Option<PartialFile>) -> Self {
-        Self {
-            writer: BufWriter::with_capacity(1 << 18, writer),
-            name: name.to_owned(),
-            file,
-            is_terminal: false,
-        }
+    fn new(writer: Box<dyn Write>, name: &str, kind: Kind, file: Option<PartialFile>) -> Self {
+        Self { writer: BufWriter::with_capacity(1 << 18, writer), name: name.to_owned(), file, kind }
+    }
+
+    /// Its kind.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Writes a line of JSON, which ends with a newline.
     pub(super) fn write(&mut self, line: &[u8]) -> Result<(), Failure> {
-        let shown = self
-            .is_terminal
+        let shown = (self.kind == Kind::Terminal)
             .then(|| printable_json(String::from_utf8_lossy(line).trim_end_matches('\n')) + "\n");
         let line = shown.as_ref().map_or(line, String::as_bytes);
         self.writer.write_all(line).map_err(|error| self.failed(&error))
@@ -90,7 +113,7 @@ impl Target {
     fn failed(&self, error: &io::Error) -> Failure {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => Failure::Failed(format!("cannot write {}: {error}", self.name)),
+            _ => Failure::failed(format!("cannot write {}: {error}", self.name)),
         }
     }
 }
@@ -110,6 +133,7 @@ mod tests {
         let path = folder.path().join("out");
         fs::write(&path, "old").unwrap();
         let mut target = Target::open(&path).unwrap();
+        assert_eq!(target.kind(), Kind::File);
         target.write(b"new\n").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         target.finish().unwrap();
@@ -144,6 +168,7 @@ mod tests {
 
         let null = Path::new("/dev/null");
         let mut target = Target::open(null).unwrap();
+        assert_eq!(target.kind(), Kind::Other);
         target.write(b"gone").unwrap();
         target.finish().unwrap();
         assert!(null.metadata().unwrap().file_type().is_char_device());

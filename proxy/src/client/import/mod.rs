@@ -117,14 +117,14 @@ impl ImportArgs {
         if self.full {
             return full::run(self, out).await;
         }
-        Namespace::new(&self.namespace).map_err(|why| Failure::Usage(format!("the namespace {why}")))?;
+        Namespace::new(&self.namespace).map_err(|why| Failure::usage(format!("the namespace {why}")))?;
         if self.check {
             let mut monitor = Monitor::new(&self.file, None, self.size(), &self.connect);
             return self.import(&NullSink, &mut monitor, None, out).await;
         }
         let progress = self.progress_file()?;
         let done = match &progress {
-            Some(file) if self.resume => file.load().map_err(Failure::Failed)?,
+            Some(file) if self.resume => file.load().map_err(Failure::failed)?,
             Some(_) | None => None,
         };
         let client = self.connect.connect().await?;
@@ -158,8 +158,8 @@ impl ImportArgs {
             return Ok(Some(ProgressFile::beside(&self.file, &self.namespace)));
         }
         if self.resume {
-            return Err(Failure::Usage(
-                "standard input cannot be resumed, since it cannot be read again; import a file".to_owned(),
+            return Err(Failure::usage(
+                "standard input cannot be resumed, since it cannot be read again; import a file",
             ));
         }
         Ok(None)
@@ -183,18 +183,18 @@ impl ImportArgs {
         &self,
         done: Option<progress::Saved>,
     ) -> Result<(mpsc::Receiver<io::Result<ReadLine>>, Mark), Failure> {
-        let failed =
-            |error: io::Error| Failure::Failed(format!("cannot read {}: {error}", self.file.display()));
+        let unreadable =
+            |error: io::Error| Failure::usage(format!("cannot read {}: {error}", self.file.display()));
         let input: Box<dyn Read + Send> = if self.is_stdin() {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(&self.file).map_err(failed)?)
+            Box::new(File::open(&self.file).map_err(unreadable)?)
         };
         let mut lines = Lines::new(BufReader::with_capacity(1 << 18, input));
         if let Some(done) = done
-            && !lines.skip(done.lines, done.bytes, &done.sha256).map_err(failed)?
+            && !lines.skip(done.lines, done.bytes, &done.sha256).map_err(unreadable)?
         {
-            return Err(Failure::Failed(format!(
+            return Err(Failure::failed(format!(
                 "the first {} lines of {} differ from those that were imported; start over without --resume",
                 done.lines,
                 self.file.display()

@@ -67,7 +67,7 @@ impl Monitor {
             note(&format!("resuming after line {}", grouped(start.lines)));
         }
         progress.save(start).map_err(|error| {
-            Failure::Failed(format!(
+            Failure::failed(format!(
                 "cannot save progress in {}: {error}; import from standard input to run without progress",
                 progress.path().display()
             ))
@@ -97,11 +97,12 @@ impl Monitor {
                     Exit::Usage => Exit::Failed,
                     exit => exit,
                 },
-                Stop::Interrupted | Stop::Line { .. } | Stop::Input(_) | Stop::Progress(_) => Exit::Failed,
+                Stop::Input(_) => Exit::Usage,
+                Stop::Interrupted | Stop::Line { .. } | Stop::Progress(_) => Exit::Failed,
             };
-            return Err(Failure::Kind(exit, self.stopped(&stop, safe, check, saved.is_ok())));
+            return Err(Failure::new(exit, self.stopped(&stop, safe, check, saved.is_ok())));
         }
-        saved.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
+        saved.map_err(|error| Failure::failed(format!("cannot remove the progress file: {error}")))?;
         if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
 

@@ -1,6 +1,7 @@
 //! The names of `prism.common.Compression` in JSON lines: lower case, without the prefix.
 
 use prism_proto::common::Compression;
+use serde_json::Value;
 
 const PREFIX: &str = "COMPRESSION_";
 
@@ -8,6 +9,11 @@ const PREFIX: &str = "COMPRESSION_";
 pub(in super::super) fn name(number: i32) -> Option<String> {
     let known = Compression::try_from(number).ok().filter(|known| *known != Compression::Unspecified)?;
     known.as_str_name().strip_prefix(PREFIX).map(str::to_ascii_lowercase)
+}
+
+/// A compression in JSON: its name, or its number if it has none; `None` for 0 (unspecified).
+pub(in super::super) fn json(number: i32) -> Option<Value> {
+    name(number).map(Value::from).or_else(|| (number != 0).then(|| number.into()))
 }
 
 /// The number of a name; `None`: unknown.

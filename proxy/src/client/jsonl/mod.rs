@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::{NewItem, RecordId};
 
-pub(super) use self::compression::name as compression_name;
+pub(super) use self::compression::{json as compression_json, name as compression_name};
 pub(super) use self::read::{parse, parse_full, too_long};
 pub(super) use self::write::{StoredItem, full_line, key_json, record_line};
 

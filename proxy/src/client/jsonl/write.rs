@@ -53,10 +53,8 @@ impl ItemView<'_> {
         if !self.content_type.is_empty() {
             map.serialize_entry("content_type", self.content_type)?;
         }
-        match compression::name(self.compression) {
-            Some(name) => map.serialize_entry("compression", &name)?,
-            None if self.compression == 0 => {}
-            None => map.serialize_entry("compression", &self.compression)?,
+        if let Some(compression) = compression::json(self.compression) {
+            map.serialize_entry("compression", &compression)?;
         }
         if let Some(at) = self.expires_at {
             map.serialize_entry("expires_at", &time::format(at))?;

@@ -4,6 +4,7 @@ use prism_contract::Timestamp;
 use prism_contract::keyvalue::Key;
 
 use super::*;
+use crate::client::out::grouped;
 
 fn item(key: &'static str, value: &'static [u8], version: i64) -> Item {
     Item {

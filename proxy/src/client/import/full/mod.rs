@@ -34,6 +34,7 @@ use crate::client::failure::Failure;
 use crate::client::interrupted;
 use crate::client::out::{Out, note};
 use crate::config::{Config, DatabaseKind, Flags};
+use crate::exit::Exit;
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// Limit of bytes of keys and values in a window; a single item is always allowed.
@@ -41,10 +42,10 @@ const WINDOW_BYTES: usize = 32 << 20;
 
 pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure> {
     let namespace =
-        Namespace::new(&args.namespace).map_err(|why| Failure::Usage(format!("the namespace {why}")))?;
+        Namespace::new(&args.namespace).map_err(|why| Failure::usage(format!("the namespace {why}")))?;
     if args.is_stdin() {
-        return Err(Failure::Usage(
-            "standard input cannot be imported with --full, since it is read twice; import a file".to_owned(),
+        return Err(Failure::usage(
+            "standard input cannot be imported with --full, since it is read twice; import a file",
         ));
     }
     let mut interrupt = pin!(interrupted());
@@ -54,7 +55,9 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
     }
     let config = config(args)?;
     // Opened first: an unavailable database is reported before a long file is checked.
-    let database = backend::open(&config.database).await.map_err(|why| Failure::Failed(why.to_string()))?;
+    let database = backend::open(&config.database)
+        .await
+        .map_err(|why| Failure::new(Exit::of_opening(&why), why.to_string()))?;
     let target = format!("the {} database {}", config.database.kind.name(), Location(&config.database));
     note(&format!("importing into {target}"));
     let result = match check_and_index(args, interrupt.as_mut()).await {
@@ -75,11 +78,10 @@ fn config(args: &ImportArgs) -> Result<Config, Failure> {
         std::env::var_os(CONFIG_VARIABLE).filter(|value| !value.to_string_lossy().trim().is_empty());
     let file = args.config.clone().or_else(|| variable.map(Into::into));
     let flags = Flags { listen: None, database: args.database.clone() };
-    let config = configuration(file, flags).map_err(Failure::Usage)?;
+    let config = configuration(file, flags).map_err(Failure::usage)?;
     match config.database.kind {
-        DatabaseKind::Memory => Err(Failure::Usage(
-            "database.type is memory, which persists nothing; name a database with --config or --database"
-                .to_owned(),
+        DatabaseKind::Memory => Err(Failure::usage(
+            "database.type is memory, which persists nothing; name a database with --config or --database",
         )),
         DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok(config),
     }
@@ -90,8 +92,9 @@ async fn check_and_index(
     args: &ImportArgs,
     interrupt: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<Index, Failure> {
-    let failed = |error: io::Error| Failure::Failed(format!("cannot read {}: {error}", args.file.display()));
-    let file = File::open(&args.file).map_err(failed)?;
+    let unreadable =
+        |error: io::Error| Failure::usage(format!("cannot read {}: {error}", args.file.display()));
+    let file = File::open(&args.file).map_err(unreadable)?;
     let mut report = Report::new(args);
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
@@ -101,14 +104,14 @@ async fn check_and_index(
         let _ = sender.send(index);
     });
     tokio::select! {
-        () = interrupt => Err(Failure::Failed("interrupted; nothing was written".to_owned())),
+        () = interrupt => Err(Failure::failed("interrupted; nothing was written")),
         index = receiver => match index {
             Ok(Ok(index)) => Ok(index),
-            Ok(Err(IndexError::Line { line, why })) => Err(Failure::Failed(format!(
+            Ok(Err(IndexError::Line { line, why })) => Err(Failure::failed(format!(
                 "{}:{line}: {why}\n  nothing was written", args.file.display()
             ))),
-            Ok(Err(IndexError::Input(error))) => Err(failed(error)),
-            Err(_) => Err(Failure::Failed("the check of the file stopped before its end".to_owned())),
+            Ok(Err(IndexError::Input(error))) => Err(unreadable(error)),
+            Err(_) => Err(Failure::failed("the check of the file stopped before its end")),
         },
     }
 }
@@ -122,7 +125,7 @@ async fn import_into(
     interrupt: Pin<&mut impl Future<Output = ()>>,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let done = if args.resume { progress.load().map_err(Failure::Failed)? } else { None };
+    let done = if args.resume { progress.load().map_err(Failure::failed)? } else { None };
     let mut report = Report::new(args);
     report.begin(done, args.resume, index, progress)?;
     let writer = ItemWriter { backend, namespace, retry_for: args.retry_for };

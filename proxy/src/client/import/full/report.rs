@@ -101,7 +101,7 @@ impl Report {
         }
         self.meter.start_at(0);
         progress.save(done.unwrap_or(0)).map_err(|error| {
-            Failure::Failed(format!("cannot save progress in {}: {error}", progress.path().display()))
+            Failure::failed(format!("cannot save progress in {}: {error}", progress.path().display()))
         })
     }
 
@@ -141,17 +141,14 @@ impl Report {
             };
             let of = count(index.len() as u64, "item");
             let exit = match &stop {
-                Stop::Database(Error::Unavailable { .. }) => Exit::Unavailable,
-                Stop::Interrupted
-                | Stop::Line { .. }
-                | Stop::Database(_)
-                | Stop::Input(_)
-                | Stop::Progress(_) => Exit::Failed,
+                Stop::Database(error) => Exit::of_error(error),
+                Stop::Input(_) => Exit::Usage,
+                Stop::Interrupted | Stop::Line { .. } | Stop::Progress(_) => Exit::Failed,
             };
             let why = format!("{}\n  {} of {of} are safe; {how}", self.why(&stop), grouped(safe));
-            return Err(Failure::Kind(exit, why));
+            return Err(Failure::new(exit, why));
         }
-        saved.map_err(|error| Failure::Failed(format!("cannot remove the progress file: {error}")))?;
+        saved.map_err(|error| Failure::failed(format!("cannot remove the progress file: {error}")))?;
         if totals.skipped > 0 { Err(Failure::Reported) } else { Ok(()) }
     }
 
