@@ -51,7 +51,7 @@ async fn run_scenario(scenario: &str, rounds: usize) -> bool {
     true
 }
 
-async fn sqlite(folder: &Path) -> Edge<Sqlite> {
+async fn sqlite(folder: &Path) -> Edge<Arc<Sqlite>> {
     let options = sqlite::Options::new(folder.join("prism.db"));
     let edge = Edge::new(Arc::new(Sqlite::open(options).await.expect("the file opens")), "0");
     puts(&edge, RECORDS / CONCURRENCY, CONCURRENCY).await;
@@ -77,7 +77,7 @@ fn get(number: usize) -> GetRequest {
     }
 }
 
-async fn puts<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, concurrency: usize) {
+async fn puts<B: KeyValueBackend>(edge: &Edge<Arc<B>>, rounds: usize, concurrency: usize) {
     for round in 0..rounds {
         let answers =
             (0..concurrency).map(|number| edge.put(Timestamp::EPOCH, put(round * concurrency + number)));
@@ -87,7 +87,7 @@ async fn puts<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, concurrency: us
     }
 }
 
-async fn gets<B: KeyValueBackend>(edge: &Edge<B>, rounds: usize, concurrency: usize) {
+async fn gets<B: KeyValueBackend>(edge: &Edge<Arc<B>>, rounds: usize, concurrency: usize) {
     for round in 0..rounds {
         let answers =
             (0..concurrency).map(|number| edge.get(Timestamp::EPOCH, get(round * concurrency + number)));

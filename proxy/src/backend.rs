@@ -1,14 +1,22 @@
-//! Opens the backend that the configuration names.
+//! Opens the backends that the configuration names.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use prism_backends::postgres::{self, Postgres};
 use prism_backends::sqlite::{self, Sqlite};
-use prism_contract::keyvalue::{KeyValueBackend, Memory};
+use prism_backends::wrap::Deferred;
+use prism_contract::Lifecycle;
+use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
 
-use crate::config::{Database, DatabaseKind, masked_url};
+use crate::catalog::{Catalog, Definitions, Snapshot};
+use crate::config::{Backend, Config, Database, DatabaseKind, masked_url};
+use crate::server::{Services, Store};
+
+/// Time between two attempts to open a backend that the server does not require.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a database could not be opened. For the operator, so it may name the path.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +35,63 @@ pub enum OpenError {
     /// The file is unavailable or unsuitable.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
+}
+
+/// Opens all backends, and gathers the catalog of namespaces.
+///
+/// # Errors
+/// If a required backend cannot be opened: its name, and why. One that is not required is opened later.
+pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> {
+    let mut stores = Vec::new();
+    for (name, Backend { database, required }) in config.all_backends() {
+        let sweep_interval = Some(database.sweep_interval);
+        let keyvalue = match open(&database).await {
+            Ok(keyvalue) => keyvalue,
+            Err(error) if required => return Err((name, error)),
+            Err(error) => {
+                tracing::warn!(
+                    backend = name,
+                    %error,
+                    "the backend is not required and cannot be opened: its namespaces are unavailable until it can"
+                );
+                open_later(name.clone(), database)
+            }
+        };
+        stores.push(Store { name, required, sweep_interval, keyvalue });
+    }
+    let names: Vec<_> = stores.iter().map(|store| store.name.clone()).collect();
+    let backends = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();
+    let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends);
+    let catalog = Catalog::new(snapshot);
+    Ok(Services { stores, catalog })
+}
+
+/// A backend that is opened once that is possible, as long as anyone holds it.
+fn open_later(name: String, database: Database) -> Arc<dyn KeyValueBackend> {
+    let deferred = Arc::new(Deferred::new(Capabilities::ALL));
+    let held: Weak<Deferred> = Arc::downgrade(&deferred);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(RETRY_INTERVAL).await;
+            if held.strong_count() == 0 {
+                return;
+            }
+            let opened = match open(&database).await {
+                Ok(opened) => opened,
+                Err(error) => {
+                    tracing::debug!(backend = name, %error, "the backend still cannot be opened");
+                    continue;
+                }
+            };
+            let Some(deferred) = held.upgrade() else { return opened.close().await };
+            tracing::info!(backend = name, "the backend is open");
+            if let Err(second) = deferred.set(opened) {
+                second.close().await;
+            }
+            return;
+        }
+    });
+    deferred
 }
 
 /// Opens the database, and initializes it if it is new.
@@ -72,6 +137,11 @@ async fn log_settings(backend: &Postgres) {
     }
 }
 
+/// Why a backend could not be opened, with its name if there are several.
+pub fn cannot_open(config: &Config, (name, error): &(String, OpenError)) -> String {
+    if config.backends.is_empty() { error.to_string() } else { format!("backend {name}: {error}") }
+}
+
 /// A database's location for the log: a path, or a URL without its password.
 pub struct Location<'a>(pub &'a Database);
 
@@ -83,4 +153,33 @@ impl fmt::Display for Location<'_> {
             DatabaseKind::Postgres => f.write_str(&masked_url(self.0.url.as_deref().unwrap_or_default())),
         }
     }
+}
+
+/// The kinds of all backends for the log: `sqlite`, or `main: sqlite, orders: postgres`.
+pub struct Kinds<'a>(pub &'a Config);
+
+impl fmt::Display for Kinds<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        of_each(self.0, f, |database| database.kind.name().to_owned())
+    }
+}
+
+/// The locations of all databases for the log.
+pub struct Locations<'a>(pub &'a Config);
+
+impl fmt::Display for Locations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        of_each(self.0, f, |database| Location(database).to_string())
+    }
+}
+
+fn of_each(config: &Config, f: &mut fmt::Formatter<'_>, show: fn(&Database) -> String) -> fmt::Result {
+    if config.backends.is_empty() {
+        return f.write_str(&show(&config.database));
+    }
+    for (at, (name, backend)) in config.backends.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        write!(f, "{comma}{name}: {}", show(&backend.database))?;
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! The gateway: gRPC in, a backend behind it.
 //!
 //! - [`config`]: the server's configuration, from flags, the environment and a file.
-//! - [`backend`]: opens the backend that the configuration names.
+//! - [`backend`]: opens the backends that the configuration names.
+//! - [`catalog`]: which backend serves a namespace, and by which policy.
 //! - [`server`]: serves it until a shutdown.
 //! - [`cli`]: the command line of the binary `prism`.
 //! - [`exit`]: its exit codes.
@@ -10,6 +11,7 @@
 //! Only the commands read the environment: nothing below [`server::run`] does, and the tests call the same `run`.
 
 pub mod backend;
+pub mod catalog;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -3,6 +3,8 @@
 // A wrapper that inherited a method would bypass the backend it wraps.
 #![deny(clippy::missing_trait_methods)]
 
+mod deferred;
 mod route;
 
+pub use self::deferred::Deferred;
 pub use self::route::Route;

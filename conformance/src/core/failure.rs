@@ -93,6 +93,7 @@ impl From<Error> for Failure {
             Error::PreconditionFailed(failures) => failure.failed_preconditions = failures,
             Error::Unauthenticated
             | Error::PermissionDenied(_)
+            | Error::NamespaceNotFound
             | Error::ResourceExhausted(_)
             | Error::Unavailable { .. }
             | Error::DeadlineExceeded

@@ -16,7 +16,7 @@ use crate::core::{Failure, ManualClock, OpenError, Opener};
 
 /// A backend behind the contract's edge, on a manual clock.
 pub struct EdgeStore {
-    edge: Edge<dyn KeyValueBackend>,
+    edge: Edge<Arc<dyn KeyValueBackend>>,
     clock: Arc<ManualClock>,
 }
 

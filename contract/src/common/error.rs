@@ -68,6 +68,8 @@ pub enum Error {
     Unauthenticated,
     /// The caller lacks this permission.
     PermissionDenied(String),
+    /// The server serves no such namespace. Only callers that may use it learn this.
+    NamespaceNotFound,
     /// Load was shed before anything was done. Retry delay.
     ResourceExhausted(Duration),
     /// The store is unavailable. A write may or may not have taken effect.
@@ -111,6 +113,7 @@ impl Error {
             Self::PreconditionFailed(_) => Code::FailedPrecondition,
             Self::Unauthenticated => Code::Unauthenticated,
             Self::PermissionDenied(_) => Code::PermissionDenied,
+            Self::NamespaceNotFound => Code::NotFound,
             Self::ResourceExhausted(_) => Code::ResourceExhausted,
             Self::Unavailable { .. } => Code::Unavailable,
             Self::DeadlineExceeded | Self::DeleteTooLarge => Code::DeadlineExceeded,
@@ -126,6 +129,7 @@ impl Error {
             Self::PreconditionFailed(_) => "PRECONDITION_FAILED",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::PermissionDenied(_) => "PERMISSION_DENIED",
+            Self::NamespaceNotFound => "NAMESPACE_NOT_FOUND",
             Self::ResourceExhausted(_) => "OVERLOADED",
             Self::Unavailable { .. } => "BACKEND_UNAVAILABLE",
             Self::DeadlineExceeded | Self::DeleteTooLarge => "DEADLINE_EXCEEDED",
@@ -142,6 +146,7 @@ impl Error {
             | Self::PreconditionFailed(_)
             | Self::Unauthenticated
             | Self::PermissionDenied(_)
+            | Self::NamespaceNotFound
             | Self::ResourceExhausted(_)
             | Self::DeadlineExceeded
             | Self::DeleteTooLarge
@@ -157,6 +162,7 @@ impl Error {
             | Self::PreconditionFailed(_)
             | Self::Unauthenticated
             | Self::PermissionDenied(_)
+            | Self::NamespaceNotFound
             | Self::DeadlineExceeded
             | Self::DeleteTooLarge
             | Self::Unimplemented(_)
@@ -182,6 +188,7 @@ impl fmt::Display for Error {
             Self::PermissionDenied(permission) => {
                 write!(f, "the caller lacks the permission '{permission}'")
             }
+            Self::NamespaceNotFound => f.write_str("this server serves no such namespace"),
             Self::ResourceExhausted(_) => f.write_str("the server is shedding load; nothing was done"),
             Self::Unavailable { .. } => f.write_str("backend unavailable"),
             Self::DeadlineExceeded => f.write_str("the deadline passed before the operation completed"),

@@ -7,52 +7,57 @@ use super::request::{
     PutResponse, ScanRequest, ScanResponse,
 };
 use super::{
-    CONTRACT_VERSION, Capability, Delete, Direction, Get, KeyValueBackend, Limits, Put, Scan, Selection,
-    TokenScope,
+    Access, CONTRACT_VERSION, Capability, Delete, Direction, Directory, Get, KeyValueBackend, Limits, Policy,
+    Put, Scan, Selection, Served, TokenScope,
 };
 use crate::common::Checks;
 use crate::{Error, Namespace, Timestamp};
 
-/// Validates requests in front of a backend. It refuses, in this order: an invalid request, then a capability that the
-/// backend does not declare. The backend receives valid operations only.
+/// Validates requests in front of backends. It refuses, in this order: a request that the contract does not allow, a
+/// namespace that is not served or has had too many calls, a request beyond the namespace's policy, and a capability that the
+/// backend does not declare. A backend receives valid operations only.
 ///
 /// It reads no clock: `now` is an argument.
-pub struct Edge<B: ?Sized> {
+#[derive(Clone)]
+pub struct Edge<D> {
     server_version: Arc<str>,
-    backend: Arc<B>,
+    directory: D,
 }
 
-impl<B: ?Sized> Clone for Edge<B> {
-    fn clone(&self) -> Self {
-        Self { server_version: Arc::clone(&self.server_version), backend: Arc::clone(&self.backend) }
-    }
-}
-
-impl<B: KeyValueBackend + ?Sized> Edge<B> {
-    /// An edge in front of `backend`; Describe returns `server_version`.
-    pub fn new(backend: Arc<B>, server_version: impl Into<Arc<str>>) -> Self {
-        Self { server_version: server_version.into(), backend }
+impl<D: Directory> Edge<D> {
+    /// An edge in front of the backends of `directory`, such as the `Arc` of a single backend; Describe returns
+    /// `server_version`.
+    pub fn new(directory: D, server_version: impl Into<Arc<str>>) -> Self {
+        Self { server_version: server_version.into(), directory }
     }
 
-    /// The backend.
-    pub fn backend(&self) -> &Arc<B> {
-        &self.backend
+    /// The directory of backends.
+    pub fn directory(&self) -> &D {
+        &self.directory
     }
 
     /// Writes items.
     pub async fn put(&self, now: Timestamp, request: PutRequest) -> Result<PutResponse, Error> {
         let put = valid_put(now, request)?;
-        self.require(&put.namespace, Capability::ConditionalWrites, !put.preconditions.is_empty())?;
-        self.require(&put.namespace, Capability::PriorityTokens, put.token > 0)?;
-        self.require(&put.namespace, Capability::Expiry, put.expires_at.is_some())?;
-        Ok(PutResponse { results: self.backend.put(put).await? })
+        let Served { backend, policy } = self.directory.find(&put.namespace, Access::Write)?;
+        let put = match policy {
+            Some(policy) => policy.apply(put)?,
+            None => put,
+        };
+        require(&*backend, &put.namespace, Capability::ConditionalWrites, !put.preconditions.is_empty())?;
+        require(&*backend, &put.namespace, Capability::PriorityTokens, put.token > 0)?;
+        require(&*backend, &put.namespace, Capability::Expiry, put.expires_at.is_some())?;
+        Ok(PutResponse { results: backend.put(put).await? })
     }
 
     /// Reads a page of a record.
     pub async fn get(&self, now: Timestamp, request: GetRequest) -> Result<GetResponse, Error> {
-        let (get, scope) = valid_get(now, request)?;
-        self.require(&get.namespace, Capability::Reverse, get.selection.direction == Direction::Reverse)?;
-        let page = self.backend.get(&get).await?;
+        let (mut get, scope) = valid_get(now, request)?;
+        let Served { backend, policy } = self.directory.find(&get.namespace, Access::Read)?;
+        get.selection = within(policy.as_deref(), get.selection);
+        let is_reverse = get.selection.direction == Direction::Reverse;
+        require(&*backend, &get.namespace, Capability::Reverse, is_reverse)?;
+        let page = backend.get(&get).await?;
         let last = page.items.last().filter(|_| page.more);
         let next_page_token = last.map(|item| scope.seal(&get.id, &item.key)).unwrap_or_default();
         Ok(GetResponse { items: page.items, next_page_token })
@@ -61,55 +66,67 @@ impl<B: KeyValueBackend + ?Sized> Edge<B> {
     /// Removes items.
     pub async fn delete(&self, now: Timestamp, request: DeleteRequest) -> Result<DeleteResponse, Error> {
         let delete = valid_delete(now, request)?;
-        self.require(&delete.namespace, Capability::ConditionalWrites, !delete.preconditions.is_empty())?;
-        self.require(&delete.namespace, Capability::PriorityTokens, delete.token > 0)?;
-        Ok(DeleteResponse { deleted_count: self.backend.delete(delete).await? })
+        let Served { backend, .. } = self.directory.find(&delete.namespace, Access::Write)?;
+        let is_conditional = !delete.preconditions.is_empty();
+        require(&*backend, &delete.namespace, Capability::ConditionalWrites, is_conditional)?;
+        require(&*backend, &delete.namespace, Capability::PriorityTokens, delete.token > 0)?;
+        Ok(DeleteResponse { deleted_count: backend.delete(delete).await? })
     }
 
     /// Starts a scan; each [`ScanCursor::next`] reads one message.
-    pub fn scan(&self, request: ScanRequest) -> Result<ScanCursor<B>, Error> {
+    pub fn scan(&self, request: ScanRequest) -> Result<ScanCursor, Error> {
         let limit = request.limit;
-        let (scan, scope) = valid_scan(request)?;
-        self.require(&scan.namespace, Capability::Reverse, scan.selection.direction == Direction::Reverse)?;
-        self.require(&scan.namespace, Capability::NamespaceScan, scan.id.is_none())?;
-        Ok(ScanCursor {
-            backend: Arc::clone(&self.backend),
-            scope,
-            remaining: (limit > 0).then_some(limit),
-            next: Some(scan),
-        })
+        let (mut scan, scope) = valid_scan(request)?;
+        let Served { backend, policy } = self.directory.find(&scan.namespace, Access::Read)?;
+        scan.selection = within(policy.as_deref(), scan.selection);
+        let is_reverse = scan.selection.direction == Direction::Reverse;
+        require(&*backend, &scan.namespace, Capability::Reverse, is_reverse)?;
+        require(&*backend, &scan.namespace, Capability::NamespaceScan, scan.id.is_none())?;
+        Ok(ScanCursor { backend, scope, remaining: (limit > 0).then_some(limit), next: Some(scan) })
     }
 
-    /// Describes the server.
+    /// Describes the server, as it serves the namespace.
     pub fn describe(&self, request: &DescribeRequest) -> Result<DescribeResponse, Error> {
         let mut checks = Checks::default();
         let namespace = checks.at("namespace", Namespace::new(&request.namespace));
         let namespace = checks.finish_with(namespace)?;
+        let Served { backend, policy } = self.directory.find(&namespace, Access::Describe)?;
         Ok(DescribeResponse {
             server_version: self.server_version.to_string(),
             contract_version: CONTRACT_VERSION.to_owned(),
-            capabilities: self.backend.capabilities(&namespace),
-            limits: Limits::V1,
+            capabilities: backend.capabilities(&namespace),
+            limits: policy.map_or(Limits::V1, |policy| policy.limits),
         })
-    }
-
-    fn require(&self, namespace: &Namespace, capability: Capability, used: bool) -> Result<(), Error> {
-        if used && !self.backend.capabilities(namespace).contains(capability) {
-            return Err(Error::Unimplemented(capability.name()));
-        }
-        Ok(())
     }
 }
 
+/// Refuses a request that uses a capability which the backend does not declare (CAP-1).
+fn require(
+    backend: &dyn KeyValueBackend,
+    namespace: &Namespace,
+    capability: Capability,
+    used: bool,
+) -> Result<(), Error> {
+    if used && !backend.capabilities(namespace).contains(capability) {
+        return Err(Error::Unimplemented(capability.name()));
+    }
+    Ok(())
+}
+
+/// The selection within the page size of the policy.
+fn within(policy: Option<&Policy>, selection: Selection) -> Selection {
+    policy.map_or(selection, |policy| policy.within(selection))
+}
+
 /// A scan in progress. It reads one message at a time, so a slow reader holds at most one page (SCAN-3).
-pub struct ScanCursor<B: ?Sized> {
-    backend: Arc<B>,
+pub struct ScanCursor {
+    backend: Arc<dyn KeyValueBackend>,
     scope: TokenScope,
     remaining: Option<u64>,
     next: Option<Scan>,
 }
 
-impl<B: KeyValueBackend + ?Sized> ScanCursor<B> {
+impl ScanCursor {
     /// The next message, as of `now`; `None` after the last. There is always a last message; its token is empty if nothing
     /// is left.
     pub async fn next(&mut self, now: Timestamp) -> Result<Option<ScanResponse>, Error> {

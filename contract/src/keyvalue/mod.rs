@@ -1,11 +1,12 @@
 //! The KeyValue abstraction: `namespace → id → sorted items`.
 //!
-//! Reading order: [`Edge`] validates a client's [`request`], and passes a valid [`Put`], [`Get`], [`Delete`] or [`Scan`]
+//! Reading order: [`Edge`] validates a client's [`request`], finds the namespace's backend in a [`Directory`], and passes a valid [`Put`], [`Get`], [`Delete`] or [`Scan`]
 //! to a [`KeyValueBackend`]. [`row`] has the rules about a single key that every backend shares, and [`Memory`] is the
 //! backend to compare others with.
 
 mod backend;
 mod capability;
+mod directory;
 mod edge;
 mod item;
 mod limits;
@@ -23,6 +24,7 @@ mod validate;
 
 pub use backend::KeyValueBackend;
 pub use capability::{Capabilities, Capability};
+pub use directory::{Access, Directory, Policy, Served};
 pub use edge::{Edge, ScanCursor};
 pub use item::{Item, Key, NewItem};
 pub use limits::Limits;

@@ -9,7 +9,7 @@ use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
 use super::{open_files, warnings};
-use crate::backend::{self, Location};
+use crate::backend::{self, Kinds, Locations};
 use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::exit::ExitError;
 use crate::logging;
@@ -55,15 +55,17 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     if open && !address.ip().to_canonical().is_loopback() {
         return Err(ExitError::usage(format!("{address}: {OPEN_BEYOND_LOOPBACK}")));
     }
-    let backend = backend::open(&config.database).await.map_err(|why| ExitError::failed(why.to_string()))?;
+    let services = backend::open_all(&config)
+        .await
+        .map_err(|why| ExitError::failed(backend::cannot_open(&config, &why)))?;
     // From here on a signal drains; before, it just terminates the process.
     let shutdown = Shutdown::new();
     tokio::spawn(on_signals(shutdown.clone()));
     tracing::info!(
         %address,
         tls = options.tls.is_some(),
-        backend = config.database.kind.name(),
-        database = %Location(&config.database),
+        backend = %Kinds(&config),
+        database = %Locations(&config),
         tokens = options.tokens.len(),
         open_files,
         version = options.version,
@@ -71,7 +73,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     );
     warnings::log_exposure(&config, address);
     warnings::log_open_file_limit(&config, open_files, raised);
-    run_server(backend, listener, shutdown, options).await.map_err(|why| ExitError::failed(why.to_string()))
+    run_server(services, listener, shutdown, options).await.map_err(|why| ExitError::failed(why.to_string()))
 }
 
 fn options(config: &Config) -> Result<Options, ExitError> {

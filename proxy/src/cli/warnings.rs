@@ -63,10 +63,11 @@ pub(super) fn log_open_file_limit(config: &Config, limit: Option<u64>, raised: i
 /// The secret files that the configuration names.
 fn secret_files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let tls = config.server.tls.key.as_deref().map(|path| ("server.tls.key", path));
-    let password =
-        config.database.password_file.as_deref().map(|path| ("database.postgres.password_file", path));
+    let databases = config.backends.values().map(|backend| &backend.database).chain([&config.database]);
+    let passwords = databases.filter_map(|database| database.password_file.as_deref());
+    let passwords = passwords.map(|path| ("database.postgres.password_file", path));
     let tokens = config.auth.token_files.iter().map(|path| ("auth.tokens", path.as_path()));
-    tls.into_iter().chain(password).chain(tokens)
+    tls.into_iter().chain(passwords).chain(tokens)
 }
 
 /// A file's mode, if other users can read or write it. Access for the group is taken as intended.

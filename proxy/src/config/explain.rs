@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Config;
-use super::settings::{SETTINGS, Setting, TOKENS, variable};
+use super::settings::{BACKENDS, Entry, RULES, Setting, entries, variable};
 use super::show::{enter, line, quoted};
 
 /// Maximum line width of the example.
@@ -22,6 +22,64 @@ const INTRODUCTION: &[&str] = &[
     "",
     "A duration is a whole number and a unit: 500ms, 10s, 5m, 24h, 7d. So is a size: 100B, 512KiB, 64MiB.",
 ];
+
+/// The description of a key whose value is a list or a mapping.
+struct Structure {
+    doc: &'static str,
+    allowed: &'static str,
+    example: &'static str,
+    /// The empty value.
+    empty: &'static str,
+}
+
+const BACKENDS_STRUCTURE: Structure = Structure {
+    doc: "Several backends by name, in place of `database`. Each has the keys of `database`, and `required`: with `required: \
+              false` the server starts without the backend, and is healthy without it. A backend that is away makes the calls \
+              of its namespaces UNAVAILABLE, and no others. Health answers for each by the name `backend/NAME`. The variable \
+              takes the same mapping in flow style.",
+    allowed: "a mapping from 1 to 64 names (a-z, 0-9, `-` and `_`) to mappings with the keys of `database`, and `required`",
+    example: BACKENDS_EXAMPLE,
+    empty: "{}",
+};
+const RULES_STRUCTURE: Structure = Structure {
+    doc: "The backend and the policy of a namespace, or of all with a prefix: an exact name comes before a prefix, and a \
+              longer prefix before a shorter one. A Put without a ttl gets `default_ttl`, or else `max_ttl`; a longer one than \
+              `max_ttl`, and a request beyond `limits`, are INVALID_ARGUMENT. Beyond `rate`, in calls per second of each \
+              namespace and each gateway, calls are RESOURCE_EXHAUSTED with a delay; `burst` of them may come at once. \
+              Describe answers with the limits of the namespace.",
+    allowed: "a list of rules, each with `match`, and optionally `abstraction` (keyvalue), `backend`, `default_ttl`, \
+                  `max_ttl`, `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; \
+                  none above the contract's), `rate` (`reads`, `writes`, `burst`) and `owners`",
+    example: RULES_EXAMPLE,
+    empty: "[]",
+};
+const TOKENS_STRUCTURE: Structure =
+    Structure { doc: TOKENS_DOC, allowed: TOKENS_ALLOWED, example: TOKENS_EXAMPLE, empty: "[]" };
+
+fn structure(path: &str) -> Structure {
+    match path {
+        BACKENDS => BACKENDS_STRUCTURE,
+        RULES => RULES_STRUCTURE,
+        _ => TOKENS_STRUCTURE,
+    }
+}
+
+const BACKENDS_EXAMPLE: &str = "\
+main:
+  path: ./prism.db
+orders:
+  url: postgres://prism@db.example/orders
+  postgres: {password_file: /run/secrets/orders, readers: 8}
+  required: false";
+const RULES_EXAMPLE: &str = "\
+- match: orders-*                 # a trailing * is a wildcard
+  backend: orders
+  owners: [team-orders]
+- match: sessions
+  default_ttl: 12h
+  max_ttl: 30d
+  limits: {max_value_bytes: 64KiB}
+  rate: {reads: 1000, writes: 200, burst: 100}";
 
 const TOKENS_DOC: &str = "Bearer tokens of the callers. Without tokens every client may do everything, and `auth.mode` decides \
                           where the server may then listen. A client sends the header `authorization: Bearer TOKEN`. \
@@ -47,19 +105,27 @@ pub(super) fn yaml() -> String {
     for paragraph in INTRODUCTION {
         comment(&mut yaml, 0, paragraph);
     }
-    for Setting { path, doc, show, .. } in SETTINGS {
-        let key = enter_spaced(&mut yaml, &mut open, path);
-        comment(&mut yaml, open.len(), doc);
-        let value = show(&Config::default()).map(|shown| format!(" {}", quoted(&shown))).unwrap_or_default();
-        line(&mut yaml, open.len(), &format!("{key}:{value}"));
+    for entry in entries() {
+        match entry {
+            Entry::Single(Setting { path, doc, show, .. }) => {
+                let key = enter_spaced(&mut yaml, &mut open, path);
+                comment(&mut yaml, open.len(), doc);
+                let value =
+                    show(&Config::default()).map(|shown| format!(" {}", quoted(&shown))).unwrap_or_default();
+                line(&mut yaml, open.len(), &format!("{key}:{value}"));
+            }
+            Entry::Structure(path) => {
+                let Structure { doc, example, empty, .. } = structure(path);
+                let key = enter_spaced(&mut yaml, &mut open, path);
+                comment(&mut yaml, open.len(), doc);
+                line(&mut yaml, open.len(), "#");
+                for example in example.lines() {
+                    line(&mut yaml, open.len(), &format!("#   {example}"));
+                }
+                line(&mut yaml, open.len(), &format!("{key}: {empty}"));
+            }
+        }
     }
-    let key = enter_spaced(&mut yaml, &mut open, TOKENS);
-    comment(&mut yaml, open.len(), TOKENS_DOC);
-    line(&mut yaml, open.len(), "#");
-    for example in TOKENS_EXAMPLE.lines() {
-        line(&mut yaml, open.len(), &format!("#   {example}"));
-    }
-    line(&mut yaml, open.len(), &format!("{key}: []"));
     yaml
 }
 
@@ -92,12 +158,19 @@ fn comment(yaml: &mut String, depth: usize, paragraph: &str) {
 pub(super) fn markdown() -> String {
     let mut page = String::new();
     let mut section = "";
-    for Setting { path, doc, allowed, show, .. } in SETTINGS {
-        let shown = show(&Config::default());
-        let default = shown.map_or_else(|| "none".to_owned(), |shown| format!("`{shown}`"));
-        reference(&mut page, &mut section, path, doc, allowed, &default);
+    for entry in entries() {
+        match entry {
+            Entry::Single(Setting { path, doc, allowed, show, .. }) => {
+                let shown = show(&Config::default());
+                let default = shown.map_or_else(|| "none".to_owned(), |shown| format!("`{shown}`"));
+                reference(&mut page, &mut section, path, doc, allowed, &default);
+            }
+            Entry::Structure(path) => {
+                let Structure { doc, allowed, .. } = structure(path);
+                reference(&mut page, &mut section, path, doc, allowed, "none");
+            }
+        }
     }
-    reference(&mut page, &mut section, TOKENS, TOKENS_DOC, TOKENS_ALLOWED, "none");
     page
 }
 
@@ -109,7 +182,7 @@ fn reference<'a>(
     allowed: &str,
     default: &str,
 ) {
-    let (this, _) = path.rsplit_once('.').unwrap_or_default();
+    let this = path.rsplit_once('.').map_or(path, |(section, _)| section);
     if *section != this {
         *section = this;
         put(page, &format!("### {this}\n"));
@@ -149,7 +222,7 @@ mod tests {
 
     #[test]
     fn every_description_is_in_sentences() {
-        for Setting { path, doc, .. } in SETTINGS {
+        for Setting { path, doc, .. } in crate::config::settings::SETTINGS {
             assert!(doc.ends_with('.') && doc.starts_with(|c: char| c.is_ascii_uppercase()), "{path}: {doc}");
             assert_eq!(doc.matches('`').count() % 2, 0, "{path}: {doc}");
             assert!(!doc.contains("  "), "{path}: {doc}");

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use super::names::{is_service_link, unknown_key, unknown_variable};
 use super::node::{Node, Spanned, parse};
-use super::settings::{SETTINGS, Setting, TOKENS, all_paths, variable};
+use super::settings::{BACKENDS, RULES, SETTINGS, Setting, TOKENS, all_paths, variable};
+use super::tokens::Mistakes;
 use super::values::is_loopback;
-use super::{AuthMode, Config, DatabaseKind, tokens};
+use super::{AuthMode, Config, DatabaseKind, Undeclared, backends, rules, tokens};
 
 /// The sources of a configuration. Not `Debug`: each may contain a secret.
 #[derive(Clone, Default)]
@@ -136,6 +137,8 @@ impl Loader {
             if path == TOKENS {
                 self.secrets.extend(variables_of_tokens(&value.value));
                 self.tokens(value, &|at| place(file, at));
+            } else if path == BACKENDS || path == RULES {
+                self.structure(&path, value, &|at| place(file, at));
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.path == path) {
                 match &value.value {
                     // A key without a value is ignored, so that an example can list it.
@@ -176,6 +179,14 @@ impl Loader {
                     self.unread_tokens = true;
                     self.problem(format!("{tokens}:{}", error.at), not_yaml(&error.why));
                 }
+            }
+        }
+        for path in [BACKENDS, RULES] {
+            let variable = variable(path);
+            let Some(text) = self.variables.get(&variable).cloned() else { continue };
+            match parse(&text) {
+                Ok(value) => self.structure(path, &value, &|at| place(&variable, at)),
+                Err(error) => self.problem(format!("{variable}:{}", error.at), not_yaml(&error.why)),
             }
         }
         for (name, _) in variables {
@@ -248,6 +259,24 @@ impl Loader {
         }
     }
 
+    /// Reads `backends` or `namespaces.rules`.
+    fn structure(&mut self, path: &str, value: &Spanned<Node>, place: &dyn Fn(&Spanned<Node>) -> String) {
+        if matches!(value.value, Node::Null) {
+            return;
+        }
+        let read = match path {
+            BACKENDS => backends::read(value).map(|backends| self.config.backends = backends),
+            _ => rules::read(value).map(|rules| {
+                self.config.namespaces.rules = rules;
+            }),
+        };
+        self.places.insert(if path == BACKENDS { BACKENDS } else { RULES }, place(value));
+        let mistakes: Mistakes<'_> = read.err().unwrap_or_default();
+        for (at, message) in mistakes {
+            self.problem(place(at), format!("{path}: {message}"));
+        }
+    }
+
     /// Checks combinations of keys.
     fn combinations(&mut self) {
         let tls = &self.config.server.tls;
@@ -262,16 +291,47 @@ impl Loader {
                 "server.tls.client_ca is set without server.tls.cert and server.tls.key; TLS needs both";
             self.problem(self.place("server.tls.client_ca"), message);
         }
-        let database = &self.config.database;
-        if database.kind == DatabaseKind::Postgres && database.url.is_none() {
-            let message = "database.type is postgres and database.url is not set; write \
-                           postgres://user:password@host/database";
-            self.problem(self.place("database.type"), message);
-        } else if database.kind == DatabaseKind::Sqlite && database.url.is_some() {
-            let message = "database.type is sqlite and database.url is the address of a Postgres database; set one of them";
-            self.problem(self.place("database.type"), message);
+        if let Some(why) = backends::contradiction(&self.config.database) {
+            self.problem(self.place("database.type"), format!("database: {why}"));
         }
+        self.namespaces();
         self.access();
+    }
+
+    /// Each rule has a backend that exists, and the keys of `database` are not set beside `backends`.
+    fn namespaces(&mut self) {
+        let beside = self.places.iter().find(|(path, _)| path.starts_with("database."));
+        if let (false, Some((path, place))) = (self.config.backends.is_empty(), beside) {
+            let (place, path) = (place.clone(), *path);
+            self.problem(place, format!("{path} is set beside backends; set it in one of the backends"));
+        }
+        let names: Vec<_> = self.config.all_backends().into_keys().collect();
+        let namespaces = self.config.namespaces.clone();
+        let (is_only, default) = (names.len() == 1, namespaces.default_backend.as_deref());
+        if let Some(name) = default.filter(|name| !names.iter().any(|known| known == name)) {
+            let message = format!(
+                "namespaces.default_backend: there is no backend '{name}'; there is {}",
+                names.join(", ")
+            );
+            self.problem(self.place("namespaces.default_backend"), message);
+        }
+        let needs_default = default.is_none() && !is_only;
+        if needs_default && namespaces.undeclared == Undeclared::Allow {
+            let message = "there are several backends and no namespaces.default_backend for namespaces without a rule; set it, \
+                           or write namespaces.undeclared: refuse";
+            self.problem(self.place(BACKENDS), message);
+        }
+        for rule in &namespaces.rules {
+            let name = match &rule.backend {
+                Some(name) if names.contains(name) => continue,
+                Some(name) => format!("there is no backend '{name}'; there is {}", names.join(", ")),
+                None if needs_default => {
+                    "it has no backend, and there is no namespaces.default_backend".to_owned()
+                }
+                None => continue,
+            };
+            self.problem(self.place(RULES), format!("{RULES}: {}: {name}", rule.namespaces));
+        }
     }
 
     /// Only `auth.mode: insecure` allows a reachable server without tokens, or an empty list that replaces tokens.

@@ -4,15 +4,18 @@
 //! after it: `server.listen` is `PRISM_SERVER_LISTEN`. Unknown keys and invalid values are errors, reported with their
 //! locations, all at once.
 
+mod backends;
 mod explain;
 mod load;
 mod names;
 mod node;
+mod rules;
 mod settings;
 mod show;
 mod tokens;
 mod values;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,8 +24,10 @@ use prism_backends::{postgres, sqlite};
 
 use crate::server::Limits;
 
+pub use self::backends::Backend;
 pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
+pub use self::rules::{LimitsOfRule, Namespaces, Rate, Rule, Undeclared};
 pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
 pub(crate) use self::values::looks_like_url;
 pub use self::values::masked_url;
@@ -32,8 +37,12 @@ pub use self::values::masked_url;
 pub struct Config {
     /// Listening, connections and limits.
     pub server: Server,
-    /// The backend and its database.
+    /// The backend and its database, if there is one only.
     pub database: Database,
+    /// The backends by name; empty: that of `database`.
+    pub backends: BTreeMap<String, Backend>,
+    /// Namespaces: their backends and policies.
+    pub namespaces: Namespaces,
     /// Log level and format.
     pub logging: Logging,
     /// Authentication and authorization.
@@ -203,7 +212,19 @@ impl fmt::Debug for Database {
     }
 }
 
+/// The name of the backend of `database`.
+pub const DEFAULT_BACKEND: &str = "default";
+
 impl Config {
+    /// The backends by name, at least one.
+    pub fn all_backends(&self) -> BTreeMap<String, Backend> {
+        if self.backends.is_empty() {
+            let backend = Backend { database: self.database.clone(), required: true };
+            return BTreeMap::from([(DEFAULT_BACKEND.to_owned(), backend)]);
+        }
+        self.backends.clone()
+    }
+
     /// The effective configuration as a YAML file, secrets masked.
     pub fn to_yaml(&self) -> String {
         show::yaml(self)

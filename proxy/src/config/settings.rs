@@ -5,10 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use super::values::{self, DatabaseUrl, database_url, masked_url, show_duration, show_size};
-use super::{AuthMode, Config, DatabaseKind, LogFormat, LogLevel};
+use super::{AuthMode, Config, DatabaseKind, LogFormat, LogLevel, Undeclared, backends};
 
-/// The one key whose value is a list, parsed by `tokens`.
+/// The keys whose values are lists or mappings, each parsed by a module.
 pub(super) const TOKENS: &str = "auth.tokens";
+pub(super) const BACKENDS: &str = "backends";
+pub(super) const RULES: &str = "namespaces.rules";
 
 /// A key with a single value.
 pub(super) struct Setting {
@@ -31,9 +33,33 @@ impl Setting {
     }
 }
 
+/// The keys whose values are lists or mappings, each with the section behind whose keys it is displayed.
+const STRUCTURES: [(&str, &str); 3] = [("database", BACKENDS), ("namespaces", RULES), ("auth", TOKENS)];
+
+/// A key.
+pub(super) enum Entry {
+    /// With a single value.
+    Single(&'static Setting),
+    /// With a list or a mapping.
+    Structure(&'static str),
+}
+
+/// All keys, in display order.
+pub(super) fn entries() -> impl Iterator<Item = Entry> {
+    let section = |setting: &Setting| setting.path.split('.').next().unwrap_or_default();
+    SETTINGS.iter().enumerate().flat_map(move |(at, setting)| {
+        let is_last = SETTINGS.get(at + 1).is_none_or(|next| section(next) != section(setting));
+        let behind = STRUCTURES.iter().filter(move |(of, _)| is_last && *of == section(setting));
+        std::iter::once(Entry::Single(setting)).chain(behind.map(|(_, path)| Entry::Structure(path)))
+    })
+}
+
 /// The paths of all keys.
 pub(super) fn all_paths() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.path).chain([TOKENS])
+    entries().map(|entry| match entry {
+        Entry::Single(setting) => setting.path,
+        Entry::Structure(path) => path,
+    })
 }
 
 /// The environment variable for the key at `path`: `PRISM_` and the path in upper case, dots replaced by underscores.
@@ -343,6 +369,24 @@ pub(super) const SETTINGS: &[Setting] = &[
         allowed: COUNT,
         set: |config, text| values::count(text).map(|value| config.database.postgres.max_batch = value),
         show: |config| Some(config.database.postgres.max_batch.to_string()),
+    },
+    Setting {
+        path: "namespaces.undeclared",
+        doc: "Whether namespaces without a rule are served: `allow` serves them by the default backend, `refuse` answers \
+              NOT_FOUND to callers that may use them.",
+        allowed: "a choice; write allow or refuse",
+        set: |config, text| Undeclared::read(text).map(|choice| config.namespaces.undeclared = choice),
+        show: |config| Some(config.namespaces.undeclared.name().to_owned()),
+    },
+    Setting {
+        path: "namespaces.default_backend",
+        doc: "The backend, by its name in `backends`, of namespaces whose rule names none, or that have no rule. If unset, the \
+              only backend.",
+        allowed: "the name of a backend",
+        set: |config, text| {
+            backends::is_name(text).then(|| config.namespaces.default_backend = Some(text.to_owned()))
+        },
+        show: |config| config.namespaces.default_backend.clone(),
     },
     Setting {
         path: "logging.level",

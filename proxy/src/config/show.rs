@@ -2,24 +2,33 @@
 
 use std::fmt::Write;
 
-use super::Config;
 use super::node::is_null;
-use super::settings::{SETTINGS, TOKENS};
+use super::rules::Rule;
+use super::settings::{BACKENDS, Entry, RULES, entries};
 use super::tokens::Token;
+use super::values::{show_duration, show_size};
+use super::{Backend, Config, backends};
 
 pub(super) fn yaml(config: &Config) -> String {
     let mut yaml = String::new();
     let mut open: Vec<&str> = Vec::new();
-    for setting in SETTINGS {
-        let Some(shown) = (setting.show)(config) else { continue };
-        let key = enter(&mut yaml, &mut open, setting.path);
-        line(&mut yaml, open.len(), &format!("{key}: {}", quoted(&shown)));
-    }
-    if !config.auth.tokens.is_empty() {
-        let key = enter(&mut yaml, &mut open, TOKENS);
-        line(&mut yaml, open.len(), &format!("{key}:"));
-        for token in &config.auth.tokens {
-            show_token(&mut yaml, open.len() + 1, token);
+    for entry in entries() {
+        match entry {
+            Entry::Single(setting) => {
+                let is_unused = setting.path.starts_with("database.") && !config.backends.is_empty();
+                let Some(shown) = (setting.show)(config).filter(|_| !is_unused) else { continue };
+                let key = enter(&mut yaml, &mut open, setting.path);
+                line(&mut yaml, open.len(), &format!("{key}: {}", quoted(&shown)));
+            }
+            Entry::Structure(path) => {
+                let mut shown = String::new();
+                show_structure(&mut shown, path.matches('.').count() + 1, path, config);
+                if !shown.is_empty() {
+                    let key = enter(&mut yaml, &mut open, path);
+                    line(&mut yaml, open.len(), &format!("{key}:"));
+                    yaml.push_str(&shown);
+                }
+            }
         }
     }
     yaml
@@ -47,6 +56,74 @@ fn show_token(yaml: &mut String, depth: usize, token: &Token) {
         let rules: Vec<_> = rules.iter().map(|rule| quoted(&rule.to_string())).collect();
         line(yaml, depth + 1, &format!("namespaces: [{}]", rules.join(", ")));
     }
+}
+
+fn show_structure(yaml: &mut String, depth: usize, path: &str, config: &Config) {
+    match path {
+        BACKENDS => {
+            for (name, backend) in &config.backends {
+                line(yaml, depth, &format!("{name}:"));
+                show_backend(yaml, backend);
+            }
+        }
+        RULES => config.namespaces.rules.iter().for_each(|rule| show_rule(yaml, depth, rule)),
+        _ => config.auth.tokens.iter().for_each(|token| show_token(yaml, depth, token)),
+    }
+}
+
+fn show_backend(yaml: &mut String, backend: &Backend) {
+    let mut open = Vec::new();
+    for (path, value) in backends::shown(backend) {
+        let key = {
+            let mut parts: Vec<_> = path.split('.').collect();
+            let key = parts.pop().unwrap_or_default();
+            if open != parts {
+                for (depth, part) in parts.iter().enumerate() {
+                    line(yaml, 2 + depth, &format!("{part}:"));
+                }
+                open = parts;
+            }
+            key
+        };
+        line(yaml, 2 + open.len(), &format!("{key}: {}", quoted(&value)));
+    }
+}
+
+fn show_rule(yaml: &mut String, depth: usize, rule: &Rule) {
+    line(yaml, depth, &format!("- match: {}", quoted(&rule.namespaces.to_string())));
+    let mut key = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            line(yaml, depth + 1, &format!("{name}: {value}"));
+        }
+    };
+    key("backend", rule.backend.as_deref().map(quoted));
+    key("default_ttl", rule.default_ttl.map(show_duration));
+    key("max_ttl", rule.max_ttl.map(show_duration));
+    let limits = rule.limits;
+    let limits = [
+        ("max_value_bytes", limits.value_bytes.map(show_size)),
+        ("max_put_items", limits.put_items.map(|items| items.to_string())),
+        ("max_put_bytes", limits.put_bytes.map(show_size)),
+        ("max_page_items", limits.page_items.map(|items| items.to_string())),
+        ("max_page_bytes", limits.page_bytes.map(show_size)),
+    ];
+    key("limits", flow(limits));
+    let rate = rule.rate;
+    let rate = [
+        ("reads", rate.reads.map(|reads| reads.to_string())),
+        ("writes", rate.writes.map(|writes| writes.to_string())),
+        ("burst", rate.burst.map(|burst| burst.to_string())),
+    ];
+    key("rate", flow(rate));
+    let owners: Vec<_> = rule.owners.iter().map(|owner| quoted(owner)).collect();
+    key("owners", (!owners.is_empty()).then(|| format!("[{}]", owners.join(", "))));
+}
+
+/// The set values as a mapping in flow style; `None`: there is none.
+fn flow<const N: usize>(values: [(&str, Option<String>); N]) -> Option<String> {
+    let set: Vec<_> =
+        values.into_iter().filter_map(|(key, value)| Some(format!("{key}: {}", value?))).collect();
+    (!set.is_empty()).then(|| format!("{{{}}}", set.join(", ")))
 }
 
 pub(super) fn line(yaml: &mut String, depth: usize, text: &str) {

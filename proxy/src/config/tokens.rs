@@ -61,7 +61,7 @@ impl NamespaceRule {
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
+    pub(super) fn read(text: &str) -> Option<Self> {
         let (rule, name): (fn(String) -> Self, _) = match text.strip_suffix('*') {
             Some(prefix) => (Self::Prefix, prefix),
             None => (Self::Exactly, text),
@@ -197,7 +197,7 @@ fn permission(text: &str) -> Option<Permission> {
     [Permission::Read, Permission::Write].into_iter().find(|permission| permission.name() == text)
 }
 
-fn text<'a>(value: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<&'a str> {
+pub(super) fn text<'a>(value: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<&'a str> {
     if let Node::Scalar(text) = &value.value {
         return Some(text);
     }
@@ -205,7 +205,7 @@ fn text<'a>(value: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<&'a
     None
 }
 
-fn each<'a, T>(
+pub(super) fn each<'a, T>(
     value: &'a Spanned<Node>,
     mistakes: &mut Mistakes<'a>,
     read: fn(&str) -> Option<T>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AuthMode, DatabaseKind, LogFormat, LogLevel};
+use super::{AuthMode, DatabaseKind, LogFormat, LogLevel, Undeclared};
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -89,6 +89,19 @@ pub(super) fn is_loopback(address: &str) -> Option<bool> {
 
 impl AuthMode {
     const NAMES: [(&str, Self); 2] = [("required", Self::Required), ("insecure", Self::Insecure)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl Undeclared {
+    const NAMES: [(&str, Self); 2] = [("allow", Self::Allow), ("refuse", Self::Refuse)];
 
     pub(super) fn read(text: &str) -> Option<Self> {
         read(&Self::NAMES, text)

@@ -24,18 +24,37 @@ use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 use super::health::{self, Outcomes};
+use crate::catalog::Catalog;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where the outcomes of calls are recorded for health: of the backend that serves the call's namespace.
+#[derive(Clone)]
+pub(super) struct Evidence {
+    pub(super) catalog: Catalog,
+    /// By the catalog's index of the backend.
+    pub(super) outcomes: Arc<[Arc<Outcomes>]>,
+}
+
+impl Evidence {
+    fn of(&self, namespace: Option<&Namespace>) -> Option<&Outcomes> {
+        if let [only] = &*self.outcomes {
+            return Some(only);
+        }
+        let index = self.catalog.index_of(namespace?)?;
+        self.outcomes.get(index).map(|outcomes| &**outcomes)
+    }
+}
+
 /// Logs each call when it has ended, and records its outcome for health.
-pub(super) fn layer<S>(outcomes: Arc<Outcomes>) -> LayerFn<impl Fn(S) -> CallLog<S> + Clone> {
-    layer_fn(move |inner| CallLog { outcomes: Arc::clone(&outcomes), inner })
+pub(super) fn layer<S>(evidence: Evidence) -> LayerFn<impl Fn(S) -> CallLog<S> + Clone> {
+    layer_fn(move |inner| CallLog { evidence: evidence.clone(), inner })
 }
 
 #[derive(Clone)]
 pub(super) struct CallLog<S> {
-    outcomes: Arc<Outcomes>,
+    evidence: Evidence,
     inner: S,
 }
 
@@ -54,7 +73,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let line = Line::of(&mut request, Arc::clone(&self.outcomes));
+        let line = Line::of(&mut request, self.evidence.clone());
         let answer = self.inner.call(request);
         Box::pin(async move {
             let mut line = line;
@@ -113,12 +132,12 @@ struct Line {
     started: Instant,
     call: Call,
     notes: CallNotes,
-    outcomes: Arc<Outcomes>,
+    evidence: Evidence,
     written: bool,
 }
 
 impl Line {
-    fn of(request: &mut Request<Body>, outcomes: Arc<Outcomes>) -> Self {
+    fn of(request: &mut Request<Body>, evidence: Evidence) -> Self {
         let (call, notes) = (Call::of(request), CallNotes::default());
         request.extensions_mut().insert(notes.clone());
         Self {
@@ -127,7 +146,7 @@ impl Line {
             started: Instant::now(),
             call,
             notes,
-            outcomes,
+            evidence,
             written: false,
         }
     }
@@ -147,8 +166,9 @@ impl Line {
         if std::mem::replace(&mut self.written, true) {
             return;
         }
-        if let Some(method) = self.call.method() {
-            self.outcomes.record(health::Call::of(method.name), status.code(), || self.tenant());
+        let outcomes = self.evidence.of(self.notes.namespace());
+        if let (Some(method), Some(outcomes)) = (self.call.method(), outcomes) {
+            outcomes.record(health::Call::of(method.name), status.code(), || self.tenant());
         }
         // A panic while logging must not fail the call.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.log(status)));

@@ -33,7 +33,6 @@ mod tokenless;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::Lifecycle;
 use prism_contract::keyvalue::Edge;
 use prism_wire::clock::{Clock, SystemClock};
 use prism_wire::http::RequestShapeLayer;
@@ -42,18 +41,20 @@ use prism_wire::layer::StatusesLayer;
 use prism_wire::one_message::OneMessage;
 use prism_wire::slots::Slots;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
-use tonic::service::RoutesBuilder;
+use tonic::service::Routes;
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
 use self::buffers::Buffers;
+use self::call_log::Evidence;
 use self::coalescing::WriteCoalescing;
 use self::connection::Table;
 use self::incoming::Acceptor;
 pub use self::limits::Limits;
 use self::serve::{Age, Serving};
-pub use self::services::Services;
+pub use self::services::{Services, Store};
 pub use self::shutdown::Shutdown;
 pub use self::tls::{TlsError, TlsPem};
 use crate::config::Token;
@@ -76,7 +77,7 @@ pub struct Options {
     pub tls: Option<TlsPem>,
     /// What clients may use, and for how long.
     pub limits: Limits,
-    /// Time between two checks of the backend, and the time limit of one.
+    /// Time between two checks of a backend, and the time limit of one.
     pub health_interval: Duration,
     /// Time between two sweeps.
     pub sweep_interval: Duration,
@@ -118,29 +119,26 @@ pub async fn run(
 ) -> Result<(), RunError> {
     let tls = options.tls.as_ref().map(TlsPem::acceptor).transpose()?;
     let services = services.into();
-    let store: Arc<dyn Lifecycle> = Arc::new(services.clone());
-    let (health, health_service) = health::watch(Arc::clone(&store), options.health_interval).await;
-    let sweeper = sweeper::start(Arc::clone(&store), Arc::clone(&options.clock), options.sweep_interval);
+    let (health, health_service) = health::watch(&services.stores, options.health_interval).await;
+    let mut sweepers = JoinSet::new();
+    for store in &services.stores {
+        let interval = store.sweep_interval.unwrap_or(options.sweep_interval);
+        sweepers.spawn(sweeper::run(Arc::clone(&store.keyvalue), Arc::clone(&options.clock), interval));
+    }
 
     let clock = Arc::clone(&options.clock);
-    let keyvalue = services.keyvalue.map(|backend| {
-        Service::new(Edge::new(backend, options.version.as_str()), move || clock.now()).into_server()
-    });
+    let edge = Edge::new(services.catalog.clone(), options.version.as_str());
     let slots = Slots::new(options.limits.max_in_flight);
     let reflection = reflection::all()?;
-    let mut routes = RoutesBuilder::default();
-    if let Some(keyvalue) = keyvalue {
-        routes.add_service(keyvalue);
-    }
-    let routes = routes
-        .routes()
+    let evidence = Evidence { catalog: services.catalog.clone(), outcomes: health.outcomes() };
+    let routes = Routes::new(Service::new(edge, move || clock.now()).into_server())
         .add_service(OneMessage::new(health_service))
         .add_service(reflection.v1())
         .add_service(reflection.v1alpha())
         .prepare();
     let service = ServiceBuilder::new()
         .layer(RequestShapeLayer)
-        .layer(call_log::layer(health.outcomes()))
+        .layer(call_log::layer(evidence))
         .layer(StatusesLayer)
         .layer(layer_fn(panics::Panics))
         .layer(tokenless::layer())
@@ -182,8 +180,8 @@ pub async fn run(
     tasks.wait().await;
     drop(cut);
     health.stop();
-    sweeper.abort();
-    store.close().await;
+    sweepers.abort_all();
+    services.close().await;
     tracing::info!("stopped");
     Ok(())
 }

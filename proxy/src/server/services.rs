@@ -1,52 +1,54 @@
-//! The backends that one process serves.
+//! The backends that one process serves, and the catalog of namespaces.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use prism_contract::keyvalue::KeyValueBackend;
-use prism_contract::{Error, Lifecycle, Swept, Timestamp};
-use tonic::async_trait;
 
-/// The backends of a server, one per abstraction; `None`: not served.
-#[derive(Clone, Default)]
+use crate::catalog::{Catalog, Snapshot};
+use crate::config::DEFAULT_BACKEND;
+
+/// A backend of a server.
+#[derive(Clone)]
+pub struct Store {
+    /// The name by which health answers for it: `backend/NAME`.
+    pub name: String,
+    /// Whether the server is healthy only with it.
+    pub required: bool,
+    /// Time between two sweeps; `None`: that of the server's options.
+    pub sweep_interval: Option<Duration>,
+    /// The backend.
+    pub keyvalue: Arc<dyn KeyValueBackend>,
+}
+
+/// The backends of a server, and which of them serves a namespace.
+#[derive(Clone)]
 pub struct Services {
-    /// `prism.keyvalue.v1.KeyValueService`.
-    pub keyvalue: Option<Arc<dyn KeyValueBackend>>,
+    /// The backends; the indices of the catalog are theirs.
+    pub stores: Vec<Store>,
+    /// The catalog of namespaces.
+    pub catalog: Catalog,
 }
 
 impl Services {
-    /// All backends, for checks, sweeps and closing.
-    fn stores(&self) -> impl Iterator<Item = Arc<dyn Lifecycle>> {
-        self.keyvalue.iter().map(|keyvalue| Arc::clone(keyvalue) as Arc<dyn Lifecycle>)
+    /// Closes all backends.
+    pub(super) async fn close(&self) {
+        join_all(self.stores.iter().map(|store| store.keyvalue.close())).await;
     }
 }
 
 impl<B: KeyValueBackend> From<Arc<B>> for Services {
     fn from(keyvalue: Arc<B>) -> Self {
-        Self { keyvalue: Some(keyvalue) }
+        (keyvalue as Arc<dyn KeyValueBackend>).into()
     }
 }
 
+/// One backend that serves every namespace.
 impl From<Arc<dyn KeyValueBackend>> for Services {
     fn from(keyvalue: Arc<dyn KeyValueBackend>) -> Self {
-        Self { keyvalue: Some(keyvalue) }
-    }
-}
-
-/// All backends together: an operation fails if it fails for one of them.
-#[async_trait]
-impl Lifecycle for Services {
-    /// Checks all stores.
-    async fn check(&self) -> Result<(), Error> {
-        join_all(self.stores().map(|store| async move { store.check().await })).await.into_iter().collect()
-    }
-
-    /// Sweeps all stores, even if one fails; returns the first error.
-    async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        join_all(self.stores().map(|store| async move { store.sweep(now).await })).await.into_iter().sum()
-    }
-
-    async fn close(&self) {
-        join_all(self.stores().map(|store| async move { store.close().await })).await;
+        let catalog = Catalog::new(Snapshot::of_one(Arc::clone(&keyvalue)));
+        let name = DEFAULT_BACKEND.to_owned();
+        Self { stores: vec![Store { name, required: true, sweep_interval: None, keyvalue }], catalog }
     }
 }

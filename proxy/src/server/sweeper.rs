@@ -7,23 +7,20 @@ use std::time::Duration;
 use futures::FutureExt;
 use prism_contract::Lifecycle;
 use prism_wire::clock::Clock;
-use tokio::task::JoinHandle;
 
-/// Sweeps `store` every `interval` until aborted.
-pub(super) fn start(store: Arc<dyn Lifecycle>, clock: Arc<dyn Clock>, interval: Duration) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(interval).await;
-            // Waiting requests run between two parts of a sweep.
-            while sweep(&*store, &*clock).await {
-                tokio::task::yield_now().await;
-            }
+/// Sweeps `store` every `interval`, for ever.
+pub(super) async fn run(store: Arc<impl Lifecycle + ?Sized>, clock: Arc<dyn Clock>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        // Waiting requests run between two parts of a sweep.
+        while sweep(&*store, &*clock).await {
+            tokio::task::yield_now().await;
         }
-    })
+    }
 }
 
 /// Sweeps once, and returns whether there is more to do now. A failed sweep is retried after the next interval.
-async fn sweep(store: &dyn Lifecycle, clock: &dyn Clock) -> bool {
+async fn sweep(store: &(impl Lifecycle + ?Sized), clock: &dyn Clock) -> bool {
     match AssertUnwindSafe(store.sweep(clock.now())).catch_unwind().await {
         Ok(Ok(swept)) => {
             tracing::debug!(expired = swept.expired, tombstones = swept.tombstones, "swept");

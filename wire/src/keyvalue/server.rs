@@ -7,7 +7,7 @@ use futures::{Stream, stream};
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
 };
-use prism_contract::keyvalue::{Edge, KeyValueBackend, ScanCursor};
+use prism_contract::keyvalue::{Directory, Edge, ScanCursor};
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyValueServiceServer};
 use tonic::{Request, Response, Status};
@@ -20,14 +20,14 @@ use crate::one_message::OneMessage;
 use crate::slots::{Admission, Slot};
 
 /// A service over `edge` that reads `clock` once per request, and once per message of a Scan.
-pub struct Service<B: ?Sized, C> {
-    edge: Edge<B>,
+pub struct Service<D, C> {
+    edge: Edge<D>,
     clock: Arc<C>,
 }
 
-impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
+impl<D: Directory, C: Clock> Service<D, C> {
     /// A service over `edge`.
-    pub fn new(edge: Edge<B>, clock: C) -> Self {
+    pub fn new(edge: Edge<D>, clock: C) -> Self {
         Self { edge, clock: Arc::new(clock) }
     }
 
@@ -42,7 +42,7 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> Service<B, C> {
 }
 
 #[tonic::async_trait]
-impl<B: KeyValueBackend + ?Sized, C: Clock> KeyValueService for Service<B, C> {
+impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
     type ScanStream = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
@@ -87,8 +87,8 @@ impl<B: KeyValueBackend + ?Sized, C: Clock> KeyValueService for Service<B, C> {
 }
 
 /// The pages of a scan, each a message.
-struct Pages<B: ?Sized, C> {
-    cursor: ScanCursor<B>,
+struct Pages<C> {
+    cursor: ScanCursor,
     clock: Arc<C>,
     notes: CallNotes,
     /// The slot of the scan's admission, for its first page.
@@ -97,7 +97,7 @@ struct Pages<B: ?Sized, C> {
     namespace: String,
 }
 
-impl<B: KeyValueBackend + ?Sized, C: Clock> Pages<B, C> {
+impl<C: Clock> Pages<C> {
     /// Each page is read only after the previous one was consumed, so a slow reader does not fill the server's memory
     /// (SCAN-3); it holds a slot while it is read. Dropping the stream drops the scan (ERR-4).
     fn messages(self) -> impl Stream<Item = Result<pb::ScanResponse, Status>> + Send {

@@ -47,6 +47,7 @@ pub fn status(error: &Error) -> Status {
         }
         Error::Unauthenticated
         | Error::PermissionDenied(_)
+        | Error::NamespaceNotFound
         | Error::DeadlineExceeded
         | Error::DeleteTooLarge
         | Error::Unimplemented(_)

@@ -33,7 +33,7 @@ use crate::keyvalue::Store;
 #[derive(Clone)]
 pub(super) struct FlawedStore {
     flaw: Flaw,
-    edge: Edge<Flawed>,
+    edge: Edge<Arc<Flawed>>,
     disk: Arc<Disk>,
     clock: Arc<ManualClock>,
     /// Process number, which only one flaw uses.
@@ -53,7 +53,7 @@ impl FlawedStore {
     }
 
     /// The edge, for operations that clients cannot call.
-    pub(super) fn edge(&self) -> &Edge<Flawed> {
+    pub(super) fn edge(&self) -> &Edge<Arc<Flawed>> {
         &self.edge
     }
 

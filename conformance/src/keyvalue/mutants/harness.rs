@@ -101,7 +101,7 @@ impl Instance<KeyValue> for MutantInstance {
 
     async fn sweep(&self) -> Result<(), Failure> {
         let gateway = Arc::clone(&self.running()[0]);
-        gateway.edge().backend().sweep(gateway.now()).await?;
+        gateway.edge().directory().sweep(gateway.now()).await?;
         Ok(())
     }
 

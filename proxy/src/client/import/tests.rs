@@ -23,7 +23,7 @@ type Refuse = Box<dyn Fn(&PutRequest, usize) -> Option<Status>>;
 
 /// The reference backend with random-looking delays and injected failures.
 struct Store {
-    edge: Edge<Memory>,
+    edge: Edge<Arc<Memory>>,
     clock: ManualClock,
     puts: RefCell<Vec<PutRequest>>,
     in_flight: Cell<usize>,

@@ -1,5 +1,5 @@
-//! `grpc.health.v1` from the state of the backend: SERVING or NOT_SERVING (HEALTH-1), judged by checks and by the outcomes
-//! of real calls.
+//! `grpc.health.v1` from the state of the backends: SERVING or NOT_SERVING (HEALTH-1), judged by checks and by the outcomes
+//! of real calls. The server as a whole is SERVING while all backends that it requires are.
 
 mod outcomes;
 mod service;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::join_all;
 use prism_contract::{Error, Lifecycle};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -18,57 +19,92 @@ use tonic_health::pb::health_server::{Health as HealthApi, HealthServer};
 
 pub(super) use self::outcomes::{Call, Outcomes, tenant};
 use self::outcomes::{Check, Judge, Verdict};
-use self::service::{HealthService, Published};
+use self::service::{HealthService, Published, Watched};
+use super::services::Store;
 
 /// Minimum time between checks that are triggered by failing calls.
 const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The health of a server.
+pub(super) struct Health {
+    backends: Vec<OfBackend>,
+    /// SERVING until the server drains, which is final.
+    server: watch::Sender<Published>,
+}
+
+/// Watches the backends. Returns after the first check of each, at most one interval later, so that a reported status is
+/// always based on a check.
+pub(super) async fn watch(stores: &[Store], interval: Duration) -> (Health, HealthServer<impl HealthApi>) {
+    let watched = stores.iter().map(|store| {
+        OfBackend::watch(&store.name, Arc::clone(&store.keyvalue) as Arc<dyn Lifecycle>, interval)
+    });
+    let backends = join_all(watched).await;
+    let (server, draining) = watch::channel(Published { status: ServingStatus::Serving, last: false });
+    let of = |backend: &OfBackend| backend.published.subscribe();
+    let required = backends.iter().zip(stores).filter(|(_, store)| store.required);
+    let whole = Watched::new(required.map(|(backend, _)| of(backend)).chain([draining.clone()]));
+    let each = backends.iter().zip(stores).map(|(backend, store)| {
+        (format!("backend/{}", store.name), Watched::new([of(backend), draining.clone()]))
+    });
+    let service = HealthService::new(whole, each);
+    (Health { backends, server }, HealthServer::new(service))
+}
+
 /// The health of a backend.
 #[derive(Clone)]
-pub(super) struct Health {
+struct OfBackend {
+    name: Arc<str>,
     published: Arc<watch::Sender<Published>>,
     outcomes: Arc<Outcomes>,
     stop: CancellationToken,
 }
 
-/// Watches `backend`: checks it every `interval`, and at once when a call found it unavailable. Returns after the first
-/// check, at most one interval later, so that the reported status is always based on a check.
-pub(super) async fn watch(
-    backend: Arc<dyn Lifecycle>,
-    interval: Duration,
-) -> (Health, HealthServer<impl HealthApi>) {
-    let (published, receiver) = watch::channel(Published { status: ServingStatus::NotServing, last: false });
-    let health =
-        Health { published: Arc::new(published), outcomes: Arc::default(), stop: CancellationToken::new() };
-    let mut watch = Watch { backend, interval, health: health.clone(), judge: Judge::new(interval) };
-    let mut verdict = watch.refresh(None).await;
-    tokio::spawn(health.stop.clone().run_until_cancelled_owned(async move {
-        loop {
-            let (now, outcomes) = (Instant::now(), Arc::clone(&watch.health.outcomes));
-            // Failing calls shorten the wait only while the status is SERVING: an unavailable backend is not checked more
-            // often because of calls.
-            let recheck = async {
-                if verdict != Verdict::Serving {
-                    std::future::pending::<()>().await;
+impl OfBackend {
+    /// Watches `backend`: checks it every `interval`, and at once when a call found it unavailable. Returns after the first
+    /// check.
+    async fn watch(name: &str, backend: Arc<dyn Lifecycle>, interval: Duration) -> Self {
+        let (published, _) = watch::channel(Published { status: ServingStatus::NotServing, last: false });
+        let health = Self {
+            name: name.into(),
+            published: Arc::new(published),
+            outcomes: Arc::default(),
+            stop: CancellationToken::new(),
+        };
+        let mut watch = Watch { backend, interval, health: health.clone(), judge: Judge::new(interval) };
+        let mut verdict = watch.refresh(None).await;
+        tokio::spawn(health.stop.clone().run_until_cancelled_owned(async move {
+            loop {
+                let (now, outcomes) = (Instant::now(), Arc::clone(&watch.health.outcomes));
+                // Failing calls shorten the wait only while the status is SERVING: an unavailable backend is not checked more
+                // often because of calls.
+                let recheck = async {
+                    if verdict != Verdict::Serving {
+                        std::future::pending::<()>().await;
+                    }
+                    sleep_until(now + MIN_RECHECK_INTERVAL.min(interval)).await;
+                    outcomes.recheck.notified().await;
+                };
+                tokio::select! {
+                    () = sleep_until(now + interval) => {}
+                    () = recheck => {}
                 }
-                sleep_until(now + MIN_RECHECK_INTERVAL.min(interval)).await;
-                outcomes.recheck.notified().await;
-            };
-            tokio::select! {
-                () = sleep_until(now + interval) => {}
-                () = recheck => {}
+                verdict = watch.refresh(Some(verdict)).await;
             }
-            verdict = watch.refresh(Some(verdict)).await;
-        }
-    }));
-    (health, HealthServer::new(HealthService(receiver)))
+        }));
+        health
+    }
+
+    fn publish(&self, serving: bool) {
+        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
+        self.published.send_replace(Published { status, last: false });
+    }
 }
 
 /// The state of the watching task.
 struct Watch {
     backend: Arc<dyn Lifecycle>,
     interval: Duration,
-    health: Health,
+    health: OfBackend,
     judge: Judge,
 }
 
@@ -79,16 +115,18 @@ impl Watch {
         let (check, error) = self.check().await;
         let verdict = self.judge.verdict(check, &self.health.outcomes);
         if before != Some(verdict) {
+            let backend = &*self.health.name;
             match (verdict, error) {
-                (Verdict::Serving, _) => tracing::info!("backend available: serving"),
+                (Verdict::Serving, _) => tracing::info!(backend, "backend available: serving"),
                 (Verdict::Failing(kind), _) => tracing::warn!(
+                    backend,
                     kind,
                     "backend passes its check but all calls of this kind fail: not serving"
                 ),
                 (Verdict::Unavailable, error) => {
                     let cause = error.as_ref().and_then(Error::cause).map(tracing::field::debug);
                     let error = error.as_ref().map(tracing::field::display);
-                    tracing::warn!(error, cause, "backend unavailable: not serving");
+                    tracing::warn!(backend, error, cause, "backend unavailable: not serving");
                 }
             }
             self.health.publish(verdict == Verdict::Serving);
@@ -109,33 +147,21 @@ impl Watch {
 }
 
 impl Health {
-    /// Where the outcomes of calls are recorded.
-    pub(super) fn outcomes(&self) -> Arc<Outcomes> {
-        Arc::clone(&self.outcomes)
+    /// Where the outcomes of calls are recorded, by backend.
+    pub(super) fn outcomes(&self) -> Arc<[Arc<Outcomes>]> {
+        self.backends.iter().map(|backend| Arc::clone(&backend.outcomes)).collect()
     }
 
-    fn publish(&self, serving: bool) {
-        let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        self.published.send_if_modified(|published| {
-            // A drain's status is final.
-            let changed = !published.last && published.status != status;
-            if changed {
-                published.status = status;
-            }
-            changed
-        });
-    }
-
-    /// Reports NOT_SERVING from now on, whatever the backend's state, and ends the watch streams, which would block the
+    /// Reports NOT_SERVING from now on, whatever the state of the backends, and ends the watch streams, which would block the
     /// drain.
     pub(super) fn drain(&self) {
-        self.stop.cancel();
-        self.published.send_replace(Published { status: ServingStatus::NotServing, last: true });
+        self.stop();
+        self.server.send_replace(Published { status: ServingStatus::NotServing, last: true });
     }
 
-    /// Ends the watch.
+    /// Ends the checks.
     pub(super) fn stop(&self) {
-        self.stop.cancel();
+        self.backends.iter().for_each(|backend| backend.stop.cancel());
     }
 }
 

@@ -1,8 +1,11 @@
-//! `grpc.health.v1.Health` with one status for all services. A watch is a receiver of it, without a task or a buffer.
+//! `grpc.health.v1.Health`: a status for the whole server and all its services, and one for each backend. A watch is a
+//! receiver of it, without a task or a buffer.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 
-use futures::{Stream, stream};
+use futures::future::select_all;
+use futures::{FutureExt, Stream, stream};
 use prism_proto::keyvalue::v1::key_value_service_server::SERVICE_NAME;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -10,19 +13,58 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// The published status of all services, and whether watch streams end after it.
+/// A published status, and whether watch streams end after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Published {
     pub(super) status: ServingStatus,
     pub(super) last: bool,
 }
 
-/// Answers with the status published last.
-pub(super) struct HealthService(pub(super) watch::Receiver<Published>);
+/// Several published statuses as one: SERVING if all are.
+#[derive(Clone)]
+pub(super) struct Watched(Vec<watch::Receiver<Published>>);
 
-/// Whether a service exists; the empty name is the whole server.
-fn is_known(service: &str) -> bool {
-    service.is_empty() || service == SERVICE_NAME
+impl Watched {
+    /// At least one of `published`.
+    pub(super) fn new(published: impl IntoIterator<Item = watch::Receiver<Published>>) -> Self {
+        Self(published.into_iter().collect())
+    }
+
+    pub(super) fn published(&mut self) -> Published {
+        let all = self.0.iter_mut().map(|one| *one.borrow_and_update());
+        let serving = Published { status: ServingStatus::Serving, last: false };
+        all.fold(serving, |so_far, one| Published {
+            status: if one.status == ServingStatus::Serving { so_far.status } else { one.status },
+            last: so_far.last || one.last,
+        })
+    }
+
+    /// Waits for a change since [`Self::published`]; `None`: there will be none.
+    async fn changed(&mut self) -> Option<()> {
+        let (changed, ..) = select_all(self.0.iter_mut().map(|one| one.changed().boxed())).await;
+        changed.ok()
+    }
+}
+
+/// Answers with the status published last.
+pub(super) struct HealthService {
+    whole: Watched,
+    backends: HashMap<String, Watched>,
+}
+
+impl HealthService {
+    /// The health of the whole server, and of backends by name.
+    pub(super) fn new(whole: Watched, backends: impl Iterator<Item = (String, Watched)>) -> Self {
+        Self { whole, backends: backends.collect() }
+    }
+
+    /// The status of a service; the empty name is the whole server. `None`: there is no such service.
+    fn of(&self, service: &str) -> Option<&Watched> {
+        if service.is_empty() || service == SERVICE_NAME {
+            return Some(&self.whole);
+        }
+        self.backends.get(service)
+    }
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {
@@ -35,10 +77,10 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        if !is_known(&request.get_ref().service) {
+        let Some(watched) = self.of(&request.get_ref().service) else {
             return Err(Status::not_found("this server has no such service; reflection lists those it has"));
-        }
-        Ok(Response::new(response(self.0.borrow().status)))
+        };
+        Ok(Response::new(response(watched.clone().published().status)))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
@@ -49,14 +91,15 @@ impl Health for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let watching =
-            Watching { published: self.0.clone(), known: is_known(&request.get_ref().service), before: None };
+        let watched = self.of(&request.get_ref().service);
+        let known = watched.is_some();
+        let watching = Watching { watched: watched.unwrap_or(&self.whole).clone(), known, before: None };
         Ok(Response::new(Box::pin(stream::unfold(watching, Watching::next))))
     }
 }
 
 struct Watching {
-    published: watch::Receiver<Published>,
+    watched: Watched,
     known: bool,
     before: Option<ServingStatus>,
 }
@@ -64,7 +107,7 @@ struct Watching {
 impl Watching {
     async fn next(mut self) -> Option<(Result<HealthCheckResponse, Status>, Self)> {
         loop {
-            let Published { status, last } = *self.published.borrow_and_update();
+            let Published { status, last } = self.watched.published();
             let status = if self.known { status } else { ServingStatus::ServiceUnknown };
             if self.before.replace(status) != Some(status) {
                 return Some((Ok(response(status)), self));
@@ -72,7 +115,7 @@ impl Watching {
             if last {
                 return None;
             }
-            self.published.changed().await.ok()?;
+            self.watched.changed().await?;
         }
     }
 }

@@ -55,7 +55,7 @@ impl Lifecycle for Scripted {
 
 struct Bench {
     backend: Arc<Scripted>,
-    health: Health,
+    health: OfBackend,
 }
 
 impl Bench {
@@ -65,7 +65,7 @@ impl Bench {
             checks: AtomicUsize::new(0),
             inside: Arc::default(),
         });
-        let (health, _) = watch(Arc::clone(&backend) as Arc<dyn Lifecycle>, INTERVAL).await;
+        let health = OfBackend::watch("default", Arc::clone(&backend) as Arc<dyn Lifecycle>, INTERVAL).await;
         let bench = Self { backend, health };
         assert!(bench.is_serving());
         bench
@@ -235,12 +235,27 @@ async fn failing_calls_trigger_an_immediate_check_at_a_limited_rate() {
     assert!((4..=6).contains(&checks), "{checks} checks in 0.4 s");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_draining_server_never_serves_again() {
-    let bench = Bench::start().await;
-    bench.health.drain();
-    tokio::time::sleep(10 * INTERVAL).await;
-    assert!(!bench.is_serving());
-    bench.health.publish(true);
-    assert!(!bench.is_serving());
+fn published(status: ServingStatus, last: bool) -> watch::Sender<Published> {
+    watch::channel(Published { status, last }).0
+}
+
+#[tokio::test]
+async fn several_statuses_are_serving_if_all_are_and_a_drain_is_final() {
+    let (serving, not) = (ServingStatus::Serving, ServingStatus::NotServing);
+    let (one, other, server) =
+        (published(serving, false), published(serving, false), published(serving, false));
+    let mut watched = Watched::new([&one, &other, &server].map(watch::Sender::subscribe));
+    let mut seen = || {
+        let Published { status, last } = watched.published();
+        (status, last)
+    };
+    assert_eq!(seen(), (serving, false));
+    other.send_replace(Published { status: not, last: false });
+    assert_eq!(seen(), (not, false));
+    other.send_replace(Published { status: serving, last: false });
+    assert_eq!(seen(), (serving, false));
+    server.send_replace(Published { status: not, last: true });
+    assert_eq!(seen(), (not, true));
+    one.send_replace(Published { status: serving, last: false });
+    assert_eq!(seen(), (not, true));
 }

@@ -11,13 +11,13 @@ use super::FlawedStore;
 use crate::core::Failure;
 use crate::keyvalue::Store;
 use crate::keyvalue::mutants::Bug;
-use crate::keyvalue::mutants::flawed::{Disk, Flawed};
+use crate::keyvalue::mutants::flawed::Disk;
 
 /// An open Scan and its progress.
 pub(super) struct OpenScan {
     gateway: FlawedStore,
     request: ScanRequest,
-    cursor: ScanCursor<Flawed>,
+    cursor: ScanCursor,
     entries: u64,
 }
 

@@ -167,6 +167,7 @@ impl ItemWriter<'_> {
             | Error::PreconditionFailed(_)
             | Error::Unauthenticated
             | Error::PermissionDenied(_)
+            | Error::NamespaceNotFound
             | Error::DeleteTooLarge
             | Error::Unimplemented(_)
             | Error::Internal(_) => return Err(WriteError::Database(error)),
