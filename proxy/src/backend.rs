@@ -8,8 +8,8 @@ use std::time::Duration;
 use prism_backends::postgres::{self, Postgres};
 use prism_backends::sqlite::{self, Sqlite};
 use prism_backends::wrap::Deferred;
-use prism_contract::Lifecycle;
 use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
+use prism_contract::{Lifecycle, Namespace};
 
 use crate::catalog::{Catalog, Definitions, Snapshot};
 use crate::config::{Backend, Config, Database, DatabaseKind, masked_url};
@@ -64,6 +64,13 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
     let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends);
     let catalog = Catalog::new(snapshot);
     Ok(Services { stores, catalog })
+}
+
+/// The database of the backend that serves a namespace; `None`: none does.
+pub fn database_of(config: &Config, namespace: &Namespace) -> Option<Database> {
+    let (names, backends): (Vec<_>, Vec<_>) = config.all_backends().into_iter().unzip();
+    let index = Definitions::of(&config.namespaces, &names).find(namespace.as_str())?.index;
+    backends.into_iter().nth(index).map(|backend| backend.database)
 }
 
 /// A backend that is opened once that is possible, as long as anyone holds it.

@@ -2,6 +2,7 @@
 
 mod documentation;
 mod mistakes;
+mod namespaces;
 mod retries;
 mod secrets;
 mod sources;

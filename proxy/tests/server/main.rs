@@ -7,6 +7,7 @@ mod hostile;
 mod lifecycle;
 mod limits;
 mod log;
+mod namespaces;
 mod raw;
 mod reflection;
 mod statuses;

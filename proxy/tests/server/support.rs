@@ -13,7 +13,7 @@ use prism_contract::keyvalue::{
     Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_contract::{Error, Lifecycle, Timestamp, forward};
-use prism_proxy::server::{Options, RunError, Shutdown, run};
+use prism_proxy::server::{Options, RunError, Services, Shutdown, run};
 use prism_wire::channel::CallError;
 use prism_wire::clock::ManualClock;
 use prism_wire::keyvalue::Client;
@@ -171,14 +171,17 @@ impl Server {
         Self::start_with(backend, |_| {}).await
     }
 
-    pub(crate) async fn start_with(backend: Arc<Steered>, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn start_with(
+        backend: impl Into<Services> + Send + 'static,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let clock = ManualClock::new(Timestamp::from_micros(1_000_000).unwrap());
         let mut options = Options { clock: Arc::new(clock.clone()), ..Options::default() };
         change(&mut options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
-        let running = tokio::spawn(run(backend, listener, shutdown.clone(), options));
+        let running = tokio::spawn(run(backend.into(), listener, shutdown.clone(), options));
         Self { address, shutdown, clock, running }
     }
 

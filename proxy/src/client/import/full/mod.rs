@@ -33,7 +33,7 @@ use crate::backend::{self, Location};
 use crate::client::failure::Failure;
 use crate::client::interrupted;
 use crate::client::out::{Out, note};
-use crate::config::{Config, DatabaseKind, Flags};
+use crate::config::{Database, DatabaseKind, Flags};
 use crate::exit::Exit;
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
@@ -53,12 +53,11 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
         let index = check_and_index(args, interrupt.as_mut()).await?;
         return Report::new(args).checked(&index, out);
     }
-    let config = config(args)?;
+    let target = database(args, &namespace)?;
     // Opened first: an unavailable database is reported before a long file is checked.
-    let database = backend::open(&config.database)
-        .await
-        .map_err(|why| Failure::new(Exit::of_opening(&why), why.to_string()))?;
-    let target = format!("the {} database {}", config.database.kind.name(), Location(&config.database));
+    let database =
+        backend::open(&target).await.map_err(|why| Failure::new(Exit::of_opening(&why), why.to_string()))?;
+    let target = format!("the {} database {}", target.kind.name(), Location(&target));
     note(&format!("importing into {target}"));
     let result = match check_and_index(args, interrupt.as_mut()).await {
         Ok(index) => {
@@ -73,17 +72,21 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
     result
 }
 
-fn config(args: &ImportArgs) -> Result<Config, Failure> {
+/// The database that serves the namespace by the configuration.
+fn database(args: &ImportArgs, namespace: &Namespace) -> Result<Database, Failure> {
     let variable =
         std::env::var_os(CONFIG_VARIABLE).filter(|value| !value.to_string_lossy().trim().is_empty());
     let file = args.config.clone().or_else(|| variable.map(Into::into));
     let flags = Flags { listen: None, database: args.database.clone() };
     let config = configuration(file, flags).map_err(Failure::usage)?;
-    match config.database.kind {
+    let database = backend::database_of(&config, namespace).ok_or_else(|| {
+        Failure::usage("the configuration serves no such namespace; add a rule to namespaces.rules")
+    })?;
+    match database.kind {
         DatabaseKind::Memory => Err(Failure::usage(
             "database.type is memory, which persists nothing; name a database with --config or --database",
         )),
-        DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok(config),
+        DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok(database),
     }
 }
 

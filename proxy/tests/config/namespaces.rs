@@ -1,0 +1,169 @@
+//! `backends` and `namespaces`: what they mean, and what is refused.
+
+use std::time::Duration;
+
+use prism_proxy::config::{DatabaseKind, NamespaceRule, Undeclared, load};
+use rstest::rstest;
+
+use crate::{of_environment, of_file, sources};
+
+const YAML: &str = "\
+backends:
+  main: {path: ./main.db}
+  orders:
+    url: postgres://prism@db.example/orders
+    postgres: {readers: 3}
+    required: false
+namespaces:
+  undeclared: refuse
+  default_backend: main
+  rules:
+    - match: orders-*
+      backend: orders
+      owners: [team-orders]
+    - match: sessions
+      default_ttl: 12h
+      max_ttl: 30d
+      limits: {max_value_bytes: 64KiB, max_put_items: 10}
+      rate: {reads: 1000, writes: 0.5, burst: 100}
+";
+
+#[test]
+fn backends_and_rules_are_read_and_shown_as_they_are_read() {
+    let config = of_file(YAML).unwrap();
+    let [main, orders] = ["main", "orders"].map(|name| &config.backends[name]);
+    assert_eq!((main.database.kind, main.required), (DatabaseKind::Sqlite, true));
+    assert_eq!((orders.database.kind, orders.required), (DatabaseKind::Postgres, false));
+    assert_eq!(orders.database.postgres.readers, 3);
+    assert_eq!(config.namespaces.undeclared, Undeclared::Refuse);
+    let [prefix, exact] = &config.namespaces.rules[..] else { panic!("two rules") };
+    assert_eq!(prefix.namespaces, NamespaceRule::Prefix("orders-".to_owned()));
+    assert_eq!((exact.default_ttl, exact.max_ttl), (Some(HOUR * 12), Some(HOUR * 24 * 30)));
+    assert_eq!((exact.limits.value_bytes, exact.limits.put_items), (Some(64 << 10), Some(10)));
+    assert_eq!((exact.rate.reads, exact.rate.writes, exact.rate.burst), (Some(1000.0), Some(0.5), Some(100)));
+
+    let shown = config.to_yaml();
+    assert!(!shown.contains("\ndatabase:"), "{shown}");
+    assert_eq!(of_file(&shown).unwrap(), config, "{shown}");
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+#[test]
+fn the_short_form_is_one_required_backend() {
+    let config = of_file("database: {path: ./mine.db}").unwrap();
+    let backends: Vec<_> = config.all_backends().into_iter().collect();
+    let [(name, backend)] = &backends[..] else { panic!("one backend") };
+    assert_eq!((name.as_str(), backend.required), ("default", true));
+    assert_eq!(backend.database, config.database);
+}
+
+#[test]
+fn the_environment_replaces_backends_and_rules() {
+    let config = of_environment(&[
+        ("PRISM_BACKENDS", "{a: {type: memory}}"),
+        ("PRISM_NAMESPACES_RULES", "[{match: n, backend: a}]"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!((config.backends.len(), config.namespaces.rules.len()), (1, 1));
+}
+
+#[rstest]
+#[case::backends_that_are_a_list("backends: [a]", "c.yaml:1:11", "is a list; a mapping of backends by name")]
+#[case::a_malformed_name(
+    "backends:\n  A.b: {type: memory}\n",
+    "c.yaml:2:8",
+    "has a backend whose name is malformed; 1 to 64 of a-z"
+)]
+#[case::an_unknown_key(
+    "backends:\n  a:\n    pth: x\n",
+    "c.yaml:3:10",
+    "'pth' is not a key of a backend; it has required, url, type, path"
+)]
+#[case::a_bad_value(
+    "backends:\n  a: {sqlite: {readers: 0}}\n",
+    "c.yaml:2:24",
+    "sqlite.readers: the value is not a whole number from 1"
+)]
+#[case::no_boolean("backends:\n  a: {required: yes}\n", "c.yaml:2:17", "required is not true or false")]
+#[case::no_url("backends:\n  a: {type: postgres}\n", "c.yaml:2:6", "type is postgres and url is not set")]
+#[case::database_beside_backends(
+    "backends:\n  a: {type: memory}\ndatabase:\n  path: ./x.db\n",
+    "c.yaml:4:9",
+    "database.path is set beside backends"
+)]
+#[case::no_default(
+    "backends:\n  a: {type: memory}\n  b: {type: memory}\n",
+    "c.yaml:2:3",
+    "there are several backends and no namespaces.default_backend"
+)]
+#[case::an_unknown_default(
+    "namespaces:\n  default_backend: b\n",
+    "c.yaml:2:20",
+    "there is no backend 'b'; there is default"
+)]
+#[case::an_unknown_backend(
+    "namespaces:\n  rules: [{match: n, backend: b}]\n",
+    "c.yaml:2:10",
+    "namespaces.rules: n: there is no backend 'b'; there is default"
+)]
+#[case::no_match("namespaces: {rules: [{backend: default}]}", "c.yaml:1:22", "needs match")]
+#[case::a_bad_match("namespaces: {rules: [{match: 'a*b'}]}", "c.yaml:1:30", "match: the value is not a namespace")]
+#[case::the_same_match(
+    "namespaces: {rules: [{match: a*}, {match: a*}]}",
+    "c.yaml:1:35",
+    "has the match of another rule, a*"
+)]
+#[case::an_unknown_key_of_a_rule(
+    "namespaces: {rules: [{match: a, mach: b}]}",
+    "c.yaml:1:39",
+    "'mach' is not a key of a rule; it has match, abstraction, backend"
+)]
+#[case::another_abstraction(
+    "namespaces: {rules: [{match: a, abstraction: graph}]}",
+    "c.yaml:1:46",
+    "abstraction: the value is not an abstraction that this server has; write keyvalue"
+)]
+#[case::a_limit_above_the_contract(
+    "namespaces: {rules: [{match: a, limits: {max_value_bytes: 2MiB}}]}",
+    "c.yaml:1:59",
+    "max_value_bytes: the value is not a size, such as 64KiB, from 1 to the contract's 1048576"
+)]
+#[case::a_rate_of_nothing(
+    "namespaces: {rules: [{match: a, rate: {reads: 0}}]}",
+    "c.yaml:1:47",
+    "reads: the value is not a number of calls per second"
+)]
+#[case::a_default_beyond_the_maximum(
+    "namespaces: {rules: [{match: a, default_ttl: 2h, max_ttl: 1h}]}",
+    "c.yaml:1:22",
+    "has a default_ttl that is longer than its max_ttl"
+)]
+#[case::an_owner_with_a_control_character(
+    "namespaces: {rules: [{match: a, owners: [\"a\\x1b\"]}]}",
+    "c.yaml:1:42",
+    "write 1 to 128 bytes without control characters"
+)]
+fn a_mistake_is_named_with_its_place(#[case] yaml: &str, #[case] place: &str, #[case] message: &str) {
+    let problems = of_file(yaml).unwrap_err();
+    let [problem] = &problems[..] else { panic!("one problem: {problems:?}") };
+    assert_eq!(problem.place, place, "{}", problem.message);
+    assert!(problem.message.contains(message), "{}", problem.message);
+}
+
+#[test]
+fn a_database_flag_beside_backends_is_refused_and_no_message_shows_a_password() {
+    let mut given = sources("backends: {a: {type: memory}}", &[]);
+    given.flags.database = Some("x.db".to_owned());
+    let problems = load(&given).unwrap_err().to_string();
+    assert!(problems.contains("--database: database.path is set beside backends"), "{problems}");
+    for yaml in [
+        "backends: {a: {url: 'postgres://u:hunter2@h:p/d/x@y'}}",
+        "backends: {a: {hunter2hunter2hunter2hunter2: x}}",
+        "backends: {a: {sqlite: [hunter2]}}",
+        "backends: {'hunter2 ': {type: memory}}",
+    ] {
+        let problems = of_file(yaml).unwrap_err();
+        assert!(problems.iter().all(|problem| !problem.message.contains("hunter2")), "{problems:?}");
+    }
+}
