@@ -91,6 +91,7 @@ fn view(report: &Report) -> Value {
         capabilities => (contract.capabilities)(),
         abilities => Ability::ALL.map(Ability::name),
         groups_of_failures => failure_groups(report, &cases),
+        with_cause => report.groups.iter().filter(|group| !group.is_rest).count(),
         sections => vec![
             section("failures", "Failures", which(&CaseOutcome::is_fault)),
             section("inconclusive", "Inconclusive", which(&inconclusive)),
