@@ -3,12 +3,14 @@
 //! - [`config`]: the server's configuration, from flags, the environment and a file.
 //! - [`backend`]: opens the backend that the configuration names.
 //! - [`server`]: serves it until a shutdown.
+//! - [`audit`]: writes and verifies the audit log.
 //! - [`cli`]: the command line of the binary `prism`.
 //! - [`exit`]: its exit codes.
 //! - [`client`]: its client commands, such as put, get, import and export.
 //!
 //! Only the commands read the environment: nothing below [`server::run`] does, and the tests call the same `run`.
 
+pub mod audit;
 pub mod backend;
 pub mod cli;
 pub mod client;
