@@ -70,7 +70,7 @@ fn lines(file: &Path) -> Vec<String> {
 }
 
 fn write_lines(file: &Path, lines: &[String]) {
-    fs::write(file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    fs::write(file, lines.join("\n") + "\n").unwrap();
 }
 
 /// The verdict, and the problems as `file:line: text`, where the file is its number.

@@ -85,7 +85,7 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let pending = self.auditor.as_ref().and_then(|auditor| Pending::of(auditor, &request));
-        Answer { answer: self.inner.call(request), pending, audited: None }
+        Answer { inner: self.inner.call(request), pending, audited: None }
     }
 }
 
@@ -168,7 +168,7 @@ pin_project! {
     /// A pending response.
     pub(super) struct Answer<F, B, E> {
         #[pin]
-        answer: F,
+        inner: F,
         // `None`: the call is not audited, or `audited` has taken it.
         pending: Option<Pending>,
         audited: Option<BoxFuture<'static, Result<Response<Audited<B>>, E>>>,
@@ -188,7 +188,7 @@ where
         if let Some(audited) = this.audited {
             return audited.poll_unpin(cx);
         }
-        let response = ready!(this.answer.poll(cx))?;
+        let response = ready!(this.inner.poll(cx))?;
         let pending = this.pending.take().filter(|pending| pending.is_audited(response.headers()));
         let Some(pending) = pending else { return Poll::Ready(Ok(response.map(Audited::Plain))) };
         if pending.streams && code(response.headers()).is_none() {

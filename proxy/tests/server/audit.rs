@@ -75,7 +75,8 @@ impl Log {
     fn hash(&self, value: &str) -> Value {
         let salt = self.lines()[0]["salt"].as_str().unwrap().to_owned();
         let hash = Sha256::digest(format!("{salt}{value}"));
-        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+        let digits = |byte: &u8| format!("{byte:02x}");
+        hash.iter().map(digits).collect::<Vec<_>>().concat().into()
     }
 }
 
