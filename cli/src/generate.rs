@@ -30,6 +30,9 @@ pub enum Generate {
         /// A command whose example keeps running, such as a server; may be repeated
         #[arg(long, value_name = "COMMAND")]
         background: Vec<String>,
+        /// A command whose example is not run, and the reason; may be repeated
+        #[arg(long, value_name = "COMMAND=REASON", value_parser = skipped)]
+        skip: Vec<(String, String)>,
     },
 }
 
@@ -54,9 +57,16 @@ impl Generate {
         match self {
             Self::Completions { shell } => print(&completions(*shell, &command)),
             Self::Man { folder } => man_pages(folder, command),
-            Self::Reference { background } => print(reference::markdown(command, background).as_bytes()),
+            Self::Reference { background, skip } => {
+                print(reference::markdown(command, background, skip).as_bytes())
+            }
         }
     }
+}
+
+fn skipped(text: &str) -> Result<(String, String), String> {
+    let (command, reason) = text.split_once('=').ok_or_else(|| "has no '=' before the reason".to_owned())?;
+    Ok((command.to_owned(), reason.to_owned()))
 }
 
 /// Made in memory first: clap_complete panics where its output cannot be written.

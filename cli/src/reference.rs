@@ -11,12 +11,12 @@ use crate::after::{EXAMPLES, Paragraph, paragraphs};
 ///
 /// Options that several commands have under the same heading, and options of every command, are listed once, before the first
 /// command. The blocks of examples can run in the order of the page; that of a command in `background` keeps running, and is
-/// marked so.
-pub(crate) fn markdown(command: Command, background: &[String]) -> String {
+/// marked so. That of a command in `skip` is marked with the reason why it does not run.
+pub(crate) fn markdown(command: Command, background: &[String], skip: &[(String, String)]) -> String {
     let mut command =
         command.disable_help_subcommand(true).disable_help_flag(true).disable_version_flag(true);
     command.build();
-    let mut page = Page { text: String::new(), background, shared: shared_headings(&command) };
+    let mut page = Page { text: String::new(), background, skip, shared: shared_headings(&command) };
     page.program(&command);
     page.text
 }
@@ -25,6 +25,8 @@ pub(crate) fn markdown(command: Command, background: &[String]) -> String {
 struct Page<'a> {
     text: String,
     background: &'a [String],
+    /// Commands and reasons.
+    skip: &'a [(String, String)],
     /// Headings of options whose options are listed once.
     shared: Vec<String>,
 }
@@ -72,19 +74,22 @@ impl Page<'_> {
         }
         self.after(program);
         for command in visible(program) {
-            self.command(command);
+            self.command(program, command);
         }
     }
 
-    fn command(&mut self, command: &Command) {
+    fn command(&mut self, program: &Command, command: &Command) {
         let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
         self.line(&format!("### {name}\n"));
         self.about(command);
         self.usage(command);
-        // Commands that the program also has by themselves, under a common name.
         if command.has_subcommands() {
             let names: Vec<_> = visible(command).map(|command| format!("`{}`", command.get_name())).collect();
             self.line(&format!("Its commands: {}.\n", names.join(", ")));
+            // Commands that the program also has by themselves have a section already.
+            for command in visible(command).filter(|of| program.find_subcommand(of.get_name()).is_none()) {
+                self.command(program, command);
+            }
             return;
         }
         let own = |arg: &&Arg| {
@@ -142,7 +147,12 @@ impl Page<'_> {
         for paragraph in paragraphs(&text.to_string()) {
             match paragraph {
                 Paragraph::Section { heading: EXAMPLES, lines } => {
-                    let mark = if is_background { "<!-- run: background -->\n" } else { "" };
+                    let skip = self.skip.iter().find(|(name, _)| name == command.get_name());
+                    let mark = match skip {
+                        Some((_, reason)) => format!("<!-- run: skip, {reason} -->\n"),
+                        None if is_background => "<!-- run: background -->\n".to_owned(),
+                        None => String::new(),
+                    };
                     self.line(&format!("{mark}```sh\n{}\n```\n", lines.join("\n")));
                 }
                 Paragraph::Section { heading, lines } => {
@@ -281,7 +291,7 @@ mod tests {
 
     #[test]
     fn options_of_several_commands_are_listed_once() {
-        let page = markdown(program(), &[]);
+        let page = markdown(program(), &[], &[]);
         let row = "| `--endpoint URL` | The \\<server\\>, such as a\\|b. Default: `http://a`. Variable: `PROG_ENDPOINT`. |";
         assert_eq!(page.matches(row).count(), 1, "{page}");
         assert_eq!(page.matches("| `--tls FILE` | A file. |").count(), 1, "{page}");
@@ -296,8 +306,18 @@ mod tests {
     #[test]
     fn examples_can_run_and_a_server_runs_in_the_background() {
         let block = "```sh\n# One\nprog serve\n```\n";
-        assert!(markdown(program(), &[]).contains(&format!("\n\n{block}")));
-        let background = markdown(program(), &["serve".to_owned()]);
+        assert!(markdown(program(), &[], &[]).contains(&format!("\n\n{block}")));
+        let background = markdown(program(), &["serve".to_owned()], &[]);
         assert!(background.contains(&format!("<!-- run: background -->\n{block}")), "{background}");
+        let skipped = markdown(program(), &[], &[("serve".to_owned(), "why".to_owned())]);
+        assert!(skipped.contains(&format!("<!-- run: skip, why -->\n{block}")), "{skipped}");
+    }
+
+    #[test]
+    fn a_command_below_another_has_a_section_unless_the_program_has_it_too() {
+        let commands = ["get", "check"].map(|name| Command::new(name).about("Does it"));
+        let page = markdown(program().subcommand(Command::new("kv").subcommands(commands)), &[], &[]);
+        assert!(page.contains("Its commands: `get`, `check`."), "{page}");
+        assert!(page.contains("### prog kv check\n\nDoes it.\n") && !page.contains("prog kv get"), "{page}");
     }
 }

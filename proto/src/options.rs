@@ -44,7 +44,7 @@ pub struct FieldOptions {
     pub encrypt_at_rest: bool,
     /// The field's value never appears in a log line, a trace or an error message (ERR-2).
     pub mask_in_logs: bool,
-    /// Each access to the field is to leave an audit record.
+    /// Each access to the field is to leave an audit record: methods whose messages hold it are audited.
     pub access_audit: bool,
     /// The field must be set, and must not be empty.
     pub required: bool,

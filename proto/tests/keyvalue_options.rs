@@ -147,3 +147,13 @@ fn ids_and_values_may_hold_personal_data_and_keys_order_a_record() {
     assert_eq!(field("GetRequest", "id").index, IndexKind::Partition);
     assert_eq!(field("GetRequest", "namespace").index, IndexKind::Partition);
 }
+
+#[test]
+fn what_may_be_personal_data_is_audited_and_nothing_else_is() {
+    let mut audited = 0;
+    for (message, name, field) in Schema::prism().fields() {
+        assert_eq!(field.access_audit, field.pii != PiiKind::Unspecified, "{message}.{name}");
+        audited += usize::from(field.access_audit);
+    }
+    assert_eq!(audited, 6, "the id of four requests and of an entry, and the value");
+}

@@ -4,12 +4,14 @@
 //! - [`backend`]: opens the backends that the configuration names.
 //! - [`catalog`]: which backend serves a namespace, and by which policy.
 //! - [`server`]: serves it until a shutdown.
+//! - [`audit`]: writes and verifies the audit log.
 //! - [`cli`]: the command line of the binary `prism`.
 //! - [`exit`]: its exit codes.
 //! - [`client`]: its client commands, such as put, get, import and export.
 //!
 //! Only the commands read the environment: nothing below [`server::run`] does, and the tests call the same `run`.
 
+pub mod audit;
 pub mod backend;
 pub mod catalog;
 pub mod cli;

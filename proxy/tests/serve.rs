@@ -1,6 +1,9 @@
 //! The binary: its output, its shutdown, and startup failures.
 #![cfg(unix)]
 
+#[path = "serve/audit.rs"]
+mod audit;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! The part of a call that is common to all services: authorization, admission, and notes for the log.
+//! The part of a call that is common to all services: authorization, admission, and notes for the log and for an audit.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use prism_contract::{Error, Namespace};
@@ -8,9 +9,10 @@ use tonic::{Request, Response, Status};
 use crate::message::WireResponse;
 use crate::slots::{Admission, Slot};
 use crate::status::status;
+use crate::subject::Subject;
 
-/// Facts about a call for the log that its status does not contain. Put one into a request's extensions, keep a clone, and
-/// read it when the call has ended.
+/// Facts about a call for the log and for an audit that its status does not contain. Put one into a request's extensions,
+/// keep a clone, and read it when the call has ended.
 #[derive(Clone, Default)]
 pub struct CallNotes(Arc<Notes>);
 
@@ -18,9 +20,39 @@ pub struct CallNotes(Arc<Notes>);
 struct Notes {
     namespace: OnceLock<Namespace>,
     error: OnceLock<Error>,
+    audit: OnceLock<AuditCheck>,
+    subject: OnceLock<Subject>,
+    messages: AtomicU64,
 }
 
 impl CallNotes {
+    /// Asks for the subject of the call, if `check` wants it once the namespace is known. Only the first check counts.
+    pub fn set_audit(&self, check: AuditCheck) {
+        let _ = self.0.audit.set(check);
+    }
+
+    /// The subject of the call, if an audit asked for it and its request was read.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.0.subject.get()
+    }
+
+    /// The number of messages that a response stream has had so far.
+    pub fn messages(&self) -> u64 {
+        self.0.messages.load(Ordering::Relaxed)
+    }
+
+    /// Counts a message of a response stream.
+    pub(crate) fn count_message(&self) {
+        self.0.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The status of an error, whose cause is kept for the log unless an earlier error was kept.
+    pub fn refuse(&self, error: Error) -> Status {
+        let status = status(&error);
+        let _ = self.0.error.set(error);
+        status
+    }
+
     /// The request's namespace, if valid.
     pub fn namespace(&self) -> Option<&Namespace> {
         self.0.namespace.get()
@@ -46,26 +78,47 @@ impl NamespaceGuard {
     }
 }
 
+/// Decides whether a call is audited, set up before the request is decoded ([`CallNotes::set_audit`]).
+#[derive(Clone)]
+pub struct AuditCheck(Arc<Audits>);
+
+type Audits = dyn Fn(&str) -> Result<bool, Error> + Send + Sync;
+
+impl AuditCheck {
+    /// A check that decides for each valid namespace whether the call is audited, or refuses the call before it is executed.
+    pub fn new(audits: impl Fn(&str) -> Result<bool, Error> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(audits))
+    }
+}
+
+/// A request whose subject an audit records.
+pub(crate) trait HasSubject {
+    /// The subject, before the request is validated.
+    fn subject(&self) -> Subject;
+}
+
 /// Takes the layers' state from the request, checks the namespace, and takes a slot. The request has been read completely.
-pub(crate) fn admit<T>(request: &Request<T>, namespace: &str) -> Result<(CallNotes, Option<Slot>), Status> {
+pub(crate) fn admit<T: HasSubject>(
+    request: &Request<T>,
+    namespace: &str,
+) -> Result<(CallNotes, Option<Slot>), Status> {
     let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
     if let Ok(namespace) = Namespace::new(namespace) {
+        // Before the guard: a call that the guard refuses is audited too.
+        if let Some(check) = notes.0.audit.get()
+            && (check.0)(namespace.as_str()).map_err(|error| notes.refuse(error))?
+        {
+            let _ = notes.0.subject.set(request.get_ref().subject());
+        }
         let _ = notes.0.namespace.set(namespace);
     }
     if let Some(guard) = request.extensions().get::<NamespaceGuard>() {
-        (guard.0)(namespace).map_err(|error| refuse(&notes, error))?;
+        (guard.0)(namespace).map_err(|error| notes.refuse(error))?;
     }
     let admission = request.extensions().get::<Admission>();
     let slot = admission.map(|admission| admission.enter(namespace)).transpose();
-    let slot = slot.map_err(|error| refuse(&notes, error))?;
+    let slot = slot.map_err(|error| notes.refuse(error))?;
     Ok((notes, slot))
-}
-
-/// The status of an error, which the call's notes keep.
-pub(crate) fn refuse(notes: &CallNotes, error: Error) -> Status {
-    let status = status(&error);
-    let _ = notes.0.error.set(error);
-    status
 }
 
 /// The response to a call, or the status that refuses it.
@@ -73,5 +126,5 @@ pub(crate) fn answer<A: WireResponse>(
     notes: &CallNotes,
     answer: Result<A, Error>,
 ) -> Result<Response<A::Message>, Status> {
-    answer.map(|answer| Response::new(answer.into_message())).map_err(|error| refuse(notes, error))
+    answer.map(|answer| Response::new(answer.into_message())).map_err(|error| notes.refuse(error))
 }

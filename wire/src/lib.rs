@@ -3,7 +3,8 @@
 //! For all abstractions:
 //! - [`message`]: conversion of requests and responses to and from protobuf messages, without copying values.
 //! - [`status`]: conversion of the contract's errors to gRPC statuses with details, and back.
-//! - [`call`]: authorization and admission of a call, and its notes for the log.
+//! - [`call`]: authorization and admission of a call, and its notes for the log and for an audit.
+//! - [`subject`]: the data that an audited call names.
 //! - [`slots`]: admission control, fair between namespaces and callers.
 //! - [`body`]: a filter on the frames of a body.
 //! - [`http`]: rejects everything but gRPC requests (ERR-3).
@@ -26,6 +27,7 @@ pub mod one_message;
 pub mod reflection;
 pub mod slots;
 pub mod status;
+pub mod subject;
 
 /// Maximum request message that a server decodes, in bytes. It fits the largest allowed Put with its framing, and leaves
 /// room for oversized requests to be refused with the offending field.

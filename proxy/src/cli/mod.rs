@@ -1,5 +1,6 @@
 //! The commands of the binary `prism`. Their exit codes are in [`crate::exit`].
 
+mod audit;
 mod check_config;
 mod health;
 mod open_files;
@@ -56,6 +57,9 @@ pub enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Check whether a server is serving; exit 0 if it is, 1 if it is not.
     Health(health::HealthArgs),
+    /// Commands about audit logs.
+    #[command(subcommand, after_help = audit::help())]
+    Audit(audit::AuditCommand),
     /// The client commands.
     #[command(flatten)]
     Client(Box<ClientCommand>),
@@ -109,6 +113,10 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Health(args) => health::run(&args).await,
+        Command::Audit(command) => match command.run() {
+            Ok(exit) => return exit.into(),
+            Err(failure) => Err(failure),
+        },
         Command::Kv(command) | Command::Client(command) => return client::run(&command).await.into(),
         Command::Generate(generate) => generate.run(documented(Cli::command())).map_err(ExitError::failed),
     };
@@ -160,6 +168,6 @@ mod tests {
             }
             checked += 1;
         }
-        assert!(checked >= 13, "{checked} commands");
+        assert!(checked >= 14, "{checked} commands");
     }
 }

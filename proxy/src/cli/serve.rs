@@ -1,7 +1,7 @@
 //! `prism serve`: loads the configuration, opens the backend and a listener, and runs the server until a signal.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::builder::StyledStr;
 use prism_cli::examples;
@@ -9,11 +9,12 @@ use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
 use super::{open_files, warnings};
+use crate::audit::Audit;
 use crate::backend::{self, Kinds, Locations};
 use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::exit::ExitError;
 use crate::logging;
-use crate::server::{Options, Shutdown, TlsPem, run as run_server};
+use crate::server::{AuditOptions, Options, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// The arguments of `prism serve`. Precedence, highest first: flags, the environment, the file.
@@ -39,7 +40,8 @@ fn help() -> StyledStr {
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
-    ignore_hangup();
+    let reopened = Arc::new(OnceLock::new());
+    on_hangup(Arc::clone(&reopened));
     let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
         .map_err(ExitError::usage)?;
     let _log_guard = logging::start(config.logging)
@@ -58,6 +60,12 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     let services = backend::open_all(&config)
         .await
         .map_err(|why| ExitError::failed(backend::cannot_open(&config, &why)))?;
+    // After the backends, whose failure to open may be repeated: each attempt would add a line.
+    let audit = audit(&config)?;
+    if let Some(audit) = &audit {
+        let _ = reopened.set(audit.log.clone());
+    }
+    let options = Options { audit, ..options };
     // From here on a signal drains; before, it just terminates the process.
     let shutdown = Shutdown::new();
     tokio::spawn(on_signals(shutdown.clone()));
@@ -89,6 +97,14 @@ fn options(config: &Config) -> Result<Options, ExitError> {
         sweep_interval: config.database.sweep_interval,
         ..Options::default()
     })
+}
+
+/// The audit of every namespace, if a file is configured.
+fn audit(config: &Config) -> Result<Option<AuditOptions>, ExitError> {
+    let Some(path) = &config.audit.file else { return Ok(None) };
+    let log = Audit::open(path, &config.audit)
+        .map_err(|why| ExitError::failed(format!("audit.file: {}: {why}", path.display())))?;
+    Ok(Some(AuditOptions { log, audits: Arc::new(|_| true) }))
 }
 
 fn tls(tls: &Tls) -> Result<Option<TlsPem>, ExitError> {
@@ -130,21 +146,29 @@ async fn on_signals(shutdown: Shutdown) {
     shutdown.abort();
 }
 
-/// Ignores SIGHUP, which a terminal sends when it is closed. Many servers reload their configuration on it, so that this one
-/// does not is logged.
+/// Handles SIGHUP: reopens the audit log, if there is one, and otherwise ignores the signal, which a terminal sends when it is
+/// closed. Many servers reload their configuration on it, so that this one does not is logged.
 #[cfg(unix)]
-fn ignore_hangup() {
+fn on_hangup(audit: Arc<OnceLock<Audit>>) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP: nothing to reload; restart to change the configuration");
+            let Some(audit) = audit.get() else {
+                tracing::info!("SIGHUP: nothing to reload; restart to change the configuration");
+                continue;
+            };
+            match audit.reopen().await {
+                Ok(true) => tracing::info!("SIGHUP: the audit log is reopened, as a new file"),
+                Ok(false) => tracing::info!("SIGHUP: the audit log is still the same file"),
+                Err(error) => tracing::error!(error, "SIGHUP: the audit log cannot be reopened"),
+            }
         }
     });
 }
 
 #[cfg(not(unix))]
-fn ignore_hangup() {}
+fn on_hangup(_: Arc<OnceLock<Audit>>) {}
 
 #[cfg(unix)]
 struct Signals {

@@ -10,7 +10,7 @@ use crate::terminal::is_harmless;
 /// Bytes as one line of text. Printable characters are unchanged, a backslash is `\\`, newline, return and tab are `\n`,
 /// `\r` and `\t`, and every other byte is `\xNN`, including those of invisible, combining and direction-changing characters.
 /// [`unescape`] is the inverse.
-pub(super) fn escape(bytes: &[u8]) -> String {
+pub(crate) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     // A closure that never breaks.
     let _ = escape_each(bytes, |escaped, _| {

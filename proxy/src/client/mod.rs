@@ -5,7 +5,7 @@
 
 mod absent;
 mod age;
-mod bytes;
+pub(crate) mod bytes;
 mod columns;
 mod connect;
 mod delete;

@@ -49,6 +49,8 @@ pub struct Config {
     pub auth: Auth,
     /// Health checks of the database.
     pub health: Health,
+    /// The audit log.
+    pub audit: Audit,
 }
 
 /// Listening, connections and limits.
@@ -170,6 +172,53 @@ pub struct Health {
     pub interval: Duration,
 }
 
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// Its file; `None`: no audit.
+    pub file: Option<PathBuf>,
+    /// What happens to a call whose line cannot be written.
+    pub on_failure: AuditFailure,
+    /// When lines are on disk.
+    pub sync: AuditSync,
+    /// Size in bytes at which the file is rotated.
+    pub rotate: u32,
+    /// Number of rotated files that are kept.
+    pub keep: usize,
+    /// How ids and keys appear.
+    pub show: AuditShow,
+}
+
+/// What happens to an audited call whose line cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditFailure {
+    /// It fails with UNAVAILABLE.
+    #[default]
+    Refuse,
+    /// It is answered.
+    Continue,
+}
+
+/// When the lines of an audit log are on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditSync {
+    /// When the operating system writes them.
+    #[default]
+    None,
+    /// Before their calls are answered.
+    Batch,
+}
+
+/// How ids and keys appear in an audit log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuditShow {
+    /// As a salted hash.
+    #[default]
+    Hashed,
+    /// As text, other bytes escaped.
+    Plain,
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8980".to_owned(), limits: Limits::default(), tls: Tls::default() }
@@ -194,6 +243,19 @@ impl Default for Database {
 impl Default for Health {
     fn default() -> Self {
         Self { interval: Duration::from_secs(1) }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            file: None,
+            on_failure: AuditFailure::default(),
+            sync: AuditSync::default(),
+            rotate: 64 << 20,
+            keep: 10,
+            show: AuditShow::default(),
+        }
     }
 }
 

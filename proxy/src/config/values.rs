@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AuthMode, DatabaseKind, LogFormat, LogLevel, Undeclared};
+use super::{AuditFailure, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat, LogLevel, Undeclared};
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -149,6 +149,45 @@ impl LogFormat {
 impl DatabaseKind {
     const NAMES: [(&str, Self); 3] =
         [("sqlite", Self::Sqlite), ("memory", Self::Memory), ("postgres", Self::Postgres)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl AuditFailure {
+    const NAMES: [(&str, Self); 2] = [("refuse", Self::Refuse), ("continue", Self::Continue)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl AuditSync {
+    const NAMES: [(&str, Self); 2] = [("none", Self::None), ("batch", Self::Batch)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl AuditShow {
+    const NAMES: [(&str, Self); 2] = [("hashed", Self::Hashed), ("plain", Self::Plain)];
 
     pub(super) fn read(text: &str) -> Option<Self> {
         read(&Self::NAMES, text)

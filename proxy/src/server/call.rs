@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use http::Request;
+use http::{HeaderValue, Request};
 use tokio::time::Instant;
 
 use super::connection::Connection;
@@ -18,6 +18,7 @@ struct Inner {
     method: Option<&'static Method>,
     /// `None` in tests of a single layer.
     connection: Option<Arc<Connection>>,
+    begun: OnceLock<(HeaderValue, std::time::Instant)>,
     caller: OnceLock<String>,
     deadline: OnceLock<Instant>,
 }
@@ -28,6 +29,7 @@ impl Call {
         Self(Arc::new(Inner {
             method: methods::find(path),
             connection,
+            begun: OnceLock::new(),
             caller: OnceLock::new(),
             deadline: OnceLock::new(),
         }))
@@ -52,6 +54,16 @@ impl Call {
     /// The client's address.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.connection().map(|connection| connection.peer())
+    }
+
+    /// Sets its id for the log, and when it began.
+    pub(super) fn begin(&self, request_id: &HeaderValue, at: std::time::Instant) {
+        let _ = self.0.begun.set((request_id.clone(), at));
+    }
+
+    /// Its id for the log, and when it began.
+    pub(super) fn begun(&self) -> Option<&(HeaderValue, std::time::Instant)> {
+        self.0.begun.get()
     }
 
     /// Sets the name of its token.

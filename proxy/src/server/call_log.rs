@@ -140,10 +140,12 @@ impl Line {
     fn of(request: &mut Request<Body>, evidence: Evidence) -> Self {
         let (call, notes) = (Call::of(request), CallNotes::default());
         request.extensions_mut().insert(notes.clone());
+        let (request_id, started) = (request_id(request.headers()), Instant::now());
+        call.begin(&request_id, started);
         Self {
-            request_id: request_id(request.headers()),
+            request_id,
             foreign: if call.method().is_some() { None } else { Some(foreign(request.uri().path())) },
-            started: Instant::now(),
+            started,
             call,
             notes,
             evidence,

@@ -1,12 +1,12 @@
 //! The schema's options of each method, looked up by request path.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use prism_proto::FILE_DESCRIPTOR_SET;
 use prism_proto::options::{self, MethodOptions};
 use prost::Message;
-use prost_types::FileDescriptorSet;
+use prost_types::{DescriptorProto, FileDescriptorSet};
 
 use crate::config::Permission;
 
@@ -19,6 +19,8 @@ pub(super) struct Method {
     pub(super) options: &'static MethodOptions,
     /// Whether its response is a stream.
     pub(super) streams: bool,
+    /// Whether its request or its response has a field with `access_audit`, at any depth.
+    pub(super) audited: bool,
 }
 
 impl Method {
@@ -31,32 +33,67 @@ impl Method {
 /// The method at a path such as `/prism.keyvalue.v1.KeyValueService/Put`; `None` for health, reflection and unknown methods.
 pub(super) fn find(path: &str) -> Option<&'static Method> {
     static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
-        let streams = streams();
+        let shapes = shapes();
         let method = |(name, options): (&'static str, &'static MethodOptions)| {
-            (format!("/{name}"), Method { name, options, streams: streams.contains(&name.to_owned()) })
+            let Shape { streams, audited } = shapes.get(name).copied().unwrap_or_default();
+            (format!("/{name}"), Method { name, options, streams, audited })
         };
         options::all_methods().map(method).collect()
     });
     METHODS.get(path)
 }
 
-/// The methods with a response stream, named as in a path without its leading slash.
-fn streams() -> Vec<String> {
+/// What follows from the messages of a method.
+#[derive(Clone, Copy, Default)]
+struct Shape {
+    streams: bool,
+    audited: bool,
+}
+
+/// The shapes of all methods, named as in a path without its leading slash.
+fn shapes() -> HashMap<String, Shape> {
     let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("the committed descriptor set decodes");
-    let mut names = Vec::new();
-    for file in set.file {
+    let messages = messages(&set);
+    let mut shapes = HashMap::new();
+    for file in &set.file {
         for service in &file.service {
-            let streaming = service.method.iter().filter(|method| method.server_streaming());
-            names.extend(
-                streaming.map(|method| format!("{}.{}/{}", file.package(), service.name(), method.name())),
-            );
+            for method in &service.method {
+                let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
+                let audited = [method.input_type(), method.output_type()]
+                    .into_iter()
+                    .any(|message| has_audited_field(message, &messages, &mut HashSet::new()));
+                shapes.insert(name, Shape { streams: method.server_streaming(), audited });
+            }
         }
     }
-    names
+    shapes
+}
+
+/// The top-level messages by their name as in a field's type, such as `.prism.keyvalue.v1.Item`.
+fn messages(set: &FileDescriptorSet) -> HashMap<String, &DescriptorProto> {
+    let files = set.file.iter();
+    let messages = files.flat_map(|file| file.message_type.iter().map(move |message| (file, message)));
+    messages.map(|(file, message)| (format!(".{}.{}", file.package(), message.name()), message)).collect()
+}
+
+/// Whether a message, or one that its fields refer to, has a field with `access_audit`. `seen` ends recursive messages.
+fn has_audited_field<'a>(
+    name: &'a str,
+    messages: &HashMap<String, &'a DescriptorProto>,
+    seen: &mut HashSet<&'a str>,
+) -> bool {
+    let Some(message) = messages.get(name).filter(|_| seen.insert(name)) else { return false };
+    message.field.iter().any(|field| {
+        options::field_options(name.trim_start_matches('.'), field.name())
+            .is_some_and(|options| options.access_audit)
+            || has_audited_field(field.type_name(), messages, seen)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use prost_types::FieldDescriptorProto;
+
     use super::*;
 
     #[test]
@@ -70,5 +107,34 @@ mod tests {
             assert_eq!(method.options.required_permissions.len(), 1, "{name}");
         }
         assert!(find("/grpc.health.v1.Health/Check").is_none());
+    }
+
+    #[test]
+    fn methods_with_ids_or_values_are_audited_and_describe_is_not() {
+        for (name, audited) in
+            [("Put", true), ("Get", true), ("Delete", true), ("Scan", true), ("Describe", false)]
+        {
+            let method = find(&format!("/prism.keyvalue.v1.KeyValueService/{name}")).unwrap();
+            assert_eq!(method.audited, audited, "{name}");
+        }
+    }
+
+    /// Deeper than any message of Prism: A has B, which has A and C, and only C has an audited field.
+    #[test]
+    fn an_audited_field_counts_at_any_depth_and_recursion_ends() {
+        let field = |name: &str, kind: &str| FieldDescriptorProto {
+            name: Some(name.to_owned()),
+            type_name: Some(kind.to_owned()),
+            ..FieldDescriptorProto::default()
+        };
+        let message = |field| DescriptorProto { field, ..DescriptorProto::default() };
+        let (a, b) = (message(vec![field("b", ".B")]), message(vec![field("a", ".A"), field("c", ".C")]));
+        let c = message(vec![field("item", ".prism.keyvalue.v1.Item")]);
+        let item = message(vec![field("value", "")]);
+        let mut messages =
+            HashMap::from([(".A".to_owned(), &a), (".B".to_owned(), &b), (".C".to_owned(), &c)]);
+        assert!(!has_audited_field(".A", &messages, &mut HashSet::new()));
+        messages.insert(".prism.keyvalue.v1.Item".to_owned(), &item);
+        assert!(has_audited_field(".A", &messages, &mut HashSet::new()));
     }
 }

@@ -1,12 +1,13 @@
 //! Serves backends over gRPC until shutdown.
 //!
 //! The only entry point is `run`, used by the command line and the tests. The layers of a call, outermost first: request
-//! shape ([`prism_wire::http`]), call log, status table ([`prism_wire::layer`]), panic handler, limits on calls without a
-//! token, deadline, authentication, load shedding with admission to a slot ([`prism_wire::slots`]), limit on responses,
+//! shape ([`prism_wire::http`]), call log, audit, status table ([`prism_wire::layer`]), panic handler, limits on calls without
+//! a token, deadline, authentication, load shedding with admission to a slot ([`prism_wire::slots`]), limit on responses,
 //! service. Each is a module here; `call` is the state of a call that they share. `incoming` accepts connections,
 //! `connection` limits their number, `serve` serves each; responses made at the same time are sent together (`coalescing`).
 
 mod answers;
+mod audit;
 mod auth;
 mod buffers;
 mod call;
@@ -47,6 +48,7 @@ use tonic::service::Routes;
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
+pub use self::audit::AuditOptions;
 use self::buffers::Buffers;
 use self::call_log::Evidence;
 use self::coalescing::WriteCoalescing;
@@ -81,6 +83,8 @@ pub struct Options {
     pub health_interval: Duration,
     /// Time between two sweeps.
     pub sweep_interval: Duration,
+    /// The audit log, which is closed with the server; `None`: no audit.
+    pub audit: Option<AuditOptions>,
 }
 
 impl Default for Options {
@@ -94,6 +98,7 @@ impl Default for Options {
             limits: Limits::default(),
             health_interval: config.health.interval,
             sweep_interval: config.database.sweep_interval,
+            audit: None,
         }
     }
 }
@@ -139,6 +144,7 @@ pub async fn run(
     let service = ServiceBuilder::new()
         .layer(RequestShapeLayer)
         .layer(call_log::layer(evidence))
+        .layer(audit::layer(options.audit.clone()))
         .layer(StatusesLayer)
         .layer(layer_fn(panics::Panics))
         .layer(tokenless::layer())
@@ -182,6 +188,9 @@ pub async fn run(
     health.stop();
     sweepers.abort_all();
     services.close().await;
+    if let Some(audit) = options.audit {
+        audit.log.close().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

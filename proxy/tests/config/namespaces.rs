@@ -108,7 +108,11 @@ fn the_environment_replaces_backends_and_rules() {
     "namespaces.rules: n: there is no backend 'b'; there is default"
 )]
 #[case::no_match("namespaces: {rules: [{backend: default}]}", "c.yaml:1:22", "needs match")]
-#[case::a_bad_match("namespaces: {rules: [{match: 'a*b'}]}", "c.yaml:1:30", "match: the value is not a namespace")]
+#[case::a_bad_match(
+    "namespaces: {rules: [{match: 'a*b'}]}",
+    "c.yaml:1:30",
+    "match: the value is not a namespace"
+)]
 #[case::the_same_match(
     "namespaces: {rules: [{match: a*}, {match: a*}]}",
     "c.yaml:1:35",

@@ -1,5 +1,6 @@
 //! The server over a real connection: the same `run` as the command line, on a separate port.
 
+mod audit;
 mod auth;
 mod gone;
 mod health;

@@ -4,6 +4,7 @@ mod client;
 mod convert;
 mod scan;
 mod server;
+mod subject;
 
 pub use self::client::Client;
 pub use self::scan::{Messages, Resume};

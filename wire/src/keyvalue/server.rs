@@ -13,7 +13,7 @@ use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyVa
 use tonic::{Request, Response, Status};
 
 use crate::MAX_REQUEST_BYTES;
-use crate::call::{CallNotes, admit, answer, refuse};
+use crate::call::{CallNotes, admit, answer};
 use crate::clock::Clock;
 use crate::message::{WireRequest, WireResponse};
 use crate::one_message::OneMessage;
@@ -71,7 +71,7 @@ impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
         let admission = request.extensions().get::<Admission>().cloned();
         let namespace = request.get_ref().namespace.clone();
         let request = ScanRequest::from_message(request.into_inner());
-        let cursor = self.edge.scan(request).map_err(|error| refuse(&notes, error))?;
+        let cursor = self.edge.scan(request).map_err(|error| notes.refuse(error))?;
         let pages = Pages { cursor, clock: Arc::clone(&self.clock), notes, slot, admission, namespace };
         Ok(Response::new(Box::pin(pages.messages())))
     }
@@ -108,8 +108,12 @@ impl<C: Clock> Pages<C> {
             let page = pages.cursor.next(pages.clock.now()).await;
             drop(slot);
             match page {
-                Ok(message) => Some((Ok(ScanResponse::into_message(message?)), Some(pages))),
-                Err(error) => Some((Err(refuse(&pages.notes, error)), None)),
+                Ok(message) => {
+                    let message = ScanResponse::into_message(message?);
+                    pages.notes.count_message();
+                    Some((Ok(message), Some(pages)))
+                }
+                Err(error) => Some((Err(pages.notes.refuse(error)), None)),
             }
         })
     }

@@ -27,7 +27,7 @@ from prism.keyvalue.v1 import types_pb2 as prism_dot_keyvalue_dot_v1_dot_types__
 from prism import options_pb2 as prism_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n prism/keyvalue/v1/keyvalue.proto\x12\x11prism.keyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dprism/keyvalue/v1/types.proto\x1a\x13prism/options.proto\"\xf3\x02\n\nPutRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x30\n\x02id\x18\x02 \x01(\tB$\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12M\n\x05items\x18\x03 \x03(\x0b\x32\x17.prism.keyvalue.v1.ItemB%\xd0\xbb\x18\x01\xe2\xbb\x18\x0bmin_items:1\xe2\xbb\x18\x0emax_items:1000\x12&\n\x13item_priority_token\x18\x04 \x01(\x03\x42\t\xe2\xbb\x18\x05min:0\x12\x31\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\xe2\xbb\x18\x05min:1\x12I\n\rpreconditions\x18\x06 \x03(\x0b\x32\x1f.prism.keyvalue.v1.PreconditionB\x11\xe2\xbb\x18\rmax_items:100\"<\n\x0bPutResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.prism.keyvalue.v1.PutResult\"\x82\x02\n\nGetRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x30\n\x02id\x18\x02 \x01(\tB$\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12\x32\n\tpredicate\x18\x03 \x01(\x0b\x32\x1f.prism.keyvalue.v1.KeyPredicate\x12/\n\tselection\x18\x04 \x01(\x0b\x32\x1c.prism.keyvalue.v1.Selection\x12\x1d\n\npage_token\x18\x05 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \"Y\n\x0bGetResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.prism.keyvalue.v1.Item\x12\"\n\x0fnext_page_token\x18\x02 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \"\xae\x02\n\rDeleteRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x30\n\x02id\x18\x02 \x01(\tB$\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12\x38\n\tpredicate\x18\x03 \x01(\x0b\x32\x1f.prism.keyvalue.v1.KeyPredicateB\x04\xd0\xbb\x18\x01\x12&\n\x13item_priority_token\x18\x04 \x01(\x03\x42\t\xe2\xbb\x18\x05min:0\x12I\n\rpreconditions\x18\x05 \x03(\x0b\x32\x1f.prism.keyvalue.v1.PreconditionB\x11\xe2\xbb\x18\rmax_items:100\"\'\n\x0e\x44\x65leteResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x04\"\x90\x02\n\x0bScanRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12,\n\x02id\x18\x02 \x01(\tB \xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12\x32\n\tpredicate\x18\x03 \x01(\x0b\x32\x1f.prism.keyvalue.v1.KeyPredicate\x12/\n\tselection\x18\x04 \x01(\x0b\x32\x1c.prism.keyvalue.v1.Selection\x12\x1f\n\x0cresume_token\x18\x05 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \x12\r\n\x05limit\x18\x06 \x01(\x04\"Z\n\x0cScanResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.prism.keyvalue.v1.Entry\x12\x1f\n\x0cresume_token\x18\x02 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \"Q\n\x0f\x44\x65scribeRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\"\xa4\x01\n\x10\x44\x65scribeResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x18\n\x10\x63ontract_version\x18\x02 \x01(\t\x12\x33\n\x0c\x63\x61pabilities\x18\x03 \x03(\x0e\x32\x1d.prism.keyvalue.v1.Capability\x12)\n\x06limits\x18\x04 \x01(\x0b\x32\x19.prism.keyvalue.v1.Limits2\xf4\x03\n\x0fKeyValueService\x12X\n\x03Put\x12\x1d.prism.keyvalue.v1.PutRequest\x1a\x1e.prism.keyvalue.v1.PutResponse\"\x12\xf2\xc7\x18\x05write\xf8\xc7\x18\x88\'\x80\xc8\x18\x00\x12W\n\x03Get\x12\x1d.prism.keyvalue.v1.GetRequest\x1a\x1e.prism.keyvalue.v1.GetResponse\"\x11\xf2\xc7\x18\x04read\xf8\xc7\x18\x88\'\x80\xc8\x18\x01\x12\x61\n\x06\x44\x65lete\x12 .prism.keyvalue.v1.DeleteRequest\x1a!.prism.keyvalue.v1.DeleteResponse\"\x12\xf2\xc7\x18\x05write\xf8\xc7\x18\x88\'\x80\xc8\x18\x00\x12]\n\x04Scan\x12\x1e.prism.keyvalue.v1.ScanRequest\x1a\x1f.prism.keyvalue.v1.ScanResponse\"\x12\xf2\xc7\x18\x04read\xf8\xc7\x18\xb0\xea\x01\x80\xc8\x18\x01\x30\x01\x12\x66\n\x08\x44\x65scribe\x12\".prism.keyvalue.v1.DescribeRequest\x1a#.prism.keyvalue.v1.DescribeResponse\"\x11\xf2\xc7\x18\x04read\xf8\xc7\x18\x88\'\x80\xc8\x18\x01\x1a\x04\xc8\xc1\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n prism/keyvalue/v1/keyvalue.proto\x12\x11prism.keyvalue.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1dprism/keyvalue/v1/types.proto\x1a\x13prism/options.proto\"\xf7\x02\n\nPutRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x34\n\x02id\x18\x02 \x01(\tB(\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xc8\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12M\n\x05items\x18\x03 \x03(\x0b\x32\x17.prism.keyvalue.v1.ItemB%\xd0\xbb\x18\x01\xe2\xbb\x18\x0bmin_items:1\xe2\xbb\x18\x0emax_items:1000\x12&\n\x13item_priority_token\x18\x04 \x01(\x03\x42\t\xe2\xbb\x18\x05min:0\x12\x31\n\x03ttl\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationB\t\xe2\xbb\x18\x05min:1\x12I\n\rpreconditions\x18\x06 \x03(\x0b\x32\x1f.prism.keyvalue.v1.PreconditionB\x11\xe2\xbb\x18\rmax_items:100\"<\n\x0bPutResponse\x12-\n\x07results\x18\x01 \x03(\x0b\x32\x1c.prism.keyvalue.v1.PutResult\"\x86\x02\n\nGetRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x34\n\x02id\x18\x02 \x01(\tB(\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xc8\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12\x32\n\tpredicate\x18\x03 \x01(\x0b\x32\x1f.prism.keyvalue.v1.KeyPredicate\x12/\n\tselection\x18\x04 \x01(\x0b\x32\x1c.prism.keyvalue.v1.Selection\x12\x1d\n\npage_token\x18\x05 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \"Y\n\x0bGetResponse\x12&\n\x05items\x18\x01 \x03(\x0b\x32\x17.prism.keyvalue.v1.Item\x12\"\n\x0fnext_page_token\x18\x02 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \"\xb2\x02\n\rDeleteRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x34\n\x02id\x18\x02 \x01(\tB(\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xc8\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12\x38\n\tpredicate\x18\x03 \x01(\x0b\x32\x1f.prism.keyvalue.v1.KeyPredicateB\x04\xd0\xbb\x18\x01\x12&\n\x13item_priority_token\x18\x04 \x01(\x03\x42\t\xe2\xbb\x18\x05min:0\x12I\n\rpreconditions\x18\x05 \x03(\x0b\x32\x1f.prism.keyvalue.v1.PreconditionB\x11\xe2\xbb\x18\rmax_items:100\"\'\n\x0e\x44\x65leteResponse\x12\x15\n\rdeleted_count\x18\x01 \x01(\x04\"\x94\x02\n\x0bScanRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\x12\x30\n\x02id\x18\x02 \x01(\tB$\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xc8\xbb\x18\x01\xd8\xbb\x18\x80\x04\xe2\xbb\x18\x0bno_nul:true\x12\x32\n\tpredicate\x18\x03 \x01(\x0b\x32\x1f.prism.keyvalue.v1.KeyPredicate\x12/\n\tselection\x18\x04 \x01(\x0b\x32\x1c.prism.keyvalue.v1.Selection\x12\x1f\n\x0cresume_token\x18\x05 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \x12\r\n\x05limit\x18\x06 \x01(\x04\"Z\n\x0cScanResponse\x12)\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x18.prism.keyvalue.v1.Entry\x12\x1f\n\x0cresume_token\x18\x02 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80 \"Q\n\x0f\x44\x65scribeRequest\x12>\n\tnamespace\x18\x01 \x01(\tB+\xa8\xbb\x18\x03\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x01\xe2\xbb\x18\x1aregex:[a-z0-9][a-z0-9._-]*\"\xa4\x01\n\x10\x44\x65scribeResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12\x18\n\x10\x63ontract_version\x18\x02 \x01(\t\x12\x33\n\x0c\x63\x61pabilities\x18\x03 \x03(\x0e\x32\x1d.prism.keyvalue.v1.Capability\x12)\n\x06limits\x18\x04 \x01(\x0b\x32\x19.prism.keyvalue.v1.Limits2\xf4\x03\n\x0fKeyValueService\x12X\n\x03Put\x12\x1d.prism.keyvalue.v1.PutRequest\x1a\x1e.prism.keyvalue.v1.PutResponse\"\x12\xf2\xc7\x18\x05write\xf8\xc7\x18\x88\'\x80\xc8\x18\x00\x12W\n\x03Get\x12\x1d.prism.keyvalue.v1.GetRequest\x1a\x1e.prism.keyvalue.v1.GetResponse\"\x11\xf2\xc7\x18\x04read\xf8\xc7\x18\x88\'\x80\xc8\x18\x01\x12\x61\n\x06\x44\x65lete\x12 .prism.keyvalue.v1.DeleteRequest\x1a!.prism.keyvalue.v1.DeleteResponse\"\x12\xf2\xc7\x18\x05write\xf8\xc7\x18\x88\'\x80\xc8\x18\x00\x12]\n\x04Scan\x12\x1e.prism.keyvalue.v1.ScanRequest\x1a\x1f.prism.keyvalue.v1.ScanResponse\"\x12\xf2\xc7\x18\x04read\xf8\xc7\x18\xb0\xea\x01\x80\xc8\x18\x01\x30\x01\x12\x66\n\x08\x44\x65scribe\x12\".prism.keyvalue.v1.DescribeRequest\x1a#.prism.keyvalue.v1.DescribeResponse\"\x11\xf2\xc7\x18\x04read\xf8\xc7\x18\x88\'\x80\xc8\x18\x01\x1a\x04\xc8\xc1\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUTREQUEST'].fields_by_name['namespace']._loaded_options = None
   _globals['_PUTREQUEST'].fields_by_name['namespace']._serialized_options = b'\250\273\030\003\320\273\030\001\330\273\030\200\001\342\273\030\032regex:[a-z0-9][a-z0-9._-]*'
   _globals['_PUTREQUEST'].fields_by_name['id']._loaded_options = None
-  _globals['_PUTREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\320\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
+  _globals['_PUTREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\310\273\030\001\320\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
   _globals['_PUTREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_PUTREQUEST'].fields_by_name['items']._serialized_options = b'\320\273\030\001\342\273\030\013min_items:1\342\273\030\016max_items:1000'
   _globals['_PUTREQUEST'].fields_by_name['item_priority_token']._loaded_options = None
@@ -49,7 +49,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREQUEST'].fields_by_name['namespace']._loaded_options = None
   _globals['_GETREQUEST'].fields_by_name['namespace']._serialized_options = b'\250\273\030\003\320\273\030\001\330\273\030\200\001\342\273\030\032regex:[a-z0-9][a-z0-9._-]*'
   _globals['_GETREQUEST'].fields_by_name['id']._loaded_options = None
-  _globals['_GETREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\320\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
+  _globals['_GETREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\310\273\030\001\320\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
   _globals['_GETREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_GETREQUEST'].fields_by_name['page_token']._serialized_options = b'\300\273\030\001\330\273\030\200 '
   _globals['_GETRESPONSE'].fields_by_name['next_page_token']._loaded_options = None
@@ -57,7 +57,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEREQUEST'].fields_by_name['namespace']._loaded_options = None
   _globals['_DELETEREQUEST'].fields_by_name['namespace']._serialized_options = b'\250\273\030\003\320\273\030\001\330\273\030\200\001\342\273\030\032regex:[a-z0-9][a-z0-9._-]*'
   _globals['_DELETEREQUEST'].fields_by_name['id']._loaded_options = None
-  _globals['_DELETEREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\320\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
+  _globals['_DELETEREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\310\273\030\001\320\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
   _globals['_DELETEREQUEST'].fields_by_name['predicate']._loaded_options = None
   _globals['_DELETEREQUEST'].fields_by_name['predicate']._serialized_options = b'\320\273\030\001'
   _globals['_DELETEREQUEST'].fields_by_name['item_priority_token']._loaded_options = None
@@ -67,7 +67,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCANREQUEST'].fields_by_name['namespace']._loaded_options = None
   _globals['_SCANREQUEST'].fields_by_name['namespace']._serialized_options = b'\250\273\030\003\320\273\030\001\330\273\030\200\001\342\273\030\032regex:[a-z0-9][a-z0-9._-]*'
   _globals['_SCANREQUEST'].fields_by_name['id']._loaded_options = None
-  _globals['_SCANREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
+  _globals['_SCANREQUEST'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\310\273\030\001\330\273\030\200\004\342\273\030\013no_nul:true'
   _globals['_SCANREQUEST'].fields_by_name['resume_token']._loaded_options = None
   _globals['_SCANREQUEST'].fields_by_name['resume_token']._serialized_options = b'\300\273\030\001\330\273\030\200 '
   _globals['_SCANRESPONSE'].fields_by_name['resume_token']._loaded_options = None
@@ -87,25 +87,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYVALUESERVICE'].methods_by_name['Describe']._loaded_options = None
   _globals['_KEYVALUESERVICE'].methods_by_name['Describe']._serialized_options = b'\362\307\030\004read\370\307\030\210\'\200\310\030\001'
   _globals['_PUTREQUEST']._serialized_start=140
-  _globals['_PUTREQUEST']._serialized_end=511
-  _globals['_PUTRESPONSE']._serialized_start=513
-  _globals['_PUTRESPONSE']._serialized_end=573
-  _globals['_GETREQUEST']._serialized_start=576
-  _globals['_GETREQUEST']._serialized_end=834
-  _globals['_GETRESPONSE']._serialized_start=836
-  _globals['_GETRESPONSE']._serialized_end=925
-  _globals['_DELETEREQUEST']._serialized_start=928
-  _globals['_DELETEREQUEST']._serialized_end=1230
-  _globals['_DELETERESPONSE']._serialized_start=1232
-  _globals['_DELETERESPONSE']._serialized_end=1271
-  _globals['_SCANREQUEST']._serialized_start=1274
-  _globals['_SCANREQUEST']._serialized_end=1546
-  _globals['_SCANRESPONSE']._serialized_start=1548
-  _globals['_SCANRESPONSE']._serialized_end=1638
-  _globals['_DESCRIBEREQUEST']._serialized_start=1640
-  _globals['_DESCRIBEREQUEST']._serialized_end=1721
-  _globals['_DESCRIBERESPONSE']._serialized_start=1724
-  _globals['_DESCRIBERESPONSE']._serialized_end=1888
-  _globals['_KEYVALUESERVICE']._serialized_start=1891
-  _globals['_KEYVALUESERVICE']._serialized_end=2391
+  _globals['_PUTREQUEST']._serialized_end=515
+  _globals['_PUTRESPONSE']._serialized_start=517
+  _globals['_PUTRESPONSE']._serialized_end=577
+  _globals['_GETREQUEST']._serialized_start=580
+  _globals['_GETREQUEST']._serialized_end=842
+  _globals['_GETRESPONSE']._serialized_start=844
+  _globals['_GETRESPONSE']._serialized_end=933
+  _globals['_DELETEREQUEST']._serialized_start=936
+  _globals['_DELETEREQUEST']._serialized_end=1242
+  _globals['_DELETERESPONSE']._serialized_start=1244
+  _globals['_DELETERESPONSE']._serialized_end=1283
+  _globals['_SCANREQUEST']._serialized_start=1286
+  _globals['_SCANREQUEST']._serialized_end=1562
+  _globals['_SCANRESPONSE']._serialized_start=1564
+  _globals['_SCANRESPONSE']._serialized_end=1654
+  _globals['_DESCRIBEREQUEST']._serialized_start=1656
+  _globals['_DESCRIBEREQUEST']._serialized_end=1737
+  _globals['_DESCRIBERESPONSE']._serialized_start=1740
+  _globals['_DESCRIBERESPONSE']._serialized_end=1904
+  _globals['_KEYVALUESERVICE']._serialized_start=1907
+  _globals['_KEYVALUESERVICE']._serialized_end=2407
 # @@protoc_insertion_point(module_scope)

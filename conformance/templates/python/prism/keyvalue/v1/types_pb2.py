@@ -26,7 +26,7 @@ from prism.common import metadata_pb2 as prism_dot_common_dot_metadata__pb2
 from prism import options_pb2 as prism_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprism/keyvalue/v1/types.proto\x12\x11prism.keyvalue.v1\x1a\x1bprism/common/metadata.proto\x1a\x13prism/options.proto\"}\n\x04Item\x12\x1e\n\x03key\x18\x01 \x01(\x0c\x42\x11\xa8\xbb\x18\x04\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x08\x12\x1d\n\x05value\x18\x02 \x01(\x0c\x42\x0e\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x80@\x12,\n\x08metadata\x18\x03 \x01(\x0b\x32\x1a.prism.common.ItemMetadata:\x08\x98\xb5\x18\x04\xa0\xb5\x18\x01\"M\n\x05\x45ntry\x12\x1d\n\x02id\x18\x01 \x01(\tB\x11\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x04\x12%\n\x04item\x18\x02 \x01(\x0b\x32\x17.prism.keyvalue.v1.Item\"\xef\x01\n\x0cKeyPredicate\x12\x30\n\tmatch_all\x18\x01 \x01(\x0b\x32\x1b.prism.keyvalue.v1.MatchAllH\x00\x12\x32\n\nmatch_keys\x18\x02 \x01(\x0b\x32\x1c.prism.keyvalue.v1.MatchKeysH\x00\x12\x34\n\x0bmatch_range\x18\x03 \x01(\x0b\x32\x1d.prism.keyvalue.v1.MatchRangeH\x00\x12\x36\n\x0cmatch_prefix\x18\x04 \x01(\x0b\x32\x1e.prism.keyvalue.v1.MatchPrefixH\x00\x42\x0b\n\tpredicate\"\n\n\x08MatchAll\"I\n\tMatchKeys\x12<\n\x04keys\x18\x01 \x03(\x0c\x42.\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x08\xe2\xbb\x18\x0bmin_items:1\xe2\xbb\x18\x0emax_items:1000\">\n\nMatchRange\x12\x18\n\x05start\x18\x01 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x81\x08\x12\x16\n\x03\x65nd\x18\x02 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x81\x08\"(\n\x0bMatchPrefix\x12\x19\n\x06prefix\x18\x01 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x08\"\\\n\tSelection\x12\x12\n\nitem_limit\x18\x01 \x01(\r\x12\x17\n\x0fpage_size_bytes\x18\x02 \x01(\r\x12\x11\n\tkeys_only\x18\x03 \x01(\x08\x12\x0f\n\x07reverse\x18\x04 \x01(\x08\"F\n\x0cPrecondition\x12\x1a\n\x03key\x18\x01 \x01(\x0c\x42\r\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x08\x12\x1a\n\x07version\x18\x02 \x01(\x03\x42\t\xe2\xbb\x18\x05min:0\"-\n\tPutResult\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\x0f\n\x07version\x18\x02 \x01(\x03\"\xac\x01\n\x06Limits\x12\x14\n\x0cmax_id_bytes\x18\x01 \x01(\r\x12\x15\n\rmax_key_bytes\x18\x02 \x01(\r\x12\x17\n\x0fmax_value_bytes\x18\x03 \x01(\r\x12\x15\n\rmax_put_items\x18\x04 \x01(\r\x12\x15\n\rmax_put_bytes\x18\x05 \x01(\r\x12\x16\n\x0emax_page_items\x18\x06 \x01(\r\x12\x16\n\x0emax_page_bytes\x18\x07 \x01(\r*\xb9\x01\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12!\n\x1d\x43\x41PABILITY_CONDITIONAL_WRITES\x10\x01\x12\x1e\n\x1a\x43\x41PABILITY_PRIORITY_TOKENS\x10\x02\x12\x15\n\x11\x43\x41PABILITY_EXPIRY\x10\x03\x12\x16\n\x12\x43\x41PABILITY_REVERSE\x10\x04\x12\x1d\n\x19\x43\x41PABILITY_NAMESPACE_SCAN\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprism/keyvalue/v1/types.proto\x12\x11prism.keyvalue.v1\x1a\x1bprism/common/metadata.proto\x1a\x13prism/options.proto\"\x81\x01\n\x04Item\x12\x1e\n\x03key\x18\x01 \x01(\x0c\x42\x11\xa8\xbb\x18\x04\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x08\x12!\n\x05value\x18\x02 \x01(\x0c\x42\x12\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xc8\xbb\x18\x01\xd8\xbb\x18\x80\x80@\x12,\n\x08metadata\x18\x03 \x01(\x0b\x32\x1a.prism.common.ItemMetadata:\x08\x98\xb5\x18\x04\xa0\xb5\x18\x01\"Q\n\x05\x45ntry\x12!\n\x02id\x18\x01 \x01(\tB\x15\xa8\xbb\x18\x03\xb0\xbb\x18\x01\xc0\xbb\x18\x01\xc8\xbb\x18\x01\xd8\xbb\x18\x80\x04\x12%\n\x04item\x18\x02 \x01(\x0b\x32\x17.prism.keyvalue.v1.Item\"\xef\x01\n\x0cKeyPredicate\x12\x30\n\tmatch_all\x18\x01 \x01(\x0b\x32\x1b.prism.keyvalue.v1.MatchAllH\x00\x12\x32\n\nmatch_keys\x18\x02 \x01(\x0b\x32\x1c.prism.keyvalue.v1.MatchKeysH\x00\x12\x34\n\x0bmatch_range\x18\x03 \x01(\x0b\x32\x1d.prism.keyvalue.v1.MatchRangeH\x00\x12\x36\n\x0cmatch_prefix\x18\x04 \x01(\x0b\x32\x1e.prism.keyvalue.v1.MatchPrefixH\x00\x42\x0b\n\tpredicate\"\n\n\x08MatchAll\"I\n\tMatchKeys\x12<\n\x04keys\x18\x01 \x03(\x0c\x42.\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x08\xe2\xbb\x18\x0bmin_items:1\xe2\xbb\x18\x0emax_items:1000\">\n\nMatchRange\x12\x18\n\x05start\x18\x01 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x81\x08\x12\x16\n\x03\x65nd\x18\x02 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x81\x08\"(\n\x0bMatchPrefix\x12\x19\n\x06prefix\x18\x01 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x08\"\\\n\tSelection\x12\x12\n\nitem_limit\x18\x01 \x01(\r\x12\x17\n\x0fpage_size_bytes\x18\x02 \x01(\r\x12\x11\n\tkeys_only\x18\x03 \x01(\x08\x12\x0f\n\x07reverse\x18\x04 \x01(\x08\"F\n\x0cPrecondition\x12\x1a\n\x03key\x18\x01 \x01(\x0c\x42\r\xc0\xbb\x18\x01\xd0\xbb\x18\x01\xd8\xbb\x18\x80\x08\x12\x1a\n\x07version\x18\x02 \x01(\x03\x42\t\xe2\xbb\x18\x05min:0\"-\n\tPutResult\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\x0f\n\x07version\x18\x02 \x01(\x03\"\xac\x01\n\x06Limits\x12\x14\n\x0cmax_id_bytes\x18\x01 \x01(\r\x12\x15\n\rmax_key_bytes\x18\x02 \x01(\r\x12\x17\n\x0fmax_value_bytes\x18\x03 \x01(\r\x12\x15\n\rmax_put_items\x18\x04 \x01(\r\x12\x15\n\rmax_put_bytes\x18\x05 \x01(\r\x12\x16\n\x0emax_page_items\x18\x06 \x01(\r\x12\x16\n\x0emax_page_bytes\x18\x07 \x01(\r*\xb9\x01\n\nCapability\x12\x1a\n\x16\x43\x41PABILITY_UNSPECIFIED\x10\x00\x12!\n\x1d\x43\x41PABILITY_CONDITIONAL_WRITES\x10\x01\x12\x1e\n\x1a\x43\x41PABILITY_PRIORITY_TOKENS\x10\x02\x12\x15\n\x11\x43\x41PABILITY_EXPIRY\x10\x03\x12\x16\n\x12\x43\x41PABILITY_REVERSE\x10\x04\x12\x1d\n\x19\x43\x41PABILITY_NAMESPACE_SCAN\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,11 +36,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEM'].fields_by_name['key']._loaded_options = None
   _globals['_ITEM'].fields_by_name['key']._serialized_options = b'\250\273\030\004\300\273\030\001\320\273\030\001\330\273\030\200\010'
   _globals['_ITEM'].fields_by_name['value']._loaded_options = None
-  _globals['_ITEM'].fields_by_name['value']._serialized_options = b'\260\273\030\001\300\273\030\001\330\273\030\200\200@'
+  _globals['_ITEM'].fields_by_name['value']._serialized_options = b'\260\273\030\001\300\273\030\001\310\273\030\001\330\273\030\200\200@'
   _globals['_ITEM']._loaded_options = None
   _globals['_ITEM']._serialized_options = b'\230\265\030\004\240\265\030\001'
   _globals['_ENTRY'].fields_by_name['id']._loaded_options = None
-  _globals['_ENTRY'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\330\273\030\200\004'
+  _globals['_ENTRY'].fields_by_name['id']._serialized_options = b'\250\273\030\003\260\273\030\001\300\273\030\001\310\273\030\001\330\273\030\200\004'
   _globals['_MATCHKEYS'].fields_by_name['keys']._loaded_options = None
   _globals['_MATCHKEYS'].fields_by_name['keys']._serialized_options = b'\300\273\030\001\320\273\030\001\330\273\030\200\010\342\273\030\013min_items:1\342\273\030\016max_items:1000'
   _globals['_MATCHRANGE'].fields_by_name['start']._loaded_options = None
@@ -53,28 +53,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRECONDITION'].fields_by_name['key']._serialized_options = b'\300\273\030\001\320\273\030\001\330\273\030\200\010'
   _globals['_PRECONDITION'].fields_by_name['version']._loaded_options = None
   _globals['_PRECONDITION'].fields_by_name['version']._serialized_options = b'\342\273\030\005min:0'
-  _globals['_CAPABILITY']._serialized_start=1132
-  _globals['_CAPABILITY']._serialized_end=1317
-  _globals['_ITEM']._serialized_start=102
-  _globals['_ITEM']._serialized_end=227
-  _globals['_ENTRY']._serialized_start=229
-  _globals['_ENTRY']._serialized_end=306
-  _globals['_KEYPREDICATE']._serialized_start=309
-  _globals['_KEYPREDICATE']._serialized_end=548
-  _globals['_MATCHALL']._serialized_start=550
-  _globals['_MATCHALL']._serialized_end=560
-  _globals['_MATCHKEYS']._serialized_start=562
-  _globals['_MATCHKEYS']._serialized_end=635
-  _globals['_MATCHRANGE']._serialized_start=637
-  _globals['_MATCHRANGE']._serialized_end=699
-  _globals['_MATCHPREFIX']._serialized_start=701
-  _globals['_MATCHPREFIX']._serialized_end=741
-  _globals['_SELECTION']._serialized_start=743
-  _globals['_SELECTION']._serialized_end=835
-  _globals['_PRECONDITION']._serialized_start=837
-  _globals['_PRECONDITION']._serialized_end=907
-  _globals['_PUTRESULT']._serialized_start=909
-  _globals['_PUTRESULT']._serialized_end=954
-  _globals['_LIMITS']._serialized_start=957
-  _globals['_LIMITS']._serialized_end=1129
+  _globals['_CAPABILITY']._serialized_start=1141
+  _globals['_CAPABILITY']._serialized_end=1326
+  _globals['_ITEM']._serialized_start=103
+  _globals['_ITEM']._serialized_end=232
+  _globals['_ENTRY']._serialized_start=234
+  _globals['_ENTRY']._serialized_end=315
+  _globals['_KEYPREDICATE']._serialized_start=318
+  _globals['_KEYPREDICATE']._serialized_end=557
+  _globals['_MATCHALL']._serialized_start=559
+  _globals['_MATCHALL']._serialized_end=569
+  _globals['_MATCHKEYS']._serialized_start=571
+  _globals['_MATCHKEYS']._serialized_end=644
+  _globals['_MATCHRANGE']._serialized_start=646
+  _globals['_MATCHRANGE']._serialized_end=708
+  _globals['_MATCHPREFIX']._serialized_start=710
+  _globals['_MATCHPREFIX']._serialized_end=750
+  _globals['_SELECTION']._serialized_start=752
+  _globals['_SELECTION']._serialized_end=844
+  _globals['_PRECONDITION']._serialized_start=846
+  _globals['_PRECONDITION']._serialized_end=916
+  _globals['_PUTRESULT']._serialized_start=918
+  _globals['_PUTRESULT']._serialized_end=963
+  _globals['_LIMITS']._serialized_start=966
+  _globals['_LIMITS']._serialized_end=1138
 # @@protoc_insertion_point(module_scope)
