@@ -8,10 +8,9 @@ use clap::Subcommand;
 use clap::builder::StyledStr;
 use prism_cli::examples;
 
-use super::Failure;
 use crate::audit::Hash;
 use crate::audit::verify::{Report, Verdict, verify};
-use crate::exit::Exit;
+use crate::exit::{Exit, ExitError};
 use crate::terminal::printable;
 
 /// The commands about audit logs.
@@ -50,9 +49,9 @@ fn hash(text: &str) -> Result<Hash, String> {
 
 impl AuditCommand {
     /// Runs the command. The exit code is 0 only if the log is whole.
-    pub(super) fn run(&self) -> Result<Exit, Failure> {
+    pub(super) fn run(&self) -> Result<Exit, ExitError> {
         let Self::Verify(args) = self;
-        let unreadable = |error: std::io::Error| Failure::Usage(error.to_string());
+        let unreadable = |error: std::io::Error| ExitError::usage(error.to_string());
         let report = verify(&args.files, args.expect_last).map_err(unreadable)?;
         let text = if args.json { json(&report) } else { text(&report) };
         // A closed standard output is not an error: the exit code carries the result.
