@@ -169,6 +169,7 @@ impl ItemWriter<'_> {
             | Error::PermissionDenied(_)
             | Error::DeleteTooLarge
             | Error::Unimplemented(_)
+            | Error::DataLoss { .. }
             | Error::Internal(_) => return Err(WriteError::Database(error)),
         };
         match backoff.next_delay(min) {
