@@ -1,9 +1,10 @@
-//! The conformance suite against SQLite and Postgres in process: a separate file or schema per case.
+//! The conformance suite against SQLite, Postgres and the wrappers in process: a separate file or schema per case.
 
 use std::num::NonZero;
 use std::sync::Arc;
 
-use prism_backends::wrap::Route;
+use prism_backends::wrap::encrypt::{KeyRing, MasterKey};
+use prism_backends::wrap::{Encrypt, Route};
 use prism_backends::{Postgres, Sqlite, postgres, sqlite};
 use prism_conformance::OpenError;
 use prism_conformance::keyvalue::InProcess;
@@ -28,7 +29,22 @@ prism_conformance::conformance!(
         .with_details(provider)
         .leaving_out(left_out(Backend::Postgres)),
     InProcess::new("route", open_route),
+    InProcess::new("encrypt", async || Ok(encrypted(Memory::default()))),
+    InProcess::durable(
+        "encrypt-sqlite",
+        || tempfile::tempdir().map_err(OpenError::new),
+        async |folder| { open_sqlite(folder).await.map(encrypted) }
+    )
+    .with_gateways(NonZero::new(2).expect("2 is not 0"))
+    .leaving_out(left_out(Backend::Sqlite)),
 );
+
+/// Encrypts a store. Every opening has another data key, as another gateway has.
+fn encrypted(store: impl KeyValueBackend + 'static) -> Encrypt {
+    let key =
+        MasterKey::from_base64("k1", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=").expect("a valid key");
+    Encrypt::new(Arc::new(store), KeyRing::new(vec![key], "k1").expect("a valid ring"))
+}
 
 /// A router to two stores, each with half of the namespaces.
 async fn open_route() -> Result<Route, OpenError> {

@@ -33,6 +33,7 @@ fn details_header(status: &Status) -> usize {
 #[case(Error::DeleteTooLarge, 4)]
 #[case(Error::Unimplemented("EXPIRY"), 12)]
 #[case(Error::internal("SELECT secret"), 13)]
+#[case(Error::data_loss(0, "SELECT secret"), 15)]
 fn every_error_has_its_code_its_reason_and_the_domain(#[case] error: Error, #[case] number: i32) {
     let decoded = decoded(&error);
     assert_eq!(decoded.code as i32, number);
@@ -63,7 +64,8 @@ fn a_retry_delay_is_in_the_metadata_too(#[case] error: Error, #[case] millis: Op
 
 #[test]
 fn the_cause_of_an_error_is_nowhere_in_its_status() {
-    for error in [Error::internal("SELECT secret"), Error::unavailable("SELECT secret")] {
+    let cause = "SELECT secret";
+    for error in [Error::internal(cause), Error::unavailable(cause), Error::data_loss(0, cause)] {
         let status = status(&error);
         assert!(!format!("{status:?}").contains("secret"));
         assert!(!status.details().windows(6).any(|bytes| bytes == b"secret"));

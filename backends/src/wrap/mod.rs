@@ -4,7 +4,11 @@
 #![deny(clippy::missing_trait_methods)]
 
 mod deferred;
+#[cfg(feature = "encrypt")]
+pub mod encrypt;
 mod route;
 
 pub use self::deferred::Deferred;
+#[cfg(feature = "encrypt")]
+pub use self::encrypt::Encrypt;
 pub use self::route::Route;

@@ -99,6 +99,7 @@ impl From<Error> for Failure {
             | Error::DeadlineExceeded
             | Error::DeleteTooLarge
             | Error::Unimplemented(_)
+            | Error::DataLoss { .. }
             | Error::Internal(_) => {}
         }
         failure

@@ -86,6 +86,15 @@ pub enum Error {
     DeleteTooLarge,
     /// The backend does not declare this capability (CAP-1).
     Unimplemented(&'static str),
+    /// The stored data of an item cannot be read, and no retry will help: it is damaged, or it was moved here from another
+    /// item. Other items of the record can be read, and this one can be overwritten and deleted. A key may be personal data,
+    /// so the item is named by its position.
+    DataLoss {
+        /// Position on the requested page, from 0. A page ends before a damaged item unless that is its first.
+        item: usize,
+        /// For the log.
+        cause: Cause,
+    },
     /// A bug, or a damaged store.
     Internal(Cause),
 }
@@ -99,6 +108,11 @@ impl Error {
     /// The store is unavailable; the retry delay is 100 ms.
     pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable { retry_after: Duration::from_millis(100), cause: Cause::new(cause) }
+    }
+
+    /// The stored data of an item cannot be read; `item` is its position on the page.
+    pub fn data_loss(item: usize, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::DataLoss { item, cause: Cause::new(cause) }
     }
 
     /// A bug.
@@ -118,6 +132,7 @@ impl Error {
             Self::Unavailable { .. } => Code::Unavailable,
             Self::DeadlineExceeded | Self::DeleteTooLarge => Code::DeadlineExceeded,
             Self::Unimplemented(_) => Code::Unimplemented,
+            Self::DataLoss { .. } => Code::DataLoss,
             Self::Internal(_) => Code::Internal,
         }
     }
@@ -134,6 +149,7 @@ impl Error {
             Self::Unavailable { .. } => "BACKEND_UNAVAILABLE",
             Self::DeadlineExceeded | Self::DeleteTooLarge => "DEADLINE_EXCEEDED",
             Self::Unimplemented(_) => "CAPABILITY_NOT_DECLARED",
+            Self::DataLoss { .. } => "DATA_LOSS",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -141,7 +157,9 @@ impl Error {
     /// Its cause, for the log.
     pub const fn cause(&self) -> Option<&Cause> {
         match self {
-            Self::Unavailable { cause, .. } | Self::Internal(cause) => Some(cause),
+            Self::Unavailable { cause, .. } | Self::DataLoss { cause, .. } | Self::Internal(cause) => {
+                Some(cause)
+            }
             Self::InvalidArgument(_)
             | Self::PreconditionFailed(_)
             | Self::Unauthenticated
@@ -166,6 +184,7 @@ impl Error {
             | Self::DeadlineExceeded
             | Self::DeleteTooLarge
             | Self::Unimplemented(_)
+            | Self::DataLoss { .. }
             | Self::Internal(_) => None,
         }
     }
@@ -199,6 +218,11 @@ impl fmt::Display for Error {
             Self::Unimplemented(capability) => {
                 write!(f, "this server does not declare {capability}; Describe lists its capabilities")
             }
+            Self::DataLoss { item, .. } => write!(
+                f,
+                "the stored data of item {item} of this page is damaged; the other items can be read by key, or in \
+                 the reverse order up to it"
+            ),
             Self::Internal(_) => f.write_str("internal error; the server's log has the cause"),
         }
     }

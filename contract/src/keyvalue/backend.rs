@@ -21,7 +21,7 @@ use crate::{Error, Lifecycle, Namespace};
 ///
 /// # Errors
 /// [`Error::PreconditionFailed`], [`Error::Unavailable`], [`Error::ResourceExhausted`], [`Error::DeadlineExceeded`],
-/// [`Error::DeleteTooLarge`] and [`Error::Internal`]. A backend need not return [`Error::Unimplemented`]: a request for a
+/// [`Error::DeleteTooLarge`], [`Error::DataLoss`] and [`Error::Internal`]. A backend need not return [`Error::Unimplemented`]: a request for a
 /// capability that it does not declare never reaches it.
 #[async_trait]
 pub trait KeyValueBackend: Lifecycle {

@@ -63,6 +63,10 @@ pub enum ErrorReason {
     /// UNIMPLEMENTED: the request message is compressed in a way the server does not read; the header
     /// grpc-accept-encoding of the answer lists those it reads (ERR-7).
     UnsupportedEncoding = 14,
+    /// DATA_LOSS: the stored data of an item is damaged; the message names its position on the page. A retry is no use. A
+    /// page ends before a damaged item, so this is the answer only where that item is the page's first. The other items can
+    /// be read by their keys, or in the reverse order up to it; a Put over it and a Delete of it work (ERR-1).
+    DataLoss = 15,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -86,6 +90,7 @@ impl ErrorReason {
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::Cancelled => "ERROR_REASON_CANCELLED",
             Self::UnsupportedEncoding => "ERROR_REASON_UNSUPPORTED_ENCODING",
+            Self::DataLoss => "ERROR_REASON_DATA_LOSS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -106,6 +111,7 @@ impl ErrorReason {
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_CANCELLED" => Some(Self::Cancelled),
             "ERROR_REASON_UNSUPPORTED_ENCODING" => Some(Self::UnsupportedEncoding),
+            "ERROR_REASON_DATA_LOSS" => Some(Self::DataLoss),
             _ => None,
         }
     }

@@ -478,7 +478,7 @@ pub mod key_value_service_client {
         }
         /// Answers one page of a record's items in key order (ORD-1), as they were in one moment (LIN-3). An absent record is
         /// OK and empty (RT-6). Timeout 5 s; permission "read"; idempotent.
-        /// Adds UNIMPLEMENTED for a capability not declared.
+        /// Adds UNIMPLEMENTED for a capability not declared, and DATA_LOSS for a page that begins with a damaged item.
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetRequest>,
@@ -528,7 +528,7 @@ pub mod key_value_service_client {
         /// Streams the items of one record, or of every record of a namespace, ordered by id and then key (ORD-1). A stream
         /// cut short is resumed with the token of the last message received (SCAN-1). Timeout 30 s for the whole stream;
         /// permission "read"; idempotent.
-        /// Adds UNIMPLEMENTED for a capability not declared.
+        /// Adds UNIMPLEMENTED for a capability not declared, and DATA_LOSS for a page that begins with a damaged item.
         pub async fn scan(
             &mut self,
             request: impl tonic::IntoRequest<super::ScanRequest>,
@@ -605,7 +605,7 @@ pub mod key_value_service_server {
         ) -> std::result::Result<tonic::Response<super::PutResponse>, tonic::Status>;
         /// Answers one page of a record's items in key order (ORD-1), as they were in one moment (LIN-3). An absent record is
         /// OK and empty (RT-6). Timeout 5 s; permission "read"; idempotent.
-        /// Adds UNIMPLEMENTED for a capability not declared.
+        /// Adds UNIMPLEMENTED for a capability not declared, and DATA_LOSS for a page that begins with a damaged item.
         async fn get(
             &self,
             request: tonic::Request<super::GetRequest>,
@@ -627,7 +627,7 @@ pub mod key_value_service_server {
         /// Streams the items of one record, or of every record of a namespace, ordered by id and then key (ORD-1). A stream
         /// cut short is resumed with the token of the last message received (SCAN-1). Timeout 30 s for the whole stream;
         /// permission "read"; idempotent.
-        /// Adds UNIMPLEMENTED for a capability not declared.
+        /// Adds UNIMPLEMENTED for a capability not declared, and DATA_LOSS for a page that begins with a damaged item.
         async fn scan(
             &self,
             request: tonic::Request<super::ScanRequest>,

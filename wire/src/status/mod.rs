@@ -51,6 +51,7 @@ pub fn status(error: &Error) -> Status {
         | Error::DeadlineExceeded
         | Error::DeleteTooLarge
         | Error::Unimplemented(_)
+        | Error::DataLoss { .. }
         | Error::Internal(_) => true,
     };
     details.into_status()

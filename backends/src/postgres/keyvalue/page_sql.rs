@@ -16,7 +16,7 @@ const COLUMNS: [&str; 8] =
     ["key", "content_type", "compression", "version", "token", "created_at", "updated_at", "expires_at"];
 
 /// The shape of a page's statement. Parameters: namespace, id, now and row limit; the key of the position (for a
-/// namespace); those of the keys; the page's bytes (for [`Values::Within`]).
+/// namespace); those of the keys; the page's bytes and its allowance per item (for [`Values::Within`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::postgres) struct PageShape {
     pub(in crate::postgres) scope: Scope,
@@ -122,13 +122,14 @@ impl PageShape {
             Item::FIXED_WEIGHT
         );
         let bytes = self.first_of_keys() + if self.keys == Keys::Between { 2 } else { 1 };
+        let allowance = bytes + 1;
         let outer_columns = COLUMNS.join(", ");
         let outer_id = if self.scope == Scope::Namespace { ", id" } else { "" };
         format!(
             "SELECT {outer_columns}, value{outer_id} FROM ({read}, row_number() OVER page AS number, \
              sum({weight}) OVER page - {weight} AS before FROM {from} AND {LIVE} \
              WINDOW page AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING) ORDER BY {order} LIMIT $4) \
-             AS read WHERE before <= ${bytes} OR number <= 2"
+             AS read WHERE before <= ${bytes} + (number - 1) * ${allowance} OR number <= 2"
         )
     }
 

@@ -146,7 +146,7 @@ async fn a_page_limited_by_bytes_reads_no_more_rows_than_its_item_limit() {
     let test = "a_page_limited_by_bytes_reads_no_more_rows_than_its_item_limit";
     let Some((_schema, mut session)) = session(test).await else { return };
     let shape = PageShape { scope: Scope::Record, keys: Keys::From, reverse: false, values: Values::Within };
-    let plan = plan(&mut session, shape.statement(), 6).await;
+    let plan = plan(&mut session, shape.statement(), 7).await;
     let steps: Vec<_> = plan.iter().map(|line| line.trim_start_matches("->  ")).collect();
     let step = |name: &str| {
         steps.iter().position(|step| step.starts_with(name)).unwrap_or_else(|| panic!("{plan:#?}"))

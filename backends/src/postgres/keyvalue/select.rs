@@ -198,8 +198,10 @@ fn statement(page: &PageQuery<'_>) -> Query {
             query.bind(if page.is_reverse() { keys.rev().collect::<Vec<_>>() } else { keys.collect() })
         }
     };
+    let size = page.selection.page;
+    let number = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
     match values {
-        Values::Within => query.bind(i64::try_from(page.selection.page.bytes()).unwrap_or(i64::MAX)),
+        Values::Within => query.bind(number(size.bytes())).bind(number(size.allowance())),
         Values::None | Values::All => query,
     }
 }

@@ -170,6 +170,7 @@ impl ItemWriter<'_> {
             | Error::NamespaceNotFound
             | Error::DeleteTooLarge
             | Error::Unimplemented(_)
+            | Error::DataLoss { .. }
             | Error::Internal(_) => return Err(WriteError::Database(error)),
         };
         match backoff.next_delay(min) {
