@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Config;
-use super::settings::{SETTINGS, Setting, TOKENS, variable};
+use super::settings::{GRANTS, JWT, SETTINGS, Setting, TOKENS, variable};
 use super::show::{enter, line, quoted};
 
 /// Maximum line width of the example.
@@ -23,12 +23,57 @@ const INTRODUCTION: &[&str] = &[
     "A duration is a whole number and a unit: 500ms, 10s, 5m, 24h, 7d. So is a size: 100B, 512KiB, 64MiB.",
 ];
 
-const TOKENS_DOC: &str = "Bearer tokens of the callers. Without tokens every client may do everything, and `auth.mode` decides \
-                          where the server may then listen. A client sends the header `authorization: Bearer TOKEN`. \
-                          Health and reflection need no token. The variable takes the same list in flow style, such as \
-                          `[{name: a, env: A_TOKEN, permissions: [read]}]`.";
-const TOKENS_ALLOWED: &str = "a list of tokens, each with a `name` for the log, its secret as one of `sha256`, `file` and \
-                              `env`, `permissions` of `read` and `write`, and optionally the `namespaces` it is limited to";
+/// The documentation of a key whose value is a list.
+struct ListDoc {
+    path: &'static str,
+    doc: &'static str,
+    allowed: &'static str,
+    example: &'static str,
+}
+
+const LISTS: [ListDoc; 3] = [
+    ListDoc {
+        path: TOKENS,
+        doc: "Bearer tokens of the callers. Without tokens and `auth.grants` every client may do everything, and `auth.mode` \
+              decides where the server may then listen. A client sends the header `authorization: Bearer TOKEN`. Health and \
+              reflection need no token. The variable takes the same list in flow style, such as \
+              `[{name: a, env: A_TOKEN, permissions: [read]}]`.",
+        allowed: "a list of tokens, each with a `name` for the log, its secret as one of `sha256`, `file` and `env`, \
+                  `permissions` of `read`, `write` and `admin`, and optionally the `namespaces` it is limited to",
+        example: TOKENS_EXAMPLE,
+    },
+    ListDoc {
+        path: JWT,
+        doc: "Issuers whose JWTs are accepted as bearer tokens, signed with RS256, ES256 or EdDSA. A token needs the claims \
+              `iss`, `aud`, `exp` and `sub`; `auth.grants` names its subject. The keys are read again when the file changes; \
+              from a URL they are fetched every 5 minutes, and when a token has an unknown `kid`.",
+        allowed: "a list of issuers, each with its `issuer` (the claim `iss`), the `audience` (the claim `aud`), `jwks`, which \
+                  is the path of a file or an https URL, and optionally a `leeway` for clocks that differ, 30s by default",
+        example: JWT_EXAMPLE,
+    },
+    ListDoc {
+        path: GRANTS,
+        doc: "Permissions of callers with a JWT or a client certificate. A caller has the permissions of all grants that match. \
+              `who` is the subject of a JWT, or a name in the certificate: `uri:` or `dns:`, and the name. Static tokens are \
+              not matched: they have their permissions in `auth.tokens`.",
+        allowed: "a list of grants, each with `who`, `permissions` of `read`, `write` and `admin`, and optionally the \
+                  `namespaces` it is limited to, and the `issuer` of the JWTs, which is required where `auth.jwt` has several",
+        example: GRANTS_EXAMPLE,
+    },
+];
+
+const JWT_EXAMPLE: &str = "\
+- issuer: https://login.example
+  audience: prism
+  jwks: https://login.example/.well-known/jwks.json    # or a file
+  leeway: 30s                     # the default";
+const GRANTS_EXAMPLE: &str = "\
+- who: svc:orders-*               # subjects of JWTs; a trailing * is a wildcard
+  issuer: https://login.example   # required where auth.jwt has several issuers
+  namespaces: [orders-*]          # only these. If unset, all namespaces.
+  permissions: [read, write]
+- who: uri:spiffe://example.org/reports    # certificates with this URI; dns: for a DNS name
+  permissions: [read]";
 const TOKENS_EXAMPLE: &str = "\
 - name: orders-service            # for the log
   sha256: 5e88...1542d8           # SHA-256 of the token: printf %s \"$TOKEN\" | sha256sum
@@ -53,13 +98,15 @@ pub(super) fn yaml() -> String {
         let value = show(&Config::default()).map(|shown| format!(" {}", quoted(&shown))).unwrap_or_default();
         line(&mut yaml, open.len(), &format!("{key}:{value}"));
     }
-    let key = enter_spaced(&mut yaml, &mut open, TOKENS);
-    comment(&mut yaml, open.len(), TOKENS_DOC);
-    line(&mut yaml, open.len(), "#");
-    for example in TOKENS_EXAMPLE.lines() {
-        line(&mut yaml, open.len(), &format!("#   {example}"));
+    for ListDoc { path, doc, example, .. } in LISTS {
+        let key = enter_spaced(&mut yaml, &mut open, path);
+        comment(&mut yaml, open.len(), doc);
+        line(&mut yaml, open.len(), "#");
+        for example in example.lines() {
+            line(&mut yaml, open.len(), &format!("#   {example}"));
+        }
+        line(&mut yaml, open.len(), &format!("{key}: []"));
     }
-    line(&mut yaml, open.len(), &format!("{key}: []"));
     yaml
 }
 
@@ -97,7 +144,9 @@ pub(super) fn markdown() -> String {
         let default = shown.map_or_else(|| "none".to_owned(), |shown| format!("`{shown}`"));
         reference(&mut page, &mut section, path, doc, allowed, &default);
     }
-    reference(&mut page, &mut section, TOKENS, TOKENS_DOC, TOKENS_ALLOWED, "none");
+    for ListDoc { path, doc, allowed, .. } in LISTS {
+        reference(&mut page, &mut section, path, doc, allowed, "none");
+    }
     page
 }
 

@@ -2,13 +2,17 @@
 //! `check-config`, the example in `fixtures/config/` and the reference in `docs/` are all driven by it. After a change, run
 //! `cargo xtask docs`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::values::{self, DatabaseUrl, database_url, masked_url, show_duration, show_size};
+use super::values::{self, DatabaseUrl, database_url, file, masked_url, show_duration, show_size};
 use super::{AuthMode, Config, DatabaseKind, LogFormat, LogLevel};
 
-/// The one key whose value is a list, parsed by `tokens`.
+/// The keys whose values are lists of mappings, parsed by `tokens`, `jwt` and `grants`.
 pub(super) const TOKENS: &str = "auth.tokens";
+pub(super) const JWT: &str = "auth.jwt";
+pub(super) const GRANTS: &str = "auth.grants";
+/// In display order.
+pub(super) const LISTS: [&str; 3] = [TOKENS, JWT, GRANTS];
 
 /// A key with a single value.
 pub(super) struct Setting {
@@ -33,7 +37,7 @@ impl Setting {
 
 /// The paths of all keys.
 pub(super) fn all_paths() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.path).chain([TOKENS])
+    SETTINGS.iter().map(|setting| setting.path).chain(LISTS)
 }
 
 /// The environment variable for the key at `path`: `PRISM_` and the path in upper case, dots replaced by underscores.
@@ -58,7 +62,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "server.listen",
         doc: "Listen address. Port 0 picks a free port, which is logged. An address other than loopback requires \
-              `auth.tokens`, or `auth.mode: insecure`; use TLS there as well.",
+              `auth.tokens` or `auth.grants`, or `auth.mode: insecure`; use TLS there as well.",
         allowed: "an address to listen on; write host:port, such as 127.0.0.1:8980 or [::]:8980",
         set: |config, text| values::address(text).map(|address| config.server.listen = address),
         show: |config| Some(config.server.listen.clone()),
@@ -156,7 +160,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "server.tls.client_ca",
-        doc: "Certificate authorities in PEM. If set, each client must present a certificate issued by one of them (mTLS).",
+        doc: "Certificate authorities in PEM. If set, each client must present a certificate issued by one of them (mTLS). \
+              `auth.grants` can name its URIs and DNS names.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.client_ca = Some(path)),
         show: |config| config.server.tls.client_ca.as_deref().map(text),
@@ -370,9 +375,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "auth.mode",
-        doc: "Whether callers need a token. If unset, they do if `auth.tokens` has entries; if it has none, the server only \
-              listens on loopback. `required`: the server does not start without tokens. `insecure`: no token is checked, even \
-              if some are configured, and the server may listen on any address: every client may read and write everything.",
+        doc: "Whether callers must be known. If unset, they must if `auth.tokens` or `auth.grants` has entries; if neither \
+              has, the server only listens on loopback. `required`: the server does not start without entries. `insecure`: \
+              neither tokens nor grants are checked, even if some are configured, and the server may listen on any address: \
+              every client may read and write everything.",
         allowed: "a mode; write required or insecure",
         set: |config, text| AuthMode::read(text).map(|mode| config.auth.mode = Some(mode)),
         show: |config| config.auth.mode.map(|mode| mode.name().to_owned()),
@@ -395,13 +401,6 @@ fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
     Some(())
 }
 
-/// A path; rejects what looks like a database URL or the content of a file.
-fn file(text: &str) -> Option<PathBuf> {
-    let is_path =
-        !text.trim().is_empty() && !text.contains(char::is_control) && !values::looks_like_url(text);
-    is_path.then(|| PathBuf::from(text))
-}
-
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
@@ -413,7 +412,7 @@ mod tests {
     #[test]
     fn every_key_has_a_distinct_variable() {
         let mut variables: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
-        variables.push(variable(TOKENS));
+        variables.extend(LISTS.map(variable));
         assert!(variables.contains(&"PRISM_SERVER_TLS_CLIENT_CA".to_owned()));
         let count = variables.len();
         variables.sort();
