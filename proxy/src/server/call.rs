@@ -19,6 +19,7 @@ struct Inner {
     /// `None` in tests of a single layer.
     connection: Option<Arc<Connection>>,
     caller: OnceLock<String>,
+    refusal: OnceLock<String>,
     deadline: OnceLock<Instant>,
 }
 
@@ -29,6 +30,7 @@ impl Call {
             method: methods::find(path),
             connection,
             caller: OnceLock::new(),
+            refusal: OnceLock::new(),
             deadline: OnceLock::new(),
         }))
     }
@@ -54,14 +56,24 @@ impl Call {
         self.connection().map(|connection| connection.peer())
     }
 
-    /// Sets the name of its token.
+    /// Sets the name of its caller.
     pub(super) fn set_caller(&self, name: &str) {
         let _ = self.0.caller.set(name.to_owned());
     }
 
-    /// The name of its token, once authenticated.
+    /// The name of its caller, once authenticated.
     pub(super) fn caller(&self) -> Option<&str> {
         self.0.caller.get().map(String::as_str)
+    }
+
+    /// Sets why its credentials were refused.
+    pub(super) fn set_refusal(&self, why: String) {
+        let _ = self.0.refusal.set(why);
+    }
+
+    /// Why its credentials were refused, for the log; the client does not learn it.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.0.refusal.get().map(String::as_str)
     }
 
     /// Sets the deadline, once the response has begun.

@@ -21,6 +21,7 @@ mod limits;
 mod methods;
 mod panics;
 mod reflection;
+mod reload;
 mod serve;
 mod services;
 mod shed;
@@ -47,16 +48,17 @@ use tonic::service::RoutesBuilder;
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
+pub use self::auth::{AuthError, AuthState};
 use self::buffers::Buffers;
 use self::coalescing::WriteCoalescing;
 use self::connection::Table;
 use self::incoming::Acceptor;
 pub use self::limits::Limits;
+pub use self::reload::Reload;
 use self::serve::{Age, Serving};
 pub use self::services::Services;
 pub use self::shutdown::Shutdown;
 pub use self::tls::{TlsError, TlsPem};
-use crate::config::Token;
 
 /// Open streams allowed per slot. Those without a slot wait for their clients.
 const OPEN_PER_SLOT: usize = 4;
@@ -70,10 +72,12 @@ pub struct Options {
     pub version: String,
     /// The clock that timestamps requests.
     pub clock: Arc<dyn Clock>,
-    /// Tokens of the callers; if empty, every client may do everything.
-    pub tokens: Vec<Token>,
+    /// The callers; by default every client may do everything.
+    pub auth: AuthState,
     /// TLS; `None`: plain text.
     pub tls: Option<TlsPem>,
+    /// Replaces `auth` and `tls` while the server runs.
+    pub reload: Reload,
     /// What clients may use, and for how long.
     pub limits: Limits,
     /// Time between two checks of the backend, and the time limit of one.
@@ -88,8 +92,9 @@ impl Default for Options {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             clock: Arc::new(SystemClock),
-            tokens: Vec::new(),
+            auth: AuthState::default(),
             tls: None,
+            reload: Reload::default(),
             limits: Limits::default(),
             health_interval: config.health.interval,
             sweep_interval: config.database.sweep_interval,
@@ -116,7 +121,7 @@ pub async fn run(
     shutdown: Shutdown,
     options: Options,
 ) -> Result<(), RunError> {
-    let tls = options.tls.as_ref().map(TlsPem::acceptor).transpose()?;
+    options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth);
     let services = services.into();
     let store: Arc<dyn Lifecycle> = Arc::new(services.clone());
     let (health, health_service) = health::watch(Arc::clone(&store), options.health_interval).await;
@@ -145,7 +150,7 @@ pub async fn run(
         .layer(layer_fn(panics::Panics))
         .layer(tokenless::layer())
         .layer(layer_fn(deadline::Deadline))
-        .layer(auth::layer(options.tokens))
+        .layer(auth::layer(options.reload.clone(), options.clock))
         .layer(shed::layer(&slots))
         .layer(layer_fn(answers::Answers))
         .service(routes);
@@ -158,7 +163,7 @@ pub async fn run(
     let acceptor = Acceptor {
         listener,
         table: Table::new(options.limits.max_connections, per_peer, max_streams, buffers),
-        tls,
+        tls: options.reload,
         handshake_timeout: options.limits.handshake_timeout,
         shutdown: shutdown.clone(),
         tasks: tasks.clone(),

@@ -1,6 +1,7 @@
 //! The server over a real connection: the same `run` as the command line, on a separate port.
 
 mod auth;
+mod callers;
 mod gone;
 mod health;
 mod hostile;
