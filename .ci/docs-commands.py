@@ -9,6 +9,7 @@ an HTML comment on the line above it, invisible on the rendered page:
 
     <!-- run: background -->      runs in the background; the next block waits until the server at 127.0.0.1:8980 is healthy
     <!-- run: background, with CA -->  as above, with TLS, where CA is the trusted authority
+    <!-- run: background, with CA, CERT, KEY -->  as above, for a server that requires a client certificate
     <!-- run: exit 2 -->          must exit with 2
     <!-- run: skip, REASON -->    is not run, but counted and listed with its reason
     <!-- prints -->               a text block: the output of the previous block, exactly; a line … stands for any lines

@@ -147,11 +147,13 @@ class Page:
             if status:
                 raise Failed(f"exit {status}, after printing:\n{self.printed}")
 
-    def wait_until_serving(self, name, authority):
+    def wait_until_serving(self, name, files):
         deadline = time.monotonic() + 60
         address = f"127.0.0.1:{self.port('8980')}"
-        tls = [f"https://{address}", "--tls-ca", str(self.scratch / authority)] if authority else [f"http://{address}"]
-        health = [str(self.scratch / "bin/prism"), "health", "--endpoint", *tls]
+        # The CA, and the client's certificate and key if the server wants one.
+        options = zip(("--tls-ca", "--tls-cert", "--tls-key"), files.split(", ") if files else [])
+        tls = [word for option, file in options for word in (option, str(self.scratch / file))]
+        health = [str(self.scratch / "bin/prism"), "health", "--endpoint", f"{'https' if tls else 'http'}://{address}", *tls]
         while subprocess.run(health, env=self.environment, capture_output=True, check=False).returncode:
             gone, _ = self.execute(f"kill -0 {self.background[-1]} 2>/dev/null")
             if gone or time.monotonic() > deadline:

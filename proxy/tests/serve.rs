@@ -333,7 +333,7 @@ fn an_insecure_server_requires_no_token_and_logs_that() {
         assert_eq!(get.status.code(), code, "{mode}: {}", stderr(&get));
         serving.signal("-TERM");
         serving.wait();
-        let logged = serving.rest_of_log().contains("the configured auth.tokens are ignored");
+        let logged = serving.rest_of_log().contains("the configured auth.tokens and auth.grants are ignored");
         assert_eq!(logged, mode == "insecure", "{mode}");
     }
 }

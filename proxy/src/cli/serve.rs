@@ -14,7 +14,7 @@ use crate::backend::{self, Kinds, Locations};
 use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::exit::ExitError;
 use crate::logging;
-use crate::server::{AuditOptions, Options, Shutdown, TlsPem, run as run_server};
+use crate::server::{AuditOptions, AuthState, Options, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// The arguments of `prism serve`. Precedence, highest first: flags, the environment, the file.
@@ -53,7 +53,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
         .map_err(|why| ExitError::failed(cannot_listen(&config.server.listen, &why)))?;
     let address = listener.local_addr().map_err(|why| ExitError::failed(why.to_string()))?;
     // A host name is resolved only by now, so whether it is beyond loopback is known only here.
-    let open = config.auth.tokens.is_empty() && config.auth.mode != Some(AuthMode::Insecure);
+    let open = config.auth.is_open() && config.auth.mode != Some(AuthMode::Insecure);
     if open && !address.ip().to_canonical().is_loopback() {
         return Err(ExitError::usage(format!("{address}: {OPEN_BEYOND_LOOPBACK}")));
     }
@@ -74,7 +74,9 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
         tls = options.tls.is_some(),
         backend = %Kinds(&config),
         database = %Locations(&config),
-        tokens = options.tokens.len(),
+        tokens = config.auth.tokens.len(),
+        issuers = count(config.auth.jwt.len()),
+        grants = count(config.auth.grants.len()),
         open_files,
         version = options.version,
         "prism is listening"
@@ -84,13 +86,15 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     run_server(services, listener, shutdown, options).await.map_err(|why| ExitError::failed(why.to_string()))
 }
 
+/// A count for the log, left out if it is 0.
+fn count(count: usize) -> Option<usize> {
+    (count > 0).then_some(count)
+}
+
 fn options(config: &Config) -> Result<Options, ExitError> {
     Ok(Options {
         clock: Arc::new(SystemClock),
-        tokens: match config.auth.mode {
-            Some(AuthMode::Insecure) => Vec::new(),
-            Some(AuthMode::Required) | None => config.auth.tokens.clone(),
-        },
+        auth: AuthState::new(&config.auth).map_err(|why| ExitError::usage(why.to_string()))?,
         tls: tls(&config.server.tls)?,
         limits: config.server.limits.clone(),
         health_interval: config.health.interval,

@@ -8,17 +8,18 @@ use crate::config::{AuthMode, Config};
 
 /// Warns of unauthenticated or unencrypted access to a server at `address`, and of secret files readable by other users.
 pub(super) fn log_exposure(config: &Config, address: SocketAddr) {
-    let (tokens, loopback) = (config.auth.tokens.len(), address.ip().to_canonical().is_loopback());
-    let insecure = config.auth.mode == Some(AuthMode::Insecure);
-    if insecure && tokens > 0 {
+    let (auth, loopback) = (&config.auth, address.ip().to_canonical().is_loopback());
+    let (tokens, grants) = (auth.tokens.len(), auth.grants.len());
+    if auth.mode == Some(AuthMode::Insecure) && tokens + grants > 0 {
         tracing::warn!(
             tokens,
-            "auth.mode is insecure: calls need no token, and the configured auth.tokens are ignored"
+            grants,
+            "auth.mode is insecure: calls need no token, and the configured auth.tokens and auth.grants are ignored"
         );
     }
-    if (insecure || tokens == 0) && loopback {
+    if auth.is_open() && loopback {
         tracing::info!("no token is required: every program on this machine may read and write everything");
-    } else if insecure || tokens == 0 {
+    } else if auth.is_open() {
         tracing::warn!(%address, "no token is required: anyone who can reach this address may read and write everything");
     } else if !loopback && config.server.tls.cert.is_none() {
         tracing::warn!(

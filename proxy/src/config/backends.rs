@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::mappings::{Mistakes, text};
 use super::names::shown_key;
 use super::node::{Node, Spanned};
 use super::settings::{SETTINGS, Setting};
-use super::tokens::{Mistakes, text};
 use super::{Config, Database, DatabaseKind};
 
 /// Maximum number of backends: each has connections, threads and a health check.

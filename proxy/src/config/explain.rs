@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Config;
-use super::settings::{BACKENDS, Entry, RULES, Setting, entries, variable};
+use super::settings::{BACKENDS, Entry, GRANTS, JWT, RULES, Setting, entries, variable};
 use super::show::{enter, line, quoted};
 
 /// Maximum line width of the example.
@@ -34,32 +34,60 @@ struct Structure {
 
 const BACKENDS_STRUCTURE: Structure = Structure {
     doc: "Several backends by name, in place of `database`. Each has the keys of `database`, and `required`: with `required: \
-              false` the server starts without the backend, and is healthy without it. A backend that is away makes the calls \
-              of its namespaces UNAVAILABLE, and no others. Health answers for each by the name `backend/NAME`. The variable \
-              takes the same mapping in flow style.",
+          false` the server starts without the backend, and is healthy without it. A backend that is away makes the calls \
+          of its namespaces UNAVAILABLE, and no others. Health answers for each by the name `backend/NAME`. The variable \
+          takes the same mapping in flow style.",
     allowed: "a mapping from 1 to 64 names (a-z, 0-9, `-` and `_`) to mappings with the keys of `database`, and `required`",
     example: BACKENDS_EXAMPLE,
     empty: "{}",
 };
 const RULES_STRUCTURE: Structure = Structure {
     doc: "The backend and the policy of a namespace, or of all with a prefix: an exact name comes before a prefix, and a \
-              longer prefix before a shorter one. A Put without a ttl gets `default_ttl`, or else `max_ttl`; a longer one than \
-              `max_ttl`, and a request beyond `limits`, are INVALID_ARGUMENT. Beyond `rate`, in calls per second of each \
-              namespace and each gateway, calls are RESOURCE_EXHAUSTED with a delay; `burst` of them may come at once. \
-              Describe answers with the limits of the namespace.",
+          longer prefix before a shorter one. A Put without a ttl gets `default_ttl`, or else `max_ttl`; a longer one than \
+          `max_ttl`, and a request beyond `limits`, are INVALID_ARGUMENT. Beyond `rate`, in calls per second of each \
+          namespace and each gateway, calls are RESOURCE_EXHAUSTED with a delay; `burst` of them may come at once. \
+          Describe answers with the limits of the namespace.",
     allowed: "a list of rules, each with `match`, and optionally `abstraction` (keyvalue), `backend`, `default_ttl`, \
-                  `max_ttl`, `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; \
-                  none above the contract's), `rate` (`reads`, `writes`, `burst`) and `owners`",
+              `max_ttl`, `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; \
+              none above the contract's), `rate` (`reads`, `writes`, `burst`) and `owners`",
     example: RULES_EXAMPLE,
     empty: "[]",
 };
-const TOKENS_STRUCTURE: Structure =
-    Structure { doc: TOKENS_DOC, allowed: TOKENS_ALLOWED, example: TOKENS_EXAMPLE, empty: "[]" };
+const TOKENS_STRUCTURE: Structure = Structure {
+    doc: "Bearer tokens of the callers. Without tokens and `auth.grants` every client may do everything, and `auth.mode` \
+          decides where the server may then listen. A client sends the header `authorization: Bearer TOKEN`. Health and \
+          reflection need no token. The variable takes the same list in flow style, such as \
+          `[{name: a, env: A_TOKEN, permissions: [read]}]`.",
+    allowed: "a list of tokens, each with a `name` for the log, its secret as one of `sha256`, `file` and `env`, \
+              `permissions` of `read`, `write` and `admin`, and optionally the `namespaces` it is limited to",
+    example: TOKENS_EXAMPLE,
+    empty: "[]",
+};
+const JWT_STRUCTURE: Structure = Structure {
+    doc: "Issuers whose JWTs are accepted as bearer tokens, signed with RS256, ES256 or EdDSA. A token needs the claims \
+          `iss`, `aud`, `exp` and `sub`; `auth.grants` names its subject. The keys are read again when the file changes; \
+          from a URL they are fetched every 5 minutes, and when a token has an unknown `kid`.",
+    allowed: "a list of issuers, each with its `issuer` (the claim `iss`), the `audience` (the claim `aud`), `jwks`, which \
+              is the path of a file or an https URL, and optionally a `leeway` for clocks that differ, 30s by default",
+    example: JWT_EXAMPLE,
+    empty: "[]",
+};
+const GRANTS_STRUCTURE: Structure = Structure {
+    doc: "Permissions of callers with a JWT or a client certificate. A caller has the permissions of all grants that match. \
+          `who` is the subject of a JWT, or a name in the certificate: `uri:` or `dns:`, and the name. Static tokens are \
+          not matched: they have their permissions in `auth.tokens`.",
+    allowed: "a list of grants, each with `who`, `permissions` of `read`, `write` and `admin`, and optionally the \
+              `namespaces` it is limited to, and the `issuer` of the JWTs, which is required where `auth.jwt` has several",
+    example: GRANTS_EXAMPLE,
+    empty: "[]",
+};
 
 fn structure(path: &str) -> Structure {
     match path {
         BACKENDS => BACKENDS_STRUCTURE,
         RULES => RULES_STRUCTURE,
+        JWT => JWT_STRUCTURE,
+        GRANTS => GRANTS_STRUCTURE,
         _ => TOKENS_STRUCTURE,
     }
 }
@@ -80,13 +108,18 @@ const RULES_EXAMPLE: &str = "\
   max_ttl: 30d
   limits: {max_value_bytes: 64KiB}
   rate: {reads: 1000, writes: 200, burst: 100}";
-
-const TOKENS_DOC: &str = "Bearer tokens of the callers. Without tokens every client may do everything, and `auth.mode` decides \
-                          where the server may then listen. A client sends the header `authorization: Bearer TOKEN`. \
-                          Health and reflection need no token. The variable takes the same list in flow style, such as \
-                          `[{name: a, env: A_TOKEN, permissions: [read]}]`.";
-const TOKENS_ALLOWED: &str = "a list of tokens, each with a `name` for the log, its secret as one of `sha256`, `file` and \
-                              `env`, `permissions` of `read` and `write`, and optionally the `namespaces` it is limited to";
+const JWT_EXAMPLE: &str = "\
+- issuer: https://login.example
+  audience: prism
+  jwks: https://login.example/.well-known/jwks.json    # or a file
+  leeway: 30s                     # the default";
+const GRANTS_EXAMPLE: &str = "\
+- who: svc:orders-*               # subjects of JWTs; a trailing * is a wildcard
+  issuer: https://login.example   # required where auth.jwt has several issuers
+  namespaces: [orders-*]          # only these. If unset, all namespaces.
+  permissions: [read, write]
+- who: uri:spiffe://example.org/reports    # certificates with this URI; dns: for a DNS name
+  permissions: [read]";
 const TOKENS_EXAMPLE: &str = "\
 - name: orders-service            # for the log
   sha256: 5e88...1542d8           # SHA-256 of the token: printf %s \"$TOKEN\" | sha256sum

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 
 use super::names::{is_service_link, unknown_key, unknown_variable};
 use super::node::{Node, Spanned, parse};
-use super::settings::{BACKENDS, RULES, SETTINGS, Setting, TOKENS, all_paths, variable};
-use super::tokens::Mistakes;
+use super::settings::{
+    BACKENDS, GRANTS, JWT, RULES, SETTINGS, Setting, TOKENS, all_paths, structures, variable,
+};
 use super::values::is_loopback;
-use super::{AuthMode, Config, DatabaseKind, Undeclared, backends, rules, tokens};
+use super::{AuthMode, Config, DatabaseKind, Undeclared, backends, grants, jwt, rules, tokens};
 
 /// The sources of a configuration. Not `Debug`: each may contain a secret.
 #[derive(Clone, Default)]
@@ -72,8 +73,8 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
             .cloned()
             .collect(),
         secrets: Vec::new(),
-        unread_tokens: false,
-        dropped_at: None,
+        unread_callers: false,
+        dropped: None,
     };
     if let Some((path, text)) = &sources.file {
         loader.file(&path.display().to_string(), text);
@@ -99,10 +100,10 @@ struct Loader {
     variables: HashMap<String, String>,
     /// Variables that contain a token, according to the configuration.
     secrets: Vec<String>,
-    /// Some tokens could not be parsed, so an empty list does not mean that none were configured.
-    unread_tokens: bool,
-    /// Where an empty list replaced tokens.
-    dropped_at: Option<String>,
+    /// Some tokens, issuers or grants could not be parsed, so an empty list does not mean that none were configured.
+    unread_callers: bool,
+    /// An empty list that replaced entries of another source, and its place.
+    dropped: Option<(&'static str, String)>,
 }
 
 impl Loader {
@@ -134,11 +135,11 @@ impl Loader {
         sorted.sort_by_key(|(key, _)| position(&join(path, &key.value)));
         for (key, value) in sorted {
             let (section, path) = (path, join(path, &key.value));
-            if path == TOKENS {
-                self.secrets.extend(variables_of_tokens(&value.value));
-                self.tokens(value, &|at| place(file, at));
-            } else if path == BACKENDS || path == RULES {
-                self.structure(&path, value, &|at| place(file, at));
+            if let Some(structure) = structures().find(|known| *known == path) {
+                if structure == TOKENS {
+                    self.secrets.extend(variables_of_tokens(&value.value));
+                }
+                self.structure(structure, value, &|at| place(file, at));
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.path == path) {
                 match &value.value {
                     // A key without a value is ignored, so that an example can list it.
@@ -171,22 +172,15 @@ impl Loader {
                 self.set(setting, &text, setting.variable());
             }
         }
-        let tokens = variable(TOKENS);
-        if let Some(text) = self.variables.get(&tokens).cloned() {
-            match parse(&text) {
-                Ok(list) => self.tokens_of_the_environment(&list, &tokens),
-                Err(error) => {
-                    self.unread_tokens = true;
-                    self.problem(format!("{tokens}:{}", error.at), not_yaml(&error.why));
-                }
-            }
-        }
-        for path in [BACKENDS, RULES] {
+        for path in structures() {
             let variable = variable(path);
             let Some(text) = self.variables.get(&variable).cloned() else { continue };
             match parse(&text) {
-                Ok(value) => self.structure(path, &value, &|at| place(&variable, at)),
-                Err(error) => self.problem(format!("{variable}:{}", error.at), not_yaml(&error.why)),
+                Ok(value) => self.structure_of_the_environment(path, &value, &variable),
+                Err(error) => {
+                    self.unread_callers |= is_of_callers(path);
+                    self.problem(format!("{variable}:{}", error.at), not_yaml(&error.why));
+                }
             }
         }
         for (name, _) in variables {
@@ -197,17 +191,21 @@ impl Loader {
         }
     }
 
-    fn tokens_of_the_environment(&mut self, list: &Spanned<Node>, variable: &str) {
-        let named = variables_of_tokens(&list.value);
-        if !named.is_empty() {
-            self.secrets = named;
+    fn structure_of_the_environment(&mut self, path: &'static str, value: &Spanned<Node>, variable: &str) {
+        if path == TOKENS {
+            let named = variables_of_tokens(&value.value);
+            if !named.is_empty() {
+                self.secrets = named;
+            }
         }
-        if matches!(&list.value, Node::List(elements) if elements.is_empty())
-            && !self.config.auth.tokens.is_empty()
+        let auth = &self.config.auth;
+        let replaced = [(TOKENS, auth.tokens.len()), (JWT, auth.jwt.len()), (GRANTS, auth.grants.len())];
+        if matches!(&value.value, Node::List(elements) if elements.is_empty())
+            && replaced.iter().any(|(replaced, count)| *replaced == path && *count > 0)
         {
-            self.dropped_at = Some(variable.to_owned());
+            self.dropped = Some((path, variable.to_owned()));
         }
-        self.tokens(list, &|at| place(variable, at));
+        self.structure(path, value, &|at| place(variable, at));
     }
 
     fn knows(&self, name: &str) -> bool {
@@ -241,39 +239,31 @@ impl Loader {
         }
     }
 
-    fn tokens(&mut self, list: &Spanned<Node>, place: &dyn Fn(&Spanned<Node>) -> String) {
-        if matches!(list.value, Node::Null) {
-            return;
-        }
-        match tokens::read(list, &self.variables) {
-            Ok((tokens, files)) => {
-                self.config.auth.tokens = tokens;
-                self.config.auth.token_files = files;
-            }
-            Err(mistakes) => {
-                self.unread_tokens = true;
-                for (at, message) in mistakes {
-                    self.problem(place(at), format!("{TOKENS}: {message}"));
-                }
-            }
-        }
-    }
-
-    /// Reads `backends` or `namespaces.rules`.
-    fn structure(&mut self, path: &str, value: &Spanned<Node>, place: &dyn Fn(&Spanned<Node>) -> String) {
+    /// Reads a list or a mapping. A key without a value is ignored.
+    fn structure(
+        &mut self,
+        path: &'static str,
+        value: &Spanned<Node>,
+        place: &dyn Fn(&Spanned<Node>) -> String,
+    ) {
         if matches!(value.value, Node::Null) {
             return;
         }
+        self.places.insert(path, place(value));
+        let config = &mut self.config;
         let read = match path {
-            BACKENDS => backends::read(value).map(|backends| self.config.backends = backends),
-            _ => rules::read(value).map(|rules| {
-                self.config.namespaces.rules = rules;
-            }),
+            BACKENDS => backends::read(value).map(|backends| config.backends = backends),
+            RULES => rules::read(value).map(|rules| config.namespaces.rules = rules),
+            JWT => jwt::read(value).map(|issuers| config.auth.jwt = issuers),
+            GRANTS => grants::read(value).map(|grants| config.auth.grants = grants),
+            _ => tokens::read(value, &self.variables)
+                .map(|(tokens, files)| (config.auth.tokens, config.auth.token_files) = (tokens, files)),
         };
-        self.places.insert(if path == BACKENDS { BACKENDS } else { RULES }, place(value));
-        let mistakes: Mistakes<'_> = read.err().unwrap_or_default();
-        for (at, message) in mistakes {
-            self.problem(place(at), format!("{path}: {message}"));
+        if let Err(mistakes) = read {
+            self.unread_callers |= is_of_callers(path);
+            for (at, message) in mistakes {
+                self.problem(place(at), format!("{path}: {message}"));
+            }
         }
     }
 
@@ -334,23 +324,34 @@ impl Loader {
         }
     }
 
-    /// Only `auth.mode: insecure` allows a reachable server without tokens, or an empty list that replaces tokens.
+    /// Only `auth.mode: insecure` allows a reachable server without callers, or an empty list that replaces the last of them.
     fn access(&mut self) {
-        let auth = &self.config.auth;
-        if auth.mode == Some(AuthMode::Insecure) || self.unread_tokens {
+        if self.unread_callers {
             return;
         }
-        if let Some(place) = self.dropped_at.take() {
-            let message = "auth.tokens is an empty list that replaces the tokens of another source; leave it out to keep \
-                           them, or write auth.mode: insecure to serve without tokens";
+        let client_ca = self.config.server.tls.client_ca.is_some();
+        for (key, message) in grants::contradictions(&self.config.auth, client_ca) {
+            let place = self.place(match key {
+                grants::Key::Jwt => JWT,
+                grants::Key::Grants => GRANTS,
+            });
+            self.problem(place, message);
+        }
+        let auth = &self.config.auth;
+        if auth.mode == Some(AuthMode::Insecure) || !auth.is_open() {
+            return;
+        }
+        if let Some((path, place)) = self.dropped.take() {
+            let what = path.trim_start_matches("auth.");
+            let message = format!(
+                "{path} is an empty list that replaces the {what} of another source; leave it out to keep them, or write \
+                 auth.mode: insecure to serve without {what}"
+            );
             return self.problem(place, message);
         }
-        if !auth.tokens.is_empty() {
-            return;
-        }
         if auth.mode == Some(AuthMode::Required) {
-            let message = "auth.mode is required and there are no auth.tokens; add some, or write auth.mode: insecure to \
-                           serve without tokens";
+            let message = "auth.mode is required and there are no auth.tokens and no auth.grants; add some, or write \
+                           auth.mode: insecure to serve without them";
             self.problem(self.place("auth.mode"), message);
         } else if is_loopback(&self.config.server.listen) == Some(false) {
             self.problem(self.place("server.listen"), OPEN_BEYOND_LOOPBACK);
@@ -362,10 +363,10 @@ impl Loader {
     }
 }
 
-/// The error for a server without tokens on an address that other machines can reach.
-pub(crate) const OPEN_BEYOND_LOOPBACK: &str = "server.listen is an address that other machines can reach, and there are no auth.tokens, so any client could \
-     read and write everything; set auth.tokens, listen on loopback, or write auth.mode: insecure \
-     (PRISM_AUTH_MODE=insecure)";
+/// The error for a server without callers on an address that other machines can reach.
+pub(crate) const OPEN_BEYOND_LOOPBACK: &str = "server.listen is an address that other machines can reach, and there are no auth.tokens and no auth.grants, so any \
+     client could read and write everything; set auth.tokens, or auth.grants with auth.jwt or server.tls.client_ca, listen on \
+     loopback, or write auth.mode: insecure (PRISM_AUTH_MODE=insecure)";
 
 fn not_yaml(why: &str) -> String {
     format!("is not valid YAML: {why}")
@@ -381,6 +382,11 @@ fn join(path: &str, key: &str) -> String {
 
 fn position(path: &str) -> usize {
     SETTINGS.iter().position(|setting| setting.path == path).unwrap_or(SETTINGS.len())
+}
+
+/// Whether the key holds callers: tokens, issuers or grants.
+fn is_of_callers(path: &str) -> bool {
+    [TOKENS, JWT, GRANTS].contains(&path)
 }
 
 /// The variables that a list of tokens refers to.

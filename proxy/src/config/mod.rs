@@ -6,9 +6,13 @@
 
 mod backends;
 mod explain;
+mod grants;
+mod jwt;
 mod load;
+mod mappings;
 mod names;
 mod node;
+mod pattern;
 mod rules;
 mod settings;
 mod show;
@@ -25,10 +29,14 @@ use prism_backends::{postgres, sqlite};
 use crate::server::Limits;
 
 pub use self::backends::Backend;
+pub(crate) use self::grants::{DNS, URI};
+pub use self::grants::{Grant, Who};
+pub use self::jwt::{JwksSource, JwtIssuer};
 pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
+pub use self::pattern::{NamespaceRule, Pattern};
 pub use self::rules::{LimitsOfRule, Namespaces, Rate, Rule, Undeclared};
-pub use self::tokens::{Digest, NamespaceRule, Permission, Token};
+pub use self::tokens::{Digest, Permission, Token};
 pub(crate) use self::values::looks_like_url;
 pub use self::values::masked_url;
 
@@ -148,20 +156,33 @@ pub enum LogFormat {
 /// Authentication and authorization.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Auth {
-    /// Whether callers need a token; `None`: if there are `tokens`, without which the server listens on loopback only.
+    /// Whether callers must be known; `None`: if there are `tokens` or `grants`, without which the server listens on loopback
+    /// only.
     pub mode: Option<AuthMode>,
     /// Bearer tokens.
     pub tokens: Vec<Token>,
     /// The files with tokens, as named in the configuration.
     pub token_files: Vec<PathBuf>,
+    /// The issuers whose JWTs are accepted.
+    pub jwt: Vec<JwtIssuer>,
+    /// The permissions of callers with a JWT or a client certificate.
+    pub grants: Vec<Grant>,
 }
 
-/// Whether a caller needs a token.
+impl Auth {
+    /// Whether every client may do everything.
+    pub fn is_open(&self) -> bool {
+        let configured = !self.tokens.is_empty() || !self.jwt.is_empty() || !self.grants.is_empty();
+        self.mode == Some(AuthMode::Insecure) || !configured
+    }
+}
+
+/// Whether a caller must be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMode {
-    /// Every caller does; a server without tokens does not start.
+    /// Every caller must; a server without tokens and grants does not start.
     Required,
-    /// No caller does, on any listen address, even if tokens are configured.
+    /// No caller must, on any listen address, even if tokens or grants are configured.
     Insecure,
 }
 

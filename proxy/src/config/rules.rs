@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use super::backends::is_name;
-use super::names::shown_key;
+use super::mappings::{Mistakes, each, elements, one, values};
 use super::node::{Node, Spanned};
-use super::tokens::{Mistakes, NamespaceRule, each, text};
-use super::values;
+use super::pattern::NamespaceRule;
+use super::values as parse;
 
 /// Maximum number of owners of a namespace.
 const MAX_OWNERS: usize = 32;
@@ -82,12 +82,9 @@ pub struct Rate {
 
 /// Parses the list of rules.
 pub(super) fn read(list: &Spanned<Node>) -> Result<Vec<Rule>, Mistakes<'_>> {
-    let Node::List(elements) = &list.value else {
-        return Err(vec![(list, format!("is {}; a list of rules is allowed", list.value.shape()))]);
-    };
     let (mut rules, mut mistakes) = (Vec::<Rule>::new(), Vec::new());
     let mut seen = HashSet::new();
-    for element in elements {
+    for element in elements(list, "rules")? {
         let Some(rule) = rule(element, &mut mistakes) else { continue };
         if !seen.insert(rule.namespaces.to_string()) {
             mistakes.push((element, format!("has the match of another rule, {}", rule.namespaces)));
@@ -97,105 +94,96 @@ pub(super) fn read(list: &Spanned<Node>) -> Result<Vec<Rule>, Mistakes<'_>> {
     if mistakes.is_empty() { Ok(rules) } else { Err(mistakes) }
 }
 
-const KEYS: [&str; 8] =
-    ["match", "abstraction", "backend", "default_ttl", "max_ttl", "limits", "rate", "owners"];
-
 fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<Rule> {
+    const NAMES: [&str; 8] =
+        ["match", "abstraction", "backend", "default_ttl", "max_ttl", "limits", "rate", "owners"];
+    const PERIOD: &str =
+        "a duration longer than 0; write a whole number and a unit, such as 10s, 5m, 24h or 30d";
     let before = mistakes.len();
-    let entries = map(element, "a rule", &KEYS, mistakes)?;
-    let mut namespaces = None;
-    let mut rule = Rule {
-        namespaces: NamespaceRule::Prefix(String::new()),
-        backend: None,
-        default_ttl: None,
-        max_ttl: None,
-        limits: LimitsOfRule::default(),
-        rate: Rate::default(),
-        owners: Vec::new(),
-    };
-    for (key, value) in entries {
-        match key {
-            "match" => {
-                let allowed = "a namespace, or the beginning of some and *, such as orders or orders-*";
-                namespaces = one(value, "match", allowed, NamespaceRule::read, mistakes);
-            }
-            "abstraction" => {
-                let keyvalue = |text: &str| (text == "keyvalue").then_some(());
-                one(
-                    value,
-                    "abstraction",
-                    "an abstraction that this server has; write keyvalue",
-                    keyvalue,
-                    mistakes,
-                );
-            }
-            "backend" => {
-                let name = |text: &str| is_name(text).then(|| text.to_owned());
-                rule.backend = one(value, "backend", "the name of a backend", name, mistakes);
-            }
-            "default_ttl" => rule.default_ttl = one(value, "default_ttl", PERIOD, values::period, mistakes),
-            "max_ttl" => rule.max_ttl = one(value, "max_ttl", PERIOD, values::period, mistakes),
-            "limits" => limits(value, &mut rule.limits, mistakes),
-            "rate" => rate(value, &mut rule.rate, mistakes),
-            _ => rule.owners = owners(value, mistakes),
-        }
+    let given = set_values(element, "a rule", NAMES, mistakes)?;
+    let [pattern, abstraction, backend, default_ttl, max_ttl, limits, rate, owners] = given;
+    if pattern.is_none() {
+        mistakes.push((element, "needs match; write a namespace or the beginning of some and *".to_owned()));
     }
-    if namespaces.is_none() && mistakes.len() == before {
-        mistakes.push((element, "needs match".to_owned()));
+    let namespaces = pattern.and_then(|value| {
+        let allowed = "match is a namespace, or the beginning of some and *, such as orders or orders-*";
+        one(value, mistakes, NamespaceRule::read_namespaces, allowed)
+    });
+    if let Some(value) = abstraction {
+        let keyvalue = |text: &str| (text == "keyvalue").then_some(());
+        one(value, mistakes, keyvalue, "write keyvalue, the only abstraction of this server");
     }
-    if let (Some(default), Some(max)) = (rule.default_ttl, rule.max_ttl)
+    let backend = backend.and_then(|value| {
+        let name = |text: &str| is_name(text).then(|| text.to_owned());
+        one(value, mistakes, name, "backend is 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter")
+    });
+    let [default_ttl, max_ttl] = [("default_ttl", default_ttl), ("max_ttl", max_ttl)]
+        .map(|(key, value)| one(value?, mistakes, parse::period, &format!("{key} is {PERIOD}")));
+    if let (Some(default), Some(max)) = (default_ttl, max_ttl)
         && default > max
     {
         mistakes.push((element, "has a default_ttl that is longer than its max_ttl".to_owned()));
     }
-    rule.namespaces = namespaces?;
-    (mistakes.len() == before).then_some(rule)
+    let limits = limits.and_then(|value| read_limits(value, mistakes)).unwrap_or_default();
+    let rate = rate.and_then(|value| read_rate(value, mistakes)).unwrap_or_default();
+    let owners = owners.map(|value| read_owners(value, mistakes)).unwrap_or_default();
+    if mistakes.len() > before {
+        return None;
+    }
+    Some(Rule { namespaces: namespaces?, backend, default_ttl, max_ttl, limits, rate, owners })
 }
 
-const PERIOD: &str = "a duration longer than 0; write a whole number and a unit, such as 10s, 5m, 24h or 30d";
+/// The values of a mapping with the keys `names`. A key without a value counts as unset: no policy is the default.
+fn set_values<'a, const N: usize>(
+    node: &'a Spanned<Node>,
+    what: &str,
+    names: [&str; N],
+    mistakes: &mut Mistakes<'a>,
+) -> Option<[Option<&'a Spanned<Node>>; N]> {
+    let given = values(node, what, names, mistakes)?;
+    Some(given.map(|value| value.filter(|value| !matches!(value.value, Node::Null))))
+}
 
-fn limits<'a>(node: &'a Spanned<Node>, limits: &mut LimitsOfRule, mistakes: &mut Mistakes<'a>) {
-    const KEYS: [&str; 5] =
+fn read_limits<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<LimitsOfRule> {
+    const NAMES: [&str; 5] =
         ["max_value_bytes", "max_put_items", "max_put_bytes", "max_page_items", "max_page_bytes"];
+    let [value_bytes, put_items, put_bytes, page_items, page_bytes] =
+        set_values(node, "limits", NAMES, mistakes)?;
     let contract = prism_contract::keyvalue::Limits::V1;
-    for (key, value) in map(node, "limits", &KEYS, mistakes).unwrap_or_default() {
-        let (limit, max) = match key {
-            "max_value_bytes" => (&mut limits.value_bytes, contract.value_bytes),
-            "max_put_items" => (&mut limits.put_items, contract.put_items),
-            "max_put_bytes" => (&mut limits.put_bytes, contract.put_bytes),
-            "max_page_items" => (&mut limits.page_items, contract.page_items),
-            _ => (&mut limits.page_bytes, contract.page_bytes),
-        };
-        let (parse, kind): (fn(&str) -> Option<u32>, _) = if key.ends_with("_bytes") {
-            (values::size, "a size, such as 64KiB,")
+    let mut limit = |key: &str, value: Option<&'a Spanned<Node>>, max: u32| {
+        let (read, kind): (fn(&str) -> Option<u32>, _) = if key.ends_with("_bytes") {
+            (parse::size, "a size, such as 64KiB,")
         } else {
             (|text| text.parse().ok().filter(|number| *number > 0), "a whole number")
         };
-        let Some(text) = text(value, mistakes) else { continue };
-        match parse(text).filter(|limit| *limit <= max) {
-            Some(parsed) => *limit = Some(parsed),
-            None => mistakes
-                .push((value, format!("{key}: the value is not {kind} from 1 to the contract's {max}"))),
-        }
-    }
+        let allowed = format!("{key} is {kind} from 1 to the contract's {max}");
+        one(value?, mistakes, |text| read(text).filter(|limit| *limit <= max), &allowed)
+    };
+    Some(LimitsOfRule {
+        value_bytes: limit("max_value_bytes", value_bytes, contract.value_bytes),
+        put_items: limit("max_put_items", put_items, contract.put_items),
+        put_bytes: limit("max_put_bytes", put_bytes, contract.put_bytes),
+        page_items: limit("max_page_items", page_items, contract.page_items),
+        page_bytes: limit("max_page_bytes", page_bytes, contract.page_bytes),
+    })
 }
 
-fn rate<'a>(node: &'a Spanned<Node>, rate: &mut Rate, mistakes: &mut Mistakes<'a>) {
-    let per_second = |text: &str| text.parse::<f64>().ok().filter(|number| (0.001..=1e9).contains(number));
-    let allowed = "a number of calls per second, from 0.001 to 1000000000";
-    for (key, value) in map(node, "rate", &["reads", "writes", "burst"], mistakes).unwrap_or_default() {
-        match key {
-            "reads" => rate.reads = one(value, key, allowed, per_second, mistakes),
-            "writes" => rate.writes = one(value, key, allowed, per_second, mistakes),
-            _ => {
-                let burst = |text: &str| text.parse().ok().filter(|calls| *calls > 0);
-                rate.burst = one(value, key, "a whole number from 1", burst, mistakes);
-            }
-        }
-    }
+fn read_rate<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<Rate> {
+    let [reads, writes, burst] = set_values(node, "rate", ["reads", "writes", "burst"], mistakes)?;
+    let [reads, writes] = [("reads", reads), ("writes", writes)].map(|(key, value)| {
+        let per_second =
+            |text: &str| text.parse::<f64>().ok().filter(|number| (0.001..=1e9).contains(number));
+        let allowed = format!("{key} is a number of calls per second, from 0.001 to 1000000000");
+        one(value?, mistakes, per_second, &allowed)
+    });
+    let burst = burst.and_then(|value| {
+        let calls = |text: &str| text.parse().ok().filter(|calls| *calls > 0);
+        one(value, mistakes, calls, "burst is a whole number from 1")
+    });
+    Some(Rate { reads, writes, burst })
 }
 
-fn owners<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Vec<String> {
+fn read_owners<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Vec<String> {
     let owner = |text: &str| {
         let is_owner = (1..=128).contains(&text.len()) && !text.contains(char::is_control);
         is_owner.then(|| text.to_owned())
@@ -206,45 +194,4 @@ fn owners<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Vec<Strin
         mistakes.push((node, format!("has {} owners; at most {MAX_OWNERS} are allowed", owners.len())));
     }
     owners
-}
-
-/// The entries of a mapping, without those that have no value.
-fn map<'a>(
-    node: &'a Spanned<Node>,
-    what: &str,
-    known: &[&'static str],
-    mistakes: &mut Mistakes<'a>,
-) -> Option<Vec<(&'static str, &'a Spanned<Node>)>> {
-    let Node::Map(entries) = &node.value else {
-        let shape = node.value.shape();
-        mistakes.push((node, format!("{what} is {shape}; a mapping is allowed, with {}", known.join(", "))));
-        return None;
-    };
-    let mut found = Vec::new();
-    for (key, value) in entries {
-        match known.iter().find(|known| **known == key.value) {
-            Some(_) if matches!(value.value, Node::Null) => {}
-            Some(known) => found.push((*known, value)),
-            None => {
-                let shown = shown_key(&key.value, known);
-                mistakes
-                    .push((value, format!("{shown} is not a key of {what}; it has {}", known.join(", "))));
-            }
-        }
-    }
-    Some(found)
-}
-
-fn one<'a, T>(
-    node: &'a Spanned<Node>,
-    key: &str,
-    allowed: &str,
-    read: impl Fn(&str) -> Option<T>,
-    mistakes: &mut Mistakes<'a>,
-) -> Option<T> {
-    let value = read(text(node, mistakes)?);
-    if value.is_none() {
-        mistakes.push((node, format!("{key}: the value is not {allowed}")));
-    }
-    value
 }

@@ -2,18 +2,20 @@
 //! `check-config`, the example in `fixtures/config/` and the reference in `docs/` are all driven by it. After a change, run
 //! `cargo xtask docs`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::values::{self, DatabaseUrl, database_url, masked_url, show_duration, show_size};
+use super::values::{self, DatabaseUrl, database_url, file, masked_url, show_duration, show_size};
 use super::{
     AuditFailure, AuditShow, AuditSync, AuthMode, Config, DatabaseKind, LogFormat, LogLevel, Undeclared,
     backends,
 };
 
 /// The keys whose values are lists or mappings, each parsed by a module.
-pub(super) const TOKENS: &str = "auth.tokens";
 pub(super) const BACKENDS: &str = "backends";
 pub(super) const RULES: &str = "namespaces.rules";
+pub(super) const TOKENS: &str = "auth.tokens";
+pub(super) const JWT: &str = "auth.jwt";
+pub(super) const GRANTS: &str = "auth.grants";
 
 /// A key with a single value.
 pub(super) struct Setting {
@@ -37,7 +39,13 @@ impl Setting {
 }
 
 /// The keys whose values are lists or mappings, each with the section behind whose keys it is displayed.
-const STRUCTURES: [(&str, &str); 3] = [("database", BACKENDS), ("namespaces", RULES), ("auth", TOKENS)];
+const STRUCTURES: [(&str, &str); 5] =
+    [("database", BACKENDS), ("namespaces", RULES), ("auth", TOKENS), ("auth", JWT), ("auth", GRANTS)];
+
+/// The paths of the keys whose values are lists or mappings.
+pub(super) fn structures() -> impl Iterator<Item = &'static str> {
+    STRUCTURES.into_iter().map(|(_, path)| path)
+}
 
 /// A key.
 pub(super) enum Entry {
@@ -87,7 +95,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "server.listen",
         doc: "Listen address. Port 0 picks a free port, which is logged. An address other than loopback requires \
-              `auth.tokens`, or `auth.mode: insecure`; use TLS there as well.",
+              `auth.tokens` or `auth.grants`, or `auth.mode: insecure`; use TLS there as well.",
         allowed: "an address to listen on; write host:port, such as 127.0.0.1:8980 or [::]:8980",
         set: |config, text| values::address(text).map(|address| config.server.listen = address),
         show: |config| Some(config.server.listen.clone()),
@@ -185,7 +193,8 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "server.tls.client_ca",
-        doc: "Certificate authorities in PEM. If set, each client must present a certificate issued by one of them (mTLS).",
+        doc: "Certificate authorities in PEM. If set, each client must present a certificate issued by one of them (mTLS). \
+              `auth.grants` can name its URIs and DNS names.",
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.server.tls.client_ca = Some(path)),
         show: |config| config.server.tls.client_ca.as_deref().map(text),
@@ -466,9 +475,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "auth.mode",
-        doc: "Whether callers need a token. If unset, they do if `auth.tokens` has entries; if it has none, the server only \
-              listens on loopback. `required`: the server does not start without tokens. `insecure`: no token is checked, even \
-              if some are configured, and the server may listen on any address: every client may read and write everything.",
+        doc: "Whether callers must be known. If unset, they must if `auth.tokens` or `auth.grants` has entries; if neither \
+              has, the server only listens on loopback. `required`: the server does not start without entries. `insecure`: \
+              neither tokens nor grants are checked, even if some are configured, and the server may listen on any address: \
+              every client may read and write everything.",
         allowed: "a mode; write required or insecure",
         set: |config, text| AuthMode::read(text).map(|mode| config.auth.mode = Some(mode)),
         show: |config| config.auth.mode.map(|mode| mode.name().to_owned()),
@@ -491,13 +501,6 @@ fn set_database_url(config: &mut Config, url: &str) -> Option<()> {
     Some(())
 }
 
-/// A path; rejects what looks like a database URL or the content of a file.
-fn file(text: &str) -> Option<PathBuf> {
-    let is_path =
-        !text.trim().is_empty() && !text.contains(char::is_control) && !values::looks_like_url(text);
-    is_path.then(|| PathBuf::from(text))
-}
-
 fn text(path: &Path) -> String {
     path.display().to_string()
 }
@@ -509,7 +512,7 @@ mod tests {
     #[test]
     fn every_key_has_a_distinct_variable() {
         let mut variables: Vec<_> = SETTINGS.iter().map(Setting::variable).collect();
-        variables.push(variable(TOKENS));
+        variables.extend(structures().map(variable));
         assert!(variables.contains(&"PRISM_SERVER_TLS_CLIENT_CA".to_owned()));
         let count = variables.len();
         variables.sort();

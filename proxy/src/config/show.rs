@@ -4,10 +4,9 @@ use std::fmt::Write;
 
 use super::node::is_null;
 use super::rules::Rule;
-use super::settings::{BACKENDS, Entry, RULES, entries};
-use super::tokens::Token;
+use super::settings::{BACKENDS, Entry, GRANTS, JWT, RULES, entries};
 use super::values::{show_duration, show_size};
-use super::{Backend, Config, backends};
+use super::{Backend, Config, Grant, JwtIssuer, NamespaceRule, Permission, Token, Who, backends};
 
 pub(super) fn yaml(config: &Config) -> String {
     let mut yaml = String::new();
@@ -50,11 +49,35 @@ pub(super) fn enter<'a>(yaml: &mut String, open: &mut Vec<&'a str>, path: &'a st
 fn show_token(yaml: &mut String, depth: usize, token: &Token) {
     line(yaml, depth, &format!("- name: {}", quoted(&token.name)));
     line(yaml, depth + 1, "sha256: '***'");
-    let permissions: Vec<_> = token.permissions.iter().map(|permission| permission.name()).collect();
-    line(yaml, depth + 1, &format!("permissions: [{}]", permissions.join(", ")));
-    if let Some(rules) = &token.namespaces {
+    show_access(yaml, depth + 1, &token.permissions, token.namespaces.as_deref());
+}
+
+fn show_issuer(yaml: &mut String, depth: usize, jwt: &JwtIssuer) {
+    line(yaml, depth, &format!("- issuer: {}", quoted(&jwt.issuer)));
+    line(yaml, depth + 1, &format!("audience: {}", quoted(&jwt.audience)));
+    line(yaml, depth + 1, &format!("jwks: {}", quoted(&jwt.jwks.shown())));
+    line(yaml, depth + 1, &format!("leeway: {}", show_duration(jwt.leeway)));
+}
+
+fn show_grant(yaml: &mut String, depth: usize, grant: &Grant) {
+    line(yaml, depth, &format!("- who: {}", quoted(&grant.who.to_string())));
+    if let Who::Subject { issuer: Some(issuer), .. } = &grant.who {
+        line(yaml, depth + 1, &format!("issuer: {}", quoted(issuer)));
+    }
+    show_access(yaml, depth + 1, &grant.permissions, grant.namespaces.as_deref());
+}
+
+fn show_access(
+    yaml: &mut String,
+    depth: usize,
+    permissions: &[Permission],
+    namespaces: Option<&[NamespaceRule]>,
+) {
+    let permissions: Vec<_> = permissions.iter().map(|permission| permission.name()).collect();
+    line(yaml, depth, &format!("permissions: [{}]", permissions.join(", ")));
+    if let Some(rules) = namespaces {
         let rules: Vec<_> = rules.iter().map(|rule| quoted(&rule.to_string())).collect();
-        line(yaml, depth + 1, &format!("namespaces: [{}]", rules.join(", ")));
+        line(yaml, depth, &format!("namespaces: [{}]", rules.join(", ")));
     }
 }
 
@@ -67,6 +90,8 @@ fn show_structure(yaml: &mut String, depth: usize, path: &str, config: &Config) 
             }
         }
         RULES => config.namespaces.rules.iter().for_each(|rule| show_rule(yaml, depth, rule)),
+        JWT => config.auth.jwt.iter().for_each(|issuer| show_issuer(yaml, depth, issuer)),
+        GRANTS => config.auth.grants.iter().for_each(|grant| show_grant(yaml, depth, grant)),
         _ => config.auth.tokens.iter().for_each(|token| show_token(yaml, depth, token)),
     }
 }

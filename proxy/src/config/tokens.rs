@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use prism_contract::Namespace;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::names::shown_key;
+use super::mappings::{Mistakes, NAMESPACES, each, elements, permissions, text, values};
 use super::node::{Node, Spanned};
+use super::pattern::NamespaceRule;
 
 /// A caller and its permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,51 +31,26 @@ pub enum Permission {
     Read,
     /// Put and Delete.
     Write,
+    /// The operation of the gateway itself; no method requires it yet.
+    Admin,
 }
 
 impl Permission {
+    /// All permissions.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+
     /// Its name, in the configuration and in the schema.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
-        }
-    }
-}
-
-/// A namespace, or all with a prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NamespaceRule {
-    /// One namespace: `orders`.
-    Exactly(String),
-    /// All with this prefix: `orders-*`.
-    Prefix(String),
-}
-
-impl NamespaceRule {
-    /// Whether it allows `namespace`.
-    pub fn allows(&self, namespace: &str) -> bool {
-        match self {
-            Self::Exactly(name) => name == namespace,
-            Self::Prefix(prefix) => namespace.starts_with(prefix),
+            Self::Admin => "admin",
         }
     }
 
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let (rule, name): (fn(String) -> Self, _) = match text.strip_suffix('*') {
-            Some(prefix) => (Self::Prefix, prefix),
-            None => (Self::Exactly, text),
-        };
-        Namespace::new(name).is_ok().then(|| rule(name.to_owned()))
-    }
-}
-
-impl fmt::Display for NamespaceRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exactly(name) => f.write_str(name),
-            Self::Prefix(prefix) => write!(f, "{prefix}*"),
-        }
+    /// The permission with a name.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|permission| permission.name() == text)
     }
 }
 
@@ -87,6 +62,11 @@ impl Digest {
     /// The digest of a secret.
     pub fn of(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
+    }
+
+    /// The bytes, for a lookup among digests that are not secret.
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     fn from_hex(text: &str) -> Option<Self> {
@@ -115,8 +95,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Errors in tokens, each with its node.
-pub(super) type Mistakes<'a> = Vec<(&'a Spanned<Node>, String)>;
+/// How the names of callers without a static token begin.
+const RESERVED: [&str; 3] = ["jwt:", "uri:", "dns:"];
 
 /// Parses the list of tokens, and returns the files it refers to. Secrets are read from `variables` and from files where
 /// the list refers to those. No message repeats text of the list: any part of it may be a secret.
@@ -124,11 +104,8 @@ pub(super) fn read<'a>(
     list: &'a Spanned<Node>,
     variables: &HashMap<String, String>,
 ) -> Result<(Vec<Token>, Vec<PathBuf>), Mistakes<'a>> {
-    let Node::List(elements) = &list.value else {
-        return Err(vec![(list, format!("is {}; a list of tokens is allowed", list.value.shape()))]);
-    };
     let (mut tokens, mut files, mut mistakes) = (Vec::<Token>::new(), Vec::new(), Vec::new());
-    for element in elements {
+    for element in elements(list, "tokens")? {
         let Some(token) = token(element, variables, &mut files, &mut mistakes) else { continue };
         if tokens.iter().any(|other| other.name == token.name) {
             mistakes.push((element, "has the name of another token".to_owned()));
@@ -146,32 +123,18 @@ fn token<'a>(
     files: &mut Vec<PathBuf>,
     mistakes: &mut Mistakes<'a>,
 ) -> Option<Token> {
-    const NAMES: [&str; 6] = ["name", "sha256", "file", "env", "permissions", "namespaces"];
-    const KEYS: &str = "name, sha256, file, env, permissions and namespaces are allowed";
-    let Node::Map(entries) = &element.value else {
-        let shape = element.value.shape();
-        mistakes.push((element, format!("is {shape}; a mapping is allowed, in which {KEYS}")));
-        return None;
-    };
     let before = mistakes.len();
-    let (mut name, mut secrets, mut permissions, mut namespaces) = (None, Vec::new(), None, None);
-    for (key, value) in entries {
-        match key.value.as_str() {
-            "name" => name = text(value, mistakes),
-            "sha256" | "file" | "env" => {
-                secrets.extend(text(value, mistakes).map(|text| (key.value.as_str(), text, value)));
-            }
-            "permissions" => permissions = each(value, mistakes, permission, "write read or write"),
-            "namespaces" => {
-                let allowed = "write a namespace, or the beginning of some and *, such as orders or orders-*";
-                namespaces = each(value, mistakes, NamespaceRule::read, allowed);
-            }
-            unknown => {
-                let shown = shown_key(unknown, &NAMES);
-                mistakes.push((value, format!("{shown} is not a key of a token; {KEYS}")));
-            }
-        }
+    let names = ["name", "sha256", "file", "env", "permissions", "namespaces"];
+    let [name, sha256, file, env, granted, namespaces] = values(element, "a token", names, mistakes)?;
+    let name = name.and_then(|value| text(value, mistakes));
+    let mut secrets = Vec::new();
+    for (kind, value) in [("sha256", sha256), ("file", file), ("env", env)] {
+        let Some(value) = value else { continue };
+        secrets.extend(text(value, mistakes).map(|text| (kind, text, value)));
     }
+    let permissions = granted.and_then(|value| permissions(value, mistakes));
+    let namespaces =
+        namespaces.and_then(|value| each(value, mistakes, NamespaceRule::read_namespaces, NAMESPACES));
     let digest = if let [(kind, text, value)] = secrets[..] {
         if kind == "file" {
             files.push(PathBuf::from(text));
@@ -183,47 +146,19 @@ fn token<'a>(
     };
     if name.is_none_or(str::is_empty) {
         mistakes.push((element, "needs a name".to_owned()));
+    } else if name.is_some_and(|name| RESERVED.iter().any(|kind| name.starts_with(kind))) {
+        mistakes.push((
+            element,
+            "has a name that begins with jwt:, uri: or dns:, as those of other callers do".to_owned(),
+        ));
     }
     if permissions.as_ref().is_none_or(Vec::is_empty) {
-        mistakes.push((element, "needs permissions; write [read], [write] or [read, write]".to_owned()));
+        mistakes.push((element, "needs permissions; write some of [read, write, admin]".to_owned()));
     }
     if mistakes.len() > before {
         return None;
     }
     Some(Token { name: name?.to_owned(), digest: digest?, permissions: permissions?, namespaces })
-}
-
-fn permission(text: &str) -> Option<Permission> {
-    [Permission::Read, Permission::Write].into_iter().find(|permission| permission.name() == text)
-}
-
-pub(super) fn text<'a>(value: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<&'a str> {
-    if let Node::Scalar(text) = &value.value {
-        return Some(text);
-    }
-    mistakes.push((value, format!("is {}; a single value is allowed", value.value.shape())));
-    None
-}
-
-pub(super) fn each<'a, T>(
-    value: &'a Spanned<Node>,
-    mistakes: &mut Mistakes<'a>,
-    read: fn(&str) -> Option<T>,
-    allowed: &str,
-) -> Option<Vec<T>> {
-    let Node::List(elements) = &value.value else {
-        mistakes.push((value, format!("is {}; a list is allowed", value.value.shape())));
-        return None;
-    };
-    let mut all = Vec::new();
-    for element in elements {
-        let Some(text) = text(element, mistakes) else { continue };
-        match read(text) {
-            Some(one) => all.push(one),
-            None => mistakes.push((element, format!("the value is not allowed here; {allowed}"))),
-        }
-    }
-    Some(all)
 }
 
 /// The digest of a secret, given directly, in a file or in a variable. No message repeats the secret, nor the name of a

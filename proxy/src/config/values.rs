@@ -1,5 +1,6 @@
 //! Parsing and formatting of values; what is formatted parses to the same value.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{AuditFailure, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat, LogLevel, Undeclared};
@@ -237,6 +238,12 @@ pub(super) fn database_url(url: &str) -> Option<DatabaseUrl<'_>> {
 fn has_unencoded_password(rest: &str) -> bool {
     let (before_query, _) = rest.split_once('?').unwrap_or((rest, ""));
     before_query.contains('#') || before_query.split_once('/').is_some_and(|(_, path)| path.contains('@'))
+}
+
+/// A path; rejects what looks like a database URL or the content of a file.
+pub(super) fn file(text: &str) -> Option<PathBuf> {
+    let is_path = !text.trim().is_empty() && !text.contains(char::is_control) && !looks_like_url(text);
+    is_path.then(|| PathBuf::from(text))
 }
 
 /// Whether a text given as a path may instead contain a secret: a database URL, with or without its scheme, libpq

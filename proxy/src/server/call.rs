@@ -20,6 +20,7 @@ struct Inner {
     connection: Option<Arc<Connection>>,
     begun: OnceLock<(HeaderValue, std::time::Instant)>,
     caller: OnceLock<String>,
+    refusal: OnceLock<String>,
     deadline: OnceLock<Instant>,
 }
 
@@ -31,6 +32,7 @@ impl Call {
             connection,
             begun: OnceLock::new(),
             caller: OnceLock::new(),
+            refusal: OnceLock::new(),
             deadline: OnceLock::new(),
         }))
     }
@@ -66,14 +68,24 @@ impl Call {
         self.0.begun.get()
     }
 
-    /// Sets the name of its token.
+    /// Sets the name of its caller.
     pub(super) fn set_caller(&self, name: &str) {
         let _ = self.0.caller.set(name.to_owned());
     }
 
-    /// The name of its token, once authenticated.
+    /// The name of its caller, once authenticated.
     pub(super) fn caller(&self) -> Option<&str> {
         self.0.caller.get().map(String::as_str)
+    }
+
+    /// Sets why its credentials were refused.
+    pub(super) fn set_refusal(&self, why: String) {
+        let _ = self.0.refusal.set(why);
+    }
+
+    /// Why its credentials were refused, for the log; the client does not learn it.
+    pub(super) fn refusal(&self) -> Option<&str> {
+        self.0.refusal.get().map(String::as_str)
     }
 
     /// Sets the deadline, once the response has begun.

@@ -119,6 +119,7 @@ macro_rules! failed {
                 reason = failure.reason.as_str(),
                 error = failure.message.as_str(),
                 cause = line.notes.error().and_then(|error| error.cause()).map(tracing::field::debug),
+                refusal = line.call.refusal(),
             );
         }
     };

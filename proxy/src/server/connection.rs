@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -24,6 +24,7 @@ const MIN_STREAMS: usize = 8;
 /// A connection that speaks HTTP/2.
 pub(super) struct Connection {
     peer: SocketAddr,
+    certificate_names: OnceLock<Vec<String>>,
     account: Arc<Account>,
     pub(super) streams: OpenStreams,
     /// End of the last call, in milliseconds since the table was made.
@@ -72,6 +73,16 @@ impl Connection {
     /// The client's address.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// Sets the names of the client's certificate, once it is verified.
+    pub(super) fn set_certificate_names(&self, names: Vec<String>) {
+        let _ = self.certificate_names.set(names);
+    }
+
+    /// The names of the client's certificate, such as `uri:spiffe://example.org/orders`; empty without one.
+    pub(super) fn certificate_names(&self) -> &[String] {
+        self.certificate_names.get().map_or(&[], Vec::as_slice)
     }
 
     /// The bytes buffered for its client.
@@ -273,6 +284,7 @@ impl Pending {
         let (close, cut) = (CancellationToken::new(), CancellationToken::new());
         let connection = Arc::new(Connection {
             peer: self.peer,
+            certificate_names: OnceLock::new(),
             account: table.buffers.account(cut.clone()),
             streams: OpenStreams {
                 own: AtomicUsize::default(),

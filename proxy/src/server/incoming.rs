@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Shutdown;
 use super::connection::{Pending, Permit, Table};
+use super::reload::Reload;
 
 /// Pause after a failed accept, most likely for lack of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -55,7 +56,7 @@ enum HandshakeError {
 pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
     pub(super) table: Arc<Table>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Reload,
     /// Time limit for the TLS handshake, the HTTP/2 preface and the wait for a permit together.
     pub(super) handshake_timeout: Duration,
     pub(super) shutdown: Shutdown,
@@ -81,7 +82,7 @@ impl Acceptor {
             // Small responses are sent without delay. A failure only makes them slower.
             let _ = stream.set_nodelay(true);
             let (pending, tls, time_limit) =
-                (self.table.accepted(peer), self.tls.clone(), self.handshake_timeout);
+                (self.table.accepted(peer), self.tls.acceptor(), self.handshake_timeout);
             let (serve, shutdown) = (serve.clone(), self.shutdown.clone());
             self.tasks.spawn(async move {
                 let accepted = tokio::select! {

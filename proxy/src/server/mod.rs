@@ -22,6 +22,7 @@ mod limits;
 mod methods;
 mod panics;
 mod reflection;
+mod reload;
 mod serve;
 mod services;
 mod shed;
@@ -49,17 +50,18 @@ use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
 pub use self::audit::AuditOptions;
+pub use self::auth::{AuthError, AuthState};
 use self::buffers::Buffers;
 use self::call_log::Evidence;
 use self::coalescing::WriteCoalescing;
 use self::connection::Table;
 use self::incoming::Acceptor;
 pub use self::limits::Limits;
+pub use self::reload::Reload;
 use self::serve::{Age, Serving};
 pub use self::services::{Services, Store};
 pub use self::shutdown::Shutdown;
 pub use self::tls::{TlsError, TlsPem};
-use crate::config::Token;
 
 /// Open streams allowed per slot. Those without a slot wait for their clients.
 const OPEN_PER_SLOT: usize = 4;
@@ -73,10 +75,12 @@ pub struct Options {
     pub version: String,
     /// The clock that timestamps requests.
     pub clock: Arc<dyn Clock>,
-    /// Tokens of the callers; if empty, every client may do everything.
-    pub tokens: Vec<Token>,
+    /// The callers; by default every client may do everything.
+    pub auth: AuthState,
     /// TLS; `None`: plain text.
     pub tls: Option<TlsPem>,
+    /// Replaces `auth` and `tls` while the server runs.
+    pub reload: Reload,
     /// What clients may use, and for how long.
     pub limits: Limits,
     /// Time between two checks of a backend, and the time limit of one.
@@ -93,8 +97,9 @@ impl Default for Options {
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             clock: Arc::new(SystemClock),
-            tokens: Vec::new(),
+            auth: AuthState::default(),
             tls: None,
+            reload: Reload::default(),
             limits: Limits::default(),
             health_interval: config.health.interval,
             sweep_interval: config.database.sweep_interval,
@@ -122,7 +127,7 @@ pub async fn run(
     shutdown: Shutdown,
     options: Options,
 ) -> Result<(), RunError> {
-    let tls = options.tls.as_ref().map(TlsPem::acceptor).transpose()?;
+    options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth);
     let services = services.into();
     let (health, health_service) = health::watch(&services.stores, options.health_interval).await;
     let mut sweepers = JoinSet::new();
@@ -149,7 +154,7 @@ pub async fn run(
         .layer(layer_fn(panics::Panics))
         .layer(tokenless::layer())
         .layer(layer_fn(deadline::Deadline))
-        .layer(auth::layer(options.tokens))
+        .layer(auth::layer(options.reload.clone(), options.clock))
         .layer(shed::layer(&slots))
         .layer(layer_fn(answers::Answers))
         .service(routes);
@@ -162,7 +167,7 @@ pub async fn run(
     let acceptor = Acceptor {
         listener,
         table: Table::new(options.limits.max_connections, per_peer, max_streams, buffers),
-        tls,
+        tls: options.reload,
         handshake_timeout: options.limits.handshake_timeout,
         shutdown: shutdown.clone(),
         tasks: tasks.clone(),

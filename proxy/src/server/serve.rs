@@ -20,6 +20,7 @@ use tower::Service;
 
 use super::Shutdown;
 use super::answers::Arriving;
+use super::auth::certificate;
 use super::coalescing::WriteCoalescing;
 use super::connection::Connection;
 use super::incoming::{Accepted, Transport};
@@ -73,6 +74,9 @@ where
                 self.serve(Io::new(stream, first, coalescing), &permit.connection).await;
             }
             Transport::Tls(stream) => {
+                if let Some([certificate, ..]) = stream.get_ref().1.peer_certificates() {
+                    permit.connection.set_certificate_names(certificate::names(certificate));
+                }
                 self.serve(Io::new(stream, first, coalescing), &permit.connection).await;
             }
         }

@@ -38,6 +38,9 @@ pub enum TlsError {
     /// The client CA is unusable.
     #[error("the client CA cannot be used: {0}")]
     ClientCa(VerifierBuilderError),
+    /// A server without TLS cannot change to TLS while it runs.
+    #[error("the server does not use TLS, and can change that only by a restart")]
+    NotServed,
 }
 
 impl TlsPem {

@@ -1,5 +1,6 @@
 //! The configuration: its sources, their precedence, and the error messages.
 
+mod callers;
 mod documentation;
 mod mistakes;
 mod namespaces;

@@ -84,9 +84,9 @@ use crate::{of_environment, of_file, sources};
     "not 64 hexadecimal digits"
 )]
 #[case::an_unknown_permission(
-    "auth:\n  tokens:\n    - name: a\n      env: A\n      permissions: [admin]\n",
+    "auth:\n  tokens:\n    - name: a\n      env: A\n      permissions: [root]\n",
     "c.yaml:5:21",
-    "the value is not allowed here; write read or write"
+    "the value is not allowed here; write read, write or admin"
 )]
 #[case::a_variable_that_is_not_set(
     "auth:\n  tokens:\n    - {name: a, env: NOT_SET, permissions: [read]}\n",
@@ -107,6 +107,98 @@ use crate::{of_environment, of_file, sources};
     "auth:\n  tokens:\n    - {name: a, env: A, permissions: [read], namespaces: ['*']}\n",
     "c.yaml:3:59",
     "write a namespace"
+)]
+#[case::a_token_named_like_another_kind_of_caller(
+    "auth:\n  tokens:\n    - {name: 'uri:x', env: A, permissions: [read]}\n",
+    "c.yaml:3:7",
+    "has a name that begins with jwt:, uri: or dns:"
+)]
+#[case::issuers_that_are_not_a_list("auth:\n  jwt: a\n", "c.yaml:2:8", "a list of issuers is allowed")]
+#[case::an_issuer_without_keys(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a}\n",
+    "c.yaml:3:7",
+    "needs jwks; issuer, audience and jwks are required"
+)]
+#[case::an_issuer_that_cannot_be_in_the_name_of_a_caller(
+    "auth:\n  jwt:\n    - {issuer: 'i#', audience: a, jwks: f}\n",
+    "c.yaml:3:16",
+    "without # and white space"
+)]
+#[case::keys_in_plain_text(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a, jwks: 'http://example.org/k'}\n",
+    "c.yaml:3:38",
+    "write the path of a file or an https URL"
+)]
+#[case::keys_behind_a_password(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a, jwks: 'https://u:p@example.org/k'}\n",
+    "c.yaml:3:38",
+    "an https URL without a password"
+)]
+#[case::a_leeway_of_an_hour(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a, jwks: f, leeway: 1h}\n",
+    "c.yaml:3:49",
+    "write a duration of at most 10m"
+)]
+#[case::an_issuer_twice(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a, jwks: f}\n    - {issuer: i, audience: b, jwks: g}\n",
+    "c.yaml:4:7",
+    "has the issuer of another entry"
+)]
+#[case::an_unknown_key_of_an_issuer(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a, jwks: f, algorithm: HS256}\n",
+    "c.yaml:3:52",
+    "'algorithm' is not a key of an issuer; issuer, audience, jwks and leeway are allowed"
+)]
+#[case::a_grant_without_a_caller(
+    "auth:\n  grants:\n    - {permissions: [read]}\n",
+    "c.yaml:3:7",
+    "needs who"
+)]
+#[case::a_grant_of_nothing("auth:\n  grants:\n    - {who: a}\n", "c.yaml:3:7", "needs permissions")]
+#[case::a_wildcard_within_a_pattern(
+    "auth:\n  grants:\n    - {who: 'a*b', permissions: [read]}\n",
+    "c.yaml:3:13",
+    "the beginning of some and *"
+)]
+#[case::a_kind_of_name_without_a_name(
+    "auth:\n  grants:\n    - {who: 'dns:', permissions: [read]}\n",
+    "c.yaml:3:13",
+    "uri: or dns: and a name of a certificate"
+)]
+#[case::an_issuer_of_a_certificate(
+    "auth:\n  grants:\n    - {who: 'dns:a', issuer: i, permissions: [read]}\n",
+    "c.yaml:3:7",
+    "issuer is of JWTs, and who is a name of a certificate"
+)]
+#[case::all_namespaces_as_a_pattern(
+    "auth:\n  grants:\n    - {who: a, namespaces: ['*'], permissions: [read]}\n",
+    "c.yaml:3:29",
+    "without the key it is all namespaces"
+)]
+#[case::grants_without_a_source_of_callers(
+    "auth:\n  grants:\n    - {who: a, permissions: [read]}\n",
+    "c.yaml:3:5",
+    "grant 1: who is the subject of a JWT, and there is no auth.jwt"
+)]
+#[case::grants_to_certificates_without_a_client_ca(
+    "auth:\n  grants:\n    - {who: 'uri:a', permissions: [read]}\n",
+    "c.yaml:3:5",
+    "grant 1: who is a name of a client certificate, and server.tls.client_ca is not set"
+)]
+#[case::an_issuer_without_grants(
+    "auth:\n  jwt:\n    - {issuer: i, audience: a, jwks: f}\n",
+    "c.yaml:3:5",
+    "auth.jwt is set and no entry of auth.grants has the subject of a JWT as who"
+)]
+#[case::a_grant_of_an_unknown_issuer(
+    "auth:\n  jwt: [{issuer: i, audience: a, jwks: f}]\n  grants: [{who: a, issuer: j, permissions: [read]}]\n",
+    "c.yaml:3:11",
+    "grant 1: issuer is not the issuer of an entry of auth.jwt"
+)]
+#[case::a_subject_of_any_of_two_issuers(
+    "auth:\n  jwt: [{issuer: i, audience: a, jwks: f}, {issuer: j, audience: a, jwks: g}]\n  grants: [{who: a, issuer: i, permissions: [read]}, {who: a, permissions: [read]}]\n",
+    "c.yaml:3:11",
+    "grant 2: auth.jwt has more than one issuer"
 )]
 #[case::invalid_yaml("server: [\n", "c.yaml:", "is not valid YAML")]
 #[case::a_duplicate_key("logging:\n  level: info\n  level: warn\n", "c.yaml:3:3", "is not valid YAML")]
@@ -131,11 +223,15 @@ use crate::{of_environment, of_file, sources};
     "as %2F %3F %23 and %40"
 )]
 #[case::an_unknown_mode("auth:\n  mode: off\n", "c.yaml:2:9", "write required or insecure")]
-#[case::required_without_tokens("auth:\n  mode: required\n", "c.yaml:2:9", "there are no auth.tokens")]
+#[case::required_without_tokens(
+    "auth:\n  mode: required\n",
+    "c.yaml:2:9",
+    "there are no auth.tokens and no auth.grants"
+)]
 #[case::open_to_other_machines(
     "server:\n  listen: 0.0.0.0:1\n",
     "c.yaml:2:11",
-    "there are no auth.tokens, so any client could read and write everything"
+    "there are no auth.tokens and no auth.grants, so any client could read and write everything"
 )]
 fn a_mistake_in_the_file_is_reported_with_its_location_and_what_is_allowed(
     #[case] file: &str,

@@ -107,11 +107,25 @@ fn the_environment_replaces_backends_and_rules() {
     "c.yaml:2:10",
     "namespaces.rules: n: there is no backend 'b'; there is default"
 )]
-#[case::no_match("namespaces: {rules: [{backend: default}]}", "c.yaml:1:22", "needs match")]
+#[case::no_match(
+    "namespaces: {rules: [{backend: default}]}",
+    "c.yaml:1:22",
+    "needs match; write a namespace or the beginning of some and *"
+)]
+#[case::a_match_without_a_value(
+    "namespaces: {rules: [{match: , rate: {reads: 1}}]}",
+    "c.yaml:1:22",
+    "needs match"
+)]
+#[case::a_ttl_without_a_unit(
+    "namespaces: {rules: [{match: a, max_ttl: 30}]}",
+    "c.yaml:1:42",
+    "the value is not allowed here; max_ttl is a duration longer than 0; write a whole number and a unit"
+)]
 #[case::a_bad_match(
     "namespaces: {rules: [{match: 'a*b'}]}",
     "c.yaml:1:30",
-    "match: the value is not a namespace"
+    "the value is not allowed here; match is a namespace, or the beginning of some and *"
 )]
 #[case::the_same_match(
     "namespaces: {rules: [{match: a*}, {match: a*}]}",
@@ -121,22 +135,22 @@ fn the_environment_replaces_backends_and_rules() {
 #[case::an_unknown_key_of_a_rule(
     "namespaces: {rules: [{match: a, mach: b}]}",
     "c.yaml:1:39",
-    "'mach' is not a key of a rule; it has match, abstraction, backend"
+    "'mach' is not a key of a rule; match, abstraction, backend, default_ttl, max_ttl, limits, rate and owners are allowed"
 )]
 #[case::another_abstraction(
     "namespaces: {rules: [{match: a, abstraction: graph}]}",
     "c.yaml:1:46",
-    "abstraction: the value is not an abstraction that this server has; write keyvalue"
+    "the value is not allowed here; write keyvalue, the only abstraction of this server"
 )]
 #[case::a_limit_above_the_contract(
     "namespaces: {rules: [{match: a, limits: {max_value_bytes: 2MiB}}]}",
     "c.yaml:1:59",
-    "max_value_bytes: the value is not a size, such as 64KiB, from 1 to the contract's 1048576"
+    "the value is not allowed here; max_value_bytes is a size, such as 64KiB, from 1 to the contract's 1048576"
 )]
 #[case::a_rate_of_nothing(
     "namespaces: {rules: [{match: a, rate: {reads: 0}}]}",
     "c.yaml:1:47",
-    "reads: the value is not a number of calls per second"
+    "the value is not allowed here; reads is a number of calls per second, from 0.001 to 1000000000"
 )]
 #[case::a_default_beyond_the_maximum(
     "namespaces: {rules: [{match: a, default_ttl: 2h, max_ttl: 1h}]}",

@@ -131,6 +131,34 @@ fn a_misplaced_secret_in_a_token_entry_is_hidden() {
 }
 
 #[test]
+fn a_misplaced_secret_in_an_issuer_or_a_grant_is_hidden() {
+    let mut lists = Vec::new();
+    for key in ["issuer", "audience", "jwks", "leeway", "hunter2"] {
+        let rest = ["issuer: i", "audience: a", "jwks: f"].into_iter().filter(|rest| !rest.starts_with(key));
+        let rest = rest.collect::<Vec<_>>().join(", ");
+        // Names and the path of a file may be anything, and are not secret.
+        for value in ["[hunter2]", "[hunter2!]", "[[hunter2]]", "{hunter2: x}"] {
+            lists.push(("jwt", format!("[{{{key}: {value}, {rest}}}]")));
+        }
+    }
+    lists.push(("jwt", "[{issuer: i, audience: a, jwks: f, leeway: hunter2}]".to_owned()));
+    lists.push(("jwt", "[{issuer: 'hunter2#', audience: a, jwks: f}]".to_owned()));
+    lists.push(("jwt", "[{issuer: i, audience: a, jwks: 'https://u:hunter2@h/'}]".to_owned()));
+    lists.push(("jwt", "[{issuer: i, audience: a, jwks: 'https://h/?key=hunter2'}]".to_owned()));
+    for (key, rest) in [("permissions", "who: a"), ("namespaces", "who: a, permissions: [read]")] {
+        for value in ["hunter2", "[hunter2!]", "[[hunter2]]", "{hunter2: x}"] {
+            lists.push(("grants", format!("[{{{key}: {value}, {rest}}}]")));
+        }
+    }
+    lists.push(("grants", "[{hunter2: x, who: a, permissions: [read]}]".to_owned()));
+    for (key, list) in lists {
+        let variable = format!("PRISM_AUTH_{}", key.to_uppercase());
+        assert_hidden(&list, &sources("", &[(&variable, &list)]));
+        assert_hidden(&list, &sources(&format!("auth: {{{key}: {list}}}"), &[]));
+    }
+}
+
+#[test]
 fn a_secret_in_a_flag_is_hidden() {
     for form in forms("server.listen") {
         let flags = Flags { listen: Some(form.to_owned()), database: None };

@@ -14,7 +14,7 @@ use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use prism_proxy::audit::Audit;
 use prism_proxy::audit::verify::{Verdict, verify};
 use prism_proxy::config::{self, AuditFailure, AuditShow, Digest, NamespaceRule, Permission, Token};
-use prism_proxy::server::AuditOptions;
+use prism_proxy::server::{AuditOptions, AuthState};
 use prism_wire::keyvalue::Resume;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -41,13 +41,13 @@ impl Log {
 
     /// A server that audits every namespace whose name begins with `n`.
     async fn server(&self, backend: Arc<Steered>) -> Server {
-        self.server_with(&self.path(), backend, Vec::new()).await
+        self.server_with(&self.path(), backend, AuthState::default()).await
     }
 
-    async fn server_with(&self, path: &Path, backend: Arc<Steered>, tokens: Vec<Token>) -> Server {
+    async fn server_with(&self, path: &Path, backend: Arc<Steered>, auth: AuthState) -> Server {
         let log = Audit::open(path, &self.settings).unwrap();
         Server::start_with(backend, |options| {
-            options.tokens = tokens;
+            options.auth = auth;
             options.audit = Some(AuditOptions { log, audits: Arc::new(|name| name.starts_with('n')) });
         })
         .await
@@ -120,7 +120,7 @@ async fn a_line_names_the_caller_and_the_data_and_its_request_id_is_that_of_the_
         permissions: vec![Permission::Read, Permission::Write],
         namespaces: None,
     };
-    let server = log.server_with(&log.path(), Steered::new(Mode::Works), vec![token]).await;
+    let server = log.server_with(&log.path(), Steered::new(Mode::Works), vec![token].into()).await;
     let mut client = KeyValueServiceClient::new(server.channel().await);
     let keys = (0..250).map(|at| format!("k{at}"));
     let request = pb::PutRequest {
@@ -264,7 +264,7 @@ async fn calls_without_a_token_or_a_permission_are_audited() {
     let only = NamespaceRule::Exactly("o".to_owned());
     let tokens = vec![token("reader", None), token("other", Some(vec![only]))];
     let backend = Steered::new(Mode::Works);
-    let server = log.server_with(&log.path(), backend.clone(), tokens).await;
+    let server = log.server_with(&log.path(), backend.clone(), tokens.into()).await;
     server.client().await.get(get()).await.unwrap_err();
     let reader = server.client_with_token("reader").await;
     reader.put(put(vec![item("k", "v")])).await.unwrap_err();
@@ -317,7 +317,7 @@ async fn cancelled_calls_have_their_line() {
 async fn on_a_full_disk_nothing_is_executed_that_would_have_to_be_audited() {
     let log = Log::new();
     let backend = Steered::new(Mode::Works);
-    let server = log.server_with(Path::new("/dev/full"), backend.clone(), Vec::new()).await;
+    let server = log.server_with(Path::new("/dev/full"), backend.clone(), AuthState::default()).await;
     let client = server.client().await;
     let mut messages = client.scan(scan(), Resume::Never);
     for refused in [
@@ -337,7 +337,8 @@ async fn on_a_full_disk_nothing_is_executed_that_would_have_to_be_audited() {
 async fn calls_continue_on_a_full_disk_if_configured_so() {
     let mut log = Log::new();
     log.settings.on_failure = AuditFailure::Continue;
-    let server = log.server_with(Path::new("/dev/full"), Steered::new(Mode::Works), Vec::new()).await;
+    let server =
+        log.server_with(Path::new("/dev/full"), Steered::new(Mode::Works), AuthState::default()).await;
     let client = server.client().await;
     client.put(put(vec![item("k", "v")])).await.unwrap();
     assert_eq!(client.scan(scan(), Resume::Never).collect::<Vec<_>>().await.len(), 1);

@@ -25,13 +25,14 @@ fn token(name: &str, permissions: &[Permission], namespaces: Option<&[&str]>) ->
 
 async fn guarded() -> Server {
     Server::start_with(Steered::new(Mode::Works), |options| {
-        options.tokens = vec![
+        options.auth = vec![
             token("reader", &[Permission::Read], None),
             token("writer", &[Permission::Write], None),
             token("both", &[Permission::Read, Permission::Write], None),
             token("limited", &[Permission::Read, Permission::Write], Some(&["m", "n*"])),
             token("elsewhere", &[Permission::Read, Permission::Write], Some(&["nn", "m*"])),
-        ];
+        ]
+        .into();
     })
     .await
 }

@@ -76,7 +76,7 @@ async fn an_unknown_service_is_not_found_and_health_needs_no_token() {
     let server = Server::start_with(Steered::new(Mode::Works), |options| {
         let digest = Digest::of(b"secret");
         let permissions = vec![Permission::Read];
-        options.tokens = vec![Token { name: "a".to_owned(), digest, permissions, namespaces: None }];
+        options.auth = vec![Token { name: "a".to_owned(), digest, permissions, namespaces: None }].into();
     })
     .await;
     let mut health = HealthClient::new(server.channel().await);

@@ -75,7 +75,7 @@ async fn no_id_key_value_token_or_page_token_is_ever_logged() {
     let server = Server::start_with(backend.clone(), |options| {
         let digest = Digest::of(b"the-secret-token");
         let permissions = vec![Permission::Read, Permission::Write];
-        options.tokens = vec![Token { name: "app".to_owned(), digest, permissions, namespaces: None }];
+        options.auth = vec![Token { name: "app".to_owned(), digest, permissions, namespaces: None }].into();
     })
     .await;
     let client = server.client_with_token("the-secret-token").await;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod callers;
 mod gone;
 mod health;
 mod hostile;

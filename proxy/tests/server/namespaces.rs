@@ -164,7 +164,7 @@ async fn an_undeclared_namespace_is_not_found_and_a_caller_without_a_right_canno
             .map(|names| names.iter().map(|name| NamespaceRule::Exactly((*name).to_owned())).collect()),
     };
     let server = Server::start_with(two.services(), |options| {
-        options.tokens = vec![token("all", None), token("other", Some(&["other"]))];
+        options.auth = vec![token("all", None), token("other", Some(&["other"]))].into();
     })
     .await;
     let all = server.client_with_token("all").await;

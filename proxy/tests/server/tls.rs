@@ -1,35 +1,68 @@
 //! TLS: trust on both sides.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use prism_conformance::keyvalue::wire::Endpoint;
 use prism_conformance::wire::Unreachable;
 use prism_proxy::server::TlsPem;
 use prism_wire::channel::Options;
 use prism_wire::keyvalue::Client;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, SanType, date_time_ymd,
+};
+use rstest::rstest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use crate::support::{Mode, Server, Steered, describe};
 
 /// A per-test certificate authority.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        // Each has another name, so that a certificate of one is not taken for a forgery of another's.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let name = format!("authority {}", COUNT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn pem(&self) -> Vec<u8> {
+    pub(crate) fn pem(&self) -> Vec<u8> {
         self.0.pem().into_bytes()
     }
 
     /// A certificate for `name`, and its key.
-    fn issue(&self, name: &str) -> (Vec<u8>, Vec<u8>) {
+    pub(crate) fn issue(&self, name: &str) -> (Vec<u8>, Vec<u8>) {
+        self.sign(&CertificateParams::new(vec![name.to_owned()]).unwrap())
+    }
+
+    /// A certificate for names of any kind, and its key.
+    pub(crate) fn issue_names(&self, names: Vec<SanType>) -> (Vec<u8>, Vec<u8>) {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.subject_alt_names = names;
+        self.sign(&params)
+    }
+
+    /// A certificate for `name` that expired in 2001, and its key.
+    fn issue_expired(&self, name: &str) -> (Vec<u8>, Vec<u8>) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.not_before, params.not_after) = (date_time_ymd(2000, 1, 1), date_time_ymd(2001, 1, 1));
+        self.sign(&params)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> (Vec<u8>, Vec<u8>) {
         let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
         (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
     }
 }
@@ -119,4 +152,64 @@ async fn a_plain_text_client_reads_a_tls_alert_and_not_a_reset() {
     stream.read_to_end(&mut answer).await.expect("the connection was reset");
     // A TLS alert of two bytes: fatal, and the reason.
     assert_eq!((answer[0], answer.len(), answer[5]), (0x15, 7, 2), "{answer:?}");
+}
+
+/// The alert by which the server ends a connection, if it does.
+async fn alert(
+    server: &Server,
+    authority: &Authority,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    version: &'static SupportedProtocolVersion,
+) -> Option<AlertDescription> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&authority.pem()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some((certificate, key)) => config
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(&certificate).unwrap()],
+                PrivateKeyDer::from_pem_slice(&key).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let opened = TlsConnector::from(Arc::new(config)).connect("localhost".try_into().unwrap(), stream).await;
+    // With TLS 1.3 the client has finished its handshake by the time the server reads the certificate.
+    let error = match opened {
+        Err(error) => error,
+        Ok(mut stream) => {
+            stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+            // The settings of the server, if it accepts the client.
+            match stream.read_u8().await {
+                Ok(_) => return None,
+                Err(error) => error,
+            }
+        }
+    };
+    match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
+        _ => panic!("the connection ended without an alert: {error}"),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_client_certificate_that_is_not_accepted_ends_the_connection_with_an_alert(
+    #[values(&TLS12, &TLS13)] version: &'static SupportedProtocolVersion,
+) {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let server = served_by(&authority, Some(authority.pem())).await;
+    for (identity, wanted) in [
+        (Some(authority.issue("client")), None),
+        (Some(authority.issue_expired("client")), Some(AlertDescription::CertificateExpired)),
+        (Some(other.issue("client")), Some(AlertDescription::UnknownCA)),
+        (None, Some(AlertDescription::CertificateRequired)),
+    ] {
+        assert_eq!(alert(&server, &authority, identity, version).await, wanted);
+    }
 }

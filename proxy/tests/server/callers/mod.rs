@@ -1,0 +1,188 @@
+//! Callers with JWTs and client certificates.
+
+mod audit;
+mod certificates;
+mod keys;
+mod namespaces;
+mod reload;
+mod rotation;
+mod table;
+mod time;
+
+use std::collections::BTreeMap;
+
+use bytes::{Buf, BufMut, Bytes};
+use prism_contract::Timestamp;
+use prism_proto::keyvalue::v1 as pb;
+use prism_proxy::config::{Auth, Grant, JwksSource, JwtIssuer, Pattern, Permission, Who};
+use prism_wire::status::Decoded;
+use prost::Message;
+use serde_json::{Value, json};
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+use crate::support::Server;
+
+pub(crate) const ISSUER: &str = "https://login.example";
+pub(crate) const AUDIENCE: &str = "prism";
+/// The time of the servers, in seconds since 1970.
+pub(crate) const NOW: i64 = 1_800_000_000;
+pub(crate) const READ: &[Permission] = &[Permission::Read];
+pub(crate) const BOTH: &[Permission] = &[Permission::Read, Permission::Write];
+
+/// Sets the server's clock to [`NOW`].
+pub(crate) fn set_now(server: &Server) {
+    server.clock.set(Timestamp::from_micros(NOW * 1_000_000).unwrap());
+}
+
+pub(crate) fn pattern(text: &str) -> Pattern {
+    match text.strip_suffix('*') {
+        Some(prefix) => Pattern::Prefix(prefix.to_owned()),
+        None => Pattern::Exactly(text.to_owned()),
+    }
+}
+
+/// A grant to the subjects of the only issuer, or to certificates if `who` begins with `uri:` or `dns:`.
+pub(crate) fn grant(who: &str, namespaces: Option<&[&str]>, permissions: &[Permission]) -> Grant {
+    let who = if who.starts_with("uri:") || who.starts_with("dns:") {
+        Who::Certificate(pattern(who))
+    } else {
+        Who::Subject { subject: pattern(who), issuer: None }
+    };
+    let namespaces = namespaces.map(|rules| rules.iter().map(|rule| pattern(rule)).collect());
+    Grant { who, namespaces, permissions: permissions.to_vec() }
+}
+
+pub(crate) fn issuer(jwks: JwksSource) -> JwtIssuer {
+    JwtIssuer {
+        issuer: ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        jwks,
+        leeway: std::time::Duration::from_secs(30),
+    }
+}
+
+/// Callers with JWTs of [`ISSUER`], whose subjects that begin with `svc:` may read and write.
+pub(crate) fn auth(jwks: JwksSource) -> Auth {
+    Auth { jwt: vec![issuer(jwks)], grants: vec![grant("svc:*", None, BOTH)], ..Auth::default() }
+}
+
+/// The claims of a valid token.
+pub(crate) fn claims(subject: &str) -> Value {
+    json!({"iss": ISSUER, "aud": AUDIENCE, "exp": NOW + 600, "sub": subject})
+}
+
+/// The methods of all services in the schema, each with a valid request for the namespace `n`.
+pub(crate) fn methods() -> BTreeMap<&'static str, Bytes> {
+    let (namespace, id) = ("n".to_owned(), "i".to_owned());
+    let predicate =
+        pb::KeyPredicate { predicate: Some(pb::key_predicate::Predicate::MatchAll(pb::MatchAll {})) };
+    let item = pb::Item { key: "k".into(), value: "v".into(), ..pb::Item::default() };
+    let request = |name: &str| -> Vec<u8> {
+        let (namespace, id, predicate) = (namespace.clone(), id.clone(), predicate.clone());
+        match name {
+            "prism.keyvalue.v1.KeyValueService/Put" => {
+                pb::PutRequest { namespace, id, items: vec![item.clone()], ..pb::PutRequest::default() }
+                    .encode_to_vec()
+            }
+            "prism.keyvalue.v1.KeyValueService/Get" => {
+                pb::GetRequest { namespace, id, ..pb::GetRequest::default() }.encode_to_vec()
+            }
+            "prism.keyvalue.v1.KeyValueService/Delete" => {
+                let predicate = Some(predicate);
+                pb::DeleteRequest { namespace, id, predicate, ..pb::DeleteRequest::default() }.encode_to_vec()
+            }
+            "prism.keyvalue.v1.KeyValueService/Scan" => {
+                pb::ScanRequest { namespace, ..pb::ScanRequest::default() }.encode_to_vec()
+            }
+            "prism.keyvalue.v1.KeyValueService/Describe" => pb::DescribeRequest { namespace }.encode_to_vec(),
+            new => panic!("write a valid request for {new} here"),
+        }
+    };
+    prism_proto::options::all_methods().map(|(name, _)| (name, request(name).into())).collect()
+}
+
+/// Calls a method with `authorization`, and reads all of its answer.
+pub(crate) async fn call(
+    channel: &Channel,
+    method: &'static str,
+    message: Bytes,
+    authorization: Option<&str>,
+) -> Result<(), Status> {
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let mut request = Request::new(message);
+    if let Some(authorization) = authorization {
+        request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+    }
+    let path = format!("/{method}").parse().unwrap();
+    // A unary answer is a stream of one message.
+    let mut answer = client.server_streaming(request, path, RawCodec).await?.into_inner();
+    while answer.message().await?.is_some() {}
+    Ok(())
+}
+
+/// A Get with a bearer token: its code.
+pub(crate) async fn get_with(channel: &Channel, token: &str) -> Code {
+    get(channel, Some(&format!("Bearer {token}"))).await
+}
+
+/// A Get without a token: its code.
+pub(crate) async fn get_without_token(channel: &Channel) -> Code {
+    get(channel, None).await
+}
+
+async fn get(channel: &Channel, authorization: Option<&str>) -> Code {
+    const GET: &str = "prism.keyvalue.v1.KeyValueService/Get";
+    match call(channel, GET, methods()[GET].clone(), authorization).await {
+        Ok(()) => Code::Ok,
+        Err(status) => status.code(),
+    }
+}
+
+/// Code and reason of a call.
+pub(crate) fn outcome(answer: &Result<(), Status>) -> (Code, String) {
+    match answer {
+        Ok(()) => (Code::Ok, String::new()),
+        Err(status) => (status.code(), Decoded::from_status(status).reason),
+    }
+}
+
+/// Messages as they are.
+struct RawCodec;
+
+impl Codec for RawCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for RawCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}
