@@ -284,7 +284,7 @@ mod tests {
     fn a_heading_of_one_command_is_not_shared_however_often_it_stands_there() {
         let arg = |name: &'static str| Arg::new(name).long(name).value_name("X").help("Help");
         let args = [arg("a").help_heading("Odd"), arg("b"), arg("c").help_heading("Odd")];
-        let page = markdown(Command::new("prog").subcommand(Command::new("get").args(args)), &[]);
+        let page = markdown(Command::new("prog").subcommand(Command::new("get").args(args)), &[], &[]);
         assert!(!page.contains("Odd options of prog"), "{page}");
         assert!(page.contains("| `--a X` | Help. |") && page.contains("| `--c X` | Help. |"), "{page}");
     }

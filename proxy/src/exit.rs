@@ -65,7 +65,7 @@ impl Exit {
             Self::NotFound => "no such item or record (get, ls)",
             Self::PreconditionFailed => "a precondition does not hold (--if)",
             Self::Superseded => "not written: an equal or higher priority token was there before (put)",
-            Self::NotPermitted => "the bearer token is missing, wrong, or does not permit it",
+            Self::NotPermitted => "the credentials are missing, wrong, or do not permit it",
         }
     }
 

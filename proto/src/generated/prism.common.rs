@@ -67,6 +67,9 @@ pub enum ErrorReason {
     /// page ends before a damaged item, so this is the answer only where that item is the page's first. The other items can
     /// be read by their keys, or in the reverse order up to it; a Put over it and a Delete of it work (ERR-1).
     DataLoss = 15,
+    /// NOT_FOUND: the server serves no such namespace. A caller that may not use the namespace gets PERMISSION_DENIED
+    /// whether it exists or not (ERR-1).
+    NamespaceNotFound = 16,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -91,6 +94,7 @@ impl ErrorReason {
             Self::Cancelled => "ERROR_REASON_CANCELLED",
             Self::UnsupportedEncoding => "ERROR_REASON_UNSUPPORTED_ENCODING",
             Self::DataLoss => "ERROR_REASON_DATA_LOSS",
+            Self::NamespaceNotFound => "ERROR_REASON_NAMESPACE_NOT_FOUND",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -112,6 +116,7 @@ impl ErrorReason {
             "ERROR_REASON_CANCELLED" => Some(Self::Cancelled),
             "ERROR_REASON_UNSUPPORTED_ENCODING" => Some(Self::UnsupportedEncoding),
             "ERROR_REASON_DATA_LOSS" => Some(Self::DataLoss),
+            "ERROR_REASON_NAMESPACE_NOT_FOUND" => Some(Self::NamespaceNotFound),
             _ => None,
         }
     }
