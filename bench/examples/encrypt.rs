@@ -101,7 +101,8 @@ async fn throughput(value: usize, read: bool, rounds: usize) -> [f64; 2] {
     let folder = tempfile::tempdir().expect("a folder");
     let open = async |name: &str| -> Arc<dyn KeyValueBackend> {
         let options = sqlite::Options::new(folder.path().join(name));
-        Arc::new(Sqlite::open(options).await.expect("the file opens"))
+        let backend = Arc::new(Sqlite::open(options).await.expect("the file opens"));
+        backend as Arc<dyn KeyValueBackend>
     };
     let stores = [open("plain.db").await, encrypted(open("encrypted.db").await)];
     for store in &stores {

@@ -78,9 +78,9 @@ impl Definitions {
     /// The definition of a namespace: that of its name, else of its longest prefix, else that of undeclared ones.
     pub fn find(&self, namespace: &str) -> Option<&Definition> {
         let by_prefix = || {
-            let lengths = self.lengths.iter().filter(|length| **length <= namespace.len());
+            let mut lengths = self.lengths.iter().filter(|length| **length <= namespace.len());
             // A namespace is ASCII, so every length is a border of characters.
-            lengths.filter_map(|length| self.prefixes.get(&namespace[..*length])).next()
+            lengths.find_map(|length| self.prefixes.get(&namespace[..*length]))
         };
         let exact = if self.exact.is_empty() { None } else { self.exact.get(namespace) };
         exact.or_else(by_prefix).or(self.undeclared.as_ref())

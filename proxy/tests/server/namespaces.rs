@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use prism_contract::Timestamp;
 use prism_contract::keyvalue::KeyValueBackend;
 use prism_contract::keyvalue::request::{DescribeRequest, GetRequest, PutRequest, ScanRequest, Ttl};
 use prism_proxy::catalog::{Catalog, Definitions, Snapshot};
@@ -262,7 +263,7 @@ async fn a_policy_gives_a_ttl_and_refuses_a_longer_one() {
     ] {
         client.put(put_for(namespace, given)).await.unwrap();
         let items = client.get(get_in(namespace)).await.unwrap().items;
-        let expiry = items[0].expires_at.map(|at| at.as_micros());
+        let expiry = items[0].expires_at.map(Timestamp::as_micros);
         let expected = hours.map(|hours: i64| 1_000_000 + hours * 3_600_000_000);
         assert_eq!(expiry, expected, "{namespace} with {given:?}");
     }
