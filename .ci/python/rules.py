@@ -1,6 +1,6 @@
 """Compares the rules in the comments of the Python starter with contract/requirements.toml.
 
-usage: rules.py          exits with 1 and the difference if a text is not the contract's, or if a rule is not named
+usage: rules.py          exits with 1 if a rule is not named, or if a text is not the contract's
        rules.py --write  writes the contract's texts
 """
 

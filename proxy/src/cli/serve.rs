@@ -72,7 +72,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     tracing::info!(
         %address,
         tls = options.tls.is_some(),
-        backend = %Kinds(&config),
+        backend = Kinds(&config).to_string(),
         database = %Locations(&config),
         tokens = config.auth.tokens.len(),
         issuers = count(config.auth.jwt.len()),

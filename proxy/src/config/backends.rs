@@ -92,20 +92,20 @@ fn backend<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<B
     }
     let database = config.database;
     if mistakes.len() == before {
-        mistakes.extend(contradiction(&database).map(|why| (node, why.to_owned())));
+        mistakes.extend(contradiction(&database, "").map(|why| (node, why)));
     }
     (mistakes.len() == before).then_some(Backend { database, required })
 }
 
-/// What contradicts itself in the settings of a database.
-pub(super) fn contradiction(database: &Database) -> Option<&'static str> {
+/// What contradicts itself in the settings of a database, whose keys begin with `section`.
+pub(super) fn contradiction(database: &Database, section: &str) -> Option<String> {
     match (database.kind, &database.url) {
-        (DatabaseKind::Postgres, None) => {
-            Some("type is postgres and url is not set; write postgres://user:password@host/database")
-        }
-        (DatabaseKind::Sqlite, Some(_)) => {
-            Some("type is sqlite and url is the address of a Postgres database; set one of them")
-        }
+        (DatabaseKind::Postgres, None) => Some(format!(
+            "{section}type is postgres and {section}url is not set; write postgres://user:password@host/database"
+        )),
+        (DatabaseKind::Sqlite, Some(_)) => Some(format!(
+            "{section}type is sqlite and {section}url is the address of a Postgres database; set one of them"
+        )),
         (DatabaseKind::Postgres, Some(_)) | (DatabaseKind::Sqlite, None) | (DatabaseKind::Memory, _) => None,
     }
 }

@@ -281,8 +281,8 @@ impl Loader {
                 "server.tls.client_ca is set without server.tls.cert and server.tls.key; TLS needs both";
             self.problem(self.place("server.tls.client_ca"), message);
         }
-        if let Some(why) = backends::contradiction(&self.config.database) {
-            self.problem(self.place("database.type"), format!("database: {why}"));
+        if let Some(why) = backends::contradiction(&self.config.database, "database.") {
+            self.problem(self.place("database.type"), why);
         }
         self.namespaces();
         self.access();

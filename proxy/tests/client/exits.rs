@@ -186,7 +186,7 @@ fn a_token_that_does_not_permit_the_call_is_7() {
 fn the_help_lists_the_codes() {
     let output = prism().arg("--help").output().unwrap();
     let help = String::from_utf8(output.stdout).unwrap();
-    for line in ["  3  server unavailable", "  6  not written", "  7  the bearer token"] {
+    for line in ["  3  server unavailable", "  6  not written", "  7  the credentials"] {
         assert!(help.contains(line), "{help}");
     }
 }

@@ -82,7 +82,7 @@ fn the_environment_replaces_backends_and_rules() {
 )]
 #[case::a_bad_value(
     "backends:\n  a: {sqlite: {readers: 0}}\n",
-    "c.yaml:2:24",
+    "c.yaml:2:25",
     "sqlite.readers: the value is not a whole number from 1"
 )]
 #[case::no_boolean("backends:\n  a: {required: yes}\n", "c.yaml:2:17", "required is not true or false")]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from prism import options_pb2 as prism_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19prism/common/errors.proto\x12\x0cprism.common\x1a\x13prism/options.proto\"E\n\x12\x46\x61iledPrecondition\x12\x16\n\x03key\x18\x01 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x08\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\x03\"N\n\x13\x46\x61iledPreconditions\x12\x37\n\rpreconditions\x18\x01 \x03(\x0b\x32 .prism.common.FailedPrecondition*\xaf\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12$\n ERROR_REASON_PRECONDITION_FAILED\x10\x02\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x03\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x04\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x05\x12$\n ERROR_REASON_BACKEND_UNAVAILABLE\x10\x06\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x07\x12(\n$ERROR_REASON_CAPABILITY_NOT_DECLARED\x10\x08\x12!\n\x1d\x45RROR_REASON_METHOD_NOT_FOUND\x10\t\x12\"\n\x1e\x45RROR_REASON_MESSAGE_TOO_LARGE\x10\n\x12\"\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x0b\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0c\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\r\x12%\n!ERROR_REASON_UNSUPPORTED_ENCODING\x10\x0e\x12\x1a\n\x16\x45RROR_REASON_DATA_LOSS\x10\x0f\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19prism/common/errors.proto\x12\x0cprism.common\x1a\x13prism/options.proto\"E\n\x12\x46\x61iledPrecondition\x12\x16\n\x03key\x18\x01 \x01(\x0c\x42\t\xc0\xbb\x18\x01\xd8\xbb\x18\x80\x08\x12\x17\n\x0f\x63urrent_version\x18\x02 \x01(\x03\"N\n\x13\x46\x61iledPreconditions\x12\x37\n\rpreconditions\x18\x01 \x03(\x0b\x32 .prism.common.FailedPrecondition*\xd5\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12$\n ERROR_REASON_PRECONDITION_FAILED\x10\x02\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x03\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x04\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x05\x12$\n ERROR_REASON_BACKEND_UNAVAILABLE\x10\x06\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x07\x12(\n$ERROR_REASON_CAPABILITY_NOT_DECLARED\x10\x08\x12!\n\x1d\x45RROR_REASON_METHOD_NOT_FOUND\x10\t\x12\"\n\x1e\x45RROR_REASON_MESSAGE_TOO_LARGE\x10\n\x12\"\n\x1e\x45RROR_REASON_MALFORMED_MESSAGE\x10\x0b\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0c\x12\x1a\n\x16\x45RROR_REASON_CANCELLED\x10\r\x12%\n!ERROR_REASON_UNSUPPORTED_ENCODING\x10\x0e\x12\x1a\n\x16\x45RROR_REASON_DATA_LOSS\x10\x0f\x12$\n ERROR_REASON_NAMESPACE_NOT_FOUND\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FAILEDPRECONDITION'].fields_by_name['key']._loaded_options = None
   _globals['_FAILEDPRECONDITION'].fields_by_name['key']._serialized_options = b'\300\273\030\001\330\273\030\200\010'
   _globals['_ERRORREASON']._serialized_start=216
-  _globals['_ERRORREASON']._serialized_end=775
+  _globals['_ERRORREASON']._serialized_end=813
   _globals['_FAILEDPRECONDITION']._serialized_start=64
   _globals['_FAILEDPRECONDITION']._serialized_end=133
   _globals['_FAILEDPRECONDITIONS']._serialized_start=135

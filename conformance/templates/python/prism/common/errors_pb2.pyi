@@ -26,6 +26,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CANCELLED: _ClassVar[ErrorReason]
     ERROR_REASON_UNSUPPORTED_ENCODING: _ClassVar[ErrorReason]
     ERROR_REASON_DATA_LOSS: _ClassVar[ErrorReason]
+    ERROR_REASON_NAMESPACE_NOT_FOUND: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason
@@ -42,6 +43,7 @@ ERROR_REASON_INTERNAL: ErrorReason
 ERROR_REASON_CANCELLED: ErrorReason
 ERROR_REASON_UNSUPPORTED_ENCODING: ErrorReason
 ERROR_REASON_DATA_LOSS: ErrorReason
+ERROR_REASON_NAMESPACE_NOT_FOUND: ErrorReason
 
 class FailedPrecondition(_message.Message):
     __slots__ = ("key", "current_version")
