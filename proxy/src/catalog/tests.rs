@@ -10,15 +10,7 @@ use super::*;
 use crate::config::LimitsOfRule;
 
 fn rule(namespaces: NamespaceRule, backend: &str) -> Rule {
-    Rule {
-        namespaces,
-        backend: Some(backend.to_owned()),
-        default_ttl: None,
-        max_ttl: None,
-        limits: LimitsOfRule::default(),
-        rate: crate::config::Rate::default(),
-        owners: Vec::new(),
-    }
+    Rule { backend: Some(backend.to_owned()), ..Rule::new(namespaces) }
 }
 
 fn catalog(undeclared: Undeclared) -> Catalog {

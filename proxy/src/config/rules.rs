@@ -44,7 +44,7 @@ pub struct Rule {
     pub default_ttl: Option<Duration>,
     /// The longest ttl allowed.
     pub max_ttl: Option<Duration>,
-    /// Limits, by their names in Describe; 0: that of the contract.
+    /// Limits below those of the contract.
     pub limits: LimitsOfRule,
     /// Calls per second.
     pub rate: Rate,
@@ -53,6 +53,21 @@ pub struct Rule {
 }
 
 impl Eq for Rule {}
+
+impl Rule {
+    /// A rule without a backend and without a policy.
+    pub fn new(namespaces: NamespaceRule) -> Self {
+        Self {
+            namespaces,
+            backend: None,
+            default_ttl: None,
+            max_ttl: None,
+            limits: LimitsOfRule::default(),
+            rate: Rate::default(),
+            owners: Vec::new(),
+        }
+    }
+}
 
 /// Limits below those of the contract; `None`: that of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

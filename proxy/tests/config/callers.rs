@@ -66,7 +66,7 @@ fn a_server_with_grants_needs_no_tokens() {
     assert_eq!(of_environment(&[jwt, grants, beyond, required]).unwrap().auth.mode, Some(AuthMode::Required));
     let tls = "server: {tls: {cert: c, key: k, client_ca: ca}}";
     let certificates = ("PRISM_AUTH_GRANTS", "[{who: 'uri:a', permissions: [read]}]");
-    assert!(load(&sources(tls, &[certificates, beyond, required])).is_ok());
+    assert_eq!(load(&sources(tls, &[certificates, beyond, required])).unwrap().auth.grants.len(), 1);
     // A client CA alone says who may connect, and not who may do what.
     let problems = load(&sources(tls, &[beyond])).unwrap_err().0;
     assert!(problems[0].message.contains("there are no auth.tokens and no auth.grants"), "{problems:?}");

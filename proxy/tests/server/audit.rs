@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{
@@ -326,7 +327,7 @@ async fn on_a_full_disk_nothing_is_executed_that_would_have_to_be_audited() {
         refusal(messages.next().await.unwrap()),
     ] {
         assert_eq!((refused.code, &*refused.reason), (Code::Unavailable, "BACKEND_UNAVAILABLE"));
-        assert!(refused.retry_after.is_some());
+        assert_eq!(refused.retry_after, Some(Duration::from_millis(100)));
     }
     assert_eq!(backend.calls(), 0);
     client.get(GetRequest { namespace: "other".to_owned(), ..get() }).await.unwrap();

@@ -26,15 +26,7 @@ fn rule(name: &str, backend: &str) -> Rule {
         Some(prefix) => NamespaceRule::Prefix(prefix.to_owned()),
         None => NamespaceRule::Exactly(name.to_owned()),
     };
-    Rule {
-        namespaces,
-        backend: Some(backend.to_owned()),
-        default_ttl: None,
-        max_ttl: None,
-        limits: LimitsOfRule::default(),
-        rate: Rate::default(),
-        owners: Vec::new(),
-    }
+    Rule { backend: Some(backend.to_owned()), ..Rule::new(namespaces) }
 }
 
 fn definitions(undeclared: Undeclared, rules: Vec<Rule>) -> Definitions {

@@ -255,7 +255,7 @@ mod tests {
         let second = header(&keys, "n", 2);
         assert_ne!(second, first);
         assert_eq!(header(&keys, "n", 8), second);
-        // More than a key allows: a key of its own.
+        // More than a key allows: a new key.
         let third = header(&keys, "n", 11);
         assert_ne!(third, second);
         assert_ne!(header(&keys, "n", 1), third);

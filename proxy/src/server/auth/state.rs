@@ -182,6 +182,3 @@ impl Known {
         Self { name: token.name.clone(), digest: token.digest.clone(), rights }
     }
 }
-
-#[cfg(test)]
-mod tests;

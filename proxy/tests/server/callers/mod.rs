@@ -11,7 +11,7 @@ mod time;
 
 use std::collections::BTreeMap;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use prism_contract::Timestamp;
 use prism_proto::keyvalue::v1 as pb;
 use prism_proxy::config::{Auth, Grant, JwksSource, JwtIssuer, Pattern, Permission, Who};
@@ -19,10 +19,10 @@ use prism_wire::status::Decoded;
 use prost::Message;
 use serde_json::{Value, json};
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use crate::statuses::Raw;
 use crate::support::Server;
 
 pub(crate) const ISSUER: &str = "https://login.example";
@@ -119,7 +119,7 @@ pub(crate) async fn call(
     }
     let path = format!("/{method}").parse().unwrap();
     // A unary answer is a stream of one message.
-    let mut answer = client.server_streaming(request, path, RawCodec).await?.into_inner();
+    let mut answer = client.server_streaming(request, path, Raw).await?.into_inner();
     while answer.message().await?.is_some() {}
     Ok(())
 }
@@ -147,42 +147,5 @@ pub(crate) fn outcome(answer: &Result<(), Status>) -> (Code, String) {
     match answer {
         Ok(()) => (Code::Ok, String::new()),
         Err(status) => (status.code(), Decoded::from_status(status).reason),
-    }
-}
-
-/// Messages as they are.
-struct RawCodec;
-
-impl Codec for RawCodec {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }

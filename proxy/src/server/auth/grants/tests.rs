@@ -1,6 +1,3 @@
-use std::hint::black_box;
-use std::time::Instant;
-
 use super::*;
 use crate::config::{Pattern, Permission};
 
@@ -102,42 +99,5 @@ fn a_subject_of_one_issuer_has_no_grant_of_another_issuer_or_of_a_certificate() 
     }
     for name in ["admin", "b-1", "uri:spiffe://x/admin/2", "uri:dns:host"] {
         assert!(grants.of_certificate(name).is_empty(), "{name}");
-    }
-}
-
-/// The caller and the namespace of a grant, by its number.
-type Shape = fn(usize) -> (String, String);
-
-/// Not a test of time, which a busy machine would fail: it prints the time of a check with 10,000 grants, in several shapes.
-/// `cargo test --release -p prism-proxy --lib -- --ignored --nocapture ten_thousand`
-#[test]
-#[ignore = "a measurement"]
-#[expect(clippy::print_stdout, reason = "a measurement")]
-fn ten_thousand_grants_are_checked_in() {
-    let subject = "svc:orders-4242";
-    let shapes: [(&str, Shape); 4] = [
-        ("a caller each", |at| (format!("svc:orders-{at}"), format!("orders-{at}-*"))),
-        ("a namespace each, of one pattern", |at| ("svc:*".to_owned(), format!("orders-{at}"))),
-        ("a prefix of callers each", |at| (format!("svc:orders-{at}*"), format!("orders-{at}-*"))),
-        ("200 lengths", |at| (format!("{}{at}*", "s".repeat(at % 200)), "orders-*".to_owned())),
-    ];
-    let required = [WRITE.to_owned()];
-    for (shape, of) in shapes {
-        let grants: Vec<_> = (0..10_000)
-            .map(of)
-            .map(|(caller, namespace)| grant(who(&caller, None), Some(&[&namespace]), &[Permission::Write]))
-            .collect();
-        let begun = Instant::now();
-        let grants = Grants::new(&grants);
-        let built = begun.elapsed();
-        let rounds = 100_000;
-        let begun = Instant::now();
-        for _ in 0..rounds {
-            let rights = grants.of_subject("i", black_box(subject));
-            black_box(
-                rights.missing_anywhere(&required).is_none() && rights.allow(&required, "orders-4242-1"),
-            );
-        }
-        println!("{shape}: {:?} a check, built in {built:?}", begun.elapsed() / rounds);
     }
 }
