@@ -82,8 +82,10 @@ test("Ctrl-C on a terminal is not forwarded, since the terminal signals the prog
   // In another process group, so that SIGINT could come from the launcher only.
   const counted = `trap "echo forwarded" INT; trap "exit 7" TERM; echo "ready $PPID"; while :; do sleep 0.05; done`;
   const script = `exec perl -e 'setpgrp(0, 0); exec @ARGV' sh -c '${counted}'`;
-  const command = `'${process.execPath}' '${installed({ script })}' </dev/null`;
-  const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"]);
+  // script runs the command in the user's shell. Replaced by the launcher, no shell is left that Ctrl-C could end.
+  const command = `exec '${process.execPath}' '${installed({ script })}' </dev/null`;
+  const env = { ...process.env, SHELL: "/bin/sh" };
+  const terminal = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], { env });
   let output = "";
   let sent = 0;
   terminal.stdout.setEncoding("utf8").on("data", (text) => {
