@@ -10,6 +10,7 @@ mod engine;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod keyvalue;
 
+pub mod internal;
 pub mod wrap;
 
 #[cfg(feature = "postgres")]

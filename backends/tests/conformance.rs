@@ -43,7 +43,7 @@ prism_conformance::conformance!(
 fn encrypted(store: impl KeyValueBackend + 'static) -> Encrypt {
     let key =
         MasterKey::from_base64("k1", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=").expect("a valid key");
-    Encrypt::new(Arc::new(store), KeyRing::new(vec![key], "k1").expect("a valid ring"))
+    Encrypt::new(Arc::new(store), Arc::new(KeyRing::new(vec![Arc::new(key)], "k1").expect("a valid ring")))
 }
 
 /// A router to two stores, each with half of the namespaces.

@@ -45,7 +45,7 @@ fn main() {
 
 fn encrypted(store: Arc<dyn KeyValueBackend>) -> Arc<dyn KeyValueBackend> {
     let key = MasterKey::from_base64("k1", &STANDARD.encode([7; 32])).expect("a key");
-    Arc::new(Encrypt::new(store, KeyRing::new(vec![key], "k1").expect("a ring")))
+    Arc::new(Encrypt::new(store, Arc::new(KeyRing::new(vec![Arc::new(key)], "k1").expect("a ring"))))
 }
 
 fn put(id: usize, items: usize, value: usize) -> Put {

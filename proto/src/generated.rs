@@ -21,6 +21,13 @@ mod prism;
 pub mod common;
 
 #[path = "generated"]
+pub mod control {
+    #[rustfmt::skip]
+    #[path = "prism.control.v1.rs"]
+    pub mod v1;
+}
+
+#[path = "generated"]
 pub mod keyvalue {
     #[rustfmt::skip]
     #[path = "prism.keyvalue.v1.rs"]

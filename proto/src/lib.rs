@@ -4,6 +4,7 @@
 //! descriptor set committed here, so building this crate needs neither protoc nor buf; a test fails when they differ.
 //!
 //! - [`keyvalue::v1`]: the `KeyValue` API, with a client and a server for [tonic].
+//! - [`control::v1`]: the control plane of namespaces.
 //! - [`common`]: item metadata and error details, shared by every API.
 //! - [`options`]: what the schema says about authentication, timeouts, limits and personal data, read back typed.
 //! - [`FILE_DESCRIPTOR_SET`]: the schema itself, for reflection.
@@ -21,6 +22,14 @@ pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/prism.bin");
 /// Package `prism.common`: item metadata and error details, shared by every API.
 pub mod common {
     pub use crate::generated::common::*;
+}
+
+/// The control plane, one module for each version.
+pub mod control {
+    /// Package `prism.control.v1`: definitions of namespaces.
+    pub mod v1 {
+        pub use crate::generated::control::v1::*;
+    }
 }
 
 /// The `KeyValue` API, one module for each version.

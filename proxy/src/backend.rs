@@ -8,10 +8,12 @@ use std::time::Duration;
 use prism_backends::postgres::{self, Postgres};
 use prism_backends::sqlite::{self, Sqlite};
 use prism_backends::wrap::Deferred;
+use prism_backends::wrap::encrypt::{KeyError, KeyRing, KeyUse};
 use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
-use prism_contract::{Lifecycle, Namespace};
+use prism_contract::{Error, Lifecycle, Namespace};
+use prism_wire::clock::{Clock, SystemClock};
 
-use crate::catalog::{Catalog, Definitions, Snapshot};
+use crate::catalog::{Catalog, Created, Definitions, Snapshot};
 use crate::config::{Backend, Config, Database, DatabaseKind, masked_url};
 use crate::server::{Services, Store};
 
@@ -35,6 +37,21 @@ pub enum OpenError {
     /// The file is unavailable or unsuitable.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
+    /// Data is sealed under a master key that the configuration lacks, or has otherwise.
+    #[error(
+        "data of the namespace {} is sealed under a master key: {why}; write the key into encryption.keys again. A \
+         key may be left out once `prism rekey` has sealed the data of all its namespaces under another one",
+        namespace.as_str()
+    )]
+    MasterKey {
+        /// One of the namespaces.
+        namespace: Namespace,
+        /// Which key, and why.
+        why: KeyError,
+    },
+    /// The record of master keys cannot be read.
+    #[error("the record of master keys cannot be read: {0}")]
+    KeyUses(Error),
 }
 
 /// Opens all backends, and gathers the catalog of namespaces.
@@ -42,10 +59,12 @@ pub enum OpenError {
 /// # Errors
 /// If a required backend cannot be opened: its name, and why. One that is not required is opened later.
 pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> {
+    // A configuration whose keys contradict each other is not valid.
+    let ring = config.encryption.ring().unwrap_or_default();
     let mut stores = Vec::new();
     for (name, Backend { database, required }) in config.all_backends() {
         let sweep_interval = Some(database.sweep_interval);
-        let keyvalue = match open(&database).await {
+        let keyvalue = match open_with(&database, ring.as_deref()).await {
             Ok(keyvalue) => keyvalue,
             Err(error) if required => return Err((name, error)),
             Err(error) => {
@@ -54,27 +73,61 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
                     %error,
                     "the backend is not required and cannot be opened: its namespaces are unavailable until it can"
                 );
-                open_later(name.clone(), database)
+                open_later(name.clone(), database, ring.clone())
             }
         };
         stores.push(Store { name, required, sweep_interval, keyvalue });
     }
     let names: Vec<_> = stores.iter().map(|store| store.name.clone()).collect();
     let backends = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();
-    let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends);
-    let catalog = Catalog::new(snapshot);
-    Ok(Services { stores, catalog })
+    let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends)
+        .with_keys(ring.as_ref())
+        .with_audit(config.audited_namespaces())
+        .with_created(None);
+    let definitions = Definitions::default_backend(&config.namespaces, &names);
+    if definitions.is_none() {
+        tracing::info!("there is no namespaces.default_backend, so namespaces cannot be created at run time");
+    }
+    // Without a control plane nothing is created.
+    let snapshot =
+        if definitions.is_some() { snapshot } else { snapshot.with_created(Some(Created::default())) };
+    Ok(Services { stores, catalog: Catalog::new(snapshot), definitions })
+}
+
+/// Opens the database, and checks that `ring` has the master keys that its data needs.
+async fn open_with(
+    database: &Database,
+    ring: Option<&KeyRing>,
+) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
+    let opened = open(database).await?;
+    match check_keys(&opened, ring).await {
+        Ok(()) => Ok(opened),
+        Err(error) => {
+            opened.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Checks that `ring` has the master keys that have sealed data of a backend.
+pub(crate) async fn check_keys(
+    backend: &Arc<dyn KeyValueBackend>,
+    ring: Option<&KeyRing>,
+) -> Result<(), OpenError> {
+    let uses = KeyUse::all(Arc::clone(backend), SystemClock.now()).await.map_err(OpenError::KeyUses)?;
+    let refused = uses.into_iter().find_map(|of| Some((of.verify(ring).err()?, of.namespace)));
+    refused.map_or(Ok(()), |(why, namespace)| Err(OpenError::MasterKey { namespace, why }))
 }
 
 /// The database of the backend that serves a namespace; `None`: none does.
 pub fn database_of(config: &Config, namespace: &Namespace) -> Option<Database> {
     let (names, backends): (Vec<_>, Vec<_>) = config.all_backends().into_iter().unzip();
-    let index = Definitions::of(&config.namespaces, &names).find(namespace.as_str())?.index;
+    let index = Definitions::of(&config.namespaces, &names).find(namespace.as_str())?.index?;
     backends.into_iter().nth(index).map(|backend| backend.database)
 }
 
 /// A backend that is opened once that is possible, as long as anyone holds it.
-fn open_later(name: String, database: Database) -> Arc<dyn KeyValueBackend> {
+fn open_later(name: String, database: Database, ring: Option<Arc<KeyRing>>) -> Arc<dyn KeyValueBackend> {
     let deferred = Arc::new(Deferred::new(Capabilities::ALL));
     let held: Weak<Deferred> = Arc::downgrade(&deferred);
     tokio::spawn(async move {
@@ -83,7 +136,7 @@ fn open_later(name: String, database: Database) -> Arc<dyn KeyValueBackend> {
             if held.strong_count() == 0 {
                 return;
             }
-            let opened = match open(&database).await {
+            let opened = match open_with(&database, ring.as_deref()).await {
                 Ok(opened) => opened,
                 Err(error) => {
                     tracing::debug!(backend = name, %error, "the backend still cannot be opened");

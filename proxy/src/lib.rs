@@ -3,6 +3,7 @@
 //! - [`config`]: the server's configuration, from flags, the environment and a file.
 //! - [`backend`]: opens the backends that the configuration names.
 //! - [`catalog`]: which backend serves a namespace, and by which policy.
+//! - `control`: the control plane, which changes the catalog at run time.
 //! - [`server`]: serves it until a shutdown.
 //! - [`audit`]: writes and verifies the audit log.
 //! - [`cli`]: the command line of the binary `prism`.
@@ -17,6 +18,7 @@ pub mod catalog;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod control;
 pub mod exit;
 mod logging;
 pub mod server;

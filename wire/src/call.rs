@@ -76,6 +76,11 @@ impl NamespaceGuard {
     pub fn new(allows: impl Fn(&str) -> Result<(), Error> + Send + Sync + 'static) -> Self {
         Self(Arc::new(allows))
     }
+
+    /// Whether the call may use a namespace.
+    pub fn allows(&self, namespace: &str) -> bool {
+        (self.0)(namespace).is_ok()
+    }
 }
 
 /// Decides whether a call is audited, set up before the request is decoded ([`CallNotes::set_audit`]).
@@ -98,27 +103,44 @@ pub(crate) trait HasSubject {
 }
 
 /// Takes the layers' state from the request, checks the namespace, and takes a slot. The request has been read completely.
-pub(crate) fn admit<T: HasSubject>(
+/// `subject` is asked for the data that an audited call names.
+///
+/// # Errors
+/// The status that refuses the call.
+pub fn admit<T>(
     request: &Request<T>,
     namespace: &str,
+    subject: impl FnOnce(&T) -> Subject,
 ) -> Result<(CallNotes, Option<Slot>), Status> {
-    let notes = request.extensions().get::<CallNotes>().cloned().unwrap_or_default();
+    let notes = notes(request);
     if let Ok(namespace) = Namespace::new(namespace) {
         // Before the guard: a call that the guard refuses is audited too.
         if let Some(check) = notes.0.audit.get()
             && (check.0)(namespace.as_str()).map_err(|error| notes.refuse(error))?
         {
-            let _ = notes.0.subject.set(request.get_ref().subject());
+            let _ = notes.0.subject.set(subject(request.get_ref()));
         }
         let _ = notes.0.namespace.set(namespace);
     }
     if let Some(guard) = request.extensions().get::<NamespaceGuard>() {
         (guard.0)(namespace).map_err(|error| notes.refuse(error))?;
     }
-    let admission = request.extensions().get::<Admission>();
-    let slot = admission.map(|admission| admission.enter(namespace)).transpose();
-    let slot = slot.map_err(|error| notes.refuse(error))?;
+    let slot = enter(request, namespace).map_err(|error| notes.refuse(error))?;
     Ok((notes, slot))
+}
+
+/// The notes of a request's call.
+pub fn notes<T>(request: &Request<T>) -> CallNotes {
+    request.extensions().get::<CallNotes>().cloned().unwrap_or_default()
+}
+
+/// A slot for a call that counts for `namespace`; `None`: the server has no limit.
+///
+/// # Errors
+/// [`Error::ResourceExhausted`] if all slots are taken.
+pub fn enter<T>(request: &Request<T>, namespace: &str) -> Result<Option<Slot>, Error> {
+    let admission = request.extensions().get::<Admission>();
+    admission.map(|admission| admission.enter(namespace)).transpose()
 }
 
 /// The response to a call, or the status that refuses it.

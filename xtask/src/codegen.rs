@@ -150,6 +150,8 @@ mod tests {
                 "prism/common/errors.proto",
                 "prism/common/metadata.proto",
                 "prism/common/types.proto",
+                "prism/control/v1/control.proto",
+                "prism/control/v1/types.proto",
                 "prism/keyvalue/v1/keyvalue.proto",
                 "prism/keyvalue/v1/types.proto",
                 "prism/options.proto",

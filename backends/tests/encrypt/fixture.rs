@@ -21,8 +21,9 @@ pub(crate) fn master(id: &str, byte: u8) -> MasterKey {
 }
 
 /// A ring of these keys, the first of them active.
-pub(crate) fn ring(keys: &[(&str, u8)]) -> KeyRing {
-    KeyRing::new(keys.iter().map(|(id, byte)| master(id, *byte)).collect(), keys[0].0).unwrap()
+pub(crate) fn ring(keys: &[(&str, u8)]) -> Arc<KeyRing> {
+    let masters = keys.iter().map(|(id, byte)| Arc::new(master(id, *byte))).collect();
+    Arc::new(KeyRing::new(masters, keys[0].0).unwrap())
 }
 
 /// Where an item is.

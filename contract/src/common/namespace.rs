@@ -29,6 +29,11 @@ impl Namespace {
         Ok(Self(text.into()))
     }
 
+    /// The namespace of a gateway's own data. Its name, `_prism`, is not valid in a request, so no client can use it.
+    pub fn internal() -> Self {
+        Self("_prism".into())
+    }
+
     /// The namespace as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,5 +58,6 @@ mod tests {
         for bad in ["", ".a", "_a", "-a", "A", "a b", "a/b", "é", "a\0", &"x".repeat(129)] {
             assert!(Namespace::new(bad).is_err(), "{bad:?} was accepted");
         }
+        assert!(Namespace::new(Namespace::internal().as_str()).is_err());
     }
 }

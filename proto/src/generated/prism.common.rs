@@ -70,6 +70,17 @@ pub enum ErrorReason {
     /// NOT_FOUND: the server serves no such namespace. A caller that may not use the namespace gets PERMISSION_DENIED
     /// whether it exists or not (ERR-1).
     NamespaceNotFound = 16,
+    /// ALREADY_EXISTS: the namespace has a definition already, or a rule in the configuration.
+    NamespaceExists = 17,
+    /// FAILED_PRECONDITION: the namespace holds items, which the call would remove, hide or damage.
+    NamespaceNotEmpty = 18,
+    /// FAILED_PRECONDITION: the definition is a rule of the configuration, or the namespace is being deleted.
+    NamespaceReadOnly = 19,
+    /// FAILED_PRECONDITION: there are as many definitions as the gateway allows.
+    TooManyNamespaces = 20,
+    /// OUT_OF_RANGE: the changes after the requested version are not kept, or the version is not reached. Read the
+    /// definitions again, and watch from the newest version.
+    VersionOutOfRange = 21,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -95,6 +106,11 @@ impl ErrorReason {
             Self::UnsupportedEncoding => "ERROR_REASON_UNSUPPORTED_ENCODING",
             Self::DataLoss => "ERROR_REASON_DATA_LOSS",
             Self::NamespaceNotFound => "ERROR_REASON_NAMESPACE_NOT_FOUND",
+            Self::NamespaceExists => "ERROR_REASON_NAMESPACE_EXISTS",
+            Self::NamespaceNotEmpty => "ERROR_REASON_NAMESPACE_NOT_EMPTY",
+            Self::NamespaceReadOnly => "ERROR_REASON_NAMESPACE_READ_ONLY",
+            Self::TooManyNamespaces => "ERROR_REASON_TOO_MANY_NAMESPACES",
+            Self::VersionOutOfRange => "ERROR_REASON_VERSION_OUT_OF_RANGE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -117,6 +133,11 @@ impl ErrorReason {
             "ERROR_REASON_UNSUPPORTED_ENCODING" => Some(Self::UnsupportedEncoding),
             "ERROR_REASON_DATA_LOSS" => Some(Self::DataLoss),
             "ERROR_REASON_NAMESPACE_NOT_FOUND" => Some(Self::NamespaceNotFound),
+            "ERROR_REASON_NAMESPACE_EXISTS" => Some(Self::NamespaceExists),
+            "ERROR_REASON_NAMESPACE_NOT_EMPTY" => Some(Self::NamespaceNotEmpty),
+            "ERROR_REASON_NAMESPACE_READ_ONLY" => Some(Self::NamespaceReadOnly),
+            "ERROR_REASON_TOO_MANY_NAMESPACES" => Some(Self::TooManyNamespaces),
+            "ERROR_REASON_VERSION_OUT_OF_RANGE" => Some(Self::VersionOutOfRange),
             _ => None,
         }
     }

@@ -7,21 +7,29 @@ mod rate;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use prism_backends::wrap::Encrypt;
+use prism_backends::wrap::encrypt::KeyRing;
 use prism_contract::keyvalue::{Access, Directory, KeyValueBackend, Limits, Policy, Served};
 use prism_contract::{Error, Namespace};
 
-pub use self::rate::Rate;
 use self::rate::Rates;
-use crate::config::{NamespaceRule, Namespaces, Rule, Undeclared};
+pub use self::rate::{Rate, RateLimit};
+use crate::config::{AuditNamespaces, NamespaceRule, Namespaces, Rule, Undeclared};
 
 /// How namespaces are served.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Definition {
-    /// The index of the backend among those of the server.
-    pub index: usize,
+    /// The index of the backend among those of the server; `None`: this server does not have it.
+    pub index: Option<usize>,
+    /// Whether it is served at all: one that is being deleted is not.
+    pub is_served: bool,
+    /// Whether values and client metadata are encrypted at rest.
+    pub encrypt: bool,
+    /// Whether calls are audited; `None`: as undeclared namespaces are.
+    pub audit: Option<bool>,
     /// The policy; `None`: that of the contract alone.
     pub policy: Option<Arc<Policy>>,
     /// Calls per second of each namespace.
@@ -30,8 +38,8 @@ pub struct Definition {
 
 impl Definition {
     /// A backend without a policy.
-    fn of_backend(index: usize) -> Self {
-        Self { index, policy: None, rate: Rate::default() }
+    pub fn of_backend(index: Option<usize>) -> Self {
+        Self { index, is_served: true, encrypt: false, audit: None, policy: None, rate: Rate::default() }
     }
 }
 
@@ -44,21 +52,24 @@ pub struct Definitions {
     lengths: Vec<usize>,
     /// For namespaces without a rule; `None`: they are not served.
     undeclared: Option<Definition>,
+    /// The rules, in the order of the configuration.
+    rules: Vec<Rule>,
 }
 
 impl Definitions {
     /// The rules of a valid configuration. A definition's index is that of a name in `backends`.
     pub fn of(namespaces: &Namespaces, backends: &[String]) -> Self {
-        let default = namespaces.default_backend.as_ref().or(match backends {
-            [only] => Some(only),
-            _ => None,
-        });
-        let find = |name: Option<&String>| backends.iter().position(|known| Some(known) == name);
+        let default = Self::default_backend(namespaces, backends);
+        let find = |name: &String| backends.iter().position(|known| known == name);
         let mut definitions = Self::default();
         for rule in &namespaces.rules {
-            let Some(index) = find(rule.backend.as_ref().or(default)) else { continue };
-            let definition =
-                Definition { index, policy: policy(rule).map(Arc::new), rate: Rate::of(&rule.rate) };
+            let definition = Definition {
+                encrypt: rule.encrypt,
+                audit: rule.audit,
+                policy: policy(rule).map(Arc::new),
+                rate: Rate::of(&rule.rate),
+                ..Definition::of_backend(rule.backend.as_ref().map_or(default, find))
+            };
             match &rule.namespaces {
                 NamespaceRule::Exactly(name) => definitions.exact.insert(name.as_str().into(), definition),
                 NamespaceRule::Prefix(prefix) => {
@@ -66,43 +77,153 @@ impl Definitions {
                 }
             };
         }
+        definitions.rules.clone_from(&namespaces.rules);
         definitions.lengths = definitions.prefixes.keys().map(|prefix| prefix.len()).collect();
         definitions.lengths.sort_unstable_by_key(|length| Reverse(*length));
         definitions.lengths.dedup();
         if namespaces.undeclared == Undeclared::Allow {
-            definitions.undeclared = find(default).map(Definition::of_backend);
+            definitions.undeclared = Some(Definition::of_backend(default));
         }
         definitions
     }
 
+    /// The index of the default backend among `backends`; `None`: there is none.
+    pub fn default_backend(namespaces: &Namespaces, backends: &[String]) -> Option<usize> {
+        match (&namespaces.default_backend, backends) {
+            (Some(name), _) => backends.iter().position(|known| known == name),
+            (None, [_]) => Some(0),
+            (None, _) => None,
+        }
+    }
+
+    /// The rules, in the order of the configuration.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// The definition of the rule for exactly this name.
+    pub fn exact(&self, namespace: &str) -> Option<&Definition> {
+        if self.exact.is_empty() { None } else { self.exact.get(namespace) }
+    }
+
+    /// The definition of the longest prefix of a name, or else that of undeclared namespaces.
+    fn by_prefix(&self, namespace: &str) -> Option<&Definition> {
+        let mut lengths = self.lengths.iter().filter(|length| **length <= namespace.len());
+        // A namespace is ASCII, so every length is a border of characters.
+        lengths.find_map(|length| self.prefixes.get(&namespace[..*length])).or(self.undeclared.as_ref())
+    }
+
     /// The definition of a namespace: that of its name, else of its longest prefix, else that of undeclared ones.
     pub fn find(&self, namespace: &str) -> Option<&Definition> {
-        let by_prefix = || {
-            let mut lengths = self.lengths.iter().filter(|length| **length <= namespace.len());
-            // A namespace is ASCII, so every length is a border of characters.
-            lengths.find_map(|length| self.prefixes.get(&namespace[..*length]))
-        };
-        let exact = if self.exact.is_empty() { None } else { self.exact.get(namespace) };
-        exact.or_else(by_prefix).or(self.undeclared.as_ref())
+        self.exact(namespace).or_else(|| self.by_prefix(namespace))
     }
 }
 
+/// The definitions of namespaces that were created at run time, by name.
+pub type Created = HashMap<Box<str>, Definition>;
+
+/// A backend, plain and encrypted.
+#[derive(Clone)]
+struct Stack {
+    plain: Arc<dyn KeyValueBackend>,
+    /// `None`: the server has no master keys.
+    encrypted: Option<Arc<dyn KeyValueBackend>>,
+}
+
 /// One state of the catalog.
+#[derive(Clone)]
 pub struct Snapshot {
-    definitions: Definitions,
-    backends: Vec<Arc<dyn KeyValueBackend>>,
+    rules: Arc<Definitions>,
+    /// `None`: they are not known yet.
+    created: Option<Arc<Created>>,
+    stacks: Arc<[Stack]>,
+    audited: AuditNamespaces,
 }
 
 impl Snapshot {
     /// These definitions, whose indices are those of `backends`.
     pub fn new(definitions: Definitions, backends: Vec<Arc<dyn KeyValueBackend>>) -> Self {
-        Self { definitions, backends }
+        let stacks = backends.into_iter().map(|plain| Stack { plain, encrypted: None }).collect();
+        let (rules, created) = (Arc::new(definitions), Some(Arc::default()));
+        Self { rules, created, stacks, audited: AuditNamespaces::All }
     }
 
     /// Every namespace on one backend.
     pub fn of_one(backend: Arc<dyn KeyValueBackend>) -> Self {
-        let undeclared = Some(Definition::of_backend(0));
+        let undeclared = Some(Definition::of_backend(Some(0)));
         Self::new(Definitions { undeclared, ..Definitions::default() }, vec![backend])
+    }
+
+    /// With the keys of encrypted namespaces; `None`: these are UNAVAILABLE.
+    #[must_use]
+    pub fn with_keys(mut self, ring: Option<&Arc<KeyRing>>) -> Self {
+        let encrypted = |plain: &Arc<dyn KeyValueBackend>| {
+            ring.map(|ring| {
+                Arc::new(Encrypt::new(Arc::clone(plain), Arc::clone(ring))) as Arc<dyn KeyValueBackend>
+            })
+        };
+        let stacks = self.stacks.iter();
+        self.stacks = stacks
+            .map(|Stack { plain, .. }| Stack { plain: Arc::clone(plain), encrypted: encrypted(plain) })
+            .collect();
+        self
+    }
+
+    /// With this choice of audited namespaces.
+    #[must_use]
+    pub fn with_audit(self, audited: AuditNamespaces) -> Self {
+        Self { audited, ..self }
+    }
+
+    /// With other rules.
+    #[must_use]
+    pub fn with_rules(self, rules: Definitions) -> Self {
+        Self { rules: Arc::new(rules), ..self }
+    }
+
+    /// With other created namespaces; `None`: they are not known yet, so every namespace without a rule of its name is
+    /// UNAVAILABLE.
+    #[must_use]
+    pub fn with_created(self, created: Option<Created>) -> Self {
+        Self { created: created.map(Arc::new), ..self }
+    }
+
+    /// The rules of the configuration.
+    pub fn rules(&self) -> &Definitions {
+        &self.rules
+    }
+
+    /// Whether the created namespaces are known.
+    pub fn is_complete(&self) -> bool {
+        self.created.is_some()
+    }
+
+    /// The definition of a namespace: that of the rule for its name, else the one that was created at run time, else that of
+    /// the longest prefix, else that of undeclared ones.
+    pub fn find(&self, namespace: &str) -> Option<&Definition> {
+        let created = self.created.as_ref().filter(|created| !created.is_empty());
+        let created = || created.and_then(|created| created.get(namespace));
+        self.rules.exact(namespace).or_else(created).or_else(|| self.rules.by_prefix(namespace))
+    }
+
+    /// Whether there are master keys.
+    pub fn has_keys(&self) -> bool {
+        self.stacks.iter().any(|stack| stack.encrypted.is_some())
+    }
+
+    /// The backend of a definition.
+    fn backend(&self, definition: &Definition) -> Result<Arc<dyn KeyValueBackend>, Error> {
+        let stack = definition.index.and_then(|index| self.stacks.get(index));
+        let stack =
+            stack.ok_or_else(|| Error::unavailable("this gateway does not have the namespace's backend"))?;
+        if !definition.encrypt {
+            return Ok(Arc::clone(&stack.plain));
+        }
+        // Never the plain backend, which would store plain text.
+        let encrypted = stack.encrypted.clone();
+        encrypted.ok_or_else(|| {
+            Error::unavailable("the namespace is encrypted, and this gateway has no master keys")
+        })
     }
 }
 
@@ -130,32 +251,53 @@ pub struct Catalog(Arc<State>);
 
 struct State {
     current: ArcSwap<Snapshot>,
+    /// Held while a snapshot is made from the current one.
+    changes: Mutex<()>,
     rates: Rates,
 }
 
 impl Catalog {
     /// A catalog with this state.
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(Arc::new(State { current: ArcSwap::from_pointee(snapshot), rates: Rates::default() }))
+        let (current, changes, rates) = (ArcSwap::from_pointee(snapshot), Mutex::new(()), Rates::default());
+        Self(Arc::new(State { current, changes, rates }))
     }
 
-    /// Replaces the state. Calls that have looked their namespace up end with the earlier one.
-    pub fn replace(&self, snapshot: Snapshot) {
-        self.0.current.store(Arc::new(snapshot));
+    /// Replaces the state by one made from it. Calls that have looked their namespace up end with the earlier one.
+    pub fn change(&self, change: impl FnOnce(Snapshot) -> Snapshot) {
+        let _changing = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = Snapshot::clone(&self.0.current.load());
+        self.0.current.store(Arc::new(change(current)));
+    }
+
+    /// The current state.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.0.current.load_full()
     }
 
     /// The index of the backend that serves a namespace now.
     pub fn index_of(&self, namespace: &Namespace) -> Option<usize> {
-        self.0.current.load().definitions.find(namespace.as_str()).map(|definition| definition.index)
+        self.0.current.load().find(namespace.as_str())?.index
+    }
+
+    /// Whether calls to a namespace are audited, where there is an audit log.
+    pub fn audits(&self, namespace: &str) -> bool {
+        let snapshot = self.0.current.load();
+        let chosen = snapshot.find(namespace).and_then(|definition| definition.audit);
+        chosen.unwrap_or(snapshot.audited == AuditNamespaces::All)
     }
 }
 
 impl Directory for Catalog {
     fn find(&self, namespace: &Namespace, access: Access) -> Result<Served, Error> {
         let snapshot = self.0.current.load();
-        let definition = snapshot.definitions.find(namespace.as_str()).ok_or(Error::NamespaceNotFound)?;
+        if !snapshot.is_complete() && snapshot.rules.exact(namespace.as_str()).is_none() {
+            return Err(Error::unavailable("the definitions of namespaces have not been read yet"));
+        }
+        let definition = snapshot.find(namespace.as_str()).filter(|definition| definition.is_served);
+        let definition = definition.ok_or(Error::NamespaceNotFound)?;
         self.0.rates.admit(namespace, &definition.rate, access)?;
-        let backend = Arc::clone(&snapshot.backends[definition.index]);
+        let backend = snapshot.backend(definition)?;
         Ok(Served { backend, policy: definition.policy.clone() })
     }
 }

@@ -32,20 +32,38 @@ struct Pace {
     ahead: Duration,
 }
 
+/// A number of calls per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateLimit {
+    /// Calls per second, from 0.001 to 10^9.
+    pub per_second: f64,
+    /// Calls that may come at once, from 1; `None`: those of a second.
+    pub burst: Option<u32>,
+}
+
 impl Rate {
+    /// These limits; `None`: any number of calls.
+    pub fn new(reads: Option<RateLimit>, writes: Option<RateLimit>) -> Self {
+        Self { reads: reads.map(Pace::of), writes: writes.map(Pace::of) }
+    }
+
     /// The rate of a rule.
     pub(super) fn of(rate: &config::Rate) -> Self {
-        let pace = |per_second: f64| {
-            let interval = Duration::from_secs_f64(1.0 / per_second);
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "at most 10^9, and positive"
-            )]
-            let calls = rate.burst.unwrap_or(per_second.ceil() as u32).max(1);
-            Pace { interval, ahead: interval.saturating_mul(calls - 1) }
-        };
-        Self { reads: rate.reads.map(pace), writes: rate.writes.map(pace) }
+        let limit = |per_second| RateLimit { per_second, burst: rate.burst };
+        Self::new(rate.reads.map(limit), rate.writes.map(limit))
+    }
+}
+
+impl Pace {
+    fn of(limit: RateLimit) -> Self {
+        let interval = Duration::from_secs_f64(1.0 / limit.per_second);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "at most 10^9, and positive"
+        )]
+        let calls = limit.burst.unwrap_or(limit.per_second.ceil() as u32).max(1);
+        Self { interval, ahead: interval.saturating_mul(calls - 1) }
     }
 }
 

@@ -4,6 +4,7 @@ mod audit;
 mod check_config;
 mod health;
 mod open_files;
+mod reload;
 mod serve;
 mod warnings;
 
@@ -17,7 +18,7 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 use prism_cli::{Generate, after_help};
 
-use crate::client::{self, ClientCommand};
+use crate::client::{self, ClientCommand, NsCommand};
 use crate::exit::{Exit, ExitError};
 use crate::terminal::{Palette, printable};
 
@@ -63,6 +64,9 @@ pub enum Command {
     /// The client commands.
     #[command(flatten)]
     Client(Box<ClientCommand>),
+    /// Namespaces: their backends and policies.
+    #[command(subcommand)]
+    Ns(Box<NsCommand>),
     /// The client commands above, under the name of their abstraction.
     #[command(subcommand)]
     Kv(Box<ClientCommand>),
@@ -117,6 +121,7 @@ async fn run(command: Command) -> ExitCode {
             Ok(exit) => return exit.into(),
             Err(failure) => Err(failure),
         },
+        Command::Ns(command) => return client::run_ns(&command).await.into(),
         Command::Kv(command) | Command::Client(command) => return client::run(&command).await.into(),
         Command::Generate(generate) => generate.run(documented(Cli::command())).map_err(ExitError::failed),
     };
@@ -158,7 +163,7 @@ mod tests {
         let command = documented(Cli::command());
         let mut checked = 0;
         for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
-            if command.get_name() == "kv" {
+            if ["kv", "ns"].contains(&command.get_name()) {
                 continue;
             }
             for help in [command.get_after_help(), command.get_after_long_help().or(command.get_after_help())]

@@ -1,20 +1,21 @@
 //! `prism serve`: loads the configuration, opens the backend and a listener, and runs the server until a signal.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use clap::builder::StyledStr;
 use prism_cli::examples;
 use prism_wire::clock::SystemClock;
 use tokio::net::TcpListener;
 
+use super::reload::{Reloader, Running};
 use super::{open_files, warnings};
 use crate::audit::Audit;
 use crate::backend::{self, Kinds, Locations};
 use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::exit::ExitError;
 use crate::logging;
-use crate::server::{AuditOptions, AuthState, Options, Shutdown, TlsPem, run as run_server};
+use crate::server::{AuditOptions, AuthState, Options, Services, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// The arguments of `prism serve`. Precedence, highest first: flags, the environment, the file.
@@ -32,6 +33,14 @@ pub struct ServeArgs {
     database: Option<String>,
 }
 
+impl ServeArgs {
+    /// The effective configuration, or all its problems.
+    pub(super) fn configuration(&self) -> Result<Config, String> {
+        let flags = Flags { listen: self.listen.clone(), database: self.database.clone() };
+        configuration(self.config.clone(), flags)
+    }
+}
+
 fn help() -> StyledStr {
     examples(&[(
         "A SQLite file, on the default address",
@@ -40,10 +49,9 @@ fn help() -> StyledStr {
 }
 
 pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
-    let reopened = Arc::new(OnceLock::new());
-    on_hangup(Arc::clone(&reopened));
-    let config = configuration(args.config, Flags { listen: args.listen, database: args.database })
-        .map_err(ExitError::usage)?;
+    let running = Arc::new(Running::new());
+    on_hangup(Arc::clone(&running));
+    let config = args.configuration().map_err(ExitError::usage)?;
     let _log_guard = logging::start(config.logging)
         .map_err(|why| ExitError::failed(format!("the log cannot start: {why}")))?;
     let (open_files, raised) = open_files::raise();
@@ -61,11 +69,20 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
         .await
         .map_err(|why| ExitError::failed(backend::cannot_open(&config, &why)))?;
     // After the backends, whose failure to open may be repeated: each attempt would add a line.
-    let audit = audit(&config)?;
-    if let Some(audit) = &audit {
-        let _ = reopened.set(audit.log.clone());
-    }
+    let audit = audit(&config, &services)?;
+    let log = audit.as_ref().map(|audit| audit.log.clone());
     let options = Options { audit, ..options };
+    let is_loopback = address.ip().to_canonical().is_loopback();
+    let (tls, reload) = (options.tls.clone(), options.reload.clone());
+    let reloader = Reloader::new(args, config.clone(), tls, services.clone(), reload, log, is_loopback);
+    let _ = running.set(reloader);
+    if options.tls.is_some() {
+        tokio::spawn(async move {
+            if let Some(reloader) = running.get() {
+                reloader.renew_certificates().await;
+            }
+        });
+    }
     // From here on a signal drains; before, it just terminates the process.
     let shutdown = Shutdown::new();
     tokio::spawn(on_signals(shutdown.clone()));
@@ -95,7 +112,7 @@ fn options(config: &Config) -> Result<Options, ExitError> {
     Ok(Options {
         clock: Arc::new(SystemClock),
         auth: AuthState::new(&config.auth).map_err(|why| ExitError::usage(why.to_string()))?,
-        tls: tls(&config.server.tls)?,
+        tls: tls_pem(&config.server.tls)?,
         limits: config.server.limits.clone(),
         health_interval: config.health.interval,
         sweep_interval: config.database.sweep_interval,
@@ -103,15 +120,17 @@ fn options(config: &Config) -> Result<Options, ExitError> {
     })
 }
 
-/// The audit of every namespace, if a file is configured.
-fn audit(config: &Config) -> Result<Option<AuditOptions>, ExitError> {
+/// The audit of the namespaces that are to be audited, if a file is configured.
+fn audit(config: &Config, services: &Services) -> Result<Option<AuditOptions>, ExitError> {
     let Some(path) = &config.audit.file else { return Ok(None) };
     let log = Audit::open(path, &config.audit)
         .map_err(|why| ExitError::failed(format!("audit.file: {}: {why}", path.display())))?;
-    Ok(Some(AuditOptions { log, audits: Arc::new(|_| true) }))
+    let catalog = services.catalog.clone();
+    Ok(Some(AuditOptions { log, audits: Arc::new(move |namespace| catalog.audits(namespace)) }))
 }
 
-fn tls(tls: &Tls) -> Result<Option<TlsPem>, ExitError> {
+/// The certificate, the key and the client CA; `None`: no TLS.
+pub(super) fn tls_pem(tls: &Tls) -> Result<Option<TlsPem>, ExitError> {
     let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else { return Ok(None) };
     Ok(Some(TlsPem {
         cert: read("server.tls.cert", cert)?,
@@ -150,29 +169,24 @@ async fn on_signals(shutdown: Shutdown) {
     shutdown.abort();
 }
 
-/// Handles SIGHUP: reopens the audit log, if there is one, and otherwise ignores the signal, which a terminal sends when it is
-/// closed. Many servers reload their configuration on it, so that this one does not is logged.
+/// Loads the configuration again on SIGHUP; before the server runs, the signal is ignored. A terminal sends it when it is
+/// closed, which does not end the server.
 #[cfg(unix)]
-fn on_hangup(audit: Arc<OnceLock<Audit>>) {
+fn on_hangup(running: Arc<Running>) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            let Some(audit) = audit.get() else {
-                tracing::info!("SIGHUP: nothing to reload; restart to change the configuration");
-                continue;
-            };
-            match audit.reopen().await {
-                Ok(true) => tracing::info!("SIGHUP: the audit log is reopened, as a new file"),
-                Ok(false) => tracing::info!("SIGHUP: the audit log is still the same file"),
-                Err(error) => tracing::error!(error, "SIGHUP: the audit log cannot be reopened"),
+            match running.get() {
+                Some(reloader) => reloader.hangup().await,
+                None => tracing::info!("SIGHUP: the server does not run yet; the signal is ignored"),
             }
         }
     });
 }
 
 #[cfg(not(unix))]
-fn on_hangup(_: Arc<OnceLock<Audit>>) {}
+fn on_hangup(_: Arc<Running>) {}
 
 #[cfg(unix)]
 struct Signals {

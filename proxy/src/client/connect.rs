@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use prism_wire::channel::Connection;
 use prism_wire::keyvalue::Client;
 
 use super::failure::Failure;
@@ -53,14 +54,28 @@ impl ConnectArgs {
         self.connect_with(self.timeout).await
     }
 
+    /// A connection for unary calls of a generated client.
+    pub(super) async fn open(&self) -> Result<Connection, Failure> {
+        self.open_with(Some(self.timeout.unwrap_or(CALL_TIMEOUT))).await
+    }
+
+    /// A connection for streams of a generated client.
+    pub(super) async fn open_stream(&self) -> Result<Connection, Failure> {
+        self.open_with(self.timeout).await
+    }
+
     async fn connect_with(&self, timeout: Option<Duration>) -> Result<Client, Failure> {
+        self.open_with(timeout).await.map(Client::new)
+    }
+
+    async fn open_with(&self, timeout: Option<Duration>) -> Result<Connection, Failure> {
         let mut options = self.target.options().map_err(Failure::usage)?;
         options.token = self.token()?;
         options.timeout = timeout;
         if let Some(timeout) = self.timeout {
             options.connect_timeout = timeout;
         }
-        Client::connect(&options).await.map_err(|error| Failure::connect(&self.target.endpoint, &error))
+        Connection::open(&options).await.map_err(|error| Failure::connect(&self.target.endpoint, &error))
     }
 
     /// The token: the file named on the command line takes precedence over the environment.

@@ -18,6 +18,7 @@ mod import;
 mod jsonl;
 mod ls;
 mod meter;
+mod ns;
 mod out;
 mod put;
 mod records;
@@ -57,6 +58,8 @@ pub enum ClientCommand {
     Import(import::ImportArgs),
 }
 
+pub use self::ns::NsCommand;
+
 /// The commands under the name `kv`, with that name in the usage that clap does not write itself.
 pub(crate) fn below_kv(kv: clap::Command) -> clap::Command {
     kv.mut_subcommands(|command| match command.get_name() {
@@ -69,11 +72,21 @@ pub(crate) fn below_kv(kv: clap::Command) -> clap::Command {
 pub async fn run(command: &ClientCommand) -> Exit {
     let mut out = Out::new();
     let result = dispatch(command, &mut out).await;
-    let flushed = out.flush();
-    match result.and(flushed) {
+    ended(result, out, command.json())
+}
+
+/// Runs a command about namespaces, and reports a failure on standard error.
+pub async fn run_ns(command: &NsCommand) -> Exit {
+    let mut out = Out::new();
+    let result = command.run(&mut out).await;
+    ended(result, out, command.json())
+}
+
+fn ended(result: Result<(), Failure>, mut out: Out, json: bool) -> Exit {
+    match result.and(out.flush()) {
         Ok(()) => Exit::Done,
         Err(failure) => {
-            failure.report(command.json());
+            failure.report(json);
             failure.exit()
         }
     }

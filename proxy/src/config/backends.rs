@@ -55,7 +55,7 @@ pub(super) fn read(node: &Spanned<Node>) -> Result<BTreeMap<String, Backend>, Mi
 }
 
 /// Whether a text is the name of a backend: it is also a part of the name by which health answers, `backend/NAME`.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
     name.len() <= 64 && name.starts_with(|char: char| char.is_ascii_lowercase()) && name.bytes().all(allowed)
 }

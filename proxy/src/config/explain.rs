@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Config;
-use super::settings::{BACKENDS, Entry, GRANTS, JWT, RULES, Setting, entries, variable};
+use super::settings::{BACKENDS, Entry, GRANTS, JWT, KEYS, RULES, Setting, entries, variable};
 use super::show::{enter, line, quoted};
 
 /// Maximum line width of the example.
@@ -46,11 +46,22 @@ const RULES_STRUCTURE: Structure = Structure {
           longer prefix before a shorter one. A Put without a ttl gets `default_ttl`, or else `max_ttl`; a longer one than \
           `max_ttl`, and a request beyond `limits`, are INVALID_ARGUMENT. Beyond `rate`, in calls per second of each \
           namespace and each gateway, calls are RESOURCE_EXHAUSTED with a delay; `burst` of them may come at once. \
-          Describe answers with the limits of the namespace.",
+          Describe answers with the limits of the namespace. `encrypt: true` seals values, content types and compressions with \
+          `encryption.keys`: set it before the first item is written, since items in plain text are then damaged. `audit: \
+          true` writes a line of `audit.file` for each call that reads or writes data.",
     allowed: "a list of rules, each with `match`, and optionally `abstraction` (keyvalue), `backend`, `default_ttl`, \
               `max_ttl`, `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; \
-              none above the contract's), `rate` (`reads`, `writes`, `burst`) and `owners`",
+              none above the contract's), `rate` (`reads`, `writes`, `burst`), `encrypt`, `audit` and `owners`",
     example: RULES_EXAMPLE,
+    empty: "[]",
+};
+const KEYS_STRUCTURE: Structure = Structure {
+    doc: "Master keys of encryption at rest, 32 random bytes each, in base64: `openssl rand -base64 32`. A key stays until no \
+          data is sealed under it: see `prism rekey`. The server does not start without a key that stored data needs, or with \
+          another one under its id. The variable takes the same list in flow style.",
+    allowed: "a list of keys, each with an `id` of 1 to 64 bytes of A-Z, a-z, 0-9, '.', '_' and '-', and its secret as one of \
+              `file` and `env`",
+    example: KEYS_EXAMPLE,
     empty: "[]",
 };
 const TOKENS_STRUCTURE: Structure = Structure {
@@ -86,6 +97,7 @@ fn structure(path: &str) -> Structure {
     match path {
         BACKENDS => BACKENDS_STRUCTURE,
         RULES => RULES_STRUCTURE,
+        KEYS => KEYS_STRUCTURE,
         JWT => JWT_STRUCTURE,
         GRANTS => GRANTS_STRUCTURE,
         _ => TOKENS_STRUCTURE,
@@ -107,7 +119,15 @@ const RULES_EXAMPLE: &str = "\
   default_ttl: 12h
   max_ttl: 30d
   limits: {max_value_bytes: 64KiB}
-  rate: {reads: 1000, writes: 200, burst: 100}";
+  rate: {reads: 1000, writes: 200, burst: 100}
+- match: patients
+  encrypt: true
+  audit: true";
+const KEYS_EXAMPLE: &str = "\
+- id: k1
+  file: /run/secrets/k1           # 32 bytes in base64
+- id: k2
+  env: PRISM_KEY_K2               # or in a variable";
 const JWT_EXAMPLE: &str = "\
 - issuer: https://login.example
   audience: prism

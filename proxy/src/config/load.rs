@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use super::names::{is_service_link, unknown_key, unknown_variable};
 use super::node::{Node, Spanned, parse};
 use super::settings::{
-    BACKENDS, GRANTS, JWT, RULES, SETTINGS, Setting, TOKENS, all_paths, structures, variable,
+    BACKENDS, GRANTS, JWT, KEYS, RULES, SETTINGS, Setting, TOKENS, all_paths, structures, variable,
 };
 use super::values::is_loopback;
-use super::{AuthMode, Config, DatabaseKind, Undeclared, backends, grants, jwt, rules, tokens};
+use super::{AuthMode, Config, DatabaseKind, Undeclared, backends, encryption, grants, jwt, rules, tokens};
 
 /// The sources of a configuration. Not `Debug`: each may contain a secret.
 #[derive(Clone, Default)]
@@ -74,6 +74,7 @@ pub fn load(sources: &Sources) -> Result<Config, Problems> {
             .collect(),
         secrets: Vec::new(),
         unread_callers: false,
+        unread_keys: false,
         dropped: None,
     };
     if let Some((path, text)) = &sources.file {
@@ -98,10 +99,12 @@ struct Loader {
     places: BTreeMap<&'static str, String>,
     problems: Vec<Problem>,
     variables: HashMap<String, String>,
-    /// Variables that contain a token, according to the configuration.
-    secrets: Vec<String>,
+    /// Variables that contain a token or a master key, according to the configuration, and the key that says so.
+    secrets: Vec<(&'static str, String)>,
     /// Some tokens, issuers or grants could not be parsed, so an empty list does not mean that none were configured.
     unread_callers: bool,
+    /// Some master keys could not be read, so an empty list does not mean that none were configured.
+    unread_keys: bool,
     /// An empty list that replaced entries of another source, and its place.
     dropped: Option<(&'static str, String)>,
 }
@@ -136,9 +139,7 @@ impl Loader {
         for (key, value) in sorted {
             let (section, path) = (path, join(path, &key.value));
             if let Some(structure) = structures().find(|known| *known == path) {
-                if structure == TOKENS {
-                    self.secrets.extend(variables_of_tokens(&value.value));
-                }
+                self.secrets.extend(secret_variables(structure, &value.value));
                 self.structure(structure, value, &|at| place(file, at));
             } else if let Some(setting) = SETTINGS.iter().find(|setting| setting.path == path) {
                 match &value.value {
@@ -179,6 +180,7 @@ impl Loader {
                 Ok(value) => self.structure_of_the_environment(path, &value, &variable),
                 Err(error) => {
                     self.unread_callers |= is_of_callers(path);
+                    self.unread_keys |= path == KEYS;
                     self.problem(format!("{variable}:{}", error.at), not_yaml(&error.why));
                 }
             }
@@ -192,11 +194,10 @@ impl Loader {
     }
 
     fn structure_of_the_environment(&mut self, path: &'static str, value: &Spanned<Node>, variable: &str) {
-        if path == TOKENS {
-            let named = variables_of_tokens(&value.value);
-            if !named.is_empty() {
-                self.secrets = named;
-            }
+        let named = secret_variables(path, &value.value);
+        if !named.is_empty() {
+            self.secrets.retain(|(of, _)| *of != path);
+            self.secrets.extend(named);
         }
         let auth = &self.config.auth;
         let replaced = [(TOKENS, auth.tokens.len()), (JWT, auth.jwt.len()), (GRANTS, auth.grants.len())];
@@ -212,7 +213,7 @@ impl Loader {
         all_paths().any(|path| variable(path) == name)
             || OTHER_VARIABLES.contains(&name)
             || name.starts_with(TEST_VARIABLES)
-            || self.secrets.iter().any(|secret| secret == name)
+            || self.secrets.iter().any(|(_, secret)| secret == name)
     }
 
     fn flags(&mut self, flags: &Flags) {
@@ -254,6 +255,7 @@ impl Loader {
         let read = match path {
             BACKENDS => backends::read(value).map(|backends| config.backends = backends),
             RULES => rules::read(value).map(|rules| config.namespaces.rules = rules),
+            KEYS => encryption::read(value, &self.variables).map(|keys| config.encryption.keys = keys),
             JWT => jwt::read(value).map(|issuers| config.auth.jwt = issuers),
             GRANTS => grants::read(value).map(|grants| config.auth.grants = grants),
             _ => tokens::read(value, &self.variables)
@@ -261,6 +263,7 @@ impl Loader {
         };
         if let Err(mistakes) = read {
             self.unread_callers |= is_of_callers(path);
+            self.unread_keys |= path == KEYS;
             for (at, message) in mistakes {
                 self.problem(place(at), format!("{path}: {message}"));
             }
@@ -285,6 +288,8 @@ impl Loader {
             self.problem(self.place("database.type"), why);
         }
         self.namespaces();
+        self.encryption();
+        self.audit();
         self.access();
     }
 
@@ -321,6 +326,43 @@ impl Loader {
                 None => continue,
             };
             self.problem(self.place(RULES), format!("{RULES}: {}: {name}", rule.namespaces));
+        }
+    }
+
+    /// The active key exists, and namespaces are encrypted only if there are keys.
+    fn encryption(&mut self) {
+        let ring = self.config.encryption.ring();
+        let has_keys = !self.config.encryption.keys.is_empty();
+        if self.config.encryption.active.is_some() && !has_keys && !self.unread_keys {
+            let message = "encryption.active is set without encryption.keys; add the key that it names";
+            self.problem(self.place("encryption.active"), message);
+        }
+        if ring.is_err() {
+            let ids: Vec<_> = self.config.encryption.keys.iter().map(|key| key.key.id()).collect();
+            let message = format!(
+                "encryption.active is not the id of one of encryption.keys, which are {}; write the one that seals new data",
+                ids.join(", ")
+            );
+            let is_set = self.config.encryption.active.is_some();
+            self.problem(self.place(if is_set { "encryption.active" } else { KEYS }), message);
+        }
+        if !has_keys && !self.unread_keys {
+            let rule = self.config.namespaces.rules.iter().find(|rule| rule.encrypt);
+            if let Some(rule) = rule.map(|rule| rule.namespaces.to_string()) {
+                let message =
+                    format!("{RULES}: {rule}: encrypt is true, and there are no encryption.keys; add one");
+                self.problem(self.place(RULES), message);
+            }
+        }
+    }
+
+    /// Namespaces are audited only if there is a file.
+    fn audit(&mut self) {
+        let rule = self.config.namespaces.rules.iter().find(|rule| rule.audit == Some(true));
+        let rule = rule.map(|rule| rule.namespaces.to_string());
+        if let (Some(rule), None) = (rule, &self.config.audit.file) {
+            let message = format!("{RULES}: {rule}: audit is true, and there is no audit.file; set it");
+            self.problem(self.place(RULES), message);
         }
     }
 
@@ -389,15 +431,18 @@ fn is_of_callers(path: &str) -> bool {
     [TOKENS, JWT, GRANTS].contains(&path)
 }
 
-/// The variables that a list of tokens refers to.
-fn variables_of_tokens(list: &Node) -> Vec<String> {
+/// The variables that a list of tokens or of master keys refers to, each with the key of the list.
+fn secret_variables(path: &'static str, list: &Node) -> Vec<(&'static str, String)> {
     let mut variables = Vec::new();
     let Node::List(elements) = list else { return variables };
+    if ![TOKENS, KEYS].contains(&path) {
+        return variables;
+    }
     for element in elements {
         let Node::Map(entries) = &element.value else { continue };
         for (key, value) in entries {
             if let ("env", Node::Scalar(name)) = (key.value.as_str(), &value.value) {
-                variables.push(name.clone());
+                variables.push((path, name.clone()));
             }
         }
     }

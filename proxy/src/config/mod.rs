@@ -5,6 +5,7 @@
 //! locations, all at once.
 
 mod backends;
+mod encryption;
 mod explain;
 mod grants;
 mod jwt;
@@ -29,6 +30,8 @@ use prism_backends::{postgres, sqlite};
 use crate::server::Limits;
 
 pub use self::backends::Backend;
+pub(crate) use self::backends::is_name as is_backend_name;
+pub use self::encryption::{Encryption, EncryptionKey, KeySource};
 pub(crate) use self::grants::{DNS, URI};
 pub use self::grants::{Grant, Who};
 pub use self::jwt::{JwksSource, JwtIssuer};
@@ -36,6 +39,7 @@ pub(crate) use self::load::OPEN_BEYOND_LOOPBACK;
 pub use self::load::{Flags, Problem, Problems, Sources, load};
 pub use self::pattern::{NamespaceRule, Pattern};
 pub use self::rules::{LimitsOfRule, Namespaces, Rate, Rule, Undeclared};
+pub(crate) use self::rules::{MAX_OWNERS, is_owner};
 pub use self::tokens::{Digest, Permission, Token};
 pub(crate) use self::values::looks_like_url;
 pub use self::values::masked_url;
@@ -51,6 +55,8 @@ pub struct Config {
     pub backends: BTreeMap<String, Backend>,
     /// Namespaces: their backends and policies.
     pub namespaces: Namespaces,
+    /// Encryption at rest.
+    pub encryption: Encryption,
     /// Log level and format.
     pub logging: Logging,
     /// Authentication and authorization.
@@ -198,6 +204,8 @@ pub struct Health {
 pub struct Audit {
     /// Its file; `None`: no audit.
     pub file: Option<PathBuf>,
+    /// Which namespaces are audited; `None`: the chosen ones if a rule says `audit`, otherwise all.
+    pub namespaces: Option<AuditNamespaces>,
     /// What happens to a call whose line cannot be written.
     pub on_failure: AuditFailure,
     /// When lines are on disk.
@@ -218,6 +226,15 @@ pub enum AuditFailure {
     Refuse,
     /// It is answered.
     Continue,
+}
+
+/// Which namespaces are audited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditNamespaces {
+    /// All but those whose rule says `audit: false`.
+    All,
+    /// Those whose rule or definition says `audit: true`.
+    Chosen,
 }
 
 /// When the lines of an audit log are on disk.
@@ -271,6 +288,7 @@ impl Default for Audit {
     fn default() -> Self {
         Self {
             file: None,
+            namespaces: None,
             on_failure: AuditFailure::default(),
             sync: AuditSync::default(),
             rotate: 64 << 20,
@@ -306,6 +324,23 @@ impl Config {
             return BTreeMap::from([(DEFAULT_BACKEND.to_owned(), backend)]);
         }
         self.backends.clone()
+    }
+
+    /// Whether another configuration has other backends, which needs a restart.
+    pub(crate) fn backends_differ(&self, other: &Self) -> bool {
+        self.all_backends() != other.all_backends()
+    }
+
+    /// The single keys whose values differ in another configuration and need a restart.
+    pub(crate) fn keys_for_restart(&self, other: &Self) -> Vec<&'static str> {
+        settings::changed_for_restart(self, other)
+    }
+
+    /// Which namespaces are audited, if there is an audit log.
+    pub fn audited_namespaces(&self) -> AuditNamespaces {
+        let is_chosen = self.namespaces.rules.iter().any(|rule| rule.audit.is_some());
+        let by_rules = if is_chosen { AuditNamespaces::Chosen } else { AuditNamespaces::All };
+        self.audit.namespaces.unwrap_or(by_rules)
     }
 
     /// The effective configuration as a YAML file, secrets masked.

@@ -10,7 +10,7 @@ use super::pattern::NamespaceRule;
 use super::values as parse;
 
 /// Maximum number of owners of a namespace.
-const MAX_OWNERS: usize = 32;
+pub(crate) const MAX_OWNERS: usize = 32;
 
 /// The namespaces of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +48,10 @@ pub struct Rule {
     pub limits: LimitsOfRule,
     /// Calls per second.
     pub rate: Rate,
+    /// Whether values and client metadata are encrypted at rest.
+    pub encrypt: bool,
+    /// Whether calls are audited; `None`: see [`Audit::namespaces`](super::Audit).
+    pub audit: Option<bool>,
     /// The teams or people to ask about the namespace.
     pub owners: Vec<String>,
 }
@@ -64,6 +68,8 @@ impl Rule {
             max_ttl: None,
             limits: LimitsOfRule::default(),
             rate: Rate::default(),
+            encrypt: false,
+            audit: None,
             owners: Vec::new(),
         }
     }
@@ -110,13 +116,23 @@ pub(super) fn read(list: &Spanned<Node>) -> Result<Vec<Rule>, Mistakes<'_>> {
 }
 
 fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<Rule> {
-    const NAMES: [&str; 8] =
-        ["match", "abstraction", "backend", "default_ttl", "max_ttl", "limits", "rate", "owners"];
+    const NAMES: [&str; 10] = [
+        "match",
+        "abstraction",
+        "backend",
+        "default_ttl",
+        "max_ttl",
+        "limits",
+        "rate",
+        "encrypt",
+        "audit",
+        "owners",
+    ];
     const PERIOD: &str =
         "a duration longer than 0; write a whole number and a unit, such as 10s, 5m, 24h or 30d";
     let before = mistakes.len();
     let given = set_values(element, "a rule", NAMES, mistakes)?;
-    let [pattern, abstraction, backend, default_ttl, max_ttl, limits, rate, owners] = given;
+    let [pattern, abstraction, backend, default_ttl, max_ttl, limits, rate, encrypt, audit, owners] = given;
     if pattern.is_none() {
         mistakes.push((element, "needs match; write a namespace or the beginning of some and *".to_owned()));
     }
@@ -141,11 +157,24 @@ fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<R
     }
     let limits = limits.and_then(|value| read_limits(value, mistakes)).unwrap_or_default();
     let rate = rate.and_then(|value| read_rate(value, mistakes)).unwrap_or_default();
+    let [encrypt, audit] = [("encrypt", encrypt), ("audit", audit)]
+        .map(|(key, value)| one(value?, mistakes, parse::boolean, &format!("{key} is true or false")));
     let owners = owners.map(|value| read_owners(value, mistakes)).unwrap_or_default();
     if mistakes.len() > before {
         return None;
     }
-    Some(Rule { namespaces: namespaces?, backend, default_ttl, max_ttl, limits, rate, owners })
+    let encrypt = encrypt.unwrap_or_default();
+    Some(Rule {
+        namespaces: namespaces?,
+        backend,
+        default_ttl,
+        max_ttl,
+        limits,
+        rate,
+        encrypt,
+        audit,
+        owners,
+    })
 }
 
 /// The values of a mapping with the keys `names`. A key without a value counts as unset: no policy is the default.
@@ -198,11 +227,13 @@ fn read_rate<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option
     Some(Rate { reads, writes, burst })
 }
 
+/// Whether a text may be an owner.
+pub(crate) fn is_owner(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && !text.contains(char::is_control)
+}
+
 fn read_owners<'a>(node: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Vec<String> {
-    let owner = |text: &str| {
-        let is_owner = (1..=128).contains(&text.len()) && !text.contains(char::is_control);
-        is_owner.then(|| text.to_owned())
-    };
+    let owner = |text: &str| is_owner(text).then(|| text.to_owned());
     let owners =
         each(node, mistakes, owner, "write 1 to 128 bytes without control characters").unwrap_or_default();
     if owners.len() > MAX_OWNERS {

@@ -6,13 +6,14 @@ use std::path::Path;
 
 use super::values::{self, DatabaseUrl, database_url, file, masked_url, show_duration, show_size};
 use super::{
-    AuditFailure, AuditShow, AuditSync, AuthMode, Config, DatabaseKind, LogFormat, LogLevel, Undeclared,
-    backends,
+    AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, Config, DatabaseKind, LogFormat, LogLevel,
+    Undeclared, backends,
 };
 
 /// The keys whose values are lists or mappings, each parsed by a module.
 pub(super) const BACKENDS: &str = "backends";
 pub(super) const RULES: &str = "namespaces.rules";
+pub(super) const KEYS: &str = "encryption.keys";
 pub(super) const TOKENS: &str = "auth.tokens";
 pub(super) const JWT: &str = "auth.jwt";
 pub(super) const GRANTS: &str = "auth.grants";
@@ -39,8 +40,14 @@ impl Setting {
 }
 
 /// The keys whose values are lists or mappings, each with the section behind whose keys it is displayed.
-const STRUCTURES: [(&str, &str); 5] =
-    [("database", BACKENDS), ("namespaces", RULES), ("auth", TOKENS), ("auth", JWT), ("auth", GRANTS)];
+const STRUCTURES: [(&str, &str); 6] = [
+    ("database", BACKENDS),
+    ("namespaces", RULES),
+    ("encryption", KEYS),
+    ("auth", TOKENS),
+    ("auth", JWT),
+    ("auth", GRANTS),
+];
 
 /// The paths of the keys whose values are lists or mappings.
 pub(super) fn structures() -> impl Iterator<Item = &'static str> {
@@ -71,6 +78,29 @@ pub(super) fn all_paths() -> impl Iterator<Item = &'static str> {
         Entry::Single(setting) => setting.path,
         Entry::Structure(path) => path,
     })
+}
+
+/// The keys that a running server takes up. Lists and mappings are taken up too, but for `backends`.
+const RELOADED: &[&str] = &[
+    "server.tls.cert",
+    "server.tls.key",
+    "server.tls.client_ca",
+    "namespaces.undeclared",
+    "encryption.active",
+    "audit.namespaces",
+    "auth.mode",
+];
+
+/// The keys whose values differ and that a running server does not take up. TLS cannot be turned on or off.
+pub(super) fn changed_for_restart(one: &Config, other: &Config) -> Vec<&'static str> {
+    let has_tls = |config: &Config| config.server.tls.cert.is_some();
+    let differ = |setting: &&Setting| (setting.show)(one) != (setting.show)(other);
+    let is_reloaded = |setting: &&Setting| {
+        RELOADED.contains(&setting.path)
+            && (has_tls(one) == has_tls(other) || !setting.path.starts_with("server.tls."))
+    };
+    let changed = SETTINGS.iter().filter(differ).filter(|setting| !is_reloaded(setting));
+    changed.map(|setting| setting.path).collect()
 }
 
 /// The environment variable for the key at `path`: `PRISM_` and the path in upper case, dots replaced by underscores.
@@ -401,6 +431,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         show: |config| config.namespaces.default_backend.clone(),
     },
     Setting {
+        path: "encryption.active",
+        doc: "The id of the master key that seals new data. If unset, the only key of `encryption.keys`. Data sealed by the \
+              others is read, and `prism rekey` seals it again.",
+        allowed: "the id of a master key; 1 to 64 bytes of A-Z, a-z, 0-9, '.', '_' and '-'",
+        set: |config, text| {
+            (!text.is_empty() && text.len() <= 64).then(|| config.encryption.active = Some(text.to_owned()))
+        },
+        show: |config| config.encryption.active.clone(),
+    },
+    Setting {
         path: "logging.level",
         doc: "Log level; each includes the ones before it: `error` for bugs, `warn` for an unavailable database or shed load, \
               `info` for every call, start and stop, `debug` for health checks and sweeps.",
@@ -431,6 +471,15 @@ pub(super) const SETTINGS: &[Setting] = &[
         allowed: FILE,
         set: |config, text| file(text).map(|path| config.audit.file = Some(path)),
         show: |config| config.audit.file.as_deref().map(text),
+    },
+    Setting {
+        path: "audit.namespaces",
+        doc: "Which namespaces are audited. `all`: all but those whose rule says `audit: false`. `chosen`: those whose rule, or \
+              definition of the control plane, says `audit: true`. If unset, `chosen` if any rule has the key `audit`, \
+              otherwise `all`.",
+        allowed: "a choice; write all or chosen",
+        set: |config, text| AuditNamespaces::read(text).map(|choice| config.audit.namespaces = Some(choice)),
+        show: |config| config.audit.namespaces.map(|choice| choice.name().to_owned()),
     },
     Setting {
         path: "audit.on_failure",

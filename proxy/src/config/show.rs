@@ -4,9 +4,12 @@ use std::fmt::Write;
 
 use super::node::is_null;
 use super::rules::Rule;
-use super::settings::{BACKENDS, Entry, GRANTS, JWT, RULES, entries};
+use super::settings::{BACKENDS, Entry, GRANTS, JWT, KEYS, RULES, entries};
 use super::values::{show_duration, show_size};
-use super::{Backend, Config, Grant, JwtIssuer, NamespaceRule, Permission, Token, Who, backends};
+use super::{
+    Backend, Config, EncryptionKey, Grant, JwtIssuer, KeySource, NamespaceRule, Permission, Token, Who,
+    backends,
+};
 
 pub(super) fn yaml(config: &Config) -> String {
     let mut yaml = String::new();
@@ -52,6 +55,15 @@ fn show_token(yaml: &mut String, depth: usize, token: &Token) {
     show_access(yaml, depth + 1, &token.permissions, token.namespaces.as_deref());
 }
 
+fn show_key(yaml: &mut String, depth: usize, key: &EncryptionKey) {
+    line(yaml, depth, &format!("- id: {}", quoted(key.key.id())));
+    let source = match &key.source {
+        KeySource::File(path) => format!("file: {}", quoted(&path.display().to_string())),
+        KeySource::Variable(name) => format!("env: {}", quoted(name)),
+    };
+    line(yaml, depth + 1, &source);
+}
+
 fn show_issuer(yaml: &mut String, depth: usize, jwt: &JwtIssuer) {
     line(yaml, depth, &format!("- issuer: {}", quoted(&jwt.issuer)));
     line(yaml, depth + 1, &format!("audience: {}", quoted(&jwt.audience)));
@@ -90,6 +102,7 @@ fn show_structure(yaml: &mut String, depth: usize, path: &str, config: &Config) 
             }
         }
         RULES => config.namespaces.rules.iter().for_each(|rule| show_rule(yaml, depth, rule)),
+        KEYS => config.encryption.keys.iter().for_each(|key| show_key(yaml, depth, key)),
         JWT => config.auth.jwt.iter().for_each(|issuer| show_issuer(yaml, depth, issuer)),
         GRANTS => config.auth.grants.iter().for_each(|grant| show_grant(yaml, depth, grant)),
         _ => config.auth.tokens.iter().for_each(|token| show_token(yaml, depth, token)),
@@ -140,6 +153,8 @@ fn show_rule(yaml: &mut String, depth: usize, rule: &Rule) {
         ("burst", rate.burst.map(|burst| burst.to_string())),
     ];
     key("rate", flow(rate));
+    key("encrypt", rule.encrypt.then(|| "true".to_owned()));
+    key("audit", rule.audit.map(|audit| audit.to_string()));
     let owners: Vec<_> = rule.owners.iter().map(|owner| quoted(owner)).collect();
     key("owners", (!owners.is_empty()).then(|| format!("[{}]", owners.join(", "))));
 }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{AuditFailure, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat, LogLevel, Undeclared};
+use super::{
+    AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat, LogLevel,
+    Undeclared,
+};
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -63,6 +66,11 @@ pub(super) fn show_size(size: u32) -> String {
 pub(super) fn count(text: &str) -> Option<usize> {
     // The permit limit of a tokio semaphore.
     text.parse().ok().filter(|count| (1..=usize::MAX >> 3).contains(count))
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    text.parse().ok()
 }
 
 /// `host:port`, the host not empty.
@@ -176,6 +184,19 @@ impl AuditFailure {
 
 impl AuditSync {
     const NAMES: [(&str, Self); 2] = [("none", Self::None), ("batch", Self::Batch)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl AuditNamespaces {
+    const NAMES: [(&str, Self); 2] = [("all", Self::All), ("chosen", Self::Chosen)];
 
     pub(super) fn read(text: &str) -> Option<Self> {
         read(&Self::NAMES, text)

@@ -49,6 +49,8 @@ use tonic::service::Routes;
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
+use crate::control::{Backend, Control, DefinitionsError};
+
 pub use self::audit::AuditOptions;
 pub use self::auth::{AuthError, AuthState};
 use self::buffers::Buffers;
@@ -114,9 +116,26 @@ pub enum RunError {
     /// The certificate or the key is unusable.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// The definitions of namespaces cannot be read, or would serve encrypted items as they are stored.
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
     /// A descriptor set is invalid, which a bug in the build would have to cause.
     #[error("the descriptors for reflection cannot be read: {0}")]
     Reflection(#[from] prism_wire::reflection::SchemaError),
+}
+
+/// The control plane, and whether its backend is required; `None`: the services have none.
+fn control(services: &Services, health: &health::Health, options: &Options) -> Option<(Control, bool)> {
+    let default = services.definitions?;
+    let backend = |(index, store): (usize, &Store)| Backend {
+        name: store.name.clone(),
+        keyvalue: Arc::clone(&store.keyvalue),
+        health: health.of_backend(index),
+    };
+    let backends = services.stores.iter().enumerate().map(backend).collect();
+    let (catalog, clock) = (services.catalog.clone(), Arc::clone(&options.clock));
+    let control = Control::new(catalog, backends, default, options.audit.is_some(), clock);
+    Some((control, services.stores[default].required))
 }
 
 /// Serves `services` on `listener` until `shutdown` starts a drain. Calls in flight then have `drain_timeout` to finish, or
@@ -127,7 +146,7 @@ pub async fn run(
     shutdown: Shutdown,
     options: Options,
 ) -> Result<(), RunError> {
-    options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth);
+    options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth.clone());
     let services = services.into();
     let (health, health_service) = health::watch(&services.stores, options.health_interval).await;
     let mut sweepers = JoinSet::new();
@@ -136,12 +155,26 @@ pub async fn run(
         sweepers.spawn(sweeper::run(Arc::clone(&store.keyvalue), Arc::clone(&options.clock), interval));
     }
 
+    let control = control(&services, &health, &options);
+    if let Some((control, required)) = &control {
+        match control.start().await {
+            Err(error @ DefinitionsError::Store(_)) if !required => {
+                tracing::warn!(%error, "namespaces without a rule of their name are unavailable until it can be read");
+            }
+            started => started?,
+        }
+        sweepers.spawn(control.clone().follow());
+    }
     let clock = Arc::clone(&options.clock);
     let edge = Edge::new(services.catalog.clone(), options.version.as_str());
     let slots = Slots::new(options.limits.max_in_flight);
     let reflection = reflection::all()?;
     let evidence = Evidence { catalog: services.catalog.clone(), outcomes: health.outcomes() };
-    let routes = Routes::new(Service::new(edge, move || clock.now()).into_server())
+    let mut routes = Routes::new(Service::new(edge, move || clock.now()).into_server());
+    if let Some((control, _)) = control {
+        routes = routes.add_service(control.into_server(shutdown.clone()));
+    }
+    let routes = routes
         .add_service(OneMessage::new(health_service))
         .add_service(reflection.v1())
         .add_service(reflection.v1alpha())

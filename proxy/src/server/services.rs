@@ -29,6 +29,8 @@ pub struct Services {
     pub stores: Vec<Store>,
     /// The catalog of namespaces.
     pub catalog: Catalog,
+    /// The index of the backend that keeps the definitions of namespaces; `None`: there is no control plane.
+    pub definitions: Option<usize>,
 }
 
 impl Services {
@@ -49,6 +51,10 @@ impl From<Arc<dyn KeyValueBackend>> for Services {
     fn from(keyvalue: Arc<dyn KeyValueBackend>) -> Self {
         let catalog = Catalog::new(Snapshot::of_one(Arc::clone(&keyvalue)));
         let name = DEFAULT_BACKEND.to_owned();
-        Self { stores: vec![Store { name, required: true, sweep_interval: None, keyvalue }], catalog }
+        Self {
+            stores: vec![Store { name, required: true, sweep_interval: None, keyvalue }],
+            catalog,
+            definitions: None,
+        }
     }
 }

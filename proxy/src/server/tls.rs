@@ -10,7 +10,7 @@ use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
 /// Certificates and keys, in PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TlsPem {
     /// The server's certificate chain.
     pub cert: Vec<u8>,

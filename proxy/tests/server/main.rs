@@ -3,6 +3,7 @@
 mod audit;
 mod auth;
 mod callers;
+mod control;
 mod gone;
 mod health;
 mod hostile;

@@ -55,7 +55,8 @@ impl Two {
 
     /// Replaces the rules.
     fn replace(&self, undeclared: Undeclared, rules: Vec<Rule>) {
-        self.catalog.replace(Self::snapshot(&self.main, &self.orders, definitions(undeclared, rules)));
+        let snapshot = Self::snapshot(&self.main, &self.orders, definitions(undeclared, rules));
+        self.catalog.change(|_| snapshot);
     }
 
     fn services(&self) -> Services {
@@ -66,7 +67,7 @@ impl Two {
             keyvalue: Arc::clone(backend) as Arc<dyn KeyValueBackend>,
         };
         let stores = vec![store("main", true, &self.main), store("orders", false, &self.orders)];
-        Services { stores, catalog: self.catalog.clone() }
+        Services { stores, catalog: self.catalog.clone(), definitions: None }
     }
 
     async fn serve(&self) -> Server {

@@ -13,7 +13,7 @@ use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyVa
 use tonic::{Request, Response, Status};
 
 use crate::MAX_REQUEST_BYTES;
-use crate::call::{CallNotes, admit, answer};
+use crate::call::{CallNotes, HasSubject, admit, answer};
 use crate::clock::Clock;
 use crate::message::{WireRequest, WireResponse};
 use crate::one_message::OneMessage;
@@ -46,13 +46,13 @@ impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
     type ScanStream = Pin<Box<dyn Stream<Item = Result<pb::ScanResponse, Status>> + Send>>;
 
     async fn put(&self, request: Request<pb::PutRequest>) -> Result<Response<pb::PutResponse>, Status> {
-        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace, HasSubject::subject)?;
         let request = PutRequest::from_message(request.into_inner());
         answer(&notes, self.edge.put(self.clock.now(), request).await)
     }
 
     async fn get(&self, request: Request<pb::GetRequest>) -> Result<Response<pb::GetResponse>, Status> {
-        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace, HasSubject::subject)?;
         let request = GetRequest::from_message(request.into_inner());
         answer(&notes, self.edge.get(self.clock.now(), request).await)
     }
@@ -61,13 +61,13 @@ impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
         &self,
         request: Request<pb::DeleteRequest>,
     ) -> Result<Response<pb::DeleteResponse>, Status> {
-        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace, HasSubject::subject)?;
         let request = DeleteRequest::from_message(request.into_inner());
         answer(&notes, self.edge.delete(self.clock.now(), request).await)
     }
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
-        let (notes, slot) = admit(&request, &request.get_ref().namespace)?;
+        let (notes, slot) = admit(&request, &request.get_ref().namespace, HasSubject::subject)?;
         let admission = request.extensions().get::<Admission>().cloned();
         let namespace = request.get_ref().namespace.clone();
         let request = ScanRequest::from_message(request.into_inner());
@@ -80,7 +80,7 @@ impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
         &self,
         request: Request<pb::DescribeRequest>,
     ) -> Result<Response<pb::DescribeResponse>, Status> {
-        let (notes, _slot) = admit(&request, &request.get_ref().namespace)?;
+        let (notes, _slot) = admit(&request, &request.get_ref().namespace, HasSubject::subject)?;
         let request = DescribeRequest::from_message(request.into_inner());
         answer(&notes, self.edge.describe(&request))
     }

@@ -158,7 +158,7 @@ fn wrapping(namespace: &Namespace, master: &str) -> Associated {
 
 /// The data keys of a process.
 pub(super) struct DataKeys {
-    ring: KeyRing,
+    ring: Arc<KeyRing>,
     /// Maximum seals under one data key.
     max_seals: u64,
     /// The current data key of each namespace, and its seals so far.
@@ -168,11 +168,11 @@ pub(super) struct DataKeys {
 }
 
 impl DataKeys {
-    pub(super) fn new(ring: KeyRing) -> Self {
+    pub(super) fn new(ring: Arc<KeyRing>) -> Self {
         Self::with_limits(ring, SEALS, SEALING, OPENED)
     }
 
-    pub(super) fn with_limits(ring: KeyRing, max_seals: u64, sealing: usize, opened: usize) -> Self {
+    pub(super) fn with_limits(ring: Arc<KeyRing>, max_seals: u64, sealing: usize, opened: usize) -> Self {
         let (sealing, opened) = (Mutex::new(LruCache::new(sealing)), Mutex::new(LruCache::new(opened)));
         Self { ring, max_seals, sealing, opened }
     }
@@ -232,11 +232,10 @@ mod tests {
     use super::super::key_ring::MasterKey;
     use super::*;
 
-    fn ring(keys: &[(&str, u8)]) -> KeyRing {
-        let keys = keys.iter().map(|(id, byte)| MasterKey::new(*id, Zeroizing::new([*byte; KEY])).unwrap());
-        let keys: Vec<_> = keys.collect();
-        let active = keys[0].id().to_owned();
-        KeyRing::new(keys, &active).unwrap()
+    fn ring(keys: &[(&str, u8)]) -> Arc<KeyRing> {
+        let master = |(id, byte): &(&str, u8)| MasterKey::new(*id, Zeroizing::new([*byte; KEY])).unwrap();
+        let masters = keys.iter().map(|key| Arc::new(master(key))).collect();
+        Arc::new(KeyRing::new(masters, keys[0].0).unwrap())
     }
 
     fn namespace(name: &str) -> Namespace {

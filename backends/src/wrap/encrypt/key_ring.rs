@@ -1,10 +1,12 @@
 //! Master keys: parsing, limits, and a check that a key is the right one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::cipher::{self, Associated, Cipher, KEY, Purpose};
@@ -94,6 +96,11 @@ impl MasterKey {
         &self.id
     }
 
+    /// Whether it has the id and the bytes of `other`.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && bool::from(self.bytes.ct_eq(&*other.bytes))
+    }
+
     /// A value that shows, without the key, whether a key of this id is this one: see [`KeyRing::verify`]. It is a seal of a
     /// constant, with a random nonce, so two check values of a key differ.
     pub fn check_value(&self) -> Result<Bytes, KeyError> {
@@ -131,20 +138,20 @@ impl fmt::Debug for MasterKey {
 /// The master keys of a gateway: one seals, all open. A key is replaced by adding the new one to every gateway's ring, then
 /// making it the active one; the old one stays until no row is sealed under it.
 pub struct KeyRing {
-    keys: Vec<MasterKey>,
+    keys: Vec<Arc<MasterKey>>,
     active: usize,
 }
 
 impl KeyRing {
     /// A ring of `keys`, whose ids differ; `active` is the id of the one that seals.
-    pub fn new(keys: Vec<MasterKey>, active: &str) -> Result<Self, KeyError> {
+    pub fn new(keys: Vec<Arc<MasterKey>>, active: &str) -> Result<Self, KeyError> {
         for (number, key) in keys.iter().enumerate() {
             if keys[..number].iter().any(|other| other.id == key.id) {
                 return Err(KeyError::Duplicate(key.id.clone()));
             }
         }
         let Some(active) = keys.iter().position(|key| key.id == active) else {
-            let ids: Vec<_> = keys.iter().map(MasterKey::id).collect();
+            let ids: Vec<_> = keys.iter().map(|key| key.id()).collect();
             return Err(KeyError::ActiveMissing(if ids.is_empty() {
                 "no key".into()
             } else {
@@ -160,13 +167,13 @@ impl KeyRing {
     }
 
     /// All keys.
-    pub fn keys(&self) -> &[MasterKey] {
+    pub fn keys(&self) -> &[Arc<MasterKey>] {
         &self.keys
     }
 
     /// The key with this id.
     pub fn get(&self, id: &str) -> Option<&MasterKey> {
-        self.keys.iter().find(|key| key.id == id)
+        self.keys.iter().find(|key| key.id == id).map(|key| &**key)
     }
 
     /// Checks that the ring has the master key `id`, and that it is the key that made `check_value`. A gateway that verifies
@@ -225,8 +232,11 @@ mod tests {
             MasterKey::from_base64(SECRET, "k").unwrap_err().to_string(),
             format!("{:?}", MasterKey::from_base64("k", &damaged).unwrap_err()),
             format!("{:?}", MasterKey::from_base64("k", SECRET).unwrap()),
-            format!("{:#?}", KeyRing::new(vec![MasterKey::from_base64("k", SECRET).unwrap()], "k").unwrap()),
-            KeyRing::new(vec![key("k", 1)], SECRET).unwrap_err().to_string(),
+            format!(
+                "{:#?}",
+                KeyRing::new(vec![Arc::new(MasterKey::from_base64("k", SECRET).unwrap())], "k").unwrap()
+            ),
+            KeyRing::new(vec![Arc::new(key("k", 1))], SECRET).unwrap_err().to_string(),
         ];
         for text in texts {
             for part in SECRET.as_bytes().windows(8) {
@@ -248,12 +258,15 @@ mod tests {
 
     #[test]
     fn a_ring_has_each_id_once_and_its_active_key() {
-        let ring = KeyRing::new(vec![key("a", 1), key("b", 2)], "b").unwrap();
+        let ring = KeyRing::new(vec![Arc::new(key("a", 1)), Arc::new(key("b", 2))], "b").unwrap();
         assert_eq!((ring.active().id(), ring.keys().len(), ring.longest_id()), ("b", 2, 1));
         let refused = |keys, active| KeyRing::new(keys, active).unwrap_err();
-        assert_eq!(refused(vec![key("a", 1), key("a", 1)], "a"), KeyError::Duplicate("a".to_owned()));
+        assert_eq!(
+            refused(vec![Arc::new(key("a", 1)), Arc::new(key("a", 1))], "a"),
+            KeyError::Duplicate("a".to_owned())
+        );
         let missing = KeyError::ActiveMissing("a, b".to_owned());
-        assert_eq!(refused(vec![key("a", 1), key("b", 1)], "c"), missing);
+        assert_eq!(refused(vec![Arc::new(key("a", 1)), Arc::new(key("b", 1))], "c"), missing);
         assert_eq!(refused(vec![], "c"), KeyError::ActiveMissing("no key".to_owned()));
     }
 
@@ -261,7 +274,7 @@ mod tests {
     fn a_check_value_verifies_its_key_and_no_other() {
         let made = key("a", 1).check_value().unwrap();
         assert_ne!(made, key("a", 1).check_value().unwrap());
-        let ring = |byte| KeyRing::new(vec![key("a", byte), key("b", 1)], "b").unwrap();
+        let ring = |byte| KeyRing::new(vec![Arc::new(key("a", byte)), Arc::new(key("b", 1))], "b").unwrap();
         ring(1).verify("a", &made).unwrap();
         let wrong = |id: &str| Err(KeyError::Wrong(id.to_owned()));
         assert_eq!(ring(2).verify("a", &made), wrong("a"));

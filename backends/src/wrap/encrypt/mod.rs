@@ -13,6 +13,9 @@
 //! (random nonces again): one for each process start, namespace and 2^30 seals. A process keeps the data keys of the 4,096
 //! namespaces last written to, and makes new ones beyond that.
 //!
+//! The store has a record of the master keys that have sealed data of each namespace ([`KeyUse`]), with check values: a
+//! gateway verifies them when it opens the store, and a Put does before the first seal in a namespace.
+//!
 //! Master keys are erased from memory on drop. Expanded keys are not, since `ring` does not erase them, so the memory of a
 //! gateway has its data keys.
 //!
@@ -47,6 +50,7 @@
 mod cipher;
 mod data_keys;
 mod key_ring;
+mod key_use;
 mod row;
 
 use std::sync::Arc;
@@ -58,8 +62,10 @@ use prism_contract::keyvalue::{
 use prism_contract::{Error, Lifecycle, Namespace, PageSize, forward};
 
 pub use self::key_ring::{KeyError, KeyRing, MasterKey};
+pub use self::key_use::KeyUse;
 
 use self::data_keys::{DataKeys, Unreadable};
+use self::key_use::Recorder;
 use self::row::Opener;
 
 /// A backend whose values and client metadata are encrypted: see the [module](self).
@@ -67,20 +73,16 @@ use self::row::Opener;
 /// Sealing and opening take place in the task of the request.
 pub struct Encrypt {
     inner: Arc<dyn KeyValueBackend>,
+    ring: Arc<KeyRing>,
     keys: DataKeys,
-    applies: Box<dyn Fn(&Namespace) -> bool + Send + Sync>,
+    uses: Recorder,
 }
 
 impl Encrypt {
     /// Encrypts every namespace of `inner` with the keys of `ring`.
-    pub fn new(inner: Arc<dyn KeyValueBackend>, ring: KeyRing) -> Self {
-        Self { inner, keys: DataKeys::new(ring), applies: Box::new(|_| true) }
-    }
-
-    /// Encrypts only the namespaces for which `applies` returns true, always the same ones; the others are stored as they are.
-    #[must_use]
-    pub fn only(self, applies: impl Fn(&Namespace) -> bool + Send + Sync + 'static) -> Self {
-        Self { applies: Box::new(applies), ..self }
+    pub fn new(inner: Arc<dyn KeyValueBackend>, ring: Arc<KeyRing>) -> Self {
+        let (keys, uses) = (DataKeys::new(Arc::clone(&ring)), Recorder::new(Arc::clone(&inner)));
+        Self { inner, ring, keys, uses }
     }
 
     /// The selection for the inner store: it must return every item of the client's page, whose items weigh less.
@@ -143,16 +145,12 @@ impl KeyValueBackend for Encrypt {
     forward!(KeyValueBackend: self => self.inner, [capabilities, delete]);
 
     async fn put(&self, mut put: Put) -> Result<Vec<PutResult>, Error> {
-        if (self.applies)(&put.namespace) {
-            row::seal(&self.keys, &put.namespace, &put.id, &mut put.items)?;
-        }
+        self.uses.record(&put.namespace, &self.ring, put.now).await?;
+        row::seal(&self.keys, &put.namespace, &put.id, &mut put.items)?;
         self.inner.put(put).await
     }
 
     async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
-        if !(self.applies)(&get.namespace) {
-            return self.inner.get(get).await;
-        }
         let stored = self.inner.get(&Get { selection: self.stored(get.selection), ..get.clone() }).await?;
         let mut page = self.page(&get.namespace, &get.selection);
         let mut items = Vec::with_capacity(stored.items.len());
@@ -166,9 +164,6 @@ impl KeyValueBackend for Encrypt {
     }
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
-        if !(self.applies)(&scan.namespace) {
-            return self.inner.scan(scan).await;
-        }
         let stored =
             self.inner.scan(&Scan { selection: self.stored(scan.selection), ..scan.clone() }).await?;
         let mut page = self.page(&scan.namespace, &scan.selection);
@@ -201,13 +196,14 @@ mod tests {
     #[tokio::test]
     async fn a_page_of_items_under_several_data_keys_is_read() {
         let key = MasterKey::new("a", Zeroizing::new([1; 32])).unwrap();
-        let ring = KeyRing::new(vec![key], "a").unwrap();
+        let ring = Arc::new(KeyRing::new(vec![Arc::new(key)], "a").unwrap());
         let stored = Arc::new(Memory::default());
         let encrypt = Encrypt {
             // Two seals per item, so three items per data key; one unwrapped data key is kept.
-            keys: DataKeys::with_limits(ring, 6, 1, 1),
+            keys: DataKeys::with_limits(Arc::clone(&ring), 6, 1, 1),
+            uses: Recorder::new(Arc::clone(&stored) as _),
             inner: Arc::clone(&stored) as _,
-            applies: Box::new(|_| true),
+            ring,
         };
         let (namespace, id) = (Namespace::new("n").unwrap(), RecordId::new("r").unwrap());
         let now = Timestamp::EPOCH;

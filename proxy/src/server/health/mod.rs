@@ -6,6 +6,7 @@ mod service;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -21,6 +22,7 @@ pub(super) use self::outcomes::{Call, Outcomes, tenant};
 use self::outcomes::{Check, Judge, Verdict};
 use self::service::{HealthService, Published, Watched};
 use super::services::Store;
+use crate::control::BackendHealth;
 
 /// Minimum time between checks that are triggered by failing calls.
 const MIN_RECHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -57,6 +59,8 @@ struct OfBackend {
     published: Arc<watch::Sender<Published>>,
     outcomes: Arc<Outcomes>,
     stop: CancellationToken,
+    /// Whether a check has passed.
+    has_served: Arc<AtomicBool>,
 }
 
 impl OfBackend {
@@ -69,6 +73,7 @@ impl OfBackend {
             published: Arc::new(published),
             outcomes: Arc::default(),
             stop: CancellationToken::new(),
+            has_served: Arc::default(),
         };
         let mut watch = Watch { backend, interval, health: health.clone(), judge: Judge::new(interval) };
         let mut verdict = watch.refresh(None).await;
@@ -95,6 +100,7 @@ impl OfBackend {
     }
 
     fn publish(&self, serving: bool) {
+        self.has_served.fetch_or(serving, Ordering::Relaxed);
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
         self.published.send_replace(Published { status, last: false });
     }
@@ -150,6 +156,16 @@ impl Health {
     /// Where the outcomes of calls are recorded, by backend.
     pub(super) fn outcomes(&self) -> Arc<[Arc<Outcomes>]> {
         self.backends.iter().map(|backend| Arc::clone(&backend.outcomes)).collect()
+    }
+
+    /// The state of a backend, each time that it is called.
+    pub(super) fn of_backend(&self, index: usize) -> Box<dyn Fn() -> BackendHealth + Send + Sync> {
+        let backend = self.backends[index].clone();
+        Box::new(move || match backend.published.borrow().status {
+            ServingStatus::Serving => BackendHealth::Serving,
+            _ if backend.has_served.load(Ordering::Relaxed) => BackendHealth::Failing,
+            _ => BackendHealth::Starting,
+        })
     }
 
     /// Reports NOT_SERVING from now on, whatever the state of the backends, and ends the watch streams, which would block the

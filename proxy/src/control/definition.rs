@@ -1,0 +1,173 @@
+//! Definitions of namespaces: validation, and conversion to what the catalog holds, and from rules of the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prism_contract::keyvalue::{Limits, Policy as CatalogPolicy};
+use prism_contract::{Error, FieldViolation, Namespace as Name, Timestamp};
+use prism_proto::control::v1::{Abstraction, Namespace, NamespaceStatus, Policy, RateLimit};
+
+use crate::catalog::{self, Definition, Rate};
+use crate::config::{MAX_OWNERS, Rule, is_backend_name, is_owner};
+
+/// The longest duration of a policy: a century, as in the configuration.
+const LONGEST: Duration = Duration::from_hours(24 * 36_500);
+
+/// The violations found in a request.
+#[derive(Default)]
+pub(super) struct Violations(Vec<FieldViolation>);
+
+impl Violations {
+    pub(super) fn add(&mut self, field: &str, description: impl Into<String>) {
+        self.0.push(FieldViolation { field: field.to_owned(), description: description.into() });
+    }
+
+    pub(super) fn finish(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::InvalidArgument(self.0)) }
+    }
+}
+
+/// Checks the name of a namespace, or that of a static definition.
+pub(super) fn check_name(field: &str, name: &str, violations: &mut Violations) {
+    let prefix = name.strip_suffix('*').filter(|_| name.len() <= Name::MAX_BYTES);
+    if let Err(why) = Name::new(prefix.unwrap_or(name)) {
+        violations.add(field, why.into_string());
+    }
+}
+
+/// Checks a definition to be created or changed, whose fields are those of the request field `namespace`.
+pub(super) fn check(namespace: &Namespace, violations: &mut Violations) {
+    check_name("namespace.name", &namespace.name, violations);
+    match namespace.abstraction() {
+        Abstraction::Unspecified | Abstraction::Keyvalue => {}
+        Abstraction::Timeseries | Abstraction::Graph => {
+            violations.add("namespace.abstraction", "is not served by this gateway; KEYVALUE is allowed");
+        }
+    }
+    if !namespace.backend.is_empty() && !is_backend_name(&namespace.backend) {
+        let why = "is malformed; 1 to 64 of a-z, 0-9, '-' and '_' are allowed, starting with a letter";
+        violations.add("namespace.backend", why);
+    }
+    if namespace.version < 0 {
+        violations.add("namespace.version", "is negative; 0 or a version is allowed");
+    }
+    if namespace.owners.len() > MAX_OWNERS {
+        let why = format!("has {} owners; at most {MAX_OWNERS} are allowed", namespace.owners.len());
+        violations.add("namespace.owners", why);
+    }
+    for (at, owner) in namespace.owners.iter().enumerate().filter(|(_, owner)| !is_owner(owner)) {
+        let why = format!("is {} bytes; 1 to 128 without control characters are allowed", owner.len());
+        violations.add(&format!("namespace.owners[{at}]"), why);
+    }
+    if let Some(policy) = &namespace.policy {
+        check_policy(policy, violations);
+    }
+}
+
+fn check_policy(policy: &Policy, violations: &mut Violations) {
+    let durations = [("default_ttl", &policy.default_ttl), ("max_ttl", &policy.max_ttl)];
+    let [default_ttl, max_ttl] = durations.map(|(field, given)| {
+        let ttl = duration(given.as_ref());
+        if given.is_some() && ttl.is_none() {
+            let why = "is not a duration longer than 0 and at most 100 years";
+            violations.add(&format!("namespace.policy.{field}"), why);
+        }
+        ttl
+    });
+    if let (Some(default), Some(max)) = (default_ttl, max_ttl)
+        && default > max
+    {
+        violations.add("namespace.policy.default_ttl", "is longer than max_ttl");
+    }
+    let max_value = u64::from(Limits::V1.value_bytes);
+    if policy.max_value_bytes > max_value {
+        let why = format!("is {}; 0 to the contract's {max_value} are allowed", policy.max_value_bytes);
+        violations.add("namespace.policy.max_value_bytes", why);
+    }
+    for (field, limit) in [("reads", &policy.reads), ("writes", &policy.writes)] {
+        if limit.as_ref().is_some_and(|limit| !(0.001..=1e9).contains(&limit.per_second)) {
+            let why = "is not allowed; write a number from 0.001 to 1000000000";
+            violations.add(&format!("namespace.policy.{field}.per_second"), why);
+        }
+    }
+    let of_timeseries = [
+        ("retention", policy.retention.is_some()),
+        ("accept_past", policy.accept_past.is_some()),
+        ("accept_future", policy.accept_future.is_some()),
+        ("partitions", policy.partitions != 0),
+    ];
+    for (field, _) in of_timeseries.into_iter().filter(|(_, is_set)| *is_set) {
+        violations.add(&format!("namespace.policy.{field}"), "is allowed for TIMESERIES only");
+    }
+}
+
+/// A duration longer than 0 and at most [`LONGEST`].
+fn duration(given: Option<&prost_types::Duration>) -> Option<Duration> {
+    let given = given?;
+    let (seconds, nanos) = (u64::try_from(given.seconds).ok()?, u32::try_from(given.nanos).ok()?);
+    let duration = (nanos < 1_000_000_000).then(|| Duration::new(seconds, nanos))?;
+    (!duration.is_zero() && duration <= LONGEST).then_some(duration)
+}
+
+/// The catalog's definition of a valid namespace; `index` is that of its backend.
+pub(super) fn of(namespace: &Namespace, index: Option<usize>) -> Definition {
+    let given = namespace.policy.clone().unwrap_or_default();
+    let policy = CatalogPolicy {
+        limits: Limits {
+            value_bytes: match u32::try_from(given.max_value_bytes) {
+                Ok(0) | Err(_) => Limits::V1.value_bytes,
+                Ok(bytes) => bytes.min(Limits::V1.value_bytes),
+            },
+            ..Limits::V1
+        },
+        default_ttl: duration(given.default_ttl.as_ref()),
+        max_ttl: duration(given.max_ttl.as_ref()),
+    };
+    let limit = |limit: RateLimit| catalog::RateLimit {
+        per_second: limit.per_second,
+        burst: (limit.burst > 0).then_some(limit.burst),
+    };
+    Definition {
+        is_served: namespace.status() != NamespaceStatus::Deleting,
+        encrypt: given.encrypt,
+        audit: Some(given.audit),
+        policy: (policy != CatalogPolicy::default()).then(|| Arc::new(policy)),
+        rate: Rate::new(given.reads.map(limit), given.writes.map(limit)),
+        ..Definition::of_backend(index)
+    }
+}
+
+/// The static definition of a rule.
+pub(super) fn of_rule(rule: &Rule, default_backend: &str) -> Namespace {
+    let duration = |given: Option<Duration>| given.and_then(|given| given.try_into().ok());
+    let limit = |per_second: Option<f64>| {
+        per_second.map(|per_second| RateLimit { per_second, burst: rule.rate.burst.unwrap_or_default() })
+    };
+    let policy = Policy {
+        default_ttl: duration(rule.default_ttl),
+        max_ttl: duration(rule.max_ttl),
+        max_value_bytes: rule.limits.value_bytes.unwrap_or_default().into(),
+        encrypt: rule.encrypt,
+        audit: rule.audit.unwrap_or_default(),
+        reads: limit(rule.rate.reads),
+        writes: limit(rule.rate.writes),
+        ..Policy::default()
+    };
+    Namespace {
+        name: rule.namespaces.to_string(),
+        abstraction: Abstraction::Keyvalue.into(),
+        backend: rule.backend.clone().unwrap_or_else(|| default_backend.to_owned()),
+        policy: (policy != Policy::default()).then_some(policy),
+        status: NamespaceStatus::Active.into(),
+        r#static: true,
+        owners: rule.owners.clone(),
+        ..Namespace::default()
+    }
+}
+
+/// A time in a definition.
+pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let micros = at.as_micros();
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
+    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
+}

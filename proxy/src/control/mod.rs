@@ -1,0 +1,284 @@
+//! The control plane: definitions of namespaces that are created, changed and deleted at run time.
+//!
+//! `store` keeps them in the default backend, where every gateway on it looks for changes, and [`Control`] makes the catalog
+//! of them. `definition` validates and converts, `deletion` removes the items of a deleted namespace, and `service` is
+//! `prism.control.v1.NamespaceService`.
+
+mod definition;
+mod deletion;
+mod service;
+mod store;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prism_backends::internal::Internal;
+use prism_backends::wrap::encrypt::KeyUse;
+use prism_contract::keyvalue::{KeyValueBackend, Scan, Selection};
+use prism_contract::{Error, Namespace as Name, PageSize};
+use prism_proto::control::v1::{ChangeKind, Namespace, NamespaceStatus};
+use prism_wire::clock::Clock;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use tonic::Status;
+
+use self::store::{DefinitionStore, Head, RECORD};
+use crate::catalog::{Catalog, Snapshot};
+
+/// Time between two looks for changes of other gateways.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// Time limit of one look, after which the next begins.
+const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time after which every gateway has a change.
+const SPREAD: Duration = Duration::from_secs(1);
+/// Maximum number of definitions.
+const MOST: usize = 100_000;
+/// Changes read at a time.
+const PAGE: usize = 1_000;
+
+/// The control plane of a server. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Control(Arc<Inner>);
+
+struct Inner {
+    store: DefinitionStore,
+    catalog: Catalog,
+    backends: Vec<Backend>,
+    /// The index of the default backend.
+    default: usize,
+    has_audit: bool,
+    clock: Arc<dyn Clock>,
+    /// One look for changes at a time.
+    known: tokio::sync::Mutex<Known>,
+    /// The version of the last change that the catalog has.
+    version: watch::Sender<i64>,
+    /// Namespaces that are being deleted, and when this gateway learnt of it.
+    deleting: Mutex<HashMap<String, deletion::Seen>>,
+}
+
+/// A backend of the server.
+pub(crate) struct Backend {
+    pub(crate) name: String,
+    pub(crate) keyvalue: Arc<dyn KeyValueBackend>,
+    /// Its health now.
+    pub(crate) health: Box<dyn Fn() -> BackendHealth + Send + Sync>,
+}
+
+/// The health of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BackendHealth {
+    /// It has not passed a check yet.
+    Starting,
+    /// It passed its last check.
+    Serving,
+    /// It did not.
+    Failing,
+}
+
+/// The definitions that the catalog has.
+#[derive(Default)]
+struct Known {
+    /// `None`: they were not read yet.
+    version: Option<i64>,
+    namespaces: BTreeMap<String, Namespace>,
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+enum Fault {
+    Error(Error),
+    /// An error that no backend can cause.
+    Status(Box<Status>),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Why the definitions do not fit the stored data.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionsError {
+    /// They cannot be read.
+    #[error("the definitions of namespaces cannot be read: {0}")]
+    Store(#[from] Error),
+    /// A namespace would be served without its encryption.
+    #[error(
+        "the namespace {0} has encrypted items and is not defined as encrypted: set `encrypt: true` in its rule, since its items \
+         would be served as they are stored"
+    )]
+    NotEncrypted(String),
+}
+
+impl Control {
+    /// The control plane of these backends; definitions are kept in the one at `default`.
+    pub(crate) fn new(
+        catalog: Catalog,
+        backends: Vec<Backend>,
+        default: usize,
+        has_audit: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let record = Internal::new(Arc::clone(&backends[default].keyvalue), RECORD);
+        let (known, deleting, version) = Default::default();
+        Self(Arc::new(Inner {
+            store: DefinitionStore::new(record),
+            catalog,
+            backends,
+            default,
+            has_audit,
+            clock,
+            known,
+            version: watch::Sender::new(version),
+            deleting,
+        }))
+    }
+
+    /// Reads the definitions for the first time.
+    ///
+    /// # Errors
+    /// If they cannot be read, or would serve encrypted items as they are stored.
+    pub(crate) async fn start(&self) -> Result<(), DefinitionsError> {
+        self.refresh().await?;
+        check_encrypted(
+            &self.0.catalog.snapshot(),
+            self.0.backends.iter().map(|backend| &backend.keyvalue),
+            &*self.0.clock,
+        )
+        .await
+    }
+
+    /// Looks for changes until it is dropped.
+    pub(crate) async fn follow(self) {
+        let mut fails = false;
+        loop {
+            sleep(POLL_INTERVAL).await;
+            let refreshed = timeout(POLL_TIMEOUT, self.refresh()).await;
+            let refreshed = refreshed.unwrap_or_else(|_| Err(Error::unavailable("it takes too long")));
+            match &refreshed {
+                Ok(()) if fails => tracing::info!("changes of namespaces are seen again"),
+                Err(error) if !fails => tracing::warn!(%error, "changes of namespaces are not seen"),
+                Ok(()) | Err(_) => {}
+            }
+            fails = refreshed.is_err();
+            self.continue_deletions();
+        }
+    }
+
+    /// Brings the catalog up to the last change.
+    async fn refresh(&self) -> Result<(), Error> {
+        let inner = &*self.0;
+        let mut known = inner.known.lock().await;
+        let head = inner.store.head(inner.clock.now()).await?;
+        if known.version == Some(head.last) {
+            return Ok(());
+        }
+        let changed = match known.version {
+            // Of a newer database that was replaced by an older one, too.
+            Some(version) if version <= head.last && version + 1 >= head.first => {
+                self.apply_changes(&mut known, version, head).await?
+            }
+            Some(_) | None => {
+                let all = inner.store.all(inner.clock.now()).await?;
+                known.namespaces =
+                    all.into_iter().map(|namespace| (namespace.name.clone(), namespace)).collect();
+                head.last
+            }
+        };
+        known.version = Some(changed);
+        let created = known.namespaces.values().map(|namespace| {
+            (namespace.name.as_str().into(), definition::of(namespace, inner.index_of(&namespace.backend)))
+        });
+        let created = created.collect();
+        inner.catalog.change(|snapshot| snapshot.with_created(Some(created)));
+        self.note_deletions(known.namespaces.values());
+        inner.version.send_replace(changed);
+        Ok(())
+    }
+
+    /// Applies all changes after `version`; returns the last version.
+    async fn apply_changes(&self, known: &mut Known, mut version: i64, head: Head) -> Result<i64, Error> {
+        while version < head.last {
+            let changes = self.0.store.changes(version, PAGE, self.0.clock.now()).await?;
+            let Some(last) = changes.last().and_then(|change| change.namespace.as_ref()) else { break };
+            version = last.version;
+            for change in changes {
+                let (kind, Some(namespace)) = (change.kind(), change.namespace) else { continue };
+                if kind == ChangeKind::Deleted {
+                    known.namespaces.remove(&namespace.name);
+                } else {
+                    known.namespaces.insert(namespace.name.clone(), namespace);
+                }
+            }
+        }
+        Ok(version)
+    }
+
+    /// The definition as it is now, with its status.
+    fn shown(&self, mut namespace: Namespace) -> Namespace {
+        namespace.status = self.0.status_of(&namespace).into();
+        namespace
+    }
+}
+
+impl Inner {
+    /// The index of a backend by its name; empty: the default one.
+    fn index_of(&self, name: &str) -> Option<usize> {
+        if name.is_empty() {
+            return Some(self.default);
+        }
+        self.backends.iter().position(|backend| backend.name == name)
+    }
+
+    fn status_of(&self, namespace: &Namespace) -> NamespaceStatus {
+        let encrypts = namespace.policy.as_ref().is_some_and(|policy| policy.encrypt);
+        let health = self.index_of(&namespace.backend).map(|index| (self.backends[index].health)());
+        match health {
+            _ if namespace.status() == NamespaceStatus::Deleting => NamespaceStatus::Deleting,
+            None | Some(BackendHealth::Failing) => NamespaceStatus::Degraded,
+            Some(_) if encrypts && !self.catalog.snapshot().has_keys() => NamespaceStatus::Degraded,
+            Some(BackendHealth::Starting) => NamespaceStatus::Provisioning,
+            Some(BackendHealth::Serving) => NamespaceStatus::Active,
+        }
+    }
+
+    /// Whether a namespace holds no live item in a backend.
+    async fn is_empty(&self, index: usize, namespace: &Name) -> Result<bool, Error> {
+        let selection = Selection { page: PageSize::new(1, 0), keys_only: true, ..Selection::default() };
+        let scan = Scan {
+            namespace: namespace.clone(),
+            id: None,
+            predicate: prism_contract::keyvalue::Predicate::All,
+            selection,
+            after: None,
+            now: self.clock.now(),
+        };
+        Ok(self.backends[index].keyvalue.scan(&scan).await?.entries.is_empty())
+    }
+
+    fn deleting(&self) -> std::sync::MutexGuard<'_, HashMap<String, deletion::Seen>> {
+        self.deleting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Checks that every namespace with encrypted items is defined as encrypted. Backends that are away are left out: they check
+/// their keys when they are opened.
+pub(crate) async fn check_encrypted<'a>(
+    snapshot: &Snapshot,
+    backends: impl Iterator<Item = &'a Arc<dyn KeyValueBackend>>,
+    clock: &dyn Clock,
+) -> Result<(), DefinitionsError> {
+    for (index, backend) in backends.enumerate() {
+        for KeyUse { namespace, .. } in
+            KeyUse::all(Arc::clone(backend), clock.now()).await.unwrap_or_default()
+        {
+            let served = snapshot.find(namespace.as_str()).filter(|found| found.index == Some(index));
+            if served.is_some_and(|definition| !definition.encrypt) {
+                return Err(DefinitionsError::NotEncrypted(namespace.as_str().to_owned()));
+            }
+        }
+    }
+    Ok(())
+}

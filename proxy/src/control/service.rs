@@ -1,0 +1,580 @@
+//! `prism.control.v1.NamespaceService`.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use prism_contract::{Error, Namespace as Name, PreconditionFailure};
+use prism_proto::common::ErrorReason;
+use prism_proto::control::v1::namespace_service_server::{NamespaceService, NamespaceServiceServer};
+use prism_proto::control::v1::{
+    Abstraction, Change, ChangeKind, CreateNamespaceRequest, CreateNamespaceResponse, DeleteNamespaceRequest,
+    DeleteNamespaceResponse, GetNamespaceRequest, GetNamespaceResponse, ListNamespacesRequest,
+    ListNamespacesResponse, Namespace, NamespaceStatus, Policy, UpdateNamespaceRequest,
+    UpdateNamespaceResponse, WatchNamespacesRequest, WatchNamespacesResponse,
+};
+use prism_wire::call::{CallNotes, NamespaceGuard, admit, enter, notes};
+use prism_wire::one_message::OneMessage;
+use prism_wire::slots::Slot;
+use prism_wire::status::framework;
+use prism_wire::subject::Subject;
+use tokio::sync::{oneshot, watch};
+use tonic::{Code, Request, Response, Status};
+
+use super::definition::{self, Violations};
+use super::deletion::Settled;
+use super::store::Edit;
+use super::{Control, Fault, MOST, PAGE};
+use crate::server::Shutdown;
+
+/// Definitions of a page, if the request names no number.
+const DEFAULT_PAGE: u32 = 100;
+/// Maximum definitions of a page.
+const MOST_PAGE: u32 = 1_000;
+/// Maximum bytes of a page token.
+const MOST_TOKEN: usize = 256;
+/// Maximum bytes of a request.
+const MOST_REQUEST: usize = 64 << 10;
+
+/// The service.
+pub(crate) struct Service {
+    control: Control,
+    shutdown: Shutdown,
+}
+
+impl Control {
+    /// The service for tonic. Its streams end when `shutdown` begins to drain.
+    pub(crate) fn into_server(self, shutdown: Shutdown) -> OneMessage<NamespaceServiceServer<Service>> {
+        let server = NamespaceServiceServer::new(Service { control: self, shutdown });
+        OneMessage::new(server.max_decoding_message_size(MOST_REQUEST))
+    }
+}
+
+impl Fault {
+    fn status(code: Code, reason: ErrorReason, message: &str) -> Self {
+        Self::Status(Box::new(framework(code, reason, message)))
+    }
+
+    fn exists(why: &str) -> Self {
+        Self::status(Code::AlreadyExists, ErrorReason::NamespaceExists, why)
+    }
+
+    fn not_empty(why: &str) -> Self {
+        Self::status(Code::FailedPrecondition, ErrorReason::NamespaceNotEmpty, why)
+    }
+
+    fn read_only(why: &str) -> Self {
+        Self::status(Code::FailedPrecondition, ErrorReason::NamespaceReadOnly, why)
+    }
+
+    fn into_status(self, notes: &CallNotes) -> Status {
+        match self {
+            Self::Error(error) => notes.refuse(error),
+            Self::Status(status) => *status,
+        }
+    }
+}
+
+/// A call of one namespace that may proceed.
+fn admitted<T>(request: &Request<T>, name: &str) -> Result<(CallNotes, Option<Slot>), Status> {
+    admit(request, name, |_| Subject::default())
+}
+
+#[tonic::async_trait]
+impl NamespaceService for Service {
+    type WatchNamespacesStream = Pin<Box<dyn Stream<Item = Result<WatchNamespacesResponse, Status>> + Send>>;
+
+    async fn create_namespace(
+        &self,
+        request: Request<CreateNamespaceRequest>,
+    ) -> Result<Response<CreateNamespaceResponse>, Status> {
+        let name = request.get_ref().namespace.as_ref().map_or("", |namespace| &namespace.name);
+        let (notes, _slot) = admitted(&request, name)?;
+        let created = self.create(request.into_inner()).await.map_err(|fault| fault.into_status(&notes))?;
+        Ok(Response::new(CreateNamespaceResponse { namespace: Some(created) }))
+    }
+
+    async fn get_namespace(
+        &self,
+        request: Request<GetNamespaceRequest>,
+    ) -> Result<Response<GetNamespaceResponse>, Status> {
+        let (notes, _slot) = admitted(&request, &request.get_ref().name)?;
+        let found = self.get(&request.get_ref().name).await.map_err(|fault| fault.into_status(&notes))?;
+        Ok(Response::new(GetNamespaceResponse { namespace: Some(found) }))
+    }
+
+    async fn list_namespaces(
+        &self,
+        request: Request<ListNamespacesRequest>,
+    ) -> Result<Response<ListNamespacesResponse>, Status> {
+        let notes = notes(&request);
+        let _slot = enter(&request, "").map_err(|error| notes.refuse(error))?;
+        let guard = request.extensions().get::<NamespaceGuard>().cloned();
+        let page = self.list(request.get_ref(), guard.as_ref()).await;
+        page.map(Response::new).map_err(|fault| fault.into_status(&notes))
+    }
+
+    async fn update_namespace(
+        &self,
+        request: Request<UpdateNamespaceRequest>,
+    ) -> Result<Response<UpdateNamespaceResponse>, Status> {
+        let name = request.get_ref().namespace.as_ref().map_or("", |namespace| &namespace.name);
+        let (notes, _slot) = admitted(&request, name)?;
+        let updated = self.update(request.into_inner()).await.map_err(|fault| fault.into_status(&notes))?;
+        Ok(Response::new(UpdateNamespaceResponse { namespace: Some(updated) }))
+    }
+
+    async fn delete_namespace(
+        &self,
+        request: Request<DeleteNamespaceRequest>,
+    ) -> Result<Response<DeleteNamespaceResponse>, Status> {
+        let (notes, _slot) = admitted(&request, &request.get_ref().name)?;
+        let deleting = self.delete(request.into_inner()).await.map_err(|fault| fault.into_status(&notes))?;
+        Ok(Response::new(DeleteNamespaceResponse { namespace: Some(deleting) }))
+    }
+
+    async fn watch_namespaces(
+        &self,
+        request: Request<WatchNamespacesRequest>,
+    ) -> Result<Response<Self::WatchNamespacesStream>, Status> {
+        let notes = notes(&request);
+        // The slot is for the beginning: a stream that waits for changes takes none.
+        let _slot = enter(&request, "").map_err(|error| notes.refuse(error))?;
+        let guard = request.extensions().get::<NamespaceGuard>().cloned();
+        let from = request.get_ref().from_version;
+        let changes = self.watch(from, guard).await.map_err(|fault| fault.into_status(&notes))?;
+        Ok(Response::new(Box::pin(changes.messages(notes))))
+    }
+}
+
+impl Service {
+    async fn create(&self, request: CreateNamespaceRequest) -> Result<Namespace, Fault> {
+        let inner = &self.control.0;
+        let given = required(request.namespace)?;
+        let (name, index) = self.check_created(&given)?;
+        self.control.refresh().await?;
+        let snapshot = inner.catalog.snapshot();
+        if snapshot.rules().exact(&given.name).is_some() {
+            return Err(Fault::exists("the namespace has a rule in the configuration"));
+        }
+        let policy = given.policy.clone().unwrap_or_default();
+        // Its items are where it is served so far.
+        if let Some(so_far) = snapshot.find(&given.name).filter(|so_far| so_far.is_served)
+            && (so_far.index != Some(index) || so_far.encrypt != policy.encrypt)
+            && let Some(of) = so_far.index
+            && !inner.is_empty(of, &name).await?
+        {
+            return Err(Fault::not_empty(
+                "the namespace holds items, which this backend or this encryption would hide; delete or export them first",
+            ));
+        }
+        if policy.encrypt && !inner.is_empty(index, &name).await? {
+            let why = "the namespace holds items in plain text, which could not be read; delete or export them first";
+            return Err(Fault::not_empty(why));
+        }
+        let count = inner.known.lock().await.namespaces.len();
+        let now = inner.clock.now();
+        let namespace = Namespace {
+            abstraction: Abstraction::Keyvalue.into(),
+            backend: inner.backends[index].name.clone(),
+            status: NamespaceStatus::Active.into(),
+            created_at: Some(definition::timestamp(now)),
+            updated_at: Some(definition::timestamp(now)),
+            r#static: false,
+            ..given
+        };
+        let edit = |current: Option<Namespace>| {
+            if current.is_some() {
+                return Err(Fault::exists("the namespace has a definition already"));
+            }
+            if count >= MOST {
+                let why = format!("there are {count} definitions; at most {MOST} are allowed");
+                return Err(Fault::status(Code::FailedPrecondition, ErrorReason::TooManyNamespaces, &why));
+            }
+            Ok(Edit::Put(ChangeKind::Created, namespace.clone()))
+        };
+        let change = inner.store.change(&namespace.name, now, edit).await?;
+        self.changed(change).await
+    }
+
+    /// The name and the backend of a definition to be created.
+    fn check_created(&self, given: &Namespace) -> Result<(Name, usize), Fault> {
+        let inner = &self.control.0;
+        let mut violations = Violations::default();
+        definition::check(given, &mut violations);
+        if given.name.ends_with('*') {
+            violations.add("namespace.name", "ends with *; only rules of the configuration are for prefixes");
+        }
+        let index = inner.index_of(&given.backend);
+        if index.is_none() {
+            let names: Vec<_> = inner.backends.iter().map(|backend| backend.name.as_str()).collect();
+            violations.add(
+                "namespace.backend",
+                format!("is not a backend of this gateway; it has {}", names.join(", ")),
+            );
+        }
+        if given.version > 0 {
+            violations.add("namespace.version", "is set; a definition to be created has none");
+        }
+        let policy = given.policy.as_ref();
+        if policy.is_some_and(|policy| policy.encrypt) && !inner.catalog.snapshot().has_keys() {
+            violations.add("namespace.policy.encrypt", "is true, and this gateway has no encryption.keys");
+        }
+        self.check_audit(policy, &mut violations);
+        violations.finish()?;
+        let name = Name::new(&given.name).map_err(Error::internal)?;
+        Ok((name, index.unwrap_or(inner.default)))
+    }
+
+    fn check_audit(&self, policy: Option<&Policy>, violations: &mut Violations) {
+        if policy.is_some_and(|policy| policy.audit) && !self.control.0.has_audit {
+            violations.add("namespace.policy.audit", "is true, and this gateway has no audit.file");
+        }
+    }
+
+    async fn get(&self, name: &str) -> Result<Namespace, Fault> {
+        let mut violations = Violations::default();
+        definition::check_name("name", name, &mut violations);
+        violations.finish()?;
+        let all = self.definitions(|known| known == name).await?;
+        all.into_iter().next().ok_or(Fault::Error(Error::NamespaceNotFound))
+    }
+
+    /// The current definitions with these names, static ones among them, in the order of their names.
+    async fn definitions(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<Namespace>, Fault> {
+        self.control.refresh().await?;
+        let inner = &self.control.0;
+        let snapshot = inner.catalog.snapshot();
+        let default = &inner.backends[inner.default].name;
+        let rules = snapshot.rules().rules().iter().map(|rule| definition::of_rule(rule, default));
+        let mut all: Vec<_> = rules.filter(|namespace| wanted(&namespace.name)).collect();
+        let known = inner.known.lock().await;
+        let created = known.namespaces.values().filter(|namespace| wanted(&namespace.name));
+        // A rule of the same name comes first.
+        all.extend(created.filter(|namespace| snapshot.rules().exact(&namespace.name).is_none()).cloned());
+        drop(known);
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all.into_iter().map(|namespace| self.control.shown(namespace)).collect())
+    }
+
+    async fn list(
+        &self,
+        request: &ListNamespacesRequest,
+        guard: Option<&NamespaceGuard>,
+    ) -> Result<ListNamespacesResponse, Fault> {
+        let ListNamespacesRequest { prefix, page_size, page_token } = request;
+        let mut violations = Violations::default();
+        let is_allowed =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._*-".contains(&byte);
+        if prefix.len() > Name::MAX_BYTES || !prefix.bytes().all(is_allowed) {
+            let why = "is malformed; at most 128 bytes of a-z, 0-9, '.', '_', '-' and '*' are allowed";
+            violations.add("prefix", why);
+        }
+        let after = std::str::from_utf8(page_token).ok().filter(|after| {
+            let is_token =
+                after.len() <= MOST_TOKEN && (after.is_empty() || after.starts_with(prefix.as_str()));
+            is_token && after.bytes().all(is_allowed)
+        });
+        if after.is_none() {
+            violations.add("page_token", "is not a next_page_token of this list");
+        }
+        violations.finish()?;
+        let after = after.unwrap_or_default();
+        let is_seen = |name: &str| guard.is_none_or(|guard| guard.allows(name.trim_end_matches('*')));
+        let wanted = |name: &str| name.starts_with(prefix.as_str()) && name > after && is_seen(name);
+        let mut namespaces = self.definitions(wanted).await?;
+        let size = if *page_size == 0 { DEFAULT_PAGE } else { (*page_size).min(MOST_PAGE) } as usize;
+        let more = namespaces.len() > size;
+        namespaces.truncate(size);
+        let last = namespaces.last().filter(|_| more).map(|last| Bytes::from(last.name.clone()));
+        Ok(ListNamespacesResponse { namespaces, next_page_token: last.unwrap_or_default() })
+    }
+
+    async fn update(&self, request: UpdateNamespaceRequest) -> Result<Namespace, Fault> {
+        let inner = &self.control.0;
+        let given = required(request.namespace)?;
+        self.check_changeable(&given.name)?;
+        let mut violations = Violations::default();
+        definition::check(&given, &mut violations);
+        self.check_audit(given.policy.as_ref(), &mut violations);
+        if given.version == 0 {
+            violations.add(
+                "namespace.version",
+                "is not set; the version that the definition must have is required",
+            );
+        }
+        let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let fields = Fields::of(&paths, &mut violations);
+        violations.finish()?;
+        let now = inner.clock.now();
+        let edit = |current: Option<Namespace>| {
+            let current = changeable(current, given.version, &given.name)?;
+            let mut violations = Violations::default();
+            fields.check_unchanged(&given, &current, &mut violations);
+            let mut updated = fields.apply(&given, current);
+            definition::check(&updated, &mut violations);
+            violations.finish()?;
+            updated.updated_at = Some(definition::timestamp(now));
+            Ok(Edit::Put(ChangeKind::Updated, updated))
+        };
+        let change = inner.store.change(&given.name, now, edit).await?;
+        self.changed(change).await
+    }
+
+    async fn delete(&self, request: DeleteNamespaceRequest) -> Result<Namespace, Fault> {
+        let inner = &self.control.0;
+        let DeleteNamespaceRequest { name, version, force } = request;
+        let mut violations = Violations::default();
+        definition::check_name("name", &name, &mut violations);
+        if version < 0 {
+            violations.add("version", "is negative; 0 or a version is allowed");
+        }
+        violations.finish()?;
+        self.check_changeable(&name)?;
+        let not_empty = || Fault::not_empty("the namespace holds items; force deletes them with it");
+        if !force {
+            let current = inner.store.get(&name, inner.clock.now()).await?.map(|stored| stored.namespace);
+            let current = changeable(current, version, &name)?;
+            let valid = Name::new(&name).map_err(Error::internal)?;
+            let unknown = || Error::unavailable("this gateway does not have the namespace's backend");
+            let index = inner.index_of(&current.backend).ok_or_else(unknown)?;
+            if !inner.is_empty(index, &valid).await? {
+                return Err(not_empty());
+            }
+        }
+        let now = inner.clock.now();
+        let edit = |current: Option<Namespace>| {
+            let current = changeable(current, version, &name)?;
+            let (status, updated_at) = (NamespaceStatus::Deleting.into(), Some(definition::timestamp(now)));
+            let deleting = Namespace { status, updated_at, ..current };
+            Ok(if force { Edit::ForceDelete(deleting) } else { Edit::Put(ChangeKind::Updated, deleting) })
+        };
+        let change = inner.store.change(&name, now, edit).await?;
+        let (settled, answer) = oneshot::channel();
+        let control = self.control.clone();
+        // It goes on if the caller does not wait.
+        tokio::spawn(async move {
+            let told = |how| {
+                let _ = settled.send(how);
+            };
+            control.delete_until_done(&name, told).await;
+        });
+        let deleting = self.changed(change).await?;
+        // Items that were written meanwhile keep the namespace.
+        if !force && answer.await == Ok(Settled::NotEmpty) {
+            return Err(not_empty());
+        }
+        Ok(deleting)
+    }
+
+    /// Refuses to change a static definition.
+    fn check_changeable(&self, name: &str) -> Result<(), Fault> {
+        let snapshot = self.control.0.catalog.snapshot();
+        if snapshot.rules().rules().iter().any(|rule| rule.namespaces.to_string() == name) {
+            return Err(Fault::read_only("the definition is a rule of the configuration; change it there"));
+        }
+        Ok(())
+    }
+
+    /// The definition after a change, which this gateway has from now on.
+    async fn changed(&self, change: Change) -> Result<Namespace, Fault> {
+        self.control.refresh().await?;
+        Ok(self.control.shown(change.namespace.unwrap_or_default()))
+    }
+
+    async fn watch(&self, from: i64, guard: Option<NamespaceGuard>) -> Result<Changes, Fault> {
+        let inner = &self.control.0;
+        if from < 0 {
+            return Err(Error::invalid("from_version", "is negative; 0 or a version is allowed").into());
+        }
+        self.control.refresh().await?;
+        let changed = inner.version.subscribe();
+        let head = inner.store.head(inner.clock.now()).await?;
+        let mut changes = Changes {
+            control: self.control.clone(),
+            shutdown: self.shutdown.clone(),
+            guard,
+            version: from,
+            waiting: VecDeque::new(),
+            changed,
+        };
+        if from > head.last || (from + 1 < head.first && from != 0) {
+            let kept = format!("changes after the versions {} to {} are kept", head.first - 1, head.last);
+            return Err(Fault::status(Code::OutOfRange, ErrorReason::VersionOutOfRange, &kept));
+        }
+        if from + 1 < head.first {
+            let mut all = inner.store.all(inner.clock.now()).await?;
+            all.retain(|namespace| namespace.version <= head.last);
+            all.sort_by_key(|namespace| namespace.version);
+            let created = |namespace| Change { kind: ChangeKind::Created.into(), namespace: Some(namespace) };
+            changes.waiting = all.into_iter().map(created).collect();
+            changes.version = head.last;
+        }
+        Ok(changes)
+    }
+}
+
+/// The namespace of a request.
+fn required(namespace: Option<Namespace>) -> Result<Namespace, Fault> {
+    namespace.ok_or_else(|| Error::invalid("namespace", "is not set; it is required").into())
+}
+
+/// A definition that may be changed, and has this version; 0: any.
+fn changeable(current: Option<Namespace>, version: i64, name: &str) -> Result<Namespace, Fault> {
+    let current = current.ok_or(Fault::Error(Error::NamespaceNotFound))?;
+    if version != 0 && current.version != version {
+        let key = Bytes::copy_from_slice(name.as_bytes());
+        let failure = PreconditionFailure { key, current_version: current.version };
+        return Err(Error::PreconditionFailed(vec![failure]).into());
+    }
+    if current.status() == NamespaceStatus::Deleting {
+        return Err(Fault::read_only("the namespace is being deleted"));
+    }
+    Ok(current)
+}
+
+/// The fields that an update changes.
+struct Fields<'a>(Vec<&'a str>);
+
+/// The fields that can be changed.
+const CHANGEABLE: [&str; 8] = [
+    "policy",
+    "policy.default_ttl",
+    "policy.max_ttl",
+    "policy.max_value_bytes",
+    "policy.audit",
+    "policy.reads",
+    "policy.writes",
+    "owners",
+];
+
+impl<'a> Fields<'a> {
+    /// The fields of an update mask; an empty one has all.
+    fn of(paths: &'a [String], violations: &mut Violations) -> Self {
+        if paths.is_empty() {
+            return Self(vec!["policy", "owners"]);
+        }
+        if paths.iter().any(|path| !CHANGEABLE.contains(&path.as_str())) {
+            let why = format!("has a field that cannot be changed; {} can", CHANGEABLE.join(", "));
+            violations.add("update_mask", why);
+        }
+        Self(paths.iter().map(String::as_str).collect())
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.0.iter().any(|field| *field == path || (*field == "policy" && path.starts_with("policy.")))
+    }
+
+    /// Refuses other values of fields that cannot be changed.
+    fn check_unchanged(&self, given: &Namespace, current: &Namespace, violations: &mut Violations) {
+        let why = "cannot be changed; create another namespace";
+        if given.abstraction() != Abstraction::Unspecified && given.abstraction() != current.abstraction() {
+            violations.add("namespace.abstraction", why);
+        }
+        if !given.backend.is_empty() && given.backend != current.backend {
+            violations.add("namespace.backend", why);
+        }
+        let encrypts = |namespace: &Namespace| namespace.policy.as_ref().is_some_and(|policy| policy.encrypt);
+        if self.has("policy.encrypt") && encrypts(given) != encrypts(current) {
+            violations.add("namespace.policy.encrypt", why);
+        }
+    }
+
+    fn apply(&self, given: &Namespace, mut current: Namespace) -> Namespace {
+        if self.has("owners") {
+            current.owners.clone_from(&given.owners);
+        }
+        let (from, mut policy) = (given.policy.unwrap_or_default(), current.policy.unwrap_or_default());
+        if self.has("policy.default_ttl") {
+            policy.default_ttl = from.default_ttl;
+        }
+        if self.has("policy.max_ttl") {
+            policy.max_ttl = from.max_ttl;
+        }
+        if self.has("policy.max_value_bytes") {
+            policy.max_value_bytes = from.max_value_bytes;
+        }
+        if self.has("policy.audit") {
+            policy.audit = from.audit;
+        }
+        if self.has("policy.reads") {
+            policy.reads = from.reads;
+        }
+        if self.has("policy.writes") {
+            policy.writes = from.writes;
+        }
+        current.policy = (policy != Policy::default()).then_some(policy);
+        current
+    }
+}
+
+/// The changes of a stream.
+struct Changes {
+    control: Control,
+    shutdown: Shutdown,
+    guard: Option<NamespaceGuard>,
+    /// The version of the last change that was sent or left out.
+    version: i64,
+    /// Changes to be sent before those after `version`.
+    waiting: VecDeque<Change>,
+    changed: watch::Receiver<i64>,
+}
+
+impl Changes {
+    fn messages(
+        self,
+        notes: CallNotes,
+    ) -> impl Stream<Item = Result<WatchNamespacesResponse, Status>> + Send {
+        stream::unfold(Some(self), move |changes| {
+            let notes = notes.clone();
+            async move {
+                let mut changes = changes?;
+                match changes.next().await {
+                    Ok(message) => Some((Ok(message), Some(changes))),
+                    Err(fault) => Some((Err(fault.into_status(&notes)), None)),
+                }
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<WatchNamespacesResponse, Fault> {
+        loop {
+            let changes =
+                if self.waiting.is_empty() { self.read().await? } else { self.waiting.drain(..).collect() };
+            if let Some(last) = changes.iter().rev().find_map(|change| change.namespace.as_ref()) {
+                self.version = self.version.max(last.version);
+            }
+            let changes: Vec<_> = changes.into_iter().filter(|change| self.is_seen(change)).collect();
+            if !changes.is_empty() {
+                return Ok(WatchNamespacesResponse { changes, version: self.version });
+            }
+            if *self.changed.borrow_and_update() > self.version {
+                continue;
+            }
+            tokio::select! {
+                () = self.shutdown.draining() => return Err(Error::unavailable("the server is shutting down").into()),
+                changed = self.changed.changed() => {
+                    changed.map_err(|_| Error::unavailable("the server is shutting down"))?;
+                }
+            }
+        }
+    }
+
+    /// The next changes; none if there are none yet.
+    async fn read(&self) -> Result<Vec<Change>, Fault> {
+        let inner = &self.control.0;
+        let changes = inner.store.changes(self.version, PAGE, inner.clock.now()).await?;
+        let first = changes.first().and_then(|change| change.namespace.as_ref());
+        if first.is_some_and(|first| first.version != self.version + 1) {
+            let why = "the next changes are not kept any more";
+            return Err(Fault::status(Code::OutOfRange, ErrorReason::VersionOutOfRange, why));
+        }
+        Ok(changes)
+    }
+
+    fn is_seen(&self, change: &Change) -> bool {
+        let name = change.namespace.as_ref().map_or("", |namespace| &namespace.name);
+        self.guard.as_ref().is_none_or(|guard| guard.allows(name))
+    }
+}
