@@ -3,6 +3,8 @@
 
 #[path = "serve/audit.rs"]
 mod audit;
+#[path = "serve/reload.rs"]
+mod reload;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -351,24 +353,6 @@ fn a_secret_file_readable_by_other_users_causes_a_warning() {
         assert_eq!(log.contains("chmod o-rwx"), warned, "{mode:o}: {log}");
         assert!(!log.contains("secret\""), "{log}");
     }
-}
-
-#[test]
-fn sighup_is_ignored_and_logged() {
-    let folder = TempDir::new().unwrap();
-    let mut serving = Serving::start(&mut serve(folder.path()));
-    for _ in 0..2 {
-        serving.signal("-HUP");
-        let mut line = String::new();
-        while !line.contains("SIGHUP") {
-            line.clear();
-            assert_ne!(serving.log.read_line(&mut line).unwrap(), 0, "prism exited");
-        }
-        assert!(line.contains("nothing to reload; restart to change the configuration"), "{line}");
-    }
-    wait_until_healthy(folder.path(), &serving.address);
-    serving.signal("-TERM");
-    assert_eq!(serving.wait().code(), Some(0));
 }
 
 #[test]
