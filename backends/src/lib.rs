@@ -11,6 +11,7 @@ mod engine;
 mod keyvalue;
 
 pub mod internal;
+pub mod rewrite;
 pub mod wrap;
 
 #[cfg(feature = "postgres")]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use prism_backends::postgres::{self, Postgres};
+use prism_backends::rewrite::Rewrite;
 use prism_backends::sqlite::{self, Sqlite};
 use prism_backends::wrap::Deferred;
 use prism_backends::wrap::encrypt::{KeyError, KeyRing, KeyUse};
@@ -15,6 +16,8 @@ use prism_wire::clock::{Clock, SystemClock};
 
 use crate::catalog::{Catalog, Created, Definitions, Snapshot};
 use crate::config::{Backend, Config, Database, DatabaseKind, masked_url};
+use crate::control;
+use crate::exit::{Exit, ExitError};
 use crate::server::{Services, Store};
 
 /// Time between two attempts to open a backend that the server does not require.
@@ -119,11 +122,39 @@ pub(crate) async fn check_keys(
     refused.map_or(Ok(()), |(why, namespace)| Err(OpenError::MasterKey { namespace, why }))
 }
 
+/// Opens all backends, and reads the definitions of namespaces, for a command that works on the databases themselves.
+///
+/// # Errors
+/// Why it cannot.
+pub async fn open_for_command(config: &Config) -> Result<Services, ExitError> {
+    let opened = open_all(config).await;
+    let services =
+        opened.map_err(|why| ExitError::new(Exit::of_opening(&why.1), cannot_open(config, &why)))?;
+    match control::load(&services, Arc::new(SystemClock)).await {
+        Ok(()) => Ok(services),
+        Err(error) => {
+            services.close().await;
+            Err(ExitError::failed(error.to_string()))
+        }
+    }
+}
+
 /// The database of the backend that serves a namespace; `None`: none does.
-pub fn database_of(config: &Config, namespace: &Namespace) -> Option<Database> {
-    let (names, backends): (Vec<_>, Vec<_>) = config.all_backends().into_iter().unzip();
-    let index = Definitions::of(&config.namespaces, &names).find(namespace.as_str())?.index?;
-    backends.into_iter().nth(index).map(|backend| backend.database)
+pub fn database_of(config: &Config, services: &Services, namespace: &Namespace) -> Option<Database> {
+    let index = services.catalog.index_of(namespace)?;
+    config.all_backends().into_values().nth(index).map(|backend| backend.database)
+}
+
+/// Opens a database whose items can be rewritten; `None`: one in memory, which is not kept.
+///
+/// # Errors
+/// If it cannot be opened.
+pub async fn open_to_rewrite(database: &Database) -> Result<Option<Arc<dyn Rewrite>>, OpenError> {
+    Ok(match database.kind {
+        DatabaseKind::Memory => None,
+        DatabaseKind::Sqlite => Some(Arc::new(Sqlite::open(sqlite_options(database)).await?)),
+        DatabaseKind::Postgres => Some(Arc::new(Postgres::open(postgres_options(database)?).await?)),
+    })
 }
 
 /// A backend that is opened once that is possible, as long as anyone holds it.

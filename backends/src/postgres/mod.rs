@@ -17,12 +17,13 @@ mod options;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, RecordId, Scan,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
+use crate::rewrite::{Content, Rewrite};
 use engine::{Engine, open};
-use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA};
+use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA, rewrite};
 
 pub use engine::{OpenError, Settings};
 pub use keyvalue::SCHEMA_VERSION;
@@ -90,5 +91,17 @@ impl KeyValueBackend for Postgres {
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.readers.scan(scan).await
+    }
+}
+
+#[async_trait]
+impl Rewrite for Postgres {
+    async fn rewrite(
+        &self,
+        namespace: &Namespace,
+        id: &RecordId,
+        contents: Vec<Content>,
+    ) -> Result<u64, Error> {
+        self.engine.execute(rewrite(namespace, id, &contents)).await
     }
 }

@@ -13,13 +13,14 @@ mod options;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
-    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
+    Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, RecordId, Scan,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 use crate::keyvalue::whole_micros;
+use crate::rewrite::{Content, Rewrite};
 use engine::{Engine, Opened, open};
-use keyvalue::{KeyValueCommit, Readers, SCHEMA};
+use keyvalue::{KeyValueCommit, Readers, Rewriter, SCHEMA};
 
 pub use engine::{OpenError, Settings};
 pub use keyvalue::SCHEMA_VERSION;
@@ -31,6 +32,7 @@ pub use options::Options;
 pub struct Sqlite {
     engine: Engine<KeyValueCommit>,
     readers: Readers,
+    rewriter: Rewriter,
 }
 
 impl Sqlite {
@@ -43,7 +45,8 @@ impl Sqlite {
     fn start(opened: Opened, options: &Options) -> Self {
         let readers = Readers::new(opened.connections.clone(), options);
         let commit = KeyValueCommit::new(whole_micros(options.retention));
-        Self { engine: Engine::start(opened, options, commit), readers }
+        let rewriter = Rewriter::new(opened.connect.clone());
+        Self { engine: Engine::start(opened, options, commit), readers, rewriter }
     }
 
     /// The settings that durability depends on (DUR-4), as reported by the database on the write connection.
@@ -70,6 +73,7 @@ impl Lifecycle for Sqlite {
     /// Finishes queued writes, then closes every connection. The last process to close a file also checkpoints its WAL.
     async fn close(&self) {
         self.readers.close().await;
+        self.rewriter.close().await;
         self.engine.close().await;
     }
 }
@@ -99,12 +103,25 @@ impl KeyValueBackend for Sqlite {
     }
 }
 
+#[async_trait]
+impl Rewrite for Sqlite {
+    async fn rewrite(
+        &self,
+        namespace: &Namespace,
+        id: &RecordId,
+        contents: Vec<Content>,
+    ) -> Result<u64, Error> {
+        self.engine.files.check()?;
+        self.rewriter.rewrite(namespace, id, &contents).await
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use futures::{pin_mut, poll};
-    use prism_contract::keyvalue::{Key, NewItem, RecordId};
+    use prism_contract::keyvalue::{Key, NewItem};
     use prism_contract::{Code, Namespace};
     use sqlx::Executor;
     use tokio::time::timeout;

@@ -4,6 +4,7 @@ mod audit;
 mod check_config;
 mod health;
 mod open_files;
+mod rekey;
 mod reload;
 mod serve;
 mod warnings;
@@ -58,6 +59,8 @@ pub enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Check whether a server is serving; exit 0 if it is, 1 if it is not.
     Health(health::HealthArgs),
+    /// Encrypt the items of a namespace again, under the active master key.
+    Rekey(rekey::RekeyArgs),
     /// Commands about audit logs.
     #[command(subcommand, after_help = audit::help())]
     Audit(audit::AuditCommand),
@@ -117,6 +120,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Health(args) => health::run(&args).await,
+        Command::Rekey(args) => rekey::run(&args).await,
         Command::Audit(command) => match command.run() {
             Ok(exit) => return exit.into(),
             Err(failure) => Err(failure),

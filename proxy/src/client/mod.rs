@@ -59,6 +59,7 @@ pub enum ClientCommand {
 }
 
 pub use self::ns::NsCommand;
+pub(crate) use self::out::grouped;
 
 /// The commands under the name `kv`, with that name in the usage that clap does not write itself.
 pub(crate) fn below_kv(kv: clap::Command) -> clap::Command {
@@ -121,7 +122,7 @@ impl ClientCommand {
 }
 
 /// Completes on Ctrl-C or SIGTERM. If no handler can be installed, the signal just terminates the process.
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};

@@ -73,7 +73,7 @@ pub(super) fn note(text: &str) {
 }
 
 /// A number with thousands separators, such as `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -25,6 +25,7 @@ use tonic::Status;
 
 use self::store::{DefinitionStore, Head, RECORD};
 use crate::catalog::{Catalog, Snapshot};
+use crate::server::{Services, Store};
 
 /// Time between two looks for changes of other gateways.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -110,6 +111,21 @@ pub enum DefinitionsError {
          would be served as they are stored"
     )]
     NotEncrypted(String),
+}
+
+/// Reads the definitions into the catalog of `services`, for a command that serves nothing.
+///
+/// # Errors
+/// If they cannot be read, or would serve encrypted items as they are stored.
+pub(crate) async fn load(services: &Services, clock: Arc<dyn Clock>) -> Result<(), DefinitionsError> {
+    let Some(default) = services.definitions else { return Ok(()) };
+    let backend = |store: &Store| Backend {
+        name: store.name.clone(),
+        keyvalue: Arc::clone(&store.keyvalue),
+        health: Box::new(|| BackendHealth::Starting),
+    };
+    let backends = services.stores.iter().map(backend).collect();
+    Control::new(services.catalog.clone(), backends, default, false, clock).start().await
 }
 
 impl Control {

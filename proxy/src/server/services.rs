@@ -35,7 +35,7 @@ pub struct Services {
 
 impl Services {
     /// Closes all backends.
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         join_all(self.stores.iter().map(|store| store.keyvalue.close())).await;
     }
 }

@@ -45,6 +45,7 @@ pub(in crate::postgres) use writer::Sessions;
 pub(in crate::postgres) struct Engine<C: Commit> {
     pub(in crate::postgres) queue: Queue<C::Group, Command>,
     check: Check,
+    sessions: Sessions,
     pool: Arc<Pool>,
     writers: Mutex<Option<JoinHandle<()>>>,
 }
@@ -60,9 +61,10 @@ impl<C: Commit> Engine<C> {
         }
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         let unavailable = Arc::new(AtomicBool::new(false));
-        let writers = Writers::new(Arc::clone(&pool), options.writers, Arc::clone(&unavailable), commit);
+        let sessions = Sessions::new(Arc::clone(&pool), Arc::clone(&unavailable));
+        let writers = Writers::new(sessions.clone(), options.writers, commit);
         let writers = Mutex::new(Some(tokio::spawn(writers.run(intake))));
-        Self { queue, check: Check::new(Arc::clone(&pool), unavailable), pool, writers }
+        Self { queue, check: Check::new(Arc::clone(&pool), unavailable), sessions, pool, writers }
     }
 
     /// The sessions that read.
@@ -75,6 +77,11 @@ impl<C: Commit> Engine<C> {
         let (answer, answered) = oneshot::channel();
         self.queue.try_command(Command::Settings { answer })?;
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Runs one statement that writes; returns the number of rows changed.
+    pub(in crate::postgres) async fn execute(&self, query: Query) -> Result<u64, Error> {
+        self.sessions.with(async |session| session.execute(query).await).await.map_err(translate)
     }
 
     /// Queries the database on a session reserved for checks.

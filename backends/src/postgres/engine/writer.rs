@@ -30,6 +30,7 @@ pub(in crate::postgres) enum Command {
 
 /// The write sessions. The pool is last in, first out: under light load a single connection serves all writes, and its
 /// statements stay prepared.
+#[derive(Clone)]
 pub(in crate::postgres) struct Sessions {
     pool: Arc<Pool>,
     /// Whether the last transaction of any writer failed because the database was unavailable.
@@ -51,10 +52,10 @@ pub(super) struct Writers<C: Commit> {
 }
 
 impl<C: Commit> Writers<C> {
-    pub(super) fn new(pool: Arc<Pool>, count: usize, unavailable: Arc<AtomicBool>, commit: C) -> Self {
+    pub(super) fn new(sessions: Sessions, count: usize, commit: C) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         Self {
-            sessions: Sessions { pool, unavailable },
+            sessions,
             commit,
             running: Running::default(),
             free: Arc::new(Semaphore::new(count as usize)),
@@ -161,6 +162,10 @@ impl<C: Commit> Writers<C> {
 }
 
 impl Sessions {
+    pub(super) fn new(pool: Arc<Pool>, unavailable: Arc<AtomicBool>) -> Self {
+        Self { pool, unavailable }
+    }
+
     /// Runs `work` on a session; a broken or read-only session is invalidated afterwards.
     pub(in crate::postgres) async fn with<T>(
         &self,

@@ -6,6 +6,7 @@ mod locks;
 mod page_sql;
 #[cfg(test)]
 mod plans;
+mod rewrite;
 mod select;
 mod sweep;
 mod transaction;
@@ -16,6 +17,7 @@ use super::engine::Schema;
 
 pub(in crate::postgres) use commit::KeyValueCommit;
 pub(in crate::postgres) use locks::Locks;
+pub(in crate::postgres) use rewrite::rewrite;
 pub(in crate::postgres) use select::Readers;
 
 /// The schema version this crate works with: the number of its migrations.

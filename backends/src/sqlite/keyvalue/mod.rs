@@ -5,6 +5,7 @@ mod decode;
 #[cfg(test)]
 mod plans;
 mod reserved_versions;
+mod rewrite;
 mod select;
 mod sql;
 mod sweep;
@@ -13,6 +14,7 @@ mod unconditional;
 use super::engine::Schema;
 
 pub(in crate::sqlite) use commit::KeyValueCommit;
+pub(in crate::sqlite) use rewrite::Rewriter;
 pub(in crate::sqlite) use select::Readers;
 
 /// The schema version this crate works with: the number of its migrations.

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hashlink::LruCache;
 use prism_contract::{Error, Namespace};
 use ring::digest::{SHA256, digest};
@@ -141,6 +143,13 @@ impl<'a> Header<'a> {
             checksum,
         })
     }
+}
+
+/// The id of the master key of a stored item, by its content type; `None`: it is not sealed, or damaged.
+pub(super) fn master_of(content_type: &str) -> Option<String> {
+    let bytes = STANDARD_NO_PAD.decode(content_type).ok()?;
+    let header = Header::parse(&bytes)?;
+    (checksum(header.checked) == header.checksum).then(|| header.id.to_owned())
 }
 
 /// Distinguishes a damaged header from one of a missing master key. It is no protection: the seals are.

@@ -51,6 +51,7 @@ mod cipher;
 mod data_keys;
 mod key_ring;
 mod key_use;
+mod rekey;
 mod row;
 
 use std::sync::Arc;
@@ -63,6 +64,7 @@ use prism_contract::{Error, Lifecycle, Namespace, PageSize, forward};
 
 pub use self::key_ring::{KeyError, KeyRing, MasterKey};
 pub use self::key_use::KeyUse;
+pub use self::rekey::{Progress, Rekey};
 
 use self::data_keys::{DataKeys, Unreadable};
 use self::key_use::Recorder;

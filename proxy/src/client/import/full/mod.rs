@@ -17,7 +17,7 @@ use std::io::{self, BufReader};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use prism_contract::keyvalue::{Entry, KeyValueBackend};
+use prism_contract::keyvalue::{Access, Directory, Entry, KeyValueBackend};
 use prism_contract::{Error, Namespace};
 use prism_wire::clock::{Clock, SystemClock};
 use tokio::sync::oneshot;
@@ -33,8 +33,8 @@ use crate::backend::{self, Location};
 use crate::client::failure::Failure;
 use crate::client::interrupted;
 use crate::client::out::{Out, note};
-use crate::config::{Database, DatabaseKind, Flags};
-use crate::exit::Exit;
+use crate::config::{Config, Database, DatabaseKind, Flags};
+use crate::server::Services;
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
 /// Limit of bytes of keys and values in a window; a single item is always allowed.
@@ -53,10 +53,17 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
         let index = check_and_index(args, interrupt.as_mut()).await?;
         return Report::new(args).checked(&index, out);
     }
-    let target = database(args, &namespace)?;
+    let config = config(args)?;
     // Opened first: an unavailable database is reported before a long file is checked.
-    let database =
-        backend::open(&target).await.map_err(|why| Failure::new(Exit::of_opening(&why), why.to_string()))?;
+    let services = backend::open_for_command(&config).await?;
+    let opened = database(&config, &services, &namespace);
+    let (target, database) = match opened {
+        Ok(opened) => opened,
+        Err(failure) => {
+            services.close().await;
+            return Err(failure);
+        }
+    };
     let target = format!("the {} database {}", target.kind.name(), Location(&target));
     note(&format!("importing into {target}"));
     let result = match check_and_index(args, interrupt.as_mut()).await {
@@ -68,25 +75,37 @@ pub(super) async fn run(args: &ImportArgs, out: &mut Out) -> Result<(), Failure>
         }
         Err(failure) => Err(failure),
     };
-    database.close().await;
+    services.close().await;
     result
 }
 
-/// The database that serves the namespace by the configuration.
-fn database(args: &ImportArgs, namespace: &Namespace) -> Result<Database, Failure> {
+/// The configuration that names the databases.
+fn config(args: &ImportArgs) -> Result<Config, Failure> {
     let variable =
         std::env::var_os(CONFIG_VARIABLE).filter(|value| !value.to_string_lossy().trim().is_empty());
     let file = args.config.clone().or_else(|| variable.map(Into::into));
     let flags = Flags { listen: None, database: args.database.clone() };
-    let config = configuration(file, flags).map_err(Failure::usage)?;
-    let database = backend::database_of(&config, namespace).ok_or_else(|| {
-        Failure::usage("the configuration serves no such namespace; add a rule to namespaces.rules")
-    })?;
+    configuration(file, flags).map_err(Failure::usage)
+}
+
+/// The database that serves the namespace, and the backend, which encrypts the items if the namespace is encrypted.
+fn database(
+    config: &Config,
+    services: &Services,
+    namespace: &Namespace,
+) -> Result<(Database, Arc<dyn KeyValueBackend>), Failure> {
+    let served = services.catalog.find(namespace, Access::Describe);
+    let database = backend::database_of(config, services, namespace);
+    let (Ok(served), Some(database)) = (served, database) else {
+        let message =
+            "the configuration serves no such namespace; add a rule to namespaces.rules, or create it";
+        return Err(Failure::usage(message));
+    };
     match database.kind {
         DatabaseKind::Memory => Err(Failure::usage(
             "database.type is memory, which persists nothing; name a database with --config or --database",
         )),
-        DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok(database),
+        DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok((database, served.backend)),
     }
 }
 
