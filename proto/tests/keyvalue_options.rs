@@ -24,7 +24,7 @@ fn every_method_has_the_permission_timeout_and_idempotence_of_the_contract() {
         .into_iter()
         .map(|(name, milliseconds, permission, idempotent)| {
             let options = MethodOptions {
-                require_auth: true,
+                require_auth: Some(true),
                 required_permissions: vec![permission.to_owned()],
                 timeout: Some(Duration::from_millis(milliseconds)),
                 idempotent,

@@ -20,14 +20,14 @@ pub(crate) enum Is {
 /// The outcome of a call of a method with `options`, if its request is valid.
 pub(crate) fn wanted(options: &MethodOptions, caller: Is) -> (Code, &'static str) {
     let Is::Known(permissions) = caller else {
-        return if options.require_auth {
-            (Code::Unauthenticated, "UNAUTHENTICATED")
-        } else {
+        return if options.require_auth == Some(false) {
             (Code::Ok, "")
+        } else {
+            (Code::Unauthenticated, "UNAUTHENTICATED")
         };
     };
     let holds = |name: &String| permissions.iter().any(|permission| permission.name() == name);
-    if !options.require_auth || options.required_permissions.iter().all(holds) {
+    if options.require_auth == Some(false) || options.required_permissions.iter().all(holds) {
         return (Code::Ok, "");
     }
     (Code::PermissionDenied, "PERMISSION_DENIED")
