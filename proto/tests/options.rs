@@ -1,40 +1,58 @@
-//! The options on the `KeyValue` API say what the contract says.
+//! The options of the Prism APIs: all of them as a reviewed snapshot, and what must hold between them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use prism_proto::options::{self, FieldOptions, IndexKind, MethodOptions, PiiKind, Rule, Schema};
+use prism_proto::FILE_DESCRIPTOR_SET;
+use prism_proto::options::{self, PiiKind, Schema};
+use protox::prost_reflect::{DescriptorPool, DynamicMessage, Kind, Value};
 
-const PACKAGE: &str = "prism.keyvalue.v1";
-
-fn field(message: &str, field: &str) -> &'static FieldOptions {
-    options::field_options(&format!("{PACKAGE}.{message}"), field)
-        .unwrap_or_else(|| panic!("{message} has no field {field}"))
-}
-
-#[test]
-fn every_method_has_the_permission_timeout_and_idempotence_of_the_contract() {
-    let contract = [
-        ("Delete", 5000, "write", false),
-        ("Describe", 5000, "read", true),
-        ("Get", 5000, "read", true),
-        ("Put", 5000, "write", false),
-        ("Scan", 30_000, "read", true),
-    ];
-    let wanted: Vec<(String, MethodOptions)> = contract
-        .into_iter()
-        .map(|(name, milliseconds, permission, idempotent)| {
-            let options = MethodOptions {
-                require_auth: Some(true),
-                required_permissions: vec![permission.to_owned()],
-                timeout: Some(Duration::from_millis(milliseconds)),
-                idempotent,
+/// The options of an element as written in its .proto file, so that one set to its default is there too.
+fn written(options: &DynamicMessage) -> Vec<String> {
+    let set: BTreeMap<u32, String> = options
+        .extensions()
+        .map(|(option, value)| {
+            let text = match (option.kind(), value) {
+                (Kind::Enum(kind), Value::EnumNumber(number)) => {
+                    kind.get_value(*number).expect("a value of the enum").name().to_owned()
+                }
+                (_, value) => value.to_string(),
             };
-            (format!("{PACKAGE}.KeyValueService/{name}"), options)
+            (option.number(), format!("{} = {text}", option.name()))
         })
         .collect();
-    let methods: Vec<(String, MethodOptions)> =
-        options::all_methods().map(|(name, options)| (name.to_owned(), options.clone())).collect();
-    assert_eq!(methods, wanted);
+    set.into_values().collect()
+}
+
+/// All services, methods, messages and fields of Prism's packages, each with its options.
+fn every_element() -> String {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("the committed descriptor set decodes");
+    let is_prisms = |package: &str| package == "prism" || package.starts_with("prism.");
+    let mut elements = BTreeMap::new();
+    for service in pool.services().filter(|service| is_prisms(service.package_name())) {
+        elements.insert(service.full_name().to_owned(), service.options());
+        for method in service.methods() {
+            elements.insert(method.full_name().to_owned(), method.options());
+        }
+    }
+    for message in pool.all_messages().filter(|message| is_prisms(message.package_name())) {
+        elements.insert(message.full_name().to_owned(), message.options());
+        for field in message.fields() {
+            elements.insert(field.full_name().to_owned(), field.options());
+        }
+    }
+    let block = |(name, options): (String, DynamicMessage)| {
+        std::iter::once(name)
+            .chain(written(&options).into_iter().map(|option| format!("    {option}")))
+            .collect()
+    };
+    elements.into_iter().map(block).map(|lines: Vec<_>| lines.join("\n")).collect::<Vec<_>>().join("\n")
+}
+
+/// The gateway enforces what is written here, so a change of an option is a change of the contract.
+#[test]
+fn every_option_of_every_service_method_message_and_field_is_the_reviewed_one() {
+    insta::assert_snapshot!("options", every_element());
 }
 
 #[test]
@@ -70,82 +88,6 @@ fn keys_values_ids_and_tokens_are_masked_wherever_they_appear_and_nothing_else_i
         masked += usize::from(wanted);
     }
     assert!(masked > 15, "only {masked} fields were looked at");
-}
-
-#[test]
-fn lengths_are_bounded_as_the_contract_says() {
-    for (message, name, field) in Schema::prism().fields() {
-        let wanted = match (message.starts_with("prism."), name) {
-            (true, "namespace") => Some(128),
-            (true, "id") => Some(512),
-            (true, "key" | "keys" | "prefix") => Some(1024),
-            // One more: the longest key and a zero byte is the key right above it.
-            (true, "start" | "end") => Some(1025),
-            (true, "value") => Some(1_048_576),
-            (true, "content_type") => Some(127),
-            (true, "page_token" | "next_page_token" | "resume_token") => Some(4096),
-            _ => None,
-        };
-        assert_eq!(field.max_length, wanted, "{message}.{name}");
-    }
-}
-
-#[test]
-fn what_a_request_must_set_is_required_and_a_scan_may_leave_out_the_id() {
-    let required: Vec<String> = Schema::prism()
-        .fields()
-        .filter(|(_, _, field)| field.required)
-        .map(|(message, name, _)| format!("{}.{name}", message.trim_start_matches("prism.keyvalue.v1.")))
-        .collect();
-    assert_eq!(
-        required,
-        [
-            "DeleteRequest.id",
-            "DeleteRequest.namespace",
-            "DeleteRequest.predicate",
-            "DescribeRequest.namespace",
-            "GetRequest.id",
-            "GetRequest.namespace",
-            "Item.key",
-            "MatchKeys.keys",
-            "Precondition.key",
-            "PutRequest.id",
-            "PutRequest.items",
-            "PutRequest.namespace",
-            "ScanRequest.namespace",
-        ]
-    );
-}
-
-#[test]
-fn counts_tokens_and_names_are_validated_as_the_contract_says() {
-    let namespace = [Rule::Regex("[a-z0-9][a-z0-9._-]*".to_owned())];
-    let thousand = [Rule::MinItems(1), Rule::MaxItems(1000)];
-    for request in ["Put", "Get", "Delete", "Scan", "Describe"] {
-        let request = format!("{request}Request");
-        assert_eq!(field(&request, "namespace").validation, namespace);
-    }
-    for request in ["PutRequest", "GetRequest", "DeleteRequest", "ScanRequest"] {
-        assert_eq!(field(request, "id").validation, [Rule::NoNul]);
-    }
-    for request in ["PutRequest", "DeleteRequest"] {
-        assert_eq!(field(request, "item_priority_token").validation, [Rule::Min(0)]);
-        assert_eq!(field(request, "preconditions").validation, [Rule::MaxItems(100)]);
-    }
-    assert_eq!(field("PutRequest", "items").validation, thousand);
-    assert_eq!(field("MatchKeys", "keys").validation, thousand);
-    assert_eq!(field("PutRequest", "ttl").validation, [Rule::Min(1)]);
-    assert_eq!(field("Precondition", "version").validation, [Rule::Min(0)]);
-}
-
-#[test]
-fn ids_and_values_may_hold_personal_data_and_keys_order_a_record() {
-    assert_eq!(field("PutRequest", "id").pii, PiiKind::Opaque);
-    assert_eq!(field("Entry", "id").pii, PiiKind::Opaque);
-    assert_eq!(field("Item", "value").pii, PiiKind::Opaque);
-    assert_eq!(field("Item", "key").index, IndexKind::Clustering);
-    assert_eq!(field("GetRequest", "id").index, IndexKind::Partition);
-    assert_eq!(field("GetRequest", "namespace").index, IndexKind::Partition);
 }
 
 #[test]
