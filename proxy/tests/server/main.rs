@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod borders;
 mod callers;
 mod gone;
 mod health;
@@ -15,3 +16,6 @@ mod reflection;
 mod statuses;
 mod support;
 mod tls;
+
+#[path = "../schema/mod.rs"]
+mod schema;
