@@ -5,6 +5,7 @@
 //! - [`catalog`]: which backend serves a namespace, and by which policy.
 //! - [`server`]: serves it until a shutdown.
 //! - [`audit`]: writes and verifies the audit log.
+//! - [`logging`]: the log of the process.
 //! - [`cli`]: the command line of the binary `prism`.
 //! - [`exit`]: its exit codes.
 //! - [`client`]: its client commands, such as put, get, import and export.
@@ -18,7 +19,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod exit;
-mod logging;
+pub mod logging;
 pub mod server;
 mod sources;
 mod target;
