@@ -20,6 +20,7 @@ fn walk(message: &MessageDescriptor, above: &[FieldDescriptor], found: &mut Vec<
         let path = [above, std::slice::from_ref(&field)].concat();
         found.push(Path(path.clone()));
         if let Kind::Message(inner) = field.kind()
+            && !field.is_map()
             && inner.package_name() != "google.protobuf"
             && !path.iter().any(|field| field.parent_message() == &inner)
         {
@@ -97,6 +98,11 @@ fn valid_element(field: &FieldDescriptor, seed: u64) -> Value {
         Kind::Bytes => Value::Bytes(text(field, seed).into()),
         Kind::Message(message) => Value::Message(valid_message(&message, seed)),
         Kind::Bool => Value::Bool(true),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(1),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(1),
+        Kind::Uint32 | Kind::Fixed32 => Value::U32(1),
+        Kind::Uint64 | Kind::Fixed64 => Value::U64(1),
+        Kind::Enum(_) => Value::EnumNumber(1),
         kind => panic!("{}: write a valid value of {kind:?} here", field.full_name()),
     }
 }

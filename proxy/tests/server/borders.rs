@@ -66,10 +66,10 @@ impl Border<'_> {
         self.within(valid(field, 0));
         match field.kind() {
             _ if field.is_list() => self.beyond(Value::List(vec![]), None),
-            Kind::Message(_) => self.beyond(None, None),
             Kind::String => self.beyond(Value::String(String::new()), None),
             Kind::Bytes => self.beyond(Value::Bytes(vec![].into()), None),
-            _ => self.unknown(),
+            // A message, or a number or an enum, which is 0 where it is absent.
+            _ => self.beyond(None, None),
         }
     }
 
@@ -134,6 +134,16 @@ impl Border<'_> {
                 self.within(Value::I32(min));
                 self.beyond(Value::I32(min - 1), None);
                 self.beyond(Value::I32(i32::MIN), None);
+            }
+            Kind::Uint32 | Kind::Fixed32 => {
+                let min = u32::try_from(min).unwrap();
+                self.within(Value::U32(min));
+                self.beyond(Value::U32(min - 1), None);
+            }
+            Kind::Uint64 | Kind::Fixed64 => {
+                let min = u64::try_from(min).unwrap();
+                self.within(Value::U64(min));
+                self.beyond(Value::U64(min - 1), None);
             }
             // Microseconds, rounded up.
             Kind::Message(message) if message.full_name() == "google.protobuf.Duration" => {
