@@ -4,7 +4,7 @@
 //! use prism_proto::options;
 //!
 //! let put = options::method_options("prism.keyvalue.v1.KeyValueService/Put").unwrap();
-//! assert!(put.require_auth);
+//! assert_eq!(put.require_auth, Some(true));
 //! assert_eq!(put.required_permissions, ["write"]);
 //!
 //! let key = options::field_options("prism.keyvalue.v1.Item", "key").unwrap();
@@ -22,8 +22,8 @@ pub use crate::generated::{AccessPattern, Consistency, IndexKind, PiiKind};
 /// What the schema says about one method, with the defaults of its service merged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodOptions {
-    /// Callers must say who they are; otherwise the call is UNAUTHENTICATED.
-    pub require_auth: bool,
+    /// Whether callers must say who they are; otherwise the call is UNAUTHENTICATED. `None`: the schema does not say.
+    pub require_auth: Option<bool>,
     /// Permissions the caller must hold, all of them; otherwise the call is `PERMISSION_DENIED`.
     pub required_permissions: Vec<String>,
     /// The longest a call may take; a shorter deadline of the client wins. `None`: no limit of the method's own.

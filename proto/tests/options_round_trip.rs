@@ -134,7 +134,7 @@ fn a_field_without_options_is_plain() {
 fn every_method_option_is_read_back() {
     let schema = schema(USERS).unwrap();
     let wanted = MethodOptions {
-        require_auth: true,
+        require_auth: Some(true),
         required_permissions: vec!["read".to_owned(), "audit".to_owned()],
         timeout: Some(Duration::from_millis(1500)),
         idempotent: true,
@@ -146,9 +146,10 @@ fn every_method_option_is_read_back() {
 fn a_method_overrides_its_service_on_authentication_both_ways() {
     let schema = schema(USERS).unwrap();
     let require_auth = |method| schema.method(method).unwrap().require_auth;
-    assert!(!require_auth("users.Users/Ping"));
-    assert!(!require_auth("users.Open/Ping"));
-    assert!(require_auth("users.Open/Closed"));
+    assert_eq!(require_auth("users.Users/Find"), Some(true));
+    assert_eq!(require_auth("users.Users/Ping"), Some(false));
+    assert_eq!(require_auth("users.Open/Ping"), None, "neither says");
+    assert_eq!(require_auth("users.Open/Closed"), Some(true));
 }
 
 #[test]

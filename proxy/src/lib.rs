@@ -6,6 +6,7 @@
 //! - `control`: the control plane, which changes the catalog at run time.
 //! - [`server`]: serves it until a shutdown.
 //! - [`audit`]: writes and verifies the audit log.
+//! - [`logging`]: the log of the process.
 //! - [`cli`]: the command line of the binary `prism`.
 //! - [`exit`]: its exit codes.
 //! - [`client`]: its client commands, such as put, get, import and export.
@@ -20,7 +21,7 @@ pub mod client;
 pub mod config;
 mod control;
 pub mod exit;
-mod logging;
+pub mod logging;
 pub mod server;
 mod sources;
 mod target;

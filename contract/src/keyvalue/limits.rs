@@ -32,6 +32,9 @@ impl Limits {
     /// Maximum preconditions per request.
     pub const PRECONDITIONS: usize = 100;
 
+    /// Maximum length of a page token, in bytes.
+    pub const TOKEN_BYTES: usize = 4_096;
+
     /// The limits of contract version 1.
     pub const V1: Self = Self {
         id_bytes: 512,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Direction, Key, Position, Predicate, RecordId};
+use super::{Direction, Key, Limits, Position, Predicate, RecordId};
 use crate::common::Seal;
 use crate::{Invalid, Namespace};
 
@@ -72,6 +72,10 @@ impl TokenScope {
     pub fn open(&self, token: &[u8]) -> Result<Option<Position>, Invalid> {
         if token.is_empty() {
             return Ok(None);
+        }
+        // Before the token is hashed: it may be as large as a request.
+        if token.len() > Limits::TOKEN_BYTES {
+            return Err(Invalid::length(token.len(), 0, Limits::TOKEN_BYTES));
         }
         self.0.open(token).and_then(position).map(Some).ok_or_else(|| {
             Invalid::new(
@@ -149,6 +153,13 @@ mod tests {
                 assert_eq!(scope.open(&token[..at]), refused(), "cut at {at}");
             }
         }
+    }
+
+    #[test]
+    fn a_token_that_is_too_long_is_refused_by_its_length() {
+        let scope = TokenScope::scan(&namespace("a"), None, &Predicate::All, Direction::Forward);
+        assert_eq!(scope.open(&[1; 4_096]), refused());
+        assert_eq!(scope.open(&[1; 4_097]), Err(Invalid::new("is 4097 bytes; 0 to 4096 are allowed")));
     }
 
     #[test]

@@ -4,8 +4,8 @@
 /// What a namespace is, where it is kept, and by which rules.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Namespace {
-    /// 1-128 bytes of \[a-z0-9._-\], starting with a letter or digit. A static definition may be for all namespaces with a
-    /// prefix: then its name ends with *.
+    /// 1-128 bytes of \[a-z0-9._-\], starting with a letter or digit. A static definition, which no request changes, may be
+    /// for all namespaces with a prefix: then its name ends with *.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// The API that serves it. Unspecified: KEYVALUE.

@@ -97,8 +97,8 @@ pub(super) struct Service {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ServiceExtensions {
-    #[prost(bool, tag = "50201")]
-    pub(super) require_auth: bool,
+    #[prost(bool, optional, tag = "50201")]
+    pub(super) require_auth: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, Message)]

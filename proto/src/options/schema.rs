@@ -124,7 +124,7 @@ impl Schema {
         let require_auth = service.options.require_auth;
         for Method { name, options } in service.method {
             let options = MethodOptions {
-                require_auth: options.method_require_auth.unwrap_or(require_auth),
+                require_auth: options.method_require_auth.or(require_auth),
                 required_permissions: options.required_permissions,
                 timeout: (options.timeout_ms > 0).then(|| Duration::from_millis(options.timeout_ms.into())),
                 idempotent: options.idempotent,

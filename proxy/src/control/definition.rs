@@ -13,12 +13,15 @@ use crate::config::{MAX_OWNERS, Rule, is_backend_name, is_owner};
 /// The longest duration of a policy: a century, as in the configuration.
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
 
-/// The violations found in a request.
+/// The violations found in a request, the first of each field.
 #[derive(Default)]
 pub(super) struct Violations(Vec<FieldViolation>);
 
 impl Violations {
     pub(super) fn add(&mut self, field: &str, description: impl Into<String>) {
+        if self.0.iter().any(|violation| violation.field == field) {
+            return;
+        }
         self.0.push(FieldViolation { field: field.to_owned(), description: description.into() });
     }
 
@@ -35,9 +38,16 @@ pub(super) fn check_name(field: &str, name: &str, violations: &mut Violations) {
     }
 }
 
+/// Checks the name of a namespace.
+pub(super) fn check_namespace(field: &str, name: &str, violations: &mut Violations) {
+    if let Err(why) = Name::new(name) {
+        violations.add(field, why.into_string());
+    }
+}
+
 /// Checks a definition to be created or changed, whose fields are those of the request field `namespace`.
 pub(super) fn check(namespace: &Namespace, violations: &mut Violations) {
-    check_name("namespace.name", &namespace.name, violations);
+    check_namespace("namespace.name", &namespace.name, violations);
     match namespace.abstraction() {
         Abstraction::Unspecified | Abstraction::Keyvalue => {}
         Abstraction::Timeseries | Abstraction::Graph => {

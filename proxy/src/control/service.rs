@@ -203,9 +203,6 @@ impl Service {
         let inner = &self.control.0;
         let mut violations = Violations::default();
         definition::check(given, &mut violations);
-        if given.name.ends_with('*') {
-            violations.add("namespace.name", "ends with *; only rules of the configuration are for prefixes");
-        }
         let index = inner.index_of(&given.backend);
         if index.is_none() {
             let names: Vec<_> = inner.backends.iter().map(|backend| backend.name.as_str()).collect();
@@ -272,11 +269,13 @@ impl Service {
             violations.add("prefix", why);
         }
         let after = std::str::from_utf8(page_token).ok().filter(|after| {
-            let is_token =
-                after.len() <= MOST_TOKEN && (after.is_empty() || after.starts_with(prefix.as_str()));
+            let is_token = after.is_empty() || after.starts_with(prefix.as_str());
             is_token && after.bytes().all(is_allowed)
         });
-        if after.is_none() {
+        if page_token.len() > MOST_TOKEN {
+            let why = format!("is {} bytes; 0 to {MOST_TOKEN} are allowed", page_token.len());
+            violations.add("page_token", why);
+        } else if after.is_none() {
             violations.add("page_token", "is not a next_page_token of this list");
         }
         violations.finish()?;
@@ -298,18 +297,12 @@ impl Service {
         let mut violations = Violations::default();
         definition::check(&given, &mut violations);
         self.check_audit(given.policy.as_ref(), &mut violations);
-        if given.version == 0 {
-            violations.add(
-                "namespace.version",
-                "is not set; the version that the definition must have is required",
-            );
-        }
         let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
         let fields = Fields::of(&paths, &mut violations);
         violations.finish()?;
         let now = inner.clock.now();
         let edit = |current: Option<Namespace>| {
-            let current = changeable(current, given.version, &given.name)?;
+            let current = changeable(current, Some(given.version), &given.name)?;
             let mut violations = Violations::default();
             fields.check_unchanged(&given, &current, &mut violations);
             let mut updated = fields.apply(&given, current);
@@ -325,13 +318,14 @@ impl Service {
     async fn delete(&self, request: DeleteNamespaceRequest) -> Result<Namespace, Fault> {
         let inner = &self.control.0;
         let DeleteNamespaceRequest { name, version, force } = request;
+        self.check_changeable(&name)?;
         let mut violations = Violations::default();
-        definition::check_name("name", &name, &mut violations);
+        definition::check_namespace("name", &name, &mut violations);
         if version < 0 {
             violations.add("version", "is negative; 0 or a version is allowed");
         }
         violations.finish()?;
-        self.check_changeable(&name)?;
+        let version = Some(version).filter(|version| *version > 0);
         let not_empty = || Fault::not_empty("the namespace holds items; force deletes them with it");
         if !force {
             let current = inner.store.get(&name, inner.clock.now()).await?.map(|stored| stored.namespace);
@@ -420,10 +414,10 @@ fn required(namespace: Option<Namespace>) -> Result<Namespace, Fault> {
     namespace.ok_or_else(|| Error::invalid("namespace", "is not set; it is required").into())
 }
 
-/// A definition that may be changed, and has this version; 0: any.
-fn changeable(current: Option<Namespace>, version: i64, name: &str) -> Result<Namespace, Fault> {
+/// A definition that may be changed, and has this version; `None`: any.
+fn changeable(current: Option<Namespace>, version: Option<i64>, name: &str) -> Result<Namespace, Fault> {
     let current = current.ok_or(Fault::Error(Error::NamespaceNotFound))?;
-    if version != 0 && current.version != version {
+    if version.is_some_and(|version| version != current.version) {
         let key = Bytes::copy_from_slice(name.as_bytes());
         let failure = PreconditionFailure { key, current_version: current.version };
         return Err(Error::PreconditionFailed(vec![failure]).into());

@@ -14,7 +14,8 @@ use limits::Limits;
 use lines::{LastLines, Lines};
 
 /// Flushes the log on drop: reports the counts of suppressed lines and writes the buffer, for up to a second.
-pub(crate) struct LogGuard {
+#[must_use]
+pub struct LogGuard {
     limits: Limits,
     _lines: LastLines,
 }
@@ -27,7 +28,7 @@ impl Drop for LogGuard {
 
 /// Logs this process' events to standard error. Other crates log only warnings and errors: their details may contain data
 /// that must not be logged. Drop the guard before the process ends.
-pub(crate) fn start(logging: Logging) -> std::io::Result<LogGuard> {
+pub fn start(logging: Logging) -> std::io::Result<LogGuard> {
     let level = logging.level;
     let others = if matches!(level, LogLevel::Off | LogLevel::Error) { level } else { LogLevel::Warn };
     let own = ["prism_proxy", "prism_wire", "prism_backends", "prism_contract"]

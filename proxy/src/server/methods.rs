@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use prism_proto::FILE_DESCRIPTOR_SET;
-use prism_proto::options::{self, MethodOptions};
+use prism_proto::options::{self, MethodOptions, Schema};
 use prost::Message;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
@@ -41,6 +41,37 @@ pub(super) fn find(path: &str) -> Option<&'static Method> {
         options::all_methods().map(method).collect()
     });
     METHODS.get(path)
+}
+
+/// A method that is not served, since the schema does not say how.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{method}: the schema does not state {}; it must state {}", .missing.join(", "), REQUIRED.join(", "))]
+pub struct IncompleteMethod {
+    /// Such as `prism.keyvalue.v1.KeyValueService/Put`.
+    pub method: String,
+    /// The options that it lacks, by their names in `prism/options.proto`.
+    pub missing: Vec<&'static str>,
+}
+
+/// The options without which a method is not served. The first may be that of the service.
+const REQUIRED: [&str; 3] = ["require_auth", "required_permissions", "timeout_ms"];
+
+/// Refuses a schema that leaves an option open which the gateway enforces: a forgotten option would let every caller in, for
+/// any time. gRPC's own services, health and reflection, are not part of a schema of Prism.
+pub(super) fn check(schema: &Schema) -> Result<(), IncompleteMethod> {
+    for (method, options) in schema.methods() {
+        let stated = [
+            options.require_auth.is_some(),
+            !options.required_permissions.is_empty(),
+            options.timeout.is_some(),
+        ];
+        let missing: Vec<_> =
+            REQUIRED.into_iter().zip(stated).filter(|(_, stated)| !stated).map(|(name, _)| name).collect();
+        if !missing.is_empty() {
+            return Err(IncompleteMethod { method: method.to_owned(), missing });
+        }
+    }
+    Ok(())
 }
 
 /// What follows from the messages of a method.
@@ -92,19 +123,80 @@ fn has_audited_field<'a>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use prism_contract::keyvalue::Memory;
     use prost_types::FieldDescriptorProto;
+    use tokio::net::TcpListener;
 
     use super::*;
+    use crate::server::{Options, Services, Shutdown, run_schema};
+
+    /// A schema of one method, `p.S/M`, with options of the service and of the method.
+    fn schema(of_service: &str, of_method: &str) -> Schema {
+        let folder = tempfile::tempdir().unwrap();
+        let source = format!(
+            "syntax = \"proto3\"; package p; import \"prism/options.proto\"; message E {{}} \
+             service S {{ {of_service} rpc M(E) returns (E) {{ {of_method} }} }}"
+        );
+        std::fs::write(folder.path().join("p.proto"), source).unwrap();
+        let proto = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+        let mut compiler = protox::Compiler::new([folder.path(), &proto]).unwrap();
+        compiler.include_imports(true).open_file("p.proto").unwrap();
+        Schema::decode(&compiler.encode_file_descriptor_set()).unwrap()
+    }
+
+    const SERVICE_AUTH: &str = "option (prism.require_auth) = true;";
+    const METHOD_AUTH: &str = "option (prism.method_require_auth) = false;";
+    const PERMISSION: &str = "option (prism.required_permissions) = \"read\";";
+    const TIMEOUT: &str = "option (prism.timeout_ms) = 1;";
 
     #[test]
-    fn only_scan_streams_and_every_method_has_a_timeout_and_a_permission() {
+    fn a_method_that_lacks_an_option_is_refused_with_its_name_and_the_option() {
+        for (of_service, of_method, missing) in [
+            ("", [PERMISSION, TIMEOUT].concat(), &["require_auth"][..]),
+            (SERVICE_AUTH, TIMEOUT.to_owned(), &["required_permissions"]),
+            (SERVICE_AUTH, PERMISSION.to_owned(), &["timeout_ms"]),
+            ("", METHOD_AUTH.to_owned(), &["required_permissions", "timeout_ms"]),
+            ("", String::new(), &REQUIRED),
+        ] {
+            let method = "p.S/M".to_owned();
+            let wanted = IncompleteMethod { method, missing: missing.to_vec() };
+            assert_eq!(check(&schema(of_service, &of_method)), Err(wanted));
+        }
+    }
+
+    #[test]
+    fn a_method_may_leave_authentication_to_its_service() {
+        let of_method = [PERMISSION, TIMEOUT].concat();
+        assert_eq!(check(&schema(SERVICE_AUTH, &of_method)), Ok(()));
+        assert_eq!(check(&schema("", &(of_method + METHOD_AUTH))), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_server_does_not_start_with_a_method_that_lacks_an_option() {
+        let services = Services::from(Arc::new(Memory::default()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let schema = schema(SERVICE_AUTH, PERMISSION);
+        let refused = run_schema(&schema, services, listener, Shutdown::new(), Options::default()).await;
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "p.S/M: the schema does not state timeout_ms; it must state require_auth, required_permissions, timeout_ms"
+        );
+    }
+
+    #[test]
+    fn every_method_of_the_served_schema_states_its_options() {
+        assert_eq!(check(Schema::prism()), Ok(()));
+    }
+
+    #[test]
+    fn only_scan_streams() {
         for (name, streams) in
             [("Put", false), ("Get", false), ("Delete", false), ("Scan", true), ("Describe", false)]
         {
             let method = find(&format!("/prism.keyvalue.v1.KeyValueService/{name}")).unwrap();
             assert_eq!(method.streams, streams, "{name}");
-            assert!(method.options.timeout.is_some() && method.options.require_auth, "{name}");
-            assert_eq!(method.options.required_permissions.len(), 1, "{name}");
         }
         assert!(find("/grpc.health.v1.Health/Check").is_none());
     }

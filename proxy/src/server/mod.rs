@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prism_contract::keyvalue::Edge;
+use prism_proto::options::Schema;
 use prism_wire::clock::{Clock, SystemClock};
 use prism_wire::http::RequestShapeLayer;
 use prism_wire::keyvalue::Service;
@@ -59,6 +60,7 @@ use self::coalescing::WriteCoalescing;
 use self::connection::Table;
 use self::incoming::Acceptor;
 pub use self::limits::Limits;
+pub use self::methods::IncompleteMethod;
 pub use self::reload::Reload;
 use self::serve::{Age, Serving};
 pub use self::services::{Services, Store};
@@ -122,6 +124,9 @@ pub enum RunError {
     /// A descriptor set is invalid, which a bug in the build would have to cause.
     #[error("the descriptors for reflection cannot be read: {0}")]
     Reflection(#[from] prism_wire::reflection::SchemaError),
+    /// The schema leaves options of a method open.
+    #[error(transparent)]
+    Method(#[from] IncompleteMethod),
 }
 
 /// The control plane, and whether its backend is required; `None`: the services have none.
@@ -146,8 +151,19 @@ pub async fn run(
     shutdown: Shutdown,
     options: Options,
 ) -> Result<(), RunError> {
+    run_schema(Schema::prism(), services.into(), listener, shutdown, options).await
+}
+
+/// [`run`], which serves the methods of `schema`.
+async fn run_schema(
+    schema: &Schema,
+    services: Services,
+    listener: TcpListener,
+    shutdown: Shutdown,
+    options: Options,
+) -> Result<(), RunError> {
+    methods::check(schema)?;
     options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth.clone());
-    let services = services.into();
     let (health, health_service) = health::watch(&services.stores, options.health_interval).await;
     let mut sweepers = JoinSet::new();
     for store in &services.stores {

@@ -552,7 +552,6 @@ async fn a_malformed_definition_is_refused_with_each_field() {
         "policy.writes.per_second",
         "policy.retention",
         "policy.partitions",
-        "backend",
         "version",
         "policy.encrypt",
         "policy.audit",
@@ -570,7 +569,9 @@ async fn a_malformed_definition_is_refused_with_each_field() {
     admin.create(named("a")).await.unwrap();
     let unchanged = admin.update(named("a"), &["policy.encrypt", "name"]).await.unwrap_err();
     let fields: Vec<_> = unchanged.violations.iter().map(|violation| violation.field.as_str()).collect();
-    assert_eq!(fields, ["namespace.version", "update_mask"]);
+    assert_eq!(fields, ["update_mask"]);
+    let any = admin.update(named("a"), &["owners"]).await.unwrap_err();
+    assert_eq!(any.reason, "PRECONDITION_FAILED", "an update has a version");
     let moved = Namespace { version: 1, backend: "other".to_owned(), ..named("a") };
     assert_eq!(admin.update(moved, &["owners"]).await.unwrap_err().violations[0].field, "namespace.backend");
     let foreign =

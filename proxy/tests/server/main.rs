@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod borders;
 mod callers;
 mod control;
 mod gone;
@@ -16,3 +17,6 @@ mod reflection;
 mod statuses;
 mod support;
 mod tls;
+
+#[path = "../schema/mod.rs"]
+mod schema;

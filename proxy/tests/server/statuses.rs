@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use futures::StreamExt;
 use http::uri::PathAndQuery;
 use prism_contract::keyvalue::request::{
@@ -12,9 +12,9 @@ use prism_wire::keyvalue::Resume;
 use prism_wire::status::Decoded;
 use rstest::rstest;
 use tonic::client::Grpc;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request};
 
+use crate::schema::call::Raw;
 use crate::support::{CAUSE, Mode, Server, Steered, delete, get, item, put, refusal, scan};
 
 const MIB: usize = 1 << 20;
@@ -125,45 +125,6 @@ async fn an_outage_is_unavailable_with_a_retry_delay_and_without_its_cause() {
         assert_eq!((refused.code, &*refused.reason), (Code::Unavailable, "BACKEND_UNAVAILABLE"));
         assert_eq!(refused.retry_after, Some(Duration::from_millis(100)));
         assert!(!format!("{refused:?}").contains(CAUSE));
-    }
-}
-
-/// A codec that sends raw bytes, and discards responses.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = ();
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, bytes: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(bytes);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = ();
-    type Error = Status;
-
-    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
-        bytes.advance(bytes.remaining());
-        Ok(Some(()))
     }
 }
 

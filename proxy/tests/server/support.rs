@@ -151,6 +151,11 @@ impl KeyValueBackend for Steered {
     }
 }
 
+/// The backend, with a control plane.
+pub(crate) fn with_control(backend: Arc<Steered>) -> Services {
+    Services { definitions: Some(0), ..backend.into() }
+}
+
 /// A server that is stopped with its test.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,

@@ -108,7 +108,7 @@ impl<S> Authorize<S> {
         // Health, reflection and unknown methods need no credentials.
         let call = Call::of(request);
         let Some(method) = call.method() else { return Ok(()) };
-        if !method.options.require_auth {
+        if method.options.require_auth == Some(false) {
             return Ok(());
         }
         let caller = match state.caller(&credentials(request.headers(), &call), self.clock.now()) {

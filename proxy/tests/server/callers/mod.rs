@@ -13,16 +13,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use prism_contract::Timestamp;
-use prism_proto::keyvalue::v1 as pb;
 use prism_proxy::config::{Auth, Grant, JwksSource, JwtIssuer, Pattern, Permission, Who};
 use prism_wire::status::Decoded;
-use prost::Message;
 use serde_json::{Value, json};
-use tonic::client::Grpc;
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 
-use crate::statuses::Raw;
+use crate::schema::{self, requests};
 use crate::support::Server;
 
 pub(crate) const ISSUER: &str = "https://login.example";
@@ -76,52 +73,18 @@ pub(crate) fn claims(subject: &str) -> Value {
 
 /// The methods of all services in the schema, each with a valid request for the namespace `n`.
 pub(crate) fn methods() -> BTreeMap<&'static str, Bytes> {
-    let (namespace, id) = ("n".to_owned(), "i".to_owned());
-    let predicate =
-        pb::KeyPredicate { predicate: Some(pb::key_predicate::Predicate::MatchAll(pb::MatchAll {})) };
-    let item = pb::Item { key: "k".into(), value: "v".into(), ..pb::Item::default() };
-    let request = |name: &str| -> Vec<u8> {
-        let (namespace, id, predicate) = (namespace.clone(), id.clone(), predicate.clone());
-        match name {
-            "prism.keyvalue.v1.KeyValueService/Put" => {
-                pb::PutRequest { namespace, id, items: vec![item.clone()], ..pb::PutRequest::default() }
-                    .encode_to_vec()
-            }
-            "prism.keyvalue.v1.KeyValueService/Get" => {
-                pb::GetRequest { namespace, id, ..pb::GetRequest::default() }.encode_to_vec()
-            }
-            "prism.keyvalue.v1.KeyValueService/Delete" => {
-                let predicate = Some(predicate);
-                pb::DeleteRequest { namespace, id, predicate, ..pb::DeleteRequest::default() }.encode_to_vec()
-            }
-            "prism.keyvalue.v1.KeyValueService/Scan" => {
-                pb::ScanRequest { namespace, ..pb::ScanRequest::default() }.encode_to_vec()
-            }
-            "prism.keyvalue.v1.KeyValueService/Describe" => pb::DescribeRequest { namespace }.encode_to_vec(),
-            new => panic!("write a valid request for {new} here"),
-        }
-    };
-    prism_proto::options::all_methods().map(|(name, _)| (name, request(name).into())).collect()
+    prism_proto::options::all_methods().map(|(name, _)| (name, requests::valid(name).into())).collect()
 }
 
 /// Calls a method with `authorization`, and reads all of its answer.
 pub(crate) async fn call(
     channel: &Channel,
-    method: &'static str,
+    method: &str,
     message: Bytes,
     authorization: Option<&str>,
 ) -> Result<(), Status> {
-    let mut client = Grpc::new(channel.clone());
-    client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let mut request = Request::new(message);
-    if let Some(authorization) = authorization {
-        request.metadata_mut().insert("authorization", authorization.parse().unwrap());
-    }
-    let path = format!("/{method}").parse().unwrap();
-    // A unary answer is a stream of one message.
-    let mut answer = client.server_streaming(request, path, Raw).await?.into_inner();
-    while answer.message().await?.is_some() {}
-    Ok(())
+    let headers = authorization.map(|value| ("authorization", value));
+    schema::call::call(channel, method, message, headers.as_slice()).await.map(drop)
 }
 
 /// A Get with a bearer token: its code.

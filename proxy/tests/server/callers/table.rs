@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::keys::{Key, PublicKeyForm, confused, jwks, unsigned, write_jwks};
 use super::{AUDIENCE, BOTH, ISSUER, NOW, READ, auth, call, claims, grant, methods, outcome, set_now};
-use crate::support::{Mode, Server, Steered};
+use crate::support::{Mode, Server, Steered, with_control};
 
 /// What a caller is.
 #[derive(Debug, Clone, Copy)]
@@ -20,14 +20,14 @@ pub(crate) enum Is {
 /// The outcome of a call of a method with `options`, if its request is valid.
 pub(crate) fn wanted(options: &MethodOptions, caller: Is) -> (Code, &'static str) {
     let Is::Known(permissions) = caller else {
-        return if options.require_auth {
-            (Code::Unauthenticated, "UNAUTHENTICATED")
-        } else {
+        return if options.require_auth == Some(false) {
             (Code::Ok, "")
+        } else {
+            (Code::Unauthenticated, "UNAUTHENTICATED")
         };
     };
     let holds = |name: &String| permissions.iter().any(|permission| permission.name() == name);
-    if !options.require_auth || options.required_permissions.iter().all(holds) {
+    if options.require_auth == Some(false) || options.required_permissions.iter().all(holds) {
         return (Code::Ok, "");
     }
     (Code::PermissionDenied, "PERMISSION_DENIED")
@@ -68,7 +68,7 @@ async fn each_method_is_allowed_exactly_to_callers_with_its_permissions() {
         ],
         ..auth(source)
     };
-    let server = Server::start_with(Steered::new(Mode::Works), |options| {
+    let server = Server::start_with(with_control(Steered::new(Mode::Works)), |options| {
         options.auth = AuthState::new(&auth).unwrap();
     })
     .await;
@@ -189,7 +189,13 @@ async fn each_method_is_allowed_exactly_to_callers_with_its_permissions() {
         for (method, request) in methods() {
             let options = prism_proto::options::method_options(method).unwrap();
             let answer = call(&channel, method, request, authorization.as_deref()).await;
-            let (code, reason) = outcome(&answer);
+            let (mut code, mut reason) = outcome(&answer);
+            // Allowed, and refused for the state of the data: the namespace was deleted before.
+            if matches!(code, Code::NotFound | Code::FailedPrecondition)
+                && method.starts_with("prism.control.")
+            {
+                (code, reason) = (Code::Ok, String::new());
+            }
             assert_eq!((code, reason.as_str()), wanted(options, *caller), "{method} with {row}");
             if let (Is::Unknown, Err(status)) = (caller, answer) {
                 refusals.push((status.message().to_owned(), status.details().to_vec()));

@@ -1,0 +1,207 @@
+//! The gateway under test: this program as a separate process, which logs as `prism serve` does. A call's namespace decides
+//! what its backend does.
+
+use std::env;
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use async_trait::async_trait;
+use prism_backends::{Sqlite, sqlite};
+use prism_contract::keyvalue::{Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan};
+use prism_contract::{Error, Lifecycle, Namespace, forward};
+use prism_proxy::audit::Audit;
+use prism_proxy::catalog::{Catalog, Definitions, Snapshot};
+use prism_proxy::config::{
+    self, Digest, LogFormat, Logging, NamespaceRule, Namespaces, Permission, Rule, Token, Undeclared,
+};
+use prism_proxy::logging;
+use prism_proxy::server::{AuditOptions, Options, Services, Shutdown, Store, run as serve};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::{FORMATS, LEVELS};
+
+/// The environment variable that makes this program the gateway: level, format and folder.
+const SETTINGS: &str = "MASKING_TEST_GATEWAY";
+
+/// The namespaces that are served. Calls of the first succeed.
+const NAMESPACES: [&str; 5] = ["n", "fails", "breaks", "panics", "hangs"];
+/// Tokens: of every permission, of reading only, and of another namespace.
+pub(crate) const ALL: &str = "Bearer all-secret";
+pub(crate) const READER: &str = "Bearer reader-secret";
+pub(crate) const ELSEWHERE: &str = "Bearer elsewhere-secret";
+
+/// A running gateway.
+pub(crate) struct Gateway {
+    child: Child,
+    address: String,
+    log: JoinHandle<Vec<u8>>,
+    folder: TempDir,
+}
+
+impl Gateway {
+    pub(crate) fn start(logging: Logging) -> Self {
+        let folder = TempDir::new().unwrap();
+        let level = LEVELS.iter().find(|(_, level)| *level == logging.level).unwrap().0;
+        let format = FORMATS.iter().find(|(_, format)| *format == logging.format).unwrap().0;
+        let mut child = Command::new(env::current_exe().unwrap())
+            .env(SETTINGS, format!("{level} {format} {}", folder.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let log = thread::spawn(move || {
+            let mut log = Vec::new();
+            stderr.read_to_end(&mut log).unwrap();
+            log
+        });
+        let mut address = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+        Self { child, address: address.trim().to_owned(), log, folder }
+    }
+
+    pub(crate) async fn channel(&self) -> Channel {
+        Endpoint::try_from(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    /// Ends it: its log and its audit log.
+    pub(crate) fn stop(mut self) -> (Vec<u8>, Vec<u8>) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+        (self.log.join().unwrap(), std::fs::read(self.folder.path().join("audit.jsonl")).unwrap())
+    }
+}
+
+/// The settings of the gateway's process.
+pub(crate) struct Settings {
+    logging: Logging,
+    folder: PathBuf,
+}
+
+impl Settings {
+    pub(crate) fn of_environment() -> Option<Self> {
+        let settings = env::var(SETTINGS).ok()?;
+        let [level, format, folder] = settings.splitn(3, ' ').collect::<Vec<_>>().try_into().ok()?;
+        let level = LEVELS.into_iter().find(|(name, _)| *name == level)?.1;
+        let format: LogFormat = FORMATS.into_iter().find(|(name, _)| *name == format)?.1;
+        Some(Self { logging: Logging { level, format }, folder: folder.into() })
+    }
+}
+
+/// Serves until the standard input ends.
+pub(crate) fn run(settings: &Settings) {
+    let _log = logging::start(settings.logging).unwrap();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let database = sqlite::Options::new(settings.folder.join("prism.db"));
+        let backend: Arc<dyn KeyValueBackend> = Arc::new(ByNamespace(Sqlite::open(database).await.unwrap()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        announce(&listener.local_addr().unwrap().to_string());
+        let shutdown = Shutdown::new();
+        let of_input = shutdown.clone();
+        thread::spawn(move || {
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            of_input.drain();
+        });
+        let audit = Audit::open(&settings.folder.join("audit.jsonl"), &config::Audit::default()).unwrap();
+        let options = Options {
+            auth: tokens().into(),
+            audit: Some(AuditOptions { log: audit, audits: Arc::new(|_| true) }),
+            ..Options::default()
+        };
+        serve(services(backend), listener, shutdown, options).await.unwrap();
+    });
+}
+
+#[expect(clippy::print_stdout, reason = "the test reads the address from there")]
+fn announce(address: &str) {
+    println!("{address}");
+}
+
+fn tokens() -> Vec<Token> {
+    let token = |name: &str, permissions: &[Permission], namespaces| Token {
+        name: name.to_owned(),
+        digest: Digest::of(format!("{name}-secret").as_bytes()),
+        permissions: permissions.to_vec(),
+        namespaces,
+    };
+    let other = NamespaceRule::Exactly("other".to_owned());
+    vec![
+        token("all", &[Permission::Read, Permission::Write, Permission::Admin], None),
+        token("reader", &[Permission::Read], None),
+        token("elsewhere", &[Permission::Read, Permission::Write, Permission::Admin], Some(vec![other])),
+    ]
+}
+
+fn services(backend: Arc<dyn KeyValueBackend>) -> Services {
+    let rules = NAMESPACES.map(|name| Rule::new(NamespaceRule::Exactly(name.to_owned())));
+    let namespaces =
+        Namespaces { undeclared: Undeclared::Refuse, default_backend: None, rules: rules.to_vec() };
+    let name = "main".to_owned();
+    let definitions = Definitions::of(&namespaces, std::slice::from_ref(&name));
+    let catalog = Catalog::new(Snapshot::new(definitions, vec![Arc::clone(&backend)]));
+    Services {
+        stores: vec![Store { name, required: true, sweep_interval: None, keyvalue: backend }],
+        catalog,
+        definitions: Some(0),
+    }
+}
+
+/// SQLite, but for the namespaces whose calls fail.
+struct ByNamespace(Sqlite);
+
+/// Fails as the namespace says. A panic's text holds the operation, with its ids, keys and values.
+#[track_caller]
+fn fail(namespace: &Namespace, operation: &(impl std::fmt::Debug + ?Sized)) -> Result<bool, Error> {
+    match namespace.as_str() {
+        "fails" => Err(Error::unavailable("the database is away")),
+        "breaks" => Err(Error::internal("a bug")),
+        "panics" => panic!("a bug in {operation:?}"),
+        "hangs" => Ok(true),
+        _ => Ok(false),
+    }
+}
+
+/// The calls of `hangs` never end.
+macro_rules! pass {
+    ($operation:expr) => {
+        if fail(&$operation.namespace, &$operation)? {
+            std::future::pending::<()>().await;
+        }
+    };
+}
+
+#[async_trait]
+impl Lifecycle for ByNamespace {
+    forward!(Lifecycle: self => self.0, [check, sweep, close]);
+}
+
+#[async_trait]
+impl KeyValueBackend for ByNamespace {
+    forward!(KeyValueBackend: self => self.0, [capabilities]);
+
+    async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
+        pass!(put);
+        self.0.put(put).await
+    }
+
+    async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        pass!(get);
+        self.0.get(get).await
+    }
+
+    async fn delete(&self, delete: Delete) -> Result<u64, Error> {
+        pass!(delete);
+        self.0.delete(delete).await
+    }
+
+    async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        pass!(scan);
+        self.0.scan(scan).await
+    }
+}
