@@ -42,7 +42,9 @@ pub(crate) fn valid(method: &str) -> Vec<u8> {
             control::UpdateNamespaceRequest { namespace, update_mask: None }.encode_to_vec()
         }
         "prism.control.v1.NamespaceService/DeleteNamespace" => {
-            control::DeleteNamespaceRequest { name: namespace, version: 0, force: true }.encode_to_vec()
+            // A version that it never has: the other methods need the namespace.
+            control::DeleteNamespaceRequest { name: namespace, version: i64::MAX, force: false }
+                .encode_to_vec()
         }
         "prism.control.v1.NamespaceService/WatchNamespaces" => {
             control::WatchNamespacesRequest::default().encode_to_vec()
