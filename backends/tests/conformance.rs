@@ -37,6 +37,13 @@ prism_conformance::conformance!(
     )
     .with_gateways(NonZero::new(2).expect("2 is not 0"))
     .leaving_out(left_out(Backend::Sqlite)),
+    InProcess::durable(
+        "encrypt-postgres",
+        || Ok(LazySchema::new()),
+        async |schema| { open_postgres(schema).await.map(encrypted) }
+    )
+    .with_gateways(NonZero::new(2).expect("2 is not 0"))
+    .leaving_out(left_out(Backend::Postgres)),
 );
 
 /// Encrypts a store. Every opening has another data key, as another gateway has.

@@ -1,4 +1,8 @@
-//! The suite against the gateway over real sockets: the same `run` as the command line, over each backend.
+//! The suite against the gateway over real sockets: the same `run` as the command line, over each backend, and over all at
+//! once.
+
+#[path = "conformance/stack.rs"]
+mod stack;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +19,7 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
-use prism_proxy::server::{Options, RunError, Shutdown, run};
+use prism_proxy::server::{AuditOptions, Options, RunError, Services, Shutdown, run};
 use prism_testkit::{Backend, LazySchema, left_out};
 use prism_wire::clock::{Clock, ManualClock};
 use tempfile::TempDir;
@@ -29,6 +33,7 @@ prism_conformance::conformance!(
     gateway("postgres-gateway", SHARED, 2, || Ok(LazySchema::new()), open_postgres, postgres_settings)
         .with_details(provider)
         .leaving_out(left_out(Backend::Postgres)),
+    stack().with_details(provider).leaving_out(left_out(Backend::Postgres)),
 );
 
 const KEEPS_NOTHING: Abilities =
@@ -110,6 +115,20 @@ where
     Served::new(name, host).able(abilities)
 }
 
+/// Two gateways, each on SQLite, Postgres and memory at once: by the prefix of its namespace, a case runs on one of them,
+/// encrypted or not, audited or not, with a rate and a policy or without.
+fn stack() -> Served {
+    let host = || async {
+        let location = Arc::new(stack::Location::new()?);
+        let open: Open = Box::new(move || {
+            let location = Arc::clone(&location);
+            Box::pin(async move { Ok(Arc::new(stack::Stack::open(&location).await?) as Arc<dyn Switched>) })
+        });
+        Hosted::start(open, 2).await
+    };
+    Served::new("stack-gateway", host).able(SHARED)
+}
+
 type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Switched>, OpenError>> + Send + Sync>;
 
 /// Running gateways.
@@ -172,8 +191,9 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(OpenError::new)?;
         let address = listener.local_addr().map_err(OpenError::new)?.to_string();
         let shutdown = Shutdown::new();
-        let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, ..Options::default() };
-        let served = run(Arc::clone(&backend).served(), listener, shutdown.clone(), options);
+        let audit = backend.audit();
+        let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, audit, ..Options::default() };
+        let served = run(Arc::clone(&backend).services(), listener, shutdown.clone(), options);
         Ok(Self { address, backend, shutdown, task: tokio::spawn(served) })
     }
 
@@ -199,8 +219,9 @@ impl Gateway for Hosted {
     }
 
     async fn sweep(&self) -> Result<(), Failure> {
-        let backend = self.backend().served();
-        while backend.sweep(self.clock.now()).await?.more {}
+        for store in self.backend().services().stores {
+            while store.keyvalue.sweep(self.clock.now()).await?.more {}
+        }
         Ok(())
     }
 
@@ -229,7 +250,11 @@ impl Gateway for Hosted {
 trait Switched: Send + Sync {
     fn set_unavailable(&self, unavailable: bool);
     async fn settings(&self) -> Result<(bool, String), OpenError>;
-    fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend>;
+    fn services(self: Arc<Self>) -> Services;
+
+    fn audit(&self) -> Option<AuditOptions> {
+        None
+    }
 }
 
 /// Wraps a backend and fails as in an outage while it is set unavailable. A wrapper is a store too: the suite runs through
@@ -263,8 +288,8 @@ impl<B: KeyValueBackend> Switched for Cuttable<B> {
         (self.read_settings)(&self.backend).await
     }
 
-    fn served(self: Arc<Self>) -> Arc<dyn KeyValueBackend> {
-        self
+    fn services(self: Arc<Self>) -> Services {
+        self.into()
     }
 }
 
