@@ -6,4 +6,5 @@ mod common;
 mod damage;
 mod fixture;
 mod pages;
+mod rekey;
 mod stored;
