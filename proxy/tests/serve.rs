@@ -3,6 +3,10 @@
 
 #[path = "serve/audit.rs"]
 mod audit;
+#[path = "serve/killed.rs"]
+mod killed;
+#[path = "serve/rekey.rs"]
+mod rekey;
 #[path = "serve/reload.rs"]
 mod reload;
 
@@ -64,11 +68,16 @@ impl Serving {
         let mut child = command.spawn().unwrap();
         let stderr: Box<dyn Read> = Box::new(child.stderr.take().unwrap());
         let mut log = BufReader::new(stderr);
-        let mut line = String::new();
-        log.read_line(&mut line).unwrap();
-        let started: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
-        let address = started["address"].as_str().unwrap().to_owned();
-        Self { child, address, started, log }
+        // A Postgres backend logs its settings before.
+        loop {
+            let mut line = String::new();
+            log.read_line(&mut line).unwrap();
+            let started: Value =
+                serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
+            if let Some(address) = started["address"].as_str().map(str::to_owned) {
+                return Self { child, address, started, log };
+            }
+        }
     }
 
     fn signal(&self, signal: &str) {

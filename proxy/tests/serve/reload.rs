@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::{Serving, beyond_loopback, prism, run, serve, stderr, wait_until_healthy};
 
 /// A server with this configuration file.
-fn configured(folder: &Path, yaml: &str) -> Command {
+pub(super) fn configured(folder: &Path, yaml: &str) -> Command {
     fs::write(folder.join("prism.yaml"), yaml).unwrap();
     let mut command = serve(folder);
     command.args(["--config", "prism.yaml"]).env("PRISM_LOGGING_FORMAT", "json");
@@ -18,7 +18,7 @@ fn configured(folder: &Path, yaml: &str) -> Command {
 }
 
 /// Sends SIGHUP, and returns the line about the configuration.
-fn hangup(serving: &mut Serving) -> String {
+pub(super) fn hangup(serving: &mut Serving) -> String {
     serving.signal("-HUP");
     line_with(serving, "the configuration is")
 }
