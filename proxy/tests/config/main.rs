@@ -2,6 +2,7 @@
 
 mod callers;
 mod documentation;
+mod encryption;
 mod mistakes;
 mod namespaces;
 mod retries;

@@ -135,7 +135,8 @@ fn the_environment_replaces_backends_and_rules() {
 #[case::an_unknown_key_of_a_rule(
     "namespaces: {rules: [{match: a, mach: b}]}",
     "c.yaml:1:39",
-    "'mach' is not a key of a rule; match, abstraction, backend, default_ttl, max_ttl, limits, rate and owners are allowed"
+    "'mach' is not a key of a rule; match, abstraction, backend, default_ttl, max_ttl, limits, rate, encrypt, audit and owners \
+     are allowed"
 )]
 #[case::another_abstraction(
     "namespaces: {rules: [{match: a, abstraction: graph}]}",
@@ -161,6 +162,21 @@ fn the_environment_replaces_backends_and_rules() {
     "namespaces: {rules: [{match: a, owners: [\"a\\x1b\"]}]}",
     "c.yaml:1:42",
     "write 1 to 128 bytes without control characters"
+)]
+#[case::no_boolean_to_encrypt(
+    "namespaces: {rules: [{match: a, encrypt: yes}]}",
+    "c.yaml:1:42",
+    "the value is not allowed here; encrypt is true or false"
+)]
+#[case::encryption_without_keys(
+    "namespaces: {rules: [{match: a, encrypt: true}]}",
+    "c.yaml:1:21",
+    "namespaces.rules: a: encrypt is true, and there are no encryption.keys"
+)]
+#[case::an_audit_without_a_file(
+    "namespaces: {rules: [{match: a*, audit: true}]}",
+    "c.yaml:1:21",
+    "namespaces.rules: a*: audit is true, and there is no audit.file"
 )]
 fn a_mistake_is_named_with_its_place(#[case] yaml: &str, #[case] place: &str, #[case] message: &str) {
     let problems = of_file(yaml).unwrap_err();

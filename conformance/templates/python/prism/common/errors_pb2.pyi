@@ -27,6 +27,11 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_UNSUPPORTED_ENCODING: _ClassVar[ErrorReason]
     ERROR_REASON_DATA_LOSS: _ClassVar[ErrorReason]
     ERROR_REASON_NAMESPACE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_NAMESPACE_EXISTS: _ClassVar[ErrorReason]
+    ERROR_REASON_NAMESPACE_NOT_EMPTY: _ClassVar[ErrorReason]
+    ERROR_REASON_NAMESPACE_READ_ONLY: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_NAMESPACES: _ClassVar[ErrorReason]
+    ERROR_REASON_VERSION_OUT_OF_RANGE: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason
@@ -44,6 +49,11 @@ ERROR_REASON_CANCELLED: ErrorReason
 ERROR_REASON_UNSUPPORTED_ENCODING: ErrorReason
 ERROR_REASON_DATA_LOSS: ErrorReason
 ERROR_REASON_NAMESPACE_NOT_FOUND: ErrorReason
+ERROR_REASON_NAMESPACE_EXISTS: ErrorReason
+ERROR_REASON_NAMESPACE_NOT_EMPTY: ErrorReason
+ERROR_REASON_NAMESPACE_READ_ONLY: ErrorReason
+ERROR_REASON_TOO_MANY_NAMESPACES: ErrorReason
+ERROR_REASON_VERSION_OUT_OF_RANGE: ErrorReason
 
 class FailedPrecondition(_message.Message):
     __slots__ = ("key", "current_version")
