@@ -215,7 +215,8 @@ class Page:
     def check_config(self, path, variable=""):
         environment = self.environment | ({variable: "a-token-for-the-check"} if variable else {})
         command = [str(self.scratch / "bin/prism"), "check-config", "--config", str(path)]
-        checked = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        # In the folder of the page, to which the paths of its keys are relative.
+        checked = subprocess.run(command, env=environment, cwd=self.scratch, capture_output=True, text=True, check=False)
         if checked.returncode:
             raise Failed(f"`prism check-config` rejects it:\n{checked.stderr}")
 
