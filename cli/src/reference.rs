@@ -86,8 +86,14 @@ impl Page<'_> {
         if command.has_subcommands() {
             let names: Vec<_> = visible(command).map(|command| format!("`{}`", command.get_name())).collect();
             self.line(&format!("Its commands: {}.\n", names.join(", ")));
-            // Commands that the program also has by themselves have a section already.
-            for command in visible(command).filter(|of| program.find_subcommand(of.get_name()).is_none()) {
+            // Commands that the program also has by themselves, with the same description, have a section already.
+            let is_own = |of: &&Command| {
+                let own = program.find_subcommand(of.get_name());
+                own.is_some_and(|own| {
+                    own.get_about().map(ToString::to_string) == of.get_about().map(ToString::to_string)
+                })
+            };
+            for command in visible(command).filter(|of| !is_own(of)) {
                 self.command(program, command);
             }
             return;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use prism_backends::postgres::{self, Postgres};
@@ -16,7 +16,7 @@ use prism_wire::clock::{Clock, SystemClock};
 
 use crate::catalog::{Catalog, Created, Definitions, Snapshot};
 use crate::config::{Backend, Config, Database, DatabaseKind, masked_url};
-use crate::control;
+use crate::control::{self, DefinitionsError};
 use crate::exit::{Exit, ExitError};
 use crate::server::{Services, Store};
 
@@ -52,6 +52,9 @@ pub enum OpenError {
         /// Which key, and why.
         why: KeyError,
     },
+    /// The definitions do not fit the data.
+    #[error(transparent)]
+    Definitions(#[from] DefinitionsError),
     /// The record of master keys cannot be read.
     #[error("the record of master keys cannot be read: {0}")]
     KeyUses(Error),
@@ -65,6 +68,10 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
     // A configuration whose keys contradict each other is not valid.
     let ring = config.encryption.ring().unwrap_or_default();
     let mut stores = Vec::new();
+    let names: Vec<_> = config.all_backends().into_keys().collect();
+    let definitions = Definitions::default_backend(&config.namespaces, &names);
+    // For backends that are opened later.
+    let later = Arc::new(OnceLock::new());
     for (name, Backend { database, required }) in config.all_backends() {
         let sweep_interval = Some(database.sweep_interval);
         let keyvalue = match open_with(&database, ring.as_deref()).await {
@@ -76,25 +83,28 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
                     %error,
                     "the backend is not required and cannot be opened: its namespaces are unavailable until it can"
                 );
-                open_later(name.clone(), database, ring.clone())
+                {
+                    let place = (stores.len(), definitions == Some(stores.len()));
+                    open_later(place, name.clone(), database, Arc::clone(&later))
+                }
             }
         };
         stores.push(Store { name, required, sweep_interval, keyvalue });
     }
-    let names: Vec<_> = stores.iter().map(|store| store.name.clone()).collect();
     let backends = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();
     let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends)
         .with_keys(ring.as_ref())
         .with_audit(config.audited_namespaces())
         .with_created(None);
-    let definitions = Definitions::default_backend(&config.namespaces, &names);
     if definitions.is_none() {
         tracing::info!("there is no namespaces.default_backend, so namespaces cannot be created at run time");
     }
     // Without a control plane nothing is created.
     let snapshot =
         if definitions.is_some() { snapshot } else { snapshot.with_created(Some(Created::default())) };
-    Ok(Services { stores, catalog: Catalog::new(snapshot), definitions })
+    let catalog = Catalog::new(snapshot);
+    let _ = later.set(catalog.clone());
+    Ok(Services { stores, catalog, definitions })
 }
 
 /// Opens the database, and checks that `ring` has the master keys that its data needs.
@@ -108,6 +118,26 @@ async fn open_with(
         Err(error) => {
             opened.close().await;
             Err(error)
+        }
+    }
+}
+
+/// Opens the database, and checks that the keys and the definitions of `snapshot` fit its data.
+async fn open_fitting(
+    database: &Database,
+    index: usize,
+    snapshot: &Snapshot,
+) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
+    let opened = open_with(database, snapshot.keys().map(|ring| &**ring)).await?;
+    if !snapshot.is_complete() {
+        // The definitions are in this backend. The control plane checks them once it has read them.
+        return Ok(opened);
+    }
+    match control::check_encrypted_of(snapshot, index, &opened, &SystemClock).await {
+        Ok(()) => Ok(opened),
+        Err(error) => {
+            opened.close().await;
+            Err(error.into())
         }
     }
 }
@@ -157,20 +187,38 @@ pub async fn open_to_rewrite(database: &Database) -> Result<Option<Arc<dyn Rewri
     })
 }
 
-/// A backend that is opened once that is possible, as long as anyone holds it.
-fn open_later(name: String, database: Database, ring: Option<Arc<KeyRing>>) -> Arc<dyn KeyValueBackend> {
+/// A backend that is opened once that is possible, and once the catalog's keys and definitions fit its data, as long as
+/// anyone holds it. It has an index, and may be the one that has the definitions.
+fn open_later(
+    (index, has_definitions): (usize, bool),
+    name: String,
+    database: Database,
+    catalog: Arc<OnceLock<Catalog>>,
+) -> Arc<dyn KeyValueBackend> {
     let deferred = Arc::new(Deferred::new(Capabilities::ALL));
     let held: Weak<Deferred> = Arc::downgrade(&deferred);
     tokio::spawn(async move {
+        let mut refused = None;
         loop {
             tokio::time::sleep(RETRY_INTERVAL).await;
             if held.strong_count() == 0 {
                 return;
             }
-            let opened = match open_with(&database, ring.as_deref()).await {
+            let Some(snapshot) = catalog.get().map(Catalog::snapshot) else { continue };
+            if !snapshot.is_complete() && !has_definitions {
+                continue;
+            }
+            let opened = match open_fitting(&database, index, &snapshot).await {
                 Ok(opened) => opened,
                 Err(error) => {
-                    tracing::debug!(backend = name, %error, "the backend still cannot be opened");
+                    let text = error.to_string();
+                    // Once, if it is for another reason than before.
+                    if refused.as_ref() == Some(&text) {
+                        tracing::debug!(backend = name, %error, "the backend still cannot be opened");
+                    } else {
+                        tracing::warn!(backend = name, %error, "the backend cannot be opened");
+                        refused = Some(text);
+                    }
                     continue;
                 }
             };

@@ -118,7 +118,9 @@ impl Exit {
     /// The kind of a failure to open a database.
     pub(crate) fn of_opening(error: &OpenError) -> Self {
         match error {
-            OpenError::Password { .. } | OpenError::MasterKey { .. } => Self::Usage,
+            OpenError::Password { .. } | OpenError::MasterKey { .. } | OpenError::Definitions(_) => {
+                Self::Usage
+            }
             OpenError::KeyUses(error) => Self::of_error(error),
             OpenError::Postgres(error) => match error {
                 postgres::OpenError::Option { .. } | postgres::OpenError::Url { .. } => Self::Usage,

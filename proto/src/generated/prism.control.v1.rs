@@ -553,7 +553,7 @@ pub mod namespace_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Streams the changes of definitions, each once and in the order of their versions. Static definitions are not in it. A
-        /// stream cut short is resumed with the version of the last message. Timeout 1 h for the whole stream; permission "admin";
+        /// stream cut short is resumed with the version of the last message. Timeout 3600 s for the whole stream; permission "admin";
         /// idempotent.
         /// Adds OUT_OF_RANGE for a version whose next changes are not kept any more, or that is not reached yet.
         pub async fn watch_namespaces(
@@ -654,7 +654,7 @@ pub mod namespace_service_server {
             + std::marker::Send
             + 'static;
         /// Streams the changes of definitions, each once and in the order of their versions. Static definitions are not in it. A
-        /// stream cut short is resumed with the version of the last message. Timeout 1 h for the whole stream; permission "admin";
+        /// stream cut short is resumed with the version of the last message. Timeout 3600 s for the whole stream; permission "admin";
         /// idempotent.
         /// Adds OUT_OF_RANGE for a version whose next changes are not kept any more, or that is not reached yet.
         async fn watch_namespaces(

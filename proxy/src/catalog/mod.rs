@@ -107,7 +107,7 @@ impl Definitions {
     }
 
     /// The definition of the longest prefix of a name, or else that of undeclared namespaces.
-    fn by_prefix(&self, namespace: &str) -> Option<&Definition> {
+    pub fn by_prefix(&self, namespace: &str) -> Option<&Definition> {
         let mut lengths = self.lengths.iter().filter(|length| **length <= namespace.len());
         // A namespace is ASCII, so every length is a border of characters.
         lengths.find_map(|length| self.prefixes.get(&namespace[..*length])).or(self.undeclared.as_ref())
@@ -137,6 +137,7 @@ pub struct Snapshot {
     /// `None`: they are not known yet.
     created: Option<Arc<Created>>,
     stacks: Arc<[Stack]>,
+    ring: Option<Arc<KeyRing>>,
     audited: AuditNamespaces,
 }
 
@@ -145,7 +146,7 @@ impl Snapshot {
     pub fn new(definitions: Definitions, backends: Vec<Arc<dyn KeyValueBackend>>) -> Self {
         let stacks = backends.into_iter().map(|plain| Stack { plain, encrypted: None }).collect();
         let (rules, created) = (Arc::new(definitions), Some(Arc::default()));
-        Self { rules, created, stacks, audited: AuditNamespaces::All }
+        Self { rules, created, stacks, ring: None, audited: AuditNamespaces::All }
     }
 
     /// Every namespace on one backend.
@@ -162,10 +163,12 @@ impl Snapshot {
                 Arc::new(Encrypt::new(Arc::clone(plain), Arc::clone(ring))) as Arc<dyn KeyValueBackend>
             })
         };
-        let stacks = self.stacks.iter();
-        self.stacks = stacks
-            .map(|Stack { plain, .. }| Stack { plain: Arc::clone(plain), encrypted: encrypted(plain) })
-            .collect();
+        let stacks = self
+            .stacks
+            .iter()
+            .map(|Stack { plain, .. }| Stack { plain: Arc::clone(plain), encrypted: encrypted(plain) });
+        self.stacks = stacks.collect();
+        self.ring = ring.cloned();
         self
     }
 
@@ -206,9 +209,9 @@ impl Snapshot {
         self.rules.exact(namespace).or_else(created).or_else(|| self.rules.by_prefix(namespace))
     }
 
-    /// Whether there are master keys.
-    pub fn has_keys(&self) -> bool {
-        self.stacks.iter().any(|stack| stack.encrypted.is_some())
+    /// The master keys; `None`: there are none.
+    pub fn keys(&self) -> Option<&Arc<KeyRing>> {
+        self.ring.as_ref()
     }
 
     /// The backend of a definition.

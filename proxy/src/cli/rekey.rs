@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::backend;
-use crate::client::{grouped, interrupted};
+use crate::client::{count, grouped, interrupted};
 use crate::config::{Config, Flags};
 use crate::exit::{Exit, ExitError};
 use crate::sources::{CONFIG_VARIABLE, configuration};
@@ -80,7 +80,9 @@ pub(super) async fn run(args: &RekeyArgs) -> Result<(), ExitError> {
             )));
         }
         if run.sealed == 0 {
-            rekey.forget_other_keys(SystemClock.now()).await.map_err(failed)?;
+            if !rekey.forget_other_keys(SystemClock.now()).await.map_err(failed)? {
+                break;
+            }
             report(args.json, "done", &all);
             return Ok(());
         }
@@ -146,7 +148,7 @@ fn report(as_json: bool, what: &str, progress: &Progress) {
     let text = if as_json {
         json!({ "state": what, "items": items, "sealed": sealed, "damaged": damaged }).to_string()
     } else {
-        format!("{what}: {} items, {} sealed again", grouped(*items), grouped(*sealed))
+        format!("{what}: {}, {} sealed again", count(*items, "item"), grouped(*sealed))
     };
     let _ = if what == "done" {
         writeln!(std::io::stdout(), "{text}")

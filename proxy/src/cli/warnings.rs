@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::config::{AuthMode, Config};
+use crate::config::{AuthMode, Config, KeySource};
 
 /// Warns of unauthenticated or unencrypted access to a server at `address`, and of secret files readable by other users.
 pub(super) fn log_exposure(config: &Config, address: SocketAddr) {
@@ -68,7 +68,11 @@ fn secret_files(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> 
     let passwords = databases.filter_map(|database| database.password_file.as_deref());
     let passwords = passwords.map(|path| ("database.postgres.password_file", path));
     let tokens = config.auth.token_files.iter().map(|path| ("auth.tokens", path.as_path()));
-    tls.into_iter().chain(passwords).chain(tokens)
+    let keys = config.encryption.keys.iter().filter_map(|key| match &key.source {
+        KeySource::File(path) => Some(("encryption.keys", path.as_path())),
+        KeySource::Variable(_) => None,
+    });
+    tls.into_iter().chain(passwords).chain(tokens).chain(keys)
 }
 
 /// A file's mode, if other users can read or write it. Access for the group is taken as intended.

@@ -59,7 +59,7 @@ pub enum ClientCommand {
 }
 
 pub use self::ns::NsCommand;
-pub(crate) use self::out::grouped;
+pub(crate) use self::out::{count, grouped};
 
 /// The commands under the name `kv`, with that name in the usage that clap does not write itself.
 pub(crate) fn below_kv(kv: clap::Command) -> clap::Command {

@@ -86,7 +86,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// A count and its noun, such as `1 item` or `2,000 items`.
-pub(super) fn count(number: u64, noun: &str) -> String {
+pub(crate) fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 

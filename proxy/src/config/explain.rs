@@ -42,8 +42,8 @@ const BACKENDS_STRUCTURE: Structure = Structure {
     empty: "{}",
 };
 const RULES_STRUCTURE: Structure = Structure {
-    doc: "The backend and the policy of a namespace, or of all with a prefix: an exact name comes before a prefix, and a \
-          longer prefix before a shorter one. A Put without a ttl gets `default_ttl`, or else `max_ttl`; a longer one than \
+    doc: "The backend and the policy of a namespace, or of all with a prefix: an exact name comes first, then a definition of \
+          the control plane, then the longest prefix. A Put without a ttl gets `default_ttl`, or else `max_ttl`; a longer one than \
           `max_ttl`, and a request beyond `limits`, are INVALID_ARGUMENT. Beyond `rate`, in calls per second of each \
           namespace and each gateway, calls are RESOURCE_EXHAUSTED with a delay; `burst` of them may come at once. \
           Describe answers with the limits of the namespace. `encrypt: true` seals values, content types and compressions with \

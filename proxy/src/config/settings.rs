@@ -414,16 +414,16 @@ pub(super) const SETTINGS: &[Setting] = &[
     },
     Setting {
         path: "namespaces.undeclared",
-        doc: "Whether namespaces without a rule are served: `allow` serves them by the default backend, `refuse` answers \
-              NOT_FOUND to callers that may use them.",
+        doc: "Whether namespaces without a rule or a definition of the control plane are served: `allow` serves them by the \
+              default backend, `refuse` answers NOT_FOUND to callers that may use them.",
         allowed: "a choice; write allow or refuse",
         set: |config, text| Undeclared::read(text).map(|choice| config.namespaces.undeclared = choice),
         show: |config| Some(config.namespaces.undeclared.name().to_owned()),
     },
     Setting {
         path: "namespaces.default_backend",
-        doc: "The backend, by its name in `backends`, of namespaces whose rule names none, or that have no rule. If unset, the \
-              only backend.",
+        doc: "The backend, by its name in `backends`, of namespaces whose rule names none, or that have no rule. It keeps the \
+              definitions of the control plane. If unset, the only backend.",
         allowed: "the name of a backend",
         set: |config, text| {
             backends::is_name(text).then(|| config.namespaces.default_backend = Some(text.to_owned()))

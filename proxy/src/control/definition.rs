@@ -140,7 +140,7 @@ pub(super) fn of(namespace: &Namespace, index: Option<usize>) -> Definition {
     Definition {
         is_served: namespace.status() != NamespaceStatus::Deleting,
         encrypt: given.encrypt,
-        audit: Some(given.audit),
+        audit: given.audit.then_some(true),
         policy: (policy != CatalogPolicy::default()).then(|| Arc::new(policy)),
         rate: Rate::new(given.reads.map(limit), given.writes.map(limit)),
         ..Definition::of_backend(index)

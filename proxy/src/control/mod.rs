@@ -158,12 +158,17 @@ impl Control {
     /// If they cannot be read, or would serve encrypted items as they are stored.
     pub(crate) async fn start(&self) -> Result<(), DefinitionsError> {
         self.refresh().await?;
-        check_encrypted(
+        let checked = check_encrypted(
             &self.0.catalog.snapshot(),
             self.0.backends.iter().map(|backend| &backend.keyvalue),
             &*self.0.clock,
         )
-        .await
+        .await;
+        if checked.is_err() {
+            self.0.catalog.change(|snapshot| snapshot.with_created(None));
+            *self.0.known.lock().await = Known::default();
+        }
+        checked
     }
 
     /// Looks for changes until it is dropped.
@@ -171,8 +176,16 @@ impl Control {
         let mut fails = false;
         loop {
             sleep(POLL_INTERVAL).await;
-            let refreshed = timeout(POLL_TIMEOUT, self.refresh()).await;
-            let refreshed = refreshed.unwrap_or_else(|_| Err(Error::unavailable("it takes too long")));
+            // At first, the definitions are checked as at the start.
+            let look = async {
+                if self.0.catalog.snapshot().is_complete() {
+                    Ok(self.refresh().await?)
+                } else {
+                    self.start().await
+                }
+            };
+            let too_long = || Err(Error::unavailable("it takes too long").into());
+            let refreshed = timeout(POLL_TIMEOUT, look).await.unwrap_or_else(|_| too_long());
             match &refreshed {
                 Ok(()) if fails => tracing::info!("changes of namespaces are seen again"),
                 Err(error) if !fails => tracing::warn!(%error, "changes of namespaces are not seen"),
@@ -254,7 +267,7 @@ impl Inner {
         match health {
             _ if namespace.status() == NamespaceStatus::Deleting => NamespaceStatus::Deleting,
             None | Some(BackendHealth::Failing) => NamespaceStatus::Degraded,
-            Some(_) if encrypts && !self.catalog.snapshot().has_keys() => NamespaceStatus::Degraded,
+            Some(_) if encrypts && self.catalog.snapshot().keys().is_none() => NamespaceStatus::Degraded,
             Some(BackendHealth::Starting) => NamespaceStatus::Provisioning,
             Some(BackendHealth::Serving) => NamespaceStatus::Active,
         }
@@ -287,13 +300,25 @@ pub(crate) async fn check_encrypted<'a>(
     clock: &dyn Clock,
 ) -> Result<(), DefinitionsError> {
     for (index, backend) in backends.enumerate() {
-        for KeyUse { namespace, .. } in
-            KeyUse::all(Arc::clone(backend), clock.now()).await.unwrap_or_default()
-        {
-            let served = snapshot.find(namespace.as_str()).filter(|found| found.index == Some(index));
-            if served.is_some_and(|definition| !definition.encrypt) {
-                return Err(DefinitionsError::NotEncrypted(namespace.as_str().to_owned()));
-            }
+        match check_encrypted_of(snapshot, index, backend, clock).await {
+            Err(error @ DefinitionsError::NotEncrypted(_)) => return Err(error),
+            Ok(()) | Err(DefinitionsError::Store(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The same for the backend at `index`.
+pub(crate) async fn check_encrypted_of(
+    snapshot: &Snapshot,
+    index: usize,
+    backend: &Arc<dyn KeyValueBackend>,
+    clock: &dyn Clock,
+) -> Result<(), DefinitionsError> {
+    for KeyUse { namespace, .. } in KeyUse::all(Arc::clone(backend), clock.now()).await? {
+        let served = snapshot.find(namespace.as_str()).filter(|found| found.index == Some(index));
+        if served.is_some_and(|definition| !definition.encrypt) {
+            return Err(DefinitionsError::NotEncrypted(namespace.as_str().to_owned()));
         }
     }
     Ok(())

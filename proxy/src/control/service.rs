@@ -215,10 +215,11 @@ impl Service {
             violations.add("namespace.version", "is set; a definition to be created has none");
         }
         let policy = given.policy.as_ref();
-        if policy.is_some_and(|policy| policy.encrypt) && !inner.catalog.snapshot().has_keys() {
+        if policy.is_some_and(|policy| policy.encrypt) && inner.catalog.snapshot().keys().is_none() {
             violations.add("namespace.policy.encrypt", "is true, and this gateway has no encryption.keys");
         }
         self.check_audit(policy, &mut violations);
+        self.check_rule(&given.name, policy, &mut violations);
         violations.finish()?;
         let name = Name::new(&given.name).map_err(Error::internal)?;
         Ok((name, index.unwrap_or(inner.default)))
@@ -227,6 +228,21 @@ impl Service {
     fn check_audit(&self, policy: Option<&Policy>, violations: &mut Violations) {
         if policy.is_some_and(|policy| policy.audit) && !self.control.0.has_audit {
             violations.add("namespace.policy.audit", "is true, and this gateway has no audit.file");
+        }
+    }
+
+    /// A rule for a prefix protects the namespaces that are created below it, too: their encryption and their audit.
+    fn check_rule(&self, name: &str, policy: Option<&Policy>, violations: &mut Violations) {
+        let snapshot = self.control.0.catalog.snapshot();
+        let Some(rule) = snapshot.rules().by_prefix(name) else { return };
+        let policy = policy.copied().unwrap_or_default();
+        for (field, wanted, given) in [
+            ("namespace.policy.encrypt", rule.encrypt, policy.encrypt),
+            ("namespace.policy.audit", rule.audit == Some(true), policy.audit),
+        ] {
+            if wanted && !given {
+                violations.add(field, "is false, and the rule of the configuration for its prefix says true");
+            }
         }
     }
 
@@ -307,6 +323,7 @@ impl Service {
             fields.check_unchanged(&given, &current, &mut violations);
             let mut updated = fields.apply(&given, current);
             definition::check(&updated, &mut violations);
+            self.check_rule(&given.name, updated.policy.as_ref(), &mut violations);
             violations.finish()?;
             updated.updated_at = Some(definition::timestamp(now));
             Ok(Edit::Put(ChangeKind::Updated, updated))

@@ -45,22 +45,28 @@ pub struct AuditOptions {
 /// Audits the calls that `options` name; `None`: no call.
 pub(super) fn layer<S>(options: Option<AuditOptions>) -> LayerFn<impl Fn(S) -> Auditing<S> + Clone> {
     let auditor = options.map(|AuditOptions { log, audits }| {
-        let of_check = log.clone();
-        let check = AuditCheck::new(move |namespace| {
-            if !audits(namespace) {
-                return Ok(false);
-            }
-            // Nothing may be executed whose line cannot be written.
-            if of_check.is_ready() { Ok(true) } else { Err(Error::unavailable(NotWritten)) }
-        });
-        Arc::new(Auditor { log, check })
+        let check = |audits: Arc<dyn Fn(&str) -> bool + Send + Sync>| {
+            let log = log.clone();
+            AuditCheck::new(move |namespace| {
+                if !audits(namespace) {
+                    return Ok(false);
+                }
+                // Nothing may be executed whose line cannot be written.
+                if log.is_ready() { Ok(true) } else { Err(Error::unavailable(NotWritten)) }
+            })
+        };
+        let (by_namespace, always) = (check(audits), check(Arc::new(|_| true)));
+        Arc::new(Auditor { log, by_namespace, always })
     });
     layer_fn(move |inner| Auditing { auditor: auditor.clone(), inner })
 }
 
 struct Auditor {
     log: Audit,
-    check: AuditCheck,
+    /// Of calls that read or write data.
+    by_namespace: AuditCheck,
+    /// Of calls of administrators, which may turn the audit of a namespace on and off.
+    always: AuditCheck,
 }
 
 #[derive(Clone)]
@@ -105,7 +111,8 @@ impl Pending {
         let call = Call::of(request);
         let method = call.method().filter(|method| method.audited)?;
         let notes = request.extensions().get::<CallNotes>()?.clone();
-        notes.set_audit(auditor.check.clone());
+        let check = if method.administers() { &auditor.always } else { &auditor.by_namespace };
+        notes.set_audit(check.clone());
         let (auditor, method, streams) = (Arc::clone(auditor), method.name, method.streams);
         Some(Self { auditor, call, method, streams, notes, recorded: false })
     }

@@ -26,7 +26,16 @@ pub(super) struct Method {
 impl Method {
     /// Whether it returns data: a page, or a stream of pages.
     pub(super) fn reads(&self) -> bool {
-        self.options.required_permissions.iter().any(|permission| permission == Permission::Read.name())
+        self.requires(Permission::Read)
+    }
+
+    /// Whether it is for administrators.
+    pub(super) fn administers(&self) -> bool {
+        self.requires(Permission::Admin)
+    }
+
+    fn requires(&self, permission: Permission) -> bool {
+        self.options.required_permissions.iter().any(|required| required == permission.name())
     }
 }
 

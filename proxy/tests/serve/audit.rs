@@ -30,11 +30,11 @@ fn verify(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     )
 }
 
-/// Sends SIGHUP, and returns the log up to its line.
+/// Sends SIGHUP, and returns the log up to its last line, which is about the configuration.
 fn hangup(serving: &mut Serving) -> String {
     serving.signal("-HUP");
     let mut log = String::new();
-    while !log.contains("SIGHUP") {
+    while !log.contains("the configuration is") {
         assert_ne!(serving.log.read_line(&mut log).unwrap(), 0, "prism exited");
     }
     log

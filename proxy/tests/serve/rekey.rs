@@ -49,13 +49,10 @@ fn a_master_key_is_replaced_while_the_gateway_serves() {
 
     fs::write(folder.join("prism.yaml"), yaml(&["k1", "k2"], "k2")).unwrap();
     assert!(hangup(&mut serving).contains("the configuration is loaded"));
-    for (namespace, items) in [("s", "3"), ("created", "1")] {
+    for (namespace, items) in [("s", "3 items, 3"), ("created", "1 item, 1")] {
         let done = rekey(folder, &[namespace]);
         assert!(done.status.success(), "{}", stderr(&done));
-        assert_eq!(
-            String::from_utf8(done.stdout).unwrap(),
-            format!("done: {items} items, {items} sealed again\n")
-        );
+        assert_eq!(String::from_utf8(done.stdout).unwrap(), format!("done: {items} sealed again\n"));
     }
     let again = rekey(folder, &["s", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&again.stdout).unwrap();

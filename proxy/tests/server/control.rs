@@ -697,3 +697,16 @@ async fn a_call_has_a_whole_definition_while_definitions_change() {
 async fn a_call_has_a_whole_definition_while_a_thousand_definitions_change() {
     no_call_has_half_a_definition(1_000, 100_000).await;
 }
+
+#[tokio::test]
+async fn a_created_namespace_has_the_encryption_and_the_audit_of_the_rule_for_its_prefix() {
+    let main: Arc<dyn KeyValueBackend> = Steered::new(Mode::Works);
+    let protected =
+        Rule { encrypt: true, audit: Some(true), ..Rule::new(NamespaceRule::Prefix("patients-".to_owned())) };
+    let server = Server::start_with(services(&[("main", main)], &rules(vec![protected])), |_| {}).await;
+    let mut admin = Admin::of(&server).await;
+    let refused = admin.create(named("patients-1")).await.unwrap_err();
+    let fields: Vec<_> = refused.violations.iter().map(|violation| violation.field.as_str()).collect();
+    assert_eq!(fields, ["namespace.policy.encrypt", "namespace.policy.audit"]);
+    admin.create(named("patients")).await.unwrap();
+}

@@ -16,6 +16,8 @@ use crate::{Result, tree};
 const FILES: &[(&str, &str)] = &[
     ("prism/keyvalue/v1/keyvalue.proto", "Requests and answers"),
     ("prism/keyvalue/v1/types.proto", "Items, predicates, limits"),
+    ("prism/control/v1/control.proto", "Control plane: requests and answers"),
+    ("prism/control/v1/types.proto", "Control plane: definitions of namespaces"),
     ("prism/common/metadata.proto", "Metadata"),
     ("prism/common/types.proto", "Shared types"),
     ("prism/common/errors.proto", "Errors"),

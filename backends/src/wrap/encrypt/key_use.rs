@@ -2,6 +2,7 @@
 //! lacks one of these keys, or has another one under its id, does not start.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hashlink::LruCache;
@@ -17,6 +18,9 @@ const RECORD: &str = "encryption";
 const SEPARATOR: char = '/';
 /// Maximum namespaces that are remembered as recorded; others are looked up again at their next Put.
 const REMEMBERED: usize = 4_096;
+/// Time for which a use is remembered as recorded. It is looked up again then, since `prism rekey` forgets the uses of a key
+/// under which a gateway may still seal.
+pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(1);
 
 /// A master key that has sealed data of a namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +93,8 @@ fn key(namespace: &Namespace, id: &str) -> Key {
 /// Records uses of the active master key, before the first seal.
 pub(super) struct Recorder {
     record: Internal,
-    recorded: Mutex<LruCache<Namespace, ()>>,
+    /// Until when.
+    recorded: Mutex<LruCache<Namespace, Instant>>,
 }
 
 impl Recorder {
@@ -105,7 +110,7 @@ impl Recorder {
         now: Timestamp,
     ) -> Result<(), Error> {
         let recorded = || self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        if recorded().get(namespace).is_some() {
+        if recorded().get(namespace).is_some_and(|until| Instant::now() < *until) {
             return Ok(());
         }
         let id = ring.active().id();
@@ -124,7 +129,7 @@ impl Recorder {
         if let Some(known) = known {
             ring.verify(id, &known.value).map_err(Error::unavailable)?;
         }
-        recorded().insert(namespace.clone(), ());
+        recorded().insert(namespace.clone(), Instant::now() + REMEMBERED_FOR);
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use prism_contract::{Error, Namespace, Timestamp};
 
 use super::data_keys::{DataKeys, Unreadable, master_of};
 use super::key_ring::KeyRing;
-use super::key_use::{KeyUse, Recorder};
+use super::key_use::{KeyUse, REMEMBERED_FOR, Recorder};
 use super::row::{Opener, seal};
 use crate::rewrite::{Content, Rewrite};
 
@@ -45,7 +45,7 @@ impl Rekey {
     /// ended.
     ///
     /// # Errors
-    /// Those of the store; [`Error::Unavailable`] if the ring lacks the master key of an item.
+    /// Those of the store; [`Error::Internal`] if the ring lacks the master key of an item.
     pub async fn step(&self, progress: &mut Progress, now: Timestamp) -> Result<(), Error> {
         Recorder::new(Arc::clone(&self.store) as _).record(&self.namespace, &self.ring, now).await?;
         let selection = Selection { keys_only: true, direction: Direction::Forward, ..Selection::default() };
@@ -101,7 +101,7 @@ impl Rekey {
                 match self.sealed_again(&mut opener, id, item) {
                     Ok(content) => contents.push(content?),
                     Err(Unreadable::Damaged(_)) => progress.damaged += 1,
-                    Err(missing @ Unreadable::MissingKey(_)) => return Err(Error::unavailable(missing)),
+                    Err(missing @ Unreadable::MissingKey(_)) => return Err(Error::internal(missing)),
                 }
             }
             if !contents.is_empty() {
@@ -130,12 +130,16 @@ impl Rekey {
     }
 
     /// Forgets that other master keys than the active one have sealed data of the namespace. Only after a whole run that has
-    /// found no item to seal and none that is damaged.
+    /// found no item to seal and none that is damaged. Then waits until a gateway that still seals under another key has
+    /// recorded it again; returns whether none has.
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn forget_other_keys(&self, now: Timestamp) -> Result<(), Error> {
-        let store = Arc::clone(&self.store) as _;
-        KeyUse::forget(store, &self.namespace, Some(self.ring.active().id()), now).await
+    pub async fn forget_other_keys(&self, now: Timestamp) -> Result<bool, Error> {
+        let active = self.ring.active().id();
+        KeyUse::forget(Arc::clone(&self.store) as _, &self.namespace, Some(active), now).await?;
+        tokio::time::sleep(2 * REMEMBERED_FOR).await;
+        let mut uses = KeyUse::all(Arc::clone(&self.store) as _, now).await?.into_iter();
+        Ok(!uses.any(|of| of.namespace == self.namespace && of.key_id != active))
     }
 }
