@@ -69,15 +69,17 @@ impl Serving {
         let stderr: Box<dyn Read> = Box::new(child.stderr.take().unwrap());
         let mut log = BufReader::new(stderr);
         // A Postgres backend logs its settings before.
-        loop {
+        let (started, address) = std::iter::repeat_with(|| {
             let mut line = String::new();
             log.read_line(&mut line).unwrap();
             let started: Value =
                 serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
-            if let Some(address) = started["address"].as_str().map(str::to_owned) {
-                return Self { child, address, started, log };
-            }
-        }
+            let address = started["address"].as_str().map(str::to_owned);
+            address.map(|address| (started, address))
+        })
+        .find_map(|started| started)
+        .expect("it repeats without end");
+        Self { child, address, started, log }
     }
 
     fn signal(&self, signal: &str) {

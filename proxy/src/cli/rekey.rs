@@ -80,7 +80,7 @@ pub(super) async fn run(args: &RekeyArgs) -> Result<(), ExitError> {
             )));
         }
         if run.sealed == 0 {
-            if !rekey.forget_other_keys(SystemClock.now()).await.map_err(failed)? {
+            if !rekey.forget_other_keys(SystemClock.now()).await.map_err(|error| failed(&error))? {
                 break;
             }
             report(args.json, "done", &all);
@@ -125,7 +125,7 @@ async fn once(rekey: &Rekey, progress: &mut Progress, json: bool) -> Result<(), 
                 tokio::time::sleep(RETRY_INTERVAL).await;
                 continue;
             }
-            Err(error) => return Err(failed(error)),
+            Err(error) => return Err(failed(&error)),
         }
         if reported.elapsed() >= PROGRESS_INTERVAL {
             reported = Instant::now();
@@ -137,9 +137,9 @@ async fn once(rekey: &Rekey, progress: &mut Progress, json: bool) -> Result<(), 
     }
 }
 
-fn failed(error: Error) -> ExitError {
+fn failed(error: &Error) -> ExitError {
     let cause = error.cause().map(|cause| format!(": {cause:?}")).unwrap_or_default();
-    ExitError::new(Exit::of_error(&error), format!("{error}{cause}"))
+    ExitError::new(Exit::of_error(error), format!("{error}{cause}"))
 }
 
 /// Prints the result on standard output, or the progress on standard error. A closed stream is not an error.

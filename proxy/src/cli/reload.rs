@@ -105,11 +105,9 @@ impl Reloader {
         if has_new_keys {
             for store in &self.services.stores {
                 // One that is away checks its keys when it is opened.
-                match backend::check_keys(&store.keyvalue, ring.as_deref()).await {
-                    Err(error @ backend::OpenError::MasterKey { .. }) => {
-                        return Err(format!("backend {}: {error}", store.name));
-                    }
-                    Ok(()) | Err(_) => {}
+                let checked = backend::check_keys(&store.keyvalue, ring.as_deref()).await;
+                if let Err(error @ backend::OpenError::MasterKey { .. }) = checked {
+                    return Err(format!("backend {}: {error}", store.name));
                 }
             }
         }

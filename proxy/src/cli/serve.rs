@@ -177,9 +177,10 @@ fn on_hangup(running: Arc<Running>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match running.get() {
-                Some(reloader) => reloader.hangup().await,
-                None => tracing::info!("SIGHUP: the server does not run yet; the signal is ignored"),
+            if let Some(reloader) = running.get() {
+                reloader.hangup().await;
+            } else {
+                tracing::info!("SIGHUP: the server does not run yet; the signal is ignored");
             }
         }
     });

@@ -99,13 +99,10 @@ fn key<'a>(
     mistakes: &mut Mistakes<'a>,
 ) -> Option<EncryptionKey> {
     let [id, file, env] = values(element, "a key", ["id", "file", "env"], mistakes)?;
-    let id = match id {
-        Some(id) => text(id, mistakes),
-        None => {
-            mistakes.push((element, "needs an id, which rows name it by".to_owned()));
-            None
-        }
-    };
+    if id.is_none() {
+        mistakes.push((element, "needs an id, by which rows name it".to_owned()));
+    }
+    let id = id.and_then(|id| text(id, mistakes));
     let (source, secret) = match (file, env) {
         (Some(file), None) => {
             let path = text(file, mistakes)?;

@@ -121,7 +121,7 @@ fn duration(given: Option<&prost_types::Duration>) -> Option<Duration> {
 
 /// The catalog's definition of a valid namespace; `index` is that of its backend.
 pub(super) fn of(namespace: &Namespace, index: Option<usize>) -> Definition {
-    let given = namespace.policy.clone().unwrap_or_default();
+    let given = namespace.policy.unwrap_or_default();
     let policy = CatalogPolicy {
         limits: Limits {
             value_bytes: match u32::try_from(given.max_value_bytes) {

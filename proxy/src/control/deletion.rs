@@ -76,7 +76,7 @@ impl Control {
             match self
                 .delete(name, &mut |how| {
                     if let Some(settled) = settled.take() {
-                        settled(how)
+                        settled(how);
                     }
                 })
                 .await

@@ -158,7 +158,7 @@ impl Service {
         if snapshot.rules().exact(&given.name).is_some() {
             return Err(Fault::exists("the namespace has a rule in the configuration"));
         }
-        let policy = given.policy.clone().unwrap_or_default();
+        let policy = given.policy.unwrap_or_default();
         // Its items are where it is served so far.
         if let Some(so_far) = snapshot.find(&given.name).filter(|so_far| so_far.is_served)
             && (so_far.index != Some(index) || so_far.encrypt != policy.encrypt)

@@ -86,7 +86,7 @@ fn rules() -> Vec<Rule> {
         // Never reached, but counted.
         rate: Rate {
             reads: (number % 4 < 2).then_some(1e9),
-            writes: (number % 4 > 0).then_some(1e9),
+            writes: (!number.is_multiple_of(4)).then_some(1e9),
             burst: None,
         },
         ..Rule::new(NamespaceRule::Prefix(format!("{}{digits}", namespace_prefix())))

@@ -35,7 +35,9 @@ impl Table {
             [namespace.name.clone(), status(namespace).to_owned(), namespace.backend.clone(), version, policy]
         };
         let rows: Vec<_> = namespaces.iter().map(cells).collect();
-        rows.iter().for_each(|row| self.columns.widen(row));
+        for row in &rows {
+            self.columns.widen(row);
+        }
         let palette = out.screen.palette;
         if self.rows == 0 && !rows.is_empty() {
             let line = self.columns.line(&self.columns.headings(), [palette.heading; 5], &[0, 1, 2, 3, 4]);
