@@ -5,6 +5,8 @@
 mod audit;
 #[path = "serve/killed.rs"]
 mod killed;
+#[path = "serve/ns.rs"]
+mod ns;
 #[path = "serve/rekey.rs"]
 mod rekey;
 #[path = "serve/reload.rs"]
