@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use prism_contract::{Error, Namespace as Name, PreconditionFailure};
+use prism_mutants::seeded;
 use prism_proto::common::ErrorReason;
 use prism_proto::control::v1::namespace_service_server::{NamespaceService, NamespaceServiceServer};
 use prism_proto::control::v1::{
@@ -280,6 +281,7 @@ impl Service {
         }
         violations.finish()?;
         let after = after.unwrap_or_default();
+        let guard = guard.filter(|_| !seeded("control/lists-all-to-a-limited-admin"));
         let is_seen = |name: &str| guard.is_none_or(|guard| guard.allows(name.trim_end_matches('*')));
         let wanted = |name: &str| name.starts_with(prefix.as_str()) && name > after && is_seen(name);
         let mut namespaces = self.definitions(wanted).await?;
@@ -318,6 +320,7 @@ impl Service {
     async fn delete(&self, request: DeleteNamespaceRequest) -> Result<Namespace, Fault> {
         let inner = &self.control.0;
         let DeleteNamespaceRequest { name, version, force } = request;
+        let force = force || seeded("control/deletes-without-force");
         self.check_changeable(&name)?;
         let mut violations = Violations::default();
         definition::check_namespace("name", &name, &mut violations);
@@ -417,7 +420,7 @@ fn required(namespace: Option<Namespace>) -> Result<Namespace, Fault> {
 /// A definition that may be changed, and has this version; `None`: any.
 fn changeable(current: Option<Namespace>, version: Option<i64>, name: &str) -> Result<Namespace, Fault> {
     let current = current.ok_or(Fault::Error(Error::NamespaceNotFound))?;
-    if version.is_some_and(|version| version != current.version) {
+    if version.is_some_and(|version| version != current.version) && !seeded("control/ignores-the-version") {
         let key = Bytes::copy_from_slice(name.as_bytes());
         let failure = PreconditionFailure { key, current_version: current.version };
         return Err(Error::PreconditionFailed(vec![failure]).into());
@@ -457,6 +460,9 @@ impl<'a> Fields<'a> {
     }
 
     fn has(&self, path: &str) -> bool {
+        if seeded("control/updates-fields-outside-the-mask") {
+            return true;
+        }
         self.0.iter().any(|field| *field == path || (*field == "policy" && path.starts_with("policy.")))
     }
 
@@ -539,7 +545,12 @@ impl Changes {
             if let Some(last) = changes.iter().rev().find_map(|change| change.namespace.as_ref()) {
                 self.version = self.version.max(last.version);
             }
-            let changes: Vec<_> = changes.into_iter().filter(|change| self.is_seen(change)).collect();
+            if seeded("control/repeats-a-change") && self.version % 2 == 1 {
+                self.version -= 1;
+            }
+            let lost = usize::from(changes.len() > 1 && seeded("control/loses-a-change"));
+            let changes: Vec<_> =
+                changes.into_iter().skip(lost).filter(|change| self.is_seen(change)).collect();
             if !changes.is_empty() {
                 return Ok(WatchNamespacesResponse { changes, version: self.version });
             }
@@ -569,6 +580,7 @@ impl Changes {
 
     fn is_seen(&self, change: &Change) -> bool {
         let name = change.namespace.as_ref().map_or("", |namespace| &namespace.name);
-        self.guard.as_ref().is_none_or(|guard| guard.allows(name))
+        let guard = self.guard.as_ref().filter(|_| !seeded("control/shows-all-changes-to-a-limited-admin"));
+        guard.is_none_or(|guard| guard.allows(name))
     }
 }

@@ -64,6 +64,7 @@ use prism_contract::keyvalue::{
     EntryPage, Get, Item, ItemPage, KeyValueBackend, Put, PutResult, RecordId, Scan, Selection,
 };
 use prism_contract::{Error, Lifecycle, Namespace, PageSize, forward};
+use prism_mutants::seeded;
 
 pub use self::key_ring::{KeyError, KeyRing, MasterKey};
 pub use self::key_use::KeyUse;
@@ -94,6 +95,7 @@ impl Encrypt {
     fn stored(&self, selection: Selection) -> Selection {
         let bytes = row::allowance(self.keys.longest_header(), selection.keys_only);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let bytes = if seeded("encrypt/reads-pages-without-an-allowance") { 0 } else { bytes };
         Selection { page: selection.page.with_allowance(bytes), ..selection }
     }
 
@@ -120,13 +122,20 @@ impl Page<'_> {
     fn next(&mut self, id: &RecordId, item: Item, extra: usize) -> Result<Option<Item>, Error> {
         match self.open(id, item, extra) {
             Ok(item) => Ok(item),
-            Err(_) if self.items > 0 => Ok(None),
+            Err(_) if self.items > 0 && !seeded("encrypt/fails-a-page-for-a-later-item") => Ok(None),
             Err(damaged @ Unreadable::Damaged(_)) => Err(Error::data_loss(0, damaged)),
+            Err(missing) if seeded("encrypt/reports-a-missing-key-as-damage") => {
+                Err(Error::data_loss(0, missing))
+            }
             Err(missing @ Unreadable::MissingKey(_)) => Err(Error::unavailable(missing)),
         }
     }
 
     fn open(&mut self, id: &RecordId, item: Item, extra: usize) -> Result<Option<Item>, Unreadable> {
+        if seeded("encrypt/accepts-a-plain-row") && data_keys::master_of(&item.content_type).is_none() {
+            self.items += 1;
+            return Ok(Some(item));
+        }
         let half_open = self.opener.open_metadata(id, item)?;
         let weight = half_open.weight(self.keys_only) + extra;
         if !self.size.fits(self.items, self.bytes, weight) {

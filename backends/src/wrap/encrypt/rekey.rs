@@ -6,6 +6,7 @@ use prism_contract::keyvalue::{
     Direction, Entry, Get, Item, Key, NewItem, Position, Predicate, RecordId, Scan, Selection,
 };
 use prism_contract::{Error, Namespace, Timestamp};
+use prism_mutants::seeded;
 
 use super::data_keys::{DataKeys, Unreadable, master_of};
 use super::key_ring::KeyRing;
@@ -77,7 +78,10 @@ impl Rekey {
                 self.record(&id, stale, progress, now).await?;
             }
         }
-        progress.next = last.filter(|_| page.more);
+        progress.next = last.filter(|_| page.more && !seeded("rekey/ends-after-a-page"));
+        if seeded("rekey/forgets-the-old-key-before-a-whole-run") {
+            self.forget_other_keys(now).await?;
+        }
         Ok(())
     }
 
@@ -136,6 +140,7 @@ impl Rekey {
     /// Those of the store.
     pub async fn forget_other_keys(&self, now: Timestamp) -> Result<(), Error> {
         let store = Arc::clone(&self.store) as _;
-        KeyUse::forget(store, &self.namespace, Some(self.ring.active().id()), now).await
+        let except = Some(self.ring.active().id()).filter(|_| !seeded("rekey/forgets-the-active-key-too"));
+        KeyUse::forget(store, &self.namespace, except, now).await
     }
 }
