@@ -136,3 +136,27 @@ fn each_namespace_has_the_policy_of_its_own_rule() {
         assert_eq!(policy.map(|policy| policy.limits.value_bytes), expected, "{name}");
     }
 }
+
+#[test]
+fn a_rule_of_the_name_comes_before_a_created_namespace_and_that_before_a_prefix() {
+    let catalog = catalog(Undeclared::Refuse);
+    let created = ["orders", "orders-eu-2", "stock"];
+    let created = created.map(|name| (name.into(), Definition::of_backend(Some(0))));
+    catalog.change(|snapshot| snapshot.with_created(Some(created.into())));
+    let index_of = |name: &str| catalog.index_of(&Namespace::new(name).unwrap());
+    let found = ["orders", "orders-eu-2", "orders-eu-3", "stock"].map(index_of);
+    assert_eq!(found, [Some(3), Some(0), Some(2), Some(0)]);
+}
+
+#[test]
+fn a_namespace_is_audited_by_its_own_choice_and_else_by_that_of_the_server() {
+    let choice = |name: &str, audit| Rule { audit, ..rule(NamespaceRule::Exactly(name.to_owned()), "main") };
+    let rules = vec![choice("always", Some(true)), choice("never", Some(false)), choice("either", None)];
+    let definitions = Definitions::of(&Namespaces { rules, ..Namespaces::default() }, &["main".to_owned()]);
+    let catalog = Catalog::new(Snapshot::new(definitions, vec![Arc::new(Memory::default())]));
+    for (chosen, either) in [(AuditNamespaces::All, true), (AuditNamespaces::Chosen, false)] {
+        catalog.change(|snapshot| snapshot.with_audit(chosen));
+        let audited = ["always", "never", "either", "other"].map(|name| catalog.audits(name));
+        assert_eq!(audited, [true, false, either, either]);
+    }
+}

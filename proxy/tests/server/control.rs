@@ -122,7 +122,8 @@ impl Admin {
             self.0.watch_namespaces(WatchNamespacesRequest { from_version }).await.unwrap().into_inner();
         let (mut changes, mut version) = (Vec::new(), from_version);
         while version < to_version {
-            let message = stream.message().await.unwrap().unwrap();
+            let message = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
+            let message = message.expect("never: the next change").unwrap().unwrap();
             assert!(!message.changes.is_empty());
             changes.extend(message.changes);
             version = message.version;
@@ -636,6 +637,25 @@ async fn an_encrypted_namespace_is_sealed_and_cannot_be_created_over_items_in_pl
     }
     let open = Namespace { version: 2, ..named("sealed") };
     assert_eq!(admin.update(open, &[]).await.unwrap_err().violations[0].field, "namespace.policy.encrypt");
+}
+
+#[tokio::test]
+async fn an_encrypted_namespace_cannot_be_created_over_items_that_are_not_served_now() {
+    let stored = Arc::new(Memory::default());
+    let key = MasterKey::new("k1", Zeroizing::new([7; 32])).unwrap();
+    let ring = Arc::new(KeyRing::new(vec![Arc::new(key)], "k1").unwrap());
+    let start = async |undeclared| {
+        let namespaces = Namespaces { undeclared, ..rules(Vec::new()) };
+        let services = services(&[("main", Arc::clone(&stored) as _)], &namespaces);
+        services.catalog.change(|snapshot| snapshot.with_keys(Some(&ring)));
+        Server::start_with(services, |_| {}).await
+    };
+    let open = start(Undeclared::Allow).await;
+    open.client().await.put(put_in("plain", 40)).await.unwrap();
+    let server = start(Undeclared::Refuse).await;
+    let mut admin = Admin::of(&server).await;
+    let encrypted = with_policy("plain", Policy { encrypt: true, ..Policy::default() });
+    assert_eq!(admin.create(encrypted).await.unwrap_err().reason, "NAMESPACE_NOT_EMPTY");
 }
 
 async fn stored_value(stored: &Arc<Memory>, namespace: &str) -> Vec<u8> {
