@@ -75,7 +75,7 @@ const AREAS: [Area; 8] = [
     Area {
         name: "audit",
         tests: &[
-            Selection { program: "proxy/lib", prefixes: &["audit::"] },
+            Selection { program: "proxy/lib", prefixes: &["audit::", "catalog::"] },
             Selection { program: "proxy/server", prefixes: &["audit::"] },
         ],
     },

@@ -85,7 +85,7 @@ impl Definitions {
         if seeded("router/prefers-the-shortest-prefix") {
             definitions.lengths.reverse();
         }
-        if namespaces.undeclared == Undeclared::Allow {
+        if namespaces.undeclared == Undeclared::Allow || seeded("catalog/serves-undeclared-namespaces") {
             definitions.undeclared = Some(Definition::of_backend(default));
         }
         definitions
@@ -215,6 +215,9 @@ impl Snapshot {
     pub fn find(&self, namespace: &str) -> Option<&Definition> {
         let created = self.created.as_ref().filter(|created| !created.is_empty());
         let created = || created.and_then(|created| created.get(namespace));
+        if seeded("catalog/prefers-a-created-namespace-to-a-rule") {
+            return created().or_else(|| self.rules.find(namespace));
+        }
         self.rules.exact(namespace).or_else(created).or_else(|| self.rules.by_prefix(namespace))
     }
 
@@ -297,6 +300,7 @@ impl Catalog {
     pub fn audits(&self, namespace: &str) -> bool {
         let snapshot = self.0.current.load();
         let chosen = snapshot.find(namespace).and_then(|definition| definition.audit);
+        let chosen = chosen.filter(|_| !seeded("audit/ignores-the-choice-of-a-namespace"));
         chosen.unwrap_or(snapshot.audited == AuditNamespaces::All)
     }
 }

@@ -101,6 +101,11 @@ pub(crate) const CATALOGUE: &[Mutant] = &[
         "The record of the active master key is removed with the old ones.",
     ),
     mutant("rekey/ends-after-a-page", "Items after the first page stay under the old master key."),
+    mutant("rekey/counts-no-damage", "Damaged items are not counted, so the old master key is forgotten."),
+    mutant(
+        "rekey/passes-over-items-of-a-missing-key",
+        "Items whose master key the ring lacks are left without an error.",
+    ),
     mutant("router/prefers-the-shortest-prefix", "Of several prefixes that match, the shortest wins."),
     mutant("router/ignores-exact-rules", "A rule of exactly this name does not come before a prefix."),
     mutant(
@@ -129,10 +134,22 @@ pub(crate) const CATALOGUE: &[Mutant] = &[
         "catalog/allows-everything-while-it-is-unreadable",
         "While the definitions are not known, namespaces are served as undeclared ones.",
     ),
+    mutant(
+        "catalog/serves-undeclared-namespaces",
+        "With `undeclared: refuse`, namespaces without a rule are served.",
+    ),
+    mutant(
+        "catalog/prefers-a-created-namespace-to-a-rule",
+        "A created namespace comes before the rule of its name.",
+    ),
     mutant("rates/ignores-the-burst", "The second call within an interval is refused, whatever the burst."),
     mutant("rates/counts-reads-as-writes", "Reads have the rate of writes, and use it up."),
     mutant("rates/counts-the-calls-of-other-namespaces", "Namespaces with the same rate share it."),
     mutant("rates/counts-refused-calls", "A refused call delays the next one that is allowed."),
+    mutant(
+        "rates/forgets-no-namespace",
+        "The table of calls grows with each namespace that was ever called.",
+    ),
     mutant("control/ignores-the-version", "An update or a deletion with an old version is carried out."),
     mutant(
         "control/updates-fields-outside-the-mask",
@@ -154,6 +171,15 @@ pub(crate) const CATALOGUE: &[Mutant] = &[
     ),
     mutant("control/repeats-a-change", "A watch sends a change again."),
     mutant("control/loses-a-change", "A watch leaves out the first of several changes."),
+    mutant(
+        "control/overwrites-a-change-of-another-gateway",
+        "Two gateways that change definitions at once lose a change.",
+    ),
+    mutant("control/changes-a-rule", "A rule of the configuration is changed and deleted."),
+    mutant(
+        "control/encrypts-over-items-in-plain-text",
+        "An encrypted namespace is created over items that it cannot read.",
+    ),
     mutant("audit/writes-after-answering", "A call is answered before its line is written."),
     mutant(
         "audit/answers-without-a-line",
@@ -179,6 +205,15 @@ pub(crate) const CATALOGUE: &[Mutant] = &[
         "Ids and keys are in plain text, although they should be hashed.",
     ),
     mutant("audit/hashes-ids-and-no-keys", "Strings are hashed, and bytes are in plain text."),
+    mutant(
+        "audit/ignores-the-choice-of-a-namespace",
+        "Whether calls of a namespace are audited does not depend on its rule.",
+    ),
+    mutant("audit/names-no-lost-lines", "After a failure, the log does not name the number of lost lines."),
+    mutant(
+        "audit/writes-any-number-of-denied-calls",
+        "Unauthenticated calls can rotate all other lines out of the log.",
+    ),
     mutant(
         "masking/masks-strings-and-no-bytes",
         "The debug form of a message shows masked fields whose type is bytes.",
