@@ -24,6 +24,7 @@ COPY testkit/Cargo.toml testkit/
 COPY bench/Cargo.toml bench/
 COPY xtask/Cargo.toml xtask/
 COPY version/Cargo.toml version/
+COPY mutants/Cargo.toml mutants/
 COPY examples/own-backend/Cargo.toml examples/own-backend/
 RUN for crate in */Cargo.toml examples/*/Cargo.toml; do \
       sed -i '/^\[\[/,/^$/d; /^default-run/d' "$crate" && mkdir "${crate%/*}/src" && : > "${crate%/*}/src/lib.rs" || exit 1; \

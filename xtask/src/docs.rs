@@ -1,9 +1,10 @@
 //! Generated pages of the book: the API reference, the configuration reference and its example, the command line, the
-//! conformance matrix, and the figures of the landing page.
+//! conformance matrix, the mutants of the wrappers, and the figures of the landing page.
 
 mod api;
 mod comments;
 mod figures;
+mod mutants;
 mod prose;
 
 use std::fs;
@@ -25,6 +26,11 @@ pub(crate) fn write() -> Result {
         }
     }
     Ok(())
+}
+
+/// Updates the page of the mutants of the wrappers.
+pub(crate) fn write_mutants() -> Result {
+    Ok(fs::write(mutants_page(), mutants::page()?)?)
 }
 
 /// Fails with the list of pages that are out of date.
@@ -55,6 +61,7 @@ fn expected() -> Result<Vec<(PathBuf, String)>> {
         (cli, commands),
         (tree::root().join("fixtures/config/prism.yaml"), explained("yaml")?),
         (matrix_page(), matrix),
+        (mutants_page(), mutants::page()?),
         (landing_page(), landing),
     ])
 }
@@ -65,6 +72,10 @@ fn api_reference() -> PathBuf {
 
 fn matrix_page() -> PathBuf {
     tree::docs().join("conformance-matrix.md")
+}
+
+fn mutants_page() -> PathBuf {
+    tree::docs().join("wrapper-mutants.md")
 }
 
 fn landing_page() -> PathBuf {
@@ -131,7 +142,10 @@ fn splice(page: &str, part: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, api, api_reference, figures, landing_page, matrix_page, present, splice};
+    use super::{
+        BEGIN, END, api, api_reference, figures, landing_page, matrix_page, mutants, mutants_page, present,
+        splice,
+    };
 
     // The other pages are compared in proxy/tests/config, which has access to their settings table, and in
     // conformance/tests/selftest.rs, which has the cases.
@@ -139,6 +153,12 @@ mod tests {
     fn the_api_reference_is_up_to_date() {
         let same = present(&api_reference()).unwrap() == api::page().unwrap();
         assert!(same, "docs/api-reference.md is out of date with the .proto files; run `cargo xtask docs`");
+    }
+
+    #[test]
+    fn the_page_of_the_mutants_is_up_to_date() {
+        let same = present(&mutants_page()).unwrap() == mutants::page().unwrap();
+        assert!(same, "docs/wrapper-mutants.md is out of date with mutants/; run `cargo xtask docs`");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod codegen;
 mod docs;
 mod lint;
 mod masking;
+mod mutants;
 mod process;
 mod tree;
 
@@ -54,6 +55,18 @@ enum Command {
         #[arg(long, value_name = "GIT_REF", default_value = "HEAD")]
         against: String,
     },
+    /// Run the tests of the wrappers with each seeded fault of mutants/, of which each must make a test fail
+    ///
+    /// With PRISM_WRITE_MATRIX=1 it runs all tests of the wrappers with each fault, and records which fail in
+    /// mutants/kill-matrix.json. Otherwise it runs the recorded ones.
+    Mutants {
+        /// Only the faults whose ids begin with this
+        #[arg(value_name = "PREFIX", default_value = "")]
+        prefix: String,
+        /// Build the tests as `cargo test --workspace` does, after which nothing is built again
+        #[arg(long)]
+        workspace: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -77,5 +90,6 @@ fn run(arguments: Arguments) -> Result {
         Some(Command::Docs { check: true }) => docs::check(),
         Some(Command::Docs { check: false }) => docs::write(),
         Some(Command::Lint { against }) => lint::run(&against),
+        Some(Command::Mutants { prefix, workspace }) => mutants::run(&prefix, workspace),
     }
 }

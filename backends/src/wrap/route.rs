@@ -8,6 +8,7 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
+use prism_mutants::seeded;
 
 /// Several backends as one; each namespace is in exactly one of them.
 pub struct Route {
@@ -26,7 +27,9 @@ impl Route {
     }
 
     fn of(&self, namespace: &Namespace) -> Result<&dyn KeyValueBackend, Error> {
-        let backend = self.backends.get((self.choose)(namespace)).map(|backend| &**backend);
+        let chosen = self.backends.get((self.choose)(namespace));
+        let first = || self.backends.first().filter(|_| seeded("router/serves-an-unknown-namespace"));
+        let backend = chosen.or_else(first).map(|backend| &**backend);
         backend.ok_or_else(|| Error::unavailable("no backend is configured for this namespace"))
     }
 }
@@ -40,7 +43,8 @@ impl Lifecycle for Route {
 
     /// Sweeps all backends, even if one fails; returns the first error.
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        join_all(self.backends.iter().map(|backend| backend.sweep(now))).await.into_iter().sum()
+        let swept = if seeded("router/sweeps-one-backend") { 1 } else { self.backends.len() };
+        join_all(self.backends.iter().take(swept).map(|backend| backend.sweep(now))).await.into_iter().sum()
     }
 
     async fn close(&self) {

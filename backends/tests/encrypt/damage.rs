@@ -69,6 +69,17 @@ async fn the_metadata_of_another_item_or_another_write_is_damage() {
     fixture.assert_damaged(HERE, "the metadata of the write before").await;
 }
 
+/// A read of keys only opens no value, so nothing but the metadata can show that the row was moved.
+#[tokio::test]
+async fn a_row_in_the_place_of_another_is_damaged_to_a_read_of_keys_only_too() {
+    let (fixture, row) = sealed().await;
+    for place in [Place("n", "r", "other"), Place("n", "other", "k"), Place("other", "r", "k")] {
+        fixture.replace(place, row.clone()).await;
+        let error = get_at(&fixture.encrypt, place, true).await.unwrap_err();
+        assert!(matches!(error, Error::DataLoss { item: 0, .. }), "{place:?}: {error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_value_is_no_metadata_and_metadata_is_no_value() {
     let (fixture, (value, content_type, _)) = sealed().await;

@@ -34,6 +34,12 @@ impl Namespace {
         Self("_prism".into())
     }
 
+    /// Whether it is that of a gateway's own data.
+    pub fn is_internal(&self) -> bool {
+        // No other one begins so.
+        self.0.starts_with('_')
+    }
+
     /// The namespace as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,5 +65,6 @@ mod tests {
             assert!(Namespace::new(bad).is_err(), "{bad:?} was accepted");
         }
         assert!(Namespace::new(Namespace::internal().as_str()).is_err());
+        assert!(Namespace::internal().is_internal() && !Namespace::new("prism").unwrap().is_internal());
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use prism_mutants::seeded;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -81,7 +82,13 @@ impl Link {
         buffer.extend_from_slice(&self.hash.hex());
         buffer.push(b'"');
         self.sequence += 1;
-        self.hash = Hash::of(&[&buffer[start..]]);
+        // The end of the line is the hash before it, between quotes.
+        let hashed = if seeded("audit/hashes-a-line-without-the-one-before") {
+            start..buffer.len() - 66
+        } else {
+            start..buffer.len()
+        };
+        self.hash = Hash::of(&[&buffer[hashed]]);
         buffer.extend_from_slice(HASH);
         buffer.extend_from_slice(&self.hash.hex());
         buffer.extend_from_slice(END);

@@ -5,6 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use prism_mutants::seeded;
 use tokio_rustls::rustls::crypto::ring;
 
 use super::chain::{Hash, Line, Link};
@@ -108,6 +109,9 @@ impl AuditFile {
         let header = first_line(&mut self.file)?.and_then(|line| Line::read(&line)?.header);
         self.shown.salt = header.ok_or(OpenError::Foreign)?.salt;
         (self.last, self.length, self.header) = (last, end, None);
+        if seeded("audit/begins-a-new-chain-at-a-restart") {
+            self.last = Link::NONE;
+        }
         if torn > 0 {
             // The torn line is kept as evidence, in a file that ends with it.
             self.start_next(torn)?;

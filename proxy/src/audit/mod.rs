@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use prism_mutants::seeded;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 pub use self::chain::Hash;
@@ -102,12 +103,14 @@ impl Audit {
 
     /// Whether calls may be executed: the last line was written, or lines may be lost.
     pub(crate) fn is_ready(&self) -> bool {
-        self.on_failure == AuditFailure::Continue || self.shared.healthy.load(Ordering::Acquire)
+        self.on_failure == AuditFailure::Continue
+            || self.shared.healthy.load(Ordering::Acquire)
+            || seeded("audit/executes-calls-while-it-cannot-be-written")
     }
 
     /// Whether a call whose line is not written has to fail.
     pub(crate) fn refuses(&self) -> bool {
-        self.on_failure == AuditFailure::Refuse
+        self.on_failure == AuditFailure::Refuse && !seeded("audit/answers-without-a-line")
     }
 
     /// Writes a line, and waits until it is written. The line is written even if this is cancelled.

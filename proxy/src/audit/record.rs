@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderValue;
 use prism_contract::Namespace;
+use prism_mutants::seeded;
 use prism_wire::call::CallNotes;
 use prism_wire::status::code_name;
 use serde::Serialize;
@@ -61,7 +62,10 @@ impl Record {
         let subject = self.notes.subject();
         field(line, "id", &subject.filter(|subject| !subject.id.is_empty()).map(|of| shown.text(&of.id)));
         for list in subject.iter().flat_map(|subject| &subject.lists) {
-            let values: Vec<_> = list.values.iter().map(|value| shown.text(value)).collect();
+            let text = |value: &[u8]| {
+                if seeded("audit/hashes-ids-and-no-keys") { escape(value) } else { shown.text(value) }
+            };
+            let values: Vec<_> = list.values.iter().map(|value| text(value)).collect();
             field(line, list.name, &values);
             if list.omitted > 0 {
                 field(line, &format!("{}_omitted", list.name), &list.omitted);
@@ -137,6 +141,8 @@ impl Shown {
         match self.show {
             // The empty end of a range, or an empty prefix, identifies nothing.
             _ if value.is_empty() => String::new(),
+            AuditShow::Hashed if seeded("audit/shows-ids-and-keys-in-plain-text") => escape(value),
+            AuditShow::Hashed if seeded("audit/hashes-without-the-salt") => Hash::of(&[value]).to_string(),
             AuditShow::Hashed => Hash::of(&[self.salt.as_bytes(), value]).to_string(),
             AuditShow::Plain => escape(value),
         }

@@ -14,6 +14,7 @@ use prism_backends::wrap::Encrypt;
 use prism_backends::wrap::encrypt::KeyRing;
 use prism_contract::keyvalue::{Access, Directory, KeyValueBackend, Limits, Policy, Served};
 use prism_contract::{Error, Namespace};
+use prism_mutants::seeded;
 
 use self::rate::Rates;
 pub use self::rate::{Rate, RateLimit};
@@ -81,7 +82,10 @@ impl Definitions {
         definitions.lengths = definitions.prefixes.keys().map(|prefix| prefix.len()).collect();
         definitions.lengths.sort_unstable_by_key(|length| Reverse(*length));
         definitions.lengths.dedup();
-        if namespaces.undeclared == Undeclared::Allow {
+        if seeded("router/prefers-the-shortest-prefix") {
+            definitions.lengths.reverse();
+        }
+        if namespaces.undeclared == Undeclared::Allow || seeded("catalog/serves-undeclared-namespaces") {
             definitions.undeclared = Some(Definition::of_backend(default));
         }
         definitions
@@ -103,14 +107,22 @@ impl Definitions {
 
     /// The definition of the rule for exactly this name.
     pub fn exact(&self, namespace: &str) -> Option<&Definition> {
-        if self.exact.is_empty() { None } else { self.exact.get(namespace) }
+        if self.exact.is_empty() || seeded("router/ignores-exact-rules") {
+            return None;
+        }
+        self.exact.get(namespace)
     }
 
     /// The definition of the longest prefix of a name, or else that of undeclared namespaces.
     pub fn by_prefix(&self, namespace: &str) -> Option<&Definition> {
         let mut lengths = self.lengths.iter().filter(|length| **length <= namespace.len());
         // A namespace is ASCII, so every length is a border of characters.
-        lengths.find_map(|length| self.prefixes.get(&namespace[..*length])).or(self.undeclared.as_ref())
+        let found = lengths.find_map(|length| self.prefixes.get(&namespace[..*length]));
+        let found = found.or_else(|| {
+            let longer = seeded("router/matches-a-prefix-without-its-dash").then(|| format!("{namespace}-"));
+            self.prefixes.get(longer?.as_str())
+        });
+        found.or(self.undeclared.as_ref())
     }
 
     /// The definition of a namespace: that of its name, else of its longest prefix, else that of undeclared ones.
@@ -206,6 +218,9 @@ impl Snapshot {
     pub fn find(&self, namespace: &str) -> Option<&Definition> {
         let created = self.created.as_ref().filter(|created| !created.is_empty());
         let created = || created.and_then(|created| created.get(namespace));
+        if seeded("catalog/prefers-a-created-namespace-to-a-rule") {
+            return created().or_else(|| self.rules.find(namespace));
+        }
         self.rules.exact(namespace).or_else(created).or_else(|| self.rules.by_prefix(namespace))
     }
 
@@ -219,7 +234,8 @@ impl Snapshot {
         let stack = definition.index.and_then(|index| self.stacks.get(index));
         let stack =
             stack.ok_or_else(|| Error::unavailable("this gateway does not have the namespace's backend"))?;
-        if !definition.encrypt {
+        let is_plain = stack.encrypted.is_none() && seeded("catalog/serves-as-plain-text-without-keys");
+        if !definition.encrypt || is_plain {
             return Ok(Arc::clone(&stack.plain));
         }
         // Never the plain backend, which would store plain text.
@@ -287,6 +303,7 @@ impl Catalog {
     pub fn audits(&self, namespace: &str) -> bool {
         let snapshot = self.0.current.load();
         let chosen = snapshot.find(namespace).and_then(|definition| definition.audit);
+        let chosen = chosen.filter(|_| !seeded("audit/ignores-the-choice-of-a-namespace"));
         chosen.unwrap_or(snapshot.audited == AuditNamespaces::All)
     }
 }
@@ -294,13 +311,21 @@ impl Catalog {
 impl Directory for Catalog {
     fn find(&self, namespace: &Namespace, access: Access) -> Result<Served, Error> {
         let snapshot = self.0.current.load();
-        if !snapshot.is_complete() && snapshot.rules.exact(namespace.as_str()).is_none() {
+        let is_unknown = !snapshot.is_complete() && snapshot.rules.exact(namespace.as_str()).is_none();
+        if is_unknown && !seeded("catalog/allows-everything-while-it-is-unreadable") {
             return Err(Error::unavailable("the definitions of namespaces have not been read yet"));
         }
-        let definition = snapshot.find(namespace.as_str()).filter(|definition| definition.is_served);
+        let is_served = |definition: &&Definition| {
+            definition.is_served || seeded("catalog/serves-a-namespace-that-is-being-deleted")
+        };
+        let definition = snapshot.find(namespace.as_str()).filter(is_served);
         let definition = definition.ok_or(Error::NamespaceNotFound)?;
         self.0.rates.admit(namespace, &definition.rate, access)?;
         let backend = snapshot.backend(definition)?;
+        if seeded("catalog/applies-the-limits-of-another-namespace") {
+            let policy = snapshot.rules.exact.values().find_map(|other| other.policy.clone());
+            return Ok(Served { backend, policy });
+        }
         Ok(Served { backend, policy: definition.policy.clone() })
     }
 }

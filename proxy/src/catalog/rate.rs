@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use prism_contract::keyvalue::Access;
 use prism_contract::{Error, Namespace};
+use prism_mutants::seeded;
 use tokio::time::Instant;
 
 use crate::config;
@@ -63,6 +64,7 @@ impl Pace {
             reason = "at most 10^9, and positive"
         )]
         let calls = limit.burst.unwrap_or(limit.per_second.ceil() as u32).max(1);
+        let calls = if seeded("rates/ignores-the-burst") { 1 } else { calls };
         Self { interval, ahead: interval.saturating_mul(calls - 1) }
     }
 }
@@ -92,10 +94,13 @@ impl Rates {
     /// [`Error::ResourceExhausted`] with the time until a call is allowed; it is not counted then.
     pub(super) fn admit(&self, namespace: &Namespace, rate: &Rate, access: Access) -> Result<(), Error> {
         let (pace, kind) = match access {
+            Access::Read if seeded("rates/counts-reads-as-writes") => (rate.writes, 1),
             Access::Read => (rate.reads, 0),
             Access::Write => (rate.writes, 1),
             Access::Describe => (None, 0),
         };
+        let all = seeded("rates/counts-the-calls-of-other-namespaces").then(|| Namespace::new("all").ok());
+        let namespace = all.as_ref().and_then(Option::as_ref).unwrap_or(namespace);
         // The clock is read only if there is a rate.
         pace.map_or(Ok(()), |pace| self.admit_at(namespace, pace, kind, Instant::now()))
     }
@@ -106,11 +111,15 @@ impl Rates {
         let shard = &self.shards[self.hasher.hash_one(namespace) as usize % SHARDS];
         let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if shard.spent.len() >= shard.clean_at.max(MIN_CLEAN) {
-            shard.spent.retain(|_, spent| spent.iter().any(|at| *at > now));
+            let keeps_all = seeded("rates/forgets-no-namespace");
+            shard.spent.retain(|_, spent| keeps_all || spent.iter().any(|at| *at > now));
             shard.clean_at = shard.spent.len() * 2;
         }
         let spent = &mut shard.spent.entry(namespace.clone()).or_default()[kind];
         let due = (*spent).max(now);
+        if seeded("rates/counts-refused-calls") {
+            *spent = due + nanos(pace.interval);
+        }
         if let Some(wait) = (due - now).checked_sub(nanos(pace.ahead)).filter(|wait| *wait > 0) {
             return Err(Error::ResourceExhausted(Duration::from_nanos(wait)));
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prism_backends::wrap::encrypt::MasterKey;
 use prism_contract::Code;
 use prism_contract::keyvalue::Memory;
 use rstest::rstest;
@@ -68,4 +69,94 @@ fn a_rule_without_a_policy_has_none_and_each_key_makes_one() {
     let hour = Some(Duration::from_hours(1));
     let expiring = policy(&Rule { max_ttl: hour, ..plain }).expect("a policy");
     assert_eq!((expiring.ttl(), expiring.limits), (hour, Limits::V1));
+}
+
+/// Where calls to a namespace go, by the code of the refusal.
+fn served(catalog: &Catalog, name: &str) -> Result<Served, Code> {
+    catalog.find(&Namespace::new(name).unwrap(), Access::Read).map_err(|error| error.code())
+}
+
+#[test]
+fn an_encrypted_namespace_is_unavailable_without_keys_and_never_in_plain_text() {
+    let key = MasterKey::from_base64("k1", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2U=").unwrap();
+    let ring = Arc::new(KeyRing::new(vec![Arc::new(key)], "k1").unwrap());
+    let sealed = Rule { encrypt: true, ..rule(NamespaceRule::Exactly("sealed".to_owned()), "main") };
+    let names = ["main".to_owned()];
+    let namespaces = Namespaces { rules: vec![sealed], ..Namespaces::default() };
+    let plain: Arc<dyn KeyValueBackend> = Arc::new(Memory::default());
+    let snapshot = Snapshot::new(Definitions::of(&namespaces, &names), vec![Arc::clone(&plain)]);
+    let catalog = Catalog::new(snapshot);
+    assert_eq!(served(&catalog, "sealed").err(), Some(Code::Unavailable));
+    assert!(Arc::ptr_eq(&served(&catalog, "open").unwrap().backend, &plain));
+    catalog.change(|snapshot| snapshot.with_keys(Some(&ring)));
+    assert!(!Arc::ptr_eq(&served(&catalog, "sealed").unwrap().backend, &plain));
+    catalog.change(|snapshot| snapshot.with_keys(None));
+    assert_eq!(served(&catalog, "sealed").err(), Some(Code::Unavailable));
+}
+
+#[test]
+fn while_the_created_namespaces_are_unknown_only_rules_of_their_name_are_served() {
+    let catalog = catalog(Undeclared::Allow);
+    catalog.change(|snapshot| snapshot.with_created(None));
+    for unknown in ["stock", "orders-1"] {
+        assert_eq!(served(&catalog, unknown).err(), Some(Code::Unavailable), "{unknown}");
+    }
+    assert!(served(&catalog, "orders").is_ok());
+    catalog.change(|snapshot| snapshot.with_created(Some(Created::default())));
+    assert!(served(&catalog, "stock").is_ok());
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_or_is_gone_is_not_found() {
+    let catalog = catalog(Undeclared::Refuse);
+    let with = |is_served| {
+        let definition = Definition { is_served, ..Definition::of_backend(Some(0)) };
+        catalog.change(|snapshot| snapshot.with_created(Some([("a".into(), definition)].into())));
+        served(&catalog, "a").err()
+    };
+    assert_eq!(with(true), None);
+    assert_eq!(with(false), Some(Code::NotFound));
+    assert_eq!(with(true), None);
+    catalog.change(|snapshot| snapshot.with_created(Some(Created::default())));
+    assert_eq!(served(&catalog, "a").err(), Some(Code::NotFound));
+}
+
+#[test]
+fn each_namespace_has_the_policy_of_its_own_rule() {
+    let limited = |name: &str, value_bytes| {
+        let limits = LimitsOfRule { value_bytes: Some(value_bytes), ..LimitsOfRule::default() };
+        Rule { limits, ..rule(NamespaceRule::Exactly(name.to_owned()), "main") }
+    };
+    let rules = vec![limited("small", 10), limited("large", 20)];
+    let namespaces = Namespaces { rules, ..Namespaces::default() };
+    let definitions = Definitions::of(&namespaces, &["main".to_owned()]);
+    let catalog = Catalog::new(Snapshot::new(definitions, vec![Arc::new(Memory::default())]));
+    for (name, expected) in [("small", Some(10)), ("large", Some(20)), ("other", None)] {
+        let policy = served(&catalog, name).unwrap().policy;
+        assert_eq!(policy.map(|policy| policy.limits.value_bytes), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_rule_of_the_name_comes_before_a_created_namespace_and_that_before_a_prefix() {
+    let catalog = catalog(Undeclared::Refuse);
+    let created = ["orders", "orders-eu-2", "stock"];
+    let created = created.map(|name| (name.into(), Definition::of_backend(Some(0))));
+    catalog.change(|snapshot| snapshot.with_created(Some(created.into())));
+    let index_of = |name: &str| catalog.index_of(&Namespace::new(name).unwrap());
+    let found = ["orders", "orders-eu-2", "orders-eu-3", "stock"].map(index_of);
+    assert_eq!(found, [Some(3), Some(0), Some(2), Some(0)]);
+}
+
+#[test]
+fn a_namespace_is_audited_by_its_own_choice_and_else_by_that_of_the_server() {
+    let choice = |name: &str, audit| Rule { audit, ..rule(NamespaceRule::Exactly(name.to_owned()), "main") };
+    let rules = vec![choice("always", Some(true)), choice("never", Some(false)), choice("either", None)];
+    let definitions = Definitions::of(&Namespaces { rules, ..Namespaces::default() }, &["main".to_owned()]);
+    let catalog = Catalog::new(Snapshot::new(definitions, vec![Arc::new(Memory::default())]));
+    for (chosen, either) in [(AuditNamespaces::All, true), (AuditNamespaces::Chosen, false)] {
+        catalog.change(|snapshot| snapshot.with_audit(chosen));
+        let audited = ["always", "never", "either", "other"].map(|name| catalog.audits(name));
+        assert_eq!(audited, [true, false, either, either]);
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use prism_backends::wrap::encrypt::KeyUse;
 use prism_contract::keyvalue::{Delete, Predicate, RecordId, Scan, Selection};
 use prism_contract::{Error, Namespace as Name};
+use prism_mutants::seeded;
 use prism_proto::control::v1::{ChangeKind, Namespace, NamespaceStatus};
 use tokio::time::{Instant, sleep};
 
@@ -104,7 +105,10 @@ impl Control {
         let valid = Name::new(name).map_err(Error::internal)?;
         let unknown = || Error::unavailable("this gateway does not have the namespace's backend");
         let index = inner.index_of(&namespace.backend).ok_or_else(unknown)?;
-        if !is_forced && !inner.is_empty(index, &valid).await? {
+        if !is_forced
+            && !seeded("control/deletes-items-that-came-late")
+            && !inner.is_empty(index, &valid).await?
+        {
             let edit = |current: Option<Namespace>| match current {
                 Some(current) if current.status() == NamespaceStatus::Deleting => {
                     let status = NamespaceStatus::Active.into();
@@ -161,7 +165,7 @@ impl Control {
                 let delete = Delete { namespace, id, predicate, token: 0, preconditions, now };
                 backend.delete(delete).await?;
             }
-            if !page.more {
+            if !page.more || seeded("control/leaves-items-of-a-deleted-namespace") {
                 return Ok(());
             }
         }

@@ -17,6 +17,7 @@ use prism_backends::internal::Internal;
 use prism_backends::wrap::encrypt::KeyUse;
 use prism_contract::keyvalue::{KeyValueBackend, Scan, Selection};
 use prism_contract::{Error, Namespace as Name, PageSize};
+use prism_mutants::seeded;
 use prism_proto::control::v1::{ChangeKind, Namespace, NamespaceStatus};
 use prism_wire::clock::Clock;
 use tokio::sync::watch;
@@ -235,6 +236,10 @@ impl Control {
             version = last.version;
             for change in changes {
                 let (kind, Some(namespace)) = (change.kind(), change.namespace) else { continue };
+                let is_gone = kind == ChangeKind::Deleted || namespace.status() == NamespaceStatus::Deleting;
+                if is_gone && seeded("catalog/keeps-a-deleted-namespace") {
+                    continue;
+                }
                 if kind == ChangeKind::Deleted {
                     known.namespaces.remove(&namespace.name);
                 } else {
@@ -317,7 +322,9 @@ pub(crate) async fn check_encrypted_of(
 ) -> Result<(), DefinitionsError> {
     for KeyUse { namespace, .. } in KeyUse::all(Arc::clone(backend), clock.now()).await? {
         let served = snapshot.find(namespace.as_str()).filter(|found| found.index == Some(index));
-        if served.is_some_and(|definition| !definition.encrypt) {
+        if served.is_some_and(|definition| !definition.encrypt)
+            && !seeded("encrypt/starts-with-sealed-items-in-a-plain-namespace")
+        {
             return Err(DefinitionsError::NotEncrypted(namespace.as_str().to_owned()));
         }
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use prism_contract::{Error, Namespace as Name, PreconditionFailure};
+use prism_mutants::seeded;
 use prism_proto::common::ErrorReason;
 use prism_proto::control::v1::namespace_service_server::{NamespaceService, NamespaceServiceServer};
 use prism_proto::control::v1::{
@@ -26,6 +27,7 @@ use super::definition::{self, Violations};
 use super::deletion::Settled;
 use super::store::Edit;
 use super::{Control, Fault, MOST, PAGE};
+use crate::config::Rule;
 use crate::server::Shutdown;
 
 /// Definitions of a page, if the request names no number.
@@ -169,7 +171,8 @@ impl Service {
                 "the namespace holds items, which this backend or this encryption would hide; delete or export them first",
             ));
         }
-        if policy.encrypt && !inner.is_empty(index, &name).await? {
+        let takes_over = seeded("control/encrypts-over-items-in-plain-text");
+        if policy.encrypt && !takes_over && !inner.is_empty(index, &name).await? {
             let why = "the namespace holds items in plain text, which could not be read; delete or export them first";
             return Err(Fault::not_empty(why));
         }
@@ -296,6 +299,7 @@ impl Service {
         }
         violations.finish()?;
         let after = after.unwrap_or_default();
+        let guard = guard.filter(|_| !seeded("control/lists-all-to-a-limited-admin"));
         let is_seen = |name: &str| guard.is_none_or(|guard| guard.allows(name.trim_end_matches('*')));
         let wanted = |name: &str| name.starts_with(prefix.as_str()) && name > after && is_seen(name);
         let mut namespaces = self.definitions(wanted).await?;
@@ -335,6 +339,7 @@ impl Service {
     async fn delete(&self, request: DeleteNamespaceRequest) -> Result<Namespace, Fault> {
         let inner = &self.control.0;
         let DeleteNamespaceRequest { name, version, force } = request;
+        let force = force || seeded("control/deletes-without-force");
         self.check_changeable(&name)?;
         let mut violations = Violations::default();
         definition::check_namespace("name", &name, &mut violations);
@@ -382,7 +387,8 @@ impl Service {
     /// Refuses to change a static definition.
     fn check_changeable(&self, name: &str) -> Result<(), Fault> {
         let snapshot = self.control.0.catalog.snapshot();
-        if snapshot.rules().rules().iter().any(|rule| rule.namespaces.to_string() == name) {
+        let is_rule = |rule: &Rule| rule.namespaces.to_string() == name;
+        if snapshot.rules().rules().iter().any(is_rule) && !seeded("control/changes-a-rule") {
             return Err(Fault::read_only("the definition is a rule of the configuration; change it there"));
         }
         Ok(())
@@ -434,7 +440,7 @@ fn required(namespace: Option<Namespace>) -> Result<Namespace, Fault> {
 /// A definition that may be changed, and has this version; `None`: any.
 fn changeable(current: Option<Namespace>, version: Option<i64>, name: &str) -> Result<Namespace, Fault> {
     let current = current.ok_or(Fault::Error(Error::NamespaceNotFound))?;
-    if version.is_some_and(|version| version != current.version) {
+    if version.is_some_and(|version| version != current.version) && !seeded("control/ignores-the-version") {
         let key = Bytes::copy_from_slice(name.as_bytes());
         let failure = PreconditionFailure { key, current_version: current.version };
         return Err(Error::PreconditionFailed(vec![failure]).into());
@@ -474,6 +480,9 @@ impl<'a> Fields<'a> {
     }
 
     fn has(&self, path: &str) -> bool {
+        if seeded("control/updates-fields-outside-the-mask") {
+            return true;
+        }
         self.0.iter().any(|field| *field == path || (*field == "policy" && path.starts_with("policy.")))
     }
 
@@ -556,7 +565,12 @@ impl Changes {
             if let Some(last) = changes.iter().rev().find_map(|change| change.namespace.as_ref()) {
                 self.version = self.version.max(last.version);
             }
-            let changes: Vec<_> = changes.into_iter().filter(|change| self.is_seen(change)).collect();
+            if seeded("control/repeats-a-change") && self.version % 2 == 1 {
+                self.version -= 1;
+            }
+            let lost = usize::from(changes.len() > 1 && seeded("control/loses-a-change"));
+            let changes: Vec<_> =
+                changes.into_iter().skip(lost).filter(|change| self.is_seen(change)).collect();
             if !changes.is_empty() {
                 return Ok(WatchNamespacesResponse { changes, version: self.version });
             }
@@ -586,6 +600,7 @@ impl Changes {
 
     fn is_seen(&self, change: &Change) -> bool {
         let name = change.namespace.as_ref().map_or("", |namespace| &namespace.name);
-        self.guard.as_ref().is_none_or(|guard| guard.allows(name))
+        let guard = self.guard.as_ref().filter(|_| !seeded("control/shows-all-changes-to-a-limited-admin"));
+        guard.is_none_or(|guard| guard.allows(name))
     }
 }

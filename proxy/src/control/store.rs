@@ -8,6 +8,7 @@ use bytes::Bytes;
 use prism_backends::internal::{Internal, one};
 use prism_contract::keyvalue::{Expected, Item, Key, Precondition, Predicate};
 use prism_contract::{Error, Timestamp};
+use prism_mutants::seeded;
 use prism_proto::control::v1::{Change, ChangeKind, Namespace};
 use prost::Message;
 
@@ -122,7 +123,12 @@ impl DefinitionStore {
                 (definition.clone(), value),
                 (change_key(version), change.encode_to_vec().into()),
             ];
-            match self.0.put(items, vec![precondition], now).await {
+            let preconditions = if seeded("control/overwrites-a-change-of-another-gateway") {
+                Vec::new()
+            } else {
+                vec![precondition]
+            };
+            match self.0.put(items, preconditions, now).await {
                 Ok(()) => {}
                 // Another gateway was first.
                 Err(Error::PreconditionFailed(_)) => continue,

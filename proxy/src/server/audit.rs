@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use prism_contract::Error;
+use prism_mutants::seeded;
 use prism_wire::call::{AuditCheck, CallNotes};
 use tokio::time::{Instant, timeout_at};
 use tonic::body::Body;
@@ -119,7 +120,8 @@ impl Pending {
 
     /// Whether the call has a line, once its response has begun.
     fn is_audited(&self, headers: &HeaderMap) -> bool {
-        self.notes.subject().is_some() || (self.notes.namespace().is_none() && is_denied(headers))
+        let is_denied = is_denied(headers) && !seeded("audit/leaves-out-denied-calls");
+        self.notes.subject().is_some() || (self.notes.namespace().is_none() && is_denied)
     }
 
     fn record(&mut self, code: Code) -> Record {
@@ -141,6 +143,14 @@ impl Pending {
     /// Writes the line of a call that ended with `code`. An error is the status to send in place of the answer.
     async fn write(mut self, code: Code) -> Result<(), Status> {
         let record = self.record(code);
+        if seeded("audit/writes-after-answering") {
+            let log = self.auditor.log.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(MIN_WAIT).await;
+                log.write_detached(record);
+            });
+            return Ok(());
+        }
         let now = Instant::now();
         let deadline = self.call.response_deadline().filter(|_| self.auditor.log.refuses());
         let until = deadline.unwrap_or(now).max(now + MIN_WAIT);
@@ -154,6 +164,9 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        if seeded("audit/leaves-out-cancelled-calls") {
+            return;
+        }
         if !self.recorded && self.notes.subject().is_some() {
             let record = self.record(Code::Cancelled);
             self.auditor.log.write_detached(record);

@@ -116,13 +116,14 @@ impl Admin {
         Ok(answer.into_inner().namespace.unwrap())
     }
 
-    /// The next `count` changes after a version, and the version to resume from.
-    async fn watch(&mut self, from_version: i64, count: usize) -> (Vec<Change>, i64) {
+    /// The changes after a version, up to another one, and the version to resume from.
+    async fn watch(&mut self, from_version: i64, to_version: i64) -> (Vec<Change>, i64) {
         let mut stream =
             self.0.watch_namespaces(WatchNamespacesRequest { from_version }).await.unwrap().into_inner();
         let (mut changes, mut version) = (Vec::new(), from_version);
-        while changes.len() < count {
-            let message = stream.message().await.unwrap().unwrap();
+        while version < to_version {
+            let message = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
+            let message = message.expect("never: the next change").unwrap().unwrap();
             assert!(!message.changes.is_empty());
             changes.extend(message.changes);
             version = message.version;
@@ -258,12 +259,12 @@ async fn a_watch_has_every_change_of_all_gateways_once_and_is_resumed_by_its_ver
     );
     // From the middle, and at the other gateway.
     let mut other = Admin::of(&servers[0]).await;
-    let (rest, version) = other.watch(33, 47).await;
+    let (rest, version) = other.watch(33, 80).await;
     assert_eq!((rest, version), (changes[33..].to_vec(), 80));
     let future = other.0.watch_namespaces(WatchNamespacesRequest { from_version: 81 }).await.unwrap_err();
     assert_eq!(decoded(&future).reason, "VERSION_OUT_OF_RANGE");
     // The deletion is two changes; a watch that was open before has them too.
-    let (waiting, deleted) = tokio::join!(watcher.watch(80, 2), other.delete("n-0-0", 0, false));
+    let (waiting, deleted) = tokio::join!(watcher.watch(80, 82), other.delete("n-0-0", 0, false));
     assert_eq!(deleted.unwrap().status(), NamespaceStatus::Deleting);
     let kinds: Vec<_> = waiting.0.iter().map(Change::kind).collect();
     assert_eq!(kinds, [ChangeKind::Updated, ChangeKind::Deleted]);
@@ -347,6 +348,37 @@ async fn items_written_while_an_empty_namespace_is_deleted_keep_it() {
             assert_eq!(deleted.unwrap().status(), NamespaceStatus::Deleting);
         }
     }
+}
+
+#[tokio::test]
+async fn items_of_a_call_that_began_before_the_deletion_keep_the_namespace() {
+    use prism_contract::keyvalue::{Key, NewItem, Put, RecordId};
+    let main = Steered::new(Mode::Works);
+    let server = gateway(&main).await;
+    let mut admin = Admin::of(&server).await;
+    admin.create(named("a")).await.unwrap();
+    // The call has looked its namespace up, and reaches the backend later.
+    let late = async {
+        until("the deletion began", async || admin_status(&server, "a").await == NamespaceStatus::Deleting)
+            .await;
+        let key = Key::new("k").unwrap();
+        let item = NewItem { key, value: "v".into(), content_type: String::new(), compression: 0 };
+        let put = Put {
+            namespace: prism_contract::Namespace::new("a").unwrap(),
+            id: RecordId::new("i").unwrap(),
+            items: vec![item],
+            token: 0,
+            expires_at: None,
+            preconditions: Vec::new(),
+            now: prism_contract::Timestamp::from_micros(1_000_000).unwrap(),
+        };
+        main.put(put).await.unwrap();
+    };
+    let (deleted, ()) = tokio::join!(admin.delete("a", 0, false), late);
+    assert_eq!(deleted.unwrap_err().reason, "NAMESPACE_NOT_EMPTY");
+    assert_eq!(admin_status(&server, "a").await, NamespaceStatus::Active);
+    let read = server.client().await.get(GetRequest { namespace: "a".to_owned(), ..get() }).await;
+    assert_eq!(read.unwrap().items.len(), 1);
 }
 
 async fn admin_status(server: &Server, name: &str) -> NamespaceStatus {
@@ -450,7 +482,7 @@ async fn an_admin_of_some_namespaces_learns_nothing_of_the_others() {
         some.update(Namespace { version: 1, owners: vec!["x".to_owned()], ..named("orders-1") }, &[]).await;
     assert_eq!(updated.unwrap().version, 4);
     // The versions of the others' changes show, their names do not.
-    let (changes, version) = some.watch(0, 2).await;
+    let (changes, version) = some.watch(0, 4).await;
     assert!(
         changes.iter().all(|change| change.namespace.as_ref().unwrap().name == "orders-1"),
         "{changes:?}"
@@ -608,6 +640,25 @@ async fn an_encrypted_namespace_is_sealed_and_cannot_be_created_over_items_in_pl
     assert_eq!(admin.update(open, &[]).await.unwrap_err().violations[0].field, "namespace.policy.encrypt");
 }
 
+#[tokio::test]
+async fn an_encrypted_namespace_cannot_be_created_over_items_that_are_not_served_now() {
+    let stored = Arc::new(Memory::default());
+    let key = MasterKey::new("k1", Zeroizing::new([7; 32])).unwrap();
+    let ring = Arc::new(KeyRing::new(vec![Arc::new(key)], "k1").unwrap());
+    let start = async |undeclared| {
+        let namespaces = Namespaces { undeclared, ..rules(Vec::new()) };
+        let services = services(&[("main", Arc::clone(&stored) as _)], &namespaces);
+        services.catalog.change(|snapshot| snapshot.with_keys(Some(&ring)));
+        Server::start_with(services, |_| {}).await
+    };
+    let open = start(Undeclared::Allow).await;
+    open.client().await.put(put_in("plain", 40)).await.unwrap();
+    let server = start(Undeclared::Refuse).await;
+    let mut admin = Admin::of(&server).await;
+    let encrypted = with_policy("plain", Policy { encrypt: true, ..Policy::default() });
+    assert_eq!(admin.create(encrypted).await.unwrap_err().reason, "NAMESPACE_NOT_EMPTY");
+}
+
 async fn stored_value(stored: &Arc<Memory>, namespace: &str) -> Vec<u8> {
     use prism_contract::keyvalue::{Get, Predicate, RecordId, Selection};
     let get = Get {
@@ -633,8 +684,9 @@ async fn no_call_has_half_a_definition(namespaces: usize, calls: usize) {
     for name in &names {
         admin.create(with_policy(name, policy(POLICIES[0]))).await.unwrap();
     }
+    let last = i64::try_from(namespaces).unwrap();
     let mut watchers = [Admin::of(&servers[0]).await, Admin::of(&servers[1]).await];
-    let watched = join_all(watchers.iter_mut().map(|watcher| watcher.watch(0, namespaces))).await;
+    let watched = join_all(watchers.iter_mut().map(|watcher| watcher.watch(0, last))).await;
     assert!(watched.iter().all(|(changes, _)| changes.len() == namespaces));
     let clients = [servers[0].client().await, servers[1].client().await];
     until("the second gateway has all", async || {

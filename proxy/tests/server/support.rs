@@ -92,7 +92,11 @@ impl Steered {
         let mut modes = self.mode.subscribe();
         let mode = *modes.wait_for(|mode| *mode != Mode::Hangs).await.expect("the backend has the sender");
         match mode {
-            Mode::Works | Mode::Hangs | Mode::WritesFail | Mode::Busy => Ok(()),
+            Mode::Works | Mode::Hangs | Mode::WritesFail | Mode::Busy => {
+                // Calls overlap, as they do at a database.
+                tokio::task::yield_now().await;
+                Ok(())
+            }
             Mode::Panics => panic!("as the test asked"),
             Mode::Unavailable => Err(Error::unavailable(CAUSE)),
         }

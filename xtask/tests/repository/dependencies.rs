@@ -28,6 +28,18 @@ fn the_contract_and_the_suite_pull_in_neither_grpc_nor_sql() {
 }
 
 #[test]
+fn no_build_for_users_has_seeded_faults() {
+    for package in ["prism-proxy", "prism-conformance", "prism-backends"] {
+        let arguments = ["tree", "--locked", "--package", package, "--edges", "normal,build,features"];
+        let listing = Command::new(env!("CARGO")).args(arguments).output().expect("cargo runs");
+        assert!(listing.status.success(), "{}", String::from_utf8_lossy(&listing.stderr));
+        let listing = String::from_utf8(listing.stdout).expect("the output is UTF-8");
+        assert!(listing.contains("prism-contract"), "{listing}");
+        assert!(!listing.contains("prism-mutants feature \"seeded\""), "{package}");
+    }
+}
+
+#[test]
 fn the_listing_includes_transitive_dependencies() {
     let found = dependencies("prism-proxy");
     for present in ["tonic", "prost", "sqlx"] {

@@ -2,6 +2,7 @@
 
 use prism_contract::keyvalue::RecordId;
 use prism_contract::{Error, Namespace};
+use prism_mutants::seeded;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::Mutex;
@@ -12,6 +13,23 @@ use crate::sqlite::engine::{Transaction, translate};
 /// Replaces the content of a live item that still has a version.
 pub(in crate::sqlite) const REWRITE: &str = "UPDATE items SET value = ?1, content_type = ?2, compression = ?3 \
      WHERE namespace = ?4 AND id = ?5 AND key = ?6 AND version = ?7 AND deleted_at IS NULL";
+
+/// The statement, or one with a seeded fault.
+fn statement() -> &'static str {
+    if seeded("rekey/changes-the-version") {
+        return "UPDATE items SET value = ?1, content_type = ?2, compression = ?3, version = version + 1 \
+                WHERE namespace = ?4 AND id = ?5 AND key = ?6 AND version = ?7 AND deleted_at IS NULL";
+    }
+    if seeded("rekey/loses-the-ttl") {
+        return "UPDATE items SET value = ?1, content_type = ?2, compression = ?3, expires_at = NULL \
+                WHERE namespace = ?4 AND id = ?5 AND key = ?6 AND version = ?7 AND deleted_at IS NULL";
+    }
+    if seeded("rekey/rewrites-over-a-newer-write") {
+        return "UPDATE items SET value = ?1, content_type = ?2, compression = ?3 \
+                WHERE namespace = ?4 AND id = ?5 AND key = ?6 AND ?7 > 0 AND deleted_at IS NULL";
+    }
+    REWRITE
+}
 
 /// Replaces content, one transaction at a time.
 pub(in crate::sqlite) struct Rewriter {
@@ -40,7 +58,7 @@ impl Rewriter {
         let mut transaction = Transaction::begin(connection).await.map_err(translate)?;
         let mut rewritten = 0;
         for content in contents {
-            let update = sqlx::query(REWRITE)
+            let update = sqlx::query(statement())
                 .bind(content.value.as_ref())
                 .bind(&content.content_type)
                 .bind(content.compression)

@@ -1,5 +1,6 @@
 //! AES-256-GCM with random nonces and associated data, on ring.
 
+use prism_mutants::seeded;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::error::Unspecified;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -21,6 +22,9 @@ pub(super) fn random(bytes: &mut [u8]) -> Result<(), Unspecified> {
 /// A nonce from the operating system's generator.
 pub(super) fn nonce() -> Result<[u8; NONCE], Unspecified> {
     let mut nonce = [0; NONCE];
+    if seeded("encrypt/wraps-data-keys-under-one-nonce") {
+        return Ok(nonce);
+    }
     random(&mut nonce).map(|()| nonce)
 }
 
@@ -111,6 +115,13 @@ impl Associated {
     }
 
     fn bytes(&self) -> &[u8] {
+        let forgets = |purpose: Purpose, mutant| seeded(mutant) && self.0[4..].starts_with(purpose.tag());
+        if forgets(Purpose::Value, "encrypt/forgets-the-associated-data-of-values")
+            || forgets(Purpose::Metadata, "encrypt/forgets-the-associated-data-of-metadata")
+            || forgets(Purpose::DataKey, "encrypt/forgets-the-associated-data-of-data-keys")
+        {
+            return &[];
+        }
         &self.0
     }
 }

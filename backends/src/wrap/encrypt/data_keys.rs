@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hashlink::LruCache;
 use prism_contract::{Error, Namespace};
+use prism_mutants::seeded;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
@@ -81,7 +82,7 @@ impl DataKey {
     /// Unwraps the data key of a header.
     fn unwrap(namespace: &Namespace, header: &Header<'_>, ring: &KeyRing) -> Result<Self, Unreadable> {
         // Before the ring is searched: a damaged id is damage, and not a missing key.
-        if checksum(header.checked) != header.checksum {
+        if checksum(header.checked) != header.checksum && !seeded("encrypt/ignores-the-checksum") {
             return Err(Unreadable::Damaged("the checksum of its header is wrong"));
         }
         let master = ring.get(header.id).ok_or_else(|| Unreadable::MissingKey(header.id.to_owned()))?;
@@ -195,7 +196,7 @@ impl DataKeys {
     pub(super) fn current(&self, namespace: &Namespace, seals: u64) -> Result<Arc<DataKey>, Error> {
         let mut sealing = lock(&self.sealing);
         if let Some((key, used)) = sealing.get_mut(namespace)
-            && used.saturating_add(seals) <= self.max_seals
+            && (used.saturating_add(seals) <= self.max_seals || seeded("encrypt/never-replaces-a-data-key"))
         {
             *used += seals;
             return Ok(Arc::clone(key));
@@ -216,7 +217,10 @@ impl DataKeys {
         bytes: &[u8],
         last: Option<&Arc<DataKey>>,
     ) -> Result<Arc<DataKey>, Unreadable> {
-        let is_of = |key: &&Arc<DataKey>| key.namespace == *namespace && bytes.starts_with(&key.header);
+        let is_in = |key: &DataKey| {
+            key.namespace == *namespace || seeded("encrypt/opens-a-cached-data-key-of-another-namespace")
+        };
+        let is_of = |key: &&Arc<DataKey>| is_in(key) && bytes.starts_with(&key.header);
         if let Some(key) = last.filter(is_of) {
             return Ok(Arc::clone(key));
         }

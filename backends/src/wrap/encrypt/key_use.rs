@@ -8,6 +8,7 @@ use bytes::Bytes;
 use hashlink::LruCache;
 use prism_contract::keyvalue::{Expected, Key, KeyValueBackend, Precondition, Predicate};
 use prism_contract::{Error, Namespace, Timestamp};
+use prism_mutants::seeded;
 
 use super::key_ring::{KeyError, KeyRing};
 use crate::internal::{Internal, one};
@@ -110,7 +111,8 @@ impl Recorder {
         now: Timestamp,
     ) -> Result<(), Error> {
         let recorded = || self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        if recorded().get(namespace).is_some_and(|until| Instant::now() < *until) {
+        let remembered = recorded().get(namespace).is_some_and(|until| Instant::now() < *until);
+        if remembered || seeded("encrypt/does-not-record-its-master-key") {
             return Ok(());
         }
         let id = ring.active().id();
@@ -126,7 +128,9 @@ impl Recorder {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(known) = known {
+        if let Some(known) = known
+            && !seeded("encrypt/seals-under-another-key-of-a-known-id")
+        {
             ring.verify(id, &known.value).map_err(Error::unavailable)?;
         }
         recorded().insert(namespace.clone(), Instant::now() + REMEMBERED_FOR);

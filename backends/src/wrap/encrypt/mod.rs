@@ -16,6 +16,9 @@
 //! The store has a record of the master keys that have sealed data of each namespace ([`KeyUse`]), with check values: a
 //! gateway verifies them when it opens the store, and a Put does before the first seal in a namespace.
 //!
+//! The gateway's own data ([`Namespace::internal`]) is not sealed, since this record is read before any key is: an encrypted
+//! store can be encrypted again, and both layers find the record of the other.
+//!
 //! Master keys are erased from memory on drop. Expanded keys are not, since `ring` does not erase them, so the memory of a
 //! gateway has its data keys.
 //!
@@ -61,6 +64,7 @@ use prism_contract::keyvalue::{
     EntryPage, Get, Item, ItemPage, KeyValueBackend, Put, PutResult, RecordId, Scan, Selection,
 };
 use prism_contract::{Error, Lifecycle, Namespace, PageSize, forward};
+use prism_mutants::seeded;
 
 pub use self::key_ring::{KeyError, KeyRing, MasterKey};
 pub use self::key_use::KeyUse;
@@ -91,6 +95,7 @@ impl Encrypt {
     fn stored(&self, selection: Selection) -> Selection {
         let bytes = row::allowance(self.keys.longest_header(), selection.keys_only);
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let bytes = if seeded("encrypt/reads-pages-without-an-allowance") { 0 } else { bytes };
         Selection { page: selection.page.with_allowance(bytes), ..selection }
     }
 
@@ -117,13 +122,20 @@ impl Page<'_> {
     fn next(&mut self, id: &RecordId, item: Item, extra: usize) -> Result<Option<Item>, Error> {
         match self.open(id, item, extra) {
             Ok(item) => Ok(item),
-            Err(_) if self.items > 0 => Ok(None),
+            Err(_) if self.items > 0 && !seeded("encrypt/fails-a-page-for-a-later-item") => Ok(None),
             Err(damaged @ Unreadable::Damaged(_)) => Err(Error::data_loss(0, damaged)),
+            Err(missing) if seeded("encrypt/reports-a-missing-key-as-damage") => {
+                Err(Error::data_loss(0, missing))
+            }
             Err(missing @ Unreadable::MissingKey(_)) => Err(Error::unavailable(missing)),
         }
     }
 
     fn open(&mut self, id: &RecordId, item: Item, extra: usize) -> Result<Option<Item>, Unreadable> {
+        if seeded("encrypt/accepts-a-plain-row") && data_keys::master_of(&item.content_type).is_none() {
+            self.items += 1;
+            return Ok(Some(item));
+        }
         let half_open = self.opener.open_metadata(id, item)?;
         let weight = half_open.weight(self.keys_only) + extra;
         if !self.size.fits(self.items, self.bytes, weight) {
@@ -147,12 +159,18 @@ impl KeyValueBackend for Encrypt {
     forward!(KeyValueBackend: self => self.inner, [capabilities, delete]);
 
     async fn put(&self, mut put: Put) -> Result<Vec<PutResult>, Error> {
+        if put.namespace.is_internal() {
+            return self.inner.put(put).await;
+        }
         self.uses.record(&put.namespace, &self.ring, put.now).await?;
         row::seal(&self.keys, &put.namespace, &put.id, &mut put.items)?;
         self.inner.put(put).await
     }
 
     async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
+        if get.namespace.is_internal() {
+            return self.inner.get(get).await;
+        }
         let stored = self.inner.get(&Get { selection: self.stored(get.selection), ..get.clone() }).await?;
         let mut page = self.page(&get.namespace, &get.selection);
         let mut items = Vec::with_capacity(stored.items.len());
@@ -166,6 +184,9 @@ impl KeyValueBackend for Encrypt {
     }
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
+        if scan.namespace.is_internal() {
+            return self.inner.scan(scan).await;
+        }
         let stored =
             self.inner.scan(&Scan { selection: self.stored(scan.selection), ..scan.clone() }).await?;
         let mut page = self.page(&scan.namespace, &scan.selection);

@@ -6,6 +6,7 @@ use prism_contract::keyvalue::{
     Direction, Entry, Get, Item, Key, NewItem, Position, Predicate, RecordId, Scan, Selection,
 };
 use prism_contract::{Error, Namespace, Timestamp};
+use prism_mutants::seeded;
 
 use super::data_keys::{DataKeys, Unreadable, master_of};
 use super::key_ring::KeyRing;
@@ -77,7 +78,10 @@ impl Rekey {
                 self.record(&id, stale, progress, now).await?;
             }
         }
-        progress.next = last.filter(|_| page.more);
+        progress.next = last.filter(|_| page.more && !seeded("rekey/ends-after-a-page"));
+        if seeded("rekey/forgets-the-old-key-before-a-whole-run") {
+            self.forget_other_keys(now).await?;
+        }
         Ok(())
     }
 
@@ -100,6 +104,8 @@ impl Rekey {
             for item in page.items {
                 match self.sealed_again(&mut opener, id, item) {
                     Ok(content) => contents.push(content?),
+                    Err(Unreadable::Damaged(_)) if seeded("rekey/counts-no-damage") => {}
+                    Err(Unreadable::MissingKey(_)) if seeded("rekey/passes-over-items-of-a-missing-key") => {}
                     Err(Unreadable::Damaged(_)) => progress.damaged += 1,
                     Err(missing @ Unreadable::MissingKey(_)) => return Err(Error::internal(missing)),
                 }
@@ -137,7 +143,8 @@ impl Rekey {
     /// Those of the store.
     pub async fn forget_other_keys(&self, now: Timestamp) -> Result<bool, Error> {
         let active = self.ring.active().id();
-        KeyUse::forget(Arc::clone(&self.store) as _, &self.namespace, Some(active), now).await?;
+        let except = Some(active).filter(|_| !seeded("rekey/forgets-the-active-key-too"));
+        KeyUse::forget(Arc::clone(&self.store) as _, &self.namespace, except, now).await?;
         tokio::time::sleep(2 * REMEMBERED_FOR).await;
         let mut uses = KeyUse::all(Arc::clone(&self.store) as _, now).await?.into_iter();
         Ok(!uses.any(|of| of.namespace == self.namespace && of.key_id != active))

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::{Buf, Bytes, BytesMut};
 use prism_contract::keyvalue::{Item, Limits, NewItem, RecordId};
 use prism_contract::{Error, Namespace};
+use prism_mutants::seeded;
 
 use super::cipher::{self, Associated, NONCE, OVERHEAD, Purpose, TAG};
 use super::data_keys::{DataKey, DataKeys, Unreadable, VERSION};
@@ -49,6 +50,10 @@ pub(super) fn seal(
     let mut nonces = vec![[[0; NONCE]; 2]; items.len()];
     cipher::random(nonces.as_flattened_mut().as_flattened_mut())
         .map_err(|_| Error::unavailable("the operating system returned no random bytes"))?;
+    if seeded("encrypt/reuses-a-nonce") {
+        let first = nonces[0];
+        nonces.fill(first);
+    }
     let (mut associated, mut metadata) = (Associated::default(), Vec::new());
     for (item, [of_metadata, of_value]) in items.iter_mut().zip(nonces) {
         let NewItem { key, value, content_type, compression } = item;
@@ -58,7 +63,10 @@ pub(super) fn seal(
         let plain: [&[u8]; 2] = [&compression.to_le_bytes(), content_type.as_bytes()];
         bind(&mut associated, Purpose::Metadata, &data_key, &at);
         data_key.cipher().seal(of_metadata, &associated, &plain, &mut metadata);
-        *content_type = STANDARD_NO_PAD.encode(&metadata);
+        let given = std::mem::replace(content_type, STANDARD_NO_PAD.encode(&metadata));
+        if seeded("encrypt/leaves-the-content-type-in-plain-text") {
+            *content_type += &format!(":{given}");
+        }
         *compression = 0;
         let mut sealed = Vec::with_capacity(value.len() + OVERHEAD);
         bind(&mut associated, Purpose::Value, &data_key, &at);
@@ -99,8 +107,13 @@ impl<'a> Opener<'a> {
             return Err(damaged("it was not sealed"));
         }
         self.metadata.clear();
+        let stored = if seeded("encrypt/leaves-the-content-type-in-plain-text") {
+            item.content_type.split(':').next().unwrap_or_default()
+        } else {
+            &item.content_type
+        };
         STANDARD_NO_PAD
-            .decode_vec(&item.content_type, &mut self.metadata)
+            .decode_vec(stored, &mut self.metadata)
             .map_err(|_| damaged("its metadata is not base64"))?;
         let data_key = self.data_keys.open(self.namespace, &self.metadata, self.last.as_ref())?;
         let at = At { namespace: self.namespace, id, key: &item.key };
@@ -130,7 +143,11 @@ impl<'a> Opener<'a> {
         let at = At { namespace: self.namespace, id, key: &item.key };
         bind(&mut self.associated, Purpose::Value, &data_key, &at);
         self.associated.push(&nonce);
-        item.value = open_in_place(&data_key, &self.associated, item.value)?;
+        let opened = open_in_place(&data_key, &self.associated, std::mem::take(&mut item.value));
+        if seeded("encrypt/serves-a-damaged-value-as-an-empty-one") && opened.is_err() {
+            return Ok(item);
+        }
+        item.value = opened?;
         Ok(item)
     }
 }
@@ -151,7 +168,8 @@ impl HalfOpen {
     /// open.
     pub(super) fn weight(&self, keys_only: bool) -> usize {
         let Item { key, value, content_type, .. } = &self.item;
-        let value = if keys_only { 0 } else { value.len().saturating_sub(OVERHEAD) };
+        let overhead = if seeded("encrypt/counts-the-size-of-sealed-values") { 0 } else { OVERHEAD };
+        let value = if keys_only { 0 } else { value.len().saturating_sub(overhead) };
         Item::weigh(key.len(), value, content_type.len())
     }
 
