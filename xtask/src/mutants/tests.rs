@@ -15,7 +15,7 @@ use super::AREAS;
 use crate::{Result, tree};
 
 /// Time for the tests of one program. A mutant may let a test wait for ever, which counts as a failure.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A test: `package/program::test`, where the unit tests of a crate are the program `lib`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
