@@ -83,7 +83,9 @@ fn keys_values_ids_and_tokens_are_masked_wherever_they_appear_and_nothing_else_i
     ];
     let mut masked = 0;
     for (message, name, field) in Schema::prism().fields() {
-        let wanted = message.starts_with("prism.") && secret.contains(&name);
+        // The control plane has names of namespaces, which the log shows, and no data.
+        let has_data = message.starts_with("prism.") && !message.starts_with("prism.control.");
+        let wanted = has_data && secret.contains(&name);
         assert_eq!(field.mask_in_logs, wanted, "{message}.{name}");
         masked += usize::from(wanted);
     }
@@ -94,6 +96,11 @@ fn keys_values_ids_and_tokens_are_masked_wherever_they_appear_and_nothing_else_i
 fn what_may_be_personal_data_is_audited_and_nothing_else_is() {
     let mut audited = 0;
     for (message, name, field) in Schema::prism().fields() {
+        // What an administrator does to a namespace is audited by the namespace's name.
+        if message.starts_with("prism.control.") {
+            assert_eq!(field.access_audit, name == "name", "{message}.{name}");
+            continue;
+        }
         assert_eq!(field.access_audit, field.pii != PiiKind::Unspecified, "{message}.{name}");
         audited += usize::from(field.access_audit);
     }
