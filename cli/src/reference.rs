@@ -321,9 +321,18 @@ mod tests {
 
     #[test]
     fn a_command_below_another_has_a_section_unless_the_program_has_it_too() {
-        let commands = ["get", "check"].map(|name| Command::new(name).about("Does it"));
+        let commands = [("get", "Read"), ("check", "Does it")];
+        let commands = commands.map(|(name, about)| Command::new(name).about(about));
         let page = markdown(program().subcommand(Command::new("kv").subcommands(commands)), &[], &[]);
         assert!(page.contains("Its commands: `get`, `check`."), "{page}");
         assert!(page.contains("### prog kv check\n\nDoes it.\n") && !page.contains("prog kv get"), "{page}");
+    }
+
+    #[test]
+    fn a_command_below_another_has_a_section_if_the_programs_command_of_that_name_does_something_else() {
+        let kv = Command::new("kv").subcommand(Command::new("get").about("Read a record"));
+        let page = markdown(program().subcommand(kv), &[], &[]);
+        assert!(page.contains("### prog get\n\nRead.\n"), "{page}");
+        assert!(page.contains("### prog kv get\n\nRead a record.\n"), "{page}");
     }
 }
