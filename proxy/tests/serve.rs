@@ -16,6 +16,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
@@ -54,7 +55,7 @@ struct Serving {
     child: Child,
     address: String,
     started: Value,
-    log: BufReader<Box<dyn Read>>,
+    log: BufReader<Box<dyn Read + Send>>,
 }
 
 impl Drop for Serving {
@@ -68,7 +69,7 @@ impl Serving {
     fn start(command: &mut Command) -> Self {
         command.env("PRISM_LOGGING_FORMAT", "json");
         let mut child = command.spawn().unwrap();
-        let stderr: Box<dyn Read> = Box::new(child.stderr.take().unwrap());
+        let stderr: Box<dyn Read + Send> = Box::new(child.stderr.take().unwrap());
         let mut log = BufReader::new(stderr);
         // A Postgres backend logs its settings before.
         let (started, address) = std::iter::repeat_with(|| {
@@ -103,6 +104,20 @@ impl Serving {
     /// Closes the reading end of the log.
     fn close_log(&mut self) {
         self.log = BufReader::new(Box::new(std::io::empty()));
+    }
+
+    /// Reads the log in the background; returns its lines of the level ERROR so far.
+    fn errors(&mut self) -> Arc<Mutex<Vec<String>>> {
+        let log = std::mem::replace(&mut self.log, BufReader::new(Box::new(std::io::empty())));
+        let errors = Arc::<Mutex<Vec<_>>>::default();
+        let kept = Arc::clone(&errors);
+        std::thread::spawn(move || {
+            let is_error = |line: &String| line.contains("\"level\":\"ERROR\"");
+            for line in log.lines().map_while(Result::ok).filter(is_error) {
+                kept.lock().unwrap().push(line);
+            }
+        });
+        errors
     }
 
     /// The log until the process exits.

@@ -9,7 +9,9 @@ use prism_backends::postgres::Options;
 use prism_contract::keyvalue::{Get, KeyValueBackend, Predicate, Put, PutResult};
 use prism_contract::{Code, Error, Lifecycle};
 use prism_testkit::{Backend, Cuttable, Private, skips};
+use rstest::rstest;
 use sqlx::Executor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::common::{at, get, put, record};
@@ -41,6 +43,52 @@ async fn an_unreachable_database_is_unavailable_until_it_is_reachable_again() {
     let page = store.get(&get(Predicate::All)).await.unwrap();
     assert_eq!(page.items[0].version, written[0].version);
     assert!(store.put(put("b", "1")).await.unwrap()[0].applied);
+}
+
+/// What a proxy without a server behind it does with a connection.
+#[derive(Debug, Clone, Copy)]
+enum Proxy {
+    Closes,
+    Answers(&'static str),
+}
+
+/// A proxy that takes connections, and is no Postgres. It ends with the test.
+async fn proxy(kind: Proxy) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            // After the whole request, or the close would be a reset.
+            let _ = client.read(&mut [0; 512]).await;
+            if let Proxy::Answers(text) = kind {
+                let _ = client.write_all(text.as_bytes()).await;
+            }
+        }
+    });
+    format!("postgres://{address}/none")
+}
+
+#[rstest]
+#[case::closes(Proxy::Closes)]
+#[case::http(Proxy::Answers("HTTP/1.1 503 Service Unavailable\r\n\r\n"))]
+#[case::no_tls_and_nothing_more(Proxy::Answers("N"))]
+#[tokio::test]
+async fn a_proxy_without_its_database_is_unavailable(#[case] kind: Proxy) {
+    let db = test_db!("a_proxy_without_its_database_is_unavailable");
+    let relay = Cuttable::before(db.url()).await.unwrap();
+    let store = Postgres::open(Options::new(relay.url())).await.unwrap();
+    store.put(put("a", "1")).await.unwrap();
+    relay.cut().await.unwrap();
+    relay.point_to(&proxy(kind).await).unwrap();
+    relay.restore().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(code(store.get(&get(Predicate::All)).await), Err(Code::Unavailable));
+        assert_eq!(code(store.put(put("b", "1")).await), Err(Code::Unavailable));
+        assert_eq!(code(store.check().await), Err(Code::Unavailable));
+        assert_eq!(code(store.sweep(at(1)).await), Err(Code::Unavailable));
+    }
+    relay.point_to(db.url()).unwrap();
+    assert_eq!(store.get(&get(Predicate::All)).await.unwrap().items.len(), 1);
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn a_killed_database_costs_its_namespaces_and_no_others_and_comes_back_wit
     let mut command = serve(folder.path());
     command.args(["--config", "prism.yaml"]);
     let mut serving = Serving::start(&mut command);
-    serving.close_log();
+    let errors = serving.errors();
     let client = Client::connect(&prism_wire::channel::Options::new(serving.address.clone())).await.unwrap();
 
     let (seen, stop) = (Seen::default(), Arc::new(AtomicBool::new(false)));
@@ -102,7 +102,7 @@ async fn a_killed_database_costs_its_namespaces_and_no_others_and_comes_back_wit
     for (namespace, code) in seen.lock().unwrap().keys() {
         let allowed: &[Code] =
             if *namespace == "orders-1" { &[Code::Ok, Code::Unavailable] } else { &[Code::Ok] };
-        assert!(allowed.contains(code), "{namespace}: {code:?}");
+        assert!(allowed.contains(code), "{namespace}: {code:?}: {:?}", errors.lock().unwrap());
     }
     drop(serving);
 

@@ -11,7 +11,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor, PgConnection, Row};
 use tokio::time::timeout;
 
-use super::error::{no_response, read_only_server, shared_connection, still_running};
+use super::error::{no_response, not_postgres, read_only_server, shared_connection, still_running};
 use super::session::Session;
 use crate::postgres::Options;
 
@@ -207,7 +207,8 @@ impl Connector {
         &self,
         opening: impl Future<Output = Result<T, sqlx::Error>>,
     ) -> Result<T, sqlx::Error> {
-        timeout(self.0.connect_timeout, opening).await.unwrap_or_else(|_| Err(no_response()))
+        let opened = timeout(self.0.connect_timeout, opening).await.unwrap_or_else(|_| Err(no_response()));
+        opened.map_err(not_postgres)
     }
 
     /// A std mutex: never held across an await, and no panic can leave it half changed.

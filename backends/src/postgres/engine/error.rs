@@ -87,6 +87,15 @@ pub(in crate::postgres) fn no_response() -> sqlx::Error {
     ))
 }
 
+/// The error of opening a session, of which an unintelligible answer is an outage: a proxy or a container's port takes
+/// connections while no Postgres is behind it, and closes them or answers itself.
+pub(in crate::postgres) fn not_postgres(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Protocol(_) => sqlx::Error::Io(io::Error::other(error)),
+        error => error,
+    }
+}
+
 /// The server of a new session is read-only.
 pub(in crate::postgres) fn read_only_server() -> sqlx::Error {
     SessionFault::ReadOnly.into()
