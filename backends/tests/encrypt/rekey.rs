@@ -216,6 +216,40 @@ async fn writes_go_on_meanwhile_and_none_is_lost(#[case] backend: Backend) {
     gateway.close().await;
 }
 
+#[rstest]
+#[case::sqlite(Backend::Sqlite)]
+#[case::postgres(Backend::Postgres)]
+#[tokio::test]
+async fn a_gateway_that_still_seals_under_another_key_is_noticed(#[case] backend: Backend) {
+    let Some(database) = Database::new(backend, "rekeying") else { return };
+    let (store, gateway) = (database.open().await, database.open().await);
+    let old = encrypt(&gateway, &[("k1", 1), ("k2", 2)]);
+    let rekey = rekey(&store, &[("k2", 2), ("k1", 1)]);
+    fill(&old, 1, 3).await;
+    assert_eq!(once(&rekey).await.sealed, 3);
+    let done = AtomicBool::new(false);
+    let writing = async {
+        while !done.load(Ordering::Relaxed) {
+            fill(&old, 1, 3).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let forgetting = async {
+        let is_alone = rekey.forget_other_keys(at(NOW)).await;
+        done.store(true, Ordering::Relaxed);
+        is_alone.unwrap()
+    };
+    let ((), is_alone) = tokio::join!(writing, forgetting);
+    assert!(!is_alone);
+    // What it wrote is found by one more run, and then it may be forgotten.
+    assert_eq!(once(&rekey).await.sealed, 3);
+    assert!(rekey.forget_other_keys(at(NOW)).await.unwrap());
+    assert_eq!(once(&rekey).await.sealed, 0);
+    assert_eq!(used_keys(&store).await, ["k2"]);
+    store.close().await;
+    gateway.close().await;
+}
+
 #[tokio::test]
 async fn a_damaged_item_is_left_and_counted_and_a_missing_key_stops_the_run() {
     let db = TestDb::new();

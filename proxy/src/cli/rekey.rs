@@ -27,8 +27,9 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_TRIES: u32 = 60;
 /// Items that expired this long ago are sealed again as well: to the clock of another gateway they may live.
 const CLOCK_DIFFERENCE: Duration = Duration::from_hours(1);
-/// Maximum runs over all items. The second finds what was written meanwhile by gateways whose active key was another one.
-const MAX_RUNS: u32 = 5;
+/// Maximum runs over all items. The second finds what was written meanwhile by gateways whose active key was another one, and
+/// the one after the other keys were forgotten finds what was sealed before these gateways looked at the record again.
+const MAX_RUNS: u32 = 6;
 
 /// The arguments of `prism rekey`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ pub(super) async fn run(args: &RekeyArgs) -> Result<(), ExitError> {
     let config = configuration(args.config.clone(), flags).map_err(ExitError::usage)?;
     let rekey = open(&config, &namespace).await?;
     let mut interrupt = pin!(interrupted());
-    let mut all = Progress::default();
+    let (mut all, mut forgotten) = (Progress::default(), false);
     for _ in 0..MAX_RUNS {
         let mut run = Progress::default();
         tokio::select! {
@@ -79,12 +80,13 @@ pub(super) async fn run(args: &RekeyArgs) -> Result<(), ExitError> {
                 grouped(run.damaged)
             )));
         }
-        if run.sealed == 0 {
-            if !rekey.forget_other_keys(SystemClock.now()).await.map_err(|error| failed(&error))? {
-                break;
-            }
+        if run.sealed > 0 {
+            forgotten = false;
+        } else if forgotten {
             report(args.json, "done", &all);
             return Ok(());
+        } else {
+            forgotten = rekey.forget_other_keys(SystemClock.now()).await.map_err(|error| failed(&error))?;
         }
     }
     report(args.json, "done", &all);

@@ -100,6 +100,10 @@ pub(crate) const CATALOGUE: &[Mutant] = &[
         "rekey/forgets-the-active-key-too",
         "The record of the active master key is removed with the old ones.",
     ),
+    mutant(
+        "rekey/does-not-wait-for-other-gateways",
+        "A gateway that still seals under the old master key is not noticed.",
+    ),
     mutant("rekey/ends-after-a-page", "Items after the first page stay under the old master key."),
     mutant("rekey/counts-no-damage", "Damaged items are not counted, so the old master key is forgotten."),
     mutant(

@@ -111,7 +111,9 @@ impl Recorder {
         now: Timestamp,
     ) -> Result<(), Error> {
         let recorded = || self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
-        let remembered = recorded().get(namespace).is_some_and(|until| Instant::now() < *until);
+        // Before the record is read: it may be forgotten while the answer is on its way.
+        let began = Instant::now();
+        let remembered = recorded().get(namespace).is_some_and(|until| began < *until);
         if remembered || seeded("encrypt/does-not-record-its-master-key") {
             return Ok(());
         }
@@ -133,7 +135,7 @@ impl Recorder {
         {
             ring.verify(id, &known.value).map_err(Error::unavailable)?;
         }
-        recorded().insert(namespace.clone(), Instant::now() + REMEMBERED_FOR);
+        recorded().insert(namespace.clone(), began + REMEMBERED_FOR);
         Ok(())
     }
 }

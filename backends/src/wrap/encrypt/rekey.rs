@@ -19,6 +19,7 @@ pub struct Rekey {
     store: Arc<dyn Rewrite>,
     ring: Arc<KeyRing>,
     keys: DataKeys,
+    recorder: Recorder,
     namespace: Namespace,
 }
 
@@ -39,7 +40,8 @@ impl Rekey {
     /// Rekeys `namespace` of `store`, which is not encrypted itself, to the active key of `ring`.
     pub fn new(store: Arc<dyn Rewrite>, ring: Arc<KeyRing>, namespace: Namespace) -> Self {
         let keys = DataKeys::new(Arc::clone(&ring));
-        Self { store, ring, keys, namespace }
+        let recorder = Recorder::new(Arc::clone(&store) as _);
+        Self { store, ring, keys, recorder, namespace }
     }
 
     /// Continues with a page of items. Items under the active key are skipped, so it does not matter where an earlier run
@@ -48,7 +50,7 @@ impl Rekey {
     /// # Errors
     /// Those of the store; [`Error::Internal`] if the ring lacks the master key of an item.
     pub async fn step(&self, progress: &mut Progress, now: Timestamp) -> Result<(), Error> {
-        Recorder::new(Arc::clone(&self.store) as _).record(&self.namespace, &self.ring, now).await?;
+        self.recorder.record(&self.namespace, &self.ring, now).await?;
         let selection = Selection { keys_only: true, direction: Direction::Forward, ..Selection::default() };
         let scan = Scan {
             namespace: self.namespace.clone(),
@@ -136,8 +138,11 @@ impl Rekey {
     }
 
     /// Forgets that other master keys than the active one have sealed data of the namespace. Only after a whole run that has
-    /// found no item to seal and none that is damaged. Then waits until a gateway that still seals under another key has
-    /// recorded it again; returns whether none has.
+    /// found no item to seal and none that is damaged.
+    ///
+    /// A gateway may seal under another key without recording it for as long as it remembers an earlier record. So this waits
+    /// until no gateway remembers one, and as long again for writes in progress. Returns whether no other key was recorded
+    /// since; if so, what was sealed meanwhile is found by one more whole run.
     ///
     /// # Errors
     /// Those of the store.
@@ -145,7 +150,9 @@ impl Rekey {
         let active = self.ring.active().id();
         let except = Some(active).filter(|_| !seeded("rekey/forgets-the-active-key-too"));
         KeyUse::forget(Arc::clone(&self.store) as _, &self.namespace, except, now).await?;
-        tokio::time::sleep(2 * REMEMBERED_FOR).await;
+        if !seeded("rekey/does-not-wait-for-other-gateways") {
+            tokio::time::sleep(2 * REMEMBERED_FOR).await;
+        }
         let mut uses = KeyUse::all(Arc::clone(&self.store) as _, now).await?.into_iter();
         Ok(!uses.any(|of| of.namespace == self.namespace && of.key_id != active))
     }
