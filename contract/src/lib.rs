@@ -12,6 +12,6 @@ mod forward;
 pub mod keyvalue;
 
 pub use self::common::{
-    Cause, Code, Error, FieldViolation, Invalid, Level, Lifecycle, Namespace, PageSize, PreconditionFailure,
-    Requirement, Scope, Swept, Timestamp,
+    Cause, Checks, Code, Error, FieldViolation, Invalid, Level, Lifecycle, Namespace, PageSize,
+    PreconditionFailure, Requirement, Scope, Swept, Timestamp,
 };

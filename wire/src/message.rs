@@ -3,6 +3,8 @@
 //! Any request converts: validation is the edge's task. A response comes from a server that may be faulty, so its
 //! conversion can fail.
 
+use prism_contract::Timestamp;
+
 /// A request of the contract with its protobuf message.
 pub trait WireRequest: Sized {
     /// The protobuf message.
@@ -48,4 +50,27 @@ impl Unreadable {
     pub(crate) fn missing(field: &'static str) -> Self {
         Self::new(field, "is missing")
     }
+}
+
+const MICROS: i64 = 1_000_000;
+
+/// A time of a response, which must be a whole microsecond (PUT-5).
+pub(crate) fn timestamp_from(
+    field: &'static str,
+    message: prost_types::Timestamp,
+) -> Result<Timestamp, Unreadable> {
+    let prost_types::Timestamp { seconds, nanos } = message;
+    if !(0..1_000_000_000).contains(&nanos) || nanos % 1_000 != 0 {
+        return Err(Unreadable::new(field, "is not a whole microsecond"));
+    }
+    let micros = seconds.checked_mul(MICROS).and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
+    let micros = micros.ok_or_else(|| Unreadable::new(field, "is a time outside the years 1 to 9999"))?;
+    Timestamp::from_micros(micros).map_err(|why| Unreadable::new(field, why))
+}
+
+/// A time as a message. Nanos count forwards, even before 1970.
+pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let micros = at.as_micros();
+    let nanos = i32::try_from(micros.rem_euclid(MICROS) * 1_000).expect("less than a second of nanoseconds");
+    prost_types::Timestamp { seconds: micros.div_euclid(MICROS), nanos }
 }

@@ -19,5 +19,4 @@ pub(crate) use self::page_token::Seal;
 pub(crate) use self::rules::parse as parse_requirements;
 pub use self::rules::{Level, Requirement, Scope};
 pub use self::time::Timestamp;
-pub(crate) use self::violations::Checks;
-pub use self::violations::Invalid;
+pub use self::violations::{Checks, Invalid};

@@ -36,20 +36,21 @@ impl std::error::Error for Invalid {}
 /// Maximum violations listed in one answer: they travel in HTTP/2 headers, whose size clients limit.
 const LISTED: usize = 20;
 
-/// The violations found so far.
-#[derive(Default)]
-pub(crate) struct Checks {
+/// The violations found in a request so far. All are collected, so that one answer shows all (ERR-2).
+#[derive(Debug, Default)]
+pub struct Checks {
     violations: Vec<FieldViolation>,
     unlisted: usize,
 }
 
 impl Checks {
     /// The value; or `None`, and a violation of `field` is recorded.
-    pub(crate) fn at<T>(&mut self, field: impl fmt::Display, checked: Result<T, Invalid>) -> Option<T> {
+    pub fn at<T>(&mut self, field: impl fmt::Display, checked: Result<T, Invalid>) -> Option<T> {
         checked.map_err(|why| self.refuse(field, why.into_string())).ok()
     }
 
-    pub(crate) fn refuse(&mut self, field: impl fmt::Display, description: impl Into<String>) {
+    /// Records a violation of `field`: the fault of its value, and what is allowed.
+    pub fn refuse(&mut self, field: impl fmt::Display, description: impl Into<String>) {
         if self.violations.len() < LISTED {
             let (field, description) = (field.to_string(), description.into());
             self.violations.push(FieldViolation { field, description });
@@ -58,8 +59,11 @@ impl Checks {
         }
     }
 
-    /// An error with all violations, if there are any.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    /// An error with the first 20 violations and the number of the others, if there are any.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`].
+    pub fn finish(mut self) -> Result<(), Error> {
         if self.unlisted > 0 {
             self.violations.push(FieldViolation::unlisted(self.unlisted));
         }

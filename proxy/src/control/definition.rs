@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prism_contract::keyvalue::{Limits, Policy as CatalogPolicy};
-use prism_contract::{Error, FieldViolation, Namespace as Name, Timestamp};
+use prism_contract::{Checks, Namespace as Name};
 use prism_proto::control::v1::{Abstraction, Namespace, NamespaceStatus, Policy, RateLimit};
 
 use crate::catalog::{self, Definition, Rate};
@@ -13,91 +13,70 @@ use crate::config::{MAX_OWNERS, Rule, is_backend_name, is_owner};
 /// The longest duration of a policy: a century, as in the configuration.
 const LONGEST: Duration = Duration::from_hours(24 * 36_500);
 
-/// The violations found in a request, the first of each field.
-#[derive(Default)]
-pub(super) struct Violations(Vec<FieldViolation>);
-
-impl Violations {
-    pub(super) fn add(&mut self, field: &str, description: impl Into<String>) {
-        if self.0.iter().any(|violation| violation.field == field) {
-            return;
-        }
-        self.0.push(FieldViolation { field: field.to_owned(), description: description.into() });
-    }
-
-    pub(super) fn finish(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::InvalidArgument(self.0)) }
-    }
-}
-
 /// Checks the name of a namespace, or that of a static definition.
-pub(super) fn check_name(field: &str, name: &str, violations: &mut Violations) {
+pub(super) fn check_name(field: &str, name: &str, checks: &mut Checks) {
     let prefix = name.strip_suffix('*').filter(|_| name.len() <= Name::MAX_BYTES);
-    if let Err(why) = Name::new(prefix.unwrap_or(name)) {
-        violations.add(field, why.into_string());
-    }
+    checks.at(field, Name::new(prefix.unwrap_or(name)));
 }
 
 /// Checks the name of a namespace.
-pub(super) fn check_namespace(field: &str, name: &str, violations: &mut Violations) {
-    if let Err(why) = Name::new(name) {
-        violations.add(field, why.into_string());
-    }
+pub(super) fn check_namespace(field: &str, name: &str, checks: &mut Checks) {
+    checks.at(field, Name::new(name));
 }
 
 /// Checks a definition to be created or changed, whose fields are those of the request field `namespace`.
-pub(super) fn check(namespace: &Namespace, violations: &mut Violations) {
-    check_namespace("namespace.name", &namespace.name, violations);
+pub(super) fn check(namespace: &Namespace, checks: &mut Checks) {
+    check_namespace("namespace.name", &namespace.name, checks);
     match namespace.abstraction() {
         Abstraction::Unspecified | Abstraction::Keyvalue => {}
         Abstraction::Timeseries | Abstraction::Graph => {
-            violations.add("namespace.abstraction", "is not served by this gateway; KEYVALUE is allowed");
+            checks.refuse("namespace.abstraction", "is not served by this gateway; KEYVALUE is allowed");
         }
     }
     if !namespace.backend.is_empty() && !is_backend_name(&namespace.backend) {
         let why = "is malformed; 1 to 64 of a-z, 0-9, '-' and '_' are allowed, starting with a letter";
-        violations.add("namespace.backend", why);
+        checks.refuse("namespace.backend", why);
     }
     if namespace.version < 0 {
-        violations.add("namespace.version", "is negative; 0 or a version is allowed");
+        checks.refuse("namespace.version", "is negative; 0 or a version is allowed");
     }
     if namespace.owners.len() > MAX_OWNERS {
         let why = format!("has {} owners; at most {MAX_OWNERS} are allowed", namespace.owners.len());
-        violations.add("namespace.owners", why);
+        checks.refuse("namespace.owners", why);
     }
     for (at, owner) in namespace.owners.iter().enumerate().filter(|(_, owner)| !is_owner(owner)) {
         let why = format!("is {} bytes; 1 to 128 without control characters are allowed", owner.len());
-        violations.add(&format!("namespace.owners[{at}]"), why);
+        checks.refuse(format!("namespace.owners[{at}]"), why);
     }
     if let Some(policy) = &namespace.policy {
-        check_policy(policy, violations);
+        check_policy(policy, checks);
     }
 }
 
-fn check_policy(policy: &Policy, violations: &mut Violations) {
+fn check_policy(policy: &Policy, checks: &mut Checks) {
     let durations = [("default_ttl", &policy.default_ttl), ("max_ttl", &policy.max_ttl)];
     let [default_ttl, max_ttl] = durations.map(|(field, given)| {
         let ttl = duration(given.as_ref());
         if given.is_some() && ttl.is_none() {
             let why = "is not a duration longer than 0 and at most 100 years";
-            violations.add(&format!("namespace.policy.{field}"), why);
+            checks.refuse(format!("namespace.policy.{field}"), why);
         }
         ttl
     });
     if let (Some(default), Some(max)) = (default_ttl, max_ttl)
         && default > max
     {
-        violations.add("namespace.policy.default_ttl", "is longer than max_ttl");
+        checks.refuse("namespace.policy.default_ttl", "is longer than max_ttl");
     }
     let max_value = u64::from(Limits::V1.value_bytes);
     if policy.max_value_bytes > max_value {
         let why = format!("is {}; 0 to the contract's {max_value} are allowed", policy.max_value_bytes);
-        violations.add("namespace.policy.max_value_bytes", why);
+        checks.refuse("namespace.policy.max_value_bytes", why);
     }
     for (field, limit) in [("reads", &policy.reads), ("writes", &policy.writes)] {
         if limit.as_ref().is_some_and(|limit| !(0.001..=1e9).contains(&limit.per_second)) {
             let why = "is not allowed; write a number from 0.001 to 1000000000";
-            violations.add(&format!("namespace.policy.{field}.per_second"), why);
+            checks.refuse(format!("namespace.policy.{field}.per_second"), why);
         }
     }
     let of_timeseries = [
@@ -107,7 +86,7 @@ fn check_policy(policy: &Policy, violations: &mut Violations) {
         ("partitions", policy.partitions != 0),
     ];
     for (field, _) in of_timeseries.into_iter().filter(|(_, is_set)| *is_set) {
-        violations.add(&format!("namespace.policy.{field}"), "is allowed for TIMESERIES only");
+        checks.refuse(format!("namespace.policy.{field}"), "is allowed for TIMESERIES only");
     }
 }
 
@@ -173,11 +152,4 @@ pub(super) fn of_rule(rule: &Rule, default_backend: &str) -> Namespace {
         owners: rule.owners.clone(),
         ..Namespace::default()
     }
-}
-
-/// A time in a definition.
-pub(super) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
-    let micros = at.as_micros();
-    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or_default();
-    prost_types::Timestamp { seconds: micros.div_euclid(1_000_000), nanos }
 }

@@ -8,6 +8,8 @@ mod definition;
 mod deletion;
 mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,8 +26,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 
-use self::store::{DefinitionStore, Head, RECORD};
-use crate::catalog::{Catalog, Snapshot};
+use self::store::{DefinitionStore, Head, Limits, RECORD};
+use crate::catalog::{Catalog, Created, Snapshot};
 use crate::server::{Services, Store};
 
 /// Time between two looks for changes of other gateways.
@@ -114,6 +116,22 @@ pub enum DefinitionsError {
     NotEncrypted(String),
 }
 
+impl DefinitionsError {
+    /// The error of a call that needs the definitions.
+    fn into_error(self) -> Error {
+        match self {
+            Self::Store(error) => error,
+            Self::NotEncrypted(_) => Error::unavailable(self),
+        }
+    }
+}
+
+impl From<DefinitionsError> for Fault {
+    fn from(error: DefinitionsError) -> Self {
+        Self::Error(error.into_error())
+    }
+}
+
 /// Reads the definitions into the catalog of `services`, for a command that serves nothing.
 ///
 /// # Errors
@@ -126,7 +144,7 @@ pub(crate) async fn load(services: &Services, clock: Arc<dyn Clock>) -> Result<(
         health: Box::new(|| BackendHealth::Starting),
     };
     let backends = services.stores.iter().map(backend).collect();
-    Control::new(services.catalog.clone(), backends, default, false, clock).start().await
+    Control::new(services.catalog.clone(), backends, default, false, clock).refresh().await
 }
 
 impl Control {
@@ -141,7 +159,7 @@ impl Control {
         let record = Internal::new(Arc::clone(&backends[default].keyvalue), RECORD);
         let (known, deleting, version) = Default::default();
         Self(Arc::new(Inner {
-            store: DefinitionStore::new(record),
+            store: DefinitionStore::new(record, Limits::DEFAULT),
             catalog,
             backends,
             default,
@@ -153,40 +171,13 @@ impl Control {
         }))
     }
 
-    /// Reads the definitions for the first time.
-    ///
-    /// # Errors
-    /// If they cannot be read, or would serve encrypted items as they are stored.
-    pub(crate) async fn start(&self) -> Result<(), DefinitionsError> {
-        self.refresh().await?;
-        let checked = check_encrypted(
-            &self.0.catalog.snapshot(),
-            self.0.backends.iter().map(|backend| &backend.keyvalue),
-            &*self.0.clock,
-        )
-        .await;
-        if checked.is_err() {
-            self.0.catalog.change(|snapshot| snapshot.with_created(None));
-            *self.0.known.lock().await = Known::default();
-        }
-        checked
-    }
-
     /// Looks for changes until it is dropped.
     pub(crate) async fn follow(self) {
         let mut fails = false;
         loop {
             sleep(POLL_INTERVAL).await;
-            // At first, the definitions are checked as at the start.
-            let look = async {
-                if self.0.catalog.snapshot().is_complete() {
-                    Ok(self.refresh().await?)
-                } else {
-                    self.start().await
-                }
-            };
             let too_long = || Err(Error::unavailable("it takes too long").into());
-            let refreshed = timeout(POLL_TIMEOUT, look).await.unwrap_or_else(|_| too_long());
+            let refreshed = timeout(POLL_TIMEOUT, self.refresh()).await.unwrap_or_else(|_| too_long());
             match &refreshed {
                 Ok(()) if fails => tracing::info!("changes of namespaces are seen again"),
                 Err(error) if !fails => tracing::warn!(%error, "changes of namespaces are not seen"),
@@ -197,34 +188,36 @@ impl Control {
         }
     }
 
-    /// Brings the catalog up to the last change.
-    async fn refresh(&self) -> Result<(), Error> {
+    /// Brings the catalog up to the last change. All definitions are read at first, and after a database was replaced by an
+    /// older one; then they are checked before they are served.
+    ///
+    /// # Errors
+    /// If they cannot be read, or would serve encrypted items as they are stored. The catalog stays as it is.
+    pub(crate) async fn refresh(&self) -> Result<(), DefinitionsError> {
         let inner = &*self.0;
         let mut known = inner.known.lock().await;
         let head = inner.store.head(inner.clock.now()).await?;
-        if known.version == Some(head.last) {
-            return Ok(());
-        }
-        let changed = match known.version {
-            // Of a newer database that was replaced by an older one, too.
-            Some(version) if version <= head.last && version + 1 >= head.first => {
+        let last = match known.version {
+            Some(version) if version == head.last => return Ok(()),
+            Some(version) if version < head.last && version + 1 >= head.first => {
                 self.apply_changes(&mut known, version, head).await?
             }
             Some(_) | None => {
                 let all = inner.store.all(inner.clock.now()).await?;
-                known.namespaces =
-                    all.into_iter().map(|namespace| (namespace.name.clone(), namespace)).collect();
+                let all = all.into_iter().map(|namespace| (namespace.name.clone(), namespace)).collect();
+                let planned =
+                    Snapshot::clone(&inner.catalog.snapshot()).with_created(Some(inner.created(&all)));
+                let backends = inner.backends.iter().map(|backend| &backend.keyvalue);
+                check_encrypted(&planned, backends, &*inner.clock).await?;
+                known.namespaces = all;
                 head.last
             }
         };
-        known.version = Some(changed);
-        let created = known.namespaces.values().map(|namespace| {
-            (namespace.name.as_str().into(), definition::of(namespace, inner.index_of(&namespace.backend)))
-        });
-        let created = created.collect();
+        known.version = Some(last);
+        let created = inner.created(&known.namespaces);
         inner.catalog.change(|snapshot| snapshot.with_created(Some(created)));
         self.note_deletions(known.namespaces.values());
-        inner.version.send_replace(changed);
+        inner.version.send_replace(last);
         Ok(())
     }
 
@@ -258,6 +251,14 @@ impl Control {
 }
 
 impl Inner {
+    /// The definitions as the catalog has them.
+    fn created(&self, namespaces: &BTreeMap<String, Namespace>) -> Created {
+        let created = namespaces.values().map(|namespace| {
+            (namespace.name.as_str().into(), definition::of(namespace, self.index_of(&namespace.backend)))
+        });
+        created.collect()
+    }
+
     /// The index of a backend by its name; empty: the default one.
     fn index_of(&self, name: &str) -> Option<usize> {
         if name.is_empty() {

@@ -22,15 +22,27 @@ const HEAD: &[u8] = b"head";
 const DEFINITION: &[u8] = b"definition/";
 /// How the keys of changes begin; the version follows, in eight bytes.
 const CHANGE: &[u8] = b"change/";
-/// Number of changes that are kept.
-const KEPT: i64 = 100_000;
-/// Number of changes that are removed at a time.
-const REMOVED: i64 = 1_000;
 /// Maximum tries of a change that meets changes of other gateways.
 const MAX_TRIES: usize = 32;
 
 /// The definitions in a backend.
-pub(super) struct DefinitionStore(Internal);
+pub(super) struct DefinitionStore {
+    record: Internal,
+    limits: Limits,
+}
+
+/// Which changes are kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Number of the last changes that are kept at least.
+    pub(super) kept: i64,
+    /// Number of changes that are removed at a time.
+    pub(super) removed: i64,
+}
+
+impl Limits {
+    pub(super) const DEFAULT: Self = Self { kept: 100_000, removed: 1_000 };
+}
 
 /// The versions of the kept changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,26 +64,26 @@ pub(super) enum Edit {
 }
 
 impl DefinitionStore {
-    pub(super) fn new(record: Internal) -> Self {
-        Self(record)
+    pub(super) fn new(record: Internal, limits: Limits) -> Self {
+        Self { record, limits }
     }
 
     /// The versions of the kept changes.
     pub(super) async fn head(&self, now: Timestamp) -> Result<Head, Error> {
-        Head::of(self.0.get(key(HEAD), now).await?.as_ref())
+        Head::of(self.record.get(key(HEAD), now).await?.as_ref())
     }
 
     /// All definitions. They may be newer than a head that was read before, each with the version of its last change.
     pub(super) async fn all(&self, now: Timestamp) -> Result<Vec<Namespace>, Error> {
         let prefix = Predicate::prefix(DEFINITION.into()).map_err(Error::internal)?;
-        let items = self.0.list(prefix, now).await?;
+        let items = self.record.list(prefix, now).await?;
         let definitions = items.iter().map(|item| Stored::of(Some(item)));
         definitions.filter_map(Result::transpose).map(|stored| Ok(stored?.namespace)).collect()
     }
 
     /// A definition; `None`: there is none.
     pub(super) async fn get(&self, name: &str, now: Timestamp) -> Result<Option<Stored>, Error> {
-        Stored::of(self.0.get(definition_key(name), now).await?.as_ref())
+        Stored::of(self.record.get(definition_key(name), now).await?.as_ref())
     }
 
     /// The changes after a version, in order: all, or the first of many. They begin with the next version unless it is not
@@ -84,7 +96,7 @@ impl DefinitionStore {
     ) -> Result<Vec<Change>, Error> {
         let start = change_key(after.saturating_add(1));
         let range = Predicate::range(start.into_bytes(), end_of(CHANGE)).map_err(Error::internal)?;
-        let items = self.0.first(limit, range, now).await?;
+        let items = self.record.first(limit, range, now).await?;
         items.iter().map(|item| decode(&item.value)).collect()
     }
 
@@ -98,7 +110,7 @@ impl DefinitionStore {
         let definition = definition_key(name);
         let keys = Predicate::keys([key(HEAD), definition.clone()]).map_err(Error::internal)?;
         for _ in 0..MAX_TRIES {
-            let items = self.0.list(keys.clone(), now).await?;
+            let items = self.record.list(keys.clone(), now).await?;
             let find = |key: &Key| items.iter().find(|item| item.key == *key);
             let head = find(&key(HEAD));
             let current = Stored::of(find(&definition))?.map(|stored| stored.namespace);
@@ -114,7 +126,8 @@ impl DefinitionStore {
             };
             let removed = kind == ChangeKind::Deleted;
             namespace.version = version;
-            let kept_from = if version - first >= KEPT + REMOVED { version - KEPT } else { first };
+            let Limits { kept, removed: removed_at_once } = self.limits;
+            let kept_from = if version - first >= kept + removed_at_once { version - kept } else { first };
             // The value of a removed definition is empty until its item is removed, below.
             let value = if removed { Bytes::new() } else { Stored::encode(&namespace, is_forced) };
             let change = Change { kind: kind.into(), namespace: Some(namespace) };
@@ -128,7 +141,7 @@ impl DefinitionStore {
             } else {
                 vec![precondition]
             };
-            match self.0.put(items, preconditions, now).await {
+            match self.record.put(items, preconditions, now).await {
                 Ok(()) => {}
                 // Another gateway was first.
                 Err(Error::PreconditionFailed(_)) => continue,
@@ -145,13 +158,13 @@ impl DefinitionStore {
     async fn clean(&self, removed: Option<Key>, changes: std::ops::Range<i64>, now: Timestamp) {
         let mut cleaned = Ok(());
         if let Some(definition) = removed {
-            cleaned = self.0.delete(one(definition), now).await;
+            cleaned = self.record.delete(one(definition), now).await;
         }
         if !changes.is_empty() {
             let (start, end) = (change_key(changes.start), change_key(changes.end));
             let range = Predicate::range(start.into_bytes(), end.into_bytes()).map_err(Error::internal);
             cleaned = match range {
-                Ok(range) => cleaned.and(self.0.delete(range, now).await),
+                Ok(range) => cleaned.and(self.record.delete(range, now).await),
                 Err(error) => Err(error),
             };
         }

@@ -173,7 +173,7 @@ async fn run_schema(
 
     let control = control(&services, &health, &options);
     if let Some((control, required)) = &control {
-        match control.start().await {
+        match control.refresh().await {
             Err(error @ DefinitionsError::Store(_)) if !required => {
                 tracing::warn!(%error, "namespaces without a rule of their name are unavailable until it can be read");
             }

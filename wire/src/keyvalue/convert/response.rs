@@ -1,6 +1,5 @@
 //! Conversion of responses.
 
-use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{
     DeleteResponse, DescribeResponse, GetResponse, PutResponse, ScanResponse,
 };
@@ -8,7 +7,7 @@ use prism_contract::keyvalue::{Capabilities, Capability, Entry, Item, Key, Limit
 use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 
-use crate::message::{Unreadable, WireResponse};
+use crate::message::{Unreadable, WireResponse, timestamp, timestamp_from};
 
 impl WireResponse for PutResponse {
     type Message = pb::PutResponse;
@@ -159,29 +158,9 @@ fn item_into(item: Item) -> pb::Item {
             compression: item.compression,
             version: item.version,
             priority_token: item.priority_token,
-            created_at: Some(timestamp_into(item.created_at)),
-            updated_at: Some(timestamp_into(item.updated_at)),
-            expires_at: item.expires_at.map(timestamp_into),
+            created_at: Some(timestamp(item.created_at)),
+            updated_at: Some(timestamp(item.updated_at)),
+            expires_at: item.expires_at.map(timestamp),
         }),
     }
-}
-
-const MICROS: i64 = 1_000_000;
-
-/// Converts a Timestamp, which must be a whole microsecond (PUT-5).
-fn timestamp_from(field: &'static str, message: prost_types::Timestamp) -> Result<Timestamp, Unreadable> {
-    let prost_types::Timestamp { seconds, nanos } = message;
-    if !(0..1_000_000_000).contains(&nanos) || nanos % 1_000 != 0 {
-        return Err(Unreadable::new(field, "is not a whole microsecond"));
-    }
-    let micros = seconds.checked_mul(MICROS).and_then(|micros| micros.checked_add(i64::from(nanos / 1_000)));
-    let micros = micros.ok_or_else(|| Unreadable::new(field, "is a time outside the years 1 to 9999"))?;
-    Timestamp::from_micros(micros).map_err(|why| Unreadable::new(field, why))
-}
-
-/// Nanos count forwards, even before 1970.
-fn timestamp_into(at: Timestamp) -> prost_types::Timestamp {
-    let micros = at.as_micros();
-    let nanos = i32::try_from(micros.rem_euclid(MICROS) * 1_000).expect("less than a second of nanoseconds");
-    prost_types::Timestamp { seconds: micros.div_euclid(MICROS), nanos }
 }

@@ -1,11 +1,13 @@
 //! `prism.control.v1.NamespaceService`.
 
-use std::collections::VecDeque;
+mod changes;
+mod fields;
+
 use std::pin::Pin;
 
 use bytes::Bytes;
-use futures::{Stream, stream};
-use prism_contract::{Error, Namespace as Name, PreconditionFailure};
+use futures::Stream;
+use prism_contract::{Checks, Error, Namespace as Name, PreconditionFailure};
 use prism_mutants::seeded;
 use prism_proto::common::ErrorReason;
 use prism_proto::control::v1::namespace_service_server::{NamespaceService, NamespaceServiceServer};
@@ -16,18 +18,20 @@ use prism_proto::control::v1::{
     UpdateNamespaceResponse, WatchNamespacesRequest, WatchNamespacesResponse,
 };
 use prism_wire::call::{CallNotes, NamespaceGuard, admit, enter, notes};
+use prism_wire::message::timestamp;
 use prism_wire::one_message::OneMessage;
 use prism_wire::slots::Slot;
 use prism_wire::status::framework;
 use prism_wire::subject::Subject;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tonic::{Code, Request, Response, Status};
 
-use super::definition::{self, Violations};
+use self::fields::Fields;
+use super::definition;
 use super::deletion::Settled;
 use super::store::Edit;
-use super::{Control, Fault, MOST, PAGE};
-use crate::config::Rule;
+use super::{Control, Fault, MOST};
+use crate::config::{Rule, is_backend_name};
 use crate::server::Shutdown;
 
 /// Definitions of a page, if the request names no number.
@@ -48,7 +52,7 @@ pub(crate) struct Service {
 impl Control {
     /// The service for tonic. Its streams end when `shutdown` begins to drain.
     pub(crate) fn into_server(self, shutdown: Shutdown) -> OneMessage<NamespaceServiceServer<Service>> {
-        let server = NamespaceServiceServer::new(Service { control: self, shutdown });
+        let server = NamespaceServiceServer::new(Service::new(self, shutdown));
         OneMessage::new(server.max_decoding_message_size(MOST_REQUEST))
     }
 }
@@ -151,6 +155,10 @@ impl NamespaceService for Service {
 }
 
 impl Service {
+    pub(super) fn new(control: Control, shutdown: Shutdown) -> Self {
+        Self { control, shutdown }
+    }
+
     async fn create(&self, request: CreateNamespaceRequest) -> Result<Namespace, Fault> {
         let inner = &self.control.0;
         let given = required(request.namespace)?;
@@ -182,8 +190,8 @@ impl Service {
             abstraction: Abstraction::Keyvalue.into(),
             backend: inner.backends[index].name.clone(),
             status: NamespaceStatus::Active.into(),
-            created_at: Some(definition::timestamp(now)),
-            updated_at: Some(definition::timestamp(now)),
+            created_at: Some(timestamp(now)),
+            updated_at: Some(timestamp(now)),
             r#static: false,
             ..given
         };
@@ -204,38 +212,38 @@ impl Service {
     /// The name and the backend of a definition to be created.
     fn check_created(&self, given: &Namespace) -> Result<(Name, usize), Fault> {
         let inner = &self.control.0;
-        let mut violations = Violations::default();
-        definition::check(given, &mut violations);
+        let mut checks = Checks::default();
+        definition::check(given, &mut checks);
         let index = inner.index_of(&given.backend);
-        if index.is_none() {
+        if index.is_none() && is_backend_name(&given.backend) {
             let names: Vec<_> = inner.backends.iter().map(|backend| backend.name.as_str()).collect();
-            violations.add(
+            checks.refuse(
                 "namespace.backend",
                 format!("is not a backend of this gateway; it has {}", names.join(", ")),
             );
         }
         if given.version > 0 {
-            violations.add("namespace.version", "is set; a definition to be created has none");
+            checks.refuse("namespace.version", "is set; a definition to be created has none");
         }
         let policy = given.policy.as_ref();
         if policy.is_some_and(|policy| policy.encrypt) && inner.catalog.snapshot().keys().is_none() {
-            violations.add("namespace.policy.encrypt", "is true, and this gateway has no encryption.keys");
+            checks.refuse("namespace.policy.encrypt", "is true, and this gateway has no encryption.keys");
         }
-        self.check_audit(policy, &mut violations);
-        self.check_rule(&given.name, policy, &mut violations);
-        violations.finish()?;
+        self.check_audit(policy, &mut checks);
+        self.check_rule(&given.name, policy, &mut checks);
+        checks.finish()?;
         let name = Name::new(&given.name).map_err(Error::internal)?;
         Ok((name, index.unwrap_or(inner.default)))
     }
 
-    fn check_audit(&self, policy: Option<&Policy>, violations: &mut Violations) {
+    fn check_audit(&self, policy: Option<&Policy>, checks: &mut Checks) {
         if policy.is_some_and(|policy| policy.audit) && !self.control.0.has_audit {
-            violations.add("namespace.policy.audit", "is true, and this gateway has no audit.file");
+            checks.refuse("namespace.policy.audit", "is true, and this gateway has no audit.file");
         }
     }
 
     /// A rule for a prefix protects the namespaces that are created below it, too: their encryption and their audit.
-    fn check_rule(&self, name: &str, policy: Option<&Policy>, violations: &mut Violations) {
+    fn check_rule(&self, name: &str, policy: Option<&Policy>, checks: &mut Checks) {
         let snapshot = self.control.0.catalog.snapshot();
         let Some(rule) = snapshot.rules().by_prefix(name) else { return };
         let policy = policy.copied().unwrap_or_default();
@@ -244,15 +252,15 @@ impl Service {
             ("namespace.policy.audit", rule.audit == Some(true), policy.audit),
         ] {
             if wanted && !given {
-                violations.add(field, "is false, and the rule of the configuration for its prefix says true");
+                checks.refuse(field, "is false, and the rule of the configuration for its prefix says true");
             }
         }
     }
 
     async fn get(&self, name: &str) -> Result<Namespace, Fault> {
-        let mut violations = Violations::default();
-        definition::check_name("name", name, &mut violations);
-        violations.finish()?;
+        let mut checks = Checks::default();
+        definition::check_name("name", name, &mut checks);
+        checks.finish()?;
         let all = self.definitions(|known| known == name).await?;
         all.into_iter().next().ok_or(Fault::Error(Error::NamespaceNotFound))
     }
@@ -280,12 +288,12 @@ impl Service {
         guard: Option<&NamespaceGuard>,
     ) -> Result<ListNamespacesResponse, Fault> {
         let ListNamespacesRequest { prefix, page_size, page_token } = request;
-        let mut violations = Violations::default();
+        let mut checks = Checks::default();
         let is_allowed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._*-".contains(&byte);
         if prefix.len() > Name::MAX_BYTES || !prefix.bytes().all(is_allowed) {
             let why = "is malformed; at most 128 bytes of a-z, 0-9, '.', '_', '-' and '*' are allowed";
-            violations.add("prefix", why);
+            checks.refuse("prefix", why);
         }
         let after = std::str::from_utf8(page_token).ok().filter(|after| {
             let is_token = after.is_empty() || after.starts_with(prefix.as_str());
@@ -293,11 +301,11 @@ impl Service {
         });
         if page_token.len() > MOST_TOKEN {
             let why = format!("is {} bytes; 0 to {MOST_TOKEN} are allowed", page_token.len());
-            violations.add("page_token", why);
+            checks.refuse("page_token", why);
         } else if after.is_none() {
-            violations.add("page_token", "is not a next_page_token of this list");
+            checks.refuse("page_token", "is not a next_page_token of this list");
         }
-        violations.finish()?;
+        checks.finish()?;
         let after = after.unwrap_or_default();
         let guard = guard.filter(|_| !seeded("control/lists-all-to-a-limited-admin"));
         let is_seen = |name: &str| guard.is_none_or(|guard| guard.allows(name.trim_end_matches('*')));
@@ -314,22 +322,22 @@ impl Service {
         let inner = &self.control.0;
         let given = required(request.namespace)?;
         self.check_changeable(&given.name)?;
-        let mut violations = Violations::default();
-        definition::check(&given, &mut violations);
-        self.check_audit(given.policy.as_ref(), &mut violations);
+        let mut checks = Checks::default();
+        definition::check(&given, &mut checks);
+        self.check_audit(given.policy.as_ref(), &mut checks);
         let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
-        let fields = Fields::of(&paths, &mut violations);
-        violations.finish()?;
+        let fields = Fields::of(&paths, &mut checks);
+        checks.finish()?;
         let now = inner.clock.now();
         let edit = |current: Option<Namespace>| {
             let current = changeable(current, Some(given.version), &given.name)?;
-            let mut violations = Violations::default();
-            fields.check_unchanged(&given, &current, &mut violations);
+            let mut checks = Checks::default();
+            fields.check_unchanged(&given, &current, &mut checks);
             let mut updated = fields.apply(&given, current);
-            definition::check(&updated, &mut violations);
-            self.check_rule(&given.name, updated.policy.as_ref(), &mut violations);
-            violations.finish()?;
-            updated.updated_at = Some(definition::timestamp(now));
+            definition::check(&updated, &mut checks);
+            self.check_rule(&given.name, updated.policy.as_ref(), &mut checks);
+            checks.finish()?;
+            updated.updated_at = Some(timestamp(now));
             Ok(Edit::Put(ChangeKind::Updated, updated))
         };
         let change = inner.store.change(&given.name, now, edit).await?;
@@ -341,12 +349,12 @@ impl Service {
         let DeleteNamespaceRequest { name, version, force } = request;
         let force = force || seeded("control/deletes-without-force");
         self.check_changeable(&name)?;
-        let mut violations = Violations::default();
-        definition::check_namespace("name", &name, &mut violations);
+        let mut checks = Checks::default();
+        definition::check_namespace("name", &name, &mut checks);
         if version < 0 {
-            violations.add("version", "is negative; 0 or a version is allowed");
+            checks.refuse("version", "is negative; 0 or a version is allowed");
         }
-        violations.finish()?;
+        checks.finish()?;
         let version = Some(version).filter(|version| *version > 0);
         let not_empty = || Fault::not_empty("the namespace holds items; force deletes them with it");
         if !force {
@@ -362,7 +370,7 @@ impl Service {
         let now = inner.clock.now();
         let edit = |current: Option<Namespace>| {
             let current = changeable(current, version, &name)?;
-            let (status, updated_at) = (NamespaceStatus::Deleting.into(), Some(definition::timestamp(now)));
+            let (status, updated_at) = (NamespaceStatus::Deleting.into(), Some(timestamp(now)));
             let deleting = Namespace { status, updated_at, ..current };
             Ok(if force { Edit::ForceDelete(deleting) } else { Edit::Put(ChangeKind::Updated, deleting) })
         };
@@ -399,37 +407,6 @@ impl Service {
         self.control.refresh().await?;
         Ok(self.control.shown(change.namespace.unwrap_or_default()))
     }
-
-    async fn watch(&self, from: i64, guard: Option<NamespaceGuard>) -> Result<Changes, Fault> {
-        let inner = &self.control.0;
-        if from < 0 {
-            return Err(Error::invalid("from_version", "is negative; 0 or a version is allowed").into());
-        }
-        self.control.refresh().await?;
-        let changed = inner.version.subscribe();
-        let head = inner.store.head(inner.clock.now()).await?;
-        let mut changes = Changes {
-            control: self.control.clone(),
-            shutdown: self.shutdown.clone(),
-            guard,
-            version: from,
-            waiting: VecDeque::new(),
-            changed,
-        };
-        if from > head.last || (from + 1 < head.first && from != 0) {
-            let kept = format!("changes after the versions {} to {} are kept", head.first - 1, head.last);
-            return Err(Fault::status(Code::OutOfRange, ErrorReason::VersionOutOfRange, &kept));
-        }
-        if from + 1 < head.first {
-            let mut all = inner.store.all(inner.clock.now()).await?;
-            all.retain(|namespace| namespace.version <= head.last);
-            all.sort_by_key(|namespace| namespace.version);
-            let created = |namespace| Change { kind: ChangeKind::Created.into(), namespace: Some(namespace) };
-            changes.waiting = all.into_iter().map(created).collect();
-            changes.version = head.last;
-        }
-        Ok(changes)
-    }
 }
 
 /// The namespace of a request.
@@ -449,158 +426,4 @@ fn changeable(current: Option<Namespace>, version: Option<i64>, name: &str) -> R
         return Err(Fault::read_only("the namespace is being deleted"));
     }
     Ok(current)
-}
-
-/// The fields that an update changes.
-struct Fields<'a>(Vec<&'a str>);
-
-/// The fields that can be changed.
-const CHANGEABLE: [&str; 8] = [
-    "policy",
-    "policy.default_ttl",
-    "policy.max_ttl",
-    "policy.max_value_bytes",
-    "policy.audit",
-    "policy.reads",
-    "policy.writes",
-    "owners",
-];
-
-impl<'a> Fields<'a> {
-    /// The fields of an update mask; an empty one has all.
-    fn of(paths: &'a [String], violations: &mut Violations) -> Self {
-        if paths.is_empty() {
-            return Self(vec!["policy", "owners"]);
-        }
-        if paths.iter().any(|path| !CHANGEABLE.contains(&path.as_str())) {
-            let why = format!("has a field that cannot be changed; {} can", CHANGEABLE.join(", "));
-            violations.add("update_mask", why);
-        }
-        Self(paths.iter().map(String::as_str).collect())
-    }
-
-    fn has(&self, path: &str) -> bool {
-        if seeded("control/updates-fields-outside-the-mask") {
-            return true;
-        }
-        self.0.iter().any(|field| *field == path || (*field == "policy" && path.starts_with("policy.")))
-    }
-
-    /// Refuses other values of fields that cannot be changed.
-    fn check_unchanged(&self, given: &Namespace, current: &Namespace, violations: &mut Violations) {
-        let why = "cannot be changed; create another namespace";
-        if given.abstraction() != Abstraction::Unspecified && given.abstraction() != current.abstraction() {
-            violations.add("namespace.abstraction", why);
-        }
-        if !given.backend.is_empty() && given.backend != current.backend {
-            violations.add("namespace.backend", why);
-        }
-        let encrypts = |namespace: &Namespace| namespace.policy.as_ref().is_some_and(|policy| policy.encrypt);
-        if self.has("policy.encrypt") && encrypts(given) != encrypts(current) {
-            violations.add("namespace.policy.encrypt", why);
-        }
-    }
-
-    fn apply(&self, given: &Namespace, mut current: Namespace) -> Namespace {
-        if self.has("owners") {
-            current.owners.clone_from(&given.owners);
-        }
-        let (from, mut policy) = (given.policy.unwrap_or_default(), current.policy.unwrap_or_default());
-        if self.has("policy.default_ttl") {
-            policy.default_ttl = from.default_ttl;
-        }
-        if self.has("policy.max_ttl") {
-            policy.max_ttl = from.max_ttl;
-        }
-        if self.has("policy.max_value_bytes") {
-            policy.max_value_bytes = from.max_value_bytes;
-        }
-        if self.has("policy.audit") {
-            policy.audit = from.audit;
-        }
-        if self.has("policy.reads") {
-            policy.reads = from.reads;
-        }
-        if self.has("policy.writes") {
-            policy.writes = from.writes;
-        }
-        current.policy = (policy != Policy::default()).then_some(policy);
-        current
-    }
-}
-
-/// The changes of a stream.
-struct Changes {
-    control: Control,
-    shutdown: Shutdown,
-    guard: Option<NamespaceGuard>,
-    /// The version of the last change that was sent or left out.
-    version: i64,
-    /// Changes to be sent before those after `version`.
-    waiting: VecDeque<Change>,
-    changed: watch::Receiver<i64>,
-}
-
-impl Changes {
-    fn messages(
-        self,
-        notes: CallNotes,
-    ) -> impl Stream<Item = Result<WatchNamespacesResponse, Status>> + Send {
-        stream::unfold(Some(self), move |changes| {
-            let notes = notes.clone();
-            async move {
-                let mut changes = changes?;
-                match changes.next().await {
-                    Ok(message) => Some((Ok(message), Some(changes))),
-                    Err(fault) => Some((Err(fault.into_status(&notes)), None)),
-                }
-            }
-        })
-    }
-
-    async fn next(&mut self) -> Result<WatchNamespacesResponse, Fault> {
-        loop {
-            let changes =
-                if self.waiting.is_empty() { self.read().await? } else { self.waiting.drain(..).collect() };
-            if let Some(last) = changes.iter().rev().find_map(|change| change.namespace.as_ref()) {
-                self.version = self.version.max(last.version);
-            }
-            if seeded("control/repeats-a-change") && self.version % 2 == 1 {
-                self.version -= 1;
-            }
-            let lost = usize::from(changes.len() > 1 && seeded("control/loses-a-change"));
-            let changes: Vec<_> =
-                changes.into_iter().skip(lost).filter(|change| self.is_seen(change)).collect();
-            if !changes.is_empty() {
-                return Ok(WatchNamespacesResponse { changes, version: self.version });
-            }
-            if *self.changed.borrow_and_update() > self.version {
-                continue;
-            }
-            tokio::select! {
-                () = self.shutdown.draining() => return Err(Error::unavailable("the server is shutting down").into()),
-                changed = self.changed.changed() => {
-                    changed.map_err(|_| Error::unavailable("the server is shutting down"))?;
-                }
-            }
-        }
-    }
-
-    /// The next changes; none if there are none yet.
-    async fn read(&self) -> Result<Vec<Change>, Fault> {
-        let inner = &self.control.0;
-        let changes = inner.store.changes(self.version, PAGE, inner.clock.now()).await?;
-        let first = changes.first().and_then(|change| change.namespace.as_ref());
-        if first.is_some_and(|first| first.version != self.version + 1) {
-            let why = "the next changes are not kept any more";
-            return Err(Fault::status(Code::OutOfRange, ErrorReason::VersionOutOfRange, why));
-        }
-        Ok(changes)
-    }
-
-    fn is_seen(&self, change: &Change) -> bool {
-        let name = change.namespace.as_ref().map_or("", |namespace| &namespace.name);
-        let guard = self.guard.as_ref().filter(|_| !seeded("control/shows-all-changes-to-a-limited-admin"));
-        guard.is_none_or(|guard| guard.allows(name))
-    }
 }
