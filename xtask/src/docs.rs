@@ -9,9 +9,8 @@ mod prose;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use crate::{Result, tree};
+use crate::{Result, process, tree};
 
 /// Markers around the generated part of a page.
 const BEGIN: &str = "<!-- made by `cargo xtask docs`: begin -->\n";
@@ -124,9 +123,9 @@ fn command_reference() -> Result<String> {
 
 /// The output of `cargo run` with these arguments.
 fn run(arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = process::cargo();
     command.args(["run", "--quiet"]).args(arguments);
-    let output = command.current_dir(tree::root()).output()?;
+    let output = command.output()?;
     if !output.status.success() {
         return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
     }

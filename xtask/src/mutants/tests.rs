@@ -12,7 +12,7 @@ use prism_mutants::VARIABLE;
 use serde::{Deserialize, Serialize};
 
 use super::AREAS;
-use crate::{Result, tree};
+use crate::{Result, process};
 
 /// Time for the tests of one program. A mutant may let a test wait for ever, which counts as a failure.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -64,7 +64,7 @@ pub(super) struct Tests(BTreeMap<String, Program>);
 impl Tests {
     /// Builds them: alone, or as a part of what `cargo test --workspace` builds, after which nothing is built again.
     pub(super) fn build(workspace: bool) -> Result<Self> {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = process::cargo();
         command.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]);
         if workspace {
             command.arg("--workspace");
@@ -78,7 +78,7 @@ impl Tests {
             };
             command.args(programs.iter().map(target));
         }
-        let output = command.current_dir(tree::root()).stderr(Stdio::inherit()).output()?;
+        let output = command.stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err("the tests cannot be built".into());
         }
