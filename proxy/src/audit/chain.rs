@@ -61,7 +61,7 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.hex().iter().try_for_each(|digit| fmt::Write::write_char(f, char::from(*digit)))
+        f.write_str(std::str::from_utf8(&self.hex()).expect("hexadecimal digits are ASCII"))
     }
 }
 

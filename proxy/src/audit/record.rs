@@ -150,12 +150,15 @@ impl Shown {
 }
 
 fn begin(line: &mut Vec<u8>, sequence: u64, time: SystemTime) {
-    line.extend_from_slice(format!("{{\"seq\":{sequence}").as_bytes());
+    line.extend_from_slice(b"{\"seq\":");
+    serde_json::to_writer(&mut *line, &sequence).expect("a number is JSON");
     field(line, "time", &rfc3339(time));
 }
 
 fn field<T: Serialize + ?Sized>(line: &mut Vec<u8>, name: &str, value: &T) {
-    line.extend_from_slice(format!(",\"{name}\":").as_bytes());
+    line.extend_from_slice(b",\"");
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(b"\":");
     serde_json::to_writer(line, value).expect("a string, a number or a list of strings is JSON");
 }
 
