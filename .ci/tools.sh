@@ -30,11 +30,13 @@ install_from_pypi() {
   ln -sf "$TOOLS/python/bin/$1" "$TOOLS/bin/$1"
 }
 
-# install_from_debian PACKAGE...: requires root; call it in CI or on explicit request only.
+# install_from_debian PACKAGE...: requires root, or sudo without a password; call it in CI or on explicit request only.
 install_from_debian() {
+  local root=()
+  [ "$(id -u)" = 0 ] || root=(sudo --non-interactive)
   need apt-get "install $*"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
 # within SECONDS WHAT COMMAND...: repeats COMMAND until it succeeds; fails after SECONDS with a message about WHAT.
