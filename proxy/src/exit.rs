@@ -29,7 +29,7 @@ pub enum Exit {
     Unavailable = 3,
     /// An item or a record that was asked for does not exist.
     NotFound = 4,
-    /// A precondition does not hold.
+    /// A precondition does not hold: of the command line, or of the method itself.
     PreconditionFailed = 5,
     /// An item was not written, since it has seen an equal or higher priority token.
     Superseded = 6,
@@ -63,7 +63,7 @@ impl Exit {
             Self::Usage => "invalid command line, configuration or argument (INVALID_ARGUMENT)",
             Self::Unavailable => "server unavailable, overloaded, or past its deadline: try again",
             Self::NotFound => "no such item or record (get, ls)",
-            Self::PreconditionFailed => "a precondition does not hold (--if)",
+            Self::PreconditionFailed => "a precondition does not hold (--if, --if-version, ns create)",
             Self::Superseded => "not written: an equal or higher priority token was there before (put)",
             Self::NotPermitted => "the credentials are missing, wrong, or do not permit it",
         }
@@ -96,12 +96,11 @@ impl Exit {
             Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => Self::Unavailable,
             Code::InvalidArgument => Self::Usage,
             Code::NotFound => Self::NotFound,
-            Code::FailedPrecondition => Self::PreconditionFailed,
+            Code::FailedPrecondition | Code::AlreadyExists => Self::PreconditionFailed,
             Code::Unauthenticated | Code::PermissionDenied => Self::NotPermitted,
             Code::Ok
             | Code::Cancelled
             | Code::Unknown
-            | Code::AlreadyExists
             | Code::Aborted
             | Code::OutOfRange
             | Code::Unimplemented

@@ -71,7 +71,13 @@ const AREAS: [Area; 8] = [
             Selection { program: "proxy/server", prefixes: &["namespaces::"] },
         ],
     },
-    Area { name: "control", tests: &[Selection { program: "proxy/server", prefixes: &["control::"] }] },
+    Area {
+        name: "control",
+        tests: &[
+            Selection { program: "proxy/lib", prefixes: &["control::"] },
+            Selection { program: "proxy/server", prefixes: &["control::"] },
+        ],
+    },
     Area {
         name: "audit",
         tests: &[

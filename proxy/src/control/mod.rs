@@ -36,8 +36,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time after which every gateway has a change.
 const SPREAD: Duration = Duration::from_secs(1);
-/// Maximum number of definitions.
-const MOST: usize = 100_000;
 /// Changes read at a time.
 const PAGE: usize = 1_000;
 
@@ -156,10 +154,21 @@ impl Control {
         has_audit: bool,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        Self::with_limits(catalog, backends, default, has_audit, clock, Limits::DEFAULT)
+    }
+
+    fn with_limits(
+        catalog: Catalog,
+        backends: Vec<Backend>,
+        default: usize,
+        has_audit: bool,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> Self {
         let record = Internal::new(Arc::clone(&backends[default].keyvalue), RECORD);
         let (known, deleting, version) = Default::default();
         Self(Arc::new(Inner {
-            store: DefinitionStore::new(record, Limits::DEFAULT),
+            store: DefinitionStore::new(record, limits),
             catalog,
             backends,
             default,

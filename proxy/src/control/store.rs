@@ -31,9 +31,13 @@ pub(super) struct DefinitionStore {
     limits: Limits,
 }
 
-/// Which changes are kept.
+/// How many definitions and changes are kept.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// Maximum number of definitions.
+    pub(super) definitions: usize,
+    /// Maximum number of those that an administrator of some namespaces may use: it cannot take all from the others.
+    pub(super) of_limited: usize,
     /// Number of the last changes that are kept at least.
     pub(super) kept: i64,
     /// Number of changes that are removed at a time.
@@ -41,7 +45,8 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) const DEFAULT: Self = Self { kept: 100_000, removed: 1_000 };
+    pub(super) const DEFAULT: Self =
+        Self { definitions: 100_000, of_limited: 10_000, kept: 100_000, removed: 1_000 };
 }
 
 /// The versions of the kept changes.
@@ -66,6 +71,10 @@ pub(super) enum Edit {
 impl DefinitionStore {
     pub(super) fn new(record: Internal, limits: Limits) -> Self {
         Self { record, limits }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// The versions of the kept changes.
@@ -126,7 +135,7 @@ impl DefinitionStore {
             };
             let removed = kind == ChangeKind::Deleted;
             namespace.version = version;
-            let Limits { kept, removed: removed_at_once } = self.limits;
+            let Limits { kept, removed: removed_at_once, .. } = self.limits;
             let kept_from = if version - first >= kept + removed_at_once { version - kept } else { first };
             // The value of a removed definition is empty until its item is removed, below.
             let value = if removed { Bytes::new() } else { Stored::encode(&namespace, is_forced) };

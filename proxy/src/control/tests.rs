@@ -2,6 +2,8 @@ use prism_backends::wrap::encrypt::MasterKey;
 use prism_backends::wrap::{Encrypt, encrypt::KeyRing};
 use prism_contract::keyvalue::{Access, Directory, Memory, NewItem, Put, RecordId};
 use prism_contract::{Code, Timestamp};
+use prism_proto::control::v1::CreateNamespaceRequest;
+use prism_wire::call::NamespaceGuard;
 use prism_wire::clock::ManualClock;
 use zeroize::Zeroizing;
 
@@ -24,6 +26,10 @@ fn record(store: &Arc<Memory>, limits: Limits) -> DefinitionStore {
 
 /// A gateway on `store`, whose definitions were not read yet.
 fn control(store: &Arc<Memory>, ring: Option<&Arc<KeyRing>>) -> Control {
+    control_with(store, ring, Limits::DEFAULT)
+}
+
+fn control_with(store: &Arc<Memory>, ring: Option<&Arc<KeyRing>>, limits: Limits) -> Control {
     let keyvalue = Arc::clone(store) as Arc<dyn KeyValueBackend>;
     let rules = Namespaces {
         undeclared: Undeclared::Allow,
@@ -33,7 +39,8 @@ fn control(store: &Arc<Memory>, ring: Option<&Arc<KeyRing>>) -> Control {
     let definitions = Definitions::of(&rules, &["main".to_owned()]);
     let snapshot = Snapshot::new(definitions, vec![Arc::clone(&keyvalue)]).with_keys(ring).with_created(None);
     let backend = Backend { name: "main".to_owned(), keyvalue, health: Box::new(|| BackendHealth::Serving) };
-    Control::new(Catalog::new(snapshot), vec![backend], 0, false, Arc::new(ManualClock::new(NOW)))
+    let (catalog, clock) = (Catalog::new(snapshot), Arc::new(ManualClock::new(NOW)));
+    Control::with_limits(catalog, vec![backend], 0, false, clock, limits)
 }
 
 fn define(namespace: &str) -> impl FnMut(Option<Namespace>) -> Result<Edit, Fault> {
@@ -48,7 +55,7 @@ fn version(change: &prism_proto::control::v1::Change) -> i64 {
 #[tokio::test]
 async fn the_last_changes_are_kept_and_earlier_ones_are_removed_many_at_a_time() {
     let memory = Arc::new(Memory::default());
-    let store = record(&memory, Limits { kept: 10, removed: 5 });
+    let store = record(&memory, Limits { kept: 10, removed: 5, ..Limits::DEFAULT });
     for last in 1..=40 {
         store.change("a", NOW, define("a")).await.unwrap();
         let head = store.head(NOW).await.unwrap();
@@ -65,7 +72,7 @@ async fn the_last_changes_are_kept_and_earlier_ones_are_removed_many_at_a_time()
 #[tokio::test]
 async fn a_gateway_that_missed_removed_changes_reads_all_definitions() {
     let memory = Arc::new(Memory::default());
-    let store = record(&memory, Limits { kept: 4, removed: 2 });
+    let store = record(&memory, Limits { kept: 4, removed: 2, ..Limits::DEFAULT });
     let gateway = control(&memory, None);
     store.change("old", NOW, define("old")).await.unwrap();
     gateway.refresh().await.unwrap();
@@ -82,7 +89,7 @@ async fn a_gateway_that_missed_removed_changes_reads_all_definitions() {
 #[tokio::test]
 async fn a_watch_from_zero_begins_with_all_definitions_and_a_version_that_is_not_kept_is_refused() {
     let memory = Arc::new(Memory::default());
-    let store = record(&memory, Limits { kept: 4, removed: 2 });
+    let store = record(&memory, Limits { kept: 4, removed: 2, ..Limits::DEFAULT });
     for namespace in ["b", "a", "b", "c", "b", "c", "d", "d"] {
         store.change(namespace, NOW, define(namespace)).await.unwrap();
     }
@@ -151,4 +158,31 @@ async fn sealed_items_of_a_plain_namespace_keep_every_definition_from_being_serv
     record(&memory, Limits::DEFAULT).change("sealed", NOW, edit).await.unwrap();
     gateway.refresh().await.unwrap();
     served().unwrap();
+}
+
+#[tokio::test]
+async fn an_administrator_of_some_namespaces_cannot_use_all_definitions() {
+    let memory = Arc::new(Memory::default());
+    let limits = Limits { definitions: 5, of_limited: 2, ..Limits::DEFAULT };
+    let service = Service::new(control_with(&memory, None, limits), Shutdown::new());
+    let limited = NamespaceGuard::new(|namespace| {
+        if namespace.starts_with("mine-") { Ok(()) } else { Err(Error::PermissionDenied("admin".to_owned())) }
+    });
+    let create = async |namespace: &str, guard: Option<&NamespaceGuard>| {
+        let namespace = Some(Namespace { name: namespace.to_owned(), ..Namespace::default() });
+        match service.create(CreateNamespaceRequest { namespace }, guard).await {
+            Ok(_) => String::new(),
+            Err(Fault::Status(status)) => status.message().to_owned(),
+            Err(Fault::Error(error)) => panic!("{error}"),
+        }
+    };
+    for (namespace, guard) in [("mine-1", Some(&limited)), ("other-1", None), ("mine-2", Some(&limited))] {
+        assert_eq!(create(namespace, guard).await, "");
+    }
+    let own = "there are 2 definitions in the caller's namespaces, as many as are allowed to one that may not use all namespaces";
+    assert_eq!(create("mine-3", Some(&limited)).await, own);
+    for namespace in ["mine-3", "other-2"] {
+        assert_eq!(create(namespace, None).await, "");
+    }
+    assert_eq!(create("other-3", None).await, "there are 5 definitions; at most 5 are allowed");
 }

@@ -154,7 +154,7 @@ fn what_is_refused_says_why_and_has_the_exit_code_of_its_kind() {
     let shop = Shop::open();
     shop.ok(&["ns", "create", "a"]);
     for (args, code, why) in [
-        (&["ns", "create", "a"][..], 1, "ALREADY_EXISTS: the namespace has a definition already"),
+        (&["ns", "create", "a"][..], 5, "ALREADY_EXISTS: the namespace has a definition already"),
         (&["ns", "create", "No"], 2, "namespace.name: is malformed"),
         (
             &["ns", "create", "b", "--encrypt"],

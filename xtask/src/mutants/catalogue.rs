@@ -168,6 +168,10 @@ pub(crate) const CATALOGUE: &[Mutant] = &[
         "control/leaves-items-of-a-deleted-namespace",
         "Items beyond the first page outlive their namespace.",
     ),
+    mutant(
+        "control/lets-a-limited-admin-use-all-definitions",
+        "An admin of some namespaces takes all definitions from the others.",
+    ),
     mutant("control/lists-all-to-a-limited-admin", "An admin of some namespaces lists the others."),
     mutant(
         "control/shows-all-changes-to-a-limited-admin",
