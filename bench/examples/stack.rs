@@ -71,7 +71,9 @@ fn main() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut gateways = Vec::new();
         let chosen: Vec<_> = std::env::args().skip(2).collect();
-        for kind in KINDS.into_iter().filter(|kind| chosen.is_empty() || chosen.contains(&format!("{kind:?}"))) {
+        for kind in
+            KINDS.into_iter().filter(|kind| chosen.is_empty() || chosen.contains(&format!("{kind:?}")))
+        {
             gateways.push(Gateway::start(kind, &folder).await);
         }
         // The first round warms up.
