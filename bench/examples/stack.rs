@@ -70,10 +70,7 @@ fn main() {
     runtime.block_on(async {
         let folder = tempfile::tempdir().expect("a folder");
         let mut gateways = Vec::new();
-        let chosen: Vec<_> = std::env::args().skip(2).collect();
-        for kind in
-            KINDS.into_iter().filter(|kind| chosen.is_empty() || chosen.contains(&format!("{kind:?}")))
-        {
+        for kind in chosen(std::env::args().skip(2)) {
             gateways.push(Gateway::start(kind, &folder).await);
         }
         // The first round warms up.
@@ -100,6 +97,16 @@ fn main() {
             );
         }
     });
+}
+
+/// The kinds with these names; all without a name.
+fn chosen(names: impl Iterator<Item = String>) -> Vec<Kind> {
+    let find = |name: String| {
+        let known = KINDS.into_iter().find(|kind| format!("{kind:?}") == name);
+        known.unwrap_or_else(|| panic!("{name} is not a kind; {KINDS:?} are"))
+    };
+    let chosen: Vec<_> = names.map(find).collect();
+    if chosen.is_empty() { KINDS.to_vec() } else { chosen }
 }
 
 fn median(values: &mut [f64]) -> f64 {

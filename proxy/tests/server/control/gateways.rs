@@ -54,7 +54,7 @@ async fn a_status_follows_the_backend() {
         let created = admin.create(Namespace { backend: name.to_owned(), ..named(name) }).await.unwrap();
         assert_eq!(created.status(), status, "{name}");
     }
-    assert!(later.set(Arc::new(Memory::default())).is_ok());
+    later.set(Arc::new(Memory::default())).unwrap_or_else(|_| panic!("it was opened before"));
     orders.set(Mode::Unavailable);
     let mut has = async |name: &str, status: NamespaceStatus| {
         until("the status", async || admin.get(name).await.unwrap().status() == status).await;
@@ -81,6 +81,6 @@ async fn without_the_definitions_only_rules_of_their_name_are_served() {
     assert_eq!(refusal(client.put(put_in("a", 1)).await).code, Code::Unavailable);
     let mut admin = Admin::of(&server).await;
     assert_eq!(admin.create(named("a")).await.unwrap_err().code, Code::Unavailable);
-    assert!(main.set(Arc::new(Memory::default())).is_ok());
+    main.set(Arc::new(Memory::default())).unwrap_or_else(|_| panic!("it was opened before"));
     until("undeclared namespaces are served", async || client.put(put_in("a", 1)).await.is_ok()).await;
 }
