@@ -1,7 +1,8 @@
 //! Forwarding of trait methods, for a store that wraps another store.
 
-/// Generates methods of [`Lifecycle`](crate::Lifecycle) or [`KeyValueBackend`](crate::keyvalue::KeyValueBackend) that call
-/// the same method of the inner store, so that a wrapper implements only the methods that it changes.
+/// Generates methods of [`Lifecycle`](crate::Lifecycle), [`KeyValueBackend`](crate::keyvalue::KeyValueBackend) or
+/// [`TimeSeriesBackend`](crate::timeseries::TimeSeriesBackend) that call the same method of the inner store, so that a wrapper
+/// implements only the methods that it changes.
 ///
 /// Each method is listed: with default forwarding, a wrapper could miss a method that it must change.
 ///
@@ -80,6 +81,95 @@ macro_rules! forward {
             scan(scan: &$crate::keyvalue::Scan),
             Result<$crate::keyvalue::EntryPage, $crate::Error>
         );
+    };
+    (@TimeSeriesBackend capabilities $this:ident $to:expr) => {
+        fn capabilities(&$this, namespace: &$crate::Namespace) -> $crate::timeseries::Capabilities {
+            $to.capabilities(namespace)
+        }
+    };
+    (@TimeSeriesBackend append $this:ident $to:expr) => {
+        $crate::forward!(
+            @method $this $to,
+            append(append: $crate::timeseries::Append),
+            Result<Vec<bool>, $crate::Error>
+        );
+    };
+    (@TimeSeriesBackend query $this:ident $to:expr) => {
+        $crate::forward!(
+            @method $this $to,
+            query(query: &$crate::timeseries::Query),
+            Result<$crate::timeseries::EventPage, $crate::Error>
+        );
+    };
+    (@TimeSeriesBackend position $this:ident $to:expr) => {
+        fn position<'this, 'namespace, 'series, 'future>(
+            &'this $this,
+            namespace: &'namespace $crate::Namespace,
+            series: Option<&'series $crate::timeseries::Series>,
+            start: $crate::timeseries::Start,
+        ) -> ::std::pin::Pin<
+            Box<
+                dyn ::std::future::Future<Output = Result<$crate::timeseries::Position, $crate::Error>>
+                    + Send
+                    + 'future,
+            >,
+        >
+        where
+            'this: 'future,
+            'namespace: 'future,
+            'series: 'future,
+            Self: 'future,
+        {
+            $to.position(namespace, series, start)
+        }
+    };
+    (@TimeSeriesBackend tail $this:ident $to:expr) => {
+        $crate::forward!(
+            @method $this $to,
+            tail(tail: &$crate::timeseries::Tail),
+            Result<$crate::timeseries::TailPage, $crate::Error>
+        );
+    };
+    (@TimeSeriesBackend appended $this:ident $to:expr) => {
+        $crate::forward!(@method $this $to, appended(tail: &$crate::timeseries::Tail), ());
+    };
+    (@TimeSeriesBackend list_series $this:ident $to:expr) => {
+        $crate::forward!(
+            @method $this $to,
+            list_series(list: &$crate::timeseries::ListSeries),
+            Result<$crate::timeseries::SeriesPage, $crate::Error>
+        );
+    };
+    (@TimeSeriesBackend histogram $this:ident $to:expr) => {
+        $crate::forward!(
+            @method $this $to,
+            histogram(histogram: &$crate::timeseries::Histogram),
+            Result<Vec<$crate::timeseries::Bucket>, $crate::Error>
+        );
+    };
+    (@TimeSeriesBackend delete_events $this:ident $to:expr) => {
+        $crate::forward!(
+            @method $this $to,
+            delete_events(delete: $crate::timeseries::DeleteEvents),
+            Result<u64, $crate::Error>
+        );
+    };
+    (@TimeSeriesBackend expire $this:ident $to:expr) => {
+        fn expire<'this, 'expired, 'future>(
+            &'this $this,
+            expired: $crate::timeseries::Expired<'expired>,
+        ) -> ::std::pin::Pin<
+            Box<
+                dyn ::std::future::Future<Output = Result<$crate::Swept, $crate::Error>> + Send + 'future,
+            >,
+        >
+        where
+            'this: 'future,
+            'expired: 'future,
+            Self: 'future,
+        {
+            $to.expire(expired)
+        }
     };
     // The signatures that `async_trait` generates: the inner store's future is returned as it is, not boxed again.
     (@method $this:ident $to:expr, $method:ident(), $answer:ty) => {

@@ -94,6 +94,8 @@ impl From<Error> for Failure {
             Error::Unauthenticated
             | Error::PermissionDenied(_)
             | Error::NamespaceNotFound
+            | Error::WrongAbstraction(_)
+            | Error::TokenExpired
             | Error::ResourceExhausted(_)
             | Error::Unavailable { .. }
             | Error::DeadlineExceeded

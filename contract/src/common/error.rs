@@ -70,6 +70,10 @@ pub enum Error {
     PermissionDenied(String),
     /// The server serves no such namespace. Only callers that may use it learn this.
     NamespaceNotFound,
+    /// The namespace holds data of this other abstraction.
+    WrongAbstraction(&'static str),
+    /// A token before events that have expired, of another incarnation of the store, or beyond its end (TAIL-6, QRY-9).
+    TokenExpired,
     /// Load was shed before anything was done. Retry delay.
     ResourceExhausted(Duration),
     /// The store is unavailable. A write may or may not have taken effect.
@@ -124,7 +128,8 @@ impl Error {
     pub const fn code(&self) -> Code {
         match self {
             Self::InvalidArgument(_) => Code::InvalidArgument,
-            Self::PreconditionFailed(_) => Code::FailedPrecondition,
+            Self::PreconditionFailed(_) | Self::WrongAbstraction(_) => Code::FailedPrecondition,
+            Self::TokenExpired => Code::OutOfRange,
             Self::Unauthenticated => Code::Unauthenticated,
             Self::PermissionDenied(_) => Code::PermissionDenied,
             Self::NamespaceNotFound => Code::NotFound,
@@ -145,6 +150,8 @@ impl Error {
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::PermissionDenied(_) => "PERMISSION_DENIED",
             Self::NamespaceNotFound => "NAMESPACE_NOT_FOUND",
+            Self::WrongAbstraction(_) => "WRONG_ABSTRACTION",
+            Self::TokenExpired => "TOKEN_EXPIRED",
             Self::ResourceExhausted(_) => "OVERLOADED",
             Self::Unavailable { .. } => "BACKEND_UNAVAILABLE",
             Self::DeadlineExceeded | Self::DeleteTooLarge => "DEADLINE_EXCEEDED",
@@ -165,6 +172,8 @@ impl Error {
             | Self::Unauthenticated
             | Self::PermissionDenied(_)
             | Self::NamespaceNotFound
+            | Self::WrongAbstraction(_)
+            | Self::TokenExpired
             | Self::ResourceExhausted(_)
             | Self::DeadlineExceeded
             | Self::DeleteTooLarge
@@ -181,6 +190,8 @@ impl Error {
             | Self::Unauthenticated
             | Self::PermissionDenied(_)
             | Self::NamespaceNotFound
+            | Self::WrongAbstraction(_)
+            | Self::TokenExpired
             | Self::DeadlineExceeded
             | Self::DeleteTooLarge
             | Self::Unimplemented(_)
@@ -208,6 +219,13 @@ impl fmt::Display for Error {
                 write!(f, "the caller lacks the permission '{permission}'")
             }
             Self::NamespaceNotFound => f.write_str("this server serves no such namespace"),
+            Self::WrongAbstraction(holds) => {
+                write!(f, "this namespace holds {holds} data; the call is one of another abstraction")
+            }
+            Self::TokenExpired => f.write_str(
+                "the token cannot be continued: events after it have expired, or it is of another store; start again from \
+                 the beginning, or from a Query's tail_token",
+            ),
             Self::ResourceExhausted(_) => f.write_str("the server is shedding load; nothing was done"),
             Self::Unavailable { .. } => f.write_str("backend unavailable"),
             Self::DeadlineExceeded => f.write_str("the deadline passed before the operation completed"),

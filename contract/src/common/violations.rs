@@ -76,3 +76,14 @@ impl Checks {
         checked.ok_or_else(|| Error::internal("a check failed without a violation"))
     }
 }
+
+/// Text of `min..=max` bytes without NUL.
+pub(crate) fn checked_text(text: &str, min: usize, max: usize) -> Result<&str, Invalid> {
+    if !(min..=max).contains(&text.len()) {
+        return Err(Invalid::length(text.len(), min, max));
+    }
+    if text.contains('\0') {
+        return Err(Invalid::new("holds a NUL character; UTF-8 without NUL is allowed"));
+    }
+    Ok(text)
+}

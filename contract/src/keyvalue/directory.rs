@@ -1,55 +1,33 @@
-//! The backend and the policy of a namespace: an edge looks both up once per call, so that a call never sees half of a
-//! change.
+//! The policy of a KeyValue namespace, and directories of one backend.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{KeyValueBackend, Limits, Put, Selection};
 use crate::common::Checks;
-use crate::{Error, Namespace, PageSize};
+use crate::{Access, Error, Namespace, PageSize};
 
-/// What a call does with its namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Get or Scan.
-    Read,
-    /// Put or Delete.
-    Write,
-    /// Describe, which is never refused for its rate.
-    Describe,
-}
-
-/// The backend and the policy of a namespace, as of one moment.
-pub struct Served {
-    /// The backend.
-    pub backend: Arc<dyn KeyValueBackend>,
-    /// The policy; `None`: that of the contract alone.
-    pub policy: Option<Arc<Policy>>,
-}
-
-/// Finds the backend and the policy of a namespace.
-pub trait Directory: Send + Sync + 'static {
-    /// The backend and the policy of `namespace`, for one call.
-    ///
-    /// # Errors
-    /// [`Error::NamespaceNotFound`] if it is not served, and [`Error::ResourceExhausted`] if it has had as many calls as its
-    /// rate allows.
-    fn find(&self, namespace: &Namespace, access: Access) -> Result<Served, Error>;
-}
+/// The backend and the policy of a KeyValue namespace.
+pub type Served = crate::Served<dyn KeyValueBackend, Policy>;
 
 /// A single backend serves every namespace, without a policy.
-impl<B: KeyValueBackend> Directory for Arc<B> {
+impl<B: KeyValueBackend> crate::Directory<dyn KeyValueBackend, Policy> for Arc<B> {
     fn find(&self, _: &Namespace, _: Access) -> Result<Served, Error> {
         Ok(Served { backend: Self::clone(self), policy: None })
     }
 }
 
 /// As above, for a backend whose type is not known.
-impl Directory for Arc<dyn KeyValueBackend> {
+impl crate::Directory<dyn KeyValueBackend, Policy> for Arc<dyn KeyValueBackend> {
     fn find(&self, _: &Namespace, _: Access) -> Result<Served, Error> {
         Ok(Served { backend: Self::clone(self), policy: None })
     }
 }
+
+/// A directory of KeyValue backends.
+pub trait Directory: crate::Directory<dyn KeyValueBackend, Policy> {}
+
+impl<D: crate::Directory<dyn KeyValueBackend, Policy>> Directory for D {}
 
 /// The policy of a namespace, beyond the contract.
 #[derive(Debug, Clone, PartialEq, Eq)]

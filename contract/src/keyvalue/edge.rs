@@ -7,11 +7,11 @@ use super::request::{
     PutResponse, ScanRequest, ScanResponse,
 };
 use super::{
-    Access, CONTRACT_VERSION, Capability, Delete, Direction, Directory, Get, KeyValueBackend, Limits, Policy,
-    Put, Scan, Selection, Served, TokenScope,
+    CONTRACT_VERSION, Capability, Delete, Direction, Directory, Get, KeyValueBackend, Limits, Policy, Put,
+    Scan, Selection, Served, TokenScope,
 };
 use crate::common::Checks;
-use crate::{Error, Namespace, Timestamp};
+use crate::{Access, Error, Namespace, Timestamp};
 
 /// Validates requests in front of backends. It refuses, in this order: a request that the contract does not allow, a
 /// namespace that is not served or has had too many calls, a request beyond the namespace's policy, and a capability that the

@@ -24,7 +24,7 @@ mod validate;
 
 pub use backend::KeyValueBackend;
 pub use capability::{Capabilities, Capability};
-pub use directory::{Access, Directory, Policy, Served};
+pub use directory::{Directory, Policy, Served};
 pub use edge::{Edge, ScanCursor};
 pub use item::{Item, Key, NewItem};
 pub use limits::Limits;

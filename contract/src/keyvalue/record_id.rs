@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Limits;
 use crate::Invalid;
+use crate::common::checked_text;
 
 /// A record's id within its namespace: 1–512 bytes of UTF-8 without NUL. Compared byte by byte (RT-4).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,15 +14,7 @@ pub struct RecordId(Arc<str>);
 impl RecordId {
     /// Checks a record id.
     pub fn new(text: impl AsRef<str>) -> Result<Self, Invalid> {
-        let text = text.as_ref();
-        let max = Limits::V1.id_bytes as usize;
-        if text.is_empty() || text.len() > max {
-            return Err(Invalid::length(text.len(), 1, max));
-        }
-        if text.contains('\0') {
-            return Err(Invalid::new("holds a NUL character; UTF-8 without NUL is allowed"));
-        }
-        Ok(Self(text.into()))
+        checked_text(text.as_ref(), 1, Limits::V1.id_bytes as usize).map(|text| Self(text.into()))
     }
 
     /// The id as text.

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::{Capabilities, Entry, Item, Limits, PutResult};
+pub use crate::DurationInput as Ttl;
 
 /// An item as the client sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,15 +17,6 @@ pub struct ItemInput {
     pub content_type: String,
     /// `prism.common.Compression` by number.
     pub compression: i32,
-}
-
-/// A duration, in the form of protobuf's Duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ttl {
-    /// Whole seconds.
-    pub seconds: i64,
-    /// Nanoseconds of the same sign, less than a second.
-    pub nanos: i32,
 }
 
 /// A precondition on a key.

@@ -1,12 +1,11 @@
 //! Validation of KeyValue's requests.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
-use super::request::{ItemInput, KeyPredicate, PreconditionInput, Ttl};
+use super::request::{ItemInput, KeyPredicate, PreconditionInput};
 use super::{Expected, Key, Limits, NewItem, Precondition, Predicate, RecordId};
 use crate::common::Checks;
-use crate::{Invalid, Namespace, Timestamp};
+use crate::{DurationInput, Invalid, Namespace, Timestamp};
 
 impl Checks {
     pub(super) fn record(&mut self, namespace: &str, id: &str) -> Option<(Namespace, RecordId)> {
@@ -96,7 +95,7 @@ impl Checks {
         }
     }
 
-    pub(super) fn expires_at(&mut self, now: Timestamp, ttl: Option<Ttl>) -> Option<Timestamp> {
+    pub(super) fn expires_at(&mut self, now: Timestamp, ttl: Option<DurationInput>) -> Option<Timestamp> {
         let ttl = ttl?;
         self.at("ttl", expiry(now, ttl))
     }
@@ -150,17 +149,9 @@ impl Checks {
 }
 
 /// The expiry of an item written at `now` with `ttl` (TTL-3).
-fn expiry(now: Timestamp, ttl: Ttl) -> Result<Timestamp, Invalid> {
-    let Ttl { seconds, nanos } = ttl;
-    if nanos.unsigned_abs() >= 1_000_000_000 || (seconds > 0 && nanos < 0) || (seconds < 0 && nanos > 0) {
-        return Err(Invalid::new(
-            "is not a valid duration; nanos are less than a second, with the sign of seconds",
-        ));
-    }
-    let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
-        return Err(Invalid::new("is negative; omit it for an item that never expires"));
-    };
-    let span = Duration::new(seconds, nanos);
+fn expiry(now: Timestamp, ttl: DurationInput) -> Result<Timestamp, Invalid> {
+    let negative = || Invalid::new("is negative; omit it for an item that never expires");
+    let span = ttl.span()?.ok_or_else(negative)?;
     if span.is_zero() {
         return Err(Invalid::new("is 0; omit it for an item that never expires"));
     }

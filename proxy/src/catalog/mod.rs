@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prism_backends::wrap::Encrypt;
 use prism_backends::wrap::encrypt::KeyRing;
-use prism_contract::keyvalue::{Access, Directory, KeyValueBackend, Limits, Policy, Served};
-use prism_contract::{Error, Namespace};
+use prism_contract::keyvalue::{KeyValueBackend, Limits, Policy, Served};
+use prism_contract::{Access, Directory, Error, Namespace};
 use prism_mutants::seeded;
 
 use self::rate::Rates;
@@ -308,7 +308,7 @@ impl Catalog {
     }
 }
 
-impl Directory for Catalog {
+impl Directory<dyn KeyValueBackend, Policy> for Catalog {
     fn find(&self, namespace: &Namespace, access: Access) -> Result<Served, Error> {
         let snapshot = self.0.current.load();
         let is_unknown = !snapshot.is_complete() && snapshot.rules.exact(namespace.as_str()).is_none();

@@ -5,8 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use prism_contract::keyvalue::Access;
-use prism_contract::{Error, Namespace};
+use prism_contract::{Access, Error, Namespace};
 use prism_mutants::seeded;
 use tokio::time::Instant;
 

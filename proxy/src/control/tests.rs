@@ -1,7 +1,7 @@
 use prism_backends::wrap::encrypt::MasterKey;
 use prism_backends::wrap::{Encrypt, encrypt::KeyRing};
-use prism_contract::keyvalue::{Access, Directory, Memory, NewItem, Put, RecordId};
-use prism_contract::{Code, Timestamp};
+use prism_contract::keyvalue::{Memory, NewItem, Put, RecordId};
+use prism_contract::{Access, Code, Directory, Timestamp};
 use prism_proto::control::v1::CreateNamespaceRequest;
 use prism_wire::call::NamespaceGuard;
 use prism_wire::clock::ManualClock;

@@ -48,6 +48,8 @@ pub fn status(error: &Error) -> Status {
         Error::Unauthenticated
         | Error::PermissionDenied(_)
         | Error::NamespaceNotFound
+        | Error::WrongAbstraction(_)
+        | Error::TokenExpired
         | Error::DeadlineExceeded
         | Error::DeleteTooLarge
         | Error::Unimplemented(_)

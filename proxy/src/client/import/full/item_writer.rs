@@ -168,6 +168,8 @@ impl ItemWriter<'_> {
             | Error::Unauthenticated
             | Error::PermissionDenied(_)
             | Error::NamespaceNotFound
+            | Error::WrongAbstraction(_)
+            | Error::TokenExpired
             | Error::DeleteTooLarge
             | Error::Unimplemented(_)
             | Error::DataLoss { .. }

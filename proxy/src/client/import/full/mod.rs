@@ -17,8 +17,8 @@ use std::io::{self, BufReader};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
-use prism_contract::keyvalue::{Access, Directory, Entry, KeyValueBackend};
-use prism_contract::{Error, Namespace};
+use prism_contract::keyvalue::{Entry, KeyValueBackend};
+use prism_contract::{Access, Directory, Error, Namespace};
 use prism_wire::clock::{Clock, SystemClock};
 use tokio::sync::oneshot;
 
