@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the commands in README.md, CONTRIBUTING.md and docs/*.md, and checks the configurations shown there.
+"""Runs the commands in README.md, CONTRIBUTING.md, docs/*.md and docs/timeseries/*.md, and checks the configurations shown there.
 
     .ci/docs-commands.py PRISM [PAGE...]            PRISM is the built binary; default: all pages but docs/clients
     .ci/docs-commands.py PRISM --write [PAGE...]    writes the outputs of the commands into the pages, where they differ
@@ -80,7 +80,8 @@ def blocks(text):
 def pages(arguments):
     if arguments:
         return [Path(name).resolve() for name in arguments]
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")),
+            *sorted((ROOT / "docs/timeseries").glob("*.md"))]
 
 
 class Outputs:

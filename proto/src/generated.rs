@@ -33,3 +33,10 @@ pub mod keyvalue {
     #[path = "prism.keyvalue.v1.rs"]
     pub mod v1;
 }
+
+#[path = "generated"]
+pub mod timeseries {
+    #[rustfmt::skip]
+    #[path = "prism.timeseries.v1.rs"]
+    pub mod v1;
+}

@@ -4,6 +4,7 @@
 //! descriptor set committed here, so building this crate needs neither protoc nor buf; a test fails when they differ.
 //!
 //! - [`keyvalue::v1`]: the `KeyValue` API, with a client and a server for [tonic].
+//! - [`timeseries::v1`]: the `TimeSeries` API, likewise.
 //! - [`control::v1`]: the control plane of namespaces.
 //! - [`common`]: item metadata and error details, shared by every API.
 //! - [`options`]: what the schema says about authentication, timeouts, limits and personal data, read back typed.
@@ -37,5 +38,13 @@ pub mod keyvalue {
     /// Package `prism.keyvalue.v1`: namespace → id → sorted map of key → item.
     pub mod v1 {
         pub use crate::generated::keyvalue::v1::*;
+    }
+}
+
+/// The `TimeSeries` API, one module for each version.
+pub mod timeseries {
+    /// Package `prism.timeseries.v1`: namespace → series → immutable events.
+    pub mod v1 {
+        pub use crate::generated::timeseries::v1::*;
     }
 }

@@ -1,5 +1,6 @@
 //! What `Debug` shows in place of a field marked `mask_in_logs`: its size, never its content (ERR-2).
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Debug, Formatter};
 
 use prism_mutants::seeded;
@@ -22,5 +23,14 @@ pub(crate) struct MaskedList<'a, T>(pub(crate) &'a [T]);
 impl<T: AsRef<[u8]>> Debug for MaskedList<'_, T> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         formatter.debug_list().entries(self.0.iter().map(Masked)).finish()
+    }
+}
+
+/// A map whose keys and values stay out of logs.
+pub(crate) struct MaskedMap<'a, K, V>(pub(crate) &'a BTreeMap<K, V>);
+
+impl<K, V> Debug for MaskedMap<'_, K, V> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "<{} entries>", self.0.len())
     }
 }

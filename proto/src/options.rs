@@ -59,9 +59,9 @@ pub struct FieldOptions {
 pub enum Rule {
     /// The whole string matches this expression, in RE2 syntax.
     Regex(String),
-    /// A repeated field has at least this many elements.
+    /// A repeated field or a map has at least this many elements.
     MinItems(u64),
-    /// A repeated field has at most this many elements.
+    /// A repeated field or a map has at most this many elements.
     MaxItems(u64),
     /// A number is at least this; a `Duration` is at least this many microseconds.
     Min(i64),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use prism_proto::FILE_DESCRIPTOR_SET;
-use prism_proto::options::{self, PiiKind, Schema};
+use prism_proto::options::{self, PiiKind, Rule, Schema};
 use protox::prost_reflect::{DescriptorPool, DynamicMessage, Kind, Value};
 
 /// The options of an element as written in its .proto file, so that one set to its default is there too.
@@ -35,7 +35,8 @@ fn every_element() -> String {
             elements.insert(method.full_name().to_owned(), method.options());
         }
     }
-    for message in pool.all_messages().filter(|message| is_prisms(message.package_name())) {
+    let messages = pool.all_messages().filter(|message| is_prisms(message.package_name()));
+    for message in messages.filter(|message| !message.is_map_entry()) {
         elements.insert(message.full_name().to_owned(), message.options());
         for field in message.fields() {
             elements.insert(field.full_name().to_owned(), field.options());
@@ -68,7 +69,7 @@ fn a_method_is_found_by_its_grpc_path_and_an_unknown_one_is_not() {
 }
 
 #[test]
-fn keys_values_ids_and_tokens_are_masked_wherever_they_appear_and_nothing_else_is() {
+fn data_ids_and_tokens_are_masked_wherever_they_appear_and_nothing_else_is() {
     let secret = [
         "key",
         "keys",
@@ -80,21 +81,28 @@ fn keys_values_ids_and_tokens_are_masked_wherever_they_appear_and_nothing_else_i
         "page_token",
         "next_page_token",
         "resume_token",
+        "series",
+        "payload",
+        "tags",
+        "token",
+        "tail_token",
     ];
     let mut masked = 0;
     for (message, name, field) in Schema::prism().fields() {
         // The control plane has names of namespaces, which the log shows, and no data.
         let has_data = message.starts_with("prism.") && !message.starts_with("prism.control.");
-        let wanted = has_data && secret.contains(&name);
+        // Of keys in KeyValue, of times in TimeSeries.
+        let is_time = message.starts_with("prism.timeseries.") && ["start", "end"].contains(&name);
+        let wanted = has_data && secret.contains(&name) && !is_time;
         assert_eq!(field.mask_in_logs, wanted, "{message}.{name}");
         masked += usize::from(wanted);
     }
-    assert!(masked > 15, "only {masked} fields were looked at");
+    assert!(masked > 35, "only {masked} fields were looked at");
 }
 
 #[test]
 fn what_may_be_personal_data_is_audited_and_nothing_else_is() {
-    let mut audited = 0;
+    let mut audited = BTreeMap::new();
     for (message, name, field) in Schema::prism().fields() {
         // What an administrator does to a namespace is audited by the namespace's name.
         if message.starts_with("prism.control.") {
@@ -102,7 +110,33 @@ fn what_may_be_personal_data_is_audited_and_nothing_else_is() {
             continue;
         }
         assert_eq!(field.access_audit, field.pii != PiiKind::Unspecified, "{message}.{name}");
-        audited += usize::from(field.access_audit);
+        if field.access_audit {
+            let (package, _) = message.rsplit_once('.').expect("a package");
+            *audited.entry((package, name)).or_insert(0) += 1;
+        }
     }
-    assert_eq!(audited, 6, "the id of four requests and of an entry, and the value");
+    let wanted = [
+        (("prism.keyvalue.v1", "id"), 5),
+        (("prism.keyvalue.v1", "value"), 1),
+        (("prism.timeseries.v1", "payload"), 1),
+        (("prism.timeseries.v1", "prefix"), 1),
+        (("prism.timeseries.v1", "series"), 6),
+        (("prism.timeseries.v1", "tags"), 4),
+    ];
+    assert_eq!(audited, BTreeMap::from(wanted), "messages by field");
+}
+
+#[test]
+fn the_fields_of_a_map_field_are_no_fields_of_the_schema() {
+    assert_eq!(options::field_options("prism.timeseries.v1.Event.TagsEntry", "key"), None);
+    let tags = options::field_options("prism.timeseries.v1.Event", "tags").unwrap();
+    assert!(tags.mask_in_logs && tags.validation == [Rule::MaxItems(16)]);
+}
+
+#[test]
+fn only_a_tail_has_no_timeout() {
+    let endless: Vec<_> = options::all_methods().filter(|(_, options)| options.timeout.is_none()).collect();
+    let [(name, options)] = endless[..] else { panic!("{endless:?}") };
+    assert_eq!(name, "prism.timeseries.v1.TimeSeriesService/Tail");
+    assert_eq!((options.require_auth, options.idempotent), (Some(true), true));
 }

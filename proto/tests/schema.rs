@@ -39,17 +39,77 @@ prism.keyvalue.v1.ScanRequest: namespace string=1, id string=2, predicate KeyPre
     selection Selection=4, resume_token bytes=5, limit uint64=6
 prism.keyvalue.v1.ScanResponse: entries repeated Entry=1, resume_token bytes=2
 prism.keyvalue.v1.Selection: item_limit uint32=1, page_size_bytes uint32=2, keys_only bool=3, reverse bool=4
+prism.timeseries.v1.AppendRequest: namespace string=1, events repeated SeriesEvent=2
+prism.timeseries.v1.AppendResponse: results repeated AppendResult=1
+prism.timeseries.v1.AppendResult: time Timestamp=1, id bytes=2, duplicate bool=3
+prism.timeseries.v1.Beginning: \n\
+prism.timeseries.v1.Bucket: start Timestamp=1, count uint64=2, payload_bytes uint64=3
+prism.timeseries.v1.DeleteEventsRequest: namespace string=1, series string=2, start Timestamp=3, end Timestamp=4, \
+    all bool=5
+prism.timeseries.v1.DeleteEventsResponse: deleted_count uint64=1
+prism.timeseries.v1.DescribeRequest: namespace string=1
+prism.timeseries.v1.DescribeResponse: server_version string=1, contract_version string=2, \
+    capabilities repeated Capability=3, limits Limits=4, policy Policy=5, heartbeat Duration=6
+prism.timeseries.v1.Event: time Timestamp=1, id bytes=2, payload bytes=3, content_type string=4, \
+    tags repeated TagsEntry=5
+prism.timeseries.v1.HistogramRequest: namespace string=1, series string=2, start Timestamp=3, end Timestamp=4, \
+    bucket Duration=5, tags repeated TagsEntry=6
+prism.timeseries.v1.HistogramResponse: buckets repeated Bucket=1
+prism.timeseries.v1.Limits: max_series_bytes uint32=1, max_id_bytes uint32=2, max_payload_bytes uint32=3, \
+    max_tags uint32=4, max_append_events uint32=5, max_append_bytes uint32=6, max_message_events uint32=7, \
+    max_message_bytes uint32=8, max_buckets uint32=9
+prism.timeseries.v1.ListSeriesRequest: namespace string=1, prefix string=2, limit uint64=3, resume_token bytes=4
+prism.timeseries.v1.ListSeriesResponse: series repeated string=1, resume_token bytes=2
+prism.timeseries.v1.Now: \n\
+prism.timeseries.v1.Policy: retention Duration=1, accept_past Duration=2, accept_future Duration=3, \
+    partitions uint32=4
+prism.timeseries.v1.QueryRequest: namespace string=1, series string=2, start Timestamp=3, end Timestamp=4, \
+    tags repeated TagsEntry=5, reverse bool=6, limit uint64=7, page_size_bytes uint32=8, without_payload bool=9, \
+    resume_token bytes=10
+prism.timeseries.v1.QueryResponse: events repeated Event=1, resume_token bytes=2, tail_token bytes=3
+prism.timeseries.v1.SeriesEvent: series string=1, event Event=2
+prism.timeseries.v1.TailRequest: namespace string=1, series string=2, tags repeated TagsEntry=3, \
+    beginning oneof Beginning=4, now oneof Now=5, token oneof bytes=6, without_payload bool=7
+prism.timeseries.v1.TailResponse: events repeated SeriesEvent=1, token bytes=2
 ";
 
-const CAPABILITIES: &str = "CAPABILITY_UNSPECIFIED=0, CAPABILITY_CONDITIONAL_WRITES=1, \
-    CAPABILITY_PRIORITY_TOKENS=2, CAPABILITY_EXPIRY=3, CAPABILITY_REVERSE=4, CAPABILITY_NAMESPACE_SCAN=5";
+const CAPABILITIES: [(&str, &str); 2] = [
+    (
+        "prism.keyvalue.v1",
+        "CAPABILITY_UNSPECIFIED=0, CAPABILITY_CONDITIONAL_WRITES=1, CAPABILITY_PRIORITY_TOKENS=2, \
+         CAPABILITY_EXPIRY=3, CAPABILITY_REVERSE=4, CAPABILITY_NAMESPACE_SCAN=5",
+    ),
+    (
+        "prism.timeseries.v1",
+        "CAPABILITY_UNSPECIFIED=0, CAPABILITY_LIST_SERIES=1, CAPABILITY_HISTOGRAM=2, CAPABILITY_DELETE=3, \
+         CAPABILITY_NAMESPACE_TAIL=4, CAPABILITY_ATOMIC_APPEND=5, CAPABILITY_DETECTS_DUPLICATES=6, \
+         CAPABILITY_EXACT_TAIL=7, CAPABILITY_REVERSE=8",
+    ),
+];
 
-const METHODS: [&str; 5] = [
-    "Put(PutRequest) PutResponse",
-    "Get(GetRequest) GetResponse",
-    "Delete(DeleteRequest) DeleteResponse",
-    "Scan(ScanRequest) stream ScanResponse",
-    "Describe(DescribeRequest) DescribeResponse",
+const METHODS: [(&str, &[&str]); 2] = [
+    (
+        "KeyValueService",
+        &[
+            "Put(PutRequest) PutResponse",
+            "Get(GetRequest) GetResponse",
+            "Delete(DeleteRequest) DeleteResponse",
+            "Scan(ScanRequest) stream ScanResponse",
+            "Describe(DescribeRequest) DescribeResponse",
+        ],
+    ),
+    (
+        "TimeSeriesService",
+        &[
+            "Append(AppendRequest) AppendResponse",
+            "Query(QueryRequest) stream QueryResponse",
+            "Tail(TailRequest) stream TailResponse",
+            "ListSeries(ListSeriesRequest) stream ListSeriesResponse",
+            "Histogram(HistogramRequest) stream HistogramResponse",
+            "DeleteEvents(DeleteEventsRequest) DeleteEventsResponse",
+            "Describe(DescribeRequest) DescribeResponse",
+        ],
+    ),
 ];
 
 fn descriptors() -> FileDescriptorSet {
@@ -65,7 +125,11 @@ fn every_message_has_the_fields_types_and_numbers_of_the_contract() {
             let package = file.package().to_owned();
             file.message_type.iter().map(move |message| format!("{package}.{}", line(message)))
         })
-        .filter(|line| line.starts_with("prism.keyvalue.v1.") || line.starts_with("prism.common.Item"))
+        .filter(|line| {
+            ["prism.keyvalue.v1.", "prism.timeseries.v1.", "prism.common.Item"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        })
         .collect();
     messages.sort();
     let wanted: Vec<&str> = MESSAGES.trim().lines().collect();
@@ -75,36 +139,40 @@ fn every_message_has_the_fields_types_and_numbers_of_the_contract() {
 #[test]
 fn every_capability_has_the_number_of_the_contract() {
     let set = descriptors();
-    let capability = set
-        .file
-        .iter()
-        .filter(|file| file.package() == "prism.keyvalue.v1")
-        .flat_map(|file| &file.enum_type)
-        .find(|kind| kind.name() == "Capability")
-        .expect("the package has the enum");
-    assert_eq!(values(capability), CAPABILITIES);
+    for (package, wanted) in CAPABILITIES {
+        let capability = set
+            .file
+            .iter()
+            .filter(|file| file.package() == package)
+            .flat_map(|file| &file.enum_type)
+            .find(|kind| kind.name() == "Capability")
+            .expect("the package has the enum");
+        assert_eq!(values(capability), wanted, "{package}");
+    }
 }
 
 #[test]
-fn the_service_has_the_methods_of_the_contract_and_only_scan_streams() {
+fn each_service_has_the_methods_of_its_contract_with_the_streams_of_it() {
     let set = descriptors();
-    let service = set
-        .file
-        .iter()
-        .flat_map(|file| &file.service)
-        .find(|service| service.name() == "KeyValueService")
-        .expect("the schema has the service");
-    let methods: Vec<String> = service
-        .method
-        .iter()
-        .map(|method| {
-            assert!(!method.client_streaming());
-            let stream = if method.server_streaming() { "stream " } else { "" };
-            let (input, output) = (short(method.input_type()), short(method.output_type()));
-            format!("{}({input}) {stream}{output}", method.name())
-        })
-        .collect();
-    assert_eq!(methods, METHODS);
+    for (name, wanted) in METHODS {
+        let service = set
+            .file
+            .iter()
+            .flat_map(|file| &file.service)
+            .find(|service| service.name() == name)
+            .expect("the schema has the service");
+        let methods: Vec<String> = service
+            .method
+            .iter()
+            .map(|method| {
+                assert!(!method.client_streaming());
+                let stream = if method.server_streaming() { "stream " } else { "" };
+                let (input, output) = (short(method.input_type()), short(method.output_type()));
+                format!("{}({input}) {stream}{output}", method.name())
+            })
+            .collect();
+        assert_eq!(methods, wanted, "{name}");
+    }
 }
 
 #[test]

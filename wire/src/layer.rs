@@ -110,8 +110,8 @@ fn map_request_failure(status: &Status, headers: &HeaderMap) -> Status {
             Code::InvalidArgument,
             ErrorReason::MessageTooLarge,
             format!(
-                "the request message is too large; at most {MAX_REQUEST_BYTES} bytes are read, and a Put may hold \
-                 4194304 bytes of keys and values"
+                "the request message is too large; at most {MAX_REQUEST_BYTES} bytes are read, and a write may hold \
+                 4194304 bytes of data"
             ),
         ),
         Code::Internal => framework(

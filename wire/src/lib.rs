@@ -12,8 +12,10 @@
 //! - [`one_message`]: rejects requests that are not exactly one complete message (ERR-3).
 //! - [`reflection`]: server reflection (HEALTH-1).
 //! - [`channel`]: a client's connection to a server.
+//! - [`resume`]: response streams that a client resumes after an interruption.
 //!
-//! For one abstraction: conversions, service and client, in a module of its name: [`keyvalue`].
+//! For one abstraction: conversions, service and client, in a module of its name: [`keyvalue`] and
+//! [`timeseries`].
 
 pub mod body;
 pub mod call;
@@ -24,10 +26,13 @@ pub mod keyvalue;
 pub mod layer;
 pub mod message;
 pub mod one_message;
+mod pages;
 pub mod reflection;
+pub mod resume;
 pub mod slots;
 pub mod status;
 pub mod subject;
+pub mod timeseries;
 
 /// Maximum request message that a server decodes, in bytes. It fits the largest allowed Put with its framing, and leaves
 /// room for oversized requests to be refused with the offending field.

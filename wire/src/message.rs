@@ -3,7 +3,9 @@
 //! Any request converts: validation is the edge's task. A response comes from a server that may be faulty, so its
 //! conversion can fail.
 
-use prism_contract::Timestamp;
+use std::time::Duration;
+
+use prism_contract::{DurationInput, TimeInput, Timestamp};
 
 /// A request of the contract with its protobuf message.
 pub trait WireRequest: Sized {
@@ -73,4 +75,32 @@ pub fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let micros = at.as_micros();
     let nanos = i32::try_from(micros.rem_euclid(MICROS) * 1_000).expect("less than a second of nanoseconds");
     prost_types::Timestamp { seconds: micros.div_euclid(MICROS), nanos }
+}
+
+/// A duration of a request, not validated.
+pub(crate) fn duration_input(message: prost_types::Duration) -> DurationInput {
+    DurationInput { seconds: message.seconds, nanos: message.nanos }
+}
+
+/// A duration of a request as a message.
+pub(crate) fn input_duration(input: DurationInput) -> prost_types::Duration {
+    prost_types::Duration { seconds: input.seconds, nanos: input.nanos }
+}
+
+/// A time of a request, not validated.
+pub(crate) fn time_input(message: prost_types::Timestamp) -> TimeInput {
+    TimeInput { seconds: message.seconds, nanos: message.nanos }
+}
+
+/// A time of a request as a message.
+pub(crate) fn input_time(input: TimeInput) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: input.seconds, nanos: input.nanos }
+}
+
+/// A duration of a response, which must not be negative.
+pub(crate) fn duration_from(
+    field: &'static str,
+    message: prost_types::Duration,
+) -> Result<Duration, Unreadable> {
+    Duration::try_from(message).map_err(|_| Unreadable::new(field, "is negative or no valid duration"))
 }

@@ -60,6 +60,8 @@ fn generate() -> Result<Files> {
         .build_transport(false)
         // `Bytes` shares the message's buffer; `Vec<u8>` would copy each key and value.
         .bytes(".")
+        // Sorted maps make encodings reproducible.
+        .btree_map(".")
         .skip_debug(&masking.messages)
         .out_dir(scratch.path())
         .compile_fds(compiler.file_descriptor_set())?;
@@ -155,6 +157,8 @@ mod tests {
                 "prism/keyvalue/v1/keyvalue.proto",
                 "prism/keyvalue/v1/types.proto",
                 "prism/options.proto",
+                "prism/timeseries/v1/timeseries.proto",
+                "prism/timeseries/v1/types.proto",
             ]
         );
     }

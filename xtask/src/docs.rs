@@ -54,19 +54,18 @@ fn expected() -> Result<Vec<(PathBuf, String)>> {
     let landing = splice(&present(&landing_page())?, &figures::paragraph(&matrix)?)?;
     let cli = tree::docs().join("cli.md");
     let commands = splice(&present(&cli)?, &command_reference()?)?;
-    Ok(vec![
-        (api_reference(), api::page()?),
+    let mut pages = vec![
         (configuration, page),
         (cli, commands),
         (tree::root().join("fixtures/config/prism.yaml"), explained("yaml")?),
         (matrix_page(), matrix),
         (mutants_page(), mutants::page()?),
         (landing_page(), landing),
-    ])
-}
-
-fn api_reference() -> PathBuf {
-    tree::docs().join("api-reference.md")
+    ];
+    for page in api::PAGES {
+        pages.push((tree::docs().join(page.path), page.text()?));
+    }
+    Ok(pages)
 }
 
 fn matrix_page() -> PathBuf {
@@ -142,16 +141,17 @@ fn splice(page: &str, part: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::{
-        BEGIN, END, api, api_reference, figures, landing_page, matrix_page, mutants, mutants_page, present,
-        splice,
+        BEGIN, END, api, figures, landing_page, matrix_page, mutants, mutants_page, present, splice, tree,
     };
 
     // The other pages are compared in proxy/tests/config, which has access to their settings table, and in
     // conformance/tests/selftest.rs, which has the cases.
     #[test]
     fn the_api_reference_is_up_to_date() {
-        let same = present(&api_reference()).unwrap() == api::page().unwrap();
-        assert!(same, "docs/api-reference.md is out of date with the .proto files; run `cargo xtask docs`");
+        for page in api::PAGES {
+            let same = present(&tree::docs().join(page.path)).unwrap() == page.text().unwrap();
+            assert!(same, "docs/{} is out of date with the .proto files; run `cargo xtask docs`", page.path);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Invalid;
 
 /// A duration, in the form of protobuf's Duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct DurationInput {
     /// Whole seconds.
     pub seconds: i64,
@@ -14,7 +14,7 @@ pub struct DurationInput {
 }
 
 /// A point in time, in the form of protobuf's Timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct TimeInput {
     /// Whole seconds since 1970-01-01T00:00:00Z.
     pub seconds: i64,

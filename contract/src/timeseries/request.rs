@@ -28,6 +28,8 @@ pub struct EventInput {
     pub content_type: String,
     /// At most 16.
     pub tags: TagsInput,
+    /// Whether the request has a series here and no event, which is refused.
+    pub is_missing: bool,
 }
 
 /// Writes events.

@@ -68,8 +68,15 @@ impl Checks {
     }
 
     fn event(&mut self, now: Timestamp, at: usize, event: EventInput) -> Option<SeriesEvent> {
-        let EventInput { series, time, id, payload, content_type, tags } = event;
+        let EventInput { series, time, id, payload, content_type, tags, is_missing } = event;
         let series = self.at(format_args!("events[{at}].series"), Series::new(series));
+        if is_missing {
+            self.refuse(
+                format_args!("events[{at}].event"),
+                "is missing; set an event, with or without content",
+            );
+            return None;
+        }
         let time = time.map_or(Ok(now), exact_time);
         let time = self.at(format_args!("events[{at}].event.time"), time);
         let id = if id.is_empty() { Ok(EventId::unique(now, at)) } else { EventId::new(id) };

@@ -81,6 +81,11 @@ pub enum ErrorReason {
     /// OUT_OF_RANGE: the changes after the requested version are not kept, or the version is not reached. Read the
     /// definitions again, and watch from the newest version.
     VersionOutOfRange = 21,
+    /// OUT_OF_RANGE: the token of a Tail is before an event that has left by retention, or a token is of another incarnation of
+    /// the store or beyond its end (TAIL-6, QRY-9). A retry is no use: read the series again, and continue from there.
+    TokenExpired = 22,
+    /// FAILED_PRECONDITION: the namespace holds data of another abstraction. Nothing was done; a retry is no use.
+    WrongAbstraction = 23,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -111,6 +116,8 @@ impl ErrorReason {
             Self::NamespaceReadOnly => "ERROR_REASON_NAMESPACE_READ_ONLY",
             Self::TooManyNamespaces => "ERROR_REASON_TOO_MANY_NAMESPACES",
             Self::VersionOutOfRange => "ERROR_REASON_VERSION_OUT_OF_RANGE",
+            Self::TokenExpired => "ERROR_REASON_TOKEN_EXPIRED",
+            Self::WrongAbstraction => "ERROR_REASON_WRONG_ABSTRACTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -138,6 +145,8 @@ impl ErrorReason {
             "ERROR_REASON_NAMESPACE_READ_ONLY" => Some(Self::NamespaceReadOnly),
             "ERROR_REASON_TOO_MANY_NAMESPACES" => Some(Self::TooManyNamespaces),
             "ERROR_REASON_VERSION_OUT_OF_RANGE" => Some(Self::VersionOutOfRange),
+            "ERROR_REASON_TOKEN_EXPIRED" => Some(Self::TokenExpired),
+            "ERROR_REASON_WRONG_ABSTRACTION" => Some(Self::WrongAbstraction),
             _ => None,
         }
     }

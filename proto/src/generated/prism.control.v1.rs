@@ -61,16 +61,17 @@ pub struct Policy {
     /// Puts and Deletes of each gateway. Absent: any number.
     #[prost(message, optional, tag = "7")]
     pub writes: ::core::option::Option<RateLimit>,
-    /// Of TIMESERIES only: how long events are kept.
+    /// Of TIMESERIES only: how long an event is live, counted from its time. Absent: for ever. It needs an accept_past that is at
+    /// least a minute shorter.
     #[prost(message, optional, tag = "8")]
     pub retention: ::core::option::Option<::prost_types::Duration>,
-    /// Of TIMESERIES only: how old an event may be.
+    /// Of TIMESERIES only: how far before the server's time an appended event may lie. Absent: any time; zero: not at all.
     #[prost(message, optional, tag = "9")]
     pub accept_past: ::core::option::Option<::prost_types::Duration>,
-    /// Of TIMESERIES only: how far ahead of the server's time an event may be.
+    /// Of TIMESERIES only: how far after the server's time an appended event may lie. Absent: any time; zero: not at all.
     #[prost(message, optional, tag = "10")]
     pub accept_future: ::core::option::Option<::prost_types::Duration>,
-    /// Of TIMESERIES only: the number of partitions.
+    /// Of TIMESERIES only: the number of partitions, at most 256. 0: 8. It is fixed with the first Append.
     #[prost(uint32, tag = "11")]
     pub partitions: u32,
 }
@@ -92,7 +93,7 @@ pub enum Abstraction {
     Unspecified = 0,
     /// prism.keyvalue.v1.
     Keyvalue = 1,
-    /// Time series.
+    /// prism.timeseries.v1.
     Timeseries = 2,
     /// Graphs.
     Graph = 3,

@@ -89,9 +89,10 @@ pub enum IndexKind {
     Primary = 1,
     /// The field has an index of its own; its values may repeat.
     Secondary = 2,
-    /// The field chooses the record. In the KeyValue API: the namespace, and the id within it.
+    /// The field chooses the record. In the KeyValue API: the namespace, and the id within it; in the TimeSeries API: the
+    /// namespace, and the series within it.
     Partition = 3,
-    /// The field orders the items of a record. In the KeyValue API: the key.
+    /// The field orders the items of a record. In the KeyValue API: the key; in the TimeSeries API: the time, and then the id.
     Clustering = 4,
 }
 impl IndexKind {

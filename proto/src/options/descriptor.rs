@@ -38,6 +38,8 @@ pub(super) struct MessageType {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct MessageExtensions {
+    #[prost(bool, tag = "7")]
+    pub(super) map_entry: bool,
     #[prost(string, tag = "50001")]
     pub(super) namespace: String,
     #[prost(string, tag = "50002")]

@@ -103,6 +103,10 @@ impl Schema {
     }
 
     fn add_message(&mut self, scope: &str, message: MessageType) -> Result<(), SchemaError> {
+        // The compiler makes it for a map field, whose options are those of the field.
+        if message.options.map_entry {
+            return Ok(());
+        }
         let name = qualified(scope, &message.name);
         for nested in message.nested_type {
             self.add_message(&name, nested)?;

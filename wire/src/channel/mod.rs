@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Code, Request, Status, TimeoutExpired};
+use tonic::{Code, Request, Response, Status, TimeoutExpired};
 
 pub use self::connect::{ConnectError, Options};
 use self::diagnosis::Diagnosis;
 pub use self::fault::Fault;
-use crate::message::Unreadable;
+use crate::message::{Unreadable, WireResponse};
 use crate::status::Decoded;
 
 /// Why a call failed.
@@ -69,6 +69,11 @@ impl CallError {
     }
 }
 
+/// The response to a call, with the contract's types.
+pub(crate) fn read<A: WireResponse>(answer: Result<Response<A::Message>, Status>) -> Result<A, CallError> {
+    Ok(A::from_message(answer?.into_inner())?)
+}
+
 /// A connection to one server, with credentials and timeout for calls. Clones share the connection.
 #[derive(Debug, Clone)]
 pub struct Connection {
@@ -107,15 +112,42 @@ impl Connection {
         self.channel.clone()
     }
 
-    /// A request that carries the credentials and the deadline.
-    pub fn request<T>(&self, message: T) -> Request<T> {
+    /// A request that carries the credentials and no deadline, for a stream without end.
+    pub(crate) fn endless_request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(bearer) = &self.bearer {
             request.metadata_mut().insert("authorization", bearer.clone());
         }
+        request
+    }
+
+    /// A request that carries the credentials and the deadline.
+    pub fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = self.endless_request(message);
         if let Some(timeout) = self.timeout {
             request.set_timeout(timeout);
         }
         request
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::transport::Endpoint;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_without_end_carries_the_credentials_and_no_deadline() {
+        let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+        let bearer = Some(MetadataValue::from_static("Bearer t"));
+        let connection = Connection { bearer, ..Connection::from_channel(channel) };
+        let connection = connection.with_timeout(Some(Duration::from_secs(1)));
+        for (request, has_deadline) in
+            [(connection.request(()), true), (connection.endless_request(()), false)]
+        {
+            assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer t");
+            assert_eq!(request.metadata().contains_key("grpc-timeout"), has_deadline);
+        }
     }
 }

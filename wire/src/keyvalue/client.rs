@@ -8,12 +8,13 @@ use prism_contract::keyvalue::request::{
 };
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
+use tonic::Streaming;
 use tonic::transport::Channel;
-use tonic::{Response, Status, Streaming};
 
-use super::scan::{Messages, Resume};
-use crate::channel::{CallError, ConnectError, Connection, Options};
-use crate::message::{WireRequest, WireResponse};
+use super::scan::{Messages, Scan};
+use crate::channel::{CallError, ConnectError, Connection, Options, read};
+use crate::message::WireRequest;
+use crate::resume::Resume;
 
 /// A client of one server. Clones share its connection.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ impl Client {
 
     /// Reads a namespace or a record as a stream of messages. The request is sent when the stream is first polled.
     pub fn scan(&self, request: ScanRequest, resume: Resume) -> Messages {
-        Messages::new(self.clone(), request, resume)
+        Messages::new(Scan { client: self.clone(), request }, resume)
     }
 
     /// Reads the server's version, capabilities and limits.
@@ -87,8 +88,4 @@ impl Client {
         let mut client = self.inner.clone();
         Ok(self.connection.probed(client.scan(request)).await?.into_inner())
     }
-}
-
-fn read<A: WireResponse>(answer: Result<Response<A::Message>, Status>) -> Result<A, CallError> {
-    Ok(A::from_message(answer?.into_inner())?)
 }

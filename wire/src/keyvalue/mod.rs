@@ -7,5 +7,6 @@ mod server;
 mod subject;
 
 pub use self::client::Client;
-pub use self::scan::{Messages, Resume};
+pub use self::scan::Messages;
 pub use self::server::Service;
+pub use crate::resume::Resume;

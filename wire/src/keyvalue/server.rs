@@ -3,7 +3,8 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::{Stream, stream};
+use futures::Stream;
+use prism_contract::Error;
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, PutRequest, ScanRequest, ScanResponse,
 };
@@ -13,11 +14,11 @@ use prism_proto::keyvalue::v1::key_value_service_server::{KeyValueService, KeyVa
 use tonic::{Request, Response, Status};
 
 use crate::MAX_REQUEST_BYTES;
-use crate::call::{CallNotes, HasSubject, admit, answer};
+use crate::call::{HasSubject, admit, answer};
 use crate::clock::Clock;
-use crate::message::{WireRequest, WireResponse};
+use crate::message::WireRequest;
 use crate::one_message::OneMessage;
-use crate::slots::{Admission, Slot};
+use crate::pages::{Pages, StreamCall, messages};
 
 /// A service over `edge` that reads `clock` once per request, and once per message of a Scan.
 pub struct Service<D, C> {
@@ -67,13 +68,11 @@ impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
     }
 
     async fn scan(&self, request: Request<pb::ScanRequest>) -> Result<Response<Self::ScanStream>, Status> {
-        let (notes, slot) = admit(&request, &request.get_ref().namespace, HasSubject::subject)?;
-        let admission = request.extensions().get::<Admission>().cloned();
-        let namespace = request.get_ref().namespace.clone();
+        let call = StreamCall::admit(&request, &request.get_ref().namespace)?;
         let request = ScanRequest::from_message(request.into_inner());
-        let cursor = self.edge.scan(request).map_err(|error| notes.refuse(error))?;
-        let pages = Pages { cursor, clock: Arc::clone(&self.clock), notes, slot, admission, namespace };
-        Ok(Response::new(Box::pin(pages.messages())))
+        let cursor = self.edge.scan(request).map_err(|error| call.notes.refuse(error))?;
+        let pages = ScanPages { cursor, clock: Arc::clone(&self.clock) };
+        Ok(Response::new(Box::pin(messages(call, pages))))
     }
 
     async fn describe(
@@ -86,35 +85,16 @@ impl<D: Directory, C: Clock> KeyValueService for Service<D, C> {
     }
 }
 
-/// The pages of a scan, each a message.
-struct Pages<C> {
+/// The pages of a scan; each is read at the time of the clock (SCAN-3).
+struct ScanPages<C> {
     cursor: ScanCursor,
     clock: Arc<C>,
-    notes: CallNotes,
-    /// The slot of the scan's admission, for its first page.
-    slot: Option<Slot>,
-    admission: Option<Admission>,
-    namespace: String,
 }
 
-impl<C: Clock> Pages<C> {
-    /// Each page is read only after the previous one was consumed, so a slow reader does not fill the server's memory
-    /// (SCAN-3); it holds a slot while it is read. Dropping the stream drops the scan (ERR-4).
-    fn messages(self) -> impl Stream<Item = Result<pb::ScanResponse, Status>> + Send {
-        stream::unfold(Some(self), |pages| async {
-            let mut pages = pages?;
-            let again = || pages.admission.as_ref().map(|admission| admission.enter_again(&pages.namespace));
-            let slot = pages.slot.take().or_else(again);
-            let page = pages.cursor.next(pages.clock.now()).await;
-            drop(slot);
-            match page {
-                Ok(message) => {
-                    let message = ScanResponse::into_message(message?);
-                    pages.notes.count_message();
-                    Some((Ok(message), Some(pages)))
-                }
-                Err(error) => Some((Err(pages.notes.refuse(error)), None)),
-            }
-        })
+impl<C: Clock> Pages for ScanPages<C> {
+    type Message = ScanResponse;
+
+    async fn next(&mut self) -> Result<Option<ScanResponse>, Error> {
+        self.cursor.next(self.clock.now()).await
     }
 }

@@ -12,55 +12,102 @@ use super::prose::Prose;
 use crate::codegen::{compile, sources};
 use crate::{Result, tree};
 
-/// The files in page order, each with its heading. The first one contains the services.
-const FILES: &[(&str, &str)] = &[
-    ("prism/keyvalue/v1/keyvalue.proto", "Requests and answers"),
-    ("prism/keyvalue/v1/types.proto", "Items, predicates, limits"),
-    ("prism/control/v1/control.proto", "Control plane: requests and answers"),
-    ("prism/control/v1/types.proto", "Control plane: definitions of namespaces"),
-    ("prism/common/metadata.proto", "Metadata"),
-    ("prism/common/types.proto", "Shared types"),
-    ("prism/common/errors.proto", "Errors"),
-    ("prism/options.proto", "Options of the schema"),
-];
-
-const HEAD: &str = "# API reference\n\n\
-    <!-- Made by `cargo xtask docs` from the comments and options of the files in proto/prism; do not edit. -->\n\n";
-
-/// The page.
-pub(super) fn page() -> Result<String> {
-    let sources = sources(&tree::proto())?;
-    let pool = compile(&sources, true)?.descriptor_pool();
-    for source in &sources {
-        let name = source.display().to_string();
-        if FILES.iter().all(|(file, _)| *file != name) {
-            return Err(format!("{name} is missing from the API reference; add it to FILES").into());
-        }
-    }
-    Writer { comments: Comments::of(&pool), prose: Prose::new()?, pool, page: HEAD.to_owned() }.write()
+/// A page of the reference.
+pub(super) struct Page {
+    /// Its file below `docs`.
+    pub(super) path: &'static str,
+    title: &'static str,
+    /// The files in page order, each with its heading. The first one begins the page.
+    files: &'static [(&'static str, &'static str)],
+    prose: fn() -> Result<Prose>,
+    /// The section that explains errors.
+    errors: &'static str,
+    /// How to repeat a call that is not idempotent by itself.
+    repeat: &'static str,
 }
 
-struct Writer {
+/// The pages; every .proto file is on one.
+pub(super) const PAGES: [Page; 2] = [
+    Page {
+        path: "api-reference.md",
+        title: "API reference",
+        files: &[
+            ("prism/keyvalue/v1/keyvalue.proto", "Requests and answers"),
+            ("prism/keyvalue/v1/types.proto", "Items, predicates, limits"),
+            ("prism/control/v1/control.proto", "Control plane: requests and answers"),
+            ("prism/control/v1/types.proto", "Control plane: definitions of namespaces"),
+            ("prism/common/metadata.proto", "Metadata"),
+            ("prism/common/types.proto", "Shared types"),
+            ("prism/common/errors.proto", "Errors"),
+            ("prism/options.proto", "Options of the schema"),
+        ],
+        prose: Prose::of_keyvalue,
+        errors: "#errors",
+        repeat: "repeat or hedge it with the same `item_priority_token` ([TOK-3](contract.md#TOK-3))",
+    },
+    Page {
+        path: "timeseries/api-reference.md",
+        title: "API reference of TimeSeries",
+        files: &[
+            ("prism/timeseries/v1/timeseries.proto", "Requests and answers"),
+            ("prism/timeseries/v1/types.proto", "Events, policies, limits"),
+        ],
+        prose: Prose::of_timeseries,
+        errors: "../api-reference.md#errors",
+        repeat: "repeat it only if every event has a time and an id ([APP-3](contract.md#APP-3))",
+    },
+];
+
+impl Page {
+    /// The text of the page.
+    pub(super) fn text(&self) -> Result<String> {
+        let sources = sources(&tree::proto())?;
+        let pool = compile(&sources, true)?.descriptor_pool();
+        for source in &sources {
+            let name = source.display().to_string();
+            if PAGES.iter().all(|page| page.files.iter().all(|(file, _)| *file != name)) {
+                return Err(format!("{name} is missing from the API reference; add it to a page").into());
+            }
+        }
+        let page = format!(
+            "# {}\n\n<!-- Made by `cargo xtask docs` from the comments and options of the files in proto/prism; do not \
+             edit. -->\n\n",
+            self.title
+        );
+        Writer { of: self, comments: Comments::of(&pool), prose: (self.prose)()?, pool, page }.write()
+    }
+
+    fn has(&self, file: &FileDescriptor) -> bool {
+        self.files.iter().any(|(name, _)| *name == file.name())
+    }
+}
+
+struct Writer<'a> {
+    of: &'a Page,
     pool: DescriptorPool,
     comments: Comments,
     prose: Prose,
     page: String,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn write(mut self) -> Result<String> {
-        let (api, _) = FILES[0];
+        let (api, _) = self.of.files[0];
         let introduction = self.prose.paragraphs(&self.comments.of_file(api)?)?;
         self.put(&introduction);
         self.put("What each call promises beyond the shape of its messages is the [contract](contract.md); its rules are cited by their ids.");
         self.put("## Services");
-        for service in
-            self.pool.clone().services().filter(|service| service.package_name().starts_with("prism"))
+        for service in self
+            .pool
+            .clone()
+            .services()
+            .filter(|service| self.of.has(&service.parent_file()))
+            .collect::<Vec<_>>()
         {
             self.service(&service)?;
         }
-        for (name, title) in FILES {
-            let file = self.pool.get_file_by_name(name).ok_or("a file in FILES does not exist")?;
+        for (name, title) in self.of.files {
+            let file = self.pool.get_file_by_name(name).ok_or("a file of a page does not exist")?;
             self.file(&file, title)?;
         }
         Ok(format!("{}\n", self.page.trim_end()))
@@ -69,7 +116,7 @@ impl Writer {
     fn file(&mut self, file: &FileDescriptor, title: &str) -> Result {
         self.put(&format!("## {title}"));
         self.put(&format!("Package `{}`, file `{}`.", file.package_name(), file.name()));
-        if file.name() != FILES[0].0 {
+        if file.name() != self.of.files[0].0 {
             let comment = self.prose.paragraphs(&self.comments.of_file(file.name())?)?;
             self.put(&comment);
         }
@@ -87,7 +134,8 @@ impl Writer {
     }
 
     fn message(&mut self, message: &MessageDescriptor) -> Result {
-        if message.child_messages().len() + message.child_enums().len() > 0 {
+        let nested = message.child_messages().filter(|nested| !nested.is_map_entry()).count();
+        if nested + message.child_enums().len() > 0 {
             return Err(format!(
                 "{} has nested types, which the API reference does not support",
                 message.full_name()
@@ -137,11 +185,11 @@ fn option(pool: &DescriptorPool, options: &DynamicMessage, name: &str) -> Option
 
 #[cfg(test)]
 mod tests {
-    use super::page;
+    use super::PAGES;
 
-    /// The first line of the page that contains all of `parts`.
+    /// The first line of the pages that contains all of `parts`.
     fn line_with(parts: &[&str]) -> String {
-        let page = page().unwrap();
+        let page = PAGES.map(|page| page.text().unwrap()).concat();
         let mut lines = page.lines().filter(|line| parts.iter().all(|part| line.contains(part)));
         lines.next().unwrap_or_else(|| panic!("no line contains {parts:?}")).to_owned()
     }
@@ -156,6 +204,18 @@ mod tests {
         for status in ["INVALID_ARGUMENT", "UNAVAILABLE", "INTERNAL"] {
             assert!(errors.contains(&format!("`{status}`")), "{errors}");
         }
+    }
+
+    #[test]
+    fn a_method_without_a_time_limit_says_so() {
+        let tail = line_with(&["`Tail`", "`read`"]);
+        assert_eq!(tail, "| [`Tail`](#tail) | `read` | none | yes | a stream |");
+    }
+
+    #[test]
+    fn a_map_lists_its_key_and_value() {
+        let tags = line_with(&["id=\"Event.tags\""]);
+        assert!(tags.contains("map of `string` to `string`"), "{tags}");
     }
 
     #[test]

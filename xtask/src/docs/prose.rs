@@ -14,15 +14,34 @@ const NON_RULES: &[&str] = &["UTF-8"];
 
 /// Converts comments to Markdown.
 pub(super) struct Prose {
+    contracts: Vec<Contract>,
+}
+
+/// The rules of a contract, and its page as seen from the page that is written.
+struct Contract {
     rules: BTreeSet<String>,
+    page: &'static str,
+}
+
+impl Contract {
+    fn read(requirements: &str, page: &'static str) -> Result<Self> {
+        let requirements = fs::read_to_string(tree::root().join("contract").join(requirements))?;
+        let ids = requirements.lines().filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"'));
+        Ok(Self { rules: ids.map(str::to_owned).collect(), page })
+    }
 }
 
 impl Prose {
-    /// With the rules of contract/requirements.toml.
-    pub(super) fn new() -> Result<Self> {
-        let requirements = fs::read_to_string(tree::root().join("contract/requirements.toml"))?;
-        let ids = requirements.lines().filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"'));
-        Ok(Self { rules: ids.map(str::to_owned).collect() })
+    /// For a page beside KeyValue's contract. Of rules with the same id in both contracts, that page's own are meant.
+    pub(super) fn of_keyvalue() -> Result<Self> {
+        let other = Contract::read("timeseries/requirements.toml", "timeseries/contract.md")?;
+        Ok(Self { contracts: vec![Contract::read("requirements.toml", "contract.md")?, other] })
+    }
+
+    /// For a page beside TimeSeries' contract.
+    pub(super) fn of_timeseries() -> Result<Self> {
+        let own = Contract::read("timeseries/requirements.toml", "contract.md")?;
+        Ok(Self { contracts: vec![own, Contract::read("requirements.toml", "../contract.md")?] })
     }
 
     /// A comment of several paragraphs. Indented lines become a code block, verbatim.
@@ -72,10 +91,10 @@ impl Prose {
         let Some(at) = word.find(core).filter(|_| !core.is_empty()) else { return Ok(escaped(word)) };
         let (before, after) = (&word[..at], &word[at + core.len()..]);
         let shown = if is_rule_id(core) && !NON_RULES.contains(&core) {
-            if !self.rules.contains(core) {
-                return Err(format!("{core} is cited but is not a rule in contract/requirements.toml").into());
-            }
-            format!("[{core}](contract.md#{core})")
+            let contract = self.contracts.iter().find(|contract| contract.rules.contains(core));
+            let contract =
+                contract.ok_or_else(|| format!("{core} is cited but is not a rule of a contract"))?;
+            format!("[{core}]({}#{core})", contract.page)
         } else if is_code(core) {
             format!("`{core}`")
         } else {
@@ -137,13 +156,26 @@ mod tests {
 
     #[test]
     fn rule_ids_become_links_and_code_names_get_backticks() {
-        let prose = Prose::new().unwrap();
+        let prose = Prose::of_keyvalue().unwrap();
         assert_eq!(
             prose.line("1-128 bytes of [a-z0-9._-],\nin UTF-8 (PUT-1, COND-2). See item_limit.").unwrap(),
             "1-128 bytes of `[a-z0-9._-]`, in UTF-8 ([PUT-1](contract.md#PUT-1), [COND-2](contract.md#COND-2)). \
              See `item_limit`."
         );
         assert_eq!(prose.line("start <= key | end").unwrap(), "start \\<= key \\| end");
+    }
+
+    #[test]
+    fn a_rule_of_both_contracts_is_that_of_the_page() {
+        let line = |prose: Prose| prose.line("(DEL-1), TAIL-1 and PUT-1").unwrap();
+        assert_eq!(
+            line(Prose::of_keyvalue().unwrap()),
+            "([DEL-1](contract.md#DEL-1)), [TAIL-1](timeseries/contract.md#TAIL-1) and [PUT-1](contract.md#PUT-1)"
+        );
+        assert_eq!(
+            line(Prose::of_timeseries().unwrap()),
+            "([DEL-1](contract.md#DEL-1)), [TAIL-1](contract.md#TAIL-1) and [PUT-1](../contract.md#PUT-1)"
+        );
     }
 
     #[test]
@@ -154,14 +186,14 @@ mod tests {
 
     #[test]
     fn a_rule_that_does_not_exist_is_an_error() {
-        let error = Prose::new().unwrap().line("It holds (PUT-99).").unwrap_err().to_string();
-        assert_eq!(error, "PUT-99 is cited but is not a rule in contract/requirements.toml");
+        let error = Prose::of_keyvalue().unwrap().line("It holds (PUT-99).").unwrap_err().to_string();
+        assert_eq!(error, "PUT-99 is cited but is not a rule of a contract");
     }
 
     #[test]
     fn indented_lines_become_a_code_block() {
         let comment = "One\nsentence:\n\n  a_b   c\n\n    d\n\nAnother.";
         let text = "One sentence:\n\n```text\na_b   c\n\n  d\n```\n\nAnother.";
-        assert_eq!(Prose::new().unwrap().paragraphs(comment).unwrap(), text);
+        assert_eq!(Prose::of_keyvalue().unwrap().paragraphs(comment).unwrap(), text);
     }
 }

@@ -2,13 +2,13 @@
 
 use prism_contract::keyvalue::request::{
     DeleteRequest, DescribeRequest, GetRequest, ItemInput, KeyPredicate, PreconditionInput, PutRequest,
-    ScanRequest, SelectionInput, Ttl,
+    ScanRequest, SelectionInput,
 };
 use prism_proto::common::ItemMetadata;
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_predicate::Predicate;
 
-use crate::message::WireRequest;
+use crate::message::{WireRequest, duration_input, input_duration};
 
 impl WireRequest for PutRequest {
     type Message = pb::PutRequest;
@@ -19,7 +19,7 @@ impl WireRequest for PutRequest {
             id: message.id,
             items: message.items.into_iter().map(item_from).collect(),
             item_priority_token: message.item_priority_token,
-            ttl: message.ttl.map(|ttl| Ttl { seconds: ttl.seconds, nanos: ttl.nanos }),
+            ttl: message.ttl.map(duration_input),
             preconditions: preconditions_from(message.preconditions),
         }
     }
@@ -30,7 +30,7 @@ impl WireRequest for PutRequest {
             id: self.id,
             items: self.items.into_iter().map(item_into).collect(),
             item_priority_token: self.item_priority_token,
-            ttl: self.ttl.map(|ttl| prost_types::Duration { seconds: ttl.seconds, nanos: ttl.nanos }),
+            ttl: self.ttl.map(input_duration),
             preconditions: preconditions_into(self.preconditions),
         }
     }

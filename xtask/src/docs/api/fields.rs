@@ -8,7 +8,7 @@ use super::Writer;
 use crate::Result;
 use crate::docs::prose::grouped;
 
-impl Writer {
+impl Writer<'_> {
     pub(super) fn fields(&mut self, message: &MessageDescriptor) -> Result {
         if message.fields().len() == 0 {
             self.put("No fields.");
@@ -80,6 +80,12 @@ impl Writer {
 }
 
 fn kind(field: &FieldDescriptor) -> String {
+    if let Kind::Message(entry) = field.kind()
+        && entry.is_map_entry()
+    {
+        let (key, value) = (entry.map_entry_key_field().kind(), entry.map_entry_value_field().kind());
+        return format!("map of {} to {}", type_name(&key), type_name(&value));
+    }
     let name = type_name(&field.kind());
     if field.is_list() { format!("repeated {name}") } else { name }
 }

@@ -2,14 +2,14 @@
 
 use protox::prost_reflect::{EnumDescriptor, MethodDescriptor, ServiceDescriptor, Value};
 
-use super::{FILES, Writer, option};
+use super::{Writer, option};
 use crate::Result;
 use crate::docs::prose::{capitalised, grouped};
 
 /// The enum of error reasons: the comment of each value begins with its status.
 const REASONS: &str = "prism.common.ErrorReason";
 
-impl Writer {
+impl Writer<'_> {
     pub(super) fn service(&mut self, service: &ServiceDescriptor) -> Result {
         let file = service.parent_file();
         let comment = self.comments.at(file.name(), service.path(), service.full_name())?;
@@ -48,7 +48,7 @@ impl Writer {
         let (input, output) = (method.input(), method.output());
         self.put(&format!("#### {name}\n\n{comment}"));
         let mut errors: Vec<String> = Vec::new();
-        for status in self.statuses_in(&format!("{}\n{raw}", self.comments.of_file(FILES[0].0)?))? {
+        for status in self.statuses_in(&format!("{}\n{raw}", self.comments.of_file(self.of.files[0].0)?))? {
             if !errors.contains(&status) {
                 errors.push(status);
             }
@@ -58,22 +58,29 @@ impl Writer {
             "- Takes [`{}`](#{}), answers {stream}[`{}`](#{}).\n\
              - Path: `/{service}/{name}`\n\
              - Credentials: {}; permission {}.\n\
-             - Longest time: {}, or the client's deadline if that is shorter; then `DEADLINE_EXCEEDED`.\n\
+             - Longest time: {}.\n\
              - {}\n\
-             - Errors: {}; see [Errors](#errors).",
+             - Errors: {}; see [Errors]({}).",
             input.name(),
             input.name().to_lowercase(),
             output.name(),
             output.name().to_lowercase(),
             if options.require_auth { "required where the server has tokens" } else { "none" },
             options.permissions,
-            options.timeout,
+            match options.timeout_ms {
+                Some(_) => format!(
+                    "{}, or the client's deadline if that is shorter; then `DEADLINE_EXCEEDED`",
+                    options.timeout
+                ),
+                None => "no limit but the client's deadline".to_owned(),
+            },
             if options.idempotent {
-                "Idempotent: a client may repeat or hedge it."
+                "Idempotent: a client may repeat or hedge it.".to_owned()
             } else {
-                "Not idempotent by itself: repeat or hedge it with the same `item_priority_token` ([TOK-3](contract.md#TOK-3))."
+                format!("Not idempotent by itself: {}.", self.of.repeat)
             },
             errors.join(", "),
+            self.of.errors,
         ));
         Ok(())
     }
@@ -123,7 +130,8 @@ struct MethodOptions {
     require_auth: bool,
     permissions: String,
     timeout: String,
-    timeout_ms: u32,
+    /// `None`: the method has no time limit.
+    timeout_ms: Option<u32>,
     idempotent: bool,
 }
 
@@ -138,13 +146,12 @@ impl MethodOptions {
             .filter_map(|permission| Some(format!("`{}`", permission.as_str()?)))
             .collect();
         let timeout = option(pool, &options, "timeout_ms").and_then(|value| value.as_u32());
-        let timeout = timeout.ok_or_else(|| format!("{} has no timeout_ms", method.full_name()))?;
         Ok(Self {
             require_auth: flag(option(pool, &options, "method_require_auth"))
                 .or_else(|| flag(option(pool, &service, "require_auth")))
                 .unwrap_or(false),
             permissions: if permissions.is_empty() { "none".to_owned() } else { permissions.join(", ") },
-            timeout: format!("{} ms", grouped(timeout.into())),
+            timeout: timeout.map_or("none".to_owned(), |timeout| format!("{} ms", grouped(timeout.into()))),
             timeout_ms: timeout,
             idempotent: flag(option(pool, &options, "idempotent")).unwrap_or(false),
         })
@@ -153,8 +160,10 @@ impl MethodOptions {
     /// Checks that the comment states the same options in words, for readers of the generated code.
     fn check_comment(&self, comment: &str) -> std::result::Result<(), String> {
         let comment = comment.split_whitespace().collect::<Vec<_>>().join(" ");
+        let timeout =
+            self.timeout_ms.map_or("Timeout".to_owned(), |millis| format!("Timeout {} s", millis / 1_000));
         let words = [
-            (true, format!("Timeout {} s", self.timeout_ms / 1_000)),
+            (self.timeout_ms.is_some(), timeout),
             (true, format!("permission {}", self.permissions.replace('`', "\""))),
             (self.idempotent, "idempotent".to_owned()),
         ];
@@ -177,7 +186,7 @@ mod tests {
             require_auth: true,
             permissions: "`read`".to_owned(),
             timeout: "5,000 ms".to_owned(),
-            timeout_ms: 5_000,
+            timeout_ms: Some(5_000),
             idempotent: false,
         };
         assert_eq!(options.check_comment("Reads.\nTimeout\n5 s; permission \"read\"."), Ok(()));
@@ -188,5 +197,9 @@ mod tests {
         ] {
             assert_eq!(options.check_comment(comment), Err(why.to_owned()));
         }
+        let endless = MethodOptions { timeout: "none".to_owned(), timeout_ms: None, ..options };
+        assert_eq!(endless.check_comment("No timeout; permission \"read\"."), Ok(()));
+        let error = endless.check_comment("Timeout 5 s; permission \"read\".").unwrap_err();
+        assert_eq!(error, "must not contain 'Timeout'");
     }
 }
