@@ -2,13 +2,15 @@
 //!
 //! Under load, waiting writes are committed in one transaction (group commit); a lone write is committed at once, without a
 //! timer. `engine` is shared by all databases and abstractions: fair queues, group commit, connections, batched reads.
-//! `keyvalue` is KeyValue's part for all databases. Each database has an engine, which owns its connections, and the SQL of
-//! each abstraction. [`wrap`] has backends that wrap other backends.
+//! `keyvalue` and `timeseries` are an abstraction's part for all databases. Each database has an engine, which owns its
+//! connections, and the SQL of each abstraction. [`wrap`] has backends that wrap other backends.
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod engine;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod keyvalue;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod timeseries;
 
 pub mod internal;
 pub mod rewrite;

@@ -194,13 +194,13 @@ pub(crate) fn unanswered() -> Error {
     Error::internal("a write was not answered")
 }
 
-/// The writer's queue of a KeyValue store.
-impl<C> Queue<Writes, C> {
+/// The writer's queue of a KeyValue store, which may take the writes of other abstractions too.
+impl<G: Group<Entry: From<Write>>, C> Queue<G, C> {
     /// Queues a Put and waits for its answer.
     pub(crate) async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
         let weigh = |item: &NewItem| Item::weigh(item.key.len(), item.value.len(), item.content_type.len());
         let weight = put.items.iter().map(weigh).sum::<usize>() + weight_of(&put.preconditions);
-        self.write(put, weight, Write::Put).await
+        self.write(put, weight, |job| Write::Put(job).into()).await
     }
 
     /// Queues a Delete and waits for its answer.
@@ -210,7 +210,7 @@ impl<C> Queue<Writes, C> {
             Predicate::All | Predicate::Range { .. } | Predicate::Prefix(_) => Item::FIXED_WEIGHT,
         };
         let weight = keys + weight_of(&delete.preconditions);
-        self.write(delete, weight, Write::Delete).await
+        self.write(delete, weight, |job| Write::Delete(job).into()).await
     }
 }
 

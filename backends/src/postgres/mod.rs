@@ -1,5 +1,5 @@
-//! The Postgres backend: one table, writers that commit in groups, and readers. Any number of gateways may share a
-//! database.
+//! The Postgres backend: writers that commit in groups, and readers, for KeyValue and for TimeSeries. Any number of gateways
+//! may share a database.
 //!
 //! - `engine` opens sessions only with a server that accepts writes. If a session breaks or its write is refused as
 //!   read-only, all sessions opened before it are invalidated. It also keeps idle sessions, and runs the writers.
@@ -10,46 +10,71 @@
 //! - Versions come from one sequence, drawn only under the record's lock, so they rise in the order of the writes through
 //!   all gateways (VER-1).
 //! - `select` reads each page by one statement, which is one snapshot (LIN-3).
+//! - `timeseries` has the statements of TimeSeries, on the same sessions.
 
 mod engine;
 mod keyvalue;
 mod options;
+#[cfg(test)]
+mod plans;
+mod timeseries;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, RecordId, Scan,
 };
+use prism_contract::timeseries::{
+    self as ts, Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Position, Query,
+    Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+};
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 use crate::rewrite::{Content, Rewrite};
-use engine::{Engine, open};
+use engine::{Engine, WriteQueue, open};
 use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA, rewrite};
+use timeseries::TimeSeries;
 
 pub use engine::{OpenError, Settings};
 pub use keyvalue::SCHEMA_VERSION;
 pub use options::Options;
 
-/// A KeyValue store in a Postgres database, with all capabilities.
+/// A KeyValue and TimeSeries store in a Postgres database, with all capabilities of both.
 ///
 /// Dropping it abandons queued writes; [`close`](Lifecycle::close) finishes them first.
 pub struct Postgres {
-    engine: Engine<KeyValueCommit>,
-    readers: Readers,
+    engine: Engine,
+    writes: WriteQueue<KeyValueCommit>,
+    readers: Arc<Readers>,
+    timeseries: TimeSeries,
 }
 
 impl Postgres {
     /// Connects, and brings the schema up to date. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
         let opened = open(&options, &SCHEMA).await?;
-        let commit = KeyValueCommit::new(Locks::new(opened.seed), &options);
-        let engine = Engine::start(opened, &options, commit);
-        let readers = Readers::new(engine.read_sessions(), &options);
-        Ok(Self { engine, readers })
+        let seed = opened.seed;
+        let engine = Engine::new(opened, &options);
+        let writes = engine.start_writers(&options, KeyValueCommit::new(Locks::new(seed), &options));
+        let readers = Arc::new(Readers::new(engine.read_sessions(), &options));
+        let timeseries = TimeSeries::start(&engine, &readers, &options, seed);
+        Ok(Self { engine, writes, readers, timeseries })
+    }
+
+    /// Brings the schema of TimeSeries up to date, which the first request does otherwise: a gateway that serves TimeSeries
+    /// learns at its start if it cannot.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], also without the right to create tables; [`Error::Internal`] if the schema is of a later version
+    /// of Prism.
+    pub async fn prepare_timeseries(&self) -> Result<(), Error> {
+        self.timeseries.prepare().await
     }
 
     /// The settings that durability depends on (DUR-4), as reported by the database on a write connection.
     pub async fn settings(&self) -> Result<Settings, Error> {
-        self.engine.settings().await
+        self.engine.settings(&SCHEMA).await
     }
 }
 
@@ -61,12 +86,14 @@ impl Lifecycle for Postgres {
     }
 
     async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
-        self.engine.sweep(now).await
+        self.writes.sweep(now).await
     }
 
     /// Finishes queued writes, then closes every connection.
     async fn close(&self) {
         self.readers.close().await;
+        self.timeseries.close().await;
+        self.writes.close().await;
         self.engine.close().await;
     }
 }
@@ -78,7 +105,7 @@ impl KeyValueBackend for Postgres {
     }
 
     async fn put(&self, put: Put) -> Result<Vec<PutResult>, Error> {
-        self.engine.queue.put(put).await
+        self.writes.queue.put(put).await
     }
 
     async fn get(&self, get: &Get) -> Result<ItemPage, Error> {
@@ -86,11 +113,59 @@ impl KeyValueBackend for Postgres {
     }
 
     async fn delete(&self, delete: Delete) -> Result<u64, Error> {
-        self.engine.queue.delete(delete).await
+        self.writes.queue.delete(delete).await
     }
 
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.readers.scan(scan).await
+    }
+}
+
+#[async_trait]
+impl TimeSeriesBackend for Postgres {
+    fn capabilities(&self, _: &Namespace) -> ts::Capabilities {
+        ts::Capabilities::ALL
+    }
+
+    async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
+        self.timeseries.append(append).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<EventPage, Error> {
+        self.timeseries.query(query).await
+    }
+
+    async fn position(
+        &self,
+        namespace: &Namespace,
+        series: Option<&Series>,
+        start: Start,
+    ) -> Result<Position, Error> {
+        self.timeseries.position(namespace, series, start).await
+    }
+
+    async fn tail(&self, tail: &Tail) -> Result<TailPage, Error> {
+        self.timeseries.tail(tail).await
+    }
+
+    async fn appended(&self, tail: &Tail) {
+        self.timeseries.appended(tail).await;
+    }
+
+    async fn list_series(&self, list: &ListSeries) -> Result<SeriesPage, Error> {
+        self.timeseries.list_series(list).await
+    }
+
+    async fn histogram(&self, histogram: &Histogram) -> Result<Vec<Bucket>, Error> {
+        self.timeseries.histogram(histogram).await
+    }
+
+    async fn delete_events(&self, delete: DeleteEvents) -> Result<u64, Error> {
+        self.timeseries.delete_events(&delete).await
+    }
+
+    async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error> {
+        self.timeseries.expire(expired).await
     }
 }
 

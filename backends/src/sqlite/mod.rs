@@ -4,12 +4,17 @@
 //!   one machine may share a file; each write holds SQLite's write lock while it reads the rows that it depends on.
 //! - `engine` has the connections, the writer, which commits all queued writes in one transaction, the WAL checkpoints, and
 //!   the handling of outages.
+//! - `commit` joins the writes of both abstractions into the writer's transactions.
 //! - `keyvalue` has the statements: `commit` loads, decides and writes a group with few of them, `unconditional` writes a
 //!   group that needs no read first, `select` reads each page by one statement, which is one snapshot (LIN-3).
+//! - `timeseries` has those of TimeSeries: a namespace is one log, and an Append draws its positions in its transaction.
 
+mod commit;
 mod engine;
 mod keyvalue;
 mod options;
+mod sized;
+mod timeseries;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
@@ -19,20 +24,32 @@ use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 use crate::keyvalue::whole_micros;
 use crate::rewrite::{Content, Rewrite};
-use engine::{Engine, Opened, open};
-use keyvalue::{KeyValueCommit, Readers, Rewriter, SCHEMA};
+use commit::StoreCommit;
+use engine::{Engine, Opened, Schema, open};
+use keyvalue::{KeyValueCommit, Readers, Rewriter};
+use timeseries::TimeSeries;
 
 pub use engine::{OpenError, Settings};
-pub use keyvalue::SCHEMA_VERSION;
 pub use options::Options;
 
-/// A KeyValue store in one SQLite file, with all capabilities.
+/// The schema version this crate works with: the number of its migrations.
+pub const SCHEMA_VERSION: i64 = SCHEMA.version();
+
+/// The schema of both abstractions.
+const SCHEMA: Schema = Schema {
+    migrations: &[keyvalue::ITEMS, timeseries::EVENTS],
+    touch: "UPDATE versions SET last = last",
+    read: "SELECT last FROM versions",
+};
+
+/// A KeyValue and TimeSeries store in one SQLite file, with all capabilities.
 ///
 /// Dropping it abandons queued writes; [`close`](Lifecycle::close) finishes them first.
 pub struct Sqlite {
-    engine: Engine<KeyValueCommit>,
+    engine: Engine<StoreCommit>,
     readers: Readers,
     rewriter: Rewriter,
+    timeseries: TimeSeries,
 }
 
 impl Sqlite {
@@ -44,9 +61,11 @@ impl Sqlite {
     /// Starts the writer.
     fn start(opened: Opened, options: &Options) -> Self {
         let readers = Readers::new(opened.connections.clone(), options);
-        let commit = KeyValueCommit::new(whole_micros(options.retention));
+        let timeseries = TimeSeries::new(opened.incarnation, opened.connections.clone());
+        let keyvalue = KeyValueCommit::new(whole_micros(options.retention));
+        let commit = StoreCommit { keyvalue, timeseries: timeseries.commit() };
         let rewriter = Rewriter::new(opened.connect.clone());
-        Self { engine: Engine::start(opened, options, commit), readers, rewriter }
+        Self { engine: Engine::start(opened, options, commit), readers, rewriter, timeseries }
     }
 
     /// The settings that durability depends on (DUR-4), as reported by the database on the write connection.
@@ -72,6 +91,7 @@ impl Lifecycle for Sqlite {
 
     /// Finishes queued writes, then closes every connection. The last process to close a file also checkpoints its WAL.
     async fn close(&self) {
+        self.timeseries.close().await;
         self.readers.close().await;
         self.rewriter.close().await;
         self.engine.close().await;
@@ -122,6 +142,9 @@ mod tests {
 
     use futures::{pin_mut, poll};
     use prism_contract::keyvalue::{Key, NewItem};
+    use prism_contract::timeseries::{
+        Append, Event, EventId, Series, SeriesEvent, Tags, TimeSeriesBackend, Window,
+    };
     use prism_contract::{Code, Namespace};
     use sqlx::Executor;
     use tokio::time::timeout;
@@ -129,7 +152,7 @@ mod tests {
     use super::engine::{Code as Cause, Command};
     use super::*;
     use crate::engine::{Intake, Next, queue};
-    use crate::keyvalue::Writes;
+    use crate::sqlite::commit::StoreWrites;
 
     fn put(value: impl Into<bytes::Bytes>) -> Put {
         Put {
@@ -168,8 +191,45 @@ mod tests {
         store.close().await;
     }
 
+    fn event(payload: impl Into<bytes::Bytes>) -> Append {
+        let event = Event {
+            time: Timestamp::EPOCH,
+            id: EventId::new(&b"i"[..]).unwrap(),
+            payload: payload.into(),
+            content_type: String::new(),
+            tags: Tags::default(),
+        };
+        Append {
+            namespace: Namespace::new("n").unwrap(),
+            events: vec![SeriesEvent { series: Series::new("s").unwrap(), event }],
+            now: Timestamp::EPOCH,
+            window: Window::default(),
+            expired: None,
+            partitions: 8,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_append_that_a_full_disk_fails_leaves_neither_its_events_nor_its_series() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options::new(folder.path().join("prism.db"));
+        let mut opened = open(&options, &SCHEMA).await.unwrap();
+        opened.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
+        let store = Sqlite::start(opened, &options);
+        for _ in 0..2 {
+            let error = store.append(event(vec![0; 1 << 20])).await.unwrap_err();
+            assert_eq!(error.code(), Code::Unavailable);
+            assert_eq!(store.check().await.unwrap_err().code(), Code::Unavailable);
+        }
+        assert_eq!(store.append(event("small")).await.unwrap(), [false]);
+        assert_eq!(store.append(event("small")).await.unwrap(), [true]);
+        store.close().await;
+        let store = Sqlite::open(options).await.unwrap();
+        assert_eq!(store.append(event("small")).await.unwrap(), [true]);
+    }
+
     /// A store whose queue has no writer.
-    async fn stuck(options: &Options) -> (Sqlite, Intake<Writes, Command>) {
+    async fn stuck(options: &Options) -> (Sqlite, Intake<StoreWrites, Command>) {
         let opened = open(options, &SCHEMA).await.unwrap();
         let mut store = Sqlite::start(opened, options);
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);

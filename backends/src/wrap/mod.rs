@@ -8,7 +8,7 @@ mod deferred;
 pub mod encrypt;
 mod route;
 
-pub use self::deferred::Deferred;
+pub use self::deferred::{Deferred, DeferredKeyValue, DeferredTimeSeries};
 #[cfg(feature = "encrypt")]
 pub use self::encrypt::Encrypt;
 pub use self::route::Route;

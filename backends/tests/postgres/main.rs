@@ -15,4 +15,5 @@ mod several;
 mod slots;
 mod sweep;
 mod test_db;
+mod timeseries;
 mod writes;

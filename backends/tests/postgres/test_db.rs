@@ -52,6 +52,25 @@ impl TestDb {
         self.other_client().await.fetch_one(waiting).await.expect("the locks are listed").get(0)
     }
 
+    /// Number of sessions that wait for another transaction, and hold a lock on the table of events.
+    pub(crate) async fn waiting_for_events(&self) -> i64 {
+        self.waiting_with("prism_ts_events").await
+    }
+
+    /// Number of sessions that wait for another transaction, and hold a lock on the table of partitions and not yet on that
+    /// of events.
+    pub(crate) async fn waiting_for_partitions(&self) -> i64 {
+        self.waiting_with("prism_ts_partitions").await - self.waiting_for_events().await
+    }
+
+    async fn waiting_with(&self, table: &'static str) -> i64 {
+        let waiting = "SELECT count(DISTINCT pid) FROM pg_locks AS held JOIN pg_locks AS wanted USING (pid) \
+                       WHERE held.relation = to_regclass($1) AND wanted.locktype IN ('transactionid', 'tuple') \
+                       AND NOT wanted.granted";
+        let row = sqlx::query(waiting).bind(table).fetch_one(&mut self.other_client().await).await;
+        row.expect("the locks are listed").get(0)
+    }
+
     /// Runs statements on another application's connection.
     pub(crate) async fn run(&self, statements: &str) {
         let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));

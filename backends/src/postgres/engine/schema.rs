@@ -1,15 +1,17 @@
 //! The schema: its migrations, embedded in the binary, and how a database is migrated.
 //!
-//! The table `prism_schema` has the number of applied migrations. Gateways that start at the same time are serialized by an
+//! Each abstraction has a schema, with a table that has the number of its applied migrations. Gateways that start at the same time are serialized by an
 //! advisory lock: the first migrates, the others find nothing to do.
 
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::session::Session;
 
 /// The schema of an abstraction.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::postgres) struct Schema {
+    /// The table with its version.
+    pub(in crate::postgres) table: &'static str,
     /// Its migrations in order; the first takes an empty schema to version 1.
     pub(in crate::postgres) migrations: &'static [&'static str],
 }
@@ -40,16 +42,17 @@ impl From<sqlx::Error> for MigrateError {
     }
 }
 
-/// Applies the missing migrations, all or none, and returns the seed of the record locks. A newer schema is left unchanged.
+/// Applies the missing migrations, all or none, and returns the schema's random seed. A newer schema is left unchanged.
 pub(in crate::postgres) async fn migrate(
     session: &mut Session,
     schema: &'static Schema,
 ) -> Result<i64, MigrateError> {
     // A role without the right to create tables can still use existing ones.
-    if version(session).await? != schema.version() {
+    if version(session, schema).await? != schema.version() {
         upgrade(session, schema).await?;
     }
-    let seed = session.row(sqlx::query("SELECT seed FROM prism_schema")).await?;
+    let seed = format!("SELECT seed FROM {}", schema.table);
+    let seed = session.row(sqlx::query(AssertSqlSafe(seed))).await?;
     Ok(seed.try_get(0)?)
 }
 
@@ -63,19 +66,20 @@ async fn upgrade(session: &mut Session, schema: &'static Schema) -> Result<(), M
 }
 
 /// The version of the schema, 0 if there is none yet. The session's search path determines the schema.
-pub(in crate::postgres) async fn version(session: &mut Session) -> Result<i64, sqlx::Error> {
+pub(in crate::postgres) async fn version(session: &mut Session, schema: &Schema) -> Result<i64, sqlx::Error> {
     // Not to_regclass: it may use the session's cache from before it waited for the lock.
     let exists = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
-                 WHERE relname = 'prism_schema' AND pg_catalog.pg_table_is_visible(oid))";
-    if !session.row(sqlx::query(exists)).await?.try_get::<bool, _>(0)? {
+                 WHERE relname = $1 AND pg_catalog.pg_table_is_visible(oid))";
+    if !session.row(sqlx::query(exists).bind(schema.table)).await?.try_get::<bool, _>(0)? {
         return Ok(0);
     }
-    session.row(sqlx::query("SELECT version FROM prism_schema")).await?.try_get(0)
+    let version = format!("SELECT version FROM {}", schema.table);
+    session.row(sqlx::query(AssertSqlSafe(version))).await?.try_get(0)
 }
 
 /// Within a transaction, under the lock.
 async fn apply(session: &mut Session, schema: &'static Schema) -> Result<(), MigrateError> {
-    let done = version(session).await?;
+    let done = version(session, schema).await?;
     if done > schema.version() {
         return Err(MigrateError::Newer(done));
     }
@@ -84,13 +88,16 @@ async fn apply(session: &mut Session, schema: &'static Schema) -> Result<(), Mig
         session.run(*migration).await?;
     }
     if done == 0 {
-        // A single row, with the seed of this schema's record locks.
-        let create = "CREATE TABLE prism_schema (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL, \
-                    seed bigint NOT NULL); \
-                    INSERT INTO prism_schema (version, seed) \
-                    VALUES (0, ('x' || substr(md5(random()::text || clock_timestamp()), 1, 16))::bit(64)::bigint)";
+        // A single row, with the schema's random seed.
+        let table = schema.table;
+        let create = format!(
+            "CREATE TABLE {table} (one boolean PRIMARY KEY DEFAULT true CHECK (one), version bigint NOT NULL, \
+             seed bigint NOT NULL); INSERT INTO {table} (version, seed) \
+             VALUES (0, ('x' || substr(md5(random()::text || clock_timestamp()), 1, 16))::bit(64)::bigint)"
+        );
         session.run(create).await?;
     }
-    session.execute(sqlx::query("UPDATE prism_schema SET version = $1").bind(schema.version())).await?;
+    let update = format!("UPDATE {} SET version = $1", schema.table);
+    session.execute(sqlx::query(AssertSqlSafe(update)).bind(schema.version())).await?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sqlx::Row;
 
-use super::schema;
+use super::schema::{self, Schema};
 use super::session::Session;
 
 /// The settings that durability depends on, as Postgres reports them for a write connection.
@@ -30,14 +30,14 @@ impl Settings {
             && matches!(self.synchronous_commit.as_str(), "local" | "on" | "remote_write" | "remote_apply")
     }
 
-    /// Queries a session.
-    pub(in crate::postgres) async fn of(session: &mut Session) -> Result<Self, sqlx::Error> {
+    /// Queries a session of a database with this schema.
+    pub(in crate::postgres) async fn of(session: &mut Session, schema: &Schema) -> Result<Self, sqlx::Error> {
         let query = "SELECT current_setting('server_version'), current_setting('fsync'), \
                      current_setting('synchronous_commit'), current_setting('full_page_writes')";
         let row = session.row(sqlx::query(query)).await?;
         Ok(Self {
             server_version: row.try_get(0)?,
-            schema_version: schema::version(session).await?,
+            schema_version: schema::version(session, schema).await?,
             fsync: row.try_get(1)?,
             synchronous_commit: row.try_get(2)?,
             full_page_writes: row.try_get(3)?,

@@ -12,7 +12,6 @@ use super::error::{TxFailure, is_broken, is_read_only, translate, tx_failure};
 use super::pool::{Pool, Use};
 use super::running::{Batch, Running};
 use super::session::Session;
-use super::settings::Settings;
 use crate::engine::{Group, Intake, Next, shed};
 
 /// Maximum writes that wait to be committed alone, besides the running one; further ones are shed.
@@ -22,8 +21,6 @@ const ALONE_WAITING: usize = 16;
 pub(in crate::postgres) enum Command {
     /// Remove some expired items and old tombstones.
     Sweep { now: Timestamp, answer: oneshot::Sender<Result<Swept, Error>> },
-    /// Query the database's settings.
-    Settings { answer: oneshot::Sender<Result<Settings, Error>> },
     /// Finish queued writes, and stop.
     Close,
 }
@@ -94,10 +91,6 @@ impl<C: Commit> Writers<C> {
             Next::Command(Command::Sweep { now, answer }) => {
                 let swept = self.sessions.with(async |session| self.commit.sweep(session, now).await).await;
                 let _ = answer.send(swept.map_err(translate));
-            }
-            Next::Command(Command::Settings { answer }) => {
-                let settings = self.sessions.with(async |session| Settings::of(session).await).await;
-                let _ = answer.send(settings.map_err(translate));
             }
             // Handled in `run`, for all writers.
             Next::Command(Command::Close) => {}

@@ -14,27 +14,15 @@ use super::unconditional::Unconditional;
 use crate::engine::Entry;
 use crate::keyvalue::{Answers, Request, Write, Writes, unanswered, whole_micros};
 use crate::postgres::Options;
-use crate::postgres::engine::{Commit, Session, Sessions, TxFailure, is_timeout, translate, tx_failure};
+use crate::postgres::engine::{
+    Attempts, Commit, Session, Sessions, TxFailure, is_timeout, translate, tx_failure,
+};
 
 /// Maximum records of one batch for which a lock wait may time out.
 const MAX_BLOCKED: usize = 2;
 
 /// Statement timeout in a batch with a Delete by range, prefix or all. A Delete that takes longer is committed alone.
 const QUICK: Duration = Duration::from_millis(250);
-
-/// Counts the attempts of a transaction that conflicts with others; retries are immediate.
-#[derive(Default)]
-struct Attempts(usize);
-
-impl Attempts {
-    const MAX: usize = 10;
-
-    /// Whether to retry a transaction that ended with `error`.
-    fn should_retry(&mut self, error: &sqlx::Error) -> bool {
-        self.0 += 1;
-        tx_failure(error) == TxFailure::Conflict && self.0 < Self::MAX
-    }
-}
 
 /// The outcomes of the writes of a batch. `None` for a Delete: it must be committed alone.
 #[derive(Default)]

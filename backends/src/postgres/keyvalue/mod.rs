@@ -19,10 +19,13 @@ pub(in crate::postgres) use commit::KeyValueCommit;
 pub(in crate::postgres) use locks::Locks;
 pub(in crate::postgres) use rewrite::rewrite;
 pub(in crate::postgres) use select::Readers;
+pub(in crate::postgres) use transaction::{column, end};
 
 /// The schema version this crate works with: the number of its migrations.
 pub const SCHEMA_VERSION: i64 = SCHEMA.version();
 
 /// The schema of KeyValue.
-pub(in crate::postgres) const SCHEMA: Schema =
-    Schema { migrations: &[include_str!("../../../../migrations/postgres/keyvalue/0001_items.sql")] };
+pub(in crate::postgres) const SCHEMA: Schema = Schema {
+    table: "prism_schema",
+    migrations: &[include_str!("../../../../migrations/postgres/keyvalue/0001_items.sql")],
+};

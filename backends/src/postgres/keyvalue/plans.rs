@@ -1,53 +1,19 @@
 //! The plan of each statement: an index scan in index order, without a sort or a sequential scan.
 
+use prism_testkit::Schema;
 use sqlx::{AssertSqlSafe, Row};
-
-use prism_testkit::{Backend, Schema, skips};
 
 use super::SCHEMA;
 use super::page_sql::{self, Keys, PageShape, Scope, Values};
 use super::sweep::{DROP_EXPIRED, DROP_FORGOTTEN, EXPIRED, EXPIRED_TO_TOMBSTONES, FORGOTTEN};
 use super::write_sql::{self, LOOK_UP, REMOVE, UPSERT};
 use crate::keyvalue::ROWS as ROWS_OF_A_SPAN;
-use crate::postgres::Options;
 use crate::postgres::engine::Session;
-use crate::postgres::engine::{Opened, open};
+use crate::postgres::plans::{self, plan, searches};
 
 /// A session of the backend, on an empty table, whose statistics favour a sequential scan.
 async fn session(test: &str) -> Option<(Schema, Session)> {
-    if skips(Backend::Postgres, test) {
-        return None;
-    }
-    let server = prism_testkit::Postgres::shared().await.unwrap_or_else(|error| panic!("{error}"));
-    let schema = server.schema().await.unwrap();
-    let Opened { connector, .. } = open(&Options::new(schema.url()), &SCHEMA).await.unwrap();
-    Some((schema, connector.open().await.unwrap()))
-}
-
-/// The lines of a statement's generic plan.
-async fn plan(session: &mut Session, statement: &str, parameters: usize) -> Vec<String> {
-    session.run(format!("PREPARE planned AS {statement}")).await.unwrap();
-    let nulls = vec!["NULL"; parameters].join(", ");
-    let explain = format!("EXPLAIN (COSTS OFF) EXECUTE planned ({nulls})");
-    let rows = session.rows(sqlx::query(AssertSqlSafe(explain)).persistent(false)).await.unwrap();
-    session.run("DEALLOCATE planned").await.unwrap();
-    rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect()
-}
-
-/// Number of parameters of a statement, at most the number of columns.
-fn parameters(statement: &str) -> usize {
-    (1..=12).take_while(|number| statement.contains(&format!("${number}"))).count()
-}
-
-/// The index conditions of a plan. Asserts that it has no sort and no sequential scan.
-async fn searches(session: &mut Session, statement: &str) -> Vec<String> {
-    let plan = plan(session, statement, parameters(statement)).await;
-    for line in &plan {
-        for bad in ["Sort", "Seq Scan", "Bitmap", "Hash Join", "Merge Join"] {
-            assert!(!line.contains(bad), "{bad} in {plan:#?} of {statement}");
-        }
-    }
-    plan.into_iter().filter_map(|line| line.strip_prefix("Index Cond: ").map(str::to_owned)).collect()
+    plans::session(test, &SCHEMA).await
 }
 
 #[tokio::test]

@@ -89,7 +89,11 @@ impl Readers {
     }
 
     /// The rows of a read statement; retried on another connection if the first broke while idle.
-    async fn rows(&self, namespace: &Namespace, statement: impl Fn() -> Query) -> Result<Vec<PgRow>, Error> {
+    pub(in crate::postgres) async fn rows(
+        &self,
+        namespace: &Namespace,
+        statement: impl Fn() -> Query,
+    ) -> Result<Vec<PgRow>, Error> {
         loop {
             let permit = self.0.permit(namespace).await?;
             let mut lease = self.0.source.lease(permit).await.map_err(translate)?;

@@ -122,8 +122,7 @@ mod tests {
     use sqlx::Executor;
 
     use super::*;
-    use crate::sqlite::keyvalue::SCHEMA;
-    use crate::sqlite::{Options, open};
+    use crate::sqlite::{Options, SCHEMA, open};
 
     /// Pages in the WAL, and how many of them are checkpointed.
     async fn log(connection: &mut SqliteConnection) -> (i64, i64) {

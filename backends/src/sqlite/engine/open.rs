@@ -14,7 +14,7 @@ use super::files::{self, Files};
 use super::reader::Connections;
 use super::schema::{self, Found, Schema};
 use super::settings::text;
-use crate::sqlite::Options;
+use crate::sqlite::{Options, timeseries};
 
 /// An opened file.
 pub(in crate::sqlite) struct Opened {
@@ -23,6 +23,8 @@ pub(in crate::sqlite) struct Opened {
     pub(in crate::sqlite) connect: SqliteConnectOptions,
     pub(in crate::sqlite) connections: Arc<Connections>,
     pub(in crate::sqlite) files: Arc<Files>,
+    /// The incarnation of the store of TimeSeries.
+    pub(in crate::sqlite) incarnation: [u8; 16],
 }
 
 /// Opens the file of `options`, and migrates it to this schema.
@@ -45,12 +47,14 @@ pub(in crate::sqlite) async fn open(options: &Options, schema: &'static Schema) 
     }
     // Again, under the lock: another process may have changed the file meanwhile.
     refuse_foreign(&path, schema::migrate(&mut writer, schema).await.map_err(failed)?)?;
+    let incarnation = timeseries::incarnation(&mut writer).await.map_err(failed)?;
     let files = Files::of(&path)
         .map_err(|error| OpenError::Inaccessible { path: path.clone(), source: error.into() })?;
     let files = Arc::new(files);
     let connect_reader = reader_options(&path, options.busy_timeout);
     let connections = Connections::open(connect_reader, schema.read, Arc::clone(&files)).await;
-    Ok(Opened { writer, connect, connections: Arc::new(connections.map_err(failed)?), files })
+    let connections = Arc::new(connections.map_err(failed)?);
+    Ok(Opened { writer, connect, connections, files, incarnation })
 }
 
 /// Refuses paths for which SQLite's error would be less clear.

@@ -11,10 +11,12 @@ use sqlx::{Row, SqliteConnection};
 use super::decode::{optional_timestamp, timestamp};
 use super::reserved_versions::{Drawn, Held, ReservedVersions};
 use super::unconditional::{Statements, Unconditional};
-use super::{SCHEMA, sql, sweep};
+use super::{sql, sweep};
 use crate::engine::{CorruptRow, Entry};
 use crate::keyvalue::{Answers, Change, Decision, FullKey, Overlay, Pending, Request, Write, Writes};
+use crate::sqlite::SCHEMA;
 use crate::sqlite::engine::{Commit, Limit, Transaction, Watched, Written};
+use crate::sqlite::sized::MAX_ROWS;
 
 /// Approximate rows per page, for a Delete of adjacent rows.
 const ROWS_PER_PAGE: u64 = 16;
@@ -159,14 +161,14 @@ impl Commit for KeyValueCommit {
 /// Loads the rows of all keys; returns the value of the version counter.
 async fn load(connection: &mut SqliteConnection, overlay: &mut Overlay<'_>) -> Result<i64, sqlx::Error> {
     let last = sqlx::query("SELECT last FROM versions").fetch_one(&mut *connection).await?.try_get(0)?;
-    for (chunk, full_keys) in overlay.full_keys().chunks(sql::MAX_ROWS).enumerate() {
+    for (chunk, full_keys) in overlay.full_keys().chunks(MAX_ROWS).enumerate() {
         let mut query = sqlx::query(sql::lookup(full_keys.len()));
         for FullKey { namespace, id, key } in full_keys {
             query = query.bind(namespace.as_bytes()).bind(id.as_bytes()).bind(*key);
         }
         for row in query.fetch_all(&mut *connection).await? {
             let offset: i64 = row.try_get(0)?;
-            let slot = chunk * sql::MAX_ROWS + usize::try_from(offset).map_err(CorruptRow::because)?;
+            let slot = chunk * MAX_ROWS + usize::try_from(offset).map_err(CorruptRow::because)?;
             overlay.set_row(slot, key_row(&row)?);
         }
     }
@@ -177,14 +179,14 @@ async fn load(connection: &mut SqliteConnection, overlay: &mut Overlay<'_>) -> R
 async fn write(connection: &mut SqliteConnection, changes: Vec<Pending<'_>>) -> Result<(), sqlx::Error> {
     let (gone, kept): (Vec<_>, Vec<_>) =
         changes.into_iter().partition(|pending| pending.change == Change::Remove);
-    for chunk in kept.chunks(sql::MAX_ROWS) {
+    for chunk in kept.chunks(MAX_ROWS) {
         let mut query = sqlx::query(sql::upsert(chunk.len()));
         for pending in chunk {
             query = bind_row(query, pending);
         }
         query.execute(&mut *connection).await?;
     }
-    for chunk in gone.chunks(sql::MAX_ROWS) {
+    for chunk in gone.chunks(MAX_ROWS) {
         let mut query = sqlx::query(sql::remove(chunk.len()));
         for Pending { full_key: FullKey { namespace, id, key }, .. } in chunk {
             query = query.bind(namespace.as_bytes()).bind(id.as_bytes()).bind(*key);

@@ -11,18 +11,10 @@ mod sql;
 mod sweep;
 mod unconditional;
 
-use super::engine::Schema;
-
 pub(in crate::sqlite) use commit::KeyValueCommit;
 pub(in crate::sqlite) use rewrite::Rewriter;
 pub(in crate::sqlite) use select::Readers;
 
-/// The schema version this crate works with: the number of its migrations.
-pub const SCHEMA_VERSION: i64 = SCHEMA.version();
-
-/// The schema of KeyValue.
-pub(in crate::sqlite) const SCHEMA: Schema = Schema {
-    migrations: &[include_str!("../../../../migrations/sqlite/keyvalue/0001_items.sql")],
-    touch: "UPDATE versions SET last = last",
-    read: "SELECT last FROM versions",
-};
+/// The first migration of KeyValue.
+pub(in crate::sqlite) const ITEMS: &str =
+    include_str!("../../../../migrations/sqlite/keyvalue/0001_items.sql");

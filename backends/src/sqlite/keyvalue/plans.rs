@@ -4,7 +4,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Row, SqliteConnection, ValueRef};
 
 use super::sql::{self, Keys, PageShape, Scope, Values};
-use super::{SCHEMA, decode, sweep};
+use super::{decode, sweep};
+use crate::sqlite::SCHEMA;
 use crate::sqlite::engine::migrate;
 
 async fn database() -> SqliteConnection {

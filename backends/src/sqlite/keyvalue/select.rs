@@ -60,7 +60,11 @@ impl Readers {
     }
 
     /// Acquires a connection, with or without prefetch; sheds the request if too many wait, or if it waits too long.
-    async fn acquire(&self, namespace: &Namespace, prefetch: bool) -> Result<Lease<Connections>, Error> {
+    pub(in crate::sqlite) async fn acquire(
+        &self,
+        namespace: &Namespace,
+        prefetch: bool,
+    ) -> Result<Lease<Connections>, Error> {
         let permit = self.pool.permit(namespace).await?;
         self.pool.source.lease(permit, prefetch).await
     }
@@ -281,8 +285,8 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::sqlite::SCHEMA;
     use crate::sqlite::engine::{Files, number, open};
-    use crate::sqlite::keyvalue::SCHEMA;
 
     fn namespace() -> Namespace {
         Namespace::new("n").unwrap()

@@ -1,37 +1,12 @@
 //! The statements, in few fixed shapes, so that each is prepared once per connection.
 //!
-//! Statements over many rows exist in [`SIZES`]; a list between two sizes is padded. In SQLite an unbound parameter is
-//! NULL, and every statement skips rows of NULLs, so padding needs no binding.
+//! Statements over many rows exist in few sizes; see [`Sized`].
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use crate::keyvalue::{ROWS, SPANS};
-
-/// The row counts of statements over many rows.
-pub(in crate::sqlite) const SIZES: [usize; 5] = [1, 4, 16, 64, 256];
-
-/// Maximum rows of one statement.
-pub(in crate::sqlite) const MAX_ROWS: usize = SIZES[SIZES.len() - 1];
-
-/// A statement in each size.
-struct Sized([String; SIZES.len()]);
-
-impl Sized {
-    fn new(statement: impl Fn(usize) -> String) -> Self {
-        Self(SIZES.map(statement))
-    }
-
-    fn for_rows(&self, rows: usize) -> &str {
-        &self.0[size_index(rows)]
-    }
-}
-
-/// The index of the smallest of [`SIZES`] for `rows`, at most [`MAX_ROWS`].
-pub(in crate::sqlite) fn size_index(rows: usize) -> usize {
-    SIZES.partition_point(|size| *size < rows).min(SIZES.len() - 1)
-}
+use crate::sqlite::sized::{MAX_ROWS, Sized, list};
 
 /// The rows of `size` keys, each with the number of its key; three parameters per key.
 pub(in crate::sqlite) fn lookup(rows: usize) -> &'static str {
@@ -283,13 +258,4 @@ impl PageShape {
              AND {LIVE} ORDER BY {order} {direction} LIMIT ?4 + 0"
         )
     }
-}
-
-/// `size` elements, numbered from 0, separated by commas.
-fn list(size: usize, element: impl Fn(usize) -> String) -> String {
-    (0..size).fold(String::new(), |mut list, number| {
-        let comma = if number == 0 { "" } else { ", " };
-        let _ = write!(list, "{comma}{}", element(number));
-        list
-    })
 }

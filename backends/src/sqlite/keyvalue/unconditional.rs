@@ -10,8 +10,9 @@ use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
 use super::reserved_versions::{Drawn, Held, ReservedVersions};
-use super::sql::{self, MAX_ROWS, SIZES};
+use super::sql;
 use crate::keyvalue::{Answers, Request, subtractable_micros};
+use crate::sqlite::sized::{MAX_ROWS, SIZES, size_index};
 
 /// The statements, by size.
 pub(in crate::sqlite) struct Statements {
@@ -35,11 +36,11 @@ impl Statements {
     }
 
     fn reserved(&self, rows: usize) -> Arc<str> {
-        Arc::clone(&self.reserved[sql::size_index(rows)])
+        Arc::clone(&self.reserved[size_index(rows)])
     }
 
     fn drawing(&self, rows: usize, begins: bool, ends: bool) -> Arc<str> {
-        Arc::clone(&self.drawing[sql::size_index(rows)][2 * usize::from(begins) + usize::from(ends)])
+        Arc::clone(&self.drawing[size_index(rows)][2 * usize::from(begins) + usize::from(ends)])
     }
 }
 

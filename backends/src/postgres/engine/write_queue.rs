@@ -1,0 +1,45 @@
+//! The queue of an abstraction's writes, and its writers.
+
+use std::sync::{Mutex, PoisonError};
+
+use prism_contract::{Error, Swept, Timestamp};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::commit::Commit;
+use super::writer::{Command, Sessions, Writers};
+use crate::engine::{Queue, closed, queue};
+use crate::postgres::Options;
+
+/// The writes of an abstraction, committed in groups. Dropping it abandons queued writes; [`WriteQueue::close`] finishes them
+/// first.
+pub(in crate::postgres) struct WriteQueue<C: Commit> {
+    pub(in crate::postgres) queue: Queue<C::Group, Command>,
+    writers: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl<C: Commit> WriteQueue<C> {
+    /// Starts the writers. Must be called within a tokio runtime.
+    pub(super) fn start(sessions: Sessions, options: &Options, commit: C) -> Self {
+        let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
+        let writers = Writers::new(sessions, options.writers, commit);
+        Self { queue, writers: Mutex::new(Some(tokio::spawn(writers.run(intake)))) }
+    }
+
+    /// Removes some of the rows that are dead at `now`.
+    pub(in crate::postgres) async fn sweep(&self, now: Timestamp) -> Result<Swept, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.try_command(Command::Sweep { now, answer })?;
+        answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Finishes queued writes.
+    pub(in crate::postgres) async fn close(&self) {
+        self.queue.command(Command::Close).await;
+        let writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writers) = writers {
+            // After a panic there is nothing left to close.
+            let _ = writers.await;
+        }
+    }
+}
