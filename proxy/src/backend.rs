@@ -8,9 +8,10 @@ use std::time::Duration;
 use prism_backends::postgres::{self, Postgres};
 use prism_backends::rewrite::Rewrite;
 use prism_backends::sqlite::{self, Sqlite};
-use prism_backends::wrap::Deferred;
 use prism_backends::wrap::encrypt::{KeyError, KeyRing, KeyUse};
-use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
+use prism_backends::wrap::{DeferredKeyValue, DeferredTimeSeries};
+use prism_contract::keyvalue::{self, KeyValueBackend};
+use prism_contract::timeseries::{self, TimeSeriesBackend};
 use prism_contract::{Error, Lifecycle, Namespace};
 use prism_mutants::seeded;
 use prism_wire::clock::{Clock, SystemClock};
@@ -61,6 +62,15 @@ pub enum OpenError {
     KeyUses(Error),
 }
 
+/// An open database, by abstraction.
+#[derive(Clone)]
+pub struct Opened {
+    /// Its KeyValue backend.
+    pub keyvalue: Arc<dyn KeyValueBackend>,
+    /// Its TimeSeries backend, of the same engine; `None`: it does not keep TimeSeries.
+    pub timeseries: Option<Arc<dyn TimeSeriesBackend>>,
+}
+
 /// Opens all backends, and gathers the catalog of namespaces.
 ///
 /// # Errors
@@ -75,8 +85,8 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
     let later = Arc::new(OnceLock::new());
     for (name, Backend { database, required }) in config.all_backends() {
         let sweep_interval = Some(database.sweep_interval);
-        let keyvalue = match open_with(&database, ring.as_deref()).await {
-            Ok(keyvalue) => keyvalue,
+        let Opened { keyvalue, timeseries } = match open_with(&database, ring.as_deref()).await {
+            Ok(opened) => opened,
             Err(error) if required => return Err((name, error)),
             Err(error) => {
                 tracing::warn!(
@@ -90,10 +100,11 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
                 }
             }
         };
-        stores.push(Store { name, required, sweep_interval, keyvalue });
+        stores.push(Store { name, required, sweep_interval, keyvalue, timeseries });
     }
     let backends = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();
     let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends)
+        .with_timeseries(stores.iter().map(|store| store.timeseries.clone()))
         .with_keys(ring.as_ref())
         .with_audit(config.audited_namespaces())
         .with_created(None);
@@ -109,35 +120,28 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
 }
 
 /// Opens the database, and checks that `ring` has the master keys that its data needs.
-async fn open_with(
-    database: &Database,
-    ring: Option<&KeyRing>,
-) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
+async fn open_with(database: &Database, ring: Option<&KeyRing>) -> Result<Opened, OpenError> {
     let opened = open(database).await?;
-    match check_keys(&opened, ring).await {
+    match check_keys(&opened.keyvalue, ring).await {
         Ok(()) => Ok(opened),
         Err(error) => {
-            opened.close().await;
+            opened.keyvalue.close().await;
             Err(error)
         }
     }
 }
 
 /// Opens the database, and checks that the keys and the definitions of `snapshot` fit its data.
-async fn open_fitting(
-    database: &Database,
-    index: usize,
-    snapshot: &Snapshot,
-) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
+async fn open_fitting(database: &Database, index: usize, snapshot: &Snapshot) -> Result<Opened, OpenError> {
     let opened = open_with(database, snapshot.keys().map(|ring| &**ring)).await?;
     if !snapshot.is_complete() {
         // The definitions are in this backend. The control plane checks them once it has read them.
         return Ok(opened);
     }
-    match control::check_encrypted_of(snapshot, index, &opened, &SystemClock).await {
+    match control::check_encrypted_of(snapshot, index, &opened.keyvalue, &SystemClock).await {
         Ok(()) => Ok(opened),
         Err(error) => {
-            opened.close().await;
+            opened.keyvalue.close().await;
             Err(error.into())
         }
     }
@@ -198,14 +202,16 @@ fn open_later(
     name: String,
     database: Database,
     catalog: Arc<OnceLock<Catalog>>,
-) -> Arc<dyn KeyValueBackend> {
-    let deferred = Arc::new(Deferred::new(Capabilities::ALL));
-    let held: Weak<Deferred> = Arc::downgrade(&deferred);
+) -> Opened {
+    let keyvalue = Arc::new(DeferredKeyValue::new(keyvalue::Capabilities::ALL));
+    let timeseries = Arc::new(DeferredTimeSeries::new(timeseries::Capabilities::ALL));
+    let held: (Weak<DeferredKeyValue>, Weak<DeferredTimeSeries>) =
+        (Arc::downgrade(&keyvalue), Arc::downgrade(&timeseries));
     tokio::spawn(async move {
         let mut refused = None;
         loop {
             tokio::time::sleep(RETRY_INTERVAL).await;
-            if held.strong_count() == 0 {
+            if held.0.strong_count() == 0 {
                 return;
             }
             let Some(snapshot) = catalog.get().map(Catalog::snapshot) else { continue };
@@ -226,26 +232,36 @@ fn open_later(
                     continue;
                 }
             };
-            let Some(deferred) = held.upgrade() else { return opened.close().await };
+            let (Some(keyvalue), Some(timeseries)) = (held.0.upgrade(), held.1.upgrade()) else {
+                return opened.keyvalue.close().await;
+            };
             tracing::info!(backend = name, "the backend is open");
-            if let Err(second) = deferred.set(opened) {
-                second.close().await;
+            // Nothing else sets them.
+            if let Some(opened) = opened.timeseries {
+                let _ = timeseries.set(opened);
             }
+            let _ = keyvalue.set(opened.keyvalue);
             return;
         }
     });
-    deferred
+    Opened { keyvalue, timeseries: Some(timeseries) }
 }
 
 /// Opens the database, and initializes it if it is new.
-pub async fn open(database: &Database) -> Result<Arc<dyn KeyValueBackend>, OpenError> {
+pub async fn open(database: &Database) -> Result<Opened, OpenError> {
     Ok(match database.kind {
-        DatabaseKind::Memory => Arc::new(Memory::new(database.tombstone_retention)),
-        DatabaseKind::Sqlite => Arc::new(Sqlite::open(sqlite_options(database)).await?),
+        DatabaseKind::Memory => Opened {
+            keyvalue: Arc::new(keyvalue::Memory::new(database.tombstone_retention)),
+            timeseries: Some(Arc::new(timeseries::Memory::default())),
+        },
+        DatabaseKind::Sqlite => {
+            let engine = Arc::new(Sqlite::open(sqlite_options(database)).await?);
+            Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine) }
+        }
         DatabaseKind::Postgres => {
-            let backend = Postgres::open(postgres_options(database)?).await?;
-            log_settings(&backend).await;
-            Arc::new(backend)
+            let engine = Arc::new(Postgres::open(postgres_options(database)?).await?);
+            log_settings(&engine).await;
+            Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine) }
         }
     })
 }

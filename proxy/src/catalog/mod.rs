@@ -12,13 +12,57 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use prism_backends::wrap::Encrypt;
 use prism_backends::wrap::encrypt::KeyRing;
-use prism_contract::keyvalue::{KeyValueBackend, Limits, Policy, Served};
-use prism_contract::{Access, Directory, Error, Namespace};
+use prism_contract::keyvalue::{self, KeyValueBackend, Limits};
+use prism_contract::timeseries::{self, TimeSeriesBackend};
+use prism_contract::{Access, Directory, Error, Namespace, Served, Timestamp};
 use prism_mutants::seeded;
 
 use self::rate::Rates;
 pub use self::rate::{Rate, RateLimit};
-use crate::config::{AuditNamespaces, NamespaceRule, Namespaces, Rule, Undeclared};
+use crate::config::{Abstraction, AuditNamespaces, NamespaceRule, Namespaces, Rule, Undeclared};
+
+/// The abstraction of a namespace, and its policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Policy {
+    /// KeyValue; `None`: that of the contract alone.
+    KeyValue(Option<Arc<keyvalue::Policy>>),
+    /// TimeSeries.
+    TimeSeries(Arc<timeseries::Policy>),
+}
+
+impl Policy {
+    /// The policy of a rule.
+    fn of(rule: &Rule) -> Self {
+        match &rule.abstraction {
+            Abstraction::KeyValue => Self::KeyValue(keyvalue_policy(rule).map(Arc::new)),
+            Abstraction::TimeSeries(policy) => Self::TimeSeries(Arc::new(policy.clone())),
+        }
+    }
+
+    /// The name of the abstraction.
+    pub fn abstraction(&self) -> &'static str {
+        match self {
+            Self::KeyValue(_) => "KeyValue",
+            Self::TimeSeries(_) => "TimeSeries",
+        }
+    }
+
+    /// The policy of a KeyValue namespace; an error for another one.
+    fn keyvalue(&self) -> Result<Option<Arc<keyvalue::Policy>>, Error> {
+        match self {
+            Self::KeyValue(policy) => Ok(policy.clone()),
+            Self::TimeSeries(_) => Err(Error::WrongAbstraction(self.abstraction())),
+        }
+    }
+
+    /// The policy of a TimeSeries namespace; an error for another one.
+    fn timeseries(&self) -> Result<Arc<timeseries::Policy>, Error> {
+        match self {
+            Self::TimeSeries(policy) => Ok(Arc::clone(policy)),
+            Self::KeyValue(_) => Err(Error::WrongAbstraction(self.abstraction())),
+        }
+    }
+}
 
 /// How namespaces are served.
 #[derive(Debug, Clone)]
@@ -31,16 +75,17 @@ pub struct Definition {
     pub encrypt: bool,
     /// Whether calls are audited; `None`: as undeclared namespaces are.
     pub audit: Option<bool>,
-    /// The policy; `None`: that of the contract alone.
-    pub policy: Option<Arc<Policy>>,
+    /// The abstraction, and its policy.
+    pub policy: Policy,
     /// Calls per second of each namespace.
     pub rate: Rate,
 }
 
 impl Definition {
-    /// A backend without a policy.
+    /// KeyValue on a backend, without a policy.
     pub fn of_backend(index: Option<usize>) -> Self {
-        Self { index, is_served: true, encrypt: false, audit: None, policy: None, rate: Rate::default() }
+        let (policy, rate) = (Policy::KeyValue(None), Rate::default());
+        Self { index, is_served: true, encrypt: false, audit: None, policy, rate }
     }
 }
 
@@ -67,7 +112,7 @@ impl Definitions {
             let definition = Definition {
                 encrypt: rule.encrypt,
                 audit: rule.audit,
-                policy: policy(rule).map(Arc::new),
+                policy: Policy::of(rule),
                 rate: Rate::of(&rule.rate),
                 ..Definition::of_backend(rule.backend.as_ref().map_or(default, find))
             };
@@ -134,12 +179,14 @@ impl Definitions {
 /// The definitions of namespaces that were created at run time, by name.
 pub type Created = HashMap<Box<str>, Definition>;
 
-/// A backend, plain and encrypted.
+/// A store as it serves each abstraction; KeyValue plain and encrypted.
 #[derive(Clone)]
 struct Stack {
     plain: Arc<dyn KeyValueBackend>,
     /// `None`: the server has no master keys.
     encrypted: Option<Arc<dyn KeyValueBackend>>,
+    /// `None`: the store does not keep TimeSeries.
+    timeseries: Option<Arc<dyn TimeSeriesBackend>>,
 }
 
 /// One state of the catalog.
@@ -156,7 +203,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// These definitions, whose indices are those of `backends`.
     pub fn new(definitions: Definitions, backends: Vec<Arc<dyn KeyValueBackend>>) -> Self {
-        let stacks = backends.into_iter().map(|plain| Stack { plain, encrypted: None }).collect();
+        let stack = |plain| Stack { plain, encrypted: None, timeseries: None };
+        let stacks = backends.into_iter().map(stack).collect();
         let (rules, created) = (Arc::new(definitions), Some(Arc::default()));
         Self { rules, created, stacks, ring: None, audited: AuditNamespaces::All }
     }
@@ -167,6 +215,17 @@ impl Snapshot {
         Self::new(Definitions { undeclared, ..Definitions::default() }, vec![backend])
     }
 
+    /// With the TimeSeries backends of the stores, in their order; `None`: TimeSeries namespaces of that store are UNAVAILABLE.
+    #[must_use]
+    pub fn with_timeseries(
+        mut self,
+        backends: impl IntoIterator<Item = Option<Arc<dyn TimeSeriesBackend>>>,
+    ) -> Self {
+        let stacks = self.stacks.iter().cloned().zip(backends);
+        self.stacks = stacks.map(|(stack, timeseries)| Stack { timeseries, ..stack }).collect();
+        self
+    }
+
     /// With the keys of encrypted namespaces; `None`: these are UNAVAILABLE.
     #[must_use]
     pub fn with_keys(mut self, ring: Option<&Arc<KeyRing>>) -> Self {
@@ -175,10 +234,8 @@ impl Snapshot {
                 Arc::new(Encrypt::new(Arc::clone(plain), Arc::clone(ring))) as Arc<dyn KeyValueBackend>
             })
         };
-        let stacks = self
-            .stacks
-            .iter()
-            .map(|Stack { plain, .. }| Stack { plain: Arc::clone(plain), encrypted: encrypted(plain) });
+        let stacks =
+            self.stacks.iter().map(|stack| Stack { encrypted: encrypted(&stack.plain), ..stack.clone() });
         self.stacks = stacks.collect();
         self.ring = ring.cloned();
         self
@@ -229,11 +286,41 @@ impl Snapshot {
         self.ring.as_ref()
     }
 
-    /// The backend of a definition.
-    fn backend(&self, definition: &Definition) -> Result<Arc<dyn KeyValueBackend>, Error> {
+    /// The time up to which events of a namespace in the store at `index` have expired at `now`; `None`: none has, or it is not
+    /// known, since the namespace may have a definition of the control plane that was not read yet, or is served otherwise.
+    pub fn expired(&self, index: usize, namespace: &Namespace, now: Timestamp) -> Option<Timestamp> {
+        if self.is_unknown(namespace) {
+            return None;
+        }
+        let definition = self.find(namespace.as_str()).filter(|found| found.index == Some(index))?;
+        definition.policy.timeseries().ok()?.expired(now)
+    }
+
+    /// Whether a namespace may have a definition of the control plane that was not read yet.
+    fn is_unknown(&self, namespace: &Namespace) -> bool {
+        !self.is_complete() && self.rules.exact(namespace.as_str()).is_none()
+    }
+
+    /// The definition of a namespace that is served.
+    fn served(&self, namespace: &Namespace) -> Result<&Definition, Error> {
+        if self.is_unknown(namespace) && !seeded("catalog/allows-everything-while-it-is-unreadable") {
+            return Err(Error::unavailable("the definitions of namespaces have not been read yet"));
+        }
+        let is_served = |definition: &&Definition| {
+            definition.is_served || seeded("catalog/serves-a-namespace-that-is-being-deleted")
+        };
+        self.find(namespace.as_str()).filter(is_served).ok_or(Error::NamespaceNotFound)
+    }
+
+    /// The store of a definition.
+    fn stack(&self, definition: &Definition) -> Result<&Stack, Error> {
         let stack = definition.index.and_then(|index| self.stacks.get(index));
-        let stack =
-            stack.ok_or_else(|| Error::unavailable("this gateway does not have the namespace's backend"))?;
+        stack.ok_or_else(|| Error::unavailable("this gateway does not have the namespace's backend"))
+    }
+
+    /// The KeyValue backend of a definition.
+    fn keyvalue(&self, definition: &Definition) -> Result<Arc<dyn KeyValueBackend>, Error> {
+        let stack = self.stack(definition)?;
         let is_plain = stack.encrypted.is_none() && seeded("catalog/serves-as-plain-text-without-keys");
         if !definition.encrypt || is_plain {
             return Ok(Arc::clone(&stack.plain));
@@ -244,12 +331,18 @@ impl Snapshot {
             Error::unavailable("the namespace is encrypted, and this gateway has no master keys")
         })
     }
+
+    /// The TimeSeries backend of a definition.
+    fn timeseries(&self, definition: &Definition) -> Result<Arc<dyn TimeSeriesBackend>, Error> {
+        let backend = self.stack(definition)?.timeseries.clone();
+        backend.ok_or_else(|| Error::unavailable("this backend does not keep TimeSeries"))
+    }
 }
 
-/// The policy of a rule; `None`: it has none.
-fn policy(rule: &Rule) -> Option<Policy> {
+/// The policy of a KeyValue rule; `None`: it has none.
+fn keyvalue_policy(rule: &Rule) -> Option<keyvalue::Policy> {
     let (given, contract) = (&rule.limits, Limits::V1);
-    let policy = Policy {
+    let policy = keyvalue::Policy {
         limits: Limits {
             value_bytes: given.value_bytes.unwrap_or(contract.value_bytes),
             put_items: given.put_items.unwrap_or(contract.put_items),
@@ -261,7 +354,7 @@ fn policy(rule: &Rule) -> Option<Policy> {
         default_ttl: rule.default_ttl,
         max_ttl: rule.max_ttl,
     };
-    (policy != Policy::default()).then_some(policy)
+    (policy != keyvalue::Policy::default()).then_some(policy)
 }
 
 /// The current snapshot, and the calls of each namespace. Clones share both.
@@ -308,25 +401,29 @@ impl Catalog {
     }
 }
 
-impl Directory<dyn KeyValueBackend, Policy> for Catalog {
-    fn find(&self, namespace: &Namespace, access: Access) -> Result<Served, Error> {
+// The abstraction is looked at only once the namespace is known to be served, and before the call counts for its rate.
+impl Directory<dyn KeyValueBackend, keyvalue::Policy> for Catalog {
+    fn find(&self, namespace: &Namespace, access: Access) -> Result<keyvalue::Served, Error> {
         let snapshot = self.0.current.load();
-        let is_unknown = !snapshot.is_complete() && snapshot.rules.exact(namespace.as_str()).is_none();
-        if is_unknown && !seeded("catalog/allows-everything-while-it-is-unreadable") {
-            return Err(Error::unavailable("the definitions of namespaces have not been read yet"));
-        }
-        let is_served = |definition: &&Definition| {
-            definition.is_served || seeded("catalog/serves-a-namespace-that-is-being-deleted")
-        };
-        let definition = snapshot.find(namespace.as_str()).filter(is_served);
-        let definition = definition.ok_or(Error::NamespaceNotFound)?;
+        let definition = snapshot.served(namespace)?;
+        let policy = definition.policy.keyvalue()?;
         self.0.rates.admit(namespace, &definition.rate, access)?;
-        let backend = snapshot.backend(definition)?;
+        let backend = snapshot.keyvalue(definition)?;
         if seeded("catalog/applies-the-limits-of-another-namespace") {
-            let policy = snapshot.rules.exact.values().find_map(|other| other.policy.clone());
+            let policy = snapshot.rules.exact.values().find_map(|other| other.policy.keyvalue().ok()?);
             return Ok(Served { backend, policy });
         }
-        Ok(Served { backend, policy: definition.policy.clone() })
+        Ok(Served { backend, policy })
+    }
+}
+
+impl Directory<dyn TimeSeriesBackend, timeseries::Policy> for Catalog {
+    fn find(&self, namespace: &Namespace, access: Access) -> Result<timeseries::Served, Error> {
+        let snapshot = self.0.current.load();
+        let definition = snapshot.served(namespace)?;
+        let policy = definition.policy.timeseries()?;
+        self.0.rates.admit(namespace, &definition.rate, access)?;
+        Ok(Served { backend: snapshot.timeseries(definition)?, policy: Some(policy) })
     }
 }
 

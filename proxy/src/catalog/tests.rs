@@ -54,7 +54,9 @@ fn the_exact_name_is_found_first_and_then_the_longest_prefix(
 fn an_undeclared_namespace_is_not_found_where_they_are_refused() {
     let (catalog, stock) = (catalog(Undeclared::Refuse), Namespace::new("stock").unwrap());
     for access in [Access::Read, Access::Write, Access::Describe] {
-        let error = catalog.find(&stock, access).err().expect("it is not served");
+        let error = Directory::<dyn KeyValueBackend, _>::find(&catalog, &stock, access)
+            .err()
+            .expect("it is not served");
         assert_eq!((error.code(), error.reason()), (Code::NotFound, "NAMESPACE_NOT_FOUND"));
     }
 }
@@ -62,18 +64,19 @@ fn an_undeclared_namespace_is_not_found_where_they_are_refused() {
 #[test]
 fn a_rule_without_a_policy_has_none_and_each_key_makes_one() {
     let plain = rule(NamespaceRule::Exactly("a".to_owned()), "main");
-    assert_eq!(policy(&plain), None);
+    assert_eq!(keyvalue_policy(&plain), None);
     let limits = LimitsOfRule { value_bytes: Some(10), ..LimitsOfRule::default() };
-    let limited = policy(&Rule { limits, ..plain.clone() }).expect("a policy");
+    let limited = keyvalue_policy(&Rule { limits, ..plain.clone() }).expect("a policy");
     assert_eq!(limited.limits, Limits { value_bytes: 10, ..Limits::V1 });
     let hour = Some(Duration::from_hours(1));
-    let expiring = policy(&Rule { max_ttl: hour, ..plain }).expect("a policy");
+    let expiring = keyvalue_policy(&Rule { max_ttl: hour, ..plain }).expect("a policy");
     assert_eq!((expiring.ttl(), expiring.limits), (hour, Limits::V1));
 }
 
 /// Where calls to a namespace go, by the code of the refusal.
-fn served(catalog: &Catalog, name: &str) -> Result<Served, Code> {
-    catalog.find(&Namespace::new(name).unwrap(), Access::Read).map_err(|error| error.code())
+fn served(catalog: &Catalog, name: &str) -> Result<keyvalue::Served, Code> {
+    Directory::<dyn KeyValueBackend, _>::find(catalog, &Namespace::new(name).unwrap(), Access::Read)
+        .map_err(|error| error.code())
 }
 
 #[test]
@@ -159,4 +162,71 @@ fn a_namespace_is_audited_by_its_own_choice_and_else_by_that_of_the_server() {
         let audited = ["always", "never", "either", "other"].map(|name| catalog.audits(name));
         assert_eq!(audited, [true, false, either, either]);
     }
+}
+
+#[test]
+fn a_namespace_is_served_by_its_abstraction_only_and_one_without_a_rule_is_keyvalue() {
+    let retention = Some(Duration::from_hours(1));
+    let window = timeseries::Window { past: Some(Duration::ZERO), future: None };
+    let policy = timeseries::Policy { retention, window, ..timeseries::Policy::default() };
+    let events = Rule {
+        abstraction: Abstraction::TimeSeries(policy.clone()),
+        ..rule(NamespaceRule::Exactly("events".to_owned()), "main")
+    };
+    let namespaces = Namespaces { rules: vec![events], ..Namespaces::default() };
+    let definitions = Definitions::of(&namespaces, &["main".to_owned()]);
+    let catalog = Catalog::new(Snapshot::new(definitions, vec![Arc::new(Memory::default())]));
+    let of_events = |name: &str| {
+        let found = Directory::<dyn TimeSeriesBackend, _>::find(
+            &catalog,
+            &Namespace::new(name).unwrap(),
+            Access::Read,
+        );
+        found.map(|served| served.policy.unwrap().retention).map_err(|error| error.to_string())
+    };
+    let of_items = |name: &str| {
+        let found =
+            Directory::<dyn KeyValueBackend, _>::find(&catalog, &Namespace::new(name).unwrap(), Access::Read);
+        found.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let holds =
+        |what: &str| format!("this namespace holds {what} data; the call is one of another abstraction");
+    assert_eq!(of_items("events"), Err(holds("TimeSeries")));
+    assert_eq!(of_events("other"), Err(holds("KeyValue")));
+    assert_eq!(of_items("other"), Ok(()));
+    assert_eq!(of_events("events"), Err("backend unavailable".to_owned()), "the store keeps no TimeSeries");
+    let backend: Arc<dyn TimeSeriesBackend> = Arc::new(timeseries::Memory::default());
+    catalog.change(|snapshot| snapshot.with_timeseries([Some(backend)]).with_keys(None));
+    assert_eq!(of_events("events"), Ok(retention));
+}
+
+#[test]
+fn events_expire_only_by_a_policy_that_is_known_to_be_that_of_their_namespace() {
+    let of = |hours, rule: Rule| {
+        let retention = Some(Duration::from_hours(hours));
+        let policy = timeseries::Policy { retention, ..timeseries::Policy::default() };
+        Rule { abstraction: Abstraction::TimeSeries(policy), ..rule }
+    };
+    let rules = vec![
+        of(1, rule(NamespaceRule::Prefix("events-".to_owned()), "main")),
+        of(2, rule(NamespaceRule::Exactly("exact".to_owned()), "main")),
+        rule(NamespaceRule::Exactly("items".to_owned()), "main"),
+    ];
+    let definitions = Definitions::of(&Namespaces { rules, ..Namespaces::default() }, &["main".to_owned()]);
+    let snapshot = Snapshot::new(definitions, vec![Arc::new(Memory::default())]);
+    let hours = |hours: i64| Timestamp::from_micros(hours * 3_600_000_000).unwrap();
+    let expired = |snapshot: &Snapshot, index, name: &str| {
+        snapshot.expired(index, &Namespace::new(name).unwrap(), hours(10))
+    };
+    assert_eq!(expired(&snapshot, 0, "events-1"), Some(hours(9)));
+    assert_eq!(expired(&snapshot, 0, "exact"), Some(hours(8)));
+    for other in ["items", "undeclared"] {
+        assert_eq!(expired(&snapshot, 0, other), None, "{other}");
+    }
+    // Its events are in another store by now.
+    assert_eq!(expired(&snapshot, 1, "exact"), None);
+    // It may have been created with a longer retention than the rule for its prefix.
+    let unknown = snapshot.with_created(None);
+    assert_eq!(expired(&unknown, 0, "events-1"), None);
+    assert_eq!(expired(&unknown, 0, "exact"), Some(hours(8)));
 }

@@ -19,7 +19,7 @@ use clap::builder::StyledStr;
 use clap::{CommandFactory, Parser, Subcommand};
 use prism_cli::{Generate, after_help};
 
-use crate::client::{self, ClientCommand, NsCommand};
+use crate::client::{self, ClientCommand, NsCommand, TsCommand};
 use crate::exit::{Exit, ExitError};
 use crate::terminal::{Palette, printable};
 
@@ -73,6 +73,9 @@ pub enum Command {
     /// The client commands above, under the name of their abstraction.
     #[command(subcommand)]
     Kv(Box<ClientCommand>),
+    /// Events of TimeSeries namespaces.
+    #[command(subcommand)]
+    Ts(Box<TsCommand>),
     /// Commands about the command line itself.
     #[command(flatten)]
     Generate(Generate),
@@ -127,6 +130,7 @@ async fn run(command: Command) -> ExitCode {
         },
         Command::Ns(command) => return client::run_ns(&command).await.into(),
         Command::Kv(command) | Command::Client(command) => return client::run(&command).await.into(),
+        Command::Ts(command) => return client::run_ts(&command).await.into(),
         Command::Generate(generate) => generate.run(documented(Cli::command())).map_err(ExitError::failed),
     };
     match done {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use prism_wire::channel::Connection;
 use prism_wire::keyvalue::Client;
+use prism_wire::timeseries;
 
 use super::failure::Failure;
 use super::time;
@@ -52,6 +53,16 @@ impl ConnectArgs {
     /// Connects for scans: streams have no default timeout here, since the server bounds them.
     pub(super) async fn connect_to_scan(&self) -> Result<Client, Failure> {
         self.connect_with(self.timeout).await
+    }
+
+    /// Connects for unary calls of TimeSeries.
+    pub(super) async fn timeseries(&self) -> Result<timeseries::Client, Failure> {
+        self.open().await.map(timeseries::Client::new)
+    }
+
+    /// Connects for streams of TimeSeries, and for calls as long as the server allows.
+    pub(super) async fn timeseries_stream(&self) -> Result<timeseries::Client, Failure> {
+        self.open_stream().await.map(timeseries::Client::new)
     }
 
     /// A connection for unary calls of a generated client.

@@ -26,6 +26,7 @@ mod scan;
 mod select;
 mod table;
 mod time;
+mod ts;
 
 use clap::Subcommand;
 
@@ -60,6 +61,7 @@ pub enum ClientCommand {
 
 pub use self::ns::NsCommand;
 pub(crate) use self::out::{count, grouped};
+pub use self::ts::TsCommand;
 
 /// The commands under the name `kv`, with that name in the usage that clap does not write itself.
 pub(crate) fn below_kv(kv: clap::Command) -> clap::Command {
@@ -78,6 +80,13 @@ pub async fn run(command: &ClientCommand) -> Exit {
 
 /// Runs a command about namespaces, and reports a failure on standard error.
 pub async fn run_ns(command: &NsCommand) -> Exit {
+    let mut out = Out::new();
+    let result = command.run(&mut out).await;
+    ended(result, out, command.json())
+}
+
+/// Runs a command of TimeSeries, and reports a failure on standard error.
+pub async fn run_ts(command: &TsCommand) -> Exit {
     let mut out = Out::new();
     let result = command.run(&mut out).await;
     ended(result, out, command.json())

@@ -23,7 +23,7 @@ use super::table::Table;
 use crate::exit::Exit;
 
 /// Limit of consecutive resumes of a stream; with the delays between them, about half a minute.
-const MAX_RESUMES: u32 = 10;
+pub(super) const RESUME: Resume = Resume::UpTo(10);
 /// Idle timeout of a stream, including the time it takes to resume it.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 
@@ -153,7 +153,7 @@ pub(super) struct Stream(Messages);
 
 impl Stream {
     pub(super) fn open(client: &Client, request: ScanRequest) -> Self {
-        Self(client.scan(request, Resume::UpTo(MAX_RESUMES)))
+        Self(client.scan(request, RESUME))
     }
 
     /// The next message; `None` after the last.

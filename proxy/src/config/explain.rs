@@ -48,10 +48,16 @@ const RULES_STRUCTURE: Structure = Structure {
           namespace and each gateway, calls are RESOURCE_EXHAUSTED with a delay; `burst` of them may come at once. \
           Describe answers with the limits of the namespace. `encrypt: true` seals values, content types and compressions with \
           `encryption.keys`: set it before the first item is written, since items in plain text are then damaged. `audit: \
-          true` writes a line of `audit.file` for each call that reads or writes data.",
-    allowed: "a list of rules, each with `match`, and optionally `abstraction` (keyvalue), `backend`, `default_ttl`, \
-              `max_ttl`, `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; \
-              none above the contract's), `rate` (`reads`, `writes`, `burst`), `encrypt`, `audit` and `owners`",
+          true` writes a line of `audit.file` for each call that reads or writes data. A namespace with `abstraction: \
+          timeseries` holds series of events: an event is live for `retention` after its time, and its time may be at most \
+          `accept_past` before and `accept_future` after that of the server. `0s` accepts none on that side; an absent duration \
+          is unlimited. A `retention` needs an `accept_past` that is at least a minute shorter. `partitions` is fixed with \
+          the first Append. Namespaces without a rule are of the abstraction keyvalue.",
+    allowed: "a list of rules, each with `match`, and optionally `abstraction` (`keyvalue`, the default, or `timeseries`), \
+              `backend`, `rate` (`reads`, `writes`, `burst`), `audit` and `owners`; with `keyvalue` `default_ttl`, `max_ttl`, \
+              `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; none above \
+              the contract's) and `encrypt`; with `timeseries` `retention`, `accept_past`, `accept_future` and `partitions` (1 \
+              to 256; 8 by default)",
     example: RULES_EXAMPLE,
     empty: "[]",
 };
@@ -122,7 +128,12 @@ const RULES_EXAMPLE: &str = "\
   rate: {reads: 1000, writes: 200, burst: 100}
 - match: patients
   encrypt: true
-  audit: true";
+  audit: true
+- match: metrics-*
+  abstraction: timeseries
+  retention: 30d                  # from the time of the event
+  accept_past: 24h
+  accept_future: 10m";
 const KEYS_EXAMPLE: &str = "\
 - id: k1
   file: /run/secrets/k1           # 32 bytes in base64

@@ -4,6 +4,7 @@
 //! after it: `server.listen` is `PRISM_SERVER_LISTEN`. Unknown keys and invalid values are errors, reported with their
 //! locations, all at once.
 
+mod abstraction;
 mod backends;
 mod encryption;
 mod explain;
@@ -29,6 +30,7 @@ use prism_backends::{postgres, sqlite};
 
 use crate::server::Limits;
 
+pub use self::abstraction::Abstraction;
 pub use self::backends::Backend;
 pub(crate) use self::backends::is_name as is_backend_name;
 pub use self::encryption::{Encryption, EncryptionKey, KeySource};

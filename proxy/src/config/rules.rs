@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::abstraction::{self, Abstraction};
 use super::backends::is_name;
 use super::mappings::{Mistakes, each, elements, one, values};
 use super::node::{Node, Spanned};
@@ -40,6 +41,8 @@ pub struct Rule {
     pub namespaces: NamespaceRule,
     /// Their backend; `None`: the default one.
     pub backend: Option<String>,
+    /// Their abstraction. A rule of another one than KeyValue has no ttl, no limits and no encryption.
+    pub abstraction: Abstraction,
     /// The ttl of a Put without one.
     pub default_ttl: Option<Duration>,
     /// The longest ttl allowed.
@@ -64,6 +67,7 @@ impl Rule {
         Self {
             namespaces,
             backend: None,
+            abstraction: Abstraction::default(),
             default_ttl: None,
             max_ttl: None,
             limits: LimitsOfRule::default(),
@@ -93,9 +97,9 @@ pub struct LimitsOfRule {
 /// The calls per second of each namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Rate {
-    /// Gets and Scans; `None`: any number.
+    /// Calls that read data; `None`: any number.
     pub reads: Option<f64>,
-    /// Puts and Deletes; `None`: any number.
+    /// Calls that write data; `None`: any number.
     pub writes: Option<f64>,
     /// Calls that may come at once; `None`: those of a second.
     pub burst: Option<u32>,
@@ -116,13 +120,17 @@ pub(super) fn read(list: &Spanned<Node>) -> Result<Vec<Rule>, Mistakes<'_>> {
 }
 
 fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<Rule> {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 14] = [
         "match",
         "abstraction",
         "backend",
         "default_ttl",
         "max_ttl",
         "limits",
+        abstraction::KEYS[0],
+        abstraction::KEYS[1],
+        abstraction::KEYS[2],
+        abstraction::KEYS[3],
         "rate",
         "encrypt",
         "audit",
@@ -132,7 +140,8 @@ fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<R
         "a duration longer than 0; write a whole number and a unit, such as 10s, 5m, 24h or 30d";
     let before = mistakes.len();
     let given = set_values(element, "a rule", NAMES, mistakes)?;
-    let [pattern, abstraction, backend, default_ttl, max_ttl, limits, rate, encrypt, audit, owners] = given;
+    let [pattern, abstraction, backend, default_ttl, max_ttl, limits, rest @ ..] = given;
+    let [retention, past, future, partitions, rate, encrypt, audit, owners] = rest;
     if pattern.is_none() {
         mistakes.push((element, "needs match; write a namespace or the beginning of some and *".to_owned()));
     }
@@ -140,10 +149,9 @@ fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<R
         let allowed = "match is a namespace, or the beginning of some and *, such as orders or orders-*";
         one(value, mistakes, NamespaceRule::read_namespaces, allowed)
     });
-    if let Some(value) = abstraction {
-        let keyvalue = |text: &str| (text == "keyvalue").then_some(());
-        one(value, mistakes, keyvalue, "write keyvalue, the only abstraction of this server");
-    }
+    let of_keyvalue = [("default_ttl", default_ttl), ("max_ttl", max_ttl), ("limits", limits)];
+    let of_timeseries = [retention, past, future, partitions];
+    let abstraction = abstraction::read(element, abstraction, of_timeseries, of_keyvalue, mistakes);
     let backend = backend.and_then(|value| {
         let name = |text: &str| is_name(text).then(|| text.to_owned());
         one(value, mistakes, name, "backend is 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter")
@@ -157,16 +165,20 @@ fn rule<'a>(element: &'a Spanned<Node>, mistakes: &mut Mistakes<'a>) -> Option<R
     }
     let limits = limits.and_then(|value| read_limits(value, mistakes)).unwrap_or_default();
     let rate = rate.and_then(|value| read_rate(value, mistakes)).unwrap_or_default();
-    let [encrypt, audit] = [("encrypt", encrypt), ("audit", audit)]
+    let [encrypts, audit] = [("encrypt", encrypt), ("audit", audit)]
         .map(|(key, value)| one(value?, mistakes, parse::boolean, &format!("{key} is true or false")));
+    if let (Some(value), Some(true), Some(Abstraction::TimeSeries(_))) = (encrypt, encrypts, &abstraction) {
+        mistakes.push((value, "encryption of TimeSeries namespaces is not supported".to_owned()));
+    }
     let owners = owners.map(|value| read_owners(value, mistakes)).unwrap_or_default();
     if mistakes.len() > before {
         return None;
     }
-    let encrypt = encrypt.unwrap_or_default();
+    let encrypt = encrypts.unwrap_or_default();
     Some(Rule {
         namespaces: namespaces?,
         backend,
+        abstraction: abstraction?,
         default_ttl,
         max_ttl,
         limits,

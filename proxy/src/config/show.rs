@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use prism_contract::timeseries::Policy;
+
 use super::node::is_null;
 use super::rules::Rule;
 use super::settings::{BACKENDS, Entry, GRANTS, JWT, KEYS, RULES, entries};
@@ -135,6 +137,13 @@ fn show_rule(yaml: &mut String, depth: usize, rule: &Rule) {
         }
     };
     key("backend", rule.backend.as_deref().map(quoted));
+    if let Some(policy) = rule.abstraction.timeseries() {
+        key("abstraction", Some(rule.abstraction.name().to_owned()));
+        key("retention", policy.retention.map(show_duration));
+        key("accept_past", policy.window.past.map(show_duration));
+        key("accept_future", policy.window.future.map(show_duration));
+        key("partitions", (policy.partitions != Policy::PARTITIONS).then(|| policy.partitions.to_string()));
+    }
     key("default_ttl", rule.default_ttl.map(show_duration));
     key("max_ttl", rule.max_ttl.map(show_duration));
     let limits = rule.limits;

@@ -1,4 +1,4 @@
-//! Deletion of namespaces: the items go in bounded steps, then the definition.
+//! Deletion of namespaces: the data goes in bounded steps, then the definition.
 //!
 //! The gateway that was asked deletes; another one continues if it sees the same deletion for longer than that one may need,
 //! which does no harm if both do.
@@ -7,18 +7,23 @@ use std::time::Duration;
 
 use prism_backends::wrap::encrypt::KeyUse;
 use prism_contract::keyvalue::{Delete, Predicate, RecordId, Scan, Selection};
-use prism_contract::{Error, Namespace as Name};
+use prism_contract::timeseries::{
+    Capability, DeleteEvents, ListSeries, Query, Series, Tags, TimeRange, TimeSeriesBackend,
+};
+use prism_contract::{Error, Namespace as Name, PageSize};
 use prism_mutants::seeded;
 use prism_proto::control::v1::{ChangeKind, Namespace, NamespaceStatus};
 use tokio::time::{Instant, sleep};
 
 use super::store::{Edit, Stored};
-use super::{Arc, Control, Fault, SPREAD};
+use super::{Arc, Control, Fault, SPREAD, catalog, definition};
 
 /// Time after which a gateway continues a deletion that another one began.
 const TAKE_OVER: Duration = Duration::from_secs(30);
 /// Time until the next try, after a failure.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+/// Maximum series of one step.
+const SERIES: usize = 100;
 
 /// A deletion that this gateway knows of.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +36,7 @@ pub(super) struct Seen {
 /// How a deletion went on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// The items are being removed.
+    /// The data is being removed.
     Removing,
     /// The namespace was not empty, and is served again.
     NotEmpty,
@@ -105,9 +110,10 @@ impl Control {
         let valid = Name::new(name).map_err(Error::internal)?;
         let unknown = || Error::unavailable("this gateway does not have the namespace's backend");
         let index = inner.index_of(&namespace.backend).ok_or_else(unknown)?;
+        let policy = definition::of(&namespace, Some(index)).policy;
         if !is_forced
             && !seeded("control/deletes-items-that-came-late")
-            && !inner.is_empty(index, &valid).await?
+            && !inner.is_empty(index, &valid, &policy).await?
         {
             let edit = |current: Option<Namespace>| match current {
                 Some(current) if current.status() == NamespaceStatus::Deleting => {
@@ -122,8 +128,14 @@ impl Control {
             return Ok(());
         }
         settled(Settled::Removing);
-        self.remove_items(index, &valid).await?;
-        KeyUse::forget(Arc::clone(&inner.backends[index].keyvalue), &valid, None, inner.clock.now()).await?;
+        match policy {
+            catalog::Policy::KeyValue(_) => {
+                self.remove_items(index, &valid).await?;
+                let keyvalue = Arc::clone(&inner.backends[index].keyvalue);
+                KeyUse::forget(keyvalue, &valid, None, inner.clock.now()).await?;
+            }
+            catalog::Policy::TimeSeries(_) => self.remove_events(index, &valid).await?,
+        }
         let edit = |current: Option<Namespace>| match current {
             Some(current) if current.status() == NamespaceStatus::Deleting => Ok(Edit::Remove),
             Some(_) | None => Err(Fault::Error(Error::NamespaceNotFound)),
@@ -169,5 +181,56 @@ impl Control {
                 return Ok(());
             }
         }
+    }
+
+    /// Removes all events, series by series. Those that have expired go too: no sweep knows of them once the definition is
+    /// gone.
+    async fn remove_events(&self, index: usize, namespace: &Name) -> Result<(), Error> {
+        self.0.timeseries(index, namespace, Capability::Delete)?;
+        let backend = self.0.timeseries(index, namespace, Capability::ListSeries)?;
+        let (prefix, limit, expired) = (String::new(), SERIES, None);
+        let mut list = ListSeries { namespace: namespace.clone(), prefix, after: None, limit, expired };
+        loop {
+            let page = backend.list_series(&list).await?;
+            for series in page.series {
+                remove_series(backend, namespace, &series).await?;
+            }
+            if page.next.is_none() {
+                return Ok(());
+            }
+            list.after = page.next;
+        }
+    }
+}
+
+/// Removes the events of a series in steps of a page, since a whole series may be too large for one.
+async fn remove_series(
+    backend: &dyn TimeSeriesBackend,
+    namespace: &Name,
+    series: &Series,
+) -> Result<(), Error> {
+    let mut query = Query {
+        namespace: namespace.clone(),
+        series: series.clone(),
+        range: TimeRange::ALL,
+        tags: Tags::default(),
+        reverse: false,
+        page: PageSize::default(),
+        without_payload: true,
+        snapshot: None,
+        after: None,
+        expired: None,
+    };
+    loop {
+        let page = backend.query(&query).await?;
+        // Up to the last time of the page, and all of the rest if it is the last page.
+        let end = page.next.as_ref().map_or(TimeRange::ALL.end, |last| last.time.as_micros() + 1);
+        let range = TimeRange { end, ..query.range };
+        let (namespace, series) = (namespace.clone(), series.clone());
+        backend.delete_events(DeleteEvents { namespace, series, range, expired: None }).await?;
+        if page.next.is_none() {
+            return Ok(());
+        }
+        query.range.start = end;
     }
 }

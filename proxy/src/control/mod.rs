@@ -18,16 +18,17 @@ use std::time::Duration;
 use prism_backends::internal::Internal;
 use prism_backends::wrap::encrypt::KeyUse;
 use prism_contract::keyvalue::{KeyValueBackend, Scan, Selection};
+use prism_contract::timeseries::{Capability, ListSeries, TimeSeriesBackend};
 use prism_contract::{Error, Namespace as Name, PageSize};
 use prism_mutants::seeded;
-use prism_proto::control::v1::{ChangeKind, Namespace, NamespaceStatus};
+use prism_proto::control::v1::{Abstraction, ChangeKind, Namespace, NamespaceStatus};
 use prism_wire::clock::Clock;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 
 use self::store::{DefinitionStore, Head, Limits, RECORD};
-use crate::catalog::{Catalog, Created, Snapshot};
+use crate::catalog::{self, Catalog, Created, Snapshot};
 use crate::server::{Services, Store};
 
 /// Time between two looks for changes of other gateways.
@@ -63,6 +64,8 @@ struct Inner {
 pub(crate) struct Backend {
     pub(crate) name: String,
     pub(crate) keyvalue: Arc<dyn KeyValueBackend>,
+    /// `None`: it does not keep TimeSeries.
+    pub(crate) timeseries: Option<Arc<dyn TimeSeriesBackend>>,
     /// Its health now.
     pub(crate) health: Box<dyn Fn() -> BackendHealth + Send + Sync>,
 }
@@ -139,6 +142,7 @@ pub(crate) async fn load(services: &Services, clock: Arc<dyn Clock>) -> Result<(
     let backend = |store: &Store| Backend {
         name: store.name.clone(),
         keyvalue: Arc::clone(&store.keyvalue),
+        timeseries: store.timeseries.clone(),
         health: Box::new(|| BackendHealth::Starting),
     };
     let backends = services.stores.iter().map(backend).collect();
@@ -276,20 +280,69 @@ impl Inner {
         self.backends.iter().position(|backend| backend.name == name)
     }
 
+    /// Whether its backend, which this gateway has, keeps its abstraction.
+    fn keeps(&self, namespace: &Namespace) -> bool {
+        let backend = self.index_of(&namespace.backend).map(|index| &self.backends[index]);
+        namespace.abstraction() != Abstraction::Timeseries
+            || backend.is_some_and(|backend| backend.timeseries.is_some())
+    }
+
     fn status_of(&self, namespace: &Namespace) -> NamespaceStatus {
         let encrypts = namespace.policy.as_ref().is_some_and(|policy| policy.encrypt);
         let health = self.index_of(&namespace.backend).map(|index| (self.backends[index].health)());
         match health {
             _ if namespace.status() == NamespaceStatus::Deleting => NamespaceStatus::Deleting,
             None | Some(BackendHealth::Failing) => NamespaceStatus::Degraded,
+            Some(_) if !self.keeps(namespace) => NamespaceStatus::Degraded,
             Some(_) if encrypts && self.catalog.snapshot().keys().is_none() => NamespaceStatus::Degraded,
             Some(BackendHealth::Starting) => NamespaceStatus::Provisioning,
             Some(BackendHealth::Serving) => NamespaceStatus::Active,
         }
     }
 
-    /// Whether a namespace holds no live item in a backend.
-    async fn is_empty(&self, index: usize, namespace: &Name) -> Result<bool, Error> {
+    /// The TimeSeries backend at `index`, if it has `capability` for the namespace.
+    fn timeseries(
+        &self,
+        index: usize,
+        namespace: &Name,
+        capability: Capability,
+    ) -> Result<&dyn TimeSeriesBackend, Error> {
+        let backend = self.backends[index].timeseries.as_deref();
+        let backend = backend.ok_or_else(|| Error::unavailable("this backend does not keep TimeSeries"))?;
+        if !backend.capabilities(namespace).contains(capability) {
+            return Err(Error::Unimplemented(capability.name()));
+        }
+        Ok(backend)
+    }
+
+    /// Refuses to delete a namespace whose data its backend cannot list or delete: the deletion would never end.
+    fn check_deletable(&self, namespace: &Namespace) -> Result<(), Error> {
+        let index = self.index_of(&namespace.backend);
+        let (Abstraction::Timeseries, Some(index)) = (namespace.abstraction(), index) else { return Ok(()) };
+        let name = Name::new(&namespace.name).map_err(Error::internal)?;
+        self.timeseries(index, &name, Capability::ListSeries)?;
+        self.timeseries(index, &name, Capability::Delete).map(drop)
+    }
+
+    /// Whether a namespace with this policy holds no live data in a backend.
+    async fn is_empty(
+        &self,
+        index: usize,
+        namespace: &Name,
+        policy: &catalog::Policy,
+    ) -> Result<bool, Error> {
+        match policy {
+            catalog::Policy::KeyValue(_) => self.has_no_item(index, namespace).await,
+            catalog::Policy::TimeSeries(policy) => {
+                let (after, prefix, expired) = (None, String::new(), policy.expired(self.clock.now()));
+                let list = ListSeries { namespace: namespace.clone(), prefix, after, limit: 1, expired };
+                let backend = self.timeseries(index, namespace, Capability::ListSeries)?;
+                is_empty_list(backend, list).await
+            }
+        }
+    }
+
+    async fn has_no_item(&self, index: usize, namespace: &Name) -> Result<bool, Error> {
         let selection = Selection { page: PageSize::new(1, 0), keys_only: true, ..Selection::default() };
         let scan = Scan {
             namespace: namespace.clone(),
@@ -304,6 +357,18 @@ impl Inner {
 
     fn deleting(&self) -> std::sync::MutexGuard<'_, HashMap<String, deletion::Seen>> {
         self.deleting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a list has no series.
+async fn is_empty_list(backend: &dyn TimeSeriesBackend, mut list: ListSeries) -> Result<bool, Error> {
+    loop {
+        let page = backend.list_series(&list).await?;
+        if !page.series.is_empty() || page.next.is_none() {
+            return Ok(page.series.is_empty());
+        }
+        // A page may pass over series without a live event.
+        list.after = page.next;
     }
 }
 
@@ -331,7 +396,10 @@ pub(crate) async fn check_encrypted_of(
     clock: &dyn Clock,
 ) -> Result<(), DefinitionsError> {
     for KeyUse { namespace, .. } in KeyUse::all(Arc::clone(backend), clock.now()).await? {
-        let served = snapshot.find(namespace.as_str()).filter(|found| found.index == Some(index));
+        // Of another abstraction, its items are not served at all.
+        let served = snapshot.find(namespace.as_str()).filter(|found| {
+            found.index == Some(index) && matches!(found.policy, catalog::Policy::KeyValue(_))
+        });
         if served.is_some_and(|definition| !definition.encrypt)
             && !seeded("encrypt/starts-with-sealed-items-in-a-plain-namespace")
         {

@@ -38,7 +38,8 @@ fn control_with(store: &Arc<Memory>, ring: Option<&Arc<KeyRing>>, limits: Limits
     };
     let definitions = Definitions::of(&rules, &["main".to_owned()]);
     let snapshot = Snapshot::new(definitions, vec![Arc::clone(&keyvalue)]).with_keys(ring).with_created(None);
-    let backend = Backend { name: "main".to_owned(), keyvalue, health: Box::new(|| BackendHealth::Serving) };
+    let health = Box::new(|| BackendHealth::Serving);
+    let backend = Backend { name: "main".to_owned(), keyvalue, timeseries: None, health };
     let (catalog, clock) = (Catalog::new(snapshot), Arc::new(ManualClock::new(NOW)));
     Control::with_limits(catalog, vec![backend], 0, false, clock, limits)
 }
@@ -141,7 +142,10 @@ async fn sealed_items_of_a_plain_namespace_keep_every_definition_from_being_serv
     };
     encrypted.put(put).await.unwrap();
     let gateway = control(&memory, Some(&ring));
-    let served = || gateway.0.catalog.find(&name("sealed"), Access::Read).map(|_| ());
+    let served = || {
+        let catalog = &gateway.0.catalog;
+        Directory::<dyn KeyValueBackend, _>::find(catalog, &name("sealed"), Access::Read).map(|_| ())
+    };
     // Neither at first nor at any later look, whichever call looks.
     for _ in 0..2 {
         let refused = gateway.refresh().await.unwrap_err();

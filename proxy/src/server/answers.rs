@@ -24,6 +24,8 @@ use super::shed::RETRY_AFTER;
 
 /// Maximum chunk of a response handed to HTTP/2 at a time, which accepts a whole chunk however small its window is.
 const CHUNK: usize = 16 << 10;
+/// Size from which a message of an endless stream says that the stream is catching up, so that more follow at once.
+const LARGE: usize = 64 << 10;
 
 fn full() -> Status {
     status(&Error::ResourceExhausted(RETRY_AFTER))
@@ -53,22 +55,25 @@ where
             return Either::Left(Counting { answer: self.0.call(request), counted: None });
         };
         let account = Arc::clone(connection.account());
-        let room = match call.method() {
-            None => Room::Limited,
-            Some(method) if !method.reads() => Room::Unlimited,
+        let (room, repeat) = match call.method() {
+            None => (Room::Limited, Repeat::Never),
+            Some(method) if !method.reads() => (Room::Unlimited, Repeat::Never),
+            // It waits for most of its messages, and must not hold room meanwhile.
+            Some(method) if method.is_endless() => (Room::Limited, Repeat::AfterLarge),
             Some(method) => {
-                let repeat = method.streams;
+                let repeat = if method.streams { Repeat::Always } else { Repeat::Never };
                 let Ok(room) = account.reserve_at_once() else {
                     let mut inner = self.0.clone();
                     return Either::Right(Box::pin(async move {
                         let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
-                        Ok(count(inner.call(request).await?, account, Room::Reserved { room, repeat }))
+                        let room = Room::Reserved(room);
+                        Ok(count(inner.call(request).await?, account, room, repeat))
                     }));
                 };
-                Room::Reserved { room, repeat }
+                (Room::Reserved(room), repeat)
             }
         };
-        Either::Left(Counting { answer: self.0.call(request), counted: Some((account, room)) })
+        Either::Left(Counting { answer: self.0.call(request), counted: Some((account, room, repeat)) })
     }
 }
 
@@ -78,7 +83,7 @@ pin_project! {
         #[pin]
         answer: F,
         // `None`: not counted, or counted already.
-        counted: Option<(Arc<Account>, Room)>,
+        counted: Option<(Arc<Account>, Room, Repeat)>,
     }
 }
 
@@ -89,17 +94,17 @@ impl<F: Future<Output = Result<Response<Body>, E>>, E> Future for Counting<F> {
         let this = self.project();
         let answer = ready!(this.answer.poll(cx));
         Poll::Ready(match this.counted.take() {
-            Some((account, room)) => answer.map(|answer| count(answer, account, room)),
+            Some((account, room, repeat)) => answer.map(|answer| count(answer, account, room, repeat)),
             None => answer,
         })
     }
 }
 
-fn count(response: Response<Body>, account: Arc<Account>, room: Room) -> Response<Body> {
+fn count(response: Response<Body>, account: Arc<Account>, room: Room, repeat: Repeat) -> Response<Body> {
     if response.body().is_end_stream() {
         return response;
     }
-    response.map(|body| Body::new(Answer { body: Some(body), account, room, unsent: Bytes::new() }))
+    response.map(|body| Body::new(Answer { body: Some(body), account, room, repeat, unsent: Bytes::new() }))
 }
 
 /// A response whose bytes are counted from when they are made until HTTP/2 has sent them.
@@ -108,6 +113,7 @@ struct Answer {
     body: Option<Body>,
     account: Arc<Account>,
     room: Room,
+    repeat: Repeat,
     /// Bytes not yet handed to HTTP/2.
     unsent: Bytes,
 }
@@ -118,13 +124,30 @@ enum Room {
     Unlimited,
     /// Counted once it is made, and refused if there is no room.
     Limited,
-    Reserved {
-        room: Reserved,
-        /// Each further message needs a reservation too.
-        repeat: bool,
-    },
+    Reserved(Reserved),
     Needed,
     Waiting(BoxFuture<'static, Result<Reserved, Full>>),
+}
+
+/// Which further messages of a response need a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    Never,
+    /// Each.
+    Always,
+    /// The one after a [`LARGE`] message, so that a stream that catches up is delayed and not refused. Others are counted once
+    /// they are made, and refused if there is no room.
+    AfterLarge,
+}
+
+impl Repeat {
+    fn needs_room_after(self, size: usize) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::AfterLarge => size >= LARGE,
+        }
+    }
 }
 
 impl Answer {
@@ -134,13 +157,13 @@ impl Answer {
             // The stream's earlier messages were read, so it waits for other streams only if there is no room at all.
             let account = Arc::clone(&self.account);
             self.room = match account.reserve_now() {
-                Ok(room) => Room::Reserved { room, repeat: true },
+                Ok(room) => Room::Reserved(room),
                 Err(Full) => Room::Waiting(async move { account.reserve().await }.boxed()),
             };
         }
         if let Room::Waiting(waiting) = &mut self.room {
             let room = ready!(waiting.as_mut().poll(cx))?;
-            self.room = Room::Reserved { room, repeat: true };
+            self.room = Room::Reserved(room);
         }
         Poll::Ready(Ok(()))
     }
@@ -155,9 +178,9 @@ impl Answer {
     fn hold(&mut self, bytes: Bytes) -> Option<Bytes> {
         let size = bytes.len();
         let held = match std::mem::replace(&mut self.room, Room::Unlimited) {
-            Room::Reserved { room, repeat } => {
-                if repeat {
-                    self.room = Room::Needed;
+            Room::Reserved(room) => {
+                if self.repeat == Repeat::AfterLarge {
+                    self.room = Room::Limited;
                 }
                 room.commit(size)
             }
@@ -171,6 +194,9 @@ impl Answer {
             }
             Room::Unlimited | Room::Needed | Room::Waiting(_) => Ok(Some(self.account.hold_always(size))),
         };
+        if self.repeat.needs_room_after(size) {
+            self.room = Room::Needed;
+        }
         Some(match held.ok()? {
             Some(held) => held.keep(bytes),
             None => bytes,
@@ -258,5 +284,55 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Arriv
             return Some(Err(full()));
         }
         Some(Ok(frame))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::sync::mpsc;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::buffers::Buffers;
+    use super::*;
+
+    /// A stream whose messages a test sends.
+    struct Sent(mpsc::UnboundedReceiver<Bytes>);
+
+    impl http_body::Body for Sent {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            self.0.poll_recv(cx).map(|message| message.map(|message| Ok(Frame::data(message))))
+        }
+    }
+
+    /// The bytes that are ready to be sent.
+    fn read(body: &mut Body) -> usize {
+        let mut bytes = 0;
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut *body).poll_frame(&mut cx) {
+            bytes += frame.unwrap().into_data().unwrap().len();
+        }
+        bytes
+    }
+
+    #[tokio::test]
+    async fn an_endless_stream_holds_room_while_it_waits_only_after_a_large_message() {
+        let account = Buffers::new(64 << 20).account(CancellationToken::new());
+        let (send, sent) = mpsc::unbounded_channel();
+        let response = Response::new(Body::new(Sent(sent)));
+        let answer = count(response, Arc::clone(&account), Room::Limited, Repeat::AfterLarge);
+        let mut body = answer.into_body();
+        for (size, reserves) in [(0, false), (100, false), (LARGE - 1, false), (LARGE, true), (100, false)] {
+            send.send(Bytes::from(vec![0; size])).unwrap();
+            assert_eq!(read(&mut body), size);
+            assert_eq!(account.has_reserved(), reserves, "after {size} bytes");
+        }
     }
 }

@@ -216,6 +216,12 @@ impl Account {
         held
     }
 
+    /// Whether responses are being made for which room is reserved.
+    #[cfg(test)]
+    pub(super) fn has_reserved(&self) -> bool {
+        lock(&self.state).reserved > 0
+    }
+
     fn try_hold(self: &Arc<Self>, state: &mut State, bytes: usize) -> Result<Held, Full> {
         // A single page may exceed a connection's share of all bytes, but not half of the free ones.
         let all = if state.held == 0 { usize::MAX } else { self.buffers.most / REFUSE_AT.of_all };

@@ -34,6 +34,11 @@ impl Method {
         self.requires(Permission::Admin)
     }
 
+    /// Whether it is a stream without a timeout, which ends with its client or with the server.
+    pub(super) fn is_endless(&self) -> bool {
+        self.streams && self.options.timeout.is_none()
+    }
+
     fn requires(&self, permission: Permission) -> bool {
         self.options.required_permissions.iter().any(|required| required == permission.name())
     }
@@ -64,6 +69,8 @@ pub struct IncompleteMethod {
 
 /// The options without which a method is not served. The first may be that of the service.
 const REQUIRED: [&str; 3] = ["require_auth", "required_permissions", "timeout_ms"];
+/// The methods that are meant to have no timeout.
+const ENDLESS: [&str; 1] = ["prism.timeseries.v1.TimeSeriesService/Tail"];
 
 /// Refuses a schema that leaves an option open which the gateway enforces: a forgotten option would let every caller in, for
 /// any time. gRPC's own services, health and reflection, are not part of a schema of Prism.
@@ -72,7 +79,7 @@ pub(super) fn check(schema: &Schema) -> Result<(), IncompleteMethod> {
         let stated = [
             options.require_auth.is_some(),
             !options.required_permissions.is_empty(),
-            options.timeout.is_some(),
+            options.timeout.is_some() || ENDLESS.contains(&method),
         ];
         let missing: Vec<_> =
             REQUIRED.into_iter().zip(stated).filter(|(_, stated)| !stated).map(|(name, _)| name).collect();
@@ -197,6 +204,15 @@ mod tests {
     #[test]
     fn every_method_of_the_served_schema_states_its_options() {
         assert_eq!(check(Schema::prism()), Ok(()));
+    }
+
+    #[test]
+    fn only_a_tail_is_without_end() {
+        let endless: Vec<_> = options::all_methods()
+            .filter(|(name, _)| find(&format!("/{name}")).is_some_and(Method::is_endless))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(endless, ENDLESS);
     }
 
     #[test]

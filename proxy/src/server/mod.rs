@@ -35,11 +35,12 @@ mod tokenless;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prism_contract::keyvalue::Edge;
+use futures::FutureExt;
+use prism_contract::{keyvalue, timeseries};
 use prism_proto::options::Schema;
+use prism_proto::timeseries::v1::time_series_service_server::TimeSeriesServiceServer;
 use prism_wire::clock::{Clock, SystemClock};
 use prism_wire::http::RequestShapeLayer;
-use prism_wire::keyvalue::Service;
 use prism_wire::layer::StatusesLayer;
 use prism_wire::one_message::OneMessage;
 use prism_wire::slots::Slots;
@@ -50,6 +51,7 @@ use tonic::service::Routes;
 use tower::ServiceBuilder;
 use tower::layer::layer_fn;
 
+use crate::catalog::Catalog;
 use crate::control::{Backend, Control, DefinitionsError};
 
 pub use self::audit::AuditOptions;
@@ -65,6 +67,7 @@ pub use self::reload::Reload;
 use self::serve::{Age, Serving};
 pub use self::services::{Services, Store};
 pub use self::shutdown::Shutdown;
+use self::sweeper::Sweeper;
 pub use self::tls::{TlsError, TlsPem};
 
 /// Open streams allowed per slot. Those without a slot wait for their clients.
@@ -91,6 +94,8 @@ pub struct Options {
     pub health_interval: Duration,
     /// Time between two sweeps.
     pub sweep_interval: Duration,
+    /// Maximum time between two messages of a Tail (TAIL-4).
+    pub heartbeat: Duration,
     /// The audit log, which is closed with the server; `None`: no audit.
     pub audit: Option<AuditOptions>,
 }
@@ -107,6 +112,7 @@ impl Default for Options {
             limits: Limits::default(),
             health_interval: config.health.interval,
             sweep_interval: config.database.sweep_interval,
+            heartbeat: timeseries::Edge::<Catalog>::HEARTBEAT,
             audit: None,
         }
     }
@@ -135,6 +141,7 @@ fn control(services: &Services, health: &health::Health, options: &Options) -> O
     let backend = |(index, store): (usize, &Store)| Backend {
         name: store.name.clone(),
         keyvalue: Arc::clone(&store.keyvalue),
+        timeseries: store.timeseries.clone(),
         health: health.of_backend(index),
     };
     let backends = services.stores.iter().enumerate().map(backend).collect();
@@ -154,6 +161,20 @@ pub async fn run(
     run_schema(Schema::prism(), services.into(), listener, shutdown, options).await
 }
 
+/// The service of TimeSeries, whose Tails end when `shutdown` begins to drain (TAIL-7).
+fn timeseries_server(
+    edge: timeseries::Edge<Catalog>,
+    clock: impl Clock,
+    shutdown: &Shutdown,
+) -> OneMessage<TimeSeriesServiceServer<prism_wire::timeseries::Service<Catalog, impl Clock>>> {
+    let shutdown = shutdown.clone();
+    let drain = move || {
+        let shutdown = shutdown.clone();
+        async move { shutdown.draining().await }.boxed()
+    };
+    prism_wire::timeseries::Service::new(edge, clock).with_drain(drain).into_server()
+}
+
 /// [`run`], which serves the methods of `schema`.
 async fn run_schema(
     schema: &Schema,
@@ -166,9 +187,10 @@ async fn run_schema(
     options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth.clone());
     let (health, health_service) = health::watch(&services.stores, options.health_interval).await;
     let mut sweepers = JoinSet::new();
-    for store in &services.stores {
+    for (index, store) in services.stores.iter().cloned().enumerate() {
         let interval = store.sweep_interval.unwrap_or(options.sweep_interval);
-        sweepers.spawn(sweeper::run(Arc::clone(&store.keyvalue), Arc::clone(&options.clock), interval));
+        let (catalog, clock) = (services.catalog.clone(), Arc::clone(&options.clock));
+        sweepers.spawn(Sweeper { store, index, catalog, clock }.run(interval));
     }
 
     let control = control(&services, &health, &options);
@@ -182,11 +204,15 @@ async fn run_schema(
         sweepers.spawn(control.clone().follow());
     }
     let clock = Arc::clone(&options.clock);
-    let edge = Edge::new(services.catalog.clone(), options.version.as_str());
+    let keyvalue = keyvalue::Edge::new(services.catalog.clone(), options.version.as_str());
+    let timeseries = timeseries::Edge::new(services.catalog.clone(), options.version.as_str())
+        .with_heartbeat(options.heartbeat);
     let slots = Slots::new(options.limits.max_in_flight);
     let reflection = reflection::all()?;
     let evidence = Evidence { catalog: services.catalog.clone(), outcomes: health.outcomes() };
-    let mut routes = Routes::new(Service::new(edge, move || clock.now()).into_server());
+    let clock = move || clock.now();
+    let mut routes = Routes::new(prism_wire::keyvalue::Service::new(keyvalue, clock.clone()).into_server())
+        .add_service(timeseries_server(timeseries, clock, &shutdown));
     if let Some((control, _)) = control {
         routes = routes.add_service(control.into_server(shutdown.clone()));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use prism_contract::keyvalue::KeyValueBackend;
+use prism_contract::timeseries::TimeSeriesBackend;
 
 use crate::catalog::{Catalog, Snapshot};
 use crate::config::DEFAULT_BACKEND;
@@ -18,8 +19,10 @@ pub struct Store {
     pub required: bool,
     /// Time between two sweeps; `None`: that of the server's options.
     pub sweep_interval: Option<Duration>,
-    /// The backend.
+    /// Its KeyValue backend, whose check is that of the store.
     pub keyvalue: Arc<dyn KeyValueBackend>,
+    /// Its TimeSeries backend, which may be the same engine; `None`: it does not keep TimeSeries.
+    pub timeseries: Option<Arc<dyn TimeSeriesBackend>>,
 }
 
 /// The backends of a server, and which of them serves a namespace.
@@ -34,9 +37,15 @@ pub struct Services {
 }
 
 impl Services {
-    /// Closes all backends.
+    /// Closes all backends. An engine that keeps both abstractions is closed twice, which does no harm.
     pub(crate) async fn close(&self) {
-        join_all(self.stores.iter().map(|store| store.keyvalue.close())).await;
+        join_all(self.stores.iter().map(|store| async {
+            store.keyvalue.close().await;
+            if let Some(timeseries) = &store.timeseries {
+                timeseries.close().await;
+            }
+        }))
+        .await;
     }
 }
 
@@ -46,13 +55,13 @@ impl<B: KeyValueBackend> From<Arc<B>> for Services {
     }
 }
 
-/// One backend that serves every namespace.
+/// One backend that serves every namespace, as KeyValue.
 impl From<Arc<dyn KeyValueBackend>> for Services {
     fn from(keyvalue: Arc<dyn KeyValueBackend>) -> Self {
         let catalog = Catalog::new(Snapshot::of_one(Arc::clone(&keyvalue)));
         let name = DEFAULT_BACKEND.to_owned();
         Self {
-            stores: vec![Store { name, required: true, sweep_interval: None, keyvalue }],
+            stores: vec![Store { name, required: true, sweep_interval: None, keyvalue, timeseries: None }],
             catalog,
             definitions: None,
         }

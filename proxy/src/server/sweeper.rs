@@ -1,27 +1,51 @@
-//! Removes expired items and old tombstones, a bounded amount at a time (TTL-5).
+//! Removes expired items, old tombstones (TTL-5) and expired events (RET-2), a bounded amount at a time.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use prism_contract::Lifecycle;
+use prism_contract::{Error, Namespace, Swept};
 use prism_wire::clock::Clock;
 
-/// Sweeps `store` every `interval`, for ever.
-pub(super) async fn run(store: Arc<impl Lifecycle + ?Sized>, clock: Arc<dyn Clock>, interval: Duration) {
-    loop {
-        tokio::time::sleep(interval).await;
-        // Waiting requests run between two parts of a sweep.
-        while sweep(&*store, &*clock).await {
-            tokio::task::yield_now().await;
+use super::services::Store;
+use crate::catalog::Catalog;
+
+/// Sweeps a store.
+pub(super) struct Sweeper {
+    pub(super) store: Store,
+    /// The store's index in the catalog, which has the retention of its TimeSeries namespaces.
+    pub(super) index: usize,
+    pub(super) catalog: Catalog,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Sweeper {
+    /// Sweeps every `interval`, for ever.
+    pub(super) async fn run(self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            // Waiting requests run between two parts of a sweep.
+            while has_more(self.store.keyvalue.sweep(self.clock.now())).await {
+                tokio::task::yield_now().await;
+            }
+            while has_more(self.expire()).await {
+                tokio::task::yield_now().await;
+            }
         }
+    }
+
+    /// Removes events that have expired by the policies of this moment.
+    async fn expire(&self) -> Result<Swept, Error> {
+        let Some(timeseries) = &self.store.timeseries else { return Ok(Swept::default()) };
+        let (snapshot, now) = (self.catalog.snapshot(), self.clock.now());
+        timeseries.expire(&|namespace: &Namespace| snapshot.expired(self.index, namespace, now)).await
     }
 }
 
-/// Sweeps once, and returns whether there is more to do now. A failed sweep is retried after the next interval.
-async fn sweep(store: &(impl Lifecycle + ?Sized), clock: &dyn Clock) -> bool {
-    match AssertUnwindSafe(store.sweep(clock.now())).catch_unwind().await {
+/// Whether there is more to sweep now. A failed sweep is retried after the next interval.
+async fn has_more(sweep: impl Future<Output = Result<Swept, Error>>) -> bool {
+    match AssertUnwindSafe(sweep).catch_unwind().await {
         Ok(Ok(swept)) => {
             tracing::debug!(expired = swept.expired, tombstones = swept.tombstones, "swept");
             swept.more

@@ -13,3 +13,4 @@ mod secured;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;
+mod timeseries;

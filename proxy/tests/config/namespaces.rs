@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use prism_proxy::config::{DatabaseKind, NamespaceRule, Undeclared, load};
+use prism_contract::timeseries::{Policy, Window};
+use prism_proxy::config::{Abstraction, DatabaseKind, NamespaceRule, Undeclared, load};
 use rstest::rstest;
 
 use crate::{of_environment, of_file, sources};
@@ -44,6 +45,40 @@ fn backends_and_rules_are_read_and_shown_as_they_are_read() {
 
     let shown = config.to_yaml();
     assert!(!shown.contains("\ndatabase:"), "{shown}");
+    assert_eq!(of_file(&shown).unwrap(), config, "{shown}");
+}
+
+const TIMESERIES: &str = "\
+namespaces:
+  rules:
+    - match: metrics-*
+      abstraction: timeseries
+      retention: 30d
+      accept_past: 24h
+      accept_future: 0s
+      partitions: 16
+      rate: {writes: 100}
+      audit: false
+      encrypt: false
+      owners: [team-metrics]
+    - match: events
+      abstraction: timeseries
+    - match: orders
+      abstraction: keyvalue
+";
+
+#[test]
+fn a_timeseries_rule_has_a_retention_and_a_window_and_an_absent_duration_is_unlimited() {
+    let config = of_file(TIMESERIES).unwrap();
+    let [metrics, events, orders] = &config.namespaces.rules[..] else { panic!("three rules") };
+    let window = Window { past: Some(HOUR * 24), future: Some(Duration::ZERO) };
+    let policy = Policy { retention: Some(HOUR * 24 * 30), window, partitions: 16 };
+    assert_eq!(metrics.abstraction, Abstraction::TimeSeries(policy));
+    assert_eq!((metrics.rate.writes, metrics.audit, metrics.owners.len()), (Some(100.0), Some(false), 1));
+    let unlimited = Policy { retention: None, window: Window::default(), partitions: 8 };
+    assert_eq!(events.abstraction, Abstraction::TimeSeries(unlimited));
+    assert_eq!(orders.abstraction, Abstraction::KeyValue);
+    let shown = config.to_yaml();
     assert_eq!(of_file(&shown).unwrap(), config, "{shown}");
 }
 
@@ -135,13 +170,73 @@ fn the_environment_replaces_backends_and_rules() {
 #[case::an_unknown_key_of_a_rule(
     "namespaces: {rules: [{match: a, mach: b}]}",
     "c.yaml:1:39",
-    "'mach' is not a key of a rule; match, abstraction, backend, default_ttl, max_ttl, limits, rate, encrypt, audit and owners \
-     are allowed"
+    "'mach' is not a key of a rule; match, abstraction, backend, default_ttl, max_ttl, limits, retention, accept_past, \
+     accept_future, partitions, rate, encrypt, audit and owners are allowed"
 )]
 #[case::another_abstraction(
     "namespaces: {rules: [{match: a, abstraction: graph}]}",
     "c.yaml:1:46",
-    "the value is not allowed here; write keyvalue, the only abstraction of this server"
+    "the value is not allowed here; write keyvalue or timeseries"
+)]
+#[case::a_ttl_of_events(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, default_ttl: 1h}]}",
+    "c.yaml:1:71",
+    "default_ttl is a key of keyvalue rules only, and this rule's abstraction is timeseries"
+)]
+#[case::limits_of_items_for_events(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, limits: {max_put_items: 1}}]}",
+    "c.yaml:1:66",
+    "limits is a key of keyvalue rules only, and this rule's abstraction is timeseries"
+)]
+#[case::a_retention_of_items(
+    "namespaces: {rules: [{match: a, retention: 30d}]}",
+    "c.yaml:1:44",
+    "retention is a key of timeseries rules only, and this rule's abstraction is keyvalue"
+)]
+#[case::partitions_of_items(
+    "namespaces: {rules: [{match: a, abstraction: keyvalue, partitions: 4}]}",
+    "c.yaml:1:68",
+    "partitions is a key of timeseries rules only, and this rule's abstraction is keyvalue"
+)]
+#[case::encrypted_events(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, encrypt: true}]}",
+    "c.yaml:1:67",
+    "encryption of TimeSeries namespaces is not supported"
+)]
+#[case::a_retention_without_a_unit(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, retention: 30}]}",
+    "c.yaml:1:69",
+    "the value is not allowed here; retention is a duration; write a whole number and a unit"
+)]
+#[case::no_retention_at_all(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, retention: 0s, accept_past: 0s}]}",
+    "c.yaml:1:69",
+    "retention is 0; omit it to keep events for ever"
+)]
+#[case::a_retention_without_a_window(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, retention: 30d}]}",
+    "c.yaml:1:22",
+    "accept_past is missing; with a retention it has to be set, at least 60 seconds shorter"
+)]
+#[case::a_window_as_long_as_the_retention(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, retention: 1h, accept_past: 3541s}]}",
+    "c.yaml:1:86",
+    "accept_past is too long; it has to be at least 60 seconds shorter than retention"
+)]
+#[case::too_many_partitions(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, partitions: 257}]}",
+    "c.yaml:1:70",
+    "partitions is 257; 1 to 256 are allowed"
+)]
+#[case::no_partitions(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, partitions: 0}]}",
+    "c.yaml:1:70",
+    "partitions is 0; 1 to 256 are allowed"
+)]
+#[case::a_part_of_a_partition(
+    "namespaces: {rules: [{match: a, abstraction: timeseries, partitions: 1.5}]}",
+    "c.yaml:1:70",
+    "the value is not allowed here; partitions is a whole number from 1 to 256"
 )]
 #[case::a_limit_above_the_contract(
     "namespaces: {rules: [{match: a, limits: {max_value_bytes: 2MiB}}]}",

@@ -124,6 +124,7 @@ impl Switched for Stack {
             // The suite sweeps.
             sweep_interval: Some(Duration::from_hours(1)),
             keyvalue: Arc::clone(keyvalue),
+            timeseries: None,
         };
         let stores = BACKENDS.into_iter().zip(&backends).map(store).collect();
         let undeclared = Undeclared::Allow;

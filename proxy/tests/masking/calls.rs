@@ -8,13 +8,13 @@ use bytes::Bytes;
 use futures::future::join_all;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
-use protox::prost_reflect::{DynamicMessage, Kind, Value};
+use protox::prost_reflect::{DynamicMessage, Kind, MapKey, Value};
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::pb;
 
-use crate::gateway::{ALL, ELSEWHERE, READER};
+use crate::gateway::{ALL, ELSEWHERE, EVENTS, READER};
 use crate::marks::Mark;
 use crate::schema::Method;
 use crate::schema::call::call;
@@ -36,6 +36,11 @@ pub(crate) struct Marked {
 }
 
 impl Marked {
+    /// Whether its values are text: those of a map are.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(self.path.field().kind(), Kind::String) || self.path.field().is_map()
+    }
+
     /// Sets the field to its mark, changed by `change`.
     fn set(&self, request: &mut DynamicMessage, marks: &[Mark], change: impl Fn(&mut Vec<u8>, usize)) {
         let mut bytes = marks[self.index].bytes.clone();
@@ -44,6 +49,10 @@ impl Marked {
         let value = match self.path.field().kind() {
             Kind::String => Value::String(String::from_utf8(bytes).expect("a mark of a string is one")),
             Kind::Bytes => Value::Bytes(bytes.into()),
+            _ if self.path.field().is_map() => {
+                let text = String::from_utf8(bytes).expect("a mark of a string is one");
+                Value::Map([(MapKey::String("k".to_owned()), Value::String(text))].into())
+            }
             kind => panic!("{}: write a mark of {kind:?} here", self.path.name()),
         };
         let is_list = self.path.field().is_list();
@@ -166,9 +175,11 @@ fn request(scenario: &Scenario, group: &[&Marked], marks: &[Mark]) -> Option<Vec
     let method = &group[0].method;
     let mut request = method.valid();
     if let Some(field) = method.request.get_field_by_name("namespace") {
-        request.set_field(&field, Value::String(scenario.namespace.to_owned()));
+        let is_of_events = method.name.starts_with("prism.timeseries.");
+        let before = if is_of_events { EVENTS } else { "" };
+        request.set_field(&field, Value::String(format!("{before}{}", scenario.namespace)));
     }
-    let is_text = |field: &Marked| matches!(field.path.field().kind(), Kind::String);
+    let is_text = |field: &Marked| field.is_text();
     for field in group {
         match scenario.change {
             Change::TooLong => field.set(&mut request, marks, |bytes, max| bytes.resize(max + 1, b'x')),

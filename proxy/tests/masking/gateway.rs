@@ -11,11 +11,16 @@ use std::thread::{self, JoinHandle};
 use async_trait::async_trait;
 use prism_backends::{Sqlite, sqlite};
 use prism_contract::keyvalue::{Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan};
+use prism_contract::timeseries::{
+    self, Append, Bucket, DeleteEvents, EventPage, Histogram, ListSeries, Position, Query, Series,
+    SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+};
 use prism_contract::{Error, Lifecycle, Namespace, forward};
 use prism_proxy::audit::Audit;
 use prism_proxy::catalog::{Catalog, Definitions, Snapshot};
 use prism_proxy::config::{
-    self, Digest, LogFormat, Logging, NamespaceRule, Namespaces, Permission, Rule, Token, Undeclared,
+    self, Abstraction, Digest, LogFormat, Logging, NamespaceRule, Namespaces, Permission, Rule, Token,
+    Undeclared,
 };
 use prism_proxy::logging;
 use prism_proxy::server::{AuditOptions, Options, Services, Shutdown, Store, run as serve};
@@ -28,8 +33,10 @@ use crate::{FORMATS, LEVELS};
 /// The environment variable that makes this program the gateway: level, format and folder.
 const SETTINGS: &str = "MASKING_TEST_GATEWAY";
 
-/// The namespaces that are served. Calls of the first succeed.
+/// The KeyValue namespaces that are served. Calls of the first succeed.
 const NAMESPACES: [&str; 5] = ["n", "fails", "breaks", "panics", "hangs"];
+/// What the names of the same TimeSeries namespaces begin with.
+pub(crate) const EVENTS: &str = "events-";
 /// Tokens: of every permission, of reading only, and of another namespace.
 pub(crate) const ALL: &str = "Bearer all-secret";
 pub(crate) const READER: &str = "Bearer reader-secret";
@@ -99,7 +106,7 @@ pub(crate) fn run(settings: &Settings) {
     let _log = logging::start(settings.logging).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = sqlite::Options::new(settings.folder.join("prism.db"));
-        let backend: Arc<dyn KeyValueBackend> = Arc::new(ByNamespace(Sqlite::open(database).await.unwrap()));
+        let engine = Arc::new(Sqlite::open(database).await.unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         announce(&listener.local_addr().unwrap().to_string());
         let shutdown = Shutdown::new();
@@ -114,7 +121,7 @@ pub(crate) fn run(settings: &Settings) {
             audit: Some(AuditOptions { log: audit, audits: Arc::new(|_| true) }),
             ..Options::default()
         };
-        serve(services(backend), listener, shutdown, options).await.unwrap();
+        serve(services(engine), listener, shutdown, options).await.unwrap();
     });
 }
 
@@ -138,27 +145,40 @@ fn tokens() -> Vec<Token> {
     ]
 }
 
-fn services(backend: Arc<dyn KeyValueBackend>) -> Services {
-    let rules = NAMESPACES.map(|name| Rule::new(NamespaceRule::Exactly(name.to_owned())));
+fn services(engine: Arc<Sqlite>) -> Services {
+    let backend: Arc<dyn KeyValueBackend> = Arc::new(ByNamespace(Arc::clone(&engine) as _));
+    let events: Arc<dyn TimeSeriesBackend> = Arc::new(EventsByNamespace(engine));
+    let rule = |name: String, abstraction| Rule { abstraction, ..Rule::new(NamespaceRule::Exactly(name)) };
+    let rules = NAMESPACES.into_iter().flat_map(|name| {
+        let events = Abstraction::TimeSeries(timeseries::Policy::default());
+        [rule(name.to_owned(), Abstraction::KeyValue), rule(format!("{EVENTS}{name}"), events)]
+    });
     let namespaces =
-        Namespaces { undeclared: Undeclared::Refuse, default_backend: None, rules: rules.to_vec() };
+        Namespaces { undeclared: Undeclared::Refuse, default_backend: None, rules: rules.collect() };
     let name = "main".to_owned();
     let definitions = Definitions::of(&namespaces, std::slice::from_ref(&name));
-    let catalog = Catalog::new(Snapshot::new(definitions, vec![Arc::clone(&backend)]));
+    let snapshot = Snapshot::new(definitions, vec![Arc::clone(&backend)]);
+    let catalog = Catalog::new(snapshot.with_timeseries([Some(Arc::clone(&events))]));
     Services {
-        stores: vec![Store { name, required: true, sweep_interval: None, keyvalue: backend }],
+        stores: vec![Store {
+            name,
+            required: true,
+            sweep_interval: None,
+            keyvalue: backend,
+            timeseries: Some(events),
+        }],
         catalog,
         definitions: Some(0),
     }
 }
 
 /// SQLite, but for the namespaces whose calls fail.
-struct ByNamespace(Sqlite);
+struct ByNamespace(Arc<dyn KeyValueBackend>);
 
 /// Fails as the namespace says. A panic's text holds the operation, with its ids, keys and values.
 #[track_caller]
 fn fail(namespace: &Namespace, operation: &(impl std::fmt::Debug + ?Sized)) -> Result<bool, Error> {
-    match namespace.as_str() {
+    match namespace.as_str().trim_start_matches(EVENTS) {
         "fails" => Err(Error::unavailable("the database is away")),
         "breaks" => Err(Error::internal("a bug")),
         "panics" => panic!("a bug in {operation:?}"),
@@ -203,5 +223,59 @@ impl KeyValueBackend for ByNamespace {
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         pass!(scan);
         self.0.scan(scan).await
+    }
+}
+
+/// The same for TimeSeries.
+struct EventsByNamespace(Arc<dyn TimeSeriesBackend>);
+
+impl Lifecycle for EventsByNamespace {
+    forward!(Lifecycle: self => self.0, [check, sweep, close]);
+}
+
+#[async_trait]
+impl TimeSeriesBackend for EventsByNamespace {
+    forward!(TimeSeriesBackend: self => self.0, [capabilities, appended, expire]);
+
+    async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
+        pass!(append);
+        self.0.append(append).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<EventPage, Error> {
+        pass!(query);
+        self.0.query(query).await
+    }
+
+    async fn position(
+        &self,
+        namespace: &Namespace,
+        series: Option<&Series>,
+        start: Start,
+    ) -> Result<Position, Error> {
+        if fail(namespace, &(series, start))? {
+            std::future::pending::<()>().await;
+        }
+        self.0.position(namespace, series, start).await
+    }
+
+    async fn tail(&self, tail: &Tail) -> Result<TailPage, Error> {
+        pass!(tail);
+        self.0.tail(tail).await
+    }
+
+    async fn list_series(&self, list: &ListSeries) -> Result<SeriesPage, Error> {
+        pass!(list);
+        self.0.list_series(list).await
+    }
+
+    async fn histogram(&self, histogram: &Histogram) -> Result<Vec<Bucket>, Error> {
+        pass!(histogram);
+        self.0.histogram(histogram).await
+    }
+
+    async fn delete_events(&self, delete: DeleteEvents) -> Result<u64, Error> {
+        pass!(delete);
+        self.0.delete_events(delete).await
     }
 }

@@ -17,7 +17,6 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use prism_proto::options::PiiKind;
 use prism_proxy::config::{LogFormat, LogLevel, Logging};
 use proptest::test_runner::{Config, TestRunner};
-use protox::prost_reflect::Kind;
 
 use self::calls::{Marked, Outcome};
 use self::gateway::Gateway;
@@ -61,8 +60,7 @@ fn secret_fields() -> Vec<Marked> {
 
 fn check(logging: Logging) -> Result<(), Failed> {
     let fields = secret_fields();
-    let marks: Vec<_> =
-        fields.iter().map(|field| marks::mark(matches!(field.path.field().kind(), Kind::String))).collect();
+    let marks: Vec<_> = fields.iter().map(|field| marks::mark(field.is_text())).collect();
     let config = Config { cases: 2, max_shrink_iters: 16, failure_persistence: None, ..Config::default() };
     let incomplete = RefCell::new(BTreeSet::new());
     let run = TestRunner::new(config).run(&marks, |marks| {

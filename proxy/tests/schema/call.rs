@@ -47,7 +47,8 @@ impl Decoder for Raw {
 }
 
 /// Methods whose answer ends only with the server.
-const ENDLESS: [&str; 1] = ["prism.control.v1.NamespaceService/WatchNamespaces"];
+const ENDLESS: [&str; 2] =
+    ["prism.control.v1.NamespaceService/WatchNamespaces", "prism.timeseries.v1.TimeSeriesService/Tail"];
 
 /// Calls a method with these headers, and reads all of its answer: the metadata before and after the data. Of an answer without
 /// an end it reads one message.

@@ -1,7 +1,7 @@
 //! The fields of a message at any depth, with their options, and how to set one in a valid message.
 
 use prism_proto::options::{FieldOptions, Rule, field_options};
-use protox::prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use protox::prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use regex::Regex;
 
 /// The way from a message to a field: through the first element of each list.
@@ -78,7 +78,7 @@ fn set(message: &mut DynamicMessage, path: &[FieldDescriptor], value: Option<Val
 
 /// A valid value of a field, not empty; a list has as few elements as are allowed. Other seeds make other values.
 pub(crate) fn valid(field: &FieldDescriptor, seed: u64) -> Value {
-    if !field.is_list() {
+    if !field.is_list() && !field.is_map() {
         return valid_element(field, seed);
     }
     let options = field_options(field.parent_message().full_name(), field.name());
@@ -87,8 +87,12 @@ pub(crate) fn valid(field: &FieldDescriptor, seed: u64) -> Value {
     list(field, fewest.max().unwrap_or_default().max(1), seed)
 }
 
-/// A list of valid elements, no two of them equal.
+/// A list or a map of valid elements, no two of them equal.
 pub(crate) fn list(field: &FieldDescriptor, count: u64, seed: u64) -> Value {
+    if field.is_map() {
+        let entry = |seed| (MapKey::String(format!("s{seed}")), Value::String("v".to_owned()));
+        return Value::Map((seed..seed + count).map(entry).collect());
+    }
     Value::List((seed..seed + count).map(|seed| valid_element(field, seed)).collect())
 }
 
@@ -96,7 +100,12 @@ fn valid_element(field: &FieldDescriptor, seed: u64) -> Value {
     match field.kind() {
         Kind::String => Value::String(text(field, seed)),
         Kind::Bytes => Value::Bytes(text(field, seed).into()),
-        Kind::Message(message) => Value::Message(valid_message(&message, seed)),
+        Kind::Message(message) => Value::Message(match (message.full_name(), field.name()) {
+            // Longer than nothing, and later than the beginning of a range.
+            ("google.protobuf.Duration", _) => with(&message, "seconds", Value::I64(1)),
+            ("google.protobuf.Timestamp", "end") => with(&message, "nanos", Value::I32(1_000)),
+            _ => valid_message(&message, seed),
+        }),
         Kind::Bool => Value::Bool(true),
         Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(1),
         Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(1),
@@ -105,6 +114,12 @@ fn valid_element(field: &FieldDescriptor, seed: u64) -> Value {
         Kind::Enum(_) => Value::EnumNumber(1),
         kind => panic!("{}: write a valid value of {kind:?} here", field.full_name()),
     }
+}
+
+fn with(message: &MessageDescriptor, field: &str, value: Value) -> DynamicMessage {
+    let mut message = DynamicMessage::new(message.clone());
+    message.set_field_by_name(field, value);
+    message
 }
 
 /// A message with what is required, and with the first field of each oneof.

@@ -16,7 +16,8 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
 use crate::support::{Mode, Server, Steered, get, item, put, refusal, until};
 
-const SERVICES: [&str; 2] = ["", "prism.keyvalue.v1.KeyValueService"];
+const SERVICES: [&str; 3] =
+    ["", "prism.keyvalue.v1.KeyValueService", "prism.timeseries.v1.TimeSeriesService"];
 
 async fn status(health: &mut HealthClient<Channel>, service: &str) -> ServingStatus {
     let request = HealthCheckRequest { service: service.to_owned() };

@@ -16,6 +16,7 @@ mod raw;
 mod reflection;
 mod statuses;
 mod support;
+mod timeseries;
 mod tls;
 
 #[path = "../schema/mod.rs"]

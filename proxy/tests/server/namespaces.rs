@@ -65,6 +65,7 @@ impl Two {
             required,
             sweep_interval: None,
             keyvalue: Arc::clone(backend) as Arc<dyn KeyValueBackend>,
+            timeseries: None,
         };
         let stores = vec![store("main", true, &self.main), store("orders", false, &self.orders)];
         Services { stores, catalog: self.catalog.clone(), definitions: None }

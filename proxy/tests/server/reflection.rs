@@ -11,12 +11,13 @@ use tonic_reflection::pb::v1alpha;
 
 use crate::support::{Mode, Server, Steered};
 
-const SERVICES: [&str; 5] = [
+const SERVICES: [&str; 6] = [
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
     "prism.control.v1.NamespaceService",
     "prism.keyvalue.v1.KeyValueService",
+    "prism.timeseries.v1.TimeSeriesService",
 ];
 
 async fn request(server: &Server, message: MessageRequest) -> MessageResponse {

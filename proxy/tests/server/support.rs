@@ -12,7 +12,10 @@ use prism_contract::keyvalue::request::{
 use prism_contract::keyvalue::{
     Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
+use prism_contract::timeseries::{self, Policy, TimeSeriesBackend};
 use prism_contract::{Error, Lifecycle, Timestamp, forward};
+use prism_proxy::catalog::Definitions;
+use prism_proxy::config::{Abstraction, NamespaceRule, Namespaces, Rule};
 use prism_proxy::server::{Options, RunError, Services, Shutdown, run};
 use prism_wire::channel::CallError;
 use prism_wire::clock::ManualClock;
@@ -22,6 +25,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
+
+use crate::schema::requests::TIMESERIES;
 
 /// The behaviour of a controlled backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,9 +160,36 @@ impl KeyValueBackend for Steered {
     }
 }
 
-/// The backend, with a control plane.
-pub(crate) fn with_control(backend: Arc<Steered>) -> Services {
-    Services { definitions: Some(0), ..backend.into() }
+/// A rule for this namespace, or prefix and `*`, with the policy of TimeSeries.
+pub(crate) fn timeseries_rule(name: &str, policy: Policy) -> Rule {
+    let namespaces = match name.strip_suffix('*') {
+        Some(prefix) => NamespaceRule::Prefix(prefix.to_owned()),
+        None => NamespaceRule::Exactly(name.to_owned()),
+    };
+    Rule { abstraction: Abstraction::TimeSeries(policy), ..Rule::new(namespaces) }
+}
+
+/// One store with a backend for each abstraction, and these rules.
+pub(crate) fn with_rules(
+    keyvalue: Arc<Steered>,
+    timeseries: Arc<dyn TimeSeriesBackend>,
+    rules: Vec<Rule>,
+) -> Services {
+    let mut services = Services::from(keyvalue);
+    let store = &mut services.stores[0];
+    store.timeseries = Some(timeseries);
+    let timeseries = store.timeseries.clone();
+    let namespaces = Namespaces { rules, ..Namespaces::default() };
+    let definitions = Definitions::of(&namespaces, std::slice::from_ref(&store.name));
+    services.catalog.change(|snapshot| snapshot.with_rules(definitions).with_timeseries([timeseries]));
+    services
+}
+
+/// Both abstractions with a control plane. The namespace of the schema's TimeSeries requests is one; others are KeyValue.
+pub(crate) fn with_both(keyvalue: Arc<Steered>) -> Services {
+    let rule = timeseries_rule(TIMESERIES, Policy::default());
+    let services = with_rules(keyvalue, Arc::new(timeseries::Memory::default()), vec![rule]);
+    Services { definitions: Some(0), ..services }
 }
 
 /// A server that is stopped with its test.
@@ -204,6 +236,15 @@ impl Server {
 
     pub(crate) async fn client(&self) -> Client {
         Client::connect(&self.options()).await.unwrap()
+    }
+
+    pub(crate) async fn timeseries(&self) -> prism_wire::timeseries::Client {
+        prism_wire::timeseries::Client::connect(&self.options()).await.unwrap()
+    }
+
+    pub(crate) async fn timeseries_with_token(&self, token: &str) -> prism_wire::timeseries::Client {
+        let options = prism_wire::channel::Options { token: Some(token.to_owned()), ..self.options() };
+        prism_wire::timeseries::Client::connect(&options).await.unwrap()
     }
 
     pub(crate) async fn client_with_token(&self, token: &str) -> Client {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Exponential backoff. The deadline counts from the first failure.
-pub(super) struct Backoff {
+pub(in super::super) struct Backoff {
     retry_for: Duration,
     deadline: Option<Instant>,
     delay: Duration,
@@ -15,13 +15,13 @@ impl Backoff {
     const INITIAL_DELAY: Duration = Duration::from_millis(100);
     const MAX_DELAY: Duration = Duration::from_secs(2);
 
-    pub(super) fn new(retry_for: Duration) -> Self {
+    pub(in super::super) fn new(retry_for: Duration) -> Self {
         Self { retry_for, deadline: None, delay: Self::INITIAL_DELAY }
     }
 
     /// Delay before the next try; `None`: the deadline has passed. At least `min`, but cut short at the deadline for a last
     /// try.
-    pub(super) fn next_delay(&mut self, min: Duration) -> Option<Duration> {
+    pub(in super::super) fn next_delay(&mut self, min: Duration) -> Option<Duration> {
         let now = Instant::now();
         let deadline = *self.deadline.get_or_insert(now + self.retry_for);
         let remaining = deadline.checked_duration_since(now).filter(|remaining| !remaining.is_zero())?;

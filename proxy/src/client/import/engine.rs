@@ -28,7 +28,7 @@ const MAX_AHEAD: u64 = 64;
 
 /// What to do with a line that is invalid or that the server refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum OnError {
+pub(in super::super) enum OnError {
     /// Finish the lines before it, then stop
     Stop,
     /// Report it and continue with the next line

@@ -8,17 +8,17 @@ use crate::client::jsonl::{self, Line, MAX_LINE_BYTES};
 
 /// A position between two lines: the lines and bytes before it, and their hash, which detects a changed input.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Mark {
+pub(in super::super) struct Mark {
     /// Lines before it.
-    pub(super) lines: u64,
+    pub(in super::super) lines: u64,
     /// Bytes before it.
-    pub(super) bytes: u64,
+    pub(in super::super) bytes: u64,
     hash: Sha256,
 }
 
 impl Mark {
     /// SHA-256 of the bytes before it, in hexadecimal.
-    pub(super) fn digest(&self) -> String {
+    pub(in super::super) fn digest(&self) -> String {
         use std::fmt::Write;
         self.hash.clone().finalize().iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
@@ -34,15 +34,15 @@ impl Mark {
 
 /// A line of the input.
 #[derive(Debug)]
-pub(super) struct ReadLine<T = Line> {
+pub(in super::super) struct ReadLine<T = Line> {
     /// The position after it; `after.lines` is its line number.
-    pub(super) after: Mark,
+    pub(in super::super) after: Mark,
     /// The parsed line, or why it is invalid.
-    pub(super) line: Result<T, String>,
+    pub(in super::super) line: Result<T, String>,
 }
 
 /// The lines of an input.
-pub(super) struct Lines<R> {
+pub(in super::super) struct Lines<R> {
     input: R,
     position: Mark,
     buffer: Vec<u8>,
@@ -50,17 +50,17 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// The lines of `input` from its start.
-    pub(super) fn new(input: R) -> Self {
+    pub(in super::super) fn new(input: R) -> Self {
         Self { input, position: Mark::default(), buffer: Vec::new() }
     }
 
     /// The position before the next line.
-    pub(super) fn position(&self) -> &Mark {
+    pub(in super::super) fn position(&self) -> &Mark {
         &self.position
     }
 
     /// Skips lines done by an earlier run: `lines` lines of `bytes` bytes with this digest. `false`: the input differs.
-    pub(super) fn skip(&mut self, lines: u64, bytes: u64, digest: &str) -> io::Result<bool> {
+    pub(in super::super) fn skip(&mut self, lines: u64, bytes: u64, digest: &str) -> io::Result<bool> {
         let mut rest = self.input.by_ref().take(bytes);
         loop {
             let chunk = rest.fill_buf()?;
@@ -76,12 +76,12 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line; `None` after the last.
-    pub(super) fn next(&mut self) -> io::Result<Option<ReadLine>> {
+    pub(in super::super) fn next(&mut self) -> io::Result<Option<ReadLine>> {
         self.next_as(jsonl::parse)
     }
 
     /// The next line, parsed by `parse`; `None` after the last.
-    pub(super) fn next_as<T>(
+    pub(in super::super) fn next_as<T>(
         &mut self,
         parse: impl Fn(&[u8]) -> Result<T, String>,
     ) -> io::Result<Option<ReadLine<T>>> {

@@ -1,11 +1,11 @@
 //! `prism import`: writes records from JSON lines, many concurrently, validated line by line, and resumable.
 
-mod backoff;
-mod engine;
+pub(super) mod backoff;
+pub(super) mod engine;
 mod full;
-mod lines;
+pub(super) mod lines;
 mod monitor;
-mod progress;
+pub(super) mod progress;
 mod safe;
 mod write;
 

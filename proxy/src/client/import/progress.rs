@@ -11,43 +11,52 @@ use super::lines::Mark;
 /// The file's content. Everything before `bytes` was acknowledged by the server, or skipped on request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Saved {
+pub(in super::super) struct Saved {
     /// The format version: raised when the file's meaning changes.
     version: u32,
     /// The namespace that was imported into.
-    pub(super) namespace: String,
+    pub(in super::super) namespace: String,
     /// The watermark: lines completed without a gap.
-    pub(super) lines: u64,
+    pub(in super::super) lines: u64,
     /// Bytes of these lines.
-    pub(super) bytes: u64,
+    pub(in super::super) bytes: u64,
     /// SHA-256 of these bytes, which detects a different input.
-    pub(super) sha256: String,
+    pub(in super::super) sha256: String,
 }
 
 const VERSION: u32 = 1;
 
 /// The file `FILE.prism-progress`.
 #[derive(Debug, Clone)]
-pub(super) struct ProgressFile {
+pub(in super::super) struct ProgressFile {
     path: PathBuf,
     namespace: String,
 }
 
 impl ProgressFile {
     /// The progress of importing `input` into `namespace`.
-    pub(super) fn beside(input: &Path, namespace: &str) -> Self {
+    pub(in super::super) fn beside(input: &Path, namespace: &str) -> Self {
+        Self::with_suffix(input, ".prism-progress", namespace)
+    }
+
+    /// The progress of appending the events in `input` to `namespace`.
+    pub(in super::super) fn of_append(input: &Path, namespace: &str) -> Self {
+        Self::with_suffix(input, ".prism-append-progress", namespace)
+    }
+
+    fn with_suffix(input: &Path, suffix: &str, namespace: &str) -> Self {
         let mut path = input.as_os_str().to_owned();
-        path.push(".prism-progress");
+        path.push(suffix);
         Self { path: path.into(), namespace: namespace.to_owned() }
     }
 
     /// Its path.
-    pub(super) fn path(&self) -> &Path {
+    pub(in super::super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The progress of an earlier run; `None`: there is none. The error says why it cannot be resumed.
-    pub(super) fn load(&self) -> Result<Option<Saved>, String> {
+    pub(in super::super) fn load(&self) -> Result<Option<Saved>, String> {
         let path = self.path.display();
         let content = match fs::read(&self.path) {
             Ok(content) => content,
@@ -69,7 +78,7 @@ impl ProgressFile {
     }
 
     /// Replaces the file atomically.
-    pub(super) fn save(&self, at: &Mark) -> io::Result<()> {
+    pub(in super::super) fn save(&self, at: &Mark) -> io::Result<()> {
         let saved = Saved {
             version: VERSION,
             namespace: self.namespace.clone(),
@@ -81,7 +90,7 @@ impl ProgressFile {
     }
 
     /// Removes it, once the import is complete.
-    pub(super) fn remove(&self) -> io::Result<()> {
+    pub(in super::super) fn remove(&self) -> io::Result<()> {
         remove(&self.path)
     }
 }

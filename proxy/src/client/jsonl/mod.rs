@@ -20,8 +20,8 @@ use prism_contract::Timestamp;
 use prism_contract::keyvalue::{NewItem, RecordId};
 
 pub(super) use self::compression::{json as compression_json, name as compression_name};
-pub(super) use self::read::{parse, parse_full, too_long};
-pub(super) use self::write::{StoredItem, full_line, key_json, record_line};
+pub(super) use self::read::{json_error, optional_bytes, parse, parse_full, too_long};
+pub(super) use self::write::{StoredItem, bytes_member, full_line, key_json, record_line};
 
 /// Maximum line length in bytes: 4 MiB of control characters, each escaped, and room for the member names.
 pub(super) const MAX_LINE_BYTES: usize = 32 << 20;

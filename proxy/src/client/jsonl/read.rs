@@ -82,7 +82,7 @@ pub(in super::super) fn too_long() -> String {
 }
 
 /// The parser's message without its "at line 1": the caller knows the real line number.
-fn json_error(error: &serde_json::Error) -> String {
+pub(in super::super) fn json_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let (fault, _) = text.rsplit_once(" at line ").unwrap_or((&text, ""));
     format!("{fault} (at byte {} of the line)", error.column())
@@ -141,14 +141,23 @@ fn at_most(name: &str, len: usize, max: usize) -> Result<(), String> {
 }
 
 fn bytes_of(name: &str, text: Option<String>, base64: Option<String>) -> Result<Bytes, String> {
+    optional_bytes(name, text, base64)?.ok_or_else(|| {
+        format!("{name} is missing; give {name}, or {name}_base64 for bytes that are not UTF-8")
+    })
+}
+
+/// The bytes of the member `name`, or of `name_base64`; `None`: neither is given.
+pub(in super::super) fn optional_bytes(
+    name: &str,
+    text: Option<String>,
+    base64: Option<String>,
+) -> Result<Option<Bytes>, String> {
     match (text, base64) {
-        (Some(text), None) => Ok(text.into()),
-        (None, Some(base64)) => STANDARD.decode(base64).map(Bytes::from).map_err(|_| {
+        (Some(text), None) => Ok(Some(text.into())),
+        (None, Some(base64)) => STANDARD.decode(base64).map(|bytes| Some(bytes.into())).map_err(|_| {
             format!("{name}_base64 is not base64; the standard alphabet with padding is allowed")
         }),
-        (None, None) => {
-            Err(format!("{name} is missing; give {name}, or {name}_base64 for bytes that are not UTF-8"))
-        }
+        (None, None) => Ok(None),
         (Some(_), Some(_)) => {
             Err(format!("{name} is given twice, as {name} and as {name}_base64; one is allowed"))
         }

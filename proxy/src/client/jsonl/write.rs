@@ -72,7 +72,7 @@ impl Serialize for ItemView<'_> {
 }
 
 /// UTF-8 as the member `name`, other bytes in base64 as `name_base64`.
-fn bytes_member<M: SerializeMap>(
+pub(in super::super) fn bytes_member<M: SerializeMap>(
     map: &mut M,
     name: &'static str,
     name_base64: &'static str,

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use prism_cli::examples;
 use prism_proto::control::v1::namespace_service_client::NamespaceServiceClient;
 use prism_proto::control::v1::{
-    Change, ChangeKind, CreateNamespaceRequest, DeleteNamespaceRequest, GetNamespaceRequest,
+    Abstraction, Change, ChangeKind, CreateNamespaceRequest, DeleteNamespaceRequest, GetNamespaceRequest,
     ListNamespacesRequest, Namespace, UpdateNamespaceRequest, WatchNamespacesRequest,
 };
 use prism_wire::channel::{CallError, Connection};
@@ -72,10 +72,7 @@ struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = examples(&[(
-    "Sessions that live 12 hours, and 30 days at most",
-    "prism ns create sessions --default-ttl 12h --max-ttl 30d --owner team-web",
-)]))]
+#[command(after_help = create_help())]
 struct CreateArgs {
     /// The name
     name: String,
@@ -83,6 +80,14 @@ struct CreateArgs {
     /// The backend, by its name in the configuration [default: the server's default backend]
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     backend: String,
+
+    /// What the namespace holds; it cannot be changed later
+    #[arg(long, value_enum, default_value = "keyvalue")]
+    abstraction: Holds,
+
+    /// TimeSeries: the number of partitions, 1 to 256 [default: 8]; it cannot be changed later
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    partitions: Option<u32>,
 
     /// Encrypt values, content types and compressions at rest; it cannot be changed later
     #[arg(long)]
@@ -93,6 +98,15 @@ struct CreateArgs {
 
     #[command(flatten)]
     connect: ConnectArgs,
+}
+
+/// An abstraction that a namespace may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Holds {
+    /// Records of items
+    Keyvalue,
+    /// Series of events
+    Timeseries,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +161,19 @@ struct WatchArgs {
 
     #[command(flatten)]
     connect: ConnectArgs,
+}
+
+fn create_help() -> StyledStr {
+    examples(&[
+        (
+            "Sessions that live 12 hours, and 30 days at most",
+            "prism ns create sessions --default-ttl 12h --max-ttl 30d --owner team-web",
+        ),
+        (
+            "Events that are kept for 30 days after their time",
+            "prism ns create logs --abstraction timeseries --retention 30d --accept-past 7d --accept-future 5m",
+        ),
+    ])
 }
 
 fn watch_help() -> StyledStr {
@@ -251,6 +278,12 @@ impl CreateArgs {
         let mut namespace =
             Namespace { name: self.name.clone(), backend: self.backend.clone(), ..Namespace::default() };
         self.policy.apply(&mut namespace)?;
+        if self.abstraction == Holds::Timeseries {
+            namespace.set_abstraction(Abstraction::Timeseries);
+        }
+        if let Some(partitions) = self.partitions {
+            namespace.policy.get_or_insert_default().partitions = partitions;
+        }
         if self.encrypt {
             namespace.policy.get_or_insert_default().encrypt = true;
         }

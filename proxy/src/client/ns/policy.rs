@@ -23,6 +23,18 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "SIZE", value_parser = given(size))]
     max_value_bytes: Option<Given<u64>>,
 
+    /// TimeSeries: how long events are kept after their time, such as 30d; none: for ever
+    #[arg(long, value_name = "SPAN", value_parser = given(time::parse_duration))]
+    retention: Option<Given<Duration>>,
+
+    /// TimeSeries: how old an event may be when it is appended, such as 7d; none: any
+    #[arg(long, value_name = "SPAN", value_parser = given(time::parse_duration))]
+    accept_past: Option<Given<Duration>>,
+
+    /// TimeSeries: how far in the future an event may be, such as 5m; none: any
+    #[arg(long, value_name = "SPAN", value_parser = given(time::parse_duration))]
+    accept_future: Option<Given<Duration>>,
+
     /// Gets and Scans a second of each gateway, such as 1000; none: any number
     #[arg(long, value_name = "N", value_parser = given(per_second))]
     reads: Option<Given<f64>>,
@@ -88,13 +100,18 @@ impl PolicyArgs {
             let converted = span.0.map(prost_types::Duration::try_from).transpose();
             converted.map_err(|_| Failure::usage("a ttl is longer than 100 years"))
         };
-        if let Some(ttl) = self.default_ttl {
-            policy.default_ttl = duration(ttl)?;
-            paths.push("policy.default_ttl");
-        }
-        if let Some(ttl) = self.max_ttl {
-            policy.max_ttl = duration(ttl)?;
-            paths.push("policy.max_ttl");
+        let durations = [
+            (self.default_ttl, &mut policy.default_ttl, "policy.default_ttl"),
+            (self.max_ttl, &mut policy.max_ttl, "policy.max_ttl"),
+            (self.retention, &mut policy.retention, "policy.retention"),
+            (self.accept_past, &mut policy.accept_past, "policy.accept_past"),
+            (self.accept_future, &mut policy.accept_future, "policy.accept_future"),
+        ];
+        for (given, field, path) in durations {
+            if let Some(given) = given {
+                *field = duration(given)?;
+                paths.push(path);
+            }
         }
         if let Some(size) = self.max_value_bytes {
             policy.max_value_bytes = size.0.unwrap_or_default();

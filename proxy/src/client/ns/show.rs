@@ -104,11 +104,23 @@ fn status(namespace: &Namespace) -> &'static str {
 fn policy(namespace: &Namespace) -> Vec<String> {
     let policy = namespace.policy.unwrap_or_default();
     let mut settings = Vec::new();
+    if namespace.abstraction() == Abstraction::Timeseries {
+        settings.push("timeseries".to_owned());
+    }
     for (name, is_set) in [("encrypt", policy.encrypt), ("audit", policy.audit)] {
         settings.extend(is_set.then(|| name.to_owned()));
     }
-    for (name, ttl) in [("default-ttl", policy.default_ttl), ("max-ttl", policy.max_ttl)] {
-        settings.extend(ttl.map(|ttl| format!("{name} {}", span(&ttl))));
+    for (name, duration) in [
+        ("default-ttl", policy.default_ttl),
+        ("max-ttl", policy.max_ttl),
+        ("retention", policy.retention),
+        ("accept-past", policy.accept_past),
+        ("accept-future", policy.accept_future),
+    ] {
+        settings.extend(duration.map(|duration| format!("{name} {}", span(&duration))));
+    }
+    if policy.partitions > 0 {
+        settings.push(format!("partitions {}", policy.partitions));
     }
     if policy.max_value_bytes > 0 {
         settings.push(format!("max-value-bytes {}", grouped(policy.max_value_bytes)));
@@ -170,6 +182,10 @@ fn policy_json(policy: &Policy) -> Value {
     let seconds = |ttl: Option<prost_types::Duration>| ttl.map(|ttl| json!(ttl.to_string()));
     set("default_ttl", seconds(policy.default_ttl));
     set("max_ttl", seconds(policy.max_ttl));
+    set("retention", seconds(policy.retention));
+    set("accept_past", seconds(policy.accept_past));
+    set("accept_future", seconds(policy.accept_future));
+    set("partitions", (policy.partitions > 0).then(|| json!(policy.partitions)));
     set("max_value_bytes", (policy.max_value_bytes > 0).then(|| json!(policy.max_value_bytes)));
     set("encrypt", Some(json!(policy.encrypt)));
     set("audit", Some(json!(policy.audit)));

@@ -4,8 +4,10 @@ use prism_contract::Checks;
 use prism_mutants::seeded;
 use prism_proto::control::v1::{Abstraction, Namespace, Policy};
 
+use super::super::definition;
+
 /// The fields that can be changed.
-const CHANGEABLE: [&str; 8] = [
+const CHANGEABLE: [&str; 11] = [
     "policy",
     "policy.default_ttl",
     "policy.max_ttl",
@@ -13,6 +15,9 @@ const CHANGEABLE: [&str; 8] = [
     "policy.audit",
     "policy.reads",
     "policy.writes",
+    "policy.retention",
+    "policy.accept_past",
+    "policy.accept_future",
     "owners",
 ];
 
@@ -39,7 +44,7 @@ impl<'a> Fields<'a> {
         self.0.iter().any(|field| *field == path || (*field == "policy" && path.starts_with("policy.")))
     }
 
-    /// Refuses other values of fields that cannot be changed.
+    /// Refuses other values of fields that cannot be changed, and fields of another abstraction.
     pub(super) fn check_unchanged(&self, given: &Namespace, current: &Namespace, checks: &mut Checks) {
         let why = "cannot be changed; create another namespace";
         if given.abstraction() != Abstraction::Unspecified && given.abstraction() != current.abstraction() {
@@ -49,33 +54,57 @@ impl<'a> Fields<'a> {
             checks.refuse("namespace.backend", why);
         }
         let encrypts = |namespace: &Namespace| namespace.policy.as_ref().is_some_and(|policy| policy.encrypt);
-        if self.has("policy.encrypt") && encrypts(given) != encrypts(current) {
+        let is_timeseries = current.abstraction() == Abstraction::Timeseries;
+        if !is_timeseries && self.has("policy.encrypt") && encrypts(given) != encrypts(current) {
             checks.refuse("namespace.policy.encrypt", why);
+        }
+        let Some(policy) = &given.policy else { return };
+        definition::check_abstraction(current.abstraction(), policy, checks);
+        let (partitions, fixed) = (policy.partitions, definition::partitions(current));
+        if is_timeseries && ![0, fixed].contains(&partitions) {
+            let why = format!("is {partitions}; it is fixed, at {fixed}, once the namespace is created");
+            checks.refuse("namespace.policy.partitions", why);
         }
     }
 
+    /// The definition with the given values of the fields to change. Fields of another abstraction were refused before.
     pub(super) fn apply(&self, given: &Namespace, mut current: Namespace) -> Namespace {
+        let foreign: &[&str] = if current.abstraction() == Abstraction::Timeseries {
+            &["policy.default_ttl", "policy.max_ttl", "policy.max_value_bytes"]
+        } else {
+            &["policy.retention", "policy.accept_past", "policy.accept_future"]
+        };
+        let changes = |path: &str| self.has(path) && !foreign.contains(&path);
         if self.has("owners") {
             current.owners.clone_from(&given.owners);
         }
         let (from, mut policy) = (given.policy.unwrap_or_default(), current.policy.unwrap_or_default());
-        if self.has("policy.default_ttl") {
+        if changes("policy.default_ttl") {
             policy.default_ttl = from.default_ttl;
         }
-        if self.has("policy.max_ttl") {
+        if changes("policy.max_ttl") {
             policy.max_ttl = from.max_ttl;
         }
-        if self.has("policy.max_value_bytes") {
+        if changes("policy.max_value_bytes") {
             policy.max_value_bytes = from.max_value_bytes;
         }
-        if self.has("policy.audit") {
+        if changes("policy.audit") {
             policy.audit = from.audit;
         }
-        if self.has("policy.reads") {
+        if changes("policy.reads") {
             policy.reads = from.reads;
         }
-        if self.has("policy.writes") {
+        if changes("policy.writes") {
             policy.writes = from.writes;
+        }
+        if changes("policy.retention") {
+            policy.retention = from.retention;
+        }
+        if changes("policy.accept_past") {
+            policy.accept_past = from.accept_past;
+        }
+        if changes("policy.accept_future") {
+            policy.accept_future = from.accept_future;
         }
         current.policy = (policy != Policy::default()).then_some(policy);
         current

@@ -31,6 +31,7 @@ use super::definition;
 use super::deletion::Settled;
 use super::store::{Edit, Limits};
 use super::{Control, Fault};
+use crate::catalog::{self, Definition};
 use crate::config::{Rule, is_backend_name};
 use crate::server::Shutdown;
 
@@ -175,25 +176,28 @@ impl Service {
             return Err(Fault::exists("the namespace has a rule in the configuration"));
         }
         let policy = given.policy.unwrap_or_default();
-        // Its items are where it is served so far.
+        let defined = definition::of(&given, Some(index));
+        // Its data is where it is served so far.
         if let Some(so_far) = snapshot.find(&given.name).filter(|so_far| so_far.is_served)
-            && (so_far.index != Some(index) || so_far.encrypt != policy.encrypt)
+            && hides(&defined, so_far)
             && let Some(of) = so_far.index
-            && !inner.is_empty(of, &name).await?
+            && !inner.is_empty(of, &name, &so_far.policy).await?
         {
             return Err(Fault::not_empty(
-                "the namespace holds items, which this backend or this encryption would hide; delete or export them first",
+                "the namespace holds data, which this backend, abstraction, encryption or number of partitions would hide; \
+                 delete or export it first",
             ));
         }
         let takes_over = seeded("control/encrypts-over-items-in-plain-text");
-        if policy.encrypt && !takes_over && !inner.is_empty(index, &name).await? {
+        if policy.encrypt && !takes_over && !inner.is_empty(index, &name, &defined.policy).await? {
             let why = "the namespace holds items in plain text, which could not be read; delete or export them first";
             return Err(Fault::not_empty(why));
         }
         let full = self.full(guard).await;
         let now = inner.clock.now();
         let namespace = Namespace {
-            abstraction: Abstraction::Keyvalue.into(),
+            abstraction: definition::abstraction(&given).into(),
+            policy: definition::with_partitions(&given),
             backend: inner.backends[index].name.clone(),
             status: NamespaceStatus::Active.into(),
             created_at: Some(timestamp(now)),
@@ -240,6 +244,10 @@ impl Service {
                 "namespace.backend",
                 format!("is not a backend of this gateway; it has {}", names.join(", ")),
             );
+        }
+        let keeps = |index: usize| inner.backends[index].timeseries.is_some();
+        if given.abstraction() == Abstraction::Timeseries && index.is_some_and(|index| !keeps(index)) {
+            checks.refuse("namespace.abstraction", "is TIMESERIES, which this backend does not keep");
         }
         if given.version > 0 {
             checks.refuse("namespace.version", "is set; a definition to be created has none");
@@ -342,7 +350,7 @@ impl Service {
         let given = required(request.namespace)?;
         self.check_changeable(&given.name)?;
         let mut checks = Checks::default();
-        definition::check(&given, &mut checks);
+        definition::check_fields(&given, &mut checks);
         self.check_audit(given.policy.as_ref(), &mut checks);
         let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
         let fields = Fields::of(&paths, &mut checks);
@@ -375,20 +383,22 @@ impl Service {
         }
         checks.finish()?;
         let version = Some(version).filter(|version| *version > 0);
-        let not_empty = || Fault::not_empty("the namespace holds items; force deletes them with it");
+        let not_empty = || Fault::not_empty("the namespace holds data; force deletes it with the namespace");
         if !force {
             let current = inner.store.get(&name, inner.clock.now()).await?.map(|stored| stored.namespace);
             let current = changeable(current, version, &name)?;
             let valid = Name::new(&name).map_err(Error::internal)?;
             let unknown = || Error::unavailable("this gateway does not have the namespace's backend");
             let index = inner.index_of(&current.backend).ok_or_else(unknown)?;
-            if !inner.is_empty(index, &valid).await? {
+            let policy = definition::of(&current, Some(index)).policy;
+            if !inner.is_empty(index, &valid, &policy).await? {
                 return Err(not_empty());
             }
         }
         let now = inner.clock.now();
         let edit = |current: Option<Namespace>| {
             let current = changeable(current, version, &name)?;
+            inner.check_deletable(&current)?;
             let (status, updated_at) = (NamespaceStatus::Deleting.into(), Some(timestamp(now)));
             let deleting = Namespace { status, updated_at, ..current };
             Ok(if force { Edit::ForceDelete(deleting) } else { Edit::Put(ChangeKind::Updated, deleting) })
@@ -426,6 +436,19 @@ impl Service {
         self.control.refresh().await?;
         Ok(self.control.shown(change.namespace.unwrap_or_default()))
     }
+}
+
+/// Whether data that is served as `so_far` says would not be found as `defined` says.
+fn hides(defined: &Definition, so_far: &Definition) -> bool {
+    let is_hidden = match (&defined.policy, &so_far.policy) {
+        (catalog::Policy::KeyValue(_), catalog::Policy::KeyValue(_)) => false,
+        (catalog::Policy::TimeSeries(one), catalog::Policy::TimeSeries(other)) => {
+            one.partitions != other.partitions
+        }
+        (catalog::Policy::KeyValue(_), catalog::Policy::TimeSeries(_))
+        | (catalog::Policy::TimeSeries(_), catalog::Policy::KeyValue(_)) => true,
+    };
+    is_hidden || defined.index != so_far.index || defined.encrypt != so_far.encrypt
 }
 
 /// The namespace of a request.

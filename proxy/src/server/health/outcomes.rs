@@ -7,8 +7,8 @@
 //! No tenant may turn health red for others. A tenant is a caller, or a namespace if callers have no names, and can make
 //! its own calls fail with UNAVAILABLE: by writing to a record locked by its own long transaction, or by a request that is
 //! too expensive for its deadline. So failures count only while no call of their kind succeeds, and only if they are of two
-//! tenants, or if no other tenant was served in the last minute. Deletes and Scans, whose cost a tenant chooses, never
-//! count as failures.
+//! tenants, or if no other tenant was served in the last minute. Calls whose cost a tenant chooses (deletions, Scans and
+//! Queries), and Tails, which a drain ends, never count as failures.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,7 +40,7 @@ pub(in crate::server) struct Outcomes {
 /// A kind of call, by what it proves about the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Call {
-    /// A Put: it proves that the backend can write.
+    /// A Put or an Append: it proves that the backend can write.
     Put,
     /// A Get: it proves that the backend can read.
     Get,
@@ -51,7 +51,7 @@ pub(in crate::server) enum Call {
 impl Call {
     /// The kind of a method, by path or name.
     pub(in crate::server) fn of(method: &str) -> Self {
-        if method.ends_with("/Put") {
+        if method.ends_with("/Put") || method.ends_with("/Append") {
             Self::Put
         } else if method.ends_with("/Get") {
             Self::Get

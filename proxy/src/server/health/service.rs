@@ -8,6 +8,7 @@ use futures::future::select_all;
 use futures::{FutureExt, Stream, stream};
 use prism_proto::control::v1::namespace_service_server::SERVICE_NAME as CONTROL;
 use prism_proto::keyvalue::v1::key_value_service_server::SERVICE_NAME as KEYVALUE;
+use prism_proto::timeseries::v1::time_series_service_server::SERVICE_NAME as TIMESERIES;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -61,7 +62,7 @@ impl HealthService {
 
     /// The status of a service; the empty name is the whole server. `None`: there is no such service.
     fn of(&self, service: &str) -> Option<&Watched> {
-        if ["", KEYVALUE, CONTROL].contains(&service) {
+        if ["", KEYVALUE, TIMESERIES, CONTROL].contains(&service) {
             return Some(&self.whole);
         }
         self.backends.get(service)

@@ -9,7 +9,7 @@ use super::keys::{Key, jwks, write_jwks};
 use super::table::{Is, wanted};
 use super::{BOTH, READ, auth, call, claims, grant, methods, outcome, set_now};
 use crate::log::Log;
-use crate::support::{Mode, Server, Steered};
+use crate::support::{Mode, Server, Steered, with_both};
 use crate::tls::Authority;
 
 pub(super) fn uri(text: &str) -> SanType {
@@ -23,7 +23,7 @@ fn dns(text: &str) -> SanType {
 async fn server(authority: &Authority, auth: Auth) -> Server {
     let (cert, key) = authority.issue("localhost");
     let state = AuthState::new(&auth).unwrap();
-    let server = Server::start_with(Steered::new(Mode::Works), |options| {
+    let server = Server::start_with(with_both(Steered::new(Mode::Works)), |options| {
         options.tls = Some(TlsPem { cert, key, client_ca: Some(authority.pem()) });
         options.auth = state;
     })

@@ -8,7 +8,7 @@ use tonic::Code;
 
 use super::keys::{Key, PublicKeyForm, confused, jwks, unsigned, write_jwks};
 use super::{AUDIENCE, BOTH, ISSUER, NOW, READ, auth, call, claims, grant, methods, outcome, set_now};
-use crate::support::{Mode, Server, Steered, with_control};
+use crate::support::{Mode, Server, Steered, with_both};
 
 /// What a caller is.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ async fn each_method_is_allowed_exactly_to_callers_with_its_permissions() {
         ],
         ..auth(source)
     };
-    let server = Server::start_with(with_control(Steered::new(Mode::Works)), |options| {
+    let server = Server::start_with(with_both(Steered::new(Mode::Works)), |options| {
         options.auth = AuthState::new(&auth).unwrap();
     })
     .await;

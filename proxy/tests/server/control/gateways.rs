@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prism_backends::wrap::Deferred;
+use prism_backends::wrap::DeferredKeyValue;
 use prism_contract::keyvalue::{Capabilities, KeyValueBackend, Memory};
 use prism_proto::control::v1::{Namespace, NamespaceStatus, Policy};
 use prism_proxy::config::{NamespaceRule, Namespaces, Rule, Undeclared};
@@ -42,7 +42,7 @@ async fn every_gateway_on_the_backend_has_a_change_within_a_second() {
 #[tokio::test]
 async fn a_status_follows_the_backend() {
     let main: Arc<dyn KeyValueBackend> = Steered::new(Mode::Works);
-    let (orders, later) = (Steered::new(Mode::Works), Arc::new(Deferred::new(Capabilities::ALL)));
+    let (orders, later) = (Steered::new(Mode::Works), Arc::new(DeferredKeyValue::new(Capabilities::ALL)));
     let backends: [(&str, Arc<dyn KeyValueBackend>); 3] =
         [("main", main), ("orders", Arc::clone(&orders) as _), ("later", Arc::clone(&later) as _)];
     let server = Server::start_with(services(&backends, &rules(Vec::new())), |options| {
@@ -67,7 +67,7 @@ async fn a_status_follows_the_backend() {
 
 #[tokio::test]
 async fn without_the_definitions_only_rules_of_their_name_are_served() {
-    let main = Arc::new(Deferred::new(Capabilities::ALL));
+    let main = Arc::new(DeferredKeyValue::new(Capabilities::ALL));
     let exact: Arc<dyn KeyValueBackend> = Steered::new(Mode::Works);
     let rule =
         Rule { backend: Some("exact".to_owned()), ..Rule::new(NamespaceRule::Exactly("exact".to_owned())) };

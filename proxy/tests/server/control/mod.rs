@@ -5,6 +5,7 @@ mod deletion;
 mod encryption;
 mod gateways;
 mod policy;
+mod timeseries;
 mod watch;
 mod whole;
 
@@ -40,6 +41,7 @@ fn services(backends: &[(&str, Arc<dyn KeyValueBackend>)], namespaces: &Namespac
             required: *name == "main",
             sweep_interval: None,
             keyvalue: Arc::clone(keyvalue),
+            timeseries: None,
         })
         .collect();
     let all = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();

@@ -94,7 +94,10 @@ fn database(
     services: &Services,
     namespace: &Namespace,
 ) -> Result<(Database, Arc<dyn KeyValueBackend>), Failure> {
-    let served = services.catalog.find(namespace, Access::Describe);
+    let served = Directory::<dyn KeyValueBackend, _>::find(&services.catalog, namespace, Access::Describe);
+    if let Err(error @ Error::WrongAbstraction(_)) = served {
+        return Err(Failure::usage(error.to_string()));
+    }
     let database = backend::database_of(config, services, namespace);
     let (Ok(served), Some(database)) = (served, database) else {
         let message =
