@@ -103,12 +103,18 @@ impl<A: Abstraction> Ctx<A> {
 
     /// The case's namespace followed by `suffix`: unique to this case.
     pub fn namespace(&self, suffix: &str) -> String {
+        self.namespace_in("", suffix)
+    }
+
+    /// The case's namespace followed by `suffix`, among the namespaces that begin with `prefix`: a server may have a policy for
+    /// them.
+    pub(crate) fn namespace_in(&self, prefix: &str, suffix: &str) -> String {
         let name = match self.starts.load(Ordering::Relaxed) {
-            0 => format!("{}{suffix}", self.namespace),
+            0 => format!("{prefix}{}{suffix}", self.namespace),
             // The dot keeps start 1 with suffix "2" apart from start 12.
-            start => format!("{}-{start}.{suffix}", self.namespace),
+            start => format!("{prefix}{}-{start}.{suffix}", self.namespace),
         };
-        self.transcript().namespaces.insert(name.clone(), format!("$ns{suffix}"));
+        self.transcript().namespaces.insert(name.clone(), format!("${prefix}ns{suffix}"));
         name
     }
 
@@ -284,6 +290,15 @@ impl<A: Abstraction> Ctx<A> {
     /// An inconclusive result, for this reason.
     pub fn inconclusive<T>(&self, why: impl Into<String>) -> Result<T, Stop> {
         Err(Stop::Inconclusive(why.into()))
+    }
+
+    /// A divergence outside any single step, unless `holds`.
+    pub fn expect(&self, holds: bool, expected: impl Into<String>, actual: impl Into<String>) -> Proof {
+        if holds {
+            return Ok(());
+        }
+        let (expected, actual) = (expected.into(), actual.into());
+        Err(Stop::Diverged(Divergence { step: None, expected, actual }))
     }
 
     /// Compares `actual` with `expected`, outside any single step.

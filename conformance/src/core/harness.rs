@@ -176,11 +176,13 @@ pub enum Ability {
     Gateways,
     /// Access to the database's own durability settings (DUR-4).
     Settings,
+    /// Namespaces with the policies that the suite publishes, found by the beginning of their names.
+    Policies,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::ManualClock,
         Self::Sweep,
         Self::Restart,
@@ -188,6 +190,7 @@ impl Ability {
         Self::Outage,
         Self::Gateways,
         Self::Settings,
+        Self::Policies,
     ];
 
     /// The name in reports.
@@ -200,6 +203,7 @@ impl Ability {
             Self::Outage => "outage",
             Self::Gateways => "several gateways",
             Self::Settings => "database settings",
+            Self::Policies => "policies",
         }
     }
 
@@ -207,7 +211,7 @@ impl Ability {
     pub const fn disturbs(self) -> bool {
         match self {
             Self::Restart | Self::Crash | Self::Outage => true,
-            Self::ManualClock | Self::Sweep | Self::Gateways | Self::Settings => false,
+            Self::ManualClock | Self::Sweep | Self::Gateways | Self::Settings | Self::Policies => false,
         }
     }
 
@@ -221,6 +225,7 @@ impl Ability {
             Self::Outage => "this target's database cannot be made unavailable",
             Self::Gateways => "this target has a single gateway",
             Self::Settings => "this target does not expose its database's settings",
+            Self::Policies => "this target's namespaces do not have the suite's policies",
         }
     }
 }

@@ -47,6 +47,7 @@ pub struct InProcess<A: Abstraction, S, B> {
     gateways: usize,
     left_out: Option<String>,
     details: Option<Details>,
+    has_policies: bool,
 }
 
 impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
@@ -61,6 +62,7 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
             gateways: 1,
             left_out: None,
             details: None,
+            has_policies: false,
         }
     }
 
@@ -68,6 +70,13 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
     #[must_use]
     pub fn reopening(mut self) -> Self {
         self.reopens = true;
+        self
+    }
+
+    /// Marks the namespaces as having the policies that the suite publishes ([`Ability::Policies`]).
+    #[must_use]
+    pub fn with_policies(mut self) -> Self {
+        self.has_policies = true;
         self
     }
 
@@ -130,6 +139,7 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Harness<A> for InPr
         let always = Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep);
         let always = if self.settings.is_some() { always.with(Ability::Settings) } else { always };
         let always = if self.gateways > 1 { always.with(Ability::Gateways) } else { always };
+        let always = if self.has_policies { always.with(Ability::Policies) } else { always };
         if self.reopens { always.with(Ability::Restart).with(Ability::Crash) } else { always }
     }
 

@@ -8,6 +8,7 @@ mod abstraction;
 mod call_log;
 mod case;
 mod clock;
+mod conformance_macro;
 mod context;
 mod failure;
 mod harness;
@@ -41,7 +42,7 @@ pub use harness::{Abilities, Ability, Budget, Harness, Instance, Mode, OpenError
 pub use in_process::{InProcess, Opener};
 pub use raw::{RawCalls, RawMessages, RawRequest, RawResponse};
 pub use reply::Reply;
-pub(crate) use reply::{answered, diverged, failure_text, refused};
+pub(crate) use reply::{answered, diverged, failure_text, lacks, refused};
 pub use show::{Show, Version};
 pub(crate) use show::{both_bytes, line, span};
 pub use signature::{Fingerprint, Signature};

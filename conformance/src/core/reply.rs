@@ -46,6 +46,40 @@ impl<T> Reply<T> {
     }
 }
 
+impl Reply<Failure> {
+    /// An ErrorInfo of the contract's domain with this reason.
+    pub fn has_error_info(&self, reason: &str) -> Proof {
+        let expected = format!("ErrorInfo with reason {reason} and domain prism");
+        let actual = match (&self.reason, &self.domain) {
+            (None, None) => lacks("google.rpc.ErrorInfo"),
+            (actual, domain) => {
+                if actual.as_deref() == Some(reason) && domain.as_deref() == Some("prism") {
+                    return Ok(());
+                }
+                let word = |text: &Option<String>| text.as_deref().map_or("none".to_owned(), str::to_owned);
+                format!("ErrorInfo with reason {} and domain {}", word(actual), word(domain))
+            }
+        };
+        diverged(self.step, expected, actual)
+    }
+
+    /// Field violations, each of which names its field.
+    pub fn names_fields(&self) -> Proof {
+        let expected = "field violations that name their fields";
+        if self.violations.is_empty() {
+            return diverged(self.step, expected, lacks("google.rpc.BadRequest"));
+        }
+        let named = self.violations.iter().all(|violation| !violation.field.is_empty());
+        let fields: Vec<_> = self.violations.iter().map(|violation| violation.field.show()).collect();
+        self.expect(named, expected, format!("violations of {}", fields.join(", ")))
+    }
+}
+
+/// The text for a detail that is missing.
+pub(crate) fn lacks(detail: &str) -> String {
+    format!("grpc-status-details-bin lacks {detail}")
+}
+
 /// A divergence, unless both are equal.
 pub(crate) fn compare<A: PartialEq + Show>(
     step: Option<usize>,

@@ -26,22 +26,7 @@ macro_rules! conformance {
                 ::std::env!("CARGO_PKG_NAME"),
                 ::std::env!("CARGO_CRATE_NAME"),
             );
-            $crate::__conformance_with!(suite; $($rest)+)
+            $crate::__conformance_with!(keyvalue; suite; $($rest)+)
         }
-    };
-}
-
-/// Adds the harnesses of [`conformance!`] one by one.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __conformance_with {
-    ($suite:expr; $name:literal => $open:expr $(, $($rest:tt)*)?) => {
-        $crate::__conformance_with!($suite.with($crate::keyvalue::InProcess::new($name, $open)); $($($rest)*)?)
-    };
-    ($suite:expr; $harness:expr $(, $($rest:tt)*)?) => {
-        $crate::__conformance_with!($suite.with($harness); $($($rest)*)?)
-    };
-    ($suite:expr;) => {
-        $suite.main()
     };
 }

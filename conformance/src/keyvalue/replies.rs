@@ -7,7 +7,7 @@ use prism_contract::PreconditionFailure;
 use prism_contract::keyvalue::request::{DeleteResponse, GetResponse, PutResponse, ScanResponse};
 use prism_contract::keyvalue::{Entry, Item};
 
-use crate::core::{Failure, Proof, Reply, Show, Stop, both_bytes, bytes, diverged};
+use crate::core::{Failure, Proof, Reply, Show, Stop, both_bytes, bytes, diverged, lacks};
 
 impl Reply<PutResponse> {
     /// One result per item, with these `applied` flags.
@@ -99,33 +99,6 @@ impl Reply<Vec<ScanResponse>> {
 }
 
 impl Reply<Failure> {
-    /// An ErrorInfo of the contract's domain with this reason.
-    pub fn has_error_info(&self, reason: &str) -> Proof {
-        let expected = format!("ErrorInfo with reason {reason} and domain prism");
-        let actual = match (&self.reason, &self.domain) {
-            (None, None) => lacks("google.rpc.ErrorInfo"),
-            (actual, domain) => {
-                if actual.as_deref() == Some(reason) && domain.as_deref() == Some("prism") {
-                    return Ok(());
-                }
-                let word = |text: &Option<String>| text.as_deref().map_or("none".to_owned(), str::to_owned);
-                format!("ErrorInfo with reason {} and domain {}", word(actual), word(domain))
-            }
-        };
-        diverged(self.step, expected, actual)
-    }
-
-    /// Field violations, each of which names its field.
-    pub fn names_fields(&self) -> Proof {
-        let expected = "field violations that name their fields";
-        if self.violations.is_empty() {
-            return diverged(self.step, expected, lacks("google.rpc.BadRequest"));
-        }
-        let named = self.violations.iter().all(|violation| !violation.field.is_empty());
-        let fields: Vec<_> = self.violations.iter().map(|violation| violation.field.show()).collect();
-        self.expect(named, expected, format!("violations of {}", fields.join(", ")))
-    }
-
     /// Exactly these preconditions failed, with these current versions.
     pub fn names<K: AsRef<[u8]>>(&self, expected: &[(K, i64)]) -> Proof {
         let expected: BTreeMap<_, _> =
@@ -151,11 +124,6 @@ fn lists(failed: &BTreeMap<&[u8], i64>) -> String {
         PreconditionFailure { key: Bytes::copy_from_slice(key), current_version }.show()
     });
     format!("failed preconditions: {}", failed.collect::<Vec<_>>().join(", "))
-}
-
-/// The text for a detail that is missing.
-fn lacks(detail: &str) -> String {
-    format!("grpc-status-details-bin lacks {detail}")
 }
 
 /// A key and its value.

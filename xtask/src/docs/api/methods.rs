@@ -19,7 +19,7 @@ impl Writer<'_> {
             "| method | permission | longest time | idempotent | answer |\n| --- | --- | --- | --- | --- |\n",
         );
         for method in service.methods() {
-            let options = MethodOptions::of(&method)?;
+            let options = MethodOptions::of(&method);
             table.push_str(&format!(
                 "| [`{name}`](#{anchor}) | {} | {} | {} | {} |\n",
                 options.permissions,
@@ -41,7 +41,7 @@ impl Writer<'_> {
         let file = method.parent_file();
         let raw = self.comments.at(file.name(), method.path(), method.full_name())?;
         let comment = self.prose.paragraphs(&raw)?;
-        let options = MethodOptions::of(method)?;
+        let options = MethodOptions::of(method);
         options.check_comment(&raw).map_err(|why| format!("the comment of {} {why}", method.full_name()))?;
         let (name, service) = (method.name(), method.parent_service().full_name());
         let stream = if method.is_server_streaming() { "a stream of " } else { "" };
@@ -136,7 +136,7 @@ struct MethodOptions {
 }
 
 impl MethodOptions {
-    fn of(method: &MethodDescriptor) -> Result<Self> {
+    fn of(method: &MethodDescriptor) -> Self {
         let pool = method.parent_pool();
         let (options, service) = (method.options(), method.parent_service().options());
         let flag = |value: Option<Value>| value.and_then(|value| value.as_bool());
@@ -146,7 +146,7 @@ impl MethodOptions {
             .filter_map(|permission| Some(format!("`{}`", permission.as_str()?)))
             .collect();
         let timeout = option(pool, &options, "timeout_ms").and_then(|value| value.as_u32());
-        Ok(Self {
+        Self {
             require_auth: flag(option(pool, &options, "method_require_auth"))
                 .or_else(|| flag(option(pool, &service, "require_auth")))
                 .unwrap_or(false),
@@ -154,7 +154,7 @@ impl MethodOptions {
             timeout: timeout.map_or("none".to_owned(), |timeout| format!("{} ms", grouped(timeout.into()))),
             timeout_ms: timeout,
             idempotent: flag(option(pool, &options, "idempotent")).unwrap_or(false),
-        })
+        }
     }
 
     /// Checks that the comment states the same options in words, for readers of the generated code.

@@ -1,0 +1,154 @@
+//! The system under test: a store as seen by its clients, in this process or behind a socket.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::stream::{self, BoxStream, StreamExt};
+use prism_contract::timeseries::request::{
+    AppendRequest, AppendResponse, DeleteEventsRequest, DeleteEventsResponse, DescribeRequest,
+    DescribeResponse, HistogramRequest, HistogramResponse, ListSeriesRequest, ListSeriesResponse,
+    QueryRequest, QueryResponse, TailRequest, TailResponse,
+};
+
+use crate::core::{Failure, OpenError};
+
+/// The seven operations, on client requests, valid or not.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Writes events.
+    async fn append(&self, request: AppendRequest) -> Result<AppendResponse, Failure>;
+
+    /// Reads a stream to its end, or drops it after `messages` messages. A stream that fails midway is a failure.
+    async fn query(
+        &self,
+        request: QueryRequest,
+        messages: Option<usize>,
+    ) -> Result<Vec<QueryResponse>, Failure>;
+
+    /// Reads a stream message by message, on demand; the default reads all of it up front.
+    async fn query_messages(
+        &self,
+        request: QueryRequest,
+    ) -> Result<BoxStream<'static, Result<QueryResponse, Failure>>, Failure> {
+        Ok(stream::iter(self.query(request, None).await?.into_iter().map(Ok)).boxed())
+    }
+
+    /// Begins an endless stream. A refusal may also be the outcome of the first message.
+    async fn tail(&self, request: TailRequest) -> Result<Box<dyn TailMessages>, Failure>;
+
+    /// Reads a stream to its end, or drops it after `messages` messages.
+    async fn list_series(
+        &self,
+        request: ListSeriesRequest,
+        messages: Option<usize>,
+    ) -> Result<Vec<ListSeriesResponse>, Failure>;
+
+    /// Counts events by time: all messages.
+    async fn histogram(&self, request: HistogramRequest) -> Result<Vec<HistogramResponse>, Failure>;
+
+    /// Removes events.
+    async fn delete_events(&self, request: DeleteEventsRequest) -> Result<DeleteEventsResponse, Failure>;
+
+    /// Reads the store's capabilities, limits and policy.
+    async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure>;
+
+    /// Changes a namespace's retention from now on, as its operator does (RET-3). A target with a manual clock has to be able
+    /// to.
+    ///
+    /// # Errors
+    /// If this target's policies cannot be changed.
+    async fn set_retention(&self, namespace: String, retention: Duration) -> Result<(), OpenError> {
+        let _ = retention;
+        Err(OpenError::new(format!("this target cannot change the retention of {namespace}")))
+    }
+}
+
+/// The messages of a Tail.
+#[async_trait]
+pub trait TailMessages: Send {
+    /// The next message. After a message without events it waits for an event, for at most a heartbeat interval, and then
+    /// returns a message without events.
+    async fn next(&mut self) -> Result<TailResponse, Failure>;
+
+    /// Consecutive messages without events after which no further event is expected: more than a second, the bound of TAIL-8.
+    fn max_idle_messages(&self) -> usize;
+}
+
+/// Where the suite stops to read a Tail, which has no end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TailUntil {
+    /// A message without events, after the first message: nothing more was there.
+    CaughtUp,
+    /// This many events have arrived, or none arrives for long.
+    Events(usize),
+    /// This many messages have arrived, with events or without.
+    Messages(usize),
+}
+
+/// Maximum messages read of one Tail.
+pub(super) const MAX_TAIL_MESSAGES: usize = 5_000;
+
+/// Reads messages. `is_new`: the first message is the one without events that starts a Tail.
+pub(super) async fn read_tail(
+    tail: &mut dyn TailMessages,
+    is_new: bool,
+    until: TailUntil,
+) -> Result<Vec<TailResponse>, Failure> {
+    let (mut read, mut events, mut idle) = (Vec::new(), 0, 0);
+    while read.len() < MAX_TAIL_MESSAGES {
+        let is_over = match until {
+            TailUntil::CaughtUp => idle > 0,
+            TailUntil::Events(most) => events >= most || idle >= tail.max_idle_messages(),
+            TailUntil::Messages(most) => read.len() >= most,
+        };
+        if is_over && !(is_new && read.is_empty()) {
+            break;
+        }
+        let message = tail.next().await?;
+        let is_idle = message.events.is_empty() && !(is_new && read.is_empty());
+        idle = if is_idle { idle + 1 } else { 0 };
+        events += message.events.len();
+        read.push(message);
+    }
+    Ok(read)
+}
+
+/// A request to a TimeSeries store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Append events.
+    Append(AppendRequest),
+    /// Read a stream, to its end or up to this number of messages.
+    Query(QueryRequest, Option<usize>),
+    /// Begin a Tail, and read it up to there.
+    Tail(TailRequest, TailUntil),
+    /// Read an open Tail further, up to there.
+    TailFurther(TailRequest, TailUntil),
+    /// List series, to the end or up to this number of messages.
+    ListSeries(ListSeriesRequest, Option<usize>),
+    /// Count events by time.
+    Histogram(HistogramRequest),
+    /// Delete events.
+    DeleteEvents(DeleteEventsRequest),
+    /// Read the store's capabilities, limits and policy.
+    Describe(DescribeRequest),
+}
+
+/// The response to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// To an Append.
+    Append(AppendResponse),
+    /// To a Query, message by message.
+    Query(Vec<QueryResponse>),
+    /// To a Tail, message by message.
+    Tail(Vec<TailResponse>),
+    /// To a ListSeries, message by message.
+    ListSeries(Vec<ListSeriesResponse>),
+    /// To a Histogram, message by message.
+    Histogram(Vec<HistogramResponse>),
+    /// To a DeleteEvents.
+    DeleteEvents(DeleteEventsResponse),
+    /// To a Describe.
+    Describe(DescribeResponse),
+}
