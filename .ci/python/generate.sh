@@ -5,7 +5,7 @@
 set -euo pipefail
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/../../proto"
-# Not the control plane, which is of the gateway alone.
-mapfile -t files < <(find prism -name '*.proto' -not -path 'prism/control/*' | LC_ALL=C sort)
+# Those of KeyValue, which the server serves: not TimeSeries, and not the control plane, which is of the gateway alone.
+mapfile -t files < <(find prism -name '*.proto' -not -path 'prism/control/*' -not -path 'prism/timeseries/*' | LC_ALL=C sort)
 rm -rf "$folder/prism"
 "${PYTHON:-python3}" -m grpc_tools.protoc --proto_path=. --python_out="$folder" --pyi_out="$folder" "${files[@]}"

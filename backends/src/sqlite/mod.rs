@@ -55,13 +55,16 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens the file, creates it if it does not exist, and migrates its schema. Must be called within a tokio runtime.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        Ok(Self::start(open(&options, &SCHEMA).await?, &options))
+        let mut opened = open(&options, &SCHEMA).await?;
+        let incarnation = timeseries::incarnation(&mut opened.writer).await;
+        let incarnation = incarnation.map_err(|error| OpenError::of(&options.path, error))?;
+        Ok(Self::start(opened, incarnation, &options))
     }
 
     /// Starts the writer.
-    fn start(opened: Opened, options: &Options) -> Self {
+    fn start(opened: Opened, incarnation: [u8; 16], options: &Options) -> Self {
         let readers = Readers::new(opened.connections.clone(), options);
-        let timeseries = TimeSeries::new(opened.incarnation, opened.connections.clone());
+        let timeseries = TimeSeries::new(incarnation, opened.connections.clone());
         let keyvalue = KeyValueCommit::new(whole_micros(options.retention));
         let commit = StoreCommit { keyvalue, timeseries: timeseries.commit() };
         let rewriter = Rewriter::new(opened.connect.clone());
@@ -178,7 +181,7 @@ mod tests {
         let mut opened = open(&options, &SCHEMA).await.unwrap();
         // The file cannot grow, which SQLite reports like a full disk.
         opened.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
-        let store = Sqlite::start(opened, &options);
+        let store = Sqlite::start(opened, [0; 16], &options);
         store.put(put("small")).await.unwrap();
         store.check().await.unwrap();
         for _ in 0..3 {
@@ -215,7 +218,7 @@ mod tests {
         let options = Options::new(folder.path().join("prism.db"));
         let mut opened = open(&options, &SCHEMA).await.unwrap();
         opened.writer.execute("PRAGMA max_page_count = 1").await.unwrap();
-        let store = Sqlite::start(opened, &options);
+        let store = Sqlite::start(opened, [0; 16], &options);
         for _ in 0..2 {
             let error = store.append(event(vec![0; 1 << 20])).await.unwrap_err();
             assert_eq!(error.code(), Code::Unavailable);
@@ -231,7 +234,7 @@ mod tests {
     /// A store whose queue has no writer.
     async fn stuck(options: &Options) -> (Sqlite, Intake<StoreWrites, Command>) {
         let opened = open(options, &SCHEMA).await.unwrap();
-        let mut store = Sqlite::start(opened, options);
+        let mut store = Sqlite::start(opened, [0; 16], options);
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         store.engine.queue = queue;
         (store, intake)

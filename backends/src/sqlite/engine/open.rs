@@ -14,7 +14,7 @@ use super::files::{self, Files};
 use super::reader::Connections;
 use super::schema::{self, Found, Schema};
 use super::settings::text;
-use crate::sqlite::{Options, timeseries};
+use crate::sqlite::Options;
 
 /// An opened file.
 pub(in crate::sqlite) struct Opened {
@@ -23,8 +23,6 @@ pub(in crate::sqlite) struct Opened {
     pub(in crate::sqlite) connect: SqliteConnectOptions,
     pub(in crate::sqlite) connections: Arc<Connections>,
     pub(in crate::sqlite) files: Arc<Files>,
-    /// The incarnation of the store of TimeSeries.
-    pub(in crate::sqlite) incarnation: [u8; 16],
 }
 
 /// Opens the file of `options`, and migrates it to this schema.
@@ -47,14 +45,12 @@ pub(in crate::sqlite) async fn open(options: &Options, schema: &'static Schema) 
     }
     // Again, under the lock: another process may have changed the file meanwhile.
     refuse_foreign(&path, schema::migrate(&mut writer, schema).await.map_err(failed)?)?;
-    let incarnation = timeseries::incarnation(&mut writer).await.map_err(failed)?;
     let files = Files::of(&path)
         .map_err(|error| OpenError::Inaccessible { path: path.clone(), source: error.into() })?;
     let files = Arc::new(files);
     let connect_reader = reader_options(&path, options.busy_timeout);
     let connections = Connections::open(connect_reader, schema.read, Arc::clone(&files)).await;
-    let connections = Arc::new(connections.map_err(failed)?);
-    Ok(Opened { writer, connect, connections, files, incarnation })
+    Ok(Opened { writer, connect, connections: Arc::new(connections.map_err(failed)?), files })
 }
 
 /// Refuses paths for which SQLite's error would be less clear.
@@ -145,7 +141,7 @@ fn reader_options(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
 
 impl OpenError {
     /// The open error for a driver error.
-    fn of(path: &Path, error: sqlx::Error) -> Self {
+    pub(in crate::sqlite) fn of(path: &Path, error: sqlx::Error) -> Self {
         let path = path.to_owned();
         match code(&error) {
             Some(Code::Busy | Code::Locked | Code::LockProtocol) => Self::Locked { path },

@@ -199,7 +199,7 @@ mod tests {
         let long = format!(r#"{{"content_type":"{}"}}"#, "x".repeat(128));
         for (line, why) in [
             ("", "the line is empty"),
-            ("[]", "invalid type"),
+            ("7", "invalid type"),
             (r#"{"value":"v"}"#, "unknown field `value`"),
             (r#"{"time":"yesterday"}"#, "time is not a time"),
             (r#"{"time":"2030-01-02T03:04:05.0000001Z"}"#, "time is finer than a microsecond"),

@@ -32,6 +32,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_NAMESPACE_READ_ONLY: _ClassVar[ErrorReason]
     ERROR_REASON_TOO_MANY_NAMESPACES: _ClassVar[ErrorReason]
     ERROR_REASON_VERSION_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_EXPIRED: _ClassVar[ErrorReason]
+    ERROR_REASON_WRONG_ABSTRACTION: _ClassVar[ErrorReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_REQUEST: ErrorReason
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason
@@ -54,6 +56,8 @@ ERROR_REASON_NAMESPACE_NOT_EMPTY: ErrorReason
 ERROR_REASON_NAMESPACE_READ_ONLY: ErrorReason
 ERROR_REASON_TOO_MANY_NAMESPACES: ErrorReason
 ERROR_REASON_VERSION_OUT_OF_RANGE: ErrorReason
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason
+ERROR_REASON_WRONG_ABSTRACTION: ErrorReason
 
 class FailedPrecondition(_message.Message):
     __slots__ = ("key", "current_version")
