@@ -131,7 +131,10 @@ fn definitions_are_created_listed_changed_and_deleted() {
     let (code, why) = shop.refused(&["ns", "delete", "sessions"]);
     assert_eq!(
         (code, why.as_str()),
-        (Some(5), "prism: FAILED_PRECONDITION: the namespace holds data; force deletes it with the namespace\n")
+        (
+            Some(5),
+            "prism: FAILED_PRECONDITION: the namespace holds data; force deletes it with the namespace\n"
+        )
     );
     assert_eq!(shop.ok(&["ns", "delete", "sessions", "--force", "--wait"]), "deleted\n");
     assert_eq!(shop.refused(&["ns", "show", "sessions"]).0, Some(4));

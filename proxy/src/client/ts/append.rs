@@ -94,7 +94,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("One event, with the server's time", "prism ts append logs web-1 --payload 'GET /' --tag status=200"),
     (
         "The lines of a file, and those of another command",
-        "prism ts append logs --file events.jsonl\nprism ts query logs web-1 --json | prism ts append copy web-1",
+        "prism ts query logs web-1 --json > events.jsonl\nprism ts append logs web-2 --file events.jsonl\n\
+         prism ts query logs web-1 --json | prism ts append logs web-3",
     ),
 ];
 
