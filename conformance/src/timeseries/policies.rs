@@ -109,7 +109,8 @@ mod tests {
         for policy in POLICIES {
             assert_eq!(policy.policy().check(), Ok(()), "{policy:?}");
             assert_eq!(SuitePolicy::of(&format!("{}x", policy.prefix)), *policy);
-            assert!(Namespace::new(policy.prefix).is_ok());
+            let valid = Namespace::new(policy.prefix).map(|prefix| prefix.as_str().to_owned());
+            assert_eq!(valid, Ok(policy.prefix.to_owned()));
             let others = POLICIES.iter().filter(|other| other.prefix.starts_with(policy.prefix));
             assert_eq!(others.count(), 1, "{policy:?}");
         }

@@ -163,6 +163,12 @@ mod tests {
         Position::new(&b"p\0sition"[..])
     }
 
+    fn refusal(what: &str) -> Invalid {
+        Invalid::new(format!(
+            "is not a token of this {what}; pass the token of an earlier message, unchanged"
+        ))
+    }
+
     #[test]
     fn a_query_token_opens_in_its_scope_only() {
         let of = |ns: &str, s: &str, end: i64, with: &[(&str, &str)], reverse: bool| {
@@ -201,7 +207,7 @@ mod tests {
             for other in
                 [TailScope::new(&namespace("a"), None), TailScope::new(&namespace("b"), Some(&series("b")))]
             {
-                assert!(other.open(&token).is_err());
+                assert_eq!(other.open(&token), Err(refusal("Tail, namespace and series")));
             }
         }
         assert_eq!(scope.open(b""), Err(Invalid::new("is empty; pass the token of a message")));
@@ -214,10 +220,17 @@ mod tests {
         let query = QueryScope::new(&namespace, &of, TimeRange::ALL, &Tags::default(), false);
         let tail = TailScope::new(&namespace, Some(&of));
         let list = SeriesScope::new(&namespace, "");
-        assert!(tail.open(&query.seal(&position(), &last)).is_err());
-        assert!(query.open(&tail.seal(&position(), None)).is_err());
-        assert!(list.open(&tail.seal(&position(), None)).is_err());
+        let [of_query, of_tail, of_list] = [
+            "Query, namespace, series, range, tags and direction",
+            "Tail, namespace and series",
+            "ListSeries, namespace and prefix",
+        ]
+        .map(refusal);
+        assert_eq!(tail.open(&query.seal(&position(), &last)), Err(of_tail));
+        assert_eq!(query.open(&tail.seal(&position(), None)), Err(of_query));
+        assert_eq!(list.open(&tail.seal(&position(), None)), Err(of_list.clone()));
         assert_eq!(list.open(&list.seal(&of)), Ok(Some(of)));
-        assert!(SeriesScope::new(&namespace, "b").open(&list.seal(&series("b"))).is_err());
+        let other = SeriesScope::new(&namespace, "b");
+        assert_eq!(other.open(&list.seal(&series("b"))), Err(of_list));
     }
 }

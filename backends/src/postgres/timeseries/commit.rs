@@ -32,7 +32,7 @@ impl Commit for AppendCommit {
     type Group = Appends;
     type Outcomes = Answers;
 
-    /// A failure that is not an outage may be caused by one Append: then each is committed in a transaction of its own.
+    /// A failure that is not an outage may be caused by one Append: then each is committed in a separate transaction.
     async fn commit(&self, sessions: &Sessions, group: &Appends, _: bool) -> Answers {
         let appends = group.requests();
         match self.commit_together(sessions, &appends).await {

@@ -69,9 +69,10 @@ async fn an_append_at_another_gateway_wakes_a_tail_by_a_notification() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poll_finds_an_event_without_a_notification() {
     let db = test_db!("a_poll_finds_an_event_without_a_notification");
-    let store = db.open().await;
-    store.append(append(vec![event("s", 1, "a")])).await.unwrap();
+    db.open().await.append(append(vec![event("s", 1, "a")])).await.unwrap();
     for (of, id) in [(Some("s"), "b"), (None, "c")] {
+        // A gateway listens once a Tail waits, and not before.
+        let (store, listening) = (db.open().await, listeners(&db).await);
         let mut tail = start(&store, of, Start::Now).await;
         // As a gateway that dies before it notifies.
         let silent = format!(
@@ -82,8 +83,7 @@ async fn a_poll_finds_an_event_without_a_notification() {
         );
         let begun = Instant::now();
         let ((), ()) = futures::join!(wait_for_event(&store, &mut tail), async {
-            // The Tail has been looked at already.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            while listeners(&db).await <= listening {}
             db.run(&silent).await;
         });
         assert!(begun.elapsed() < Duration::from_secs(2), "it took {:?}", begun.elapsed());

@@ -201,7 +201,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     case!(
         "capability::detects_duplicates_works",
-        "DETECTS_DUPLICATES is declared, and a duplicate is said to be one.",
+        "DETECTS_DUPLICATES is declared, and an event that was there is reported as a duplicate.",
         ["CAP-1", "APP-8"],
         [DETECTS_DUPLICATES],
         |c| {
@@ -213,7 +213,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     case!(
         "capability::without_it_no_duplicate_is_said",
-        "Without DETECTS_DUPLICATES no event is said to be a duplicate.",
+        "Without DETECTS_DUPLICATES no event is reported as a duplicate.",
         ["CAP-1", "APP-3"],
         [Need::Lacks(Capability::DetectsDuplicates)],
         |c| {

@@ -292,7 +292,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     case!(
         "tail_token::of_another_series_is_not_expired",
-        "A token expires with events of its own series, or of its namespace, only.",
+        "A token expires only with events of the same series, or of the namespace for a Tail of all series.",
         ["TAIL-6", "ISO-1"],
         [POLICIES, MANUAL_CLOCK],
         |c| {

@@ -29,7 +29,7 @@ pub(super) const MUTANTS: &[Seeded] = &[
     ),
     mutant!(AcceptsAnIdentityTwice, ["APP-6"], "The second event with an identity is dropped, not refused."),
     mutant!(TornAppend, ["APP-7"], "An Append is written in two halves.").racy(),
-    mutant!(DuplicatesAreNew, ["APP-8"], "No event is said to be a duplicate."),
+    mutant!(DuplicatesAreNew, ["APP-8"], "No event is reported as a duplicate."),
     mutant!(
         ComparesIdsAlone,
         ["APP-8"],

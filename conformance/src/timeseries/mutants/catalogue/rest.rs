@@ -68,7 +68,7 @@ pub(super) const MUTANTS: &[Seeded] = &[
     .racy(),
     mutant!(MissingErrorInfo, ["ERR-1"], "A status has no ErrorInfo."),
     mutant!(RefusalNamesOnlyTheFirstViolation, ["ERR-1"], "A refusal names the first violation only."),
-    mutant!(UnclaimedStillAnswers, ["CAP-1"], "What is not declared works all the same."),
+    mutant!(UnclaimedStillAnswers, ["CAP-1"], "A capability that is not declared still works."),
     mutant!(UnclaimedIsInvalid, ["CAP-1"], "What is not declared is INVALID_ARGUMENT."),
     mutant!(ClaimsReverseWithoutIt, ["CAP-1"], "REVERSE is declared, and UNIMPLEMENTED."),
     mutant!(DescribesAnotherPolicy, ["CAP-1"], "Describe says a policy that does not hold."),
