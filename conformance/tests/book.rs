@@ -6,7 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use prism_conformance::Abstraction;
+use prism_conformance::keyvalue::KeyValue;
 use prism_conformance::keyvalue::mutants::mutants;
+use prism_conformance::timeseries::TimeSeries;
 
 const CLI: &str = "docs/conformance-cli.md";
 const BACKEND: &str = "docs/writing-a-backend.md";
@@ -64,6 +67,23 @@ fn every_common_mistake_is_a_mutant_that_breaks_a_rule_of_its_row() {
         mistakes += 1;
     }
     assert!(mistakes >= 10, "only {mistakes} mistakes");
+}
+
+#[test]
+fn each_rule_has_one_anchor_in_the_text_of_its_contract_and_each_mutant_breaks_existing_rules() {
+    for contract in [KeyValue::CONTRACT, TimeSeries::CONTRACT] {
+        let rules = (contract.requirements)();
+        for rule in rules {
+            let anchor = format!("<a id=\"{}\"></a>\n**{}** ", rule.id, rule.id);
+            assert_eq!(contract.text.matches(&anchor).count(), 1, "{}: {}", contract.name, rule.id);
+        }
+        for mutant in (contract.mutants)() {
+            for broken in mutant.breaks {
+                let is_rule = rules.iter().any(|rule| rule.id == *broken);
+                assert!(is_rule, "{}: {} breaks {broken}, which is no rule", contract.name, mutant.name);
+            }
+        }
+    }
 }
 
 #[test]

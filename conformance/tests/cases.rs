@@ -35,7 +35,7 @@ async fn run_all(harness: &dyn Harness<KeyValue>) -> (Vec<String>, Vec<&'static 
         let result = run_case(harness, case, Settings::default()).await;
         match &result.verdict {
             Verdict::Passed => {}
-            Verdict::Skipped(Obstacle::Unable(_)) => unable.push(case.id),
+            Verdict::Skipped(Obstacle::Unable { .. }) => unable.push(case.id),
             Verdict::Skipped(why) if why.is_not_applicable() => {}
             Verdict::Failed(divergence) => {
                 wrong.push(format!("{}\n{}", case.id, result.transcript.render(Some(divergence))));

@@ -133,7 +133,7 @@ mod server {
     use prism_conformance::OpenError;
     use prism_conformance::keyvalue::wire::Served;
     use prism_conformance::keyvalue::{EdgeStore, KeyValue};
-    use prism_conformance::wire::{Gateway, Remote};
+    use prism_conformance::wire::{Drain, Gateway, Remote};
     use prism_contract::Error;
     use prism_contract::keyvalue::Memory;
     use tonic::service::InterceptorLayer;
@@ -197,7 +197,9 @@ mod server {
             write(&of_calls, &format!("id={id} call\n"));
             Ok(request)
         });
-        let server = tonic::transport::Server::builder().layer(ids).add_routes(KeyValue::routes(store));
+        let server = tonic::transport::Server::builder()
+            .layer(ids)
+            .add_routes(KeyValue::routes(store, Drain::default()));
         tokio::spawn(server.serve_with_incoming(incoming));
         Ok(Logging { address, log })
     }

@@ -1,30 +1,29 @@
 //! The suite against the gateway over real sockets: the same `run` as the command line, over each backend, and over all at
 //! once.
 
+#[path = "conformance/hosted.rs"]
+mod hosted;
 #[path = "conformance/stack.rs"]
 mod stack;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use prism_backends::{Postgres, Sqlite, postgres, sqlite};
 use prism_conformance::keyvalue::wire::Served;
-use prism_conformance::wire::Gateway;
-use prism_conformance::{Abilities, Ability, Failure, OpenError, Restart};
+use prism_conformance::{Abilities, Ability, OpenError};
 use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Memory, Put, PutResult, Scan,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
-use prism_proxy::server::{AuditOptions, Options, RunError, Services, Shutdown, run};
+use prism_proxy::server::Services;
 use prism_testkit::{Backend, LazySchema, left_out};
-use prism_wire::clock::{Clock, ManualClock};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+
+use hosted::{Hosted, Open, Switched};
 
 prism_conformance::conformance!(
     gateway("memory-gateway", KEEPS_NOTHING, 1, || Ok(()), |_| async { Ok(Memory::default()) }, no_settings),
@@ -110,7 +109,7 @@ where
                 Ok(Arc::new(Cuttable::new(opening.await?, read_settings)) as Arc<dyn Switched>)
             })
         });
-        Hosted::start(open, count).await
+        Hosted::start(open, count, Timestamp::EPOCH).await
     };
     Served::new(name, host).able(abilities)
 }
@@ -124,137 +123,9 @@ fn stack() -> Served {
             let location = Arc::clone(&location);
             Box::pin(async move { Ok(Arc::new(stack::Stack::open(&location).await?) as Arc<dyn Switched>) })
         });
-        Hosted::start(open, 2).await
+        Hosted::start(open, 2, Timestamp::EPOCH).await
     };
     Served::new("stack-gateway", host).able(SHARED)
-}
-
-type Open = Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn Switched>, OpenError>> + Send + Sync>;
-
-/// Running gateways.
-struct Hosted {
-    clock: Arc<ManualClock>,
-    /// Empty only during a restart.
-    running: Mutex<Vec<Running>>,
-    count: usize,
-    // Holds the location, so it is dropped after the gateways.
-    open: Open,
-}
-
-struct Running {
-    address: String,
-    backend: Arc<dyn Switched>,
-    shutdown: Shutdown,
-    task: JoinHandle<Result<(), RunError>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.shutdown.abort();
-        self.task.abort();
-    }
-}
-
-impl Hosted {
-    async fn start(open: Open, count: usize) -> Result<Self, OpenError> {
-        let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-        let hosted = Self { clock, running: Mutex::default(), count, open };
-        hosted.start_all().await?;
-        Ok(hosted)
-    }
-
-    /// Sequential, since the first may have to set up the database.
-    async fn start_all(&self) -> Result<(), OpenError> {
-        for _ in 0..self.count {
-            let running = Running::start(&self.open, &self.clock).await?;
-            self.running().push(running);
-        }
-        Ok(())
-    }
-
-    fn running(&self) -> MutexGuard<'_, Vec<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn backends(&self) -> Vec<Arc<dyn Switched>> {
-        self.running().iter().map(|running| Arc::clone(&running.backend)).collect()
-    }
-
-    fn backend(&self) -> Arc<dyn Switched> {
-        self.backends().into_iter().next().expect("a gateway runs except while it restarts")
-    }
-}
-
-impl Running {
-    async fn start(open: &Open, clock: &Arc<ManualClock>) -> Result<Self, OpenError> {
-        let backend = open().await?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(OpenError::new)?;
-        let address = listener.local_addr().map_err(OpenError::new)?.to_string();
-        let shutdown = Shutdown::new();
-        let audit = backend.audit();
-        let options = Options { clock: Arc::clone(clock) as Arc<dyn Clock>, audit, ..Options::default() };
-        let served = run(Arc::clone(&backend).services(), listener, shutdown.clone(), options);
-        Ok(Self { address, backend, shutdown, task: tokio::spawn(served) })
-    }
-
-    async fn stop(mut self, how: Restart) -> Result<(), OpenError> {
-        match how {
-            Restart::Clean => {
-                self.shutdown.drain();
-                (&mut self.task).await.map_err(OpenError::new)?.map_err(OpenError::new)
-            }
-            Restart::Crash => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Gateway for Hosted {
-    fn addresses(&self) -> Vec<String> {
-        self.running().iter().map(|running| running.address.clone()).collect()
-    }
-
-    async fn advance(&self, by: Duration) {
-        self.clock.advance(by);
-    }
-
-    async fn sweep(&self) -> Result<(), Failure> {
-        for store in self.backend().services().stores {
-            while store.keyvalue.sweep(self.clock.now()).await?.more {}
-        }
-        Ok(())
-    }
-
-    async fn restart(&self, how: Restart) -> Result<(), OpenError> {
-        let old = std::mem::take(&mut *self.running());
-        for running in old {
-            running.stop(how).await?;
-        }
-        self.start_all().await
-    }
-
-    async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
-        for backend in self.backends() {
-            backend.set_unavailable(unavailable);
-        }
-        Ok(())
-    }
-
-    async fn durable_settings(&self) -> Result<(bool, String), OpenError> {
-        self.backend().settings().await
-    }
-}
-
-/// A backend with a simulated outage, and access to its settings.
-#[async_trait]
-trait Switched: Send + Sync {
-    fn set_unavailable(&self, unavailable: bool);
-    async fn settings(&self) -> Result<(bool, String), OpenError>;
-    fn services(self: Arc<Self>) -> Services;
-
-    fn audit(&self) -> Option<AuditOptions> {
-        None
-    }
 }
 
 /// Wraps a backend and fails as in an outage while it is set unavailable. A wrapper is a store too: the suite runs through

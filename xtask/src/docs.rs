@@ -1,5 +1,5 @@
 //! Generated pages of the book: the API reference, the configuration reference and its example, the command line, the
-//! conformance matrix, the mutants of the wrappers, and the figures of the landing page.
+//! conformance matrices, the mutants of the wrappers, and the figures of the landing page.
 
 mod api;
 mod comments;
@@ -50,7 +50,7 @@ pub(crate) fn check() -> Result {
 fn expected() -> Result<Vec<(PathBuf, String)>> {
     let configuration = tree::docs().join("configuration.md");
     let page = splice(&present(&configuration)?, &explained("markdown")?)?;
-    let matrix = matrix()?;
+    let matrix = matrix("keyvalue")?;
     let landing = splice(&present(&landing_page())?, &figures::paragraph(&matrix)?)?;
     let cli = tree::docs().join("cli.md");
     let commands = splice(&present(&cli)?, &command_reference()?)?;
@@ -59,6 +59,7 @@ fn expected() -> Result<Vec<(PathBuf, String)>> {
         (cli, commands),
         (tree::root().join("fixtures/config/prism.yaml"), explained("yaml")?),
         (matrix_page(), matrix),
+        (tree::docs().join("timeseries/conformance-matrix.md"), self::matrix("timeseries")?),
         (mutants_page(), mutants::page()?),
         (landing_page(), landing),
     ];
@@ -96,8 +97,8 @@ fn explained(form: &str) -> Result<String> {
 }
 
 /// The page of the recorded kill matrix, from `prism-conformance matrix`, which is run as a program for the same reason.
-fn matrix() -> Result<String> {
-    run(&[&SUITE[..], &["--", "matrix"]].concat())
+fn matrix(abstraction: &str) -> Result<String> {
+    run(&[&SUITE[..], &["--", "matrix", "--abstraction", abstraction]].concat())
 }
 
 /// The commands of both programs, which print their reference.

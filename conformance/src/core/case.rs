@@ -119,7 +119,7 @@ impl<A: Abstraction> Case<A> {
                 Some(Obstacle::Declared(A::capability_name(capability)))
             }
             Need::Ability(ability) if !harness.abilities().contains(ability) => {
-                Some(Obstacle::Unable(ability))
+                Some(Obstacle::Unable { why: harness.why_missing(ability) })
             }
             Need::Wire if harness.mode() != Mode::Wire => Some(Obstacle::NotOnTheWire),
             Need::Declares(_) | Need::Lacks(_) | Need::Ability(_) | Need::Wire | Need::Alone => None,
@@ -128,14 +128,17 @@ impl<A: Abstraction> Case<A> {
 }
 
 /// A reason why a case does not run on a harness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obstacle {
     /// The store does not declare this capability; the opposite case runs instead.
     NotDeclared(&'static str),
     /// The store declares this capability; this is the opposite case.
     Declared(&'static str),
-    /// The harness lacks this ability.
-    Unable(Ability),
+    /// The harness lacks an ability.
+    Unable {
+        /// The reason, such as what is configured and what is needed.
+        why: String,
+    },
     /// The case is about gRPC, and the store is in process.
     NotOnTheWire,
 }
@@ -146,16 +149,16 @@ impl Obstacle {
         match self {
             Self::NotDeclared(capability) => format!("{capability} is not declared; the opposite case runs"),
             Self::Declared(capability) => format!("{capability} is declared; this is the opposite case"),
-            Self::Unable(ability) => ability.missing().to_owned(),
+            Self::Unable { why } => why,
             Self::NotOnTheWire => "about gRPC, and this target is in process".to_owned(),
         }
     }
 
     /// Whether the case does not apply to this target, so that skipping it leaves nothing unproved.
-    pub const fn is_not_applicable(self) -> bool {
+    pub const fn is_not_applicable(&self) -> bool {
         match self {
             Self::NotDeclared(_) | Self::Declared(_) | Self::NotOnTheWire => true,
-            Self::Unable(_) => false,
+            Self::Unable { .. } => false,
         }
     }
 }

@@ -17,6 +17,11 @@ impl Default for ManualClock {
 }
 
 impl ManualClock {
+    /// A clock that starts at this time.
+    pub fn new(start: Timestamp) -> Self {
+        Self(AtomicI64::new(start.as_micros()))
+    }
+
     /// The current time of this clock.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.0.load(Ordering::SeqCst)).unwrap_or(Timestamp::MAX)

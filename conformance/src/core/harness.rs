@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Abstraction, Case, Failure, RawCalls, StatusCode};
+use super::{Abstraction, Case, Failure, RawCalls, StatusCode, span};
 use async_trait::async_trait;
 
 /// Opens the stores under test. Everything but opening and [`Harness::details`] is static: listing cases starts nothing.
@@ -24,6 +24,11 @@ pub trait Harness<A: Abstraction>: Send + Sync + 'static {
 
     /// The abilities beyond sending requests, such as a restart.
     fn abilities(&self) -> Abilities;
+
+    /// Why an ability is missing: the reason of the cases that need it and do not run.
+    fn why_missing(&self, ability: Ability) -> String {
+        ability.missing().to_owned()
+    }
 
     /// The reason for deliberately running no case: every case is then reported as ignored, with this reason.
     fn left_out(&self) -> Option<String> {
@@ -93,6 +98,12 @@ pub trait Instance<A: Abstraction>: Send + Sync {
     /// The server's current resident memory in bytes; `None`: not known.
     fn resident_bytes(&self) -> Option<u64> {
         None
+    }
+
+    /// Changes a namespace's retention from now on, as its operator does ([`Ability::Retention`]).
+    async fn set_retention(&self, namespace: &str, retention: Duration) -> Result<(), OpenError> {
+        let retention = span(retention);
+        Err(OpenError::new(format!("this harness cannot set the retention of {namespace} to {retention}")))
     }
 
     /// The length of the server's own log in bytes; `None`: not known.
@@ -178,11 +189,15 @@ pub enum Ability {
     Settings,
     /// Namespaces with the policies that the suite publishes, found by the beginning of their names.
     Policies,
+    /// Changes of a namespace's retention.
+    Retention,
+    /// Namespaces whose policies leave a side of the acceptance window open.
+    OpenWindows,
 }
 
 impl Ability {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ManualClock,
         Self::Sweep,
         Self::Restart,
@@ -191,6 +206,8 @@ impl Ability {
         Self::Gateways,
         Self::Settings,
         Self::Policies,
+        Self::Retention,
+        Self::OpenWindows,
     ];
 
     /// The name in reports.
@@ -204,6 +221,8 @@ impl Ability {
             Self::Gateways => "several gateways",
             Self::Settings => "database settings",
             Self::Policies => "policies",
+            Self::Retention => "changes of retention",
+            Self::OpenWindows => "open windows",
         }
     }
 
@@ -211,7 +230,13 @@ impl Ability {
     pub const fn disturbs(self) -> bool {
         match self {
             Self::Restart | Self::Crash | Self::Outage => true,
-            Self::ManualClock | Self::Sweep | Self::Gateways | Self::Settings | Self::Policies => false,
+            Self::ManualClock
+            | Self::Sweep
+            | Self::Gateways
+            | Self::Settings
+            | Self::Policies
+            | Self::Retention
+            | Self::OpenWindows => false,
         }
     }
 
@@ -226,13 +251,15 @@ impl Ability {
             Self::Gateways => "this target has a single gateway",
             Self::Settings => "this target does not expose its database's settings",
             Self::Policies => "this target's namespaces do not have the suite's policies",
+            Self::Retention => "this target's retention cannot be changed",
+            Self::OpenWindows => "this target's acceptance windows have bounds on both sides",
         }
     }
 }
 
 /// A set of abilities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Abilities(u8);
+pub struct Abilities(u16);
 
 impl Abilities {
     /// The empty set: only requests.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use prism_contract::Lifecycle;
+use prism_contract::{Lifecycle, Timestamp};
 
 use super::{
     Abilities, Ability, Abstraction, Case, Failure, Harness, Instance, ManualClock, Need, OpenError, Restart,
@@ -17,6 +17,8 @@ type Opened<B> = Pin<Box<dyn Future<Output = Result<B, OpenError>> + Send>>;
 type Open<S, B> = Arc<dyn Fn(Arc<S>) -> Opened<B> + Send + Sync>;
 /// Reads from a backend whether its database's settings are durable, and their text.
 type Settings<B> = Arc<dyn Fn(Arc<B>) -> Opened<(bool, String)> + Send + Sync>;
+/// Changes the retention of a backend's namespace.
+type SetRetention<B> = fn(&B, &str, Duration);
 /// Additional target details for reports.
 pub(crate) type Details =
     Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Vec<(String, String)>> + Send>> + Send + Sync>;
@@ -47,7 +49,9 @@ pub struct InProcess<A: Abstraction, S, B> {
     gateways: usize,
     left_out: Option<String>,
     details: Option<Details>,
-    has_policies: bool,
+    set_retention: Option<SetRetention<B>>,
+    has_open_windows: bool,
+    start: Option<fn() -> Timestamp>,
 }
 
 impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> {
@@ -62,7 +66,9 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
             gateways: 1,
             left_out: None,
             details: None,
-            has_policies: false,
+            set_retention: None,
+            has_open_windows: true,
+            start: None,
         }
     }
 
@@ -73,10 +79,25 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
         self
     }
 
-    /// Marks the namespaces as having the policies that the suite publishes ([`Ability::Policies`]).
+    /// Marks the namespaces as having the policies that the suite publishes ([`Ability::Policies`]), of which the retention
+    /// can be changed ([`Ability::Retention`]).
     #[must_use]
-    pub fn with_policies(mut self) -> Self {
-        self.has_policies = true;
+    pub fn with_policies(mut self, set_retention: SetRetention<B>) -> Self {
+        self.set_retention = Some(set_retention);
+        self
+    }
+
+    /// Marks the policies as having bounds on both sides of the acceptance window (no [`Ability::OpenWindows`]).
+    #[must_use]
+    pub fn with_bounded_windows(mut self) -> Self {
+        self.has_open_windows = false;
+        self
+    }
+
+    /// Sets the time at which the manual clock of an instance starts, for a store that compares times with its own clock.
+    #[must_use]
+    pub fn starting_at(mut self, start: fn() -> Timestamp) -> Self {
+        self.start = Some(start);
         self
     }
 
@@ -139,7 +160,12 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Harness<A> for InPr
         let always = Abilities::NONE.with(Ability::ManualClock).with(Ability::Sweep);
         let always = if self.settings.is_some() { always.with(Ability::Settings) } else { always };
         let always = if self.gateways > 1 { always.with(Ability::Gateways) } else { always };
-        let always = if self.has_policies { always.with(Ability::Policies) } else { always };
+        let always = match self.set_retention {
+            Some(_) => always.with(Ability::Policies).with(Ability::Retention),
+            None => always,
+        };
+        let has_open = self.set_retention.is_some() && self.has_open_windows;
+        let always = if has_open { always.with(Ability::OpenWindows) } else { always };
         if self.reopens { always.with(Ability::Restart).with(Ability::Crash) } else { always }
     }
 
@@ -169,11 +195,12 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> InProcess<A, S, B> 
         let (location, opener) = (Arc::new((self.opener.location)()?), self.opener.clone());
         let backends = Mutex::new(open_all(&opener.open, &location, gateways).await?);
         Ok(Box::new(OpenInstance {
-            clock: Arc::default(),
+            clock: Arc::new(self.start.map_or_else(ManualClock::default, |start| ManualClock::new(start()))),
             backends,
             location,
             opener,
             settings: self.settings.clone(),
+            set_retention: self.set_retention,
         }))
     }
 }
@@ -199,6 +226,7 @@ struct OpenInstance<A: Abstraction, S, B> {
     location: Arc<S>,
     opener: Opener<A, S, B>,
     settings: Option<Settings<B>>,
+    set_retention: Option<SetRetention<B>>,
 }
 
 impl<A: Abstraction, S, B> OpenInstance<A, S, B> {
@@ -244,6 +272,12 @@ impl<A: Abstraction, S: Send + Sync + 'static, B: Lifecycle> Instance<A> for Ope
         drop(old);
         let new = open_all(&self.opener.open, &self.location, gateways).await?;
         *self.backends() = new;
+        Ok(())
+    }
+
+    async fn set_retention(&self, namespace: &str, retention: Duration) -> Result<(), OpenError> {
+        let set = self.set_retention.ok_or_else(|| OpenError::new("this harness has no policies"))?;
+        set(&self.backend(), namespace, retention);
         Ok(())
     }
 

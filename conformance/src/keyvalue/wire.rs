@@ -16,7 +16,7 @@ use prost::Message;
 use tonic::service::Routes;
 
 use super::{KeyValue, Store};
-use crate::core::wire::{self, Connection, Gateway, Remote};
+use crate::core::wire::{self, Connection, Drain, Gateway, Record, Remote};
 use crate::core::{Failure, OpenError, StatusCode};
 
 /// Keys deleted per request if the record cannot be deleted as a whole.
@@ -36,11 +36,16 @@ impl Remote for KeyValue {
 
     const SERVICE: &'static str = "prism.keyvalue.v1.KeyValueService";
 
+    const COUNTED: (&'static str, &'static str) = ("record", "records");
+
+    const REMAINS: &'static str =
+        "expired items and tombstones are out of a client's reach, the server sweeps them";
+
     fn store(connection: Connection) -> Arc<dyn Store> {
         Arc::new(connection)
     }
 
-    fn routes(store: Arc<dyn Store>) -> Routes {
+    fn routes(store: Arc<dyn Store>, _: Drain) -> Routes {
         service::routes(store)
     }
 
@@ -60,9 +65,10 @@ impl Remote for KeyValue {
         (one.capabilities, one.limits) == (other.capabilities, other.limits)
     }
 
-    fn written(path: &str, message: &Bytes) -> Option<(String, String)> {
-        let put = path.ends_with("/Put").then(|| pb::PutRequest::decode(message.clone()))?;
-        put.ok().map(|put| (put.namespace, put.id))
+    fn written(path: &str, message: &Bytes) -> Vec<Record> {
+        let put = path.ends_with("/Put").then(|| pb::PutRequest::decode(message.clone()));
+        let put = put.and_then(Result::ok);
+        put.map(|put| Record { namespace: put.namespace, id: put.id }).into_iter().collect()
     }
 
     async fn write(connection: &Connection, namespace: &str, id: &str) -> Result<(), Failure> {

@@ -34,6 +34,16 @@ impl<B: TimeSeriesBackend> Governed<B> {
         Self { backend: Arc::new(backend), policies: Arc::default() }
     }
 
+    /// `backend` with the suite's policies, where a side of a window that is open there has this bound.
+    pub fn bounded(backend: B, bound: Duration) -> Self {
+        Self { backend: Arc::new(backend), policies: Arc::new(Policies::bounded(bound)) }
+    }
+
+    /// Changes the retention of a namespace from now on.
+    pub fn set_retention(&self, namespace: &str, retention: Duration) {
+        self.policies.set_retention(namespace, retention);
+    }
+
     /// The backend.
     pub fn backend(&self) -> &Arc<B> {
         &self.backend
@@ -129,11 +139,6 @@ impl Store for EdgeStore {
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure> {
         Ok(self.edge.describe(&request)?)
     }
-
-    async fn set_retention(&self, namespace: String, retention: Duration) -> Result<(), OpenError> {
-        self.edge.directory().policies.set_retention(&namespace, retention);
-        Ok(())
-    }
 }
 
 /// A Tail of an edge, read as a server reads it: it waits only where nothing is left.
@@ -185,7 +190,8 @@ impl<B: TimeSeriesBackend> InProcess<(), B> {
         F: Fn() -> O + Send + Sync + 'static,
         O: Future<Output = Result<B, OpenError>> + Send + 'static,
     {
-        Self::opened(name, Capabilities::ALL, opener(|| Ok(()), move |_| open())).with_policies()
+        Self::opened(name, Capabilities::ALL, opener(|| Ok(()), move |_| open(), Governed::new))
+            .with_policies(Governed::set_retention)
     }
 }
 
@@ -198,23 +204,44 @@ impl<S: Send + Sync + 'static, B: TimeSeriesBackend> InProcess<S, B> {
         F: Fn(Arc<S>) -> O + Send + Sync + 'static,
         O: Future<Output = Result<B, OpenError>> + Send + 'static,
     {
-        Self::opened(name, Capabilities::ALL, opener(location, open)).with_policies().reopening()
+        Self::opened(name, Capabilities::ALL, opener(location, open, Governed::new))
+            .with_policies(Governed::set_retention)
+            .reopening()
+    }
+
+    /// As [`InProcess::durable`], for a store that needs a bound on both sides of an acceptance window: a side that the suite's
+    /// policies leave open has this one, and the cases about open sides do not run.
+    pub fn bounded<P, F, O>(name: impl Into<String>, bound: Duration, location: P, open: F) -> Self
+    where
+        P: Fn() -> Result<S, OpenError> + Send + Sync + 'static,
+        F: Fn(Arc<S>) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<B, OpenError>> + Send + 'static,
+    {
+        let govern = move |backend| Governed::bounded(backend, bound);
+        Self::opened(name, Capabilities::ALL, opener(location, open, govern))
+            .with_policies(Governed::set_retention)
+            .with_bounded_windows()
+            .reopening()
     }
 }
 
-fn opener<S, B, P, F, O>(location: P, open: F) -> Opener<TimeSeries, S, Governed<B>>
+fn opener<S, B, P, F, O>(
+    location: P,
+    open: F,
+    govern: impl Fn(B) -> Governed<B> + Send + Sync + 'static,
+) -> Opener<TimeSeries, S, Governed<B>>
 where
     B: TimeSeriesBackend,
     P: Fn() -> Result<S, OpenError> + Send + Sync + 'static,
     F: Fn(Arc<S>) -> O + Send + Sync + 'static,
     O: Future<Output = Result<B, OpenError>> + Send + 'static,
 {
-    let open = Arc::new(open);
+    let (open, govern) = (Arc::new(open), Arc::new(govern));
     Opener {
         location: Arc::new(location),
         open: Arc::new(move |location| {
-            let opened = open(location);
-            Box::pin(async move { Ok(Governed::new(opened.await?)) })
+            let (opened, govern) = (open(location), Arc::clone(&govern));
+            Box::pin(async move { Ok(govern(opened.await?)) })
         }),
         store: |governed, clock| Arc::new(EdgeStore::new(&governed, clock)),
     }

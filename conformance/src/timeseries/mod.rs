@@ -7,17 +7,23 @@
 mod calls;
 pub mod cases;
 mod conformance;
+pub mod history;
 mod in_process;
 pub mod model;
 
 pub mod mutants;
+pub mod op;
 mod open_tail;
 pub mod policies;
+pub mod property;
 
 mod render;
 mod replies;
+pub mod scenario;
 mod show;
 mod store;
+#[cfg(feature = "cli")]
+pub mod wire;
 
 use std::sync::Arc;
 

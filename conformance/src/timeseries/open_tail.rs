@@ -1,10 +1,16 @@
 //! A Tail that stays open while a case does something else.
 
+use std::time::Duration;
+
 use prism_contract::timeseries::request::{TailRequest, TailResponse};
+use tokio::time::Instant;
 
 use super::store::read_tail;
 use super::{Action, Ctx, Outcome, Request, Response, TailMessages, TailUntil};
 use crate::core::{Failure, Reply, StatusCode, Stop, answered, refused};
+
+/// Maximum time until a Tail ends that has to. Much more than any server needs, so that a busy machine does not fail.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// An open Tail.
 pub struct OpenTail<'c> {
@@ -32,9 +38,14 @@ impl<'c> OpenTail<'c> {
         answered(step, read)
     }
 
-    /// Reads up to its end, which must have this status.
+    /// Reads up to its end, which must have this status, and comes soon. Messages may have been sent before it.
     pub async fn ends(&mut self, code: StatusCode) -> Result<Reply<Failure>, Stop> {
-        let (step, read) = self.outcome(TailUntil::CaughtUp).await;
-        refused(step, read, code)
+        let deadline = Instant::now() + END_TIMEOUT;
+        loop {
+            let (step, read) = self.outcome(TailUntil::Messages(1)).await;
+            if read.is_err() || Instant::now() >= deadline {
+                return refused(step, read, code);
+            }
+        }
     }
 }

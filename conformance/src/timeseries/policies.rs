@@ -10,6 +10,8 @@ use std::time::Duration;
 use prism_contract::timeseries::{Policy, Served, TimeSeriesBackend, Window};
 use prism_contract::{Access, Error, Namespace};
 
+use crate::core::span;
+
 /// A policy of the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SuitePolicy {
@@ -68,20 +70,46 @@ impl SuitePolicy {
     }
 }
 
+/// A policy's retention and acceptance window, as text.
+pub fn policy_text(policy: &Policy) -> String {
+    let text = |of: Option<Duration>, absent: &str| of.map_or_else(|| absent.to_owned(), span);
+    let Policy { retention, window, .. } = policy;
+    format!(
+        "retention {}, accept_past {} and accept_future {}",
+        text(*retention, "for ever"),
+        text(window.past, "unlimited"),
+        text(window.future, "unlimited")
+    )
+}
+
 /// The policies of the namespaces of one store: those of the suite, or those that a case has set since.
 #[derive(Debug, Default)]
-pub(crate) struct Policies(Mutex<BTreeMap<String, Arc<Policy>>>);
+pub(crate) struct Policies {
+    changed: Mutex<BTreeMap<String, Arc<Policy>>>,
+    /// The bound of a side that a policy leaves open, for a store that has none without bounds.
+    bound: Option<Duration>,
+}
 
 impl Policies {
+    /// Those of the suite, where a side of a window that is open there has this bound.
+    pub(crate) fn bounded(bound: Duration) -> Self {
+        Self { bound: Some(bound), ..Self::default() }
+    }
+
     pub(crate) fn of(&self, namespace: &str) -> Arc<Policy> {
-        let changed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         let policy = changed.get(namespace).cloned();
-        policy.unwrap_or_else(|| Arc::new(SuitePolicy::of(namespace).policy()))
+        policy.unwrap_or_else(|| {
+            let mut policy = SuitePolicy::of(namespace).policy();
+            policy.window.past = policy.window.past.or(self.bound);
+            policy.window.future = policy.window.future.or(self.bound);
+            Arc::new(policy)
+        })
     }
 
     pub(crate) fn set_retention(&self, namespace: &str, retention: Duration) {
         let policy = Policy { retention: Some(retention), ..Policy::clone(&self.of(namespace)) };
-        let mut changed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         changed.insert(namespace.to_owned(), Arc::new(policy));
     }
 }

@@ -12,7 +12,8 @@ use prism_contract::timeseries::{Event, EventId, Series, SeriesEvent, Tags};
 
 use crate::core::{Proof, Reply, Stop, diverged};
 
-fn timestamp(time: TimeInput) -> Option<Timestamp> {
+/// The time of a valid input.
+pub(super) fn timestamp(time: TimeInput) -> Option<Timestamp> {
     Timestamp::from_micros(time.seconds.checked_mul(1_000_000)? + i64::from(time.nanos) / 1_000).ok()
 }
 

@@ -10,7 +10,9 @@ use prism_contract::timeseries::request::{
     QueryRequest, QueryResponse, TailRequest, TailResponse,
 };
 
-use crate::core::{Failure, OpenError};
+use tokio::time::{Instant, timeout_at};
+
+use crate::core::Failure;
 
 /// The seven operations, on client requests, valid or not.
 #[async_trait]
@@ -51,16 +53,6 @@ pub trait Store: Send + Sync {
 
     /// Reads the store's capabilities, limits and policy.
     async fn describe(&self, request: DescribeRequest) -> Result<DescribeResponse, Failure>;
-
-    /// Changes a namespace's retention from now on, as its operator does (RET-3). A target with a manual clock has to be able
-    /// to.
-    ///
-    /// # Errors
-    /// If this target's policies cannot be changed.
-    async fn set_retention(&self, namespace: String, retention: Duration) -> Result<(), OpenError> {
-        let _ = retention;
-        Err(OpenError::new(format!("this target cannot change the retention of {namespace}")))
-    }
 }
 
 /// The messages of a Tail.
@@ -70,6 +62,11 @@ pub trait TailMessages: Send {
     /// returns a message without events.
     async fn next(&mut self) -> Result<TailResponse, Failure>;
 
+    /// How long no event may arrive until the Tail has caught up; `None`: a message without events shows that it has.
+    fn quiet(&self) -> Option<Duration> {
+        None
+    }
+
     /// Consecutive messages without events after which no further event is expected: more than a second, the bound of TAIL-8.
     fn max_idle_messages(&self) -> usize;
 }
@@ -77,7 +74,7 @@ pub trait TailMessages: Send {
 /// Where the suite stops to read a Tail, which has no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TailUntil {
-    /// A message without events, after the first message: nothing more was there.
+    /// Nothing more is there: see [`TailMessages::quiet`].
     CaughtUp,
     /// This many events have arrived, or none arrives for long.
     Events(usize),
@@ -95,16 +92,28 @@ pub(super) async fn read_tail(
     until: TailUntil,
 ) -> Result<Vec<TailResponse>, Failure> {
     let (mut read, mut events, mut idle) = (Vec::new(), 0, 0);
+    let quiet = tail.quiet().filter(|_| until == TailUntil::CaughtUp);
+    let mut last_event = Instant::now();
     while read.len() < MAX_TAIL_MESSAGES {
         let is_over = match until {
-            TailUntil::CaughtUp => idle > 0,
+            TailUntil::CaughtUp => idle > 0 && quiet.is_none(),
             TailUntil::Events(most) => events >= most || idle >= tail.max_idle_messages(),
             TailUntil::Messages(most) => read.len() >= most,
         };
         if is_over && !(is_new && read.is_empty()) {
             break;
         }
-        let message = tail.next().await?;
+        let message = match quiet {
+            // The message that starts a Tail always comes.
+            Some(quiet) if !(is_new && read.is_empty()) => {
+                let Ok(message) = timeout_at(last_event + quiet, tail.next()).await else { break };
+                message?
+            }
+            Some(_) | None => tail.next().await?,
+        };
+        if !message.events.is_empty() || read.is_empty() {
+            last_event = Instant::now();
+        }
         let is_idle = message.events.is_empty() && !(is_new && read.is_empty());
         idle = if is_idle { idle + 1 } else { 0 };
         events += message.events.len();

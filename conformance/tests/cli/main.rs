@@ -7,6 +7,7 @@ mod new;
 mod servers;
 mod several;
 mod signals;
+mod timeseries;
 mod unreachable;
 mod verdicts;
 

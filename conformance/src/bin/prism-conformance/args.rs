@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use prism_conformance::Budget;
 use prism_conformance::plan::Profile;
 
-/// Tests any server of the KeyValue contract with the conformance suite.
+/// Tests any server of a contract, of KeyValue or of TimeSeries, with the conformance suite.
 #[derive(Parser)]
 #[command(
     version = prism_version::VERSION,
@@ -27,25 +27,50 @@ pub(crate) enum Command {
     /// Lists the cases
     List(ListArgs),
     /// Explains a case, a rule or a mutant: its text, the rules or cases, and the seeded bugs that it catches
-    Explain {
-        /// A case such as put::replaces_the_whole_item, or a rule such as PUT-1
-        id: String,
-    },
+    Explain(ExplainArgs),
     /// Replays recorded operations, such as those of a shrunk failure, against a server
     Replay(Box<ReplayArgs>),
     /// Prints the recorded matrix of rules, cases and seeded bugs
-    Matrix,
+    Matrix(AbstractionArg),
     /// Tests the suite with its own seeded bugs: each must be caught, in process and over the wire
     Selftest(SelftestArgs),
-    /// Writes a new backend, or a server in Python, that builds and fails the suite: a stub of each method, with its rules
+    /// Writes a new backend of KeyValue, or a server in Python, that builds and fails the suite: a stub of each method, with its
+    /// rules
     New(NewArgs),
     #[command(flatten)]
     Generate(prism_cli::Generate),
 }
 
+/// The contract.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct AbstractionArg {
+    /// The contract that is tested
+    #[arg(long, value_name = "NAME", default_value = "keyvalue")]
+    pub(crate) abstraction: AbstractionName,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AbstractionName {
+    #[value(name = "keyvalue")]
+    KeyValue,
+    #[value(name = "timeseries")]
+    TimeSeries,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) of: AbstractionArg,
+    /// A case such as put::replaces_the_whole_item, or a rule such as PUT-1; with --abstraction timeseries also `policies`: the
+    /// policies that the namespaces of a server need for all cases
+    pub(crate) id: String,
+}
+
 #[derive(Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) of: AbstractionArg,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     #[command(flatten)]
@@ -146,6 +171,8 @@ pub(crate) struct EffortArgs {
 
 #[derive(Args)]
 pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) of: AbstractionArg,
     /// Lists only the cases that match; repeatable
     #[arg(long, value_name = "GLOB")]
     pub(crate) only: Vec<String>,
@@ -153,6 +180,8 @@ pub(crate) struct ListArgs {
 
 #[derive(Args)]
 pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) of: AbstractionArg,
     /// A JSON file of operations, such as those in fixtures/regressions
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
@@ -162,6 +191,8 @@ pub(crate) struct ReplayArgs {
 
 #[derive(Args)]
 pub(crate) struct SelftestArgs {
+    #[command(flatten)]
+    pub(crate) of: AbstractionArg,
     #[command(flatten)]
     pub(crate) effort: SelftestEffort,
     /// Only the mutants that match; repeatable

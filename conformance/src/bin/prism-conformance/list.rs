@@ -1,16 +1,16 @@
 //! `list`: the cases, by group.
 
-use prism_conformance::keyvalue::{Case, Need, cases};
 use prism_conformance::plan::Glob;
+use prism_conformance::{Abstraction, Case, Need};
 
 use crate::args::ListArgs;
 use crate::output::{eprint, print};
 use crate::{OK, USAGE};
 
-pub(crate) fn list(args: &ListArgs) -> u8 {
+pub(crate) fn list<A: Abstraction>(args: &ListArgs) -> u8 {
     let globs: Vec<_> = args.only.iter().map(Glob::new).collect();
     let chosen: Vec<_> =
-        cases::all().filter(|case| globs.is_empty() || globs.iter().any(|glob| glob.names(case))).collect();
+        A::cases().filter(|case| globs.is_empty() || globs.iter().any(|glob| glob.names(case))).collect();
     if chosen.is_empty() {
         eprint("no case, group or rule matches");
         return USAGE;
@@ -29,10 +29,11 @@ pub(crate) fn list(args: &ListArgs) -> u8 {
 }
 
 /// The needs of a case as text; empty if there are none.
-pub(crate) fn needs(case: &Case) -> String {
-    let needs = case.needs.iter().map(|need| match need {
-        Need::Declares(capability) => format!("the capability {capability}"),
-        Need::Lacks(capability) => format!("a server without the capability {capability}"),
+pub(crate) fn needs<A: Abstraction>(case: &Case<A>) -> String {
+    let name = A::capability_name;
+    let needs = case.needs.iter().map(|need| match *need {
+        Need::Declares(capability) => format!("the capability {}", name(capability)),
+        Need::Lacks(capability) => format!("a server without the capability {}", name(capability)),
         Need::Ability(ability) => ability.name().to_owned(),
         Need::Wire => "gRPC".to_owned(),
         Need::Alone => "exclusive use of the server".to_owned(),

@@ -9,6 +9,7 @@ mod leftovers;
 mod list;
 mod new;
 mod output;
+mod policies;
 mod replay;
 mod run;
 mod selftest;
@@ -19,7 +20,10 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 
-use args::{Cli, Command};
+use prism_conformance::keyvalue::KeyValue;
+use prism_conformance::timeseries::TimeSeries;
+
+use args::{AbstractionName, Cli, Command};
 use leftovers::Leftovers;
 use signals::Signals;
 
@@ -75,13 +79,33 @@ async fn execute(command: Command) -> u8 {
 }
 
 async fn dispatch(command: Command, leftovers: &Leftovers) -> u8 {
+    use AbstractionName::{KeyValue as K, TimeSeries as T};
     match command {
-        Command::Run(args) => run::run(args, leftovers).await,
-        Command::List(args) => list::list(&args),
-        Command::Explain { id } => explain::explain(&id),
-        Command::Replay(args) => replay::replay(args, leftovers).await,
-        Command::Matrix => selftest::page(),
-        Command::Selftest(args) => selftest::selftest(args).await,
+        Command::Run(args) => match args.of.abstraction {
+            K => run::run::<KeyValue>(args, leftovers).await,
+            T => run::run::<TimeSeries>(args, leftovers).await,
+        },
+        Command::List(args) => match args.of.abstraction {
+            K => list::list::<KeyValue>(&args),
+            T => list::list::<TimeSeries>(&args),
+        },
+        Command::Explain(args) => match args.of.abstraction {
+            K => explain::explain::<KeyValue>(&args.id),
+            T if args.id == policies::POLICIES => policies::explain(),
+            T => explain::explain::<TimeSeries>(&args.id),
+        },
+        Command::Replay(args) => match args.of.abstraction {
+            K => replay::replay::<KeyValue>(args, leftovers).await,
+            T => replay::replay::<TimeSeries>(args, leftovers).await,
+        },
+        Command::Matrix(of) => match of.abstraction {
+            K => selftest::page::<KeyValue>(),
+            T => selftest::page::<TimeSeries>(),
+        },
+        Command::Selftest(args) => match args.of.abstraction {
+            K => selftest::selftest::<KeyValue>(args).await,
+            T => selftest::selftest::<TimeSeries>(args).await,
+        },
         Command::New(args) => new::new(&args),
         Command::Generate(generate) => match generate.run(examples::documented(Cli::command())) {
             Ok(()) => OK,

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use prism_conformance::keyvalue::KeyValue;
-use prism_conformance::keyvalue::property::Regression;
+use prism_conformance::Budget;
 use prism_conformance::known::KnownFailures;
+use prism_conformance::property::{Regression, Sequential};
 use prism_conformance::report::{self, CaseOutcome, RunInfo, quoted};
 use prism_conformance::run::Settings;
-use prism_conformance::{Abstraction, Budget};
+use prism_conformance::wire::Remote;
 
 use crate::args::ReplayArgs;
 use crate::leftovers::Leftovers;
@@ -15,16 +15,16 @@ use crate::output::{eprint, print, program};
 use crate::target::Target;
 use crate::{NOT_OK, NOTHING_RAN, OK, UNREACHABLE, USAGE};
 
-pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
+pub(crate) async fn replay<A: Remote + Sequential>(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     let regression = fs::read_to_string(&args.file).map_err(|error| error.to_string());
-    let regression = match regression.and_then(|json| Regression::from_json(&json)) {
+    let regression = match regression.and_then(|json| Regression::<A::Op>::from_json(&json)) {
         Ok(regression) => regression,
         Err(why) => {
             eprint(format_args!("{}: {why}", args.file.display()));
             return USAGE;
         }
     };
-    let target = match Target::reach(&args.target, leftovers).await {
+    let target = match Target::<A>::reach(&args.target, args.of, leftovers).await {
         Ok(target) => target,
         Err(code) => return code,
     };
@@ -39,7 +39,7 @@ pub(crate) async fn replay(args: Box<ReplayArgs>, leftovers: &Leftovers) -> u8 {
     let file = quoted(&args.file.display().to_string());
     let line = format!("{} replay {file} {}", program(), target.arguments);
     let case = report::case_report(&result, &KnownFailures::default(), line, true);
-    let run = RunInfo::before(KeyValue::CONTRACT, settings, String::new(), String::new());
+    let run = RunInfo::before(A::CONTRACT, settings, String::new(), String::new());
     let reported = report::Target::of(&*target.harness);
     drop(target.harness);
     let left = leftovers.finish().await;

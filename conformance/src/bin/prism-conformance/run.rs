@@ -5,11 +5,12 @@ use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 
-use prism_conformance::keyvalue::{KeyValue, cases};
 use prism_conformance::known::KnownFailures;
 use prism_conformance::plan::{Glob, Selection};
 use prism_conformance::report::{self, Files, Replay, Report, failures_folder, quoted};
 use prism_conformance::run::{Options, Settings, suite_with_progress};
+use prism_conformance::wire::Remote;
+use prism_conformance::{Ability, Abstraction};
 
 use crate::args::RunArgs;
 use crate::leftovers::Leftovers;
@@ -17,8 +18,8 @@ use crate::output::{Meter, eprint, layout, print, program};
 use crate::target::Target;
 use crate::{NOTHING_RAN, USAGE, args};
 
-pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
-    let options = match options(&args) {
+pub(crate) async fn run<A: Remote>(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
+    let options = match options::<A>(&args) {
         Ok(options) => options,
         Err((code, why)) => {
             eprint(why);
@@ -30,7 +31,7 @@ pub(crate) async fn run(args: Box<RunArgs>, leftovers: &Leftovers) -> u8 {
         eprint(why);
         return USAGE;
     }
-    let target = match Target::reach(&args.target, leftovers).await {
+    let target = match Target::<A>::reach(&args.target, args.of, leftovers).await {
         Ok(target) => target,
         Err(code) => return code,
     };
@@ -84,13 +85,13 @@ pub(crate) fn settings(effort: args::EffortArgs) -> Settings {
 }
 
 /// The options of the run, or an exit code and the error message.
-fn options(args: &RunArgs) -> Result<Options, (u8, String)> {
+fn options<A: Abstraction>(args: &RunArgs) -> Result<Options, (u8, String)> {
     let only = globs("--only", &args.only).map_err(|why| (USAGE, why))?;
     let skip = globs("--skip", &args.skip).map_err(|why| (USAGE, why))?;
     let selection = Selection { only, skip, profile: args.profile.into() };
-    if let Some(idle) = selection.idle::<KeyValue>().next() {
+    if let Some(idle) = selection.idle::<A>().next() {
         let why = format!("'{idle}' matches no case, group or rule; `prism-conformance list` shows them all");
-        let runs = cases::all().any(|case| selection.only.iter().any(|glob| glob.names(case)));
+        let runs = A::cases().any(|case| selection.only.iter().any(|glob| glob.names(case)));
         let code = if runs || selection.only.is_empty() { USAGE } else { NOTHING_RAN };
         return Err((code, why));
     }
@@ -135,14 +136,18 @@ fn known(path: Option<&Path>) -> Result<KnownFailures, String> {
     KnownFailures::parse(&text).map_err(message)
 }
 
-fn heading(target: &Target, options: &Options) -> String {
+fn heading<A: Remote>(target: &Target<A>, options: &Options) -> String {
     let mut lines: Vec<_> = target.details.iter().map(|(name, value)| format!("{name:17} {value}")).collect();
-    let capabilities: Vec<_> =
-        target.harness.capabilities().iter().map(prism_contract::keyvalue::Capability::name).collect();
+    let capabilities = A::names(target.harness.capabilities());
     let capabilities = if capabilities.is_empty() { "core only".to_owned() } else { capabilities.join(", ") };
     lines.push(format!("{:17} {capabilities}", "capabilities"));
     let (budget, seed) = (report::budget_name(options.settings.budget), options.settings.seed);
     lines.push(format!("{:17} {budget}, seed {seed}", "budget"));
+    // What the server's operator can change.
+    let why = target.harness.why_missing(Ability::Policies);
+    if why != Ability::Policies.missing() {
+        lines.push(format!("{:17} {why}", "not run"));
+    }
     lines.join("\n") + "\n\n"
 }
 

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use prism_conformance::keyvalue::mutants::kill_matrix;
-use prism_conformance::keyvalue::{KeyValue, cases};
 use prism_conformance::mutation::{
     Depth, Matrix, Mutant, Named, Selftest, gate, matrix, matrix_markdown, pairs,
 };
 use prism_conformance::plan::Glob;
 use prism_conformance::run::Settings;
-use prism_conformance::wire::OverGrpc;
+use prism_conformance::wire::{OverGrpc, Remote};
 use prism_conformance::{Abstraction, Harness};
 
 use crate::args::SelftestArgs;
@@ -18,8 +16,8 @@ use crate::output::{eprint, print};
 use crate::{NOT_OK, OK, USAGE};
 
 /// Prints the recorded matrix, as in the documentation.
-pub(crate) fn page() -> u8 {
-    print(matrix_markdown::<KeyValue>(kill_matrix()));
+pub(crate) fn page<A: Abstraction>() -> u8 {
+    print(matrix_markdown::<A>((A::CONTRACT.kill_matrix)()));
     OK
 }
 
@@ -27,22 +25,22 @@ pub(crate) fn page() -> u8 {
 const PAIR_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Counts how often the likely causes name both mutants of a store.
-async fn named_pairs(args: &SelftestArgs, count: usize) -> u8 {
+async fn named_pairs<A: Abstraction>(args: &SelftestArgs, count: usize) -> u8 {
     let settings = Settings::of(args.effort.budget.into(), args.effort.seed);
     let defaults = Selftest::default();
     let jobs = args.effort.jobs.unwrap_or(defaults.jobs);
     let selftest = Selftest { settings: Settings { timeout: PAIR_TIMEOUT, ..settings }, jobs, ..defaults };
-    let found = pairs::<KeyValue>(&selftest, count).await;
-    let Named { pairs, both, first } = Named::of(KeyValue::CONTRACT, &found);
+    let found = pairs::<A>(&selftest, count).await;
+    let Named { pairs, both, first } = Named::of(A::CONTRACT, &found);
     print(format_args!(
         "{pairs} stores with two mutants: both are among the first three causes of {both}, one is the first cause of {first}\n"
     ));
     OK
 }
 
-pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
+pub(crate) async fn selftest<A: Remote>(args: SelftestArgs) -> u8 {
     if let Some(count) = args.pairs {
-        return named_pairs(&args, count.get()).await;
+        return named_pairs::<A>(&args, count.get()).await;
     }
     let globs: Vec<_> = args.only.iter().map(Glob::new).collect();
     let chosen = |mutant: &Mutant| globs.is_empty() || globs.iter().any(|glob| glob.matches(mutant.name));
@@ -53,8 +51,8 @@ pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
         jobs: args.effort.jobs.unwrap_or(defaults.jobs),
         ..defaults
     };
-    let over_grpc = Selftest { reach: over_grpc, ..in_process.clone() };
-    let all: Vec<_> = cases::all().collect();
+    let over_grpc = Selftest { reach: over_grpc::<A>, ..in_process.clone() };
+    let all: Vec<_> = A::cases().collect();
     let mut missed = 0;
     for (mode, selftest) in [("in process", in_process), ("over gRPC", over_grpc)] {
         let started = Instant::now();
@@ -69,12 +67,12 @@ pub(crate) async fn selftest(args: SelftestArgs) -> u8 {
     if missed == 0 { OK } else { NOT_OK }
 }
 
-fn over_grpc(mutant: Arc<dyn Harness<KeyValue>>) -> Arc<dyn Harness<KeyValue>> {
+fn over_grpc<A: Remote>(mutant: Arc<dyn Harness<A>>) -> Arc<dyn Harness<A>> {
     Arc::new(OverGrpc::of(mutant))
 }
 
 /// Prints a matrix and its problems; returns the number of problems.
-fn print_matrix(mode: &str, matrix: &Matrix<KeyValue>) -> usize {
+fn print_matrix<A: Abstraction>(mode: &str, matrix: &Matrix<A>) -> usize {
     for row in &matrix.rows {
         let (name, breaks) = (row.mutant.name, row.mutant.breaks.join(", "));
         let caught = match (row.kills().next(), row.failed.first()) {

@@ -5,29 +5,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 use prism_conformance::Harness;
-use prism_conformance::keyvalue::KeyValue;
 use prism_conformance::report::quoted;
-use prism_conformance::wire::{Endpoint, Options, Spawn, Unreachable};
-use prism_contract::keyvalue::request::DescribeResponse;
+use prism_conformance::wire::{Endpoint, Options, Remote, Spawn, Unreachable};
 
-use crate::args::TargetArgs;
+use crate::args::{AbstractionArg, AbstractionName, TargetArgs};
 use crate::leftovers::Leftovers;
 use crate::{UNREACHABLE, USAGE, output};
 
 /// A connected server, and its arguments.
-pub(crate) struct Target {
-    pub(crate) harness: Arc<dyn Harness<KeyValue>>,
+pub(crate) struct Target<A: Remote> {
+    pub(crate) harness: Arc<dyn Harness<A>>,
     /// Additional details for reports.
     pub(crate) details: Vec<(String, String)>,
     /// The arguments of the target, for the replay command.
     pub(crate) arguments: String,
 }
 
-impl Target {
+impl<A: Remote> Target<A> {
     /// Connects to the server, or starts it. Writes to an external server are tracked in `leftovers`. A failure is printed,
     /// and returned as an exit code.
-    pub(crate) async fn reach(args: &TargetArgs, leftovers: &Leftovers) -> Result<Self, u8> {
-        match open(args, leftovers).await {
+    pub(crate) async fn reach(
+        args: &TargetArgs,
+        of: AbstractionArg,
+        leftovers: &Leftovers,
+    ) -> Result<Self, u8> {
+        match open(args, of, leftovers).await {
             Ok(target) => Ok(target),
             Err(error) => {
                 output::eprint(&error);
@@ -40,30 +42,34 @@ impl Target {
     }
 }
 
-async fn open(args: &TargetArgs, leftovers: &Leftovers) -> Result<Target, Unreachable> {
+async fn open<A: Remote>(
+    args: &TargetArgs,
+    of: AbstractionArg,
+    leftovers: &Leftovers,
+) -> Result<Target<A>, Unreachable> {
     let options = options(args)?;
     if let Some(command) = &args.spawn {
         let name = command.split_whitespace().next().unwrap_or("server");
         let name = Path::new(name).file_name().map_or_else(|| name.into(), |name| name.to_string_lossy());
-        let spawn = Spawn::start(name, command, options, args.keep).await?;
-        let details = details(("command", command), spawn.description());
-        return Ok(Target { details, arguments: arguments(args), harness: Arc::new(spawn) });
+        let spawn = Spawn::<A>::start(name, command, options, args.keep).await?;
+        let details = details::<A>(("command", command), spawn.description());
+        return Ok(Target { details, arguments: arguments(args, of), harness: Arc::new(spawn) });
     }
     let name = options.endpoint.split("://").last().unwrap_or_default().trim_end_matches('/').to_owned();
     let address = options.endpoint.clone();
-    let mut endpoint = Endpoint::connect(name, options.clone()).await?;
-    leftovers.track(endpoint.ledger(), options, args.clean);
+    let mut endpoint = Endpoint::<A>::connect(name, options.clone()).await?;
+    leftovers.track::<A>(endpoint.ledger(), endpoint.description(), options, args.clean);
     for other in args.endpoint.iter().skip(1) {
         endpoint = endpoint.and(other.clone()).await?;
     }
     let addresses = if args.endpoint.len() > 1 { args.endpoint.join(", ") } else { address };
-    let details = details(("address", &addresses), endpoint.description());
-    Ok(Target { details, arguments: arguments(args), harness: Arc::new(endpoint) })
+    let details = details::<A>(("address", &addresses), endpoint.description());
+    Ok(Target { details, arguments: arguments(args, of), harness: Arc::new(endpoint) })
 }
 
-fn details(location: (&str, &str), description: &DescribeResponse) -> Vec<(String, String)> {
-    let version = ("server version", description.server_version.as_str());
-    let contract = ("contract version", description.contract_version.as_str());
+fn details<A: Remote>(location: (&str, &str), description: &A::Description) -> Vec<(String, String)> {
+    let (server, contract) = A::versions(description);
+    let (version, contract) = (("server version", server), ("contract version", contract));
     [location, version, contract].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
@@ -91,7 +97,7 @@ fn options(args: &TargetArgs) -> Result<Options, Unreachable> {
 }
 
 /// The arguments of the target, quoted for a shell. A token from the environment is not included.
-fn arguments(args: &TargetArgs) -> String {
+fn arguments(args: &TargetArgs, of: AbstractionArg) -> String {
     let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let endpoints = args.endpoint.iter().map(|endpoint| ("--endpoint", Some(endpoint.clone())));
     let flags = [
@@ -102,7 +108,12 @@ fn arguments(args: &TargetArgs) -> String {
         ("--tls-domain", args.tls_domain.clone()),
         ("--token-file", path(&args.token_file)),
     ];
-    let given =
-        endpoints.chain(flags).filter_map(|(flag, value)| Some(format!("{flag} {}", quoted(&value?))));
+    let abstraction = match of.abstraction {
+        // The default, which is left out.
+        AbstractionName::KeyValue => None,
+        AbstractionName::TimeSeries => Some("timeseries".to_owned()),
+    };
+    let given = [("--abstraction", abstraction)].into_iter().chain(endpoints).chain(flags);
+    let given = given.filter_map(|(flag, value)| Some(format!("{flag} {}", quoted(&value?))));
     given.collect::<Vec<_>>().join(" ")
 }

@@ -44,7 +44,8 @@ pub(crate) fn not_run<A: Abstraction>(
     obstacle: Obstacle,
     replay: String,
 ) -> CaseReport {
-    CaseReport { reason: Some(obstacle.reason()), ..blank(case, skipped(obstacle), replay) }
+    let outcome = skipped(&obstacle);
+    CaseReport { reason: Some(obstacle.reason()), ..blank(case, outcome, replay) }
 }
 
 /// The report of a case; `known` lists the known failures, and `trace` keeps all transcripts.
@@ -74,7 +75,7 @@ pub fn case_report<A: Abstraction>(
             (report.outcome, report.reason) = (CaseOutcome::Broken, Some(printable(why)));
         }
         run::Verdict::Skipped(obstacle) => {
-            (report.outcome, report.reason) = (skipped(*obstacle), Some(obstacle.reason()));
+            (report.outcome, report.reason) = (skipped(obstacle), Some(obstacle.clone().reason()));
         }
     }
     let kept = report.outcome == CaseOutcome::Broken || (trace && !report.outcome.is_skipped());
@@ -118,10 +119,10 @@ fn apply_known(report: &mut CaseReport, known: &KnownFailures) {
     }
 }
 
-const fn skipped(obstacle: Obstacle) -> CaseOutcome {
+const fn skipped(obstacle: &Obstacle) -> CaseOutcome {
     match obstacle {
         Obstacle::NotDeclared(_) | Obstacle::Declared(_) => CaseOutcome::NotApplicable,
-        Obstacle::Unable(_) | Obstacle::NotOnTheWire => CaseOutcome::NotObservable,
+        Obstacle::Unable { .. } | Obstacle::NotOnTheWire => CaseOutcome::NotObservable,
     }
 }
 

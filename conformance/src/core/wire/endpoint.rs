@@ -8,7 +8,7 @@ use prism_wire::channel::Options;
 use tokio::time::timeout;
 
 use super::gateway::Connected;
-use super::{Connection, Gateway, Ledger, Remote, Unreachable, probe};
+use super::{Configuration, Connection, Gateway, Ledger, Remote, Unreachable, probe};
 use crate::core::run::fresh_namespace;
 use crate::core::{Abilities, Ability, Failure, Harness, Instance, Mode, OpenError, StatusCode, span};
 
@@ -25,6 +25,7 @@ pub struct Endpoint<A: Remote> {
     /// The addresses of further gateways on the same data.
     others: Vec<String>,
     description: A::Description,
+    configuration: Configuration,
     /// The writes of the run.
     ledger: Arc<Ledger>,
 }
@@ -33,8 +34,9 @@ impl<A: Remote> Endpoint<A> {
     /// Connects, and reads the server's description.
     pub async fn connect(name: impl Into<String>, options: Options) -> Result<Self, Unreachable> {
         let description = describe::<A>(&options).await?;
-        let ledger = Arc::new(Ledger::new::<A>());
-        Ok(Self { name: name.into(), options, others: Vec::new(), description, ledger })
+        let configuration = configuration::<A>(&options).await?;
+        let (ledger, others) = (Arc::new(Ledger::new::<A>()), Vec::new());
+        Ok(Self { name: name.into(), options, others, description, configuration, ledger })
     }
 
     /// Adds another gateway on the same data, with the same credentials. Cases about several gateways spread their clients
@@ -73,10 +75,20 @@ impl<A: Remote> Endpoint<A> {
     }
 }
 
+/// The configuration of the server at an address.
+async fn configuration<A: Remote>(options: &Options) -> Result<Configuration, Unreachable> {
+    let connection = connect(options).await?;
+    match A::configuration(&connection).await {
+        Ok(configuration) => Ok(configuration),
+        Err(failure) => Err(probe::describe_error::<A>(options, &failure).await),
+    }
+}
+
 /// The description of the server at an address.
 async fn describe<A: Remote>(options: &Options) -> Result<A::Description, Unreachable> {
     let connection = connect(options).await?;
-    let call = A::describe(&connection, "conformance");
+    let namespace = format!("{}conformance", A::NAMESPACES[0]);
+    let call = A::describe(&connection, &namespace);
     let result = timeout(DESCRIBE_TIMEOUT, call).await.unwrap_or_else(|_| {
         let (path, span) = (probe::describe_path::<A>(), span(DESCRIBE_TIMEOUT));
         Err(Failure::new(StatusCode::DeadlineExceeded, format!("{path}: no answer within {span}")))
@@ -93,7 +105,8 @@ async fn check_shared_data<A: Remote>(
     other: &Options,
     ledger: &Arc<Ledger>,
 ) -> Result<(), Unreachable> {
-    let (namespace, id) = (fresh_namespace(), "shared".to_owned());
+    let namespace = format!("{}{}", A::NAMESPACES[0], fresh_namespace());
+    let id = "shared".to_owned();
     let (writer, reader) = (connect(one).await?, connect(other).await?);
     let writer = writer.with_ledger(Some(Arc::clone(ledger)));
     let failed = |options: &Options, call: &str, failure: &Failure| {
@@ -139,7 +152,12 @@ impl<A: Remote> Harness<A> for Endpoint<A> {
     }
 
     fn abilities(&self) -> Abilities {
-        if self.others.is_empty() { Abilities::NONE } else { Abilities::NONE.with(Ability::Gateways) }
+        let abilities = self.configuration.abilities;
+        if self.others.is_empty() { abilities } else { abilities.with(Ability::Gateways) }
+    }
+
+    fn why_missing(&self, ability: Ability) -> String {
+        self.configuration.why_missing(ability)
     }
 
     async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {

@@ -7,9 +7,11 @@ use async_trait::async_trait;
 use futures::future::{BoxFuture, try_join_all};
 use prism_wire::channel::Options;
 
-use super::{Connection, Ledger, Remote};
+use super::{CaughtUp, Connection, Ledger, Remote};
 use crate::core::in_process::Details;
-use crate::core::{Abilities, Failure, Harness, Instance, Mode, OpenError, RawCalls, Restart, StatusCode};
+use crate::core::{
+    Abilities, Failure, Harness, Instance, Mode, OpenError, RawCalls, Restart, StatusCode, span,
+};
 
 /// A running server and its control operations. Dropping it stops it and cleans up.
 #[async_trait]
@@ -39,6 +41,12 @@ pub trait Gateway: Send + Sync {
     async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
         let state = if unavailable { "unavailable" } else { "available" };
         Err(OpenError::new(format!("this gateway cannot make its database {state}")))
+    }
+
+    /// See [`Instance::set_retention`].
+    async fn set_retention(&self, namespace: &str, retention: Duration) -> Result<(), OpenError> {
+        let retention = span(retention);
+        Err(OpenError::new(format!("this gateway cannot set the retention of {namespace} to {retention}")))
     }
 
     /// See [`Instance::durable_settings`].
@@ -76,6 +84,7 @@ pub(super) struct Connected {
     ledger: Option<Arc<Ledger>>,
     /// Whether other cases use the gateway, too.
     is_shared: bool,
+    caught_up: CaughtUp,
     connections: Mutex<Vec<Connection>>,
 }
 
@@ -91,9 +100,17 @@ impl Connected {
         options: Options,
         ledger: Option<Arc<Ledger>>,
     ) -> Result<Self, OpenError> {
-        let connected = Self { gateway, options, ledger, is_shared: false, connections: Mutex::default() };
+        let (is_shared, caught_up) = (false, CaughtUp::default());
+        let connected =
+            Self { gateway, options, ledger, is_shared, caught_up, connections: Mutex::default() };
         connected.reconnect().await?;
         Ok(connected)
+    }
+
+    /// The same gateway, whose endless streams show in this way that everything has been sent.
+    pub(super) fn with_caught_up(mut self, caught_up: CaughtUp) -> Self {
+        self.caught_up = caught_up;
+        self
     }
 
     /// The same gateway, which other cases use, too.
@@ -117,7 +134,8 @@ impl Connected {
     }
 
     fn connections(&self) -> Vec<Connection> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        connections.into_iter().map(|connection| connection.with_caught_up(self.caught_up)).collect()
     }
 
     fn first(&self) -> Connection {
@@ -138,7 +156,7 @@ impl<A: Remote> Instance<A> for Connected {
     async fn connect(&self) -> Result<Arc<A::Store>, OpenError> {
         let endpoint = self.gateway.addresses().swap_remove(0);
         let options = Options { endpoint, ..self.options.clone() };
-        Ok(A::store(self.connection(&options).await?))
+        Ok(A::store(self.connection(&options).await?.with_caught_up(self.caught_up)))
     }
 
     fn tick(&self) -> Duration {
@@ -160,6 +178,10 @@ impl<A: Remote> Instance<A> for Connected {
 
     async fn outage(&self, unavailable: bool) -> Result<(), OpenError> {
         self.gateway.outage(unavailable).await
+    }
+
+    async fn set_retention(&self, namespace: &str, retention: Duration) -> Result<(), OpenError> {
+        self.gateway.set_retention(namespace, retention).await
     }
 
     fn raw(&self) -> Option<Arc<dyn RawCalls>> {
@@ -202,6 +224,7 @@ pub struct Served<A: Remote> {
     open: Arc<Open>,
     left_out: Option<String>,
     details: Option<Details>,
+    caught_up: CaughtUp,
 }
 
 impl<A: Remote> Served<A> {
@@ -224,6 +247,7 @@ impl<A: Remote> Served<A> {
             open: Arc::new(open),
             left_out: None,
             details: None,
+            caught_up: CaughtUp::default(),
         }
     }
 
@@ -256,6 +280,13 @@ impl<A: Remote> Served<A> {
         O: Future<Output = Vec<(String, String)>> + Send + 'static,
     {
         self.details = Some(Arc::new(move || Box::pin(details())));
+        self
+    }
+
+    /// Sets how endless streams show that everything has been sent.
+    #[must_use]
+    pub fn with_caught_up(mut self, caught_up: CaughtUp) -> Self {
+        self.caught_up = caught_up;
         self
     }
 
@@ -297,6 +328,7 @@ impl<A: Remote> Harness<A> for Served<A> {
     }
 
     async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {
-        Ok(Box::new(Connected::to((self.open)().await?, self.options.clone()).await?))
+        let connected = Connected::to((self.open)().await?, self.options.clone()).await?;
+        Ok(Box::new(connected.with_caught_up(self.caught_up)))
     }
 }

@@ -24,21 +24,33 @@ const CONCURRENT_DELETES: usize = 8;
 /// Time for cancelled calls to drop their connections before records are deleted.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A record: its namespace and its id in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Record {
+    /// The namespace.
+    pub namespace: String,
+    /// The id in the namespace.
+    pub id: String,
+}
+
 /// The records written by a run, by namespace and id.
 #[derive(Debug)]
 pub struct Ledger {
     written: Mutex<Written>,
-    /// The namespace and id of the record that a message writes.
-    names: fn(&str, &Bytes) -> Option<(String, String)>,
+    /// The records that a message writes.
+    names: fn(&str, &Bytes) -> Vec<Record>,
+    /// The beginnings of the suite's namespaces.
+    namespaces: &'static [&'static str],
+    counted: (&'static str, &'static str),
 }
 
 #[derive(Debug, Default)]
 struct Written {
-    /// Namespace, then id, then whether a Put of the record may have been applied. A record with only pending Puts is
+    /// Namespace, then id, then whether a write of the record may have been applied. A record with only pending writes is
     /// deleted, too, but not counted.
     namespaces: BTreeMap<String, BTreeMap<String, bool>>,
     tracked: usize,
-    /// Puts of untracked records.
+    /// Writes of untracked records.
     beyond: usize,
 }
 
@@ -49,21 +61,21 @@ pub struct Leftover {
     pub namespaces: usize,
     /// The number of records in them.
     pub records: usize,
-    /// The number of Puts of untracked records; 0: all are tracked.
+    /// The number of writes of untracked records; 0: all are tracked.
     pub beyond: usize,
+    /// The beginnings of the namespaces' names.
+    beginnings: &'static [&'static str],
+    counted: (&'static str, &'static str),
 }
 
 impl fmt::Display for Leftover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = |count: usize| if count == 1 { "" } else { "s" };
-        let Self { namespaces, records, beyond } = *self;
-        let prefix = namespace_prefix();
-        write!(
-            f,
-            "{records} record{} in {namespaces} namespace{} named {prefix}*",
-            plural(records),
-            plural(namespaces)
-        )?;
+        let Self { namespaces, records, beyond, beginnings, counted } = *self;
+        let (prefix, plural) = (namespace_prefix(), if namespaces == 1 { "" } else { "s" });
+        let counted = if records == 1 { counted.0 } else { counted.1 };
+        let names: Vec<_> = beginnings.iter().map(|beginning| format!("{beginning}{prefix}*")).collect();
+        let names = names.join(" or ");
+        write!(f, "{records} {counted} in {namespaces} namespace{plural} named {names}")?;
         if beyond > 0 { write!(f, ", and {beyond} later writes that are not tracked") } else { Ok(()) }
     }
 }
@@ -71,20 +83,28 @@ impl fmt::Display for Leftover {
 impl Ledger {
     /// An empty ledger for this abstraction's writes.
     pub fn new<A: Remote>() -> Self {
-        Self { written: Mutex::default(), names: A::written }
+        let (namespaces, counted) = (A::NAMESPACES, A::COUNTED);
+        Self { written: Mutex::default(), names: A::written, namespaces, counted }
     }
 
-    /// Tracks a message before it is sent; returns the namespace and id of the record that it writes, if any.
-    pub(super) fn track_message(&self, path: &str, message: &Bytes) -> Option<(String, String)> {
-        let (namespace, id) = (self.names)(path, message)?;
-        self.track(&namespace, &id);
-        Some((namespace, id))
+    /// Tracks a message before it is sent; returns the records that it writes.
+    pub(super) fn track_message(&self, path: &str, message: &Bytes) -> Vec<Record> {
+        let records = (self.names)(path, message);
+        for Record { namespace, id } in &records {
+            self.track(namespace, id);
+        }
+        records
     }
 
-    /// Tracks a Put of this record before it is sent.
+    /// Whether a namespace is one of this run's: others are not deleted. An invalid name in a case (too long, empty) is not.
+    fn is_ours(&self, namespace: &str) -> bool {
+        let rest = self.namespaces.iter().filter_map(|beginning| namespace.strip_prefix(beginning));
+        rest.into_iter().any(|rest| rest.starts_with(namespace_prefix()))
+    }
+
+    /// Tracks a write of this record before it is sent.
     pub(crate) fn track(&self, namespace: &str, id: &str) {
-        // Only namespaces of this run are deleted; an invalid name in a case (too long, empty) is not one.
-        if !namespace.starts_with(namespace_prefix()) {
+        if !self.is_ours(namespace) {
             return;
         }
         let mut written = self.written();
@@ -99,7 +119,7 @@ impl Ledger {
         written.namespaces.entry(namespace.to_owned()).or_default().insert(id.to_owned(), false);
     }
 
-    /// Records the outcome of a Put: unless it was rejected, it may have been applied.
+    /// Records the outcome of a write: unless it was rejected, it may have been applied.
     pub(crate) fn completed(&self, namespace: &str, id: &str, failure: Option<&Failure>) {
         if failure.is_some_and(|failure| !failure.is_ambiguous()) {
             return;
@@ -114,11 +134,13 @@ impl Ledger {
         let written = self.written();
         let applied = written.namespaces.values().map(|ids| ids.values().filter(|applied| **applied).count());
         let applied: Vec<usize> = applied.filter(|count| *count > 0).collect();
-        Leftover { namespaces: applied.len(), records: applied.iter().sum(), beyond: written.beyond }
+        let (beginnings, counted) = (self.namespaces, self.counted);
+        let (namespaces, records, beyond) = (applied.len(), applied.iter().sum(), written.beyond);
+        Leftover { namespaces, records, beyond, beginnings, counted }
     }
 
-    /// Deletes all items of the records in the ledger, and nothing else, until `deadline`. Deleted records are removed from
-    /// the ledger. Expired items and tombstones are out of a client's reach: the server sweeps them.
+    /// Deletes the records in the ledger, and nothing else, until `deadline`. Deleted records are removed from the ledger.
+    /// What has expired is out of a client's reach: the server sweeps it.
     ///
     /// # Errors
     /// The first failure of a Delete, or a timeout.

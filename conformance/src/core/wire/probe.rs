@@ -92,7 +92,12 @@ pub(super) fn refusal<A: Remote>(failure: &Failure) -> Option<String> {
         )),
         StatusCode::PermissionDenied => Some(format!(
             "answers PERMISSION_DENIED to {path}. The suite needs a token that may read and write in every namespace that \
-             starts with 'conformance-'."
+             starts with {}.",
+            A::NAMESPACES
+                .iter()
+                .map(|start| format!("'{start}conformance-'"))
+                .collect::<Vec<_>>()
+                .join(" or ")
         )),
         StatusCode::Ok
         | StatusCode::Cancelled

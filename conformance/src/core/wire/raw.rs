@@ -20,7 +20,7 @@ use tonic::codegen::http::uri::PathAndQuery;
 use tonic::{Code, Status};
 
 use super::failure::{failure_of, named};
-use super::{Connection, Ledger};
+use super::{Connection, Ledger, Record};
 use crate::core::{Failure, RawCalls, RawMessages, RawRequest, RawResponse, StatusCode};
 
 #[async_trait]
@@ -156,16 +156,18 @@ impl http_body::Body for Chunks {
     }
 }
 
-/// A raw write that is tracked in a ledger.
-struct TrackedWrite {
+/// A write that is tracked in a ledger.
+pub(crate) struct TrackedWrite {
     ledger: Arc<Ledger>,
-    namespace: String,
-    id: String,
+    records: Vec<Record>,
 }
 
 impl TrackedWrite {
-    fn completed(&self, failure: Option<&Failure>) {
-        self.ledger.completed(&self.namespace, &self.id, failure);
+    /// Records the outcome of the call.
+    pub(crate) fn completed(&self, failure: Option<&Failure>) {
+        for Record { namespace, id } in &self.records {
+            self.ledger.completed(namespace, id, failure);
+        }
     }
 }
 
@@ -173,8 +175,17 @@ impl Connection {
     /// Tracks a message if it is a write. Bytes that cannot be decoded as a write cannot be applied either.
     fn track(&self, path: &str, message: &Bytes) -> Option<TrackedWrite> {
         let ledger = self.ledger()?;
-        let (namespace, id) = ledger.track_message(path, message)?;
-        Some(TrackedWrite { ledger: Arc::clone(ledger), namespace, id })
+        let records = ledger.track_message(path, message);
+        Some(TrackedWrite { ledger: Arc::clone(ledger), records })
+    }
+
+    /// Tracks a write of these records before it is sent.
+    pub(crate) fn track_all(&self, records: Vec<Record>) -> Option<TrackedWrite> {
+        let ledger = self.ledger()?;
+        for Record { namespace, id } in &records {
+            ledger.track(namespace, id);
+        }
+        Some(TrackedWrite { ledger: Arc::clone(ledger), records })
     }
 }
 

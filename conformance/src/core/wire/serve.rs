@@ -3,10 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use prism_wire::http::RequestShapeLayer;
 use prism_wire::layer::StatusesLayer;
 use prism_wire::reflection::Reflection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
@@ -15,14 +17,32 @@ use tonic_health::{ServingStatus, pb::FILE_DESCRIPTOR_SET as HEALTH};
 use super::Remote;
 use crate::core::OpenError;
 
+/// Tells endless streams that the server drains. By default it never does.
+#[derive(Debug, Clone, Default)]
+pub struct Drain(Option<watch::Receiver<()>>);
+
+impl Drain {
+    /// Completes when the server begins to drain.
+    pub(crate) fn begins(&self) -> BoxFuture<'static, ()> {
+        let receiver = self.0.clone();
+        async move {
+            let Some(mut receiver) = receiver else { return std::future::pending().await };
+            // Nothing is sent: a change is the end of the sender.
+            let _ = receiver.changed().await;
+        }
+        .boxed()
+    }
+}
+
 /// A running server. Dropping it stops it.
 pub struct Server {
     address: SocketAddr,
     health: HealthReporter,
     /// The full name of the service.
     service: &'static str,
-    // Dropping the sender starts the shutdown.
+    // Dropping the senders starts the shutdown, and ends endless streams.
     stop: Option<oneshot::Sender<()>>,
+    drain: Option<watch::Sender<()>>,
     task: JoinHandle<Result<(), tonic::transport::Error>>,
 }
 
@@ -35,10 +55,11 @@ impl Server {
         let reflection =
             Reflection::of(&[prism_proto::FILE_DESCRIPTOR_SET, HEALTH]).map_err(OpenError::new)?;
         let (stop, stopping) = oneshot::channel();
+        let (drain, draining) = watch::channel(());
         let serving = tonic::transport::Server::builder()
             .layer(RequestShapeLayer)
             .layer(StatusesLayer)
-            .add_routes(A::routes(store))
+            .add_routes(A::routes(store, Drain(Some(draining))))
             .add_service(health_service)
             .add_service(reflection.v1())
             .add_service(reflection.v1alpha())
@@ -46,7 +67,8 @@ impl Server {
                 let _ = stopping.await;
             });
         let task = tokio::spawn(serving);
-        let server = Self { address, health, service: A::SERVICE, stop: Some(stop), task };
+        let (service, stop, drain) = (A::SERVICE, Some(stop), Some(drain));
+        let server = Self { address, health, service, stop, drain, task };
         server.serving(true).await;
         Ok(server)
     }
@@ -66,7 +88,7 @@ impl Server {
 
     /// Stops the server after the calls in flight.
     pub async fn stop(mut self) {
-        drop(self.stop.take());
+        drop((self.stop.take(), self.drain.take()));
         let _ = self.task.await;
     }
 }

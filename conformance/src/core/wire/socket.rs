@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use prism_wire::channel::Options;
 
 use super::gateway::Connected;
-use super::{Gateway, Remote, Server};
+use super::{CaughtUp, Gateway, Remote, Server};
 use crate::core::{Abilities, Case, Failure, Harness, Instance, Mode, OpenError, Restart};
 
 /// A harness whose stores are served on loopback ports and reached over gRPC. Its name ends in `-grpc`; clock, capabilities
@@ -60,7 +60,8 @@ impl<A: Remote> Harness<A> for OverGrpc<A> {
 async fn open<A: Remote>(inner: Box<dyn Instance<A>>) -> Result<Box<dyn Instance<A>>, OpenError> {
     let servers = serve(&*inner).await?;
     let gateway = Arc::new(Socket { servers: Mutex::new(servers), inner });
-    Ok(Box::new(Connected::to(gateway, Options::new("")).await?))
+    let connected = Connected::to(gateway, Options::new("")).await?;
+    Ok(Box::new(connected.with_caught_up(CaughtUp::EmptyMessage)))
 }
 
 async fn serve<A: Remote>(inner: &dyn Instance<A>) -> Result<Vec<Arc<Server>>, OpenError> {
@@ -113,6 +114,10 @@ impl<A: Remote> Gateway for Socket<A> {
             server.serving(!unavailable).await;
         }
         Ok(())
+    }
+
+    async fn set_retention(&self, namespace: &str, retention: Duration) -> Result<(), OpenError> {
+        self.inner.set_retention(namespace, retention).await
     }
 
     async fn durable_settings(&self) -> Result<(bool, String), OpenError> {

@@ -20,15 +20,13 @@ use tokio::time::{Instant, sleep, timeout};
 use super::command::{Placeholders, words};
 use super::endpoint::TICK;
 use super::gateway::Connected;
-use super::{Connection, Gateway, Remote, Unreachable, probe};
+use super::{Configuration, Connection, Gateway, Remote, Unreachable, probe};
 use crate::core::{Abilities, Ability, Case, Failure, Harness, Instance, Mode, OpenError, Restart, span};
 
 /// Timeout of a server's start until its first response, and of its shutdown after SIGTERM.
 const START_STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Interval of the readiness polls of a starting server.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// The namespace of Describe calls.
-const NAMESPACE: &str = "conformance";
 /// Number of log lines shown.
 const LOG_LINES: usize = 40;
 /// Maximum bytes of a log that are read for one call.
@@ -39,6 +37,7 @@ pub struct Spawn<A: Remote> {
     name: String,
     start: Arc<Start>,
     description: A::Description,
+    configuration: Configuration,
     shared: Mutex<Arc<Process>>,
 }
 
@@ -69,10 +68,10 @@ impl<A: Remote> Spawn<A> {
         let process = Arc::new(process.map_err(|error| Unreachable::Unavailable(error.to_string()))?);
         let connection = process.connect().await;
         let connection = connection.map_err(|error| Unreachable::Unavailable(error.to_string()))?;
-        let description = A::describe(&connection, NAMESPACE).await;
-        let description =
-            description.map_err(|failure| Unreachable::Unavailable(NotReady::of::<A>(&failure).why))?;
-        Ok(Self { name: name.into(), start, description, shared: Mutex::new(process) })
+        let not_ready = |failure: Failure| Unreachable::Unavailable(NotReady::of::<A>(&failure).why);
+        let description = A::describe(&connection, &namespace::<A>()).await.map_err(not_ready)?;
+        let configuration = A::configuration(&connection).await.map_err(not_ready)?;
+        Ok(Self { name: name.into(), start, description, configuration, shared: Mutex::new(process) })
     }
 
     /// The server's description.
@@ -105,7 +104,11 @@ impl<A: Remote> Harness<A> for Spawn<A> {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities::NONE.with(Ability::Restart).with(Ability::Crash)
+        self.configuration.abilities.with(Ability::Restart).with(Ability::Crash)
+    }
+
+    fn why_missing(&self, ability: Ability) -> String {
+        self.configuration.why_missing(ability)
     }
 
     async fn open(&self) -> Result<Box<dyn Instance<A>>, OpenError> {
@@ -121,9 +124,14 @@ impl<A: Remote> Harness<A> for Spawn<A> {
     }
 }
 
+/// The namespace of Describe calls.
+fn namespace<A: Remote>() -> String {
+    format!("{}conformance", A::NAMESPACES[0])
+}
+
 fn check<A: Remote>(connection: Connection) -> BoxFuture<'static, Result<(), NotReady>> {
     async move {
-        let description = A::describe(&connection, NAMESPACE).await;
+        let description = A::describe(&connection, &namespace::<A>()).await;
         description.map(drop).map_err(|failure| NotReady::of::<A>(&failure))
     }
     .boxed()

@@ -5,35 +5,13 @@ use prism_contract::keyvalue::Capability::{
 };
 
 use crate::core::Ability::Restart;
-use crate::core::Kind;
 use crate::core::Need::{Ability, Declares};
+use crate::core::scenario::scenarios;
 use crate::keyvalue::Case;
-use crate::keyvalue::scenario::{Scenario, check};
-
-/// The table of scenarios: file name, title, the rules it proves, and its needs.
-macro_rules! scenarios {
-    ($($name:literal, $title:literal, $proves:expr, $needs:expr;)*) => {
-        /// Every scenario, in the order of the cases.
-        pub(crate) const SCENARIOS: &[Scenario] = &[$(scenarios!(files $name)),*];
-
-        pub(super) const CASES: &[Case] = &[$(
-            Case::new(concat!("scenario::", $name), $title, &$proves, |c| {
-                Box::pin(check(c, scenarios!(files $name)))
-            })
-            .needs(&$needs)
-            .kind(Kind::Scenario)
-        ),*];
-    };
-    (files $name:literal) => {
-        Scenario {
-            name: $name,
-            story: include_str!(concat!("../../../../fixtures/scenarios/", $name, ".txt")),
-            golden: include_str!(concat!("../../../../fixtures/transcripts/", $name, ".snap")),
-        }
-    };
-}
+use crate::keyvalue::scenario::check;
 
 scenarios! {
+    "scenarios", "transcripts";
     "a_records_life", "A record comes into being with its first item, changes, and is gone with its last.",
         ["RT-6", "PUT-1", "PUT-2", "PUT-5", "DEL-1", "DEL-2", "VER-1", "VER-2"], [];
     "metadata_and_empty_values", "What a client says of an item comes back word for word, and each Put says all of it anew.",

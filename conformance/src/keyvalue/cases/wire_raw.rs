@@ -7,18 +7,14 @@ mod details;
 mod encoding;
 mod health;
 mod http;
-mod protobuf;
 
-use std::time::Duration;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 
-use ::bytes::Bytes;
-use futures::StreamExt;
-use tokio::time::timeout;
-
-use crate::core::StatusCode::DeadlineExceeded;
-use crate::core::{Failure, Proof, Reply, StatusCode, Stop, bytes as shown, failure_text, span};
-use crate::keyvalue::{Action, Case, Ctx, Outcome};
-use protobuf::bytes_field;
+use crate::core::Proof;
+use crate::core::raw_calls::Probed;
+use crate::core::raw_calls::protobuf::bytes_field;
+use crate::keyvalue::{Case, Ctx, KeyValue};
 
 /// The cases, grouped by what they send.
 pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
@@ -28,77 +24,48 @@ pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
 }
 
 const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
-const METHODS: [&str; 5] = [
-    PUT,
-    "/prism.keyvalue.v1.KeyValueService/Get",
-    "/prism.keyvalue.v1.KeyValueService/Delete",
-    "/prism.keyvalue.v1.KeyValueService/Scan",
-    "/prism.keyvalue.v1.KeyValueService/Describe",
-];
-const HEALTH: &str = "/grpc.health.v1.Health/Check";
-/// The two versions of reflection, with the same messages; a server has at least one of them.
-const REFLECTION: [&str; 2] = [
-    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-];
-const SERVICE: &str = "prism.keyvalue.v1.KeyValueService";
+const GET: &str = "/prism.keyvalue.v1.KeyValueService/Get";
+const SCAN: &str = "/prism.keyvalue.v1.KeyValueService/Scan";
 
-/// Time limit of a response that the contract calls prompt. Much more than any server needs, so that a busy machine does
-/// not fail.
-const PROMPT: Duration = Duration::from_secs(10);
+impl Probed for KeyValue {
+    const SERVICE: &'static str = "prism.keyvalue.v1.KeyValueService";
+    const SERVICE_NAME: &'static str = "KeyValueService";
+    const METHODS: &'static [&'static str] = &[
+        PUT,
+        GET,
+        "/prism.keyvalue.v1.KeyValueService/Delete",
+        SCAN,
+        "/prism.keyvalue.v1.KeyValueService/Describe",
+    ];
+    const WRITE: &'static str = PUT;
+    const STREAM: &'static str = SCAN;
+    const UNKNOWN: [&'static str; 3] = [
+        "/prism.keyvalue.v1.KeyValueService/Nothing",
+        "/prism.keyvalue.v1.NoService/Put",
+        "/nothing.at.all/Put",
+    ];
+    const DETAILS: &'static [(&'static str, &'static str)] =
+        &[("a failed precondition", "prism.common.FailedPreconditions")];
 
-type Answer = Reply<Result<Vec<Bytes>, Failure>>;
-
-/// Calls `path` with these bytes and reads the response to its end.
-async fn call(
-    c: &Ctx,
-    path: &'static str,
-    message: impl Into<Bytes>,
-    deadline: Option<Duration>,
-) -> Result<Answer, Stop> {
-    let message = message.into();
-    let within = deadline.map(|deadline| format!(" within {}", span(deadline))).unwrap_or_default();
-    let description = format!("call {path} with {}{within}", shown(&message));
-    let raw = c.instance().raw().ok_or_else(|| Stop::Broken("this target has no raw calls".to_owned()))?;
-    let reading = async {
-        let mut messages = raw.call(path, message, deadline).await?;
-        let mut read = Vec::new();
-        while let Some(message) = messages.next().await {
-            read.push(message?);
-        }
-        Ok(read)
-    };
-    let (answer, mark) = c.marked(timeout(PROMPT, reading)).await;
-    let answer = answer.unwrap_or_else(|_| {
-        Err(Failure::new(DeadlineExceeded, format!("the suite gave up waiting after {}", span(PROMPT))))
-    });
-    let outcome = answer.as_ref().map_or_else(|failure| Outcome::Failed(failure.clone()), |_| Outcome::Done);
-    Ok(Reply::at(c.record_marked(Action::Raw(description), outcome, mark), answer))
-}
-
-fn answer_text(answer: &Answer) -> String {
-    match &**answer {
-        Ok(messages) => format!("OK with {} messages", messages.len()),
-        Err(failure) => {
-            let text = failure_text(failure);
-            match &failure.reason {
-                Some(reason) => format!("{text} with reason {reason}"),
-                None => format!("{text}, and grpc-status-details-bin lacks google.rpc.ErrorInfo"),
-            }
-        }
+    fn write_one(c: &Ctx) -> BoxFuture<'_, Proof> {
+        async { c.put_one("k", "v").ok().await.map(drop) }.boxed()
     }
-}
 
-/// The call must be refused with this status and this reason.
-fn refused(answer: &Answer, code: StatusCode, reason: &str) -> Proof {
-    let matches = answer.as_ref().is_err_and(|failure| {
-        failure.code == code
-            && failure.reason.as_deref() == Some(reason)
-            && failure.domain.as_deref() == Some("prism")
-    });
-    answer.expect(matches, format!("{code} with reason {reason} of the domain prism"), answer_text(answer))
-}
+    /// A Put of one item to record `r`.
+    fn message(c: &Ctx) -> Vec<u8> {
+        [
+            bytes_field(1, c.namespace("")),
+            bytes_field(2, "r"),
+            bytes_field(3, [bytes_field(1, "k"), bytes_field(2, "v")].concat()),
+        ]
+        .concat()
+    }
 
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes.windows(part.len()).any(|window| window == part)
+    fn is_written(c: &Ctx, written: bool) -> BoxFuture<'_, Proof> {
+        async move {
+            let read = c.get().ok().await?;
+            if written { read.holds(&[("k", "v")]) } else { read.is_empty() }
+        }
+        .boxed()
+    }
 }

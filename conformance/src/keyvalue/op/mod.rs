@@ -11,10 +11,10 @@ use bytes::Bytes;
 use prism_contract::keyvalue::request::{ItemInput, KeyPredicate, SelectionInput};
 use serde::{Deserialize, Serialize};
 
-pub use parse::ParseError;
 pub use player::Player;
 
 use crate::core::Restart;
+pub use crate::core::line::ParseError;
 
 /// One operation. Its text form (`Display`, `FromStr`) is one line; serde writes the same line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +152,5 @@ pub enum Span {
 
 /// Parses one operation per line; empty lines and lines that begin with `#` are skipped.
 pub fn parse_all(text: &str) -> Result<Vec<Op>, ParseError> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(str::parse).collect()
+    crate::core::line::parse_all(text)
 }

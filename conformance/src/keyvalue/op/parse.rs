@@ -1,33 +1,13 @@
 //! Parser for lines of text as operations.
 
-use std::fmt;
-use std::iter::Peekable;
 use std::str::FromStr;
-use std::vec::IntoIter;
 
 use bytes::Bytes;
 use prism_contract::keyvalue::request::{ItemInput, KeyPredicate, SelectionInput};
 
 use super::{At, Delete, Get, Op, Page, Put, Scan, Space, Span};
 use crate::core::Restart;
-
-/// Why a line is not an operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseError(String);
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ParseError {}
-
-type Parsed<T> = Result<T, ParseError>;
-
-fn error<T>(why: impl Into<String>) -> Parsed<T> {
-    Err(ParseError(why.into()))
-}
+use crate::core::line::{self, ParseError, Parsed, Word, Words, error};
 
 impl TryFrom<String> for Op {
     type Error = ParseError;
@@ -41,85 +21,13 @@ impl FromStr for Op {
     type Err = ParseError;
 
     fn from_str(line: &str) -> Parsed<Self> {
-        let parsed = words(line).and_then(|words| Words(words.into_iter().peekable()).op());
-        parsed.map_err(|ParseError(why)| ParseError(format!("{why} in: {line}")))
+        line::parse(line, Words::op)
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Word {
-    Plain(String),
-    Quoted(Bytes),
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Plain(word) => write!(f, "'{word}'"),
-            Self::Quoted(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
-        }
-    }
-}
-
-/// A word where another one is expected.
-fn found(word: Option<Word>) -> String {
-    word.map_or_else(|| "nothing".to_owned(), |word| word.to_string())
-}
-
-/// Splits a line at white space; quoted bytes stay together, and `=` and `,` are separate words.
-fn words(line: &str) -> Parsed<Vec<Word>> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (word, len) = match first {
-            '"' => quoted(rest)?,
-            '=' | ',' => (Word::Plain(first.to_string()), 1),
-            _ => {
-                let end = rest.find(|c: char| c.is_whitespace() || "\"=,".contains(c));
-                let plain = &rest[..end.unwrap_or(rest.len())];
-                (Word::Plain(plain.to_owned()), plain.len())
-            }
-        };
-        words.push(word);
-        rest = rest[len..].trim_start();
-    }
-    Ok(words)
-}
-
-/// The quoted bytes at the start of `text`, and their length with quotes and escapes.
-fn quoted(text: &str) -> Parsed<(Word, usize)> {
-    let mut bytes = Vec::new();
-    let mut chars = text.bytes().enumerate().skip(1);
-    while let Some((at, byte)) = chars.next() {
-        match byte {
-            b'"' => return Ok((Word::Quoted(bytes.into()), at + 1)),
-            b'\\' => {
-                let escaped = chars.next().map(|(_, byte)| byte);
-                bytes.push(match escaped {
-                    Some(b't') => b'\t',
-                    Some(b'r') => b'\r',
-                    Some(b'n') => b'\n',
-                    Some(b'0') => 0,
-                    Some(same @ (b'"' | b'\'' | b'\\')) => same,
-                    Some(b'x') => {
-                        chars.nth(1);
-                        let hex = text.get(at + 2..at + 4).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-                        hex.map_or_else(|| error("'\\x' without two hex digits"), Ok)?
-                    }
-                    Some(_) | None => return error("unknown escape"),
-                });
-            }
-            other => bytes.push(other),
-        }
-    }
-    error("unterminated quote")
-}
-
-struct Words(Peekable<IntoIter<Word>>);
-
-impl Words {
-    fn op(mut self) -> Parsed<Op> {
-        let op = match self.unquoted("an operation")?.as_str() {
+impl Words<Op> {
+    fn op(&mut self) -> Parsed<Op> {
+        Ok(match self.unquoted("an operation")?.as_str() {
             "put" => Op::Put(self.put()?),
             "get" => Op::Get(self.get()?),
             "delete" => Op::Delete(self.delete()?),
@@ -133,11 +41,7 @@ impl Words {
                 other => return error(format!("'{other}' is not a restart; clean and crash are allowed")),
             }),
             other => return error(format!("'{other}' is not an operation")),
-        };
-        match self.0.next() {
-            None => Ok(op),
-            Some(word) => error(format!("unexpected {word}")),
-        }
+        })
     }
 
     fn put(&mut self) -> Parsed<Put> {
@@ -295,33 +199,5 @@ impl Words {
             when.push((key, at));
         }
         Ok(when)
-    }
-
-    fn skip(&mut self, word: &str) -> bool {
-        self.0.next_if(|next| matches!(next, Word::Plain(plain) if plain == word)).is_some()
-    }
-
-    fn unquoted(&mut self, what: &str) -> Parsed<String> {
-        match self.0.next() {
-            Some(Word::Plain(word)) => Ok(word),
-            other => error(format!("{} found, {what} expected", found(other))),
-        }
-    }
-
-    fn bytes(&mut self, what: &str) -> Parsed<Bytes> {
-        match self.0.next() {
-            Some(Word::Quoted(bytes)) => Ok(bytes),
-            other => error(format!("{} found, {what} in quotes expected", found(other))),
-        }
-    }
-
-    fn text(&mut self, what: &str) -> Parsed<String> {
-        let bytes = self.bytes(what)?;
-        String::from_utf8(bytes.to_vec()).or_else(|_| error(format!("{what} is not UTF-8")))
-    }
-
-    fn number<N: FromStr>(&mut self) -> Parsed<N> {
-        let word = self.unquoted("a number")?;
-        word.parse().or_else(|_| error(format!("'{word}' is not a number")))
     }
 }

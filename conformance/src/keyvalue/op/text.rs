@@ -7,12 +7,8 @@ use prism_contract::keyvalue::request::{KeyPredicate, SelectionInput};
 
 use super::{At, Delete, Get, Op, Page, Put, Scan, Space, Span};
 use crate::core::Restart;
+use crate::core::line::quote;
 use crate::keyvalue::clauses;
-
-/// Bytes between quotes, all of them, so that they can be parsed again.
-fn quote(bytes: &[u8]) -> String {
-    format!("\"{}\"", bytes.escape_ascii())
-}
 
 impl From<Op> for String {
     fn from(op: Op) -> Self {

@@ -11,7 +11,7 @@ use prism_wire::message::{WireRequest, WireResponse};
 use tonic::transport::Channel;
 
 use crate::core::Failure;
-use crate::core::wire::{Connection, answer, malformed, with_timeout};
+use crate::core::wire::{Connection, Record, answer, malformed, with_timeout};
 use crate::keyvalue::Store;
 
 const PUT: &str = "/prism.keyvalue.v1.KeyValueService/Put";
@@ -29,13 +29,11 @@ fn client(connection: &Connection) -> KeyValueServiceClient<Channel> {
 #[async_trait]
 impl Store for Connection {
     async fn put(&self, request: PutRequest) -> Result<PutResponse, Failure> {
-        let entry = self.ledger().map(|ledger| (ledger, request.namespace.clone(), request.id.clone()));
-        if let Some((ledger, namespace, id)) = &entry {
-            ledger.track(namespace, id);
-        }
+        let record = Record { namespace: request.namespace.clone(), id: request.id.clone() };
+        let tracked = self.track_all(vec![record]);
         let answer = answer(PUT, client(self).put(self.request(request.into_message()))).await;
-        if let Some((ledger, namespace, id)) = &entry {
-            ledger.completed(namespace, id, answer.as_ref().err());
+        if let Some(tracked) = tracked {
+            tracked.completed(answer.as_ref().err());
         }
         answer
     }

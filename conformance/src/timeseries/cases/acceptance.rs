@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prism_contract::Timestamp;
 
-use super::support::{DETECTS_DUPLICATES, MANUAL_CLOCK, MICRO, MINUTE, POLICIES, kept, path};
+use super::support::{DETECTS_DUPLICATES, MANUAL_CLOCK, MICRO, MINUTE, OPEN_WINDOWS, POLICIES, kept, path};
 use crate::core::StatusCode::InvalidArgument;
 use crate::core::{Failure, Proof, Reply, case};
 use crate::timeseries::policies::{EXACT, FREE, KEPT, PAST};
@@ -69,7 +69,7 @@ pub(super) const CASES: &[Case] = &[
         "acceptance::without_limits_takes_every_time",
         "Without a window every time of the contract is accepted, from 1970 to 9999.",
         ["ACC-1", "LIM-2"],
-        [POLICIES],
+        [POLICIES, OPEN_WINDOWS],
         |c| {
             let events = [event(Timestamp::EPOCH, "first"), event(Timestamp::MAX, "last")];
             c.append(events.clone()).under(&FREE).ok().await?;
@@ -82,7 +82,7 @@ pub(super) const CASES: &[Case] = &[
         "acceptance::may_be_limited_on_one_side",
         "A window without a future accepts every later time, and no earlier one.",
         ["ACC-1"],
-        [POLICIES],
+        [POLICIES, OPEN_WINDOWS],
         |c| {
             let now = c.now().await?;
             c.append([event(Timestamp::MAX, "last"), event(now, "now")]).under(&PAST).ok().await?;

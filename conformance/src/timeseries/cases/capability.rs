@@ -4,8 +4,8 @@ use prism_contract::timeseries::Capability;
 use prism_contract::timeseries::request::{DescribeRequest, QueryRequest};
 
 use super::support::{
-    DELETE, DETECTS_DUPLICATES, HISTOGRAM, LIST_SERIES, MICRO, NAMESPACE_TAIL, POLICIES, REVERSE, holds,
-    numbered, times,
+    DELETE, DETECTS_DUPLICATES, HISTOGRAM, LIST_SERIES, MICRO, NAMESPACE_TAIL, OPEN_WINDOWS, POLICIES,
+    REVERSE, holds, numbered, times,
 };
 use crate::core::StatusCode::{InvalidArgument, Unimplemented};
 use crate::core::{Proof, case, refused};
@@ -38,7 +38,7 @@ pub(super) const CASES: &[Case] = &[
         "capability::describe_says_the_policy",
         "Describe says the policy of the namespace.",
         ["CAP-1", "ACC-1", "RET-1"],
-        [POLICIES],
+        [POLICIES, OPEN_WINDOWS],
         |c| {
             for policy in ALL_POLICIES {
                 let described = c.describe(policy).await?;

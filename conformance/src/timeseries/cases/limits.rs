@@ -5,7 +5,7 @@ use prism_contract::timeseries::request::{
     AppendRequest, EventInput, ListSeriesRequest, QueryRequest, TagsInput, TailRequest, TimeInput,
 };
 
-use super::support::{LIST_SERIES, POLICIES, Times, holds, path, times};
+use super::support::{LIST_SERIES, OPEN_WINDOWS, POLICIES, Times, holds, path, times};
 use crate::core::StatusCode::InvalidArgument;
 use crate::core::{Failure, Proof, Reply, Show, case};
 use crate::timeseries::{Case, Ctx, Events, event, time};
@@ -139,7 +139,7 @@ pub(super) const CASES: &[Case] = &[
         "limits::of_bounds_include_the_last_microsecond",
         "A bound within the last microsecond of the year 9999 is after every event.",
         ["LIM-2", "QRY-1"],
-        [POLICIES],
+        [POLICIES, OPEN_WINDOWS],
         |c| {
             let last = event(prism_contract::Timestamp::MAX, "last");
             c.append([last.clone()]).ok().await?;

@@ -4,20 +4,25 @@ mod acceptance;
 mod append;
 mod capability;
 mod concurrency;
+mod crash;
+mod declared;
 mod delete;
 mod durability;
 mod histogram;
+mod history;
 mod isolation;
 mod limits;
 mod pages;
 mod property;
 mod query;
 mod retention;
+pub(crate) mod scenario;
 mod series;
 mod support;
 mod tail;
 mod tail_token;
 mod token;
+mod wire;
 
 use crate::timeseries::Case;
 
@@ -49,8 +54,13 @@ pub fn all() -> impl Iterator<Item = &'static Case> {
         durability::CASES,
         limits::CASES,
         capability::CASES,
+        declared::CASES,
+        scenario::CASES,
         property::CASES,
         concurrency::CASES,
+        history::CASES,
+        crash::CASES,
+        wire::CASES,
     ]
     .into_iter()
     .flatten()

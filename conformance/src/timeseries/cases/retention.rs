@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::support::{HISTOGRAM, LIST_SERIES, MANUAL_CLOCK, MICRO, MINUTE, POLICIES, SWEEP, kept, times};
+use super::support::{
+    HISTOGRAM, LIST_SERIES, MANUAL_CLOCK, MICRO, MINUTE, POLICIES, RETENTION, SWEEP, kept, times,
+};
 use crate::core::case;
 use crate::timeseries::policies::KEPT;
 use crate::timeseries::{Case, Events, event};
@@ -150,13 +152,13 @@ pub(super) const CASES: &[Case] = &[
         "retention::that_is_shorter_holds_at_once",
         "A shorter retention holds at once, swept or not.",
         ["RET-3"],
-        [POLICIES, MANUAL_CLOCK, SWEEP],
+        [POLICIES, MANUAL_CLOCK, SWEEP, RETENTION],
         |c| {
             let now = c.now().await?;
             let old = now.saturating_sub(MINUTE * 10);
             c.append([event(old, "old"), event(now, "now")]).under(&KEPT).within("shorter").ok().await?;
             c.append([event(old, "old")]).under(&KEPT).ok().await?;
-            c.store().set_retention(c.space(&KEPT, "shorter"), MINUTE * 10).await?;
+            c.instance().set_retention(&c.space(&KEPT, "shorter"), MINUTE * 10).await?;
             c.query().under(&KEPT).within("shorter").ok().await?.has_ids(&["now"])?;
             c.tail().under(&KEPT).within("shorter").beginning().ok().await?.has_ids(&["now"])?;
             kept(c, &["old"]).await?;

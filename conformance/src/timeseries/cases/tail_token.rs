@@ -188,7 +188,11 @@ pub(super) const CASES: &[Case] = &[
             let (_, mut tail) = c.tail().under(&KEPT).now().open().await?;
             c.append([event(now, "read")]).under(&KEPT).ok().await?;
             tail.read(TailUntil::Events(1)).await?.has_ids(&["read"])?;
-            c.append([event(now, "missed")]).under(&KEPT).ok().await?;
+            // More than a server sends ahead of a reader.
+            for n in 0..10 {
+                let missed = (0..3).map(|m| event(now, format!("{n}-{m}")).payload(vec![b'p'; 1 << 20]));
+                c.append(missed).under(&KEPT).ok().await?;
+            }
             c.advance(MINUTE * 60).await?;
             expired(&tail.ends(OutOfRange).await?)
         }

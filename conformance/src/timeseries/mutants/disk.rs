@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use prism_contract::Namespace;
-use prism_contract::timeseries::{Event, EventKey, Memory, Series, SeriesEvent};
+use prism_contract::timeseries::{Event, EventKey, Memory, Position, Series, SeriesEvent};
 
 use super::tokens::Binding;
 
@@ -58,6 +58,13 @@ pub(super) struct Notes {
     pub(super) deleted_before: BTreeMap<(Namespace, Series), u64>,
     /// What each token is bound to, by token.
     pub(super) tokens: BTreeMap<Bytes, Binding>,
+    /// How many Queries and messages of Tails were answered.
+    pub(super) reads: u64,
+    /// How many Appends run, and where the log of each namespace ended when the oldest of them began.
+    pub(super) running: usize,
+    pub(super) behind: BTreeMap<Namespace, Position>,
+    /// Events that are written and not visible yet.
+    pub(super) hidden: BTreeSet<(Series, EventKey)>,
     /// The last event of the message with a token.
     pub(super) last_of_token: BTreeMap<Bytes, SeriesEvent>,
 }
@@ -68,6 +75,12 @@ impl Disk {
         let mut notes = self.notes();
         let (is_again, was_killed) = (notes.is_stopped, notes.is_stopped && !notes.is_closed);
         notes.boots += 1;
+        if is_again {
+            // What only the processes had.
+            notes.running = 0;
+            notes.behind.clear();
+            notes.hidden.clear();
+        }
         notes.generation += u64::from(is_again);
         (notes.is_stopped, notes.is_closed) = (false, false);
         Boot { number: notes.boots, generation: notes.generation, is_again, was_killed }

@@ -17,7 +17,7 @@ use prism_contract::timeseries::request::{
 use super::flawed::Flawed;
 use super::tokens::{Binding, of_request, opened, sealed, taken};
 use super::{Bug, Flaw};
-use crate::core::{Failure, ManualClock, OpenError, StatusCode};
+use crate::core::{Failure, ManualClock, StatusCode};
 use crate::timeseries::{EdgeStore, Governed, Store, TailMessages};
 
 /// One gateway.
@@ -265,13 +265,6 @@ impl Store for FlawedStore {
             answer.policy = Policy::default();
         }
         Ok(answer)
-    }
-
-    async fn set_retention(&self, namespace: String, retention: Duration) -> Result<(), OpenError> {
-        if self.has(Bug::KeepsTheOldRetention) {
-            return Ok(());
-        }
-        self.store.set_retention(namespace, retention).await
     }
 }
 

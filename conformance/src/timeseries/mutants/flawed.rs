@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use prism_contract::timeseries::{
     Append, Bucket, Capabilities, Capability, DeleteEvents, EventPage, Expired, Histogram, ListSeries,
-    Memory, Position, Query, Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+    Memory, Partitions, Position, Query, Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
@@ -124,7 +124,7 @@ impl TimeSeriesBackend for Flawed {
     }
 
     async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
-        self.write(append).await
+        self.write_beside_readers(append).await
     }
 
     async fn query(&self, query: &Query) -> Result<EventPage, Error> {
@@ -171,5 +171,9 @@ impl TimeSeriesBackend for Flawed {
 
     async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error> {
         self.remove_expired(expired).await
+    }
+
+    async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error> {
+        self.memory().repartitioned(configured).await
     }
 }

@@ -2,11 +2,12 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Flaw;
 use super::disk::Disk;
 use super::edge::FlawedStore;
 use super::flawed::Flawed;
+use super::{Bug, Flaw};
 use crate::core::{InProcess, Opener};
 use crate::timeseries::{Governed, Store, TimeSeries};
 
@@ -22,6 +23,14 @@ pub struct MutantProcess(Governed<Flawed>);
 
 impl prism_contract::Lifecycle for MutantProcess {
     prism_contract::forward!(Lifecycle: self => self.0, [check, sweep, close]);
+}
+
+impl MutantProcess {
+    fn set_retention(&self, namespace: &str, retention: Duration) {
+        if !self.0.backend().has(Bug::KeepsTheOldRetention) {
+            self.0.set_retention(namespace, retention);
+        }
+    }
 }
 
 /// A restart drops the process, while calls to it may still run.
@@ -43,6 +52,8 @@ pub(super) fn open(name: &str, flaw: Flaw) -> MutantHarness {
             Arc::new(FlawedStore::new(&process.0, clock)) as Arc<dyn Store>
         },
     };
-    let harness = InProcess::opened(name, flaw.capabilities(), opener).with_policies().reopening();
+    let harness = InProcess::opened(name, flaw.capabilities(), opener)
+        .with_policies(MutantProcess::set_retention)
+        .reopening();
     harness.with_gateways(NonZero::<usize>::MIN.saturating_add(1))
 }

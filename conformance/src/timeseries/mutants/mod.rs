@@ -4,6 +4,7 @@
 //! gateway) with one flaw; without a flaw it is [`sound`] and passes the whole suite. Deliberately absent: flaws that only a
 //! raw server can have.
 
+mod beside;
 mod bug;
 mod catalogue;
 mod disk;

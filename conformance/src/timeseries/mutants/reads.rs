@@ -37,8 +37,10 @@ impl Flawed {
         query.expired = self.expired(query.expired);
         let (asked, tags, after) = (query.clone(), query.tags.clone(), query.after.clone());
         self.change_query(&mut query);
+        self.change_snapshot(&mut query);
         let mut page = self.memory().query(&query).await?;
         self.change_events(&asked, &tags, &mut page);
+        self.hide(&mut page.events, |event| (query.series.clone(), event.key()));
         if self.has(Bug::SkipsAnEventAtAPageBorder) && after.is_some() && !page.events.is_empty() {
             page.events.remove(0);
         }
@@ -185,6 +187,7 @@ impl Flawed {
             self.change_content(series, event, tail.without_payload);
         }
         self.change_page(&tail, &mut page);
+        self.hide(&mut page.events, |of| (of.series.clone(), of.event.key()));
         if self.has(Bug::TailSkipsWhatAMessageDoesNotHold) && page.more {
             page.position = self.memory().position(&tail.namespace, None, Start::Now).await?;
             page.more = false;

@@ -83,7 +83,7 @@ impl Flawed {
     }
 
     /// Of each event, in request order, whether it is there already.
-    async fn there(&self, append: &Append) -> Result<Vec<bool>, Error> {
+    pub(super) async fn there(&self, append: &Append) -> Result<Vec<bool>, Error> {
         let mut there = Vec::new();
         for SeriesEvent { series, event } in &append.events {
             let found = self.identities(&append.namespace, series, event.time, append.expired).await?;

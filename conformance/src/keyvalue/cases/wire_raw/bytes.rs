@@ -1,11 +1,14 @@
 //! Valid and invalid bytes: no input kills the server, and unknown fields change nothing.
 
-use bytes::Bytes;
-
-use super::{METHODS, PUT, answer_text, bytes_field, call, contains, refused};
+use super::{GET, PUT};
 use crate::core::Need::Wire;
-use crate::core::StatusCode::{InvalidArgument, Unimplemented};
+use crate::core::StatusCode::InvalidArgument;
 use crate::core::case;
+use crate::core::raw_calls::protobuf::bytes_field;
+use crate::core::raw_calls::{
+    an_unknown_method_is_unimplemented, answer_text, bytes_that_are_no_message_are_refused, call, contains,
+    no_input_kills_the_server, refused,
+};
 use crate::keyvalue::{Case, item};
 
 pub(super) const CASES: &[Case] = &[
@@ -14,54 +17,14 @@ pub(super) const CASES: &[Case] = &[
         "Bytes that are not the method's message are INVALID_ARGUMENT with reason MALFORMED_MESSAGE, and harm nothing.",
         ["ERR-3", "ERR-1"],
         [Wire],
-        |c| {
-            c.put_one("k", "v").ok().await?;
-            for method in METHODS {
-                for (what, bytes) in [
-                    ("a length past the end", &b"\x0a\x05a"[..]),
-                    ("an unterminated length", b"\x0a\xff"),
-                    ("an unknown wire type", b"\x0f\x00"),
-                    ("field number 0", b"\x02\x00"),
-                    ("text that is not UTF-8", b"\x0a\x02\xff\xfe"),
-                ] {
-                    let answer = call(c, method, bytes, None).await?;
-                    let refused = answer.as_ref().is_err_and(|failure| {
-                        failure.code == InvalidArgument
-                            && failure.reason.as_deref() == Some("MALFORMED_MESSAGE")
-                    });
-                    let actual = format!("{} for {what}", answer_text(&answer));
-                    answer.expect(refused, "INVALID_ARGUMENT with reason MALFORMED_MESSAGE", actual)?;
-                }
-            }
-            c.get().ok().await?.holds(&[("k", "v")])
-        }
+        |c| { bytes_that_are_no_message_are_refused(c).await }
     ),
     case!(
         "wire::no_input_kills_the_server",
         "Whatever bytes are sent, the server answers INVALID_ARGUMENT, and goes on answering.",
         ["ERR-3"],
         [Wire],
-        |c| {
-            c.put_one("k", "v").ok().await?;
-            let mut state = c.seed() | 1;
-            let mut next = move || {
-                // Xorshift: a seed must reproduce the bytes.
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state
-            };
-            for _ in 0..c.budget().pick(8, 40, 2_000) {
-                for method in METHODS {
-                    let length = usize::try_from(next() % 48).unwrap_or_default() + 1;
-                    let bytes: Vec<u8> = (0..length).map(|_| next().to_le_bytes()[3]).collect();
-                    let answer = call(c, method, bytes, None).await?;
-                    let refused = answer.as_ref().is_err_and(|failure| failure.code == InvalidArgument);
-                    answer.expect(refused, "INVALID_ARGUMENT", answer_text(&answer))?;
-                }
-            }
-            c.get().ok().await?.holds(&[("k", "v")])
-        }
+        |c| { no_input_kills_the_server(c).await }
     ),
     case!(
         "wire::a_message_of_over_8_mib_is_refused",
@@ -100,16 +63,7 @@ pub(super) const CASES: &[Case] = &[
         "A method or service that there is not is UNIMPLEMENTED with reason METHOD_NOT_FOUND.",
         ["ERR-3", "ERR-1"],
         [Wire],
-        |c| {
-            for path in [
-                "/prism.keyvalue.v1.KeyValueService/Nothing",
-                "/prism.keyvalue.v1.NoService/Put",
-                "/nothing.at.all/Put",
-            ] {
-                refused(&call(c, path, Bytes::new(), None).await?, Unimplemented, "METHOD_NOT_FOUND")?;
-            }
-            Ok(())
-        }
+        |c| { an_unknown_method_is_unimplemented(c).await }
     ),
     case!(
         "wire::unknown_fields_are_ignored",
@@ -134,7 +88,7 @@ pub(super) const CASES: &[Case] = &[
             c.get().ok().await?.holds(&[("k", "v")])?;
             let get =
                 [unknown.clone(), bytes_field(1, c.namespace("")), bytes_field(2, "r"), unknown].concat();
-            let answer = call(c, METHODS[1], get, None).await?;
+            let answer = call(c, GET, get, None).await?;
             let item = [bytes_field(1, "k"), bytes_field(2, "v")].concat();
             let holds =
                 answer.as_ref().is_ok_and(|messages| messages.iter().any(|message| contains(message, &item)));

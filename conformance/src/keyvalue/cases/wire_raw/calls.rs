@@ -6,11 +6,13 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::join_all;
 use prism_contract::keyvalue::request::{ScanRequest, SelectionInput};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use super::{METHODS, PROMPT, PUT, answer_text, bytes_field, call};
+use super::{GET, PUT};
 use crate::core::Need::{Alone, Wire};
 use crate::core::StatusCode::DeadlineExceeded;
+use crate::core::raw_calls::protobuf::bytes_field;
+use crate::core::raw_calls::{PROMPT, answer_text, call, memory_growth};
 use crate::core::{Failure, Proof, Reply, StatusCode, Stop, case, failure_text, span};
 use crate::keyvalue::{Action, Case, Ctx, Outcome};
 
@@ -143,7 +145,7 @@ pub(super) const CASES: &[Case] = &[
             // A call counts as answered once its headers arrive. Its message stays unread, and so do all that follow once the
             // connection's window is full; the server may instead refuse some, or let them run into their deadline.
             let deadline = Some(Duration::from_secs(4));
-            let calls = (0..UNREAD_CALLS).map(|_| raw.call(METHODS[1], request.clone(), deadline));
+            let calls = (0..UNREAD_CALLS).map(|_| raw.call(GET, request.clone(), deadline));
             let (calls, grown) = tokio::join!(timeout(PROMPT, join_all(calls)), async {
                 match before {
                     Some(before) => Some(memory_growth(c, before).await),
@@ -152,7 +154,7 @@ pub(super) const CASES: &[Case] = &[
             });
             let description = format!(
                 "call {} of {} MiB {UNREAD_CALLS} times concurrently, and read none of the responses",
-                METHODS[1],
+                GET,
                 RESPONSE_BYTES >> 20
             );
             let step = c.record(Action::Raw(description), Outcome::Done);
@@ -213,17 +215,4 @@ fn scan_failure(c: &Ctx, failure: &Failure) -> Stop {
     let step = c.record(Action::Raw("read a message of a Scan".to_owned()), Outcome::Failed(failure.clone()));
     let (expected, actual) = ("a message".to_owned(), failure_text(failure));
     Stop::Diverged(crate::core::Divergence { step: Some(step), expected, actual })
-}
-
-/// Growth of the server's memory once it stops growing, or after 5 seconds.
-async fn memory_growth(c: &Ctx, before: u64) -> u64 {
-    const PAUSE: Duration = Duration::from_millis(50);
-    let (deadline, mut highest, mut stable) = (Instant::now() + Duration::from_secs(5), before, 0);
-    while stable < 6 && Instant::now() < deadline {
-        sleep(PAUSE).await;
-        let now = c.instance().resident_bytes().unwrap_or(highest);
-        stable = if now > highest + (256 << 10) { 0 } else { stable + 1 };
-        highest = highest.max(now);
-    }
-    highest - before
 }

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 
 use super::PUT;
-use super::http::{Answer, answer_text, call, framed, send};
-use super::protobuf::{bytes_field, number, number_field, repeated, text};
 use crate::core::Need::Wire;
 use crate::core::StatusCode::{FailedPrecondition, InvalidArgument};
+use crate::core::raw_calls::protobuf::{bytes_field, number, number_field, repeated, text};
+use crate::core::raw_calls::{HttpAnswer, framed, http_answer_text, request, send};
 use crate::core::{Proof, StatusCode, Stop, bytes as shown, case, diverged};
 use crate::keyvalue::cases::support::{CONDITIONAL, unlisted};
 use crate::keyvalue::{Case, Ctx};
@@ -89,7 +89,7 @@ pub(super) const CASES: &[Case] = &[
 const MAX_BYTES: usize = 6 * 1024 / 4 * 3;
 
 /// A Put to record `r` whose preconditions all fail: each demands another version than the current one.
-async fn put_when(c: &Ctx, failing: &[(Vec<u8>, i64)]) -> Result<Answer, Stop> {
+async fn put_when(c: &Ctx, failing: &[(Vec<u8>, i64)]) -> Result<HttpAnswer, Stop> {
     let conditions = failing.iter().map(|(key, current)| {
         let other = u64::try_from(current + 1).unwrap_or(1);
         bytes_field(6, [bytes_field(1, key), number_field(2, other)].concat())
@@ -99,14 +99,14 @@ async fn put_when(c: &Ctx, failing: &[(Vec<u8>, i64)]) -> Result<Answer, Stop> {
 }
 
 /// A Put with these fields to record `r`.
-async fn put(c: &Ctx, fields: &[u8]) -> Result<Answer, Stop> {
+async fn put(c: &Ctx, fields: &[u8]) -> Result<HttpAnswer, Stop> {
     let message = [bytes_field(1, c.namespace("")), bytes_field(2, "r"), fields.to_vec()].concat();
-    send(c, call(PUT, vec![Bytes::from(framed(&message))])).await
+    send(c, request(PUT, vec![Bytes::from(framed(&message))])).await
 }
 
 /// The decoded details of an answer.
 struct Details<'a> {
-    answer: &'a Answer,
+    answer: &'a HttpAnswer,
     /// Full name and value of each.
     all: Vec<(String, Vec<u8>)>,
     encoded: usize,
@@ -114,13 +114,13 @@ struct Details<'a> {
 
 impl<'a> Details<'a> {
     /// The details of a refusal with this status, which fit into the trailer.
-    fn of(answer: &'a Answer, code: StatusCode) -> Result<Self, Stop> {
+    fn of(answer: &'a HttpAnswer, code: StatusCode) -> Result<Self, Stop> {
         let encoded = answer.as_ref().map(|answer| answer.details.clone()).unwrap_or_default();
         if encoded.is_empty() {
             return diverged(
                 answer.step,
                 format!("{code} with the trailer grpc-status-details-bin (ERR-1)"),
-                format!("{}, without it", answer_text(answer)),
+                format!("{}, without it", http_answer_text(answer)),
             );
         }
         let size = encoded.len();
@@ -143,7 +143,7 @@ impl<'a> Details<'a> {
         answer.expect(
             actual == code,
             format!("details of {code} (ERR-1)"),
-            format!("{}, whose details say {actual}", answer_text(answer)),
+            format!("{}, whose details say {actual}", http_answer_text(answer)),
         )?;
         Ok(details)
     }
@@ -179,7 +179,7 @@ const STANDARD: &str = "google.rpc.PreconditionFailure";
 const TYPED: &str = "prism.common.FailedPreconditions";
 
 /// The answer must be a FAILED_PRECONDITION that names `failing`, keys with their current versions, as ERR-1 says.
-fn names_all(answer: &Answer, failing: &[(Vec<u8>, i64)]) -> Proof {
+fn names_all(answer: &HttpAnswer, failing: &[(Vec<u8>, i64)]) -> Proof {
     let details = Details::of(answer, FailedPrecondition)?;
     let violations: Option<Vec<_>> = details.only(STANDARD)?.into_iter().map(Violation::read).collect();
     let mut violations = violations.map_or_else(|| details.malformed(STANDARD), Ok)?;

@@ -1,13 +1,10 @@
 //! Health and reflection, the auxiliary services.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
-
-use super::http::reflect;
-use super::{HEALTH, PROMPT, SERVICE, answer_text, bytes_field, call, contains};
 use crate::core::Need::{Ability, Alone, Wire};
-use crate::core::{case, span};
+use crate::core::case;
+use crate::core::raw_calls::{
+    health_and_reflection_answer, health_follows_the_database, reflection_goes_on_after_what_it_does_not_know,
+};
 use crate::keyvalue::Case;
 
 pub(super) const CASES: &[Case] = &[
@@ -16,127 +13,20 @@ pub(super) const CASES: &[Case] = &[
         "Health says SERVING of the server and of its service, and reflection lists every service.",
         ["HEALTH-1"],
         [Wire],
-        |c| {
-            for service in ["", SERVICE] {
-                let request = if service.is_empty() { Vec::new() } else { bytes_field(1, service) };
-                let answer = call(c, HEALTH, request, None).await?;
-                let matches = answer.as_ref().is_ok_and(|messages| *messages == [serving(true)]);
-                answer.expect(matches, format!("SERVING from {HEALTH}"), answer_text(&answer))?;
-            }
-            let answer = reflect(c, &[bytes_field(7, "")]).await?;
-            for service in [SERVICE, "grpc.health.v1.Health"] {
-                let lists = answer.as_ref().is_ok_and(|messages| {
-                    messages.iter().any(|message| contains(message, service.as_bytes()))
-                });
-                answer.expect(
-                    lists,
-                    format!("a list with {service} from reflection"),
-                    answer_text(&answer),
-                )?;
-            }
-            Ok(())
-        }
+        |c| { health_and_reflection_answer(c).await }
     ),
     case!(
         "wire::reflection_goes_on_after_what_it_does_not_know",
         "Reflection describes what errors carry, answers what is missing in words, and goes on with its stream.",
         ["HEALTH-1"],
         [Wire],
-        |c| {
-            // Subject, request, and the expected response: its field number and a part of it. Field 1 of an error is the
-            // code: NOT_FOUND is 5.
-            let extension =
-                [bytes_field(1, "google.protobuf.MethodOptions"), vec![2 << 3, 0xff, 0x8a, 3]].concat();
-            let queries: [(&str, Vec<u8>, u8, &[u8]); 8] = [
-                ("an unknown symbol", bytes_field(4, "prism.keyvalue.v1.Nothing"), 7, b"\x08\x05"),
-                ("an unknown file", bytes_field(3, "nothing.proto"), 7, b"\x08\x05"),
-                ("an unknown extension", bytes_field(5, extension), 7, b"\x08\x05"),
-                ("the service", bytes_field(4, SERVICE), 4, b"KeyValueService"),
-                ("the details of a refusal", bytes_field(4, "google.rpc.BadRequest"), 4, b"BadRequest"),
-                ("the details of every error", bytes_field(4, "google.rpc.ErrorInfo"), 4, b"ErrorInfo"),
-                ("the carrier of details", bytes_field(4, "google.rpc.Status"), 4, b"Status"),
-                (
-                    "a failed precondition",
-                    bytes_field(4, "prism.common.FailedPreconditions"),
-                    4,
-                    b"FailedPreconditions",
-                ),
-            ];
-            let requests: Vec<_> = queries.iter().map(|(_, request, ..)| request.clone()).collect();
-            let answer = reflect(c, &requests).await?;
-            let (expected, actual) =
-                (format!("{} responses in one stream of reflection", queries.len()), answer_text(&answer));
-            answer.expect(
-                answer.as_ref().is_ok_and(|answers| answers.len() == queries.len()),
-                expected,
-                actual,
-            )?;
-            for ((what, _, field, part), message) in queries.iter().zip(answer.as_ref().into_iter().flatten())
-            {
-                let found = fields(message)
-                    .into_iter()
-                    .find(|(found, _)| RESULT_FIELDS.iter().any(|(of, _)| of == found));
-                let matches = found.is_some_and(|(found, bytes)| found == *field && contains(bytes, part));
-                let named = |field| {
-                    RESULT_FIELDS.iter().find(|(of, _)| *of == field).map_or("nothing", |(_, name)| name)
-                };
-                let actual = format!("{} for {what}", named(found.map_or(0, |(found, _)| found)));
-                answer.expect(matches, format!("{} for {what}", named(*field)), actual)?;
-            }
-            Ok(())
-        }
+        |c| { reflection_goes_on_after_what_it_does_not_know(c).await }
     ),
     case!(
         "wire::health_follows_the_database",
         "Health says NOT_SERVING while the database is away, and SERVING once it is back.",
         ["HEALTH-1"],
         [Wire, Alone, Ability(crate::core::Ability::Outage)],
-        |c| {
-            for unreachable in [true, false] {
-                c.outage(unreachable).await?;
-                let deadline = Instant::now() + PROMPT;
-                loop {
-                    let answer = call(c, HEALTH, Vec::new(), None).await?;
-                    let matches = answer.as_ref().is_ok_and(|messages| *messages == [serving(!unreachable)]);
-                    if matches {
-                        break;
-                    }
-                    let expected = format!(
-                        "{} within {}",
-                        if unreachable { "NOT_SERVING" } else { "SERVING" },
-                        span(PROMPT)
-                    );
-                    answer.expect(Instant::now() < deadline, expected, answer_text(&answer))?;
-                    sleep(Duration::from_millis(20)).await;
-                }
-            }
-            Ok(())
-        }
+        |c| { health_follows_the_database(c).await }
     ),
 ];
-
-/// `status: SERVING` or `status: NOT_SERVING`, as bytes.
-fn serving(is: bool) -> Vec<u8> {
-    vec![1 << 3, if is { 1 } else { 2 }]
-}
-
-/// Fields of a reflection response that hold its result: 4 (files), 5 (extension numbers) or 7 (an error).
-const RESULT_FIELDS: [(u8, &str); 3] = [(4, "files"), (5, "extension numbers"), (7, "an error")];
-
-/// The leading length-delimited fields of a message, in order, up to the first field of another type.
-fn fields(mut message: &[u8]) -> Vec<(u8, &[u8])> {
-    let mut found = Vec::new();
-    while let Some((&tag, rest)) = message.split_first() {
-        let Some((length, rest)) = unvarint(rest).filter(|_| tag & 7 == 2) else { break };
-        let Some((bytes, rest)) = rest.split_at_checked(length) else { break };
-        found.push((tag >> 3, bytes));
-        message = rest;
-    }
-    found
-}
-
-fn unvarint(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
-    let number = bytes[..=end].iter().rev().fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
-    Some((number, &bytes[end + 1..]))
-}

@@ -29,6 +29,18 @@ pub(super) const MUTANTS: &[Seeded] = &[
     ),
     mutant!(AcceptsAnIdentityTwice, ["APP-6"], "The second event with an identity is dropped, not refused."),
     mutant!(TornAppend, ["APP-7"], "An Append is written in two halves.").racy(),
+    mutant!(
+        ReadsBehindRunningAppends,
+        ["APP-2", "QRY-1"],
+        "A Query reads a snapshot from before the oldest Append that still runs."
+    )
+    .racy(),
+    mutant!(
+        PositionsBeforeTheCommit,
+        ["TAIL-1", "QRY-11", "TAIL-3"],
+        "A position is given before the commit, so that a reader passes over events that are not visible yet."
+    )
+    .racy(),
     mutant!(DuplicatesAreNew, ["APP-8"], "No event is reported as a duplicate."),
     mutant!(
         ComparesIdsAlone,

@@ -66,6 +66,12 @@ pub(super) const MUTANTS: &[Seeded] = &[
         "A crash leaves events of an unacknowledged Append with half of their payloads."
     )
     .racy(),
+    mutant!(
+        CrashLeavesHalfAnAppend,
+        ["APP-5", "APP-7"],
+        "A crash leaves the first half of the events of an unacknowledged Append."
+    )
+    .racy(),
     mutant!(MissingErrorInfo, ["ERR-1"], "A status has no ErrorInfo."),
     mutant!(RefusalNamesOnlyTheFirstViolation, ["ERR-1"], "A refusal names the first violation only."),
     mutant!(UnclaimedStillAnswers, ["CAP-1"], "A capability that is not declared still works."),

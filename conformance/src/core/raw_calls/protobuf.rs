@@ -1,13 +1,13 @@
 //! Protobuf without generated code: the suite has none of a server's, and checks details byte by byte.
 
 /// A length-delimited protobuf field.
-pub(super) fn bytes_field(field: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn bytes_field(field: u8, bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let bytes = bytes.as_ref();
     [vec![field << 3 | 2], varint(bytes.len() as u64), bytes.to_vec()].concat()
 }
 
 /// A protobuf field of an integer.
-pub(super) fn number_field(field: u8, number: u64) -> Vec<u8> {
+pub(crate) fn number_field(field: u8, number: u64) -> Vec<u8> {
     [vec![field << 3], varint(number)].concat()
 }
 
@@ -26,7 +26,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     /// An integer.
     Number(u64),
     /// A string, bytes or a message.
@@ -36,7 +36,7 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of a message in order, by their numbers; `None`: the bytes are not a message.
-pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
+pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
     let mut found = Vec::new();
     while !message.is_empty() {
         let (tag, rest) = unvarint(message)?;
@@ -58,7 +58,7 @@ pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
 }
 
 /// The values of a repeated field of messages, strings or bytes; `None`: the bytes are not a message.
-pub(super) fn repeated(message: &[u8], field: u64) -> Option<Vec<&[u8]>> {
+pub(crate) fn repeated(message: &[u8], field: u64) -> Option<Vec<&[u8]>> {
     let values = fields(message)?.into_iter().filter_map(|(number, value)| match value {
         Value::Bytes(bytes) if number == field => Some(bytes),
         _ => None,
@@ -67,13 +67,13 @@ pub(super) fn repeated(message: &[u8], field: u64) -> Option<Vec<&[u8]>> {
 }
 
 /// The value of a string field; empty: it is absent.
-pub(super) fn text(message: &[u8], field: u64) -> Option<String> {
+pub(crate) fn text(message: &[u8], field: u64) -> Option<String> {
     let bytes = repeated(message, field)?.last().copied().unwrap_or_default();
     String::from_utf8(bytes.to_vec()).ok()
 }
 
 /// The value of an integer field; 0: it is absent.
-pub(super) fn number(message: &[u8], field: u64) -> Option<u64> {
+pub(crate) fn number(message: &[u8], field: u64) -> Option<u64> {
     let mut values = fields(message)?.into_iter().filter_map(|(number, value)| match value {
         Value::Number(value) if number == field => Some(value),
         _ => None,
