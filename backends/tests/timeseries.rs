@@ -16,3 +16,5 @@ mod expiry;
 mod groups;
 #[path = "timeseries/idle.rs"]
 mod idle;
+#[path = "timeseries/partitions.rs"]
+mod partitions;

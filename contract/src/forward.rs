@@ -171,6 +171,25 @@ macro_rules! forward {
             $to.expire(expired)
         }
     };
+    (@TimeSeriesBackend repartitioned $this:ident $to:expr) => {
+        fn repartitioned<'this, 'configured, 'future>(
+            &'this $this,
+            configured: $crate::timeseries::Partitions<'configured>,
+        ) -> ::std::pin::Pin<
+            Box<
+                dyn ::std::future::Future<Output = Result<Option<($crate::Namespace, u32)>, $crate::Error>>
+                    + Send
+                    + 'future,
+            >,
+        >
+        where
+            'this: 'future,
+            'configured: 'future,
+            Self: 'future,
+        {
+            $to.repartitioned(configured)
+        }
+    };
     // The signatures that `async_trait` generates: the inner store's future is returned as it is, not boxed again.
     (@method $this:ident $to:expr, $method:ident(), $answer:ty) => {
         fn $method<'this, 'future>(

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use prism_backends::kafka;
 use prism_backends::postgres::{self, Postgres};
 use prism_backends::rewrite::Rewrite;
 use prism_backends::sqlite::{self, Sqlite};
@@ -39,6 +40,21 @@ pub enum OpenError {
     /// The database is unavailable or unsuitable.
     #[error(transparent)]
     Postgres(#[from] postgres::OpenError),
+    /// The password file of Kafka is unreadable.
+    #[error(
+        "database.kafka.password_file: the file cannot be read: {why}; write the path of a file that holds the password"
+    )]
+    KafkaPassword {
+        /// The system's error. The path is not kept: it may be a misplaced password.
+        why: std::io::Error,
+    },
+    /// The brokers are unavailable or unsuitable.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] kafka::OpenError),
+    /// This program has no Kafka.
+    #[error("this build has no Kafka; build it with --features kafka")]
+    NoKafka,
     /// The file is unavailable or unsuitable.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
@@ -69,6 +85,12 @@ pub struct Opened {
     pub keyvalue: Arc<dyn KeyValueBackend>,
     /// Its TimeSeries backend, of the same engine; `None`: it does not keep TimeSeries.
     pub timeseries: Option<Arc<dyn TimeSeriesBackend>>,
+}
+
+impl Opened {
+    fn stored(&self) -> control::Stored<'_> {
+        (&self.keyvalue, self.timeseries.as_ref())
+    }
 }
 
 /// Opens all backends, and gathers the catalog of namespaces.
@@ -114,6 +136,17 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
     // Without a control plane nothing is created.
     let snapshot =
         if definitions.is_some() { snapshot } else { snapshot.with_created(Some(Created::default())) };
+    // A control plane checks all definitions once it has read its own.
+    if snapshot.is_complete() {
+        for (index, store) in stores.iter().enumerate() {
+            let stored = (&store.keyvalue, store.timeseries.as_ref());
+            match control::check_stored_in(&snapshot, index, stored, &SystemClock).await {
+                // One that is away checks it when it is opened.
+                Ok(()) | Err(DefinitionsError::Store(_)) => {}
+                Err(error) => return Err((store.name.clone(), error.into())),
+            }
+        }
+    }
     let catalog = Catalog::new(snapshot);
     let _ = later.set(catalog.clone());
     Ok(Services { stores, catalog, definitions })
@@ -138,7 +171,7 @@ async fn open_fitting(database: &Database, index: usize, snapshot: &Snapshot) ->
         // The definitions are in this backend. The control plane checks them once it has read them.
         return Ok(opened);
     }
-    match control::check_encrypted_of(snapshot, index, &opened.keyvalue, &SystemClock).await {
+    match control::check_stored_in(snapshot, index, opened.stored(), &SystemClock).await {
         Ok(()) => Ok(opened),
         Err(error) => {
             opened.keyvalue.close().await;
@@ -189,7 +222,7 @@ pub fn database_of(config: &Config, services: &Services, namespace: &Namespace) 
 /// If it cannot be opened.
 pub async fn open_to_rewrite(database: &Database) -> Result<Option<Arc<dyn Rewrite>>, OpenError> {
     Ok(match database.kind {
-        DatabaseKind::Memory => None,
+        DatabaseKind::Memory | DatabaseKind::Kafka => None,
         DatabaseKind::Sqlite => Some(Arc::new(Sqlite::open(sqlite_options(database)).await?)),
         DatabaseKind::Postgres => Some(Arc::new(Postgres::open(postgres_options(database)?).await?)),
     })
@@ -204,7 +237,7 @@ fn open_later(
     catalog: Arc<OnceLock<Catalog>>,
 ) -> Opened {
     let keyvalue = Arc::new(DeferredKeyValue::new(keyvalue::Capabilities::ALL));
-    let timeseries = Arc::new(DeferredTimeSeries::new(timeseries::Capabilities::ALL));
+    let timeseries = Arc::new(DeferredTimeSeries::new(capabilities_of(database.kind)));
     let held: (Weak<DeferredKeyValue>, Weak<DeferredTimeSeries>) =
         (Arc::downgrade(&keyvalue), Arc::downgrade(&timeseries));
     tokio::spawn(async move {
@@ -263,7 +296,37 @@ pub async fn open(database: &Database) -> Result<Opened, OpenError> {
             log_settings(&engine).await;
             Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine) }
         }
+        DatabaseKind::Kafka => open_kafka(kafka_options(database)?).await?,
     })
+}
+
+#[cfg(feature = "kafka")]
+async fn open_kafka(options: kafka::Options) -> Result<Opened, OpenError> {
+    let store = Arc::new(kafka::Kafka::open(options).await?);
+    Ok(Opened { keyvalue: Arc::new(kafka::NoKeyValue(Arc::clone(&store))), timeseries: Some(store) })
+}
+
+#[cfg(not(feature = "kafka"))]
+#[expect(clippy::unused_async, reason = "of the signature that it has with the feature")]
+async fn open_kafka(_: kafka::Options) -> Result<Opened, OpenError> {
+    Err(OpenError::NoKafka)
+}
+
+/// What a backend that is opened later can do, once it is open.
+fn capabilities_of(kind: DatabaseKind) -> timeseries::Capabilities {
+    match kind {
+        DatabaseKind::Kafka => kafka::CAPABILITIES,
+        DatabaseKind::Memory | DatabaseKind::Sqlite | DatabaseKind::Postgres => timeseries::Capabilities::ALL,
+    }
+}
+
+fn kafka_options(database: &Database) -> Result<kafka::Options, OpenError> {
+    let mut options = database.kafka.clone();
+    if let (Some(path), Some(sasl)) = (&database.kafka_password_file, &mut options.sasl) {
+        let content = std::fs::read_to_string(path).map_err(|why| OpenError::KafkaPassword { why })?;
+        sasl.password = content.trim_end_matches(['\r', '\n']).to_owned();
+    }
+    Ok(options)
 }
 
 fn sqlite_options(database: &Database) -> sqlite::Options {
@@ -310,6 +373,7 @@ impl fmt::Display for Location<'_> {
             DatabaseKind::Memory => f.write_str("(nowhere)"),
             DatabaseKind::Sqlite => self.0.path.display().fmt(f),
             DatabaseKind::Postgres => f.write_str(&masked_url(self.0.url.as_deref().unwrap_or_default())),
+            DatabaseKind::Kafka => f.write_str(&self.0.kafka.brokers),
         }
     }
 }

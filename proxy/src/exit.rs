@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
+#[cfg(feature = "kafka")]
+use prism_backends::kafka;
 use prism_backends::{postgres, sqlite};
 use prism_contract::Error;
 use prism_wire::channel::Fault;
@@ -121,6 +123,12 @@ impl Exit {
                 Self::Usage
             }
             OpenError::KeyUses(error) => Self::of_error(error),
+            OpenError::KafkaPassword { .. } | OpenError::NoKafka => Self::Usage,
+            #[cfg(feature = "kafka")]
+            OpenError::Kafka(error) => match error {
+                kafka::OpenError::Options(_) | kafka::OpenError::Client(_) => Self::Usage,
+                kafka::OpenError::Brokers { why, .. } => Self::of_error(why),
+            },
             OpenError::Postgres(error) => match error {
                 postgres::OpenError::Option { .. } | postgres::OpenError::Url { .. } => Self::Usage,
                 postgres::OpenError::Unreachable { .. } => Self::Unavailable,

@@ -72,6 +72,7 @@ impl Fixture {
                 let url = self.schema.url().await.unwrap();
                 Arc::new(Postgres::open(postgres::Options::new(url)).await.unwrap())
             }
+            Backend::Kafka => unreachable!("it keeps no items"),
         }
     }
 

@@ -7,6 +7,8 @@ mod audit;
 mod killed;
 #[path = "serve/ns.rs"]
 mod ns;
+#[path = "serve/partitions.rs"]
+mod partitions;
 #[path = "serve/rekey.rs"]
 mod rekey;
 #[path = "serve/reload.rs"]

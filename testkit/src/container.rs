@@ -28,7 +28,7 @@ const PORT: u16 = 5432;
 const STATE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Timeout for pulling the image and starting the container.
-const PULL_TIMEOUT: Duration = Duration::from_mins(5);
+pub(crate) const PULL_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Size of /dev/shm; the engines' default is 64 MB.
 const SHARED_MEMORY: u64 = 256 << 20;
@@ -109,7 +109,7 @@ impl Container {
 
     /// Restarts it after [`Container::stop`] or [`Container::kill`], with the same data and port.
     pub(crate) async fn start(&self) -> Result<(), String> {
-        client().await?.start_container(&self.name, None::<StartContainerOptions>).await.map_err(text)?;
+        start(&self.name).await?;
         self.await_session().await
     }
 
@@ -124,29 +124,16 @@ impl Container {
     }
 
     async fn signal(&self, signal: &str) -> Result<(), String> {
-        let options = KillContainerOptionsBuilder::new().signal(signal).build();
-        client().await?.kill_container(&self.name, Some(options)).await.map_err(text)?;
-        let deadline = Instant::now() + STATE_TIMEOUT;
-        while self.running().await? {
-            if Instant::now() > deadline {
-                return Err(format!("the container still runs {} s after {signal}", STATE_TIMEOUT.as_secs()));
-            }
-            sleep(Duration::from_millis(10)).await;
-        }
-        Ok(())
+        kill(&self.name, signal, STATE_TIMEOUT).await
     }
 
     async fn running(&self) -> Result<bool, String> {
-        let found = client().await?.inspect_container(&self.name, None).await.map_err(text)?;
-        Ok(found.state.and_then(|state| state.running).unwrap_or(false))
+        running(&self.name).await
     }
 
     /// Removes it with its data. On failure, the watchdog does.
     pub(crate) async fn remove(&self) {
-        if let Ok(client) = client().await {
-            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-            let _ = client.remove_container(&self.name, Some(options)).await;
-        }
+        remove(&self.name).await;
     }
 
     /// The server's URL, with the database `postgres`, which every cluster has.
@@ -211,16 +198,53 @@ fn request(
     Ok(request)
 }
 
+/// Starts a stopped container again.
+pub(crate) async fn start(name: &str) -> Result<(), String> {
+    client().await?.start_container(name, None::<StartContainerOptions>).await.map_err(text)
+}
+
+/// Sends a signal to a container, and waits until it has ended.
+pub(crate) async fn kill(name: &str, signal: &str, within: Duration) -> Result<(), String> {
+    let options = KillContainerOptionsBuilder::new().signal(signal).build();
+    client().await?.kill_container(name, Some(options)).await.map_err(text)?;
+    let deadline = Instant::now() + within;
+    while running(name).await? {
+        if Instant::now() > deadline {
+            return Err(format!("the container still runs {} s after {signal}", within.as_secs()));
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+async fn running(name: &str) -> Result<bool, String> {
+    let found = client().await?.inspect_container(name, None).await.map_err(text)?;
+    Ok(found.state.and_then(|state| state.running).unwrap_or(false))
+}
+
+/// Removes a container with its data. On failure, the watchdog does.
+pub(crate) async fn remove(name: &str) {
+    if let Ok(client) = client().await {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let _ = client.remove_container(name, Some(options)).await;
+    }
+}
+
 fn bind_to_loopback(config: &mut HostConfig, port: u16) {
+    bind_port_to_loopback(config, port, PORT);
+}
+
+/// Publishes a container's port on loopback.
+pub(crate) fn bind_port_to_loopback(config: &mut HostConfig, port: u16, inside: u16) {
     let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
     config.publish_all_ports = Some(false);
-    config.port_bindings = Some(HashMap::from([(format!("{PORT}/tcp"), Some(vec![binding]))]));
+    config.port_bindings = Some(HashMap::from([(format!("{inside}/tcp"), Some(vec![binding]))]));
 }
 
 /// Whether ports that the engine publishes on loopback, out of reach of other machines, are reachable from this process. Not
 /// so for a remote engine, nor for the host's engine when the tests run in a container: its bridge is no interface here.
 /// (/.dockerenv alone does not decide: a container may run its own engine.)
-async fn is_local(host: &str) -> bool {
+pub(crate) async fn is_local(host: &str) -> bool {
     const NAME: &str = "com.docker.network.bridge.name";
     if !host.starts_with("unix:") {
         return false;
@@ -235,7 +259,7 @@ async fn is_local(host: &str) -> bool {
 }
 
 /// The engine that testcontainers uses: `DOCKER_HOST`, else the first existing socket in its lookup order.
-fn engine_host() -> String {
+pub(crate) fn engine_host() -> String {
     if let Ok(host) = std::env::var("DOCKER_HOST") {
         return host;
     }
@@ -255,7 +279,7 @@ fn engine_host() -> String {
 }
 
 /// Path of the engine's CLI, after a successful probe. The watchdog needs it to remove the container of a killed run.
-async fn engine(host: &str) -> Result<PathBuf, String> {
+pub(crate) async fn engine(host: &str) -> Result<PathBuf, String> {
     let mut problem = "neither docker nor podman is on PATH".to_owned();
     for program in ["docker", "podman"] {
         let Some(path) = watchdog::find_program(program) else { continue };
@@ -287,7 +311,7 @@ fn text(error: testcontainers::bollard::errors::Error) -> String {
 }
 
 /// An error with its chain of causes; the outermost message alone is too vague.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

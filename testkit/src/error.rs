@@ -15,10 +15,9 @@ pub enum Error {
         allowed: String,
     },
 
-    /// A test uses Postgres although `PRISM_TEST_BACKENDS` excludes it.
+    /// A test uses a backend although `PRISM_TEST_BACKENDS` excludes it.
     #[error(
-        "PRISM_TEST_BACKENDS={0} excludes Postgres, but a test uses it: call \
-         prism_testkit::selected(Backend::Postgres) first"
+        "PRISM_TEST_BACKENDS={0} excludes a backend that a test uses: call prism_testkit::selected first"
     )]
     LeftOut(String),
 
@@ -29,8 +28,15 @@ pub enum Error {
         tried: String,
     },
 
+    /// All ways to a Kafka broker failed.
+    #[error("no Kafka for the tests.\n{tried}{KAFKA_WAYS}")]
+    NoKafka {
+        /// One line per way tried, with the reason of its failure.
+        tried: String,
+    },
+
     /// An operation on a found server failed.
-    #[error("Postgres ({server}): {problem}")]
+    #[error("{server}: {problem}")]
     Server {
         /// Which server.
         server: String,
@@ -42,6 +48,13 @@ pub enum Error {
     #[error("{0}")]
     Machine(String),
 }
+
+const KAFKA_WAYS: &str = "There are three ways to provide one:\n  \
+     1. PRISM_TEST_KAFKA=host:port, a broker;\n  \
+     2. a container engine (Docker, Podman) on this machine: testcontainers starts apache/kafka;\n  \
+     3. a package registry: a pinned build of noida-db, a small broker, by pip or by HTTPS from PIP_INDEX_URL.\n\
+     PRISM_TEST_KAFKA_WAY=container or download forces one of the last two. PRISM_TEST_BACKENDS=memory,sqlite,postgres skips \
+     the Kafka tests.";
 
 const WAYS: &str = "There are four ways to provide one:\n  \
      1. PRISM_TEST_POSTGRES_URL=postgres://user:password@host:port/database, an external server;\n  \

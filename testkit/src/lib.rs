@@ -1,4 +1,4 @@
-//! Test support: one Postgres server per test run, a schema or database per test.
+//! Test support: one Postgres server per test run, a schema or database per test; a Kafka broker per process.
 //!
 //! ```no_run
 //! # async fn a_test() -> Result<(), prism_testkit::Error> {
@@ -34,6 +34,7 @@ mod download;
 mod error;
 mod external;
 mod guard;
+mod kafka;
 mod launch;
 mod lazy;
 mod names;
@@ -52,6 +53,7 @@ pub use cuttable::Cuttable;
 pub use description::Description;
 pub use error::Error;
 pub use guard::{Database, Schema};
+pub use kafka::Kafka;
 pub use lazy::LazySchema;
 pub use pooler::{PoolMode, Pooler};
 pub use private::Private;

@@ -13,11 +13,13 @@ pub enum Backend {
     Sqlite,
     /// Postgres.
     Postgres,
+    /// Kafka.
+    Kafka,
 }
 
 impl Backend {
     /// All backends, in report order.
-    pub const ALL: [Self; 3] = [Self::Memory, Self::Sqlite, Self::Postgres];
+    pub const ALL: [Self; 4] = [Self::Memory, Self::Sqlite, Self::Postgres, Self::Kafka];
 
     /// Its name in `PRISM_TEST_BACKENDS`.
     #[must_use]
@@ -26,11 +28,12 @@ impl Backend {
             Self::Memory => "memory",
             Self::Sqlite => "sqlite",
             Self::Postgres => "postgres",
+            Self::Kafka => "kafka",
         }
     }
 }
 
-/// Whether the tests of `backend` run: `PRISM_TEST_BACKENDS` is a comma-separated list of `memory`, `sqlite` and `postgres`;
+/// Whether the tests of `backend` run: `PRISM_TEST_BACKENDS` is a comma-separated list of `memory`, `sqlite`, `postgres` and `kafka`;
 /// if unset, all run.
 ///
 /// Skipping is never silent. An excluded libtest-mimic trial is flagged as ignored and shows the reason from [`left_out`]; a
@@ -101,7 +104,7 @@ fn parse(value: Option<&str>) -> Result<Vec<Backend>, Error> {
         variable: VARIABLE,
         value: value.to_owned(),
         allowed: format!(
-            "{what}; a comma-separated list of memory, sqlite and postgres is allowed, unset means all"
+            "{what}; a comma-separated list of memory, sqlite, postgres and kafka is allowed, unset means all"
         ),
     };
     if value.trim().is_empty() {
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn without_the_variable_all_backends_are_selected() {
-        assert_eq!(parse(None), Ok(vec![Backend::Memory, Backend::Sqlite, Backend::Postgres]));
+        assert_eq!(parse(None), Ok(Backend::ALL.to_vec()));
     }
 
     #[test]
@@ -140,7 +143,7 @@ mod tests {
         assert_eq!(
             error,
             "PRISM_TEST_BACKENDS=sqlite,postgresql: \"postgresql\" is not a backend; a comma-separated list of memory, \
-             sqlite and postgres is allowed, unset means all"
+             sqlite, postgres and kafka is allowed, unset means all"
         );
         assert!(parse(Some("")).unwrap_err().to_string().contains("no backend is listed"));
     }

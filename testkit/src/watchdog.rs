@@ -21,6 +21,8 @@ const SCRIPT: &str = include_str!("watchdog.sh");
 pub(crate) enum Leftover {
     /// A folder with a cluster in it, and the server that runs on it.
     Cluster { folder: PathBuf },
+    /// A folder with a broker's data, and the broker whose pid is in it.
+    Broker { folder: PathBuf },
     /// A container, with CLI and address of its engine.
     Container { engine: PathBuf, host: String, name: String },
     /// A database on an external server. The environment holds the server's address.
@@ -82,6 +84,7 @@ fn spawn(owner: &Process, home: &Path, leftover: &Leftover) -> std::io::Result<(
     command.args(["-s", "--", &owner.pid.to_string(), &owner.start]).arg(home);
     match leftover {
         Leftover::Cluster { folder } => command.arg("cluster").arg(folder),
+        Leftover::Broker { folder } => command.arg("broker").arg(folder),
         Leftover::Container { engine, host, name } => command
             .arg("container")
             .arg(engine)

@@ -2,6 +2,7 @@
 # it must outlive the test that starts it, and a test binary has no main function that could do this.
 #
 #   PID START HOME cluster FOLDER
+#   PID START HOME broker FOLDER           (its file pid names the broker, whose working directory it is)
 #   PID START HOME container ENGINE NAME
 #   PID START HOME database PSQL NAME      (the server's address is in PGHOST and its kin)
 #
@@ -37,6 +38,16 @@ stop_cluster() {
 remove_cluster() {
   [ -e "$1" ] || return 0
   stop_cluster "$1"
+  rm -rf "$1"
+  return 1
+}
+
+remove_broker() {
+  [ -e "$1" ] || return 0
+  if { read -r main <"$1/pid"; } 2>/dev/null; then
+    # Guard against pid reuse.
+    if [ ! -e /proc/self/cwd ] || [ "$(readlink "/proc/$main/cwd")" = "$1" ]; then kill -KILL "$main"; fi
+  fi
   rm -rf "$1"
   return 1
 }

@@ -26,8 +26,8 @@ use prism_contract::keyvalue::{
     Capabilities, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, RecordId, Scan,
 };
 use prism_contract::timeseries::{
-    self as ts, Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Position, Query,
-    Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+    self as ts, Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Partitions,
+    Position, Query, Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
@@ -166,6 +166,10 @@ impl TimeSeriesBackend for Postgres {
 
     async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error> {
         self.timeseries.expire(expired).await
+    }
+
+    async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error> {
+        self.timeseries.repartitioned(configured).await
     }
 }
 

@@ -7,8 +7,8 @@ use prism_contract::keyvalue::{
     self, Delete, EntryPage, Get, ItemPage, KeyValueBackend, Put, PutResult, Scan,
 };
 use prism_contract::timeseries::{
-    self, Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Position, Query, Series,
-    SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+    self, Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Partitions, Position,
+    Query, Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
@@ -136,5 +136,9 @@ impl TimeSeriesBackend for DeferredTimeSeries {
             Some(backend) => backend.expire(expired).await,
             None => Ok(Swept::default()),
         }
+    }
+
+    async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error> {
+        self.opened()?.repartitioned(configured).await
     }
 }

@@ -13,6 +13,9 @@ use crate::{Error, Lifecycle, Namespace, Swept, Timestamp};
 /// The time up to which events of a namespace have expired; `None`: none has.
 pub type Expired<'a> = &'a (dyn Fn(&Namespace) -> Option<Timestamp> + Send + Sync);
 
+/// The number of partitions that a namespace is configured with; `None`: this backend does not serve it.
+pub type Partitions<'a> = &'a (dyn Fn(&Namespace) -> Option<u32> + Send + Sync);
+
 /// A store of `namespace → series → events`, which never change once they are written.
 ///
 /// Requests are valid once built: no backend checks a length or a range again. A backend never reads a clock: what depends
@@ -67,12 +70,16 @@ pub trait TimeSeriesBackend: Lifecycle {
 
     /// Removes a bounded number of expired events, and nothing live (RET-2). Tokens before a removed event expire (TAIL-6).
     async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error>;
+
+    /// A namespace whose number of partitions, fixed by its first Append, is not the configured one, and the fixed number;
+    /// `None`: there is none. A gateway refuses such a configuration when it starts.
+    async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error>;
 }
 
 /// A shared backend forwards to the backend.
 impl<B: TimeSeriesBackend + ?Sized> TimeSeriesBackend for Arc<B> {
     crate::forward!(
         TimeSeriesBackend: self => (**self),
-        [capabilities, append, query, position, tail, appended, list_series, histogram, delete_events, expire]
+        [capabilities, append, query, position, tail, appended, list_series, histogram, delete_events, expire, repartitioned]
     );
 }

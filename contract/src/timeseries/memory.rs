@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::log::{LogPosition, SweptEvents};
 use super::{
     Append, Bucket, Capabilities, DeleteEvents, Event, EventKey, EventPage, Expired, Histogram, ListSeries,
-    Position, Query, Series, SeriesEvent, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+    Partitions, Position, Query, Series, SeriesEvent, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
 };
 use crate::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
@@ -33,6 +33,8 @@ pub struct Memory {
 struct Log {
     /// The position of the last event that was appended.
     end: u64,
+    /// The number of partitions that the first Append came with.
+    partitions: u32,
     series: BTreeMap<Series, BTreeMap<EventKey, Stored>>,
     order: BTreeMap<u64, (Series, EventKey)>,
     swept: BTreeMap<Series, SweptEvents>,
@@ -106,7 +108,8 @@ impl TimeSeriesBackend for Memory {
         };
         let duplicates: Vec<_> = append.events.iter().map(is_there).collect();
         append.refuse(append.outside().filter(|at| !duplicates[*at]))?;
-        let log = state.entry(append.namespace).or_default();
+        let partitions = append.partitions;
+        let log = state.entry(append.namespace).or_insert_with(|| Log { partitions, ..Log::default() });
         let new = append.events.into_iter().zip(&duplicates).filter(|(_, duplicate)| !**duplicate);
         for (SeriesEvent { series, event }, _) in new {
             log.end += 1;
@@ -277,6 +280,14 @@ impl TimeSeriesBackend for Memory {
             swept.more |= old.len() == SWEEP;
         }
         Ok(swept)
+    }
+
+    async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error> {
+        let state = self.state();
+        let mut logs = state.iter().map(|(namespace, log)| (namespace, log.partitions));
+        let other =
+            logs.find(|(name, fixed)| configured(name).is_some_and(|partitions| partitions != *fixed));
+        Ok(other.map(|(namespace, fixed)| (namespace.clone(), fixed)))
     }
 }
 

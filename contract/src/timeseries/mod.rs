@@ -22,7 +22,7 @@ mod tail;
 mod token;
 mod validate;
 
-pub use backend::{Expired, TimeSeriesBackend};
+pub use backend::{Expired, Partitions, TimeSeriesBackend};
 pub use capability::{Capabilities, Capability};
 pub use cursor::{QueryCursor, SeriesCursor};
 pub use directory::{Directory, Served};

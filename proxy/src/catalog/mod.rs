@@ -296,6 +296,22 @@ impl Snapshot {
         definition.policy.timeseries().ok()?.expired(now)
     }
 
+    /// The number of partitions that a namespace in the store at `index` is defined with; `None`: it is not served there.
+    pub fn partitions(&self, index: usize, namespace: &Namespace) -> Option<u32> {
+        let definition = self.find(namespace.as_str()).filter(|found| found.index == Some(index))?;
+        Some(definition.policy.timeseries().ok()?.partitions)
+    }
+
+    /// Whether the store at `index` has TimeSeries namespaces by definition.
+    pub fn keeps_timeseries(&self, index: usize) -> bool {
+        let Definitions { exact, prefixes, .. } = &*self.rules;
+        let created = self.created.iter().flat_map(|created| created.values());
+        let mut all = exact.values().chain(prefixes.values()).chain(created);
+        all.any(|definition| {
+            definition.index == Some(index) && matches!(definition.policy, Policy::TimeSeries(_))
+        })
+    }
+
     /// Whether a namespace may have a definition of the control plane that was not read yet.
     fn is_unknown(&self, namespace: &Namespace) -> bool {
         !self.is_complete() && self.rules.exact(namespace.as_str()).is_none()

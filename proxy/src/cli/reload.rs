@@ -12,7 +12,7 @@ use crate::audit::Audit;
 use crate::backend;
 use crate::catalog::{Definitions, Snapshot};
 use crate::config::{AuthMode, Config, Namespaces, OPEN_BEYOND_LOOPBACK};
-use crate::control::check_encrypted;
+use crate::control::check_stored;
 use crate::server::{AuthState, Reload, Services, TlsPem};
 
 /// Time between two looks at the files of the certificate.
@@ -101,7 +101,6 @@ impl Reloader {
                 .with_audit(config.audited_namespaces());
             if has_new_keys { snapshot.with_keys(ring.as_ref()) } else { snapshot }
         };
-        let stores = || self.services.stores.iter().map(|store| &store.keyvalue);
         if has_new_keys {
             for store in &self.services.stores {
                 // One that is away checks its keys when it is opened.
@@ -113,7 +112,9 @@ impl Reloader {
         }
         let catalog = &self.services.catalog;
         let planned = with_rules(catalog.snapshot().as_ref().clone());
-        check_encrypted(&planned, stores(), &SystemClock).await.map_err(|why| why.to_string())?;
+        let stores = self.services.stores.iter();
+        let stores = stores.map(|store| (&store.keyvalue, store.timeseries.as_ref()));
+        check_stored(&planned, stores, &SystemClock).await.map_err(|why| why.to_string())?;
         // The last step that may fail.
         if let Some(tls) = &tls {
             self.reload.tls(tls).map_err(|why| format!("server.tls: {why}"))?;

@@ -106,8 +106,34 @@ pub(super) fn contradiction(database: &Database, section: &str) -> Option<String
         (DatabaseKind::Sqlite, Some(_)) => Some(format!(
             "{section}type is sqlite and {section}url is the address of a Postgres database; set one of them"
         )),
+        (DatabaseKind::Kafka, _) => kafka_contradiction(database, section),
         (DatabaseKind::Postgres, Some(_)) | (DatabaseKind::Sqlite, None) | (DatabaseKind::Memory, _) => None,
     }
+}
+
+/// What contradicts itself in the settings of Kafka.
+fn kafka_contradiction(database: &Database, section: &str) -> Option<String> {
+    let kafka = &database.kafka;
+    if kafka.brokers.is_empty() {
+        return Some(format!(
+            "{section}type is kafka and {section}kafka.brokers is not set; write the addresses of brokers, such as one:9092,two:9092"
+        ));
+    }
+    let sasl = kafka.sasl.as_ref();
+    let (has_user, has_password) =
+        (sasl.is_some_and(|sasl| !sasl.username.is_empty()), database.kafka_password_file.is_some());
+    if (sasl.is_some() || has_password) && !(has_user && has_password) {
+        return Some(format!(
+            "{section}kafka.username and {section}kafka.password_file must be set together, and {section}kafka.mechanism only \
+             with them"
+        ));
+    }
+    let tls = kafka.tls.as_ref();
+    if tls.is_some_and(|tls| tls.cert.is_some() != tls.key.is_some()) {
+        return Some(format!("{section}kafka.tls.cert and {section}kafka.tls.key must be set together"));
+    }
+    // Whether this build has what they need is checked when the backend is opened.
+    None
 }
 
 fn is_key(setting: &Setting, path: &str) -> bool {

@@ -51,8 +51,9 @@ const RULES_STRUCTURE: Structure = Structure {
           true` writes a line of `audit.file` for each call that reads or writes data. A namespace with `abstraction: \
           timeseries` holds series of events: an event is live for `retention` after its time, and its time may be at most \
           `accept_past` before and `accept_future` after that of the server. `0s` accepts none on that side; an absent duration \
-          is unlimited. A `retention` needs an `accept_past` that is at least a minute shorter. `partitions` is fixed with \
-          the first Append. Namespaces without a rule are of the abstraction keyvalue.",
+          is unlimited. A `retention` needs an `accept_past` that is at least a minute shorter. `partitions` is fixed by \
+          the first Append: a server with another number does not start. Namespaces without a rule are of the abstraction \
+          keyvalue.",
     allowed: "a list of rules, each with `match`, and optionally `abstraction` (`keyvalue`, the default, or `timeseries`), \
               `backend`, `rate` (`reads`, `writes`, `burst`), `audit` and `owners`; with `keyvalue` `default_ttl`, `max_ttl`, \
               `limits` (`max_value_bytes`, `max_put_items`, `max_put_bytes`, `max_page_items`, `max_page_bytes`; none above \

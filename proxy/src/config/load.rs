@@ -316,6 +316,7 @@ impl Loader {
                            or write namespaces.undeclared: refuse";
             self.problem(self.place(BACKENDS), message);
         }
+        self.kafka();
         for rule in &namespaces.rules {
             let name = match &rule.backend {
                 Some(name) if names.contains(name) => continue,
@@ -326,6 +327,40 @@ impl Loader {
                 None => continue,
             };
             self.problem(self.place(RULES), format!("{RULES}: {}: {name}", rule.namespaces));
+        }
+    }
+
+    /// Kafka keeps TimeSeries alone, and only with an acceptance window that has bounds.
+    fn kafka(&mut self) {
+        let backends = self.config.all_backends();
+        let is_kafka = |name: &str| {
+            backends.get(name).is_some_and(|backend| backend.database.kind == DatabaseKind::Kafka)
+        };
+        let namespaces = self.config.namespaces.clone();
+        let is_only = backends.len() == 1;
+        let default =
+            namespaces.default_backend.or_else(|| backends.keys().next().filter(|_| is_only).cloned());
+        if default.as_deref().is_some_and(is_kafka) {
+            let (path, why) = if is_only {
+                ("database.type", "the only backend is of type kafka")
+            } else {
+                ("namespaces.default_backend", "namespaces.default_backend is of type kafka")
+            };
+            let message = format!(
+                "{why}, which keeps TimeSeries alone; the definitions of namespaces, and namespaces without a rule, need another \
+                 backend: add one of type sqlite or postgres as the default, and name the one of type kafka in rules"
+            );
+            self.problem(self.place(path), message);
+        }
+        for rule in namespaces.rules.iter().filter(|rule| rule.backend.as_deref().is_some_and(is_kafka)) {
+            let why = match rule.abstraction.timeseries() {
+                None => "its backend is of type kafka, which keeps TimeSeries alone; write abstraction: timeseries".to_owned(),
+                Some(policy) => match prism_backends::kafka::check_policy(policy) {
+                    Ok(()) => continue,
+                    Err((field, why)) => format!("{field} {why}"),
+                },
+            };
+            self.problem(self.place(RULES), format!("{RULES}: {}: {why}", rule.namespaces));
         }
     }
 

@@ -26,7 +26,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use prism_backends::{postgres, sqlite};
+use prism_backends::{kafka, postgres, sqlite};
 
 use crate::server::Limits;
 
@@ -110,6 +110,10 @@ pub struct Database {
     pub sqlite: sqlite::Options,
     /// Postgres tuning; URL, password and retention are those above.
     pub postgres: postgres::Options,
+    /// The brokers of Kafka, and how they are used.
+    pub kafka: kafka::Options,
+    /// A file with the password of a Kafka user.
+    pub kafka_password_file: Option<PathBuf>,
 }
 
 /// The backends by name.
@@ -122,6 +126,8 @@ pub enum DatabaseKind {
     Memory,
     /// A Postgres server.
     Postgres,
+    /// Kafka, or brokers of its protocol: TimeSeries alone.
+    Kafka,
 }
 
 /// Log level and format.
@@ -276,6 +282,8 @@ impl Default for Database {
             password_file: None,
             sqlite: sqlite::Options::new(""),
             postgres: postgres::Options::new(""),
+            kafka: kafka::Options::default(),
+            kafka_password_file: None,
         }
     }
 }
@@ -311,6 +319,8 @@ impl fmt::Debug for Database {
             .field("password_file", &self.password_file)
             .field("sqlite", &self.sqlite)
             .field("postgres", &self.postgres)
+            .field("kafka", &self.kafka)
+            .field("kafka_password_file", &self.kafka_password_file)
             .finish()
     }
 }

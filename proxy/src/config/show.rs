@@ -118,7 +118,8 @@ fn show_backend(yaml: &mut String, backend: &Backend) {
             let mut parts: Vec<_> = path.split('.').collect();
             let key = parts.pop().unwrap_or_default();
             if open != parts {
-                for (depth, part) in parts.iter().enumerate() {
+                let shared = open.iter().zip(&parts).take_while(|(open, part)| open == part).count();
+                for (depth, part) in parts.iter().enumerate().skip(shared) {
                     line(yaml, 2 + depth, &format!("{part}:"));
                 }
                 open = parts;

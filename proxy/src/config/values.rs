@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use prism_backends::kafka;
+
 use super::{
     AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat, LogLevel,
     Undeclared,
@@ -86,6 +88,28 @@ pub(super) fn address(text: &str) -> Option<String> {
     known.then(|| text.to_owned())
 }
 
+/// Addresses by commas.
+pub(super) fn brokers(text: &str) -> Option<String> {
+    let addresses: Option<Vec<_>> = text.split(',').map(|text| address(text.trim())).collect();
+    Some(addresses?.join(","))
+}
+
+/// The name of a topic of Kafka, or its start.
+pub(super) fn topic(text: &str, max: usize) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (!text.is_empty() && text.len() <= max && text.bytes().all(allowed)).then(|| text.to_owned())
+}
+
+/// How Kafka compresses.
+pub(super) fn compression(text: &str) -> Option<kafka::Compression> {
+    kafka::Compression::ALL.into_iter().find(|kind| kind.name() == text)
+}
+
+/// How a password is proved to Kafka.
+pub(super) fn mechanism(text: &str) -> Option<kafka::Mechanism> {
+    kafka::Mechanism::ALL.into_iter().find(|kind| kind.name() == text)
+}
+
 /// Whether an address accepted by [`address`] is loopback; `None`: a host name, known only once it is resolved.
 pub(super) fn is_loopback(address: &str) -> Option<bool> {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
@@ -156,8 +180,12 @@ impl LogFormat {
 }
 
 impl DatabaseKind {
-    const NAMES: [(&str, Self); 3] =
-        [("sqlite", Self::Sqlite), ("memory", Self::Memory), ("postgres", Self::Postgres)];
+    const NAMES: [(&str, Self); 4] = [
+        ("sqlite", Self::Sqlite),
+        ("memory", Self::Memory),
+        ("postgres", Self::Postgres),
+        ("kafka", Self::Kafka),
+    ];
 
     pub(super) fn read(text: &str) -> Option<Self> {
         read(&Self::NAMES, text)

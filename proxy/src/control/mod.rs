@@ -115,6 +115,19 @@ pub enum DefinitionsError {
          would be served as they are stored"
     )]
     NotEncrypted(String),
+    /// The number of partitions of a namespace is fixed, and its rule has another one.
+    #[error(
+        "the namespace {namespace} has {fixed} partitions since its first Append, and {configured} in its definition: set \
+         `partitions: {fixed}` in its rule. For another number, make another namespace and copy the events"
+    )]
+    Repartitioned {
+        /// The namespace.
+        namespace: String,
+        /// The number of its first Append.
+        fixed: u32,
+        /// The configured number.
+        configured: u32,
+    },
 }
 
 impl DefinitionsError {
@@ -122,7 +135,7 @@ impl DefinitionsError {
     fn into_error(self) -> Error {
         match self {
             Self::Store(error) => error,
-            Self::NotEncrypted(_) => Error::unavailable(self),
+            Self::NotEncrypted(_) | Self::Repartitioned { .. } => Error::unavailable(self),
         }
     }
 }
@@ -136,7 +149,7 @@ impl From<DefinitionsError> for Fault {
 /// Reads the definitions into the catalog of `services`, for a command that serves nothing.
 ///
 /// # Errors
-/// If they cannot be read, or would serve encrypted items as they are stored.
+/// If they cannot be read, or do not fit the stored data.
 pub(crate) async fn load(services: &Services, clock: Arc<dyn Clock>) -> Result<(), DefinitionsError> {
     let Some(default) = services.definitions else { return Ok(()) };
     let backend = |store: &Store| Backend {
@@ -205,7 +218,7 @@ impl Control {
     /// older one; then they are checked before they are served.
     ///
     /// # Errors
-    /// If they cannot be read, or would serve encrypted items as they are stored. The catalog stays as it is.
+    /// If they cannot be read, or do not fit the stored data. The catalog stays as it is.
     pub(crate) async fn refresh(&self) -> Result<(), DefinitionsError> {
         let inner = &*self.0;
         let mut known = inner.known.lock().await;
@@ -220,8 +233,9 @@ impl Control {
                 let all = all.into_iter().map(|namespace| (namespace.name.clone(), namespace)).collect();
                 let planned =
                     Snapshot::clone(&inner.catalog.snapshot()).with_created(Some(inner.created(&all)));
-                let backends = inner.backends.iter().map(|backend| &backend.keyvalue);
-                check_encrypted(&planned, backends, &*inner.clock).await?;
+                let backends = inner.backends.iter();
+                let backends = backends.map(|backend| (&backend.keyvalue, backend.timeseries.as_ref()));
+                check_stored(&planned, backends, &*inner.clock).await?;
                 known.namespaces = all;
                 head.last
             }
@@ -372,24 +386,56 @@ async fn is_empty_list(backend: &dyn TimeSeriesBackend, mut list: ListSeries) ->
     }
 }
 
-/// Checks that every namespace with encrypted items is defined as encrypted. Backends that are away are left out: they check
-/// their keys when they are opened.
-pub(crate) async fn check_encrypted<'a>(
+/// A store, by abstraction.
+pub(crate) type Stored<'a> = (&'a Arc<dyn KeyValueBackend>, Option<&'a Arc<dyn TimeSeriesBackend>>);
+
+/// Checks that the definitions fit the stored data: every namespace with encrypted items is defined as encrypted, and each
+/// number of partitions is that of the first Append. Backends that are away are left out: they check it when they are opened.
+pub(crate) async fn check_stored<'a>(
     snapshot: &Snapshot,
-    backends: impl Iterator<Item = &'a Arc<dyn KeyValueBackend>>,
+    backends: impl Iterator<Item = Stored<'a>>,
     clock: &dyn Clock,
 ) -> Result<(), DefinitionsError> {
     for (index, backend) in backends.enumerate() {
-        match check_encrypted_of(snapshot, index, backend, clock).await {
-            Err(error @ DefinitionsError::NotEncrypted(_)) => return Err(error),
+        match check_stored_in(snapshot, index, backend, clock).await {
             Ok(()) | Err(DefinitionsError::Store(_)) => {}
+            Err(error @ (DefinitionsError::NotEncrypted(_) | DefinitionsError::Repartitioned { .. })) => {
+                return Err(error);
+            }
         }
     }
     Ok(())
 }
 
 /// The same for the backend at `index`.
-pub(crate) async fn check_encrypted_of(
+pub(crate) async fn check_stored_in(
+    snapshot: &Snapshot,
+    index: usize,
+    (keyvalue, timeseries): Stored<'_>,
+    clock: &dyn Clock,
+) -> Result<(), DefinitionsError> {
+    check_encrypted(snapshot, index, keyvalue, clock).await?;
+    // Asked only then: it may prepare the store for TimeSeries.
+    match timeseries {
+        Some(timeseries) if snapshot.keeps_timeseries(index) => {
+            check_partitions(snapshot, index, timeseries).await
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn check_partitions(
+    snapshot: &Snapshot,
+    index: usize,
+    backend: &Arc<dyn TimeSeriesBackend>,
+) -> Result<(), DefinitionsError> {
+    let configured = |namespace: &Name| snapshot.partitions(index, namespace);
+    let Some((namespace, fixed)) = backend.repartitioned(&configured).await? else { return Ok(()) };
+    let configured = configured(&namespace).unwrap_or_default();
+    Err(DefinitionsError::Repartitioned { namespace: namespace.as_str().to_owned(), fixed, configured })
+}
+
+async fn check_encrypted(
     snapshot: &Snapshot,
     index: usize,
     backend: &Arc<dyn KeyValueBackend>,

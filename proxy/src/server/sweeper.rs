@@ -39,6 +39,10 @@ impl Sweeper {
     async fn expire(&self) -> Result<Swept, Error> {
         let Some(timeseries) = &self.store.timeseries else { return Ok(Swept::default()) };
         let (snapshot, now) = (self.catalog.snapshot(), self.clock.now());
+        // A store without TimeSeries namespaces is not prepared for them.
+        if !snapshot.keeps_timeseries(self.index) {
+            return Ok(Swept::default());
+        }
         timeseries.expire(&|namespace: &Namespace| snapshot.expired(self.index, namespace, now)).await
     }
 }

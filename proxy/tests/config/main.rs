@@ -3,6 +3,7 @@
 mod callers;
 mod documentation;
 mod encryption;
+mod kafka;
 mod mistakes;
 mod namespaces;
 mod retries;

@@ -45,7 +45,7 @@ use crate::{of_environment, of_file, sources};
 #[case::a_bad_type(
     "database:\n  type: mysql\n",
     "c.yaml:2:9",
-    "the value is not a kind of database; write sqlite, memory or postgres"
+    "the value is not a kind of database; write sqlite, memory, postgres or kafka"
 )]
 #[case::a_bad_level(
     "logging:\n  level: loud\n",

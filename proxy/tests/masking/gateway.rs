@@ -235,7 +235,7 @@ impl Lifecycle for EventsByNamespace {
 
 #[async_trait]
 impl TimeSeriesBackend for EventsByNamespace {
-    forward!(TimeSeriesBackend: self => self.0, [capabilities, appended, expire]);
+    forward!(TimeSeriesBackend: self => self.0, [capabilities, appended, expire, repartitioned]);
 
     async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
         pass!(append);

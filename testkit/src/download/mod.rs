@@ -3,6 +3,7 @@
 
 mod fetch;
 mod pinned;
+mod program;
 mod unpack;
 
 use std::fmt::Write as _;
@@ -14,6 +15,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use pinned::Wheel;
+
+pub(crate) use program::{Program, program};
 
 /// An unpacked wheel.
 #[derive(Clone, Debug)]

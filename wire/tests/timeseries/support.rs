@@ -57,7 +57,7 @@ impl Lifecycle for Watched {
 impl TimeSeriesBackend for Watched {
     forward!(
         TimeSeriesBackend: self => self.memory,
-        [capabilities, append, position, appended, delete_events, expire]
+        [capabilities, append, position, appended, delete_events, expire, repartitioned]
     );
 
     async fn query(&self, query: &Query) -> Result<EventPage, Error> {

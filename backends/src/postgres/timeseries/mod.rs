@@ -26,8 +26,8 @@ mod write_sql;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prism_contract::timeseries::{
-    Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Position, Query, Series,
-    SeriesPage, Start, Tail, TailPage,
+    Append, Bucket, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Partitions, Position, Query,
+    Series, SeriesPage, Start, Tail, TailPage,
 };
 use prism_contract::{Error, Namespace, Swept};
 use tokio::sync::{OnceCell, Semaphore};
@@ -153,6 +153,14 @@ impl TimeSeries {
     pub(super) async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error> {
         self.prepare().await?;
         self.sweep.expire(&self.sessions, expired).await
+    }
+
+    pub(super) async fn repartitioned(
+        &self,
+        configured: Partitions<'_>,
+    ) -> Result<Option<(Namespace, u32)>, Error> {
+        self.prepare().await?;
+        namespaces::repartitioned(&self.sessions, configured).await
     }
 
     /// Finishes queued Appends.

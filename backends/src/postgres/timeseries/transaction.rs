@@ -1,6 +1,6 @@
 //! The transaction of a group of Appends: it locks the partitions and draws positions, finds the series, and writes the events.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use prism_contract::Error;
 use prism_contract::timeseries::Append;
@@ -215,18 +215,34 @@ async fn insert(
         .bind(column(&lines, |line| line.event.event.content_type.as_bytes()))
         .bind(column(&lines, |line| stored_tags::encode(&line.event.event.tags)))
         .bind(column(&lines, |line| line.event.event.payload.as_ref()));
-    let by_position: HashMap<_, _> =
-        lines.iter().map(|line| ((log(line).id, log(line).before + line.number), *line)).collect();
-    session
-        .each(query, |row| {
-            if let Some(line) = by_position.get(&(row.try_get(0)?, row.try_get(1)?))
-                && let Ok(duplicates) = &mut answers[line.append]
-            {
-                duplicates[line.at] = false;
-            }
-            Ok(())
-        })
-        .await
+    // Returning what was written would cost a row for each event, and nearly always all of them were.
+    if session.execute(query).await? == lines.len() as u64 {
+        for line in lines {
+            mark_new(answers, line);
+        }
+        return Ok(());
+    }
+    let query = sqlx::query(LOOK_UP)
+        .bind(column(&lines, |line| series[line.series]))
+        .bind(column(&lines, |line| line.event.event.time.as_micros()))
+        .bind(column(&lines, |line| line.event.event.id.as_bytes()));
+    for row in session.rows(query).await? {
+        let position: i64 = row.try_get(2)?;
+        // Where the position is another one, the event was there; so it was if a Delete has removed it meanwhile.
+        if let Some(line) = lines.get(element(&row)?)
+            && position == log(line).before + line.number
+        {
+            mark_new(answers, line);
+        }
+    }
+    Ok(())
+}
+
+/// Records that an event was not there.
+fn mark_new(answers: &mut Answers, line: &Line<'_>) {
+    if let Ok(duplicates) = &mut answers[line.append] {
+        duplicates[line.at] = false;
+    }
 }
 
 /// The index of a row's element of the parameters, whose 1-based number it has.

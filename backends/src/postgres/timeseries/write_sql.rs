@@ -37,11 +37,10 @@ pub(super) const LOOK_UP: &str = "SELECT wanted.number, e.partition, e.position 
      FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) WITH ORDINALITY AS wanted (series, time, id, number) \
      JOIN prism_ts_events AS e ON e.series = wanted.series AND e.time = wanted.time AND e.id = wanted.id";
 
-/// Writes events that are not there. Parameters: arrays, in the order of the columns. Returns the partitions and positions of
-/// those that were written.
+/// Writes events that are not there. Parameters: arrays, in the order of the columns.
 pub(super) const INSERT: &str = "INSERT INTO prism_ts_events (series, time, id, partition, position, content_type, tags, payload) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[], $5::bigint[], $6::bytea[], $7::bytea[], $8::bytea[]) \
-     ON CONFLICT (series, time, id) DO NOTHING RETURNING partition, position";
+     ON CONFLICT (series, time, id) DO NOTHING";
 
 /// Removes events. Parameters: series, times and ids. Returns the partition, position and time of each that was there.
 pub(super) const REMOVE: &str = "DELETE FROM prism_ts_events AS e USING unnest($1::bigint[], $2::bigint[], $3::bytea[]) \

@@ -4,8 +4,8 @@ use std::pin::pin;
 
 use async_trait::async_trait;
 use prism_contract::timeseries::{
-    Append, Bucket, Capabilities, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Position, Query,
-    Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
+    Append, Bucket, Capabilities, DeleteEvents, EventPage, Expired, Histogram, ListSeries, Partitions,
+    Position, Query, Series, SeriesPage, Start, Tail, TailPage, TimeSeriesBackend,
 };
 use prism_contract::{Error, Namespace, Swept};
 
@@ -96,6 +96,11 @@ impl TimeSeriesBackend for Sqlite {
     async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error> {
         self.engine.files.check()?;
         expire::expire(self, expired).await
+    }
+
+    async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error> {
+        self.engine.files.check()?;
+        expire::repartitioned(self, configured).await
     }
 }
 

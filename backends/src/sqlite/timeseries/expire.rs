@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use prism_contract::timeseries::{Expired, Series};
+use prism_contract::timeseries::{Expired, Partitions, Series};
 use prism_contract::{Error, Namespace, Swept, Timestamp};
 use sqlx::Row;
 
@@ -96,6 +96,20 @@ pub(super) async fn expire(store: &Sqlite, expired: Expired<'_>) -> Result<Swept
         }
     }
     Ok(swept)
+}
+
+/// Finds a namespace with another number of partitions than the configured one.
+pub(super) async fn repartitioned(
+    store: &Sqlite,
+    configured: Partitions<'_>,
+) -> Result<Option<(Namespace, u32)>, Error> {
+    for Of { name, partitions, .. } in namespaces(store, &From::default()).await? {
+        let fixed = u32::try_from(partitions).unwrap_or(u32::MAX);
+        if configured(&name).is_some_and(|configured| configured != fixed) {
+            return Ok(Some((name, fixed)));
+        }
+    }
+    Ok(None)
 }
 
 /// Removes the expired events of series; returns whether all are removed.

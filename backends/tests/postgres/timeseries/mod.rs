@@ -4,6 +4,7 @@ mod against_memory;
 mod order;
 mod outages;
 mod pages;
+mod partitions;
 mod sweeps;
 mod tails;
 

@@ -7,6 +7,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 use futures::Stream;
+use prism_contract::timeseries::Capability;
 use prism_contract::{Checks, Error, Namespace as Name, PreconditionFailure};
 use prism_mutants::seeded;
 use prism_proto::common::ErrorReason;
@@ -248,6 +249,16 @@ impl Service {
         let keeps = |index: usize| inner.backends[index].timeseries.is_some();
         if given.abstraction() == Abstraction::Timeseries && index.is_some_and(|index| !keeps(index)) {
             checks.refuse("namespace.abstraction", "is TIMESERIES, which this backend does not keep");
+        }
+        let deletes = |index: usize| {
+            let capabilities = Name::new(&given.name).ok().zip(inner.backends[index].timeseries.as_ref());
+            let capabilities = capabilities.map(|(name, backend)| backend.capabilities(&name));
+            capabilities.is_none_or(|capabilities| capabilities.contains(Capability::Delete))
+        };
+        if index.is_some_and(|index| !deletes(index)) {
+            let why = "is a backend that cannot delete a namespace, such as Kafka; declare the namespace by a rule of the \
+                       configuration, with abstraction: timeseries, accept_past and accept_future";
+            checks.refuse("namespace.backend", why);
         }
         if given.version > 0 {
             checks.refuse("namespace.version", "is set; a definition to be created has none");

@@ -1,13 +1,16 @@
 //! Expired events leave the store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prism_contract::timeseries::{
-    Append, Event, EventId, Memory, Policy, Query, Series, SeriesEvent, Tags, TimeRange, TimeSeriesBackend,
-    Window,
+    Append, Event, EventId, Expired, Memory, Policy, Query, Series, SeriesEvent, Tags, TimeRange,
+    TimeSeriesBackend, Window,
 };
-use prism_contract::{Namespace, PageSize, Timestamp};
+use prism_contract::{Error, Lifecycle, Namespace, PageSize, Swept, Timestamp, forward};
+use prism_proxy::catalog::Definitions;
+use prism_proxy::config::Namespaces;
 
 use super::{append, event, query, read};
 use crate::support::{Mode, Server, Steered, timeseries_rule, until, with_rules};
@@ -83,5 +86,49 @@ async fn the_sweeper_removes_expired_events_by_the_policy_of_each_namespace_and_
     until("the long ones are gone", async || stored(&memory, "long").await == 0).await;
     for namespace in ["forever", "undeclared"] {
         assert_eq!(stored(&memory, namespace).await, 1, "{namespace}");
+    }
+}
+
+/// A Postgres database gets the tables of TimeSeries with the first call of one: a sweep is none.
+#[tokio::test]
+async fn a_store_without_timeseries_namespaces_is_not_swept_for_them() {
+    let memory = Arc::new(Memory::default());
+    let swept = Arc::new(Expirations { memory: Arc::clone(&memory), sweeps: AtomicUsize::new(0) });
+    let keyvalue = Steered::new(Mode::Works);
+    let services = with_rules(Arc::clone(&keyvalue), Arc::clone(&swept) as _, Vec::new());
+    let (catalog, name) = (services.catalog.clone(), services.stores[0].name.clone());
+    let _server = Server::start_with(services, |options| {
+        options.sweep_interval = Duration::from_millis(5);
+    })
+    .await;
+    until("the items were swept twice", async || keyvalue.swept.lock().unwrap().len() >= 2).await;
+    assert_eq!(swept.sweeps.load(Ordering::Relaxed), 0);
+    // A rule of a reloaded configuration.
+    let namespaces =
+        Namespaces { rules: vec![timeseries_rule("a", Policy::default())], ..Namespaces::default() };
+    catalog.change(|snapshot| snapshot.with_rules(Definitions::of(&namespaces, &[name])));
+    until("the events were swept", async || swept.sweeps.load(Ordering::Relaxed) > 0).await;
+}
+
+/// Memory that counts its sweeps.
+struct Expirations {
+    memory: Arc<Memory>,
+    sweeps: AtomicUsize,
+}
+
+impl Lifecycle for Expirations {
+    forward!(Lifecycle: self => self.memory, [check, sweep, close]);
+}
+
+#[async_trait::async_trait]
+impl TimeSeriesBackend for Expirations {
+    forward!(
+        TimeSeriesBackend: self => self.memory,
+        [capabilities, append, query, position, tail, appended, list_series, histogram, delete_events, repartitioned]
+    );
+
+    async fn expire(&self, expired: Expired<'_>) -> Result<Swept, Error> {
+        self.sweeps.fetch_add(1, Ordering::Relaxed);
+        self.memory.expire(expired).await
     }
 }

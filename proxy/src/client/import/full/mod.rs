@@ -108,6 +108,7 @@ fn database(
         DatabaseKind::Memory => Err(Failure::usage(
             "database.type is memory, which persists nothing; name a database with --config or --database",
         )),
+        DatabaseKind::Kafka => Err(Failure::usage("the namespace is on Kafka, which keeps TimeSeries alone")),
         DatabaseKind::Sqlite | DatabaseKind::Postgres => Ok((database, served.backend)),
     }
 }

@@ -1,0 +1,8 @@
+//! Kafka: what only its backend has.
+
+mod broker;
+mod order;
+mod outages;
+mod restarts;
+mod tails;
+mod topics;
