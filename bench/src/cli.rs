@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::arguments::Output;
 use crate::failure::Failure;
-use crate::{compare, echo, load, scale, scan, target};
+use crate::{compare, echo, load, scale, scan, target, timeseries};
 
 /// Benchmarks Prism and verifies every answer.
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ pub enum Command {
     Scan(Box<scan::Options>),
     /// Measure the cost of a request as data, records, values and connections grow.
     Scale(Box<scale::Options>),
+    /// Measure appends, queries and tails of TimeSeries as events grow, beside its databases queried directly.
+    Timeseries(Box<timeseries::Options>),
     /// Plot a recorded table of `compare`.
     Chart(ChartOptions),
     /// Serve the same API without storage.
@@ -108,6 +110,10 @@ async fn run(command: Command) -> Result<(), Failure> {
             let report = scale::run(&options).await?;
             write_results(&report, report.markdown(), &options.output)?;
             report.failed.first().map_or(Ok(()), |why| Err(Failure::Failed(why.clone())))
+        }
+        Command::Timeseries(options) => {
+            let report = timeseries::run(&options).await?;
+            write_results(&report, report.markdown(), &options.output)
         }
         Command::Chart(options) => {
             let failed = |why: &dyn std::fmt::Display| Failure::of(&options.page.display().to_string(), &why);

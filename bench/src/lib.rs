@@ -12,6 +12,7 @@
 //! - [`scan`]: reads of a whole namespace, compared with the databases' own tools.
 //! - [`scale`]: the cost of a request as data, records, values and connections grow.
 //! - [`load`]: a mix of requests on one gateway.
+//! - [`timeseries`]: appends, queries and tails of TimeSeries, beside its databases queried directly.
 
 pub mod arguments;
 pub mod cli;
@@ -32,5 +33,6 @@ pub mod scan;
 pub mod stats;
 pub mod tally;
 pub mod target;
+pub mod timeseries;
 pub mod value;
 pub mod versions;

@@ -1,6 +1,9 @@
 //! Several gateway processes on one Postgres: what one acknowledges is visible through all.
 #![cfg(unix)]
 
+#[path = "gateways/timeseries/mod.rs"]
+mod timeseries;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -29,13 +32,19 @@ struct Process {
 
 impl Process {
     fn start(url: &str) -> Self {
+        Self::run(|command| command.env("DATABASE_URL", url))
+    }
+
+    /// Runs `prism serve` with these arguments and variables.
+    fn run(configure: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_prism"));
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("PRISM_") {
+            if name.to_string_lossy().starts_with("PRISM_") || name == "DATABASE_URL" {
                 command.env_remove(name);
             }
         }
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env("DATABASE_URL", url);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        configure(&mut command);
         command.env("PRISM_LOGGING_FORMAT", "json").env("PRISM_DATABASE_SWEEP_INTERVAL", "20ms");
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());

@@ -18,7 +18,7 @@ pub(crate) use self::kind::postgres_folders;
 pub use self::locations::Locations;
 pub use self::postgres::{Postgres, hold};
 pub use self::prism::Storage;
-pub(crate) use self::sql::PGBENCH_TABLE;
+pub(crate) use self::sql::{PGBENCH_TABLE, sqlite_options};
 use crate::client::{Client, Etcd, Grpc, Redis};
 use crate::failure::Failure;
 use crate::process::{Server, data_folder};
@@ -76,8 +76,8 @@ pub async fn start(
     let folder = data_folder(locations.data.as_deref())?;
     let target = match kind {
         Kind::Echo => echo::start(locations, folder, values).await,
-        Kind::PrismSqlite => prism::start(locations, folder, Storage::Sqlite).await,
-        Kind::PrismPostgres => prism::start(locations, folder, Storage::Postgres(url)).await,
+        Kind::PrismSqlite => prism::start(locations, folder, Storage::Sqlite, None).await,
+        Kind::PrismPostgres => prism::start(locations, folder, Storage::Postgres(url), None).await,
         Kind::SqliteDirect => sql::sqlite(folder).await,
         Kind::PostgresDirect => sql::postgres(url).await,
         Kind::Pgbench => sql::pgbench(url).await,
@@ -85,6 +85,18 @@ pub async fn start(
         Kind::Redis => redis::start(folder).await,
     };
     target.map(|target| Started::Running(Box::new(target)))
+}
+
+/// Starts a gateway on this storage, with this configuration file.
+///
+/// # Errors
+/// It does not start.
+pub async fn start_gateway(
+    locations: &Locations,
+    storage: Storage<'_>,
+    config: &str,
+) -> Result<Target, Failure> {
+    prism::start(locations, data_folder(locations.data.as_deref())?, storage, Some(config)).await
 }
 
 impl Target {

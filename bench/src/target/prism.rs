@@ -21,7 +21,7 @@ pub enum Storage<'a> {
 }
 
 /// Starts `prism serve`. It inherits `PRISM_…` environment variables, to try out settings; the per-call log line is off
-/// unless PRISM_LOGGING_LEVEL is set.
+/// unless PRISM_LOGGING_LEVEL is set. `config` is the text of its configuration file, if it has one.
 ///
 /// # Errors
 /// It does not start.
@@ -29,6 +29,7 @@ pub(super) async fn start(
     locations: &Locations,
     folder: TempDir,
     storage: Storage<'_>,
+    config: Option<&str>,
 ) -> Result<Target, Failure> {
     let address = free_address()?;
     let kind = match storage {
@@ -41,6 +42,11 @@ pub(super) async fn start(
     };
     let mut command = command(&locations.prism, folder.path(), storage);
     command.args(["serve", "--listen", &address.to_string()]);
+    if let Some(config) = config {
+        let file = folder.path().join("prism.yaml");
+        std::fs::write(&file, config).map_err(|why| Failure::of("the configuration", &why))?;
+        command.arg("--config").arg(file);
+    }
     let mut server = Server::start(kind.name(), &mut command, folder.path())?;
     server.ready(address).await?;
     let version = first_line(&locations.prism, "--version").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The databases without a gateway: a table with the same primary key.
 
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -18,7 +19,8 @@ pub(crate) const PGBENCH_TABLE: &str = "prism_bench_pgbench";
 pub(super) async fn sqlite(folder: TempDir) -> Result<Target, Failure> {
     let endpoint = folder.path().join("direct.db").to_string_lossy().into_owned();
     let failed = |why: sqlx::Error| Failure::of("sqlite", &why);
-    let mut connection = options(&endpoint).create_if_missing(true).connect().await.map_err(failed)?;
+    let mut connection =
+        sqlite_options(endpoint.as_ref()).create_if_missing(true).connect().await.map_err(failed)?;
     connection.execute(TABLE).await.map_err(failed)?;
     let version: String =
         sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut connection).await.map_err(failed)?;
@@ -34,10 +36,11 @@ pub(super) async fn sqlite(folder: TempDir) -> Result<Target, Failure> {
 
 /// Opens a client of the file.
 pub(super) async fn open(path: &str) -> Result<Sqlite, Failure> {
-    options(path).connect().await.map(Sqlite::new).map_err(|why| Failure::of("sqlite", &why))
+    sqlite_options(path.as_ref()).connect().await.map(Sqlite::new).map_err(|why| Failure::of("sqlite", &why))
 }
 
-fn options(path: &str) -> SqliteConnectOptions {
+/// Options of the direct clients: as durable as the gateway.
+pub(crate) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)

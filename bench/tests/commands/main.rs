@@ -6,6 +6,7 @@
 mod compare;
 mod faulty;
 mod load;
+mod timeseries;
 
 use std::process::{Command, ExitCode, Output};
 
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
             Err(_) => prism_proxy::cli::main(),
         };
     }
-    let trials = [compare::trials(), load::trials()].into_iter().flatten().collect();
+    let trials = [compare::trials(), load::trials(), timeseries::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
