@@ -436,7 +436,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         set: |config, text| {
             values::topic(text, 249).map(|name| config.database.kafka.namespaces_topic = name)
         },
-        show: |config| Some(config.database.kafka.namespaces_topic()),
+        show: |config| Some(config.database.kafka.namespaces_topic.clone()).filter(|name| !name.is_empty()),
     },
     Setting {
         path: "database.kafka.create_topics",
@@ -512,10 +512,12 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting {
         path: "database.kafka.username",
         doc: "User at the brokers, by SASL. Its password is in `database.kafka.password_file`.",
-        allowed: "a user's name",
+        allowed: "a user's name; a-z, A-Z, 0-9, '.', '_', '+', '=' and '-' are allowed",
         set: |config, text| {
-            let sasl = config.database.kafka.sasl.get_or_insert_default();
-            (!text.is_empty()).then(|| sasl.username = text.to_owned())
+            // Anything else may be a misplaced address with a password, and a name is shown.
+            let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._+=-".contains(c);
+            let is_name = !text.is_empty() && text.chars().all(is_allowed);
+            is_name.then(|| config.database.kafka.sasl.get_or_insert_default().username = text.to_owned())
         },
         show: |config| config.database.kafka.sasl.as_ref().map(|sasl| sasl.username.clone()),
     },

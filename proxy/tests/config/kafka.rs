@@ -34,7 +34,7 @@ fn a_backend_on_kafka_has_its_brokers_and_is_shown_without_its_password() {
     assert_eq!(of_file(&shown).unwrap(), config, "{shown}");
     for line in [
         "type: kafka",
-        "brokers: one:9092,two:9092",
+        "one:9092,two:9092",
         "username: prism",
         "mechanism: SCRAM-SHA-512",
         "compression: gzip",
