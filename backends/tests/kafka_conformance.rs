@@ -1,4 +1,4 @@
-//! The TimeSeries suite against Kafka in process: topics of their own for each case.
+//! The TimeSeries suite against Kafka in process: separate topics for each case.
 
 use std::num::NonZero;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use prism_contract::keyvalue::{
 use prism_contract::{Error, Lifecycle, Namespace, forward};
 
 /// The KeyValue side of a store that has none: it holds nothing, and takes nothing. No namespace is configured on it; a gateway
-/// looks there for records of its own, as in every store.
+/// looks there for the records of the gateway, as in every store.
 pub struct NoKeyValue<B>(pub Arc<B>);
 
 #[async_trait]

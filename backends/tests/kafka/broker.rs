@@ -12,7 +12,7 @@ use prism_contract::{Namespace, PageSize, Timestamp};
 /// The acceptance window of the tests, on both sides.
 pub(crate) const WINDOW: Duration = Duration::from_mins(10);
 
-/// A store with topics of its own, and the options that open it again.
+/// A store with a separate prefix of topics, and the options that open it again.
 pub(crate) async fn store() -> (Kafka, kafka::Options) {
     let broker = prism_testkit::Kafka::shared().await.expect("a broker");
     let mut options = kafka::Options::new(broker.address());

@@ -63,7 +63,7 @@ async fn repeat(store: &Kafka, id: &str) {
     }
 }
 
-/// Appends until it is told to end.
+/// Appends until `is_done` is set.
 async fn write(store: Arc<Kafka>, acknowledged: Arc<Mutex<Vec<String>>>, is_done: Arc<AtomicBool>) {
     // The broker writes all that it has at each save.
     let mut pace = tokio::time::interval(POLL);

@@ -28,7 +28,7 @@ const WAY: &str = "PRISM_TEST_KAFKA_WAY";
 /// Time for a broker to listen.
 const START: Duration = Duration::from_mins(1);
 
-/// A Kafka broker for tests, or another one of its protocol. Tests have topics of their own on it.
+/// A Kafka broker for tests, or another one of its protocol. Each test has a separate prefix of topics on it.
 ///
 /// Lookup order: the broker at `PRISM_TEST_KAFKA`; a container with `apache/kafka`; `noida-db`, a small broker from a package
 /// registry, pinned by version and hash. `PRISM_TEST_KAFKA_WAY=container` or `download` forces one of the last two.

@@ -51,7 +51,7 @@ pub(super) const OPERATIONS: usize = 12;
 /// Minimum number of reads that overlap another client's Append.
 pub(super) const FLOOR: usize = 8;
 
-/// One round's plan, in namespaces of its own.
+/// The plan of one round, in separate namespaces.
 pub(super) async fn plan(c: &Ctx, round: usize, part: usize, tails: usize) -> Result<Plan, Stop> {
     Ok(Plan {
         namespace: c.space(&FREE, &format!("-{round}")),
