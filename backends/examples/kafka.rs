@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     let mut options = kafka::Options::new(address);
     options.topic_prefix = format!("bench-{}-", now().as_micros());
     let store = Arc::new(Kafka::open(options.clone()).await?);
-    // Makes the topic.
+    // Creates the topic.
     store.append(append(0)).await?;
     for round in 1..=3 {
         let bare = bare(&options).await?;

@@ -1,5 +1,7 @@
 //! Errors of test database provisioning.
 
+use crate::Backend;
+
 /// Why there is no Postgres for a test. `Clone`, because all tests of a process get the same error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -17,9 +19,14 @@ pub enum Error {
 
     /// A test uses a backend although `PRISM_TEST_BACKENDS` excludes it.
     #[error(
-        "PRISM_TEST_BACKENDS={0} excludes a backend that a test uses: call prism_testkit::selected first"
+        "PRISM_TEST_BACKENDS={selected} excludes {backend:?}, but a test uses it: call prism_testkit::selected first"
     )]
-    LeftOut(String),
+    LeftOut {
+        /// Its value.
+        selected: String,
+        /// The backend.
+        backend: Backend,
+    },
 
     /// All ways to a server failed.
     #[error("no Postgres for the tests.\n{tried}{WAYS}")]
@@ -47,6 +54,13 @@ pub enum Error {
     /// A system error unrelated to Postgres.
     #[error("{0}")]
     Machine(String),
+}
+
+impl Error {
+    /// A test uses this backend although it is excluded.
+    pub(crate) fn left_out(backend: Backend) -> Self {
+        Self::LeftOut { selected: std::env::var("PRISM_TEST_BACKENDS").unwrap_or_default(), backend }
+    }
 }
 
 const KAFKA_WAYS: &str = "There are three ways to provide one:\n  \

@@ -41,7 +41,7 @@ impl Private {
     async fn launch_with(way: Option<Way>) -> Result<Self, Error> {
         on_testkit_runtime(async move {
             if crate::left_out(Backend::Postgres).is_some() {
-                return Err(Error::LeftOut(std::env::var("PRISM_TEST_BACKENDS").unwrap_or_default()));
+                return Err(Error::left_out(Backend::Postgres));
             }
             let settings = Settings::from_env()?;
             let owner = Process::own();

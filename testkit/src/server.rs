@@ -54,7 +54,7 @@ impl Postgres {
 
     async fn find() -> Result<Self, Error> {
         if crate::left_out(Backend::Postgres).is_some() {
-            return Err(Error::LeftOut(std::env::var("PRISM_TEST_BACKENDS").unwrap_or_default()));
+            return Err(Error::left_out(Backend::Postgres));
         }
         run::find_or_start().await.map(Self::new)
     }

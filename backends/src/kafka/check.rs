@@ -17,7 +17,7 @@ pub fn check_build(options: &Options) -> Result<(), String> {
         return Err("this build has no Kafka; it needs one with the feature kafka".to_owned());
     }
     if !options.brokers.split(',').all(is_address) {
-        return Err("brokers is not a list of host:port by commas".to_owned());
+        return Err("brokers is malformed; a comma-separated list of host:port is allowed".to_owned());
     }
     if !is_name(&options.topic_prefix, MAX_PREFIX) {
         return Err(format!(
@@ -25,7 +25,16 @@ pub fn check_build(options: &Options) -> Result<(), String> {
         ));
     }
     if !is_name(&options.namespaces_topic, MAX_NAME) {
-        return Err("namespaces_topic is not a name of a topic".to_owned());
+        return Err(format!(
+            "namespaces_topic is malformed; 1 to {MAX_NAME} of a-z, A-Z, 0-9, '.', '_' and '-' are allowed"
+        ));
+    }
+    if may_be_of_a_namespace(&options.topic_prefix, &options.namespaces_topic()) {
+        return Err(
+            "namespaces_topic may be the topic of a namespace; a name without topic_prefix is allowed, \
+                    or with _namespaces after it"
+                .to_owned(),
+        );
     }
     let needs = |what: &str, feature: &str| Err(format!("{what} needs a build with the feature {feature}"));
     if !cfg!(feature = "kafka-tls") {
@@ -44,6 +53,24 @@ pub fn check_build(options: &Options) -> Result<(), String> {
 
 fn is_name(text: &str, max: usize) -> bool {
     text.len() <= max && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Whether a topic may be that of a namespace: the prefix, and then letters, digits, `-`, and `_` with two hexadecimal digits or
+/// `_h` with a SHA-256. Kafka takes names that differ only in `.` and `_` for the same.
+fn may_be_of_a_namespace(prefix: &str, topic: &str) -> bool {
+    let [prefix, topic] = [prefix, topic].map(|name| name.replace('.', "_"));
+    let Some(rest) = topic.strip_prefix(&prefix) else { return false };
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if rest.strip_prefix("_h").is_some_and(|digest| digest.len() == 64 && is_hex(digest)) {
+        return true;
+    }
+    let mut parts = rest.split('_');
+    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    !rest.is_empty()
+        && parts.next().is_some_and(is_plain)
+        && parts.all(|part| {
+            part.split_at_checked(2).is_some_and(|(escaped, rest)| is_hex(escaped) && is_plain(rest))
+        })
 }
 
 fn is_address(text: &str) -> bool {
@@ -65,13 +92,17 @@ mod tests {
             check_build(&options).err()
         };
         assert_eq!(of(|_| ()), None);
-        let brokers = Some("brokers is not a list of host:port by commas".to_owned());
+        let brokers = Some("brokers is malformed; a comma-separated list of host:port is allowed".to_owned());
         assert_eq!(of(|options| options.brokers = "one".to_owned()), brokers);
         assert_eq!(of(|options| options.brokers = "one:1,".to_owned()), brokers);
-        assert!(
-            of(|options| options.topic_prefix = "a/b".to_owned())
-                .is_some_and(|why| why.starts_with("topic_prefix"))
-        );
+        let prefix = "topic_prefix is malformed; at most 64 of a-z, A-Z, 0-9, '.', '_' and '-' are allowed";
+        assert_eq!(of(|options| options.topic_prefix = "a/b".to_owned()).as_deref(), Some(prefix));
+        let registry =
+            "namespaces_topic is malformed; 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-' are allowed";
+        assert_eq!(of(|options| options.namespaces_topic = "a/b".to_owned()).as_deref(), Some(registry));
+        let registry = "namespaces_topic may be the topic of a namespace; a name without topic_prefix is allowed, or \
+                        with _namespaces after it";
+        assert_eq!(of(|options| options.namespaces_topic = "prism-a".to_owned()).as_deref(), Some(registry));
         let sasl = Sasl { mechanism: Mechanism::ScramSha256, ..Sasl::default() };
         let scram = check_build(&Options { sasl: Some(sasl), ..Options::new("a:1") }).err();
         let tls = check_build(&Options { tls: Some(Tls::default()), ..Options::new("a:1") }).err();
@@ -85,6 +116,18 @@ mod tests {
             zstd,
             if_absent(has_zstd, "compression by zstd needs a build with the feature kafka-zstd")
         );
+    }
+
+    #[test]
+    fn a_topic_that_a_namespace_may_have_is_told() {
+        let digest = format!("p-_h{}", "0a".repeat(32));
+        for topic in ["p-a", "p--", "p-a_2eb", "p-_5f", "p-a.2eb", digest.as_str()] {
+            assert!(may_be_of_a_namespace("p-", topic), "{topic}");
+        }
+        for topic in ["p-", "p-_namespaces", "p-a_", "p-a_2", "p-a_2E", "p-_habc", "other", "q-a"] {
+            assert!(!may_be_of_a_namespace("p-", topic), "{topic}");
+        }
+        assert!(may_be_of_a_namespace("p.", "p_a") && may_be_of_a_namespace("", "a"));
     }
 
     #[test]

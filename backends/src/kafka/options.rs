@@ -7,16 +7,16 @@ use std::time::Duration;
 /// Settings of a Kafka backend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Addresses of brokers, `host:port` each, by commas. One that answers suffices: the others are found by it.
+    /// Comma-separated list of `host:port`, the bootstrap servers. One that answers suffices: the others are found by it.
     pub brokers: String,
     /// The start of the names of all topics: at most 64 of `[a-zA-Z0-9._-]`.
     pub topic_prefix: String,
-    /// The topic that holds what Prism knows about its namespaces; empty: the prefix and `_namespaces`.
+    /// The registry topic, which holds what Prism knows about its namespaces; empty: the prefix and `_namespaces`.
     pub namespaces_topic: String,
-    /// Whether Prism makes topics, and changes their retention with the policy. If not, the topic of a namespace has to be
+    /// Whether Prism creates topics, and changes their retention with the policy. If not, the topic of a namespace has to be
     /// there before its first Append.
     pub create_topics: bool,
-    /// Copies of each partition of a topic that Prism makes; 0: as the brokers are configured.
+    /// Replication factor of the topics that Prism creates; 0: as the brokers are configured.
     pub replication: u32,
     /// How batches of records are compressed.
     pub compression: Compression,
@@ -26,9 +26,11 @@ pub struct Options {
     pub clock_skew: Duration,
     /// Time after which a request to the brokers fails with `UNAVAILABLE`.
     pub request_timeout: Duration,
-    /// Maximum number of consumers, each with its connections and threads: reads of Queries and Tails that run at once.
+    /// Maximum number of consumers, each with its connections and threads: reads of Queries and Tails that run at once. One
+    /// namespace gets at most as many as are free.
     pub readers: usize,
-    /// Maximum bytes of the events that wait for their acknowledgement.
+    /// Maximum bytes of the events that wait for their acknowledgement, at least 16 MiB. One namespace gets at most as many as
+    /// are free.
     pub queue_bytes: u32,
     /// Maximum bytes of the events that one Query holds to put them in order.
     pub scan_bytes: u32,
@@ -44,7 +46,7 @@ impl Options {
         Self { brokers: brokers.into(), ..Self::default() }
     }
 
-    /// The name of the topic about the namespaces.
+    /// The name of the registry topic.
     pub fn namespaces_topic(&self) -> String {
         if self.namespaces_topic.is_empty() {
             return format!("{}_namespaces", self.topic_prefix);

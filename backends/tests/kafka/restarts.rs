@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use prism_backends::{Kafka, kafka};
 use prism_contract::timeseries::TimeSeriesBackend;
@@ -12,7 +13,11 @@ use super::broker::{append, event, ids, now, open, pages, query};
 
 const RESTARTS: usize = 10;
 /// Time between two looks at what the broker has saved.
-const POLL: std::time::Duration = std::time::Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(20);
+/// Maximum time until the broker has saved an event.
+const SAVED: Duration = Duration::from_secs(30);
+/// Maximum time until an event is acknowledged, over a restart of the broker.
+const ACKNOWLEDGED: Duration = Duration::from_mins(1);
 
 /// An event that the broker has acknowledged and saved may not be missing. A broker that acknowledges before it saves loses what
 /// it had not saved, so that nothing is claimed of that.
@@ -32,7 +37,9 @@ async fn nothing_saved_is_lost_when_the_broker_restarts() {
         // One is saved at least, whatever the broker does with the others.
         let id = format!("between-{restart:02}");
         repeat(&store, &id).await;
+        let deadline = Instant::now() + SAVED;
         while broker.saved(std::slice::from_ref(&id)).expect("the broker's files") != [true] {
+            assert!(Instant::now() < deadline, "the broker has not saved {id} within {SAVED:?}");
             tokio::time::sleep(POLL).await;
         }
         // Of the events since the last restart.
@@ -57,9 +64,10 @@ async fn nothing_saved_is_lost_when_the_broker_restarts() {
 
 /// Appends an event until that is acknowledged.
 async fn repeat(store: &Kafka, id: &str) {
-    let time = now();
+    let (time, deadline) = (now(), Instant::now() + ACKNOWLEDGED);
     while let Err(error) = store.append(append(vec![event(time, id, "payload")])).await {
         assert_eq!(error.reason(), "BACKEND_UNAVAILABLE", "{error:?}");
+        assert!(Instant::now() < deadline, "{id} was not acknowledged within {ACKNOWLEDGED:?}: {error:?}");
     }
 }
 

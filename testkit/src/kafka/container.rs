@@ -31,7 +31,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    /// Starts a container that is removed when `owner` ends, and waits until its broker listens. A restart keeps the port.
+    /// Starts a container that is removed when `owner` ends, and waits until its broker answers. A restart keeps the port.
     pub(super) async fn launch(owner: &Process, home: &Path) -> Result<Self, String> {
         let host = engine_host();
         let engine = engine(&host).await?;
@@ -75,7 +75,7 @@ impl Container {
                 format!("{IMAGE}:{TAG} was neither pulled nor started within {} s", PULL_TIMEOUT.as_secs())
             })?
             .map_err(|error| with_causes(&error))?;
-        super::listening(&address, START).await?;
+        super::ready(&address, START).await?;
         // Dropping the handle would remove the container; the watchdog does.
         std::mem::forget(container);
         Ok(Self { name, address })

@@ -1,16 +1,16 @@
 //! Kafka brokers for tests.
 
 mod container;
+mod metadata;
 mod noida;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::process::Process;
 use crate::runtime::{block_on_testkit_runtime, on_testkit_runtime};
@@ -25,8 +25,14 @@ const ADDRESS: &str = "PRISM_TEST_KAFKA";
 /// The variable that selects a way of starting one.
 const WAY: &str = "PRISM_TEST_KAFKA_WAY";
 
-/// Time for a broker to listen.
+/// Time for a broker to be ready.
 const START: Duration = Duration::from_mins(1);
+
+/// Time between two questions whether it is.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Time for an answer of a broker that accepts connections.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// A Kafka broker for tests, or another one of its protocol. Each test has a separate prefix of topics on it.
 ///
@@ -78,7 +84,7 @@ impl Kafka {
     async fn external(address: String) -> Result<Self, Error> {
         check_selected()?;
         let server = format!("{ADDRESS}={address}");
-        match listening(&address, Duration::from_secs(10)).await {
+        match ready(&address, Duration::from_secs(10)).await {
             Ok(()) => {
                 let description = format!("Kafka: the broker of {server}");
                 Ok(Self { broker: Broker::External, address, description, home: None })
@@ -133,11 +139,6 @@ impl Kafka {
         &self.description
     }
 
-    /// Whether a record that it acknowledges is on its disk, or on several machines.
-    pub fn is_durable(&self) -> bool {
-        !matches!(self.broker, Broker::Noida(_))
-    }
-
     /// Which of these texts, in records without compression, the broker has saved: all that it has acknowledged, unless it
     /// acknowledges before it saves.
     ///
@@ -170,7 +171,7 @@ impl Kafka {
         })
     }
 
-    /// Starts it again, with the same data and address; returns when it listens.
+    /// Starts it again, with the same data and address; returns when it answers.
     ///
     /// # Errors
     /// It does not start.
@@ -178,10 +179,10 @@ impl Kafka {
         let started = match self.broker.clone() {
             Broker::External => Err("tests must not start it".to_owned()),
             Broker::Container(container) => on_testkit_runtime(async move { container.start().await }).await,
-            Broker::Noida(noida) => blocking(move || noida.start()).await,
+            Broker::Noida(noida) => return self.outcome(noida.restart().await),
         };
         self.outcome(started)?;
-        self.outcome(listening(&self.address, START).await)
+        self.outcome(ready(&self.address, START).await)
     }
 
     fn outcome(&self, result: Result<(), String>) -> Result<(), Error> {
@@ -218,7 +219,7 @@ impl fmt::Display for Kafka {
 
 fn check_selected() -> Result<(), Error> {
     if crate::left_out(Backend::Kafka).is_some() {
-        return Err(Error::LeftOut(std::env::var("PRISM_TEST_BACKENDS").unwrap_or_default()));
+        return Err(Error::left_out(Backend::Kafka));
     }
     Ok(())
 }
@@ -238,16 +239,24 @@ async fn blocking(work: impl FnOnce() -> Result<(), String> + Send + 'static) ->
     spawn_blocking(work).await.map_err(|failure| failure.to_string())?
 }
 
-/// Waits until a port accepts connections.
-async fn listening(address: &str, within: Duration) -> Result<(), String> {
+/// Waits until a broker answers.
+async fn ready(address: &str, within: Duration) -> Result<(), String> {
     let deadline = Instant::now() + within;
     // One of several.
     let first = address.split(',').next().unwrap_or_default().trim();
     loop {
-        let Err(error) = TcpStream::connect(first).await else { return Ok(()) };
+        let Err(error) = answer(first).await else { return Ok(()) };
         if Instant::now() > deadline {
-            return Err(format!("{first} accepts no connection within {} s: {error}", within.as_secs()));
+            return Err(format!("{first} is not ready within {} s: {error}", within.as_secs()));
         }
-        sleep(Duration::from_millis(20)).await;
+        sleep(PAUSE).await;
+    }
+}
+
+/// Asks a broker once.
+async fn answer(address: &str) -> Result<(), String> {
+    match timeout(ANSWER, metadata::ask(address)).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
     }
 }

@@ -32,7 +32,7 @@ impl Noida {
         let (owner, home) = (owner.clone(), home.to_owned());
         let created = spawn_blocking(move || Self::create(&owner, &home)).await;
         let noida = created.map_err(|failure| failure.to_string())??;
-        match super::listening(&noida.address(), START).await {
+        match super::ready(&noida.address(), START).await {
             Ok(()) => Ok(noida),
             Err(problem) => {
                 let log = fs::read_to_string(noida.folder.join("log")).unwrap_or_default();
@@ -63,7 +63,7 @@ impl Noida {
         Ok(noida)
     }
 
-    pub(super) fn start(&self) -> Result<(), String> {
+    fn start(&self) -> Result<(), String> {
         let io = |error: std::io::Error| format!("{}: {error}", self.folder.display());
         let log = fs::File::create(self.folder.join("log")).map_err(io)?;
         let mut command = Command::new(&self.program);
@@ -85,6 +85,33 @@ impl Noida {
         // Reaps it when it ends.
         std::thread::spawn(move || child.wait());
         Ok(())
+    }
+
+    /// Starts it again, and waits until it answers. While it was stopped, its port may have become that of another process's
+    /// outgoing connection: then it is started once more.
+    pub(super) async fn restart(&self) -> Result<(), String> {
+        let (address, deadline) = (self.address(), Instant::now() + START);
+        loop {
+            let noida = self.clone();
+            super::blocking(move || noida.start()).await?;
+            while self.is_running() {
+                if super::answer(&address).await.is_ok() {
+                    return Ok(());
+                }
+                tokio::time::sleep(super::PAUSE).await;
+                if Instant::now() > deadline {
+                    break;
+                }
+            }
+            if Instant::now() > deadline {
+                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                return Err(format!("it is not ready within {} s: {}", START.as_secs(), log.trim()));
+            }
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        self.pid().is_some_and(process::exists)
     }
 
     pub(super) fn stop(&self) -> Result<(), String> {

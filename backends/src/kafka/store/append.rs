@@ -6,19 +6,15 @@ use std::time::Instant;
 use prism_contract::Error;
 use prism_contract::timeseries::Append;
 
-use super::error::Failure;
-use super::producer::{DELIVERY, Outgoing};
+use super::producer::{Outgoing, Stamps};
 use super::{APPEND_TIME, Inner, record};
 
 impl Inner {
     /// Writes events. None is looked for: whether it was there already is not known.
     pub(super) async fn append(&self, append: &Append) -> Result<Vec<bool>, Error> {
-        let began = Instant::now();
-        let topic = self.registry.ensure(append).await?;
         // A reader relies on the time by which the last record is there.
-        if began.elapsed() + DELIVERY >= APPEND_TIME {
-            return Err(Error::DeadlineExceeded);
-        }
+        let until = Instant::now() + APPEND_TIME;
+        let topic = self.registry.ensure(append).await?;
         let outgoing = |event: &'_ prism_contract::timeseries::SeriesEvent| record::header(&event.event);
         let headers: Vec<_> = append.events.iter().map(outgoing).collect();
         let records: Vec<_> = append
@@ -33,14 +29,12 @@ impl Inner {
                 header: Some(header),
             })
             .collect();
-        match self.producer.send(&topic.name, Some(Arc::clone(&topic.ends)), &records).await {
-            Ok(()) => Ok(vec![false; append.events.len()]),
-            Err(failure) => {
-                if matches!(failure, Failure::NoTopic) {
-                    self.registry.lose(&topic);
-                }
-                Err(failure.into_error())
-            }
+        let sent = self.producer.send(&topic.name, Some(Arc::clone(&topic.ends)), &records, until).await;
+        match sent {
+            Ok(Stamps::Kept) => {}
+            Ok(Stamps::Reported) => self.registry.check_stamps(&topic).await?,
+            Err(failure) => return Err(self.lost(&topic, failure)),
         }
+        Ok(vec![false; append.events.len()])
     }
 }

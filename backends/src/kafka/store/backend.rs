@@ -15,10 +15,7 @@ use super::{Inner, Kafka};
 impl Lifecycle for Kafka {
     async fn check(&self) -> Result<(), Error> {
         self.inner.open_or_closed()?;
-        match self.inner.offsets.partitions(&self.inner.registry.name).await? {
-            Some(_) => Ok(()),
-            None => Err(Error::unavailable("the topic about the namespaces is not there")),
-        }
+        self.inner.registry.refresh().await
     }
 
     /// The brokers remove what has expired.

@@ -45,7 +45,7 @@ pub(super) fn shared(options: &Options) -> ClientConfig {
     config
         .set("bootstrap.servers", &options.brokers)
         .set("client.id", "prism")
-        // A topic is made by Prism with the settings of its policy, or by an operator.
+        // A topic is created by Prism with the settings of its policy, or by an operator.
         .set("allow.auto.create.topics", "false")
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
@@ -93,7 +93,7 @@ pub(super) fn consumer(options: &Options) -> KafkaResult<BaseConsumer<Context>> 
         .set("group.id", format!("{}readers", options.topic_prefix))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
-        // A position that is not there any more is an error, never another position.
+        // A position that the log no longer has is an error, never another position.
         .set("auto.offset.reset", "error")
         .set("enable.partition.eof", "true")
         // What is read is there already: a fetch that waits would delay the next one.

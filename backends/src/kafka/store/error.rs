@@ -1,14 +1,18 @@
 //! librdkafka's errors as the contract's.
 
 use std::fmt;
+use std::time::Duration;
 
 use prism_contract::Error;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+/// Retry delay of requests that are refused because others take all there is.
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(500);
+
 /// Why a read or a request failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The topic, or its partition, is not there.
+    /// The topic, or its partition, is missing.
     NoTopic,
     /// The offset is before the first record of the partition or after the last.
     OutOfRange,
@@ -45,13 +49,13 @@ impl Failure {
     }
 }
 
-/// A topic that is not there.
+/// A missing topic.
 #[derive(Debug)]
 pub(super) struct Missing;
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the topic of the namespace is not there; the next Append makes it, unless create_topics is false")
+        f.write_str("the topic of the namespace is missing; the next Append creates it, unless create_topics is false")
     }
 }
 
@@ -61,13 +65,17 @@ impl std::error::Error for Missing {}
 pub(super) fn translate(error: KafkaError) -> Error {
     match error.rdkafka_error_code() {
         Some(code) => of_code(code, error),
-        None => Error::internal(error),
+        None => match error {
+            // Its code is not among those.
+            KafkaError::AdminOp(code) => of_code(code, error),
+            _ => Error::internal(error),
+        },
     }
 }
 
 fn of_code(code: Code, error: KafkaError) -> Error {
     match code {
-        // The brokers are away, elect a leader, or have too few copies: it may work later. A record may have been written.
+        // The brokers are away, elect a leader, or have too few in-sync replicas: it may work later. A record may have been written.
         Code::BrokerTransportFailure
         | Code::AllBrokersDown
         | Code::Resolve
@@ -120,6 +128,7 @@ mod tests {
             Code::NotLeaderForPartition,
         ] {
             assert_eq!(of(code), "BACKEND_UNAVAILABLE", "{code:?}");
+            assert_eq!(translate(KafkaError::AdminOp(code)).reason(), "BACKEND_UNAVAILABLE", "{code:?}");
         }
         for code in [Code::MessageSizeTooLarge, Code::TopicAuthorizationFailed, Code::InvalidTopic] {
             assert_eq!(of(code), "INTERNAL", "{code:?}");
@@ -128,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_that_is_gone_expires_the_token() {
+    fn an_offset_that_the_log_no_longer_has_expires_the_token() {
         for code in [Code::OffsetOutOfRange, Code::AutoOffsetReset] {
             let failure = Failure::from(KafkaError::MessageConsumption(code));
             assert_eq!(failure.into_error().reason(), "TOKEN_EXPIRED", "{code:?}");

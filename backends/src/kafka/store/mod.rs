@@ -15,6 +15,7 @@ mod readers;
 mod record;
 mod registry;
 mod scan;
+mod share;
 mod tail;
 mod topic;
 mod topics;
@@ -95,7 +96,7 @@ impl Inner {
 }
 
 impl Kafka {
-    /// Opens a store: reads which namespaces there are, and makes the topic that says so if it is not there.
+    /// Opens a store: reads the registry topic, and creates it if it is missing.
     ///
     /// # Errors
     /// The options are wrong, or no broker answers.

@@ -11,13 +11,13 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Semaphore;
 
 use super::client::{self, Context};
-use super::error::Failure;
+use super::error::{Failure, RETRY_AFTER};
 use super::{Options, translate};
 
 /// Maximum requests at once: each has a thread, since librdkafka's calls block.
 const THREADS: usize = 16;
 
-/// Attempts to ask about a topic that was just made, and the time between them.
+/// Attempts to ask about a topic that was just created, and the time between them.
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(25);
 
@@ -33,7 +33,7 @@ pub(super) struct Offsets {
 pub(super) enum At {
     /// Of the first record that is left.
     Start,
-    /// After the last record that has all its copies.
+    /// The high watermark: after the last record that all in-sync replicas have.
     End,
     /// Of the first record with this timestamp or a later one, in milliseconds.
     Time(i64),
@@ -80,10 +80,8 @@ impl Offsets {
         let list = match answered {
             Ok(list) => list,
             // librdkafka answers so where no partition is there.
-            Err(error) => match Failure::from(error) {
-                Failure::NoTopic => return Ok(asked.iter().map(|_| Err(Failure::NoTopic)).collect()),
-                failure => return Err(failure.into_error()),
-            },
+            Err(Failure::NoTopic) => return Ok(asked.iter().map(|_| Err(Failure::NoTopic)).collect()),
+            Err(failure) => return Err(failure.into_error()),
         };
         let answer = |(topic, partition, _): &(&str, u32, At)| {
             let element = list.find_partition(topic, signed(*partition));
@@ -119,7 +117,7 @@ impl Offsets {
         let name = topic.to_owned();
         let ask =
             move |consumer: &BaseConsumer<Context>, timeout| consumer.fetch_metadata(Some(&name), timeout);
-        let metadata = self.blocking(ask).await.map_err(translate)?;
+        let metadata = self.blocking(ask).await.map_err(Failure::into_error)?;
         let Some(topic) = metadata.topics().first() else { return Ok(None) };
         match topic.error().map(Code::from) {
             None => {
@@ -134,16 +132,17 @@ impl Offsets {
     async fn blocking<T: Send + 'static>(
         &self,
         ask: impl FnOnce(&BaseConsumer<Context>, Duration) -> KafkaResult<T> + Send + 'static,
-    ) -> KafkaResult<T> {
+    ) -> Result<T, Failure> {
+        let waiting = tokio::time::timeout(self.timeout, Arc::clone(&self.threads).acquire_owned()).await;
         // Never closed.
-        let permit = Arc::clone(&self.threads).acquire_owned().await.map_err(|_| KafkaError::Canceled)?;
+        let Ok(Ok(permit)) = waiting else { return Err(Error::ResourceExhausted(RETRY_AFTER).into()) };
         let (consumer, timeout) = (Arc::clone(&self.consumer), self.timeout);
         let asked = tokio::task::spawn_blocking(move || {
             let answer = ask(&consumer, timeout);
             drop(permit);
             answer
         });
-        asked.await.unwrap_or(Err(KafkaError::Canceled))
+        Ok(asked.await.unwrap_or(Err(KafkaError::Canceled))?)
     }
 }
 

@@ -1,29 +1,35 @@
 //! The producer: one for the process. An Append's records are counted down as the brokers acknowledge them.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prism_contract::Error;
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders, Timestamp};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::client::{self, Context};
-use super::error::Failure;
+use super::error::{Failure, RETRY_AFTER};
 use super::offsets::signed;
+use super::share::{Share, Shares};
 use super::topic::Ends;
 use super::{Options, record};
 
-/// Time after which a record that is not acknowledged fails: within the Append's own timeout of 5 s, since
-/// librdkafka looks once a second.
-pub(super) const DELIVERY: Duration = Duration::from_millis(3_500);
+/// Time after which a record that is not acknowledged fails.
+const DELIVERY: Duration = Duration::from_millis(3_500);
+
+/// The longest time until it has failed, since librdkafka looks once a second: within the Append's own timeout of 5 s.
+pub(super) const LONGEST_DELIVERY: Duration = Duration::from_millis(4_500);
 
 /// Time that an Append waits for room in the queue before it is refused.
 const QUEUE_WAIT: Duration = Duration::from_secs(1);
+
+/// Least bytes that may wait.
+const LEAST_ROOM: usize = 16 << 20;
 
 /// Bytes that a record counts in the queue besides its own.
 const OVERHEAD: usize = 256;
@@ -33,11 +39,24 @@ pub(super) struct Batch {
     left: AtomicUsize,
     ends: Option<Arc<Ends>>,
     outcome: Mutex<Outcome>,
+    /// Whether a broker reports a time of its log.
+    is_restamped: AtomicBool,
+    /// Released with the last record, whether or not the caller waits.
+    _room: Share,
 }
 
 struct Outcome {
     error: Option<KafkaError>,
-    answer: Option<oneshot::Sender<Result<(), KafkaError>>>,
+    answer: Option<oneshot::Sender<Result<Stamps, KafkaError>>>,
+}
+
+/// The timestamps of records that were written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stamps {
+    /// Those of the records.
+    Kept,
+    /// The broker reports the time of its log, which may be in their place.
+    Reported,
 }
 
 impl Batch {
@@ -49,9 +68,11 @@ impl Batch {
         }
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-            let result = outcome.error.take().map_or(Ok(()), Err);
+            let is_restamped = self.is_restamped.load(Ordering::Relaxed);
+            let stamps = if is_restamped { Stamps::Reported } else { Stamps::Kept };
+            let result = outcome.error.take().map_or(Ok(stamps), Err);
             if let Some(answer) = outcome.answer.take() {
-                // The caller may have given up.
+                // The call may have been cancelled.
                 let _ = answer.send(result);
             }
         }
@@ -82,6 +103,9 @@ impl ProducerContext for Deliveries {
                 {
                     ends.learn(partition, offset + 1);
                 }
+                if matches!(message.timestamp(), Timestamp::LogAppendTime(_)) {
+                    batch.is_restamped.store(true, Ordering::Relaxed);
+                }
                 batch.count(None);
             }
             Err((error, _)) => batch.count(Some(error.clone())),
@@ -111,9 +135,8 @@ type Client = ThreadedProducer<Deliveries>;
 pub(super) struct Producer {
     config: ClientConfig,
     client: Mutex<Arc<Client>>,
-    /// A permit for each KiB that waits for its acknowledgement.
-    room: Arc<Semaphore>,
-    capacity: usize,
+    /// The bytes that wait for their acknowledgement.
+    room: Arc<Shares>,
 }
 
 impl Producer {
@@ -128,7 +151,7 @@ impl Producer {
             .set("batch.size", "1000000")
             .set("message.timeout.ms", client::millis(DELIVERY))
             .set("request.timeout.ms", client::millis(options.request_timeout))
-            // Bounded by the permits.
+            // Bounded by the room.
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", "2097151");
         if !options.idempotence {
@@ -136,28 +159,32 @@ impl Producer {
             config.set("max.in.flight.requests.per.connection", "1");
         }
         let client = config.create_with_context(Deliveries(Context::default()))?;
-        let capacity = ((options.queue_bytes >> 10) as usize).clamp(8 << 10, 1 << 20);
-        let (client, room) = (Mutex::new(Arc::new(client)), Arc::new(Semaphore::new(capacity)));
-        Ok(Self { config, client, room, capacity })
+        // At least what two of the largest Appends take.
+        let room = Shares::new((options.queue_bytes as usize).max(LEAST_ROOM));
+        Ok(Self { config, client: Mutex::new(Arc::new(client)), room })
     }
 
     /// Sends records of a topic, in this order within each partition, and waits for all of them. If it fails, any of them may
-    /// have been written.
+    /// have been written, but none later than `until`.
     pub(super) async fn send(
         &self,
         topic: &str,
         ends: Option<Arc<Ends>>,
         records: &[Outgoing<'_>],
-    ) -> Result<(), Failure> {
-        let kib = records.iter().map(Outgoing::size).sum::<usize>().div_ceil(1 << 10).min(self.capacity);
-        let wanted = Arc::clone(&self.room).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX));
-        let Ok(Ok(permit)) = tokio::time::timeout(QUEUE_WAIT, wanted).await else {
-            return Err(Error::ResourceExhausted(QUEUE_WAIT).into());
+        until: Instant,
+    ) -> Result<Stamps, Failure> {
+        let bytes = records.iter().map(Outgoing::size).sum::<usize>();
+        let Some(room) = self.room.take(topic, bytes, QUEUE_WAIT).await else {
+            return Err(Error::ResourceExhausted(RETRY_AFTER).into());
         };
+        if Instant::now() + LONGEST_DELIVERY > until {
+            return Err(Error::DeadlineExceeded.into());
+        }
         let (answer, answered) = oneshot::channel();
         let outcome = Mutex::new(Outcome { error: None, answer: Some(answer) });
         // One more than the records, so that the answer does not come before the last is sent.
-        let batch = Arc::new(Batch { left: AtomicUsize::new(records.len() + 1), ends, outcome });
+        let left = AtomicUsize::new(records.len() + 1);
+        let batch = Arc::new(Batch { left, ends, outcome, is_restamped: false.into(), _room: room });
         let client = self.client();
         for outgoing in records {
             let mut message = BaseRecord::with_opaque_to(topic, Arc::clone(&batch))
@@ -175,20 +202,13 @@ impl Producer {
         }
         batch.count(None);
         drop(batch);
-        // The room is free once the records are, whether or not the caller waits.
-        let outcome = tokio::spawn(async move {
-            let outcome = answered.await;
-            drop(permit);
-            outcome
-        });
-        let outcome = outcome.await;
-        if !matches!(outcome, Ok(Ok(Ok(())))) {
-            self.renew(client);
-        }
-        match outcome {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(refused(topic, error)),
-            Ok(Err(_)) | Err(_) => Err(Error::unavailable(KafkaError::Canceled).into()),
+        match answered.await {
+            Ok(Ok(stamps)) => Ok(stamps),
+            Ok(Err(error)) => {
+                self.renew(client);
+                Err(refused(topic, error))
+            }
+            Err(_) => Err(Error::unavailable(KafkaError::Canceled).into()),
         }
     }
 
@@ -196,16 +216,16 @@ impl Producer {
         Arc::clone(&self.client.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces a client that cannot go on: the broker has lost the numbers of its batches, and none that it sends again would be
-    /// written once.
+    /// Replaces a client that cannot go on: the broker has lost the sequence numbers of its batches, and none that it sends
+    /// again would be written once.
     fn renew(&self, client: Arc<Client>) {
         let Some((code, reason)) = client.client().fatal_error() else { return };
         tracing::warn!(?code, reason, "the Kafka producer cannot go on, and is replaced");
         self.replace(client);
     }
 
-    /// Begins with new numbers: a topic was made anew, and knows none.
-    pub(super) fn begin_anew(&self) {
+    /// Restarts the sequence numbers of the batches: a topic was recreated, and knows none of them.
+    pub(super) fn restart_sequence(&self) {
         self.replace(self.client());
     }
 
@@ -243,4 +263,19 @@ fn refused(topic: &str, error: KafkaError) -> Failure {
         );
     }
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn records_that_may_be_in_the_log_too_late_are_not_sent() {
+        // No broker listens there.
+        let producer = Producer::new(&Options::new("127.0.0.1:1")).unwrap();
+        let record = Outgoing { partition: 0, key: b"s", payload: b"", timestamp: Some(0), header: None };
+        let until = Instant::now() + LONGEST_DELIVERY;
+        let refused = producer.send("topic", None, &[record], until).await.unwrap_err();
+        assert_eq!(refused.into_error().reason(), "DEADLINE_EXCEEDED");
+    }
 }

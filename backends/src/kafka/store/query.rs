@@ -18,6 +18,9 @@ use super::{Inner, delivery_bound};
 const KEPT: usize = 64;
 const KEPT_BYTES: usize = 64 << 20;
 
+/// Attempts to read on after brokers have removed the records that were to be read.
+const RESTARTS: u32 = 1;
+
 /// Scans that wait for the next page of their Query.
 #[derive(Default)]
 pub(super) struct Kept(Mutex<VecDeque<Running>>);
@@ -91,28 +94,32 @@ impl Inner {
             Some(running) => running,
             None => self.start(&topic, (partition, to), filter.clone(), range, after.clone()).await?,
         };
+        running.scan.begin_page(query.page);
+        let mut restarts = 0;
         loop {
-            let has_room = match running.scan.give(&mut take) {
+            let has_room = match running.scan.emit(&mut take) {
                 // A page ends before a damaged event, unless that is its first.
                 Err(_) if running.scan.after() != query.after.as_ref() => {
                     after = running.scan.after().cloned();
                     break;
                 }
-                given => given?,
+                emitted => emitted?,
             };
             after = running.scan.after().cloned().or(after);
             if !has_room {
                 self.kept.put(running);
                 break;
             }
-            if running.scan.has_ended() {
-                if !running.scan.is_cut() {
-                    after = None;
-                    break;
-                }
-                running = self.start(&topic, (partition, to), filter.clone(), range, after.clone()).await?;
+            if running.scan.has_ended() && !running.scan.is_cut() {
+                after = None;
+                break;
             }
-            running = self.read(running).await?;
+            if let Some(passed) = running.scan.pause() {
+                after = Some(passed);
+                self.kept.put(running);
+                break;
+            }
+            running = self.advance(running, range, &mut restarts).await?;
         }
         Ok(EventPage { events, next: after, snapshot })
     }
@@ -142,17 +149,37 @@ impl Inner {
             true
         };
         let mut running = self.start(&topic, (partition, to), filter.clone(), range, None).await?;
+        let mut restarts = 0;
         loop {
-            running.scan.give(&mut take)?;
-            if running.scan.has_ended() {
-                if !running.scan.is_cut() {
-                    return Ok(buckets);
-                }
-                let after = running.scan.after().cloned();
-                running = self.start(&topic, (partition, to), filter.clone(), range, after).await?;
+            running.scan.emit(&mut take)?;
+            if running.scan.has_ended() && !running.scan.is_cut() {
+                return Ok(buckets);
             }
-            running = self.read(running).await?;
+            running = self.advance(running, range, &mut restarts).await?;
         }
+    }
+
+    /// Reads further. A scan that is cut begins again after the last event that was emitted, and so does one whose records the
+    /// brokers have removed meanwhile: they had expired.
+    async fn advance(&self, running: Running, live: TimeRange, restarts: &mut u32) -> Result<Running, Error> {
+        let (topic, Range { partition, to, .. }) = (running.topic.clone(), running.range);
+        let (filter, page) = (running.scan.filter().clone(), running.scan.page());
+        let after = running.scan.after().cloned();
+        if !running.scan.has_ended() {
+            match self.read(running).await {
+                Err(Failure::OutOfRange) if *restarts < RESTARTS => *restarts += 1,
+                Err(Failure::OutOfRange) => {
+                    return Err(Error::unavailable("the brokers remove records faster than they are read"));
+                }
+                Err(failure) => return Err(self.lost(&topic, failure)),
+                Ok(running) => return Ok(running),
+            }
+        }
+        let mut running = self.start(&topic, (partition, to), filter, live, after).await?;
+        if let Some(page) = page {
+            running.scan.begin_page(page);
+        }
+        Ok(running)
     }
 
     /// Begins a scan at the first record that may be of the range.
@@ -164,14 +191,17 @@ impl Inner {
         live: TimeRange,
         after: Option<EventKey>,
     ) -> Result<Running, Error> {
-        let micros = first_time(live, after.as_ref());
-        let millis = micros.div_euclid(1_000);
-        let asked = [(&*topic.name, partition, At::Time(millis)), (&*self.registry.name, 0, At::End)];
+        let at = match first_time(live, after.as_ref()).div_euclid(1_000) {
+            // No record is earlier, so the brokers need not search.
+            0 => At::Start,
+            millis => At::Time(millis),
+        };
+        let asked = [(&*topic.name, partition, at), (&*self.registry.name, 0, At::End)];
         let mut answers = self.offsets.of(&asked).await?.into_iter();
         let first = answers.next().unwrap_or(Ok(None));
         let records = answers.next().unwrap_or(Ok(None));
         // A longer window than this gateway knows was recorded before its first event was written.
-        if let Some(end) = records.map_err(Failure::into_error)? {
+        if let Some(end) = records.map_err(|failure| self.registry.unread(failure))? {
             self.registry.refresh_to(end).await?;
         }
         let window =
@@ -187,16 +217,10 @@ impl Inner {
         Ok(Running { topic: topic.clone(), range: Range { partition, from: first, to }, scan })
     }
 
-    /// Reads further.
-    async fn read(&self, running: Running) -> Result<Running, Error> {
-        let Running { topic, range, scan } = running;
-        if scan.has_ended() {
-            return Ok(Running { topic, range, scan });
-        }
-        let (mut scan, left) = match self.readers.read(&topic.name, vec![range], scan).await {
-            Ok((scan, left)) => (scan, left),
-            Err(failure) => return Err(self.lost(&topic, failure)),
-        };
+    async fn read(&self, running: Running) -> Result<Running, Failure> {
+        let Running { topic, range, mut scan } = running;
+        scan.begin_read();
+        let (mut scan, left) = self.readers.read(&topic.name, vec![range], scan).await?;
         let range = left.first().copied().unwrap_or(range);
         if range.from >= range.to {
             scan.end();

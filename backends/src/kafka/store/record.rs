@@ -4,8 +4,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prism_contract::timeseries::{Event, EventId, EventKey, Series, Tags};
 use prism_contract::{Invalid, Timestamp};
-use rdkafka::Message;
-use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::message::{Headers, Message, Timestamp as Stamp};
 
 /// The name of the header.
 pub(super) const HEADER: &str = "prism";
@@ -72,74 +71,168 @@ fn tags(mut bytes: &[u8]) -> Option<Tags> {
     Tags::new(tags).ok()
 }
 
-/// A record that may be an event of Prism.
+/// A record with a header of Prism, which is not parsed yet: a damaged one of another series is not an error.
 pub(super) struct Record<'a> {
-    message: &'a BorrowedMessage<'a>,
+    series: &'a [u8],
+    payload: &'a [u8],
     header: &'a [u8],
-    millis: i64,
+    stamp: Stamp,
 }
 
 impl<'a> Record<'a> {
     /// A record; `None`: it has no header of Prism, so another program wrote it.
-    pub(super) fn of(message: &'a BorrowedMessage<'a>) -> Option<Self> {
+    pub(super) fn of(message: &'a impl Message) -> Option<Self> {
         let headers = message.headers()?;
         let header = headers.iter().find(|header| header.key == HEADER)?.value?;
-        Some(Self { message, header, millis: message.timestamp().to_millis()? })
+        Some(Self {
+            series: message.key().unwrap_or_default(),
+            payload: message.payload().unwrap_or_default(),
+            header,
+            stamp: message.timestamp(),
+        })
     }
 
     /// The series' name.
     pub(super) fn series(&self) -> &'a [u8] {
-        self.message.key().unwrap_or_default()
+        self.series
     }
 
+    /// The times that the event may have, in microseconds: the first and the last. `None`: the record does not tell.
+    pub(super) fn times(&self) -> Option<(i64, i64)> {
+        let Stamp::CreateTime(millis @ 0..) = self.stamp else { return None };
+        let first = millis.saturating_mul(1_000);
+        Some((first, first.saturating_add(999)))
+    }
+
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// The header is damaged, or the timestamp is not the one that the producer set: the event's time is not known.
+    pub(super) fn parse(&self) -> Result<Parsed<'a>, Invalid> {
+        let Parts { micros, id, content_type, tags } = parts(self.header).ok_or_else(damaged)?;
+        let (first, _) = self.times().ok_or_else(|| {
+            Invalid::new(
+                "has no CreateTime timestamp; message.timestamp.type of the topic has to be CreateTime",
+            )
+        })?;
+        let time = Timestamp::from_micros(first.saturating_add(i64::from(micros)))?;
+        Ok(Parsed { time, series: self.series, id, content_type, tags, payload: self.payload })
+    }
+}
+
+/// A record whose header is read.
+pub(super) struct Parsed<'a> {
     /// The event's time.
-    pub(super) fn time(&self) -> Result<Timestamp, Invalid> {
-        let micros = parts(self.header).ok_or_else(damaged)?.micros;
-        Timestamp::from_micros(self.millis.saturating_mul(1_000).saturating_add(i64::from(micros)))
-    }
+    pub(super) time: Timestamp,
+    series: &'a [u8],
+    id: &'a [u8],
+    content_type: &'a [u8],
+    tags: &'a [u8],
+    payload: &'a [u8],
+}
 
+impl Parsed<'_> {
     /// The event's place in its series.
     pub(super) fn key(&self) -> Result<EventKey, Invalid> {
-        let id = parts(self.header).ok_or_else(damaged)?.id;
-        Ok(EventKey { time: self.time()?, id: EventId::new(Bytes::copy_from_slice(id))? })
+        Ok(EventKey { time: self.time, id: EventId::new(Bytes::copy_from_slice(self.id))? })
     }
 
-    /// The event.
-    pub(super) fn event(&self, without_payload: bool) -> Result<Event, Invalid> {
-        let parts = parts(self.header).ok_or_else(damaged)?;
-        let EventKey { time, id } = self.key()?;
-        let content_type = std::str::from_utf8(parts.content_type).map_err(|_| damaged())?;
-        let payload = if without_payload { &[] } else { self.message.payload().unwrap_or_default() };
+    /// The event's tags.
+    pub(super) fn tags(&self) -> Result<Tags, Invalid> {
+        tags(self.tags).ok_or_else(damaged)
+    }
+
+    /// The event with this place.
+    pub(super) fn event(&self, key: EventKey, without_payload: bool) -> Result<Event, Invalid> {
+        let content_type = std::str::from_utf8(self.content_type).map_err(|_| damaged())?;
+        let payload = if without_payload { &[] } else { self.payload };
         Ok(Event {
-            time,
-            id,
+            time: key.time,
+            id: key.id,
             payload: Bytes::copy_from_slice(payload),
             content_type: content_type.into(),
             tags: self.tags()?,
         })
     }
 
-    /// The event's tags.
-    pub(super) fn tags(&self) -> Result<Tags, Invalid> {
-        tags(parts(self.header).ok_or_else(damaged)?.tags).ok_or_else(damaged)
-    }
-
-    /// The payload.
-    pub(super) fn payload(&self) -> Bytes {
-        Bytes::copy_from_slice(self.message.payload().unwrap_or_default())
-    }
-
     /// Bytes of the payload.
     pub(super) fn payload_bytes(&self) -> usize {
-        self.message.payload_len()
+        self.payload.len()
     }
 
     /// The series, checked.
-    pub(super) fn checked_series(&self) -> Result<Series, Invalid> {
-        Series::new(std::str::from_utf8(self.series()).map_err(|_| damaged())?)
+    pub(super) fn series(&self) -> Result<Series, Invalid> {
+        Series::new(std::str::from_utf8(self.series).map_err(|_| damaged())?)
     }
 }
 
 fn damaged() -> Invalid {
     Invalid::new("is a damaged header of an event")
+}
+
+/// Records for unit tests.
+#[cfg(test)]
+pub(super) mod samples {
+    use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
+
+    use super::*;
+
+    /// An event without content.
+    pub(crate) fn event(micros: i64, id: &str) -> Event {
+        Event {
+            time: Timestamp::from_micros(micros).unwrap(),
+            id: EventId::new(id.as_bytes().to_vec()).unwrap(),
+            payload: Bytes::new(),
+            content_type: String::new(),
+            tags: Tags::default(),
+        }
+    }
+
+    /// The record of an event.
+    pub(crate) fn of(series: &str, offset: i64, event: &Event) -> OwnedMessage {
+        with(series, offset, Stamp::CreateTime(timestamp(event.time)), &header(event))
+    }
+
+    /// A record with this timestamp and this header.
+    pub(crate) fn with(series: &str, offset: i64, stamp: Stamp, header: &[u8]) -> OwnedMessage {
+        let headers = OwnedHeaders::new().insert(Header { key: HEADER, value: Some(header) });
+        OwnedMessage::new(
+            Some(Vec::new()),
+            Some(series.as_bytes().to_vec()),
+            "topic".to_owned(),
+            stamp,
+            0,
+            offset,
+            Some(headers),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_back_from_its_record() {
+        let mut event = samples::event(1_234_567, "id");
+        event.content_type = "text/plain".to_owned();
+        event.tags = Tags::new([("kind".to_owned(), "k".to_owned())]).unwrap();
+        let message = samples::of("s", 0, &event);
+        let record = Record::of(&message).unwrap();
+        assert_eq!((record.series(), record.times()), (&b"s"[..], Some((1_234_000, 1_234_999))));
+        let parsed = record.parse().unwrap();
+        assert_eq!(parsed.event(parsed.key().unwrap(), false).unwrap(), event);
+    }
+
+    #[test]
+    fn the_time_of_an_event_is_never_that_of_the_broker() {
+        let event = samples::event(1_234_567, "id");
+        for stamp in [Stamp::LogAppendTime(1_234), Stamp::NotAvailable, Stamp::CreateTime(-1)] {
+            let message = samples::with("s", 0, stamp, &header(&event));
+            let refused = Record::of(&message).unwrap().parse().err().map(|why| why.to_string());
+            let expected =
+                "has no CreateTime timestamp; message.timestamp.type of the topic has to be CreateTime";
+            assert_eq!(refused.as_deref(), Some(expected), "{stamp:?}");
+        }
+    }
 }

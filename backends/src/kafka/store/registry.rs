@@ -1,18 +1,19 @@
-//! The namespaces of a cluster: a topic with a record for each. From it a gateway learns which topics are Prism's, how their series
-//! are distributed, and of which incarnation their tokens are.
+//! The namespaces of a cluster: the registry topic, with a record for each. From it a gateway learns which topics are Prism's, how
+//! their series are distributed, and of which incarnation their tokens are.
 //!
-//! Kafka has no identity of a topic that every client can read, so that of a topic is derived: from the store's number, which the
-//! first record holds, the namespace, and the number of topics that it has had.
+//! Kafka has no identity of a topic that every client can read, so that of a topic is derived: from the store id, which the first
+//! record holds, the namespace, and the number of topics that it has had.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use prism_contract::timeseries::{Append, Partitions};
 use prism_contract::{Error, Namespace};
-use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::message::Message;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, Notify};
 
 use super::error::{Failure, Missing};
 use super::offsets::{At, Offsets};
@@ -20,7 +21,7 @@ use super::producer::{Outgoing, Producer};
 use super::readers::{Flow, Range, Readers, Sink};
 use super::topic::{Ends, Record, Topic};
 use super::topics::{Purpose, Topics};
-use super::{Options, names};
+use super::{APPEND_TIME, Options, names};
 
 /// The starts of the keys of records.
 const STORE: &str = "store/";
@@ -28,6 +29,9 @@ const NAMESPACE: &str = "namespace/";
 
 /// Attempts to write a record: another gateway may write one at the same time.
 const ATTEMPTS: usize = 5;
+
+/// Locks of namespaces that are kept, to save allocating them again.
+const LOCKS: usize = 64;
 
 /// The clients that the registry works with.
 pub(super) struct Clients {
@@ -41,32 +45,64 @@ pub(super) struct Clients {
 pub(super) struct Registry {
     options: Arc<Options>,
     clients: Arc<Clients>,
-    /// The name of the topic about the namespaces.
+    /// The name of the registry topic.
     pub(super) name: String,
     known: Mutex<Known>,
-    /// The next offset to read; held while records are read.
-    next: AsyncMutex<u64>,
-    /// Held while a topic is made, or a record written.
-    writing: AsyncMutex<()>,
+    /// Held while records are read.
+    read: AsyncMutex<Read>,
+    /// Each is held while the topic of the namespace is created, or its record written.
+    writing: Mutex<HashMap<Namespace, Arc<AsyncMutex<()>>>>,
+    /// Notified when records were read.
+    pub(super) changed: Notify,
 }
 
 #[derive(Default)]
 struct Known {
-    /// The store's number.
-    store: Option<String>,
+    store_id: Option<String>,
     topics: BTreeMap<Namespace, Topic>,
     /// Namespaces whose topic is not what it was.
-    lost: BTreeSet<Namespace>,
+    lost: BTreeMap<Namespace, Loss>,
+    /// Namespaces whose records keep their timestamps, though the broker reports others.
+    stamped: BTreeSet<Namespace>,
+    /// The retention for which the settings of a topic that an operator created were checked.
+    checked: BTreeMap<Namespace, Option<u64>>,
 }
 
-/// Records that were read: keys and values, in order.
-#[derive(Default)]
-struct Records(Vec<(String, String)>);
+/// Why the topic of a namespace may not be what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Loss {
+    /// A broker did not know it, which passes if that was late to learn of it.
+    Missing,
+    /// It was recreated or truncated.
+    Shorter,
+}
 
-impl Sink for Records {
-    fn take(&mut self, _: usize, message: &BorrowedMessage<'_>) -> Flow {
+/// How far the registry topic was read.
+#[derive(Default)]
+struct Read {
+    /// Its end.
+    end: u64,
+    /// The record of the store id: if another one is at its offset, the topic was recreated.
+    identity: Option<Entry>,
+}
+
+/// A record of the registry topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    offset: i64,
+    key: String,
+    value: String,
+}
+
+/// Records that were read, in order.
+#[derive(Default)]
+struct Entries(Vec<Entry>);
+
+impl Sink for Entries {
+    fn take(&mut self, _: usize, message: &impl Message) -> Flow {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-        self.0.push((text(message.key()), text(message.payload())));
+        let (key, value) = (text(message.key()), text(message.payload()));
+        self.0.push(Entry { offset: message.offset(), key, value });
         Flow::More
     }
 }
@@ -93,6 +129,12 @@ impl Wanted {
         })
     }
 
+    /// The record of a topic that is the namespace's from now on.
+    fn record(self, generation: u32) -> Record {
+        let Self { partitions, window, retention } = self;
+        Record { generation, partitions, window, retention }
+    }
+
     /// Whether a topic of this record needs no change.
     fn is_covered(self, record: Record, settles_retention: bool) -> bool {
         record.window >= self.window && (!settles_retention || record.retention == self.retention)
@@ -106,30 +148,31 @@ impl Registry {
             clients: Arc::clone(clients),
             name: options.namespaces_topic(),
             known: Mutex::default(),
-            next: AsyncMutex::default(),
-            writing: AsyncMutex::default(),
+            read: AsyncMutex::default(),
+            writing: Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
-    /// Reads the records; makes their topic, and the store's number, if there is none.
+    /// Reads the records; creates their topic, and the store id, if there is none.
     pub(super) async fn open(&self) -> Result<(), Error> {
         if self.clients.offsets.partitions(&self.name).await?.is_none() {
             if !self.options.create_topics {
-                let text = format!("the topic {} is not there, and create_topics is false", self.name);
+                let text = format!("the registry topic {} is missing, and create_topics is false", self.name);
                 return Err(Error::unavailable(text));
             }
-            self.clients.topics.create(&self.name, 1, Purpose::Namespaces).await?;
+            self.clients.topics.create(&self.name, 1, Purpose::Registry).await?;
         }
         for _ in 0..ATTEMPTS {
             self.refresh().await?;
-            if self.known().store.is_some() {
+            if self.known().store_id.is_some() {
                 return Ok(());
             }
-            let number = random()?;
-            let key = number.iter().fold(STORE.to_owned(), |key, byte| format!("{key}{byte:02x}"));
+            let id = random()?;
+            let key = id.iter().fold(STORE.to_owned(), |key, byte| format!("{key}{byte:02x}"));
             self.write(&key, "").await?;
         }
-        Err(Error::unavailable("the record of the store's number cannot be read"))
+        Err(Error::unavailable(format!("the store id in the registry topic {} cannot be read", self.name)))
     }
 
     /// The topic of a namespace, as far as it is known.
@@ -148,34 +191,36 @@ impl Registry {
 
     /// The incarnation that the first topic of a namespace without one will have.
     pub(super) fn incarnation_of_first(&self, namespace: &Namespace) -> [u8; 16] {
-        incarnation(self.known().store.as_deref().unwrap_or_default(), namespace, 1)
+        incarnation(self.known().store_id.as_deref().unwrap_or_default(), namespace, 1)
     }
 
-    /// Notes that the topic of a namespace is not there, or has begun anew: the next Append begins another incarnation.
-    pub(super) fn lose(&self, topic: &Topic) {
+    /// Notes that the topic of a namespace may not be what it was: the next Append looks.
+    pub(super) fn lose(&self, topic: &Topic, loss: Loss) {
         let mut known = self.known();
         let is_current =
             known.topics.get(&topic.namespace).is_some_and(|now| now.incarnation == topic.incarnation);
-        if is_current && known.lost.insert(topic.namespace.clone()) {
-            tracing::warn!(
-                topic = &*topic.name,
-                "the topic is not there, or was made anew: tokens of the namespace expire with its next Append"
-            );
+        if !is_current || known.lost.get(&topic.namespace).is_some_and(|before| *before >= loss) {
+            return;
+        }
+        known.lost.insert(topic.namespace.clone(), loss);
+        let topic = &*topic.name;
+        match loss {
+            Loss::Missing => tracing::warn!(topic, "the topic is missing"),
+            Loss::Shorter => tracing::warn!(
+                topic,
+                "the topic was recreated or truncated: tokens of the namespace expire with its next Append"
+            ),
         }
     }
 
-    /// Whether the topic of a namespace is not what it was.
-    pub(super) fn is_lost(&self, namespace: &Namespace) -> bool {
-        self.known().lost.contains(namespace)
-    }
-
-    /// The topic for an Append. It is made, and recorded, if this is the first one, and its record follows the policy.
+    /// The topic for an Append. It is created, and recorded, if this is the first one, and its record follows the policy.
     pub(super) async fn ensure(&self, append: &Append) -> Result<Topic, Error> {
         let wanted = Wanted::of(append)?;
         if let Some(topic) = self.ready(&append.namespace, wanted) {
             return Ok(topic);
         }
-        let _turn = self.writing.lock().await;
+        let lock = self.lock_of(&append.namespace);
+        let _turn = lock.lock().await;
         for _ in 0..ATTEMPTS {
             self.refresh().await?;
             if let Some(topic) = self.ready(&append.namespace, wanted) {
@@ -183,56 +228,104 @@ impl Registry {
             }
             self.settle(&append.namespace, wanted).await?;
         }
-        Err(Error::unavailable("the record of the namespace is written by others all the time"))
+        Err(Error::unavailable("too many concurrent writers of the namespace's record"))
+    }
+
+    fn lock_of(&self, namespace: &Namespace) -> Arc<AsyncMutex<()>> {
+        let mut locks = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        if locks.len() >= LOCKS {
+            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
+        }
+        Arc::clone(locks.entry(namespace.clone()).or_default())
     }
 
     fn ready(&self, namespace: &Namespace, wanted: Wanted) -> Option<Topic> {
         let known = self.known();
         let topic = known.topics.get(namespace)?;
-        let is_ready =
-            wanted.is_covered(topic.record, self.options.create_topics) && !known.lost.contains(namespace);
+        let is_checked =
+            self.options.create_topics || known.checked.get(namespace) == Some(&wanted.retention);
+        let is_ready = is_checked
+            && wanted.is_covered(topic.record, self.options.create_topics)
+            && !known.lost.contains_key(namespace);
         is_ready.then(|| topic.clone())
     }
 
-    /// Makes the topic if it is not there, and writes its record.
+    /// Creates the topic if it is missing, sets or checks its settings, and writes its record.
     async fn settle(&self, namespace: &Namespace, wanted: Wanted) -> Result<(), Error> {
-        let (name, old) = (names::topic(&self.options.topic_prefix, namespace), self.get(namespace));
-        let old = old.map(|topic| topic.record);
-        let (there, is_lost) = (self.clients.offsets.partitions(&name).await?, self.is_lost(namespace));
-        let record = match (there, old) {
-            (None, _) if !self.options.create_topics => return Err(Error::unavailable(Missing)),
-            (None, _) => {
-                let purpose = Purpose::Events(wanted.retention);
-                if !self.clients.topics.create(&name, wanted.partitions, purpose).await? {
-                    // Another gateway has made it meanwhile.
-                    return Ok(());
-                }
-                let generation = old.map_or(1, |old| old.generation.saturating_add(1));
-                let Wanted { partitions, window, retention } = wanted;
-                Record { generation, partitions, window, retention }
-            }
-            (Some(count), old) if old.is_none() || is_lost => {
-                check_partitions(&name, count, wanted.partitions)?;
-                let generation = old.map_or(1, |old| old.generation.saturating_add(1));
-                let Wanted { partitions, window, retention } = wanted;
-                Record { generation, partitions, window, retention }
-            }
-            // Handled above.
-            (Some(_), None) => return Ok(()),
-            (Some(count), Some(old)) => {
-                check_partitions(&name, count.min(old.partitions), old.partitions)?;
-                if self.options.create_topics && old.retention != wanted.retention {
-                    self.clients.topics.retain(&name, wanted.retention).await?;
-                }
-                let window = old.window.max(wanted.window);
-                Record { window, retention: wanted.retention, ..old }
-            }
+        let name = names::topic(&self.options.topic_prefix, namespace);
+        let (old, loss) = {
+            let known = self.known();
+            (known.topics.get(namespace).cloned(), known.lost.get(namespace).copied())
         };
-        if record.generation > 1 && old.is_none_or(|old| old.generation < record.generation) {
-            self.clients.producer.begin_anew();
+        let next = old.as_ref().map_or(1, |old| old.record.generation.saturating_add(1));
+        let Some(count) = self.clients.offsets.partitions(&name).await? else {
+            if !self.options.create_topics {
+                return Err(Error::unavailable(Missing));
+            }
+            let purpose = Purpose::Events(wanted.retention);
+            // If not, another gateway has created it meanwhile.
+            if self.clients.topics.create(&name, wanted.partitions, purpose).await? {
+                self.record(namespace, old.as_ref(), wanted, wanted.record(next)).await?;
+            }
+            return Ok(());
+        };
+        let kept = match (&old, loss) {
+            (Some(old), None) => Some(old.record),
+            (Some(old), Some(Loss::Missing)) => self.is_whole(old).await?.then_some(old.record),
+            (Some(_), Some(Loss::Shorter)) | (None, _) => None,
+        };
+        let record = if let Some(old) = kept {
+            check_partitions(&name, count.min(old.partitions), old.partitions)?;
+            Record { window: old.window.max(wanted.window), retention: wanted.retention, ..old }
+        } else {
+            check_partitions(&name, count, wanted.partitions)?;
+            wanted.record(next)
+        };
+        if !self.options.create_topics {
+            self.clients.topics.check(&name, wanted.retention).await?;
+        } else if kept.is_none_or(|old| old.retention != wanted.retention) {
+            self.clients.topics.retain(&name, wanted.retention).await?;
         }
-        self.write(&format!("{NAMESPACE}{}", namespace.as_str()), &record.encode()).await?;
-        self.known().lost.remove(namespace);
+        self.record(namespace, old.as_ref(), wanted, record).await
+    }
+
+    /// Whether a topic that was missing has all records that this process knows of: a broker was late to learn of it.
+    async fn is_whole(&self, topic: &Topic) -> Result<bool, Error> {
+        let partitions = topic.record.partitions;
+        let known: Vec<_> = (0..partitions).map(|partition| topic.ends.get(partition)).collect();
+        let ends = self.clients.offsets.of_all(&topic.name, partitions, At::End).await;
+        let ends = ends.map_err(Failure::into_error)?;
+        let mut all = (0..partitions).zip(known.into_iter().zip(ends));
+        Ok(all.all(|(partition, (known, end))| topic.ends.learn_asked(partition, known, end)))
+    }
+
+    /// Checks that the records of a topic keep their timestamps, of which the broker reports others.
+    pub(super) async fn check_stamps(&self, topic: &Topic) -> Result<(), Error> {
+        if self.known().stamped.contains(&topic.namespace) {
+            return Ok(());
+        }
+        self.clients.topics.check_stamps(&topic.name).await?;
+        self.known().stamped.insert(topic.namespace.clone());
+        Ok(())
+    }
+
+    /// Writes the record of a topic that is as the policy wants it.
+    async fn record(
+        &self,
+        namespace: &Namespace,
+        old: Option<&Topic>,
+        wanted: Wanted,
+        record: Record,
+    ) -> Result<(), Error> {
+        if old.is_none_or(|old| old.record != record) {
+            if old.is_some_and(|old| old.record.generation < record.generation) {
+                self.clients.producer.restart_sequence();
+            }
+            self.write(&format!("{NAMESPACE}{}", namespace.as_str()), &record.encode()).await?;
+        }
+        let mut known = self.known();
+        known.lost.remove(namespace);
+        known.checked.insert(namespace.clone(), wanted.retention);
         Ok(())
     }
 
@@ -244,52 +337,94 @@ impl Registry {
             timestamp: None,
             header: None,
         };
-        self.clients.producer.send(&self.name, None, &[record]).await.map_err(Failure::into_error)
+        let until = Instant::now() + APPEND_TIME;
+        let sent = self.clients.producer.send(&self.name, None, &[record], until).await;
+        sent.map(|_| ()).map_err(|failure| self.unread(failure))
     }
 
     /// Reads the records that were written since.
     pub(super) async fn refresh(&self) -> Result<(), Error> {
-        let end = self.clients.offsets.of_one(&self.name, 0, At::End).await.map_err(Failure::into_error)?;
-        self.refresh_to(end).await
+        let end = self.clients.offsets.of_one(&self.name, 0, At::End).await;
+        self.refresh_to(end.map_err(|failure| self.unread(failure))?).await
     }
 
     /// Reads the records up to this end, which the topic has had.
     pub(super) async fn refresh_to(&self, end: u64) -> Result<(), Error> {
-        let mut next = self.next.lock().await;
-        if end <= *next {
+        let mut read = self.read.lock().await;
+        if end == read.end {
             return Ok(());
         }
-        let from = if *next == 0 {
-            self.clients.offsets.of_one(&self.name, 0, At::Start).await.map_err(Failure::into_error)?
-        } else {
-            *next
-        };
-        let range = Range { partition: 0, from, to: end };
-        let read = self.clients.readers.read(&self.name, vec![range], Records::default()).await;
-        let (records, _) = read.map_err(Failure::into_error)?;
-        {
-            let mut known = self.known();
-            for (key, value) in records.0 {
-                self.apply(&mut known, &key, &value);
+        if end < read.end {
+            // Another one may have read further since the end was asked for.
+            let now = self.clients.offsets.of_one(&self.name, 0, At::End).await;
+            let now = now.map_err(|failure| self.unread(failure))?;
+            return if now < read.end { Err(self.recreated()) } else { Ok(()) };
+        }
+        if let Some(identity) = &read.identity {
+            let offset = u64::try_from(identity.offset).unwrap_or_default();
+            if self.entries(offset, offset + 1).await?.first().is_some_and(|entry| entry != identity) {
+                return Err(self.recreated());
             }
         }
-        *next = end;
+        let from = if read.end == 0 {
+            let start = self.clients.offsets.of_one(&self.name, 0, At::Start).await;
+            start.map_err(|failure| self.unread(failure))?
+        } else {
+            read.end
+        };
+        let entries = self.entries(from, end).await?;
+        {
+            let mut known = self.known();
+            for entry in &entries {
+                self.apply(&mut known, &entry.key, &entry.value);
+            }
+        }
+        if read.identity.is_none() {
+            read.identity = entries.into_iter().find(|entry| entry.key.starts_with(STORE));
+        }
+        read.end = end;
+        self.changed.notify_waiters();
         Ok(())
     }
 
+    /// The records with these offsets.
+    async fn entries(&self, from: u64, to: u64) -> Result<Vec<Entry>, Error> {
+        let range = Range { partition: 0, from, to };
+        let read = self.clients.readers.read(&self.name, vec![range], Entries::default()).await;
+        let (entries, _) = read.map_err(|failure| self.unread(failure))?;
+        Ok(entries.0)
+    }
+
+    /// The error of a request about the registry topic.
+    pub(super) fn unread(&self, failure: Failure) -> Error {
+        match failure {
+            Failure::NoTopic => Error::unavailable(format!("the registry topic {} is missing", self.name)),
+            Failure::OutOfRange => self.recreated(),
+            Failure::Other(error) => error,
+        }
+    }
+
+    /// A topic that lacks records is another store's: its namespaces would have no tokens, and other incarnations.
+    fn recreated(&self) -> Error {
+        let name = &self.name;
+        Error::unavailable(format!(
+            "the registry topic {name} was recreated or truncated; restore it, then restart the gateways"
+        ))
+    }
+
     fn apply(&self, known: &mut Known, key: &str, value: &str) {
-        if let Some(number) = key.strip_prefix(STORE) {
-            // The first stays, and compaction never removes it: each number is a key.
-            known.store.get_or_insert_with(|| number.to_owned());
+        if let Some(id) = key.strip_prefix(STORE) {
+            // The first stays, and compaction never removes it: each id is a key.
+            known.store_id.get_or_insert_with(|| id.to_owned());
             return;
         }
         let namespace = key.strip_prefix(NAMESPACE).and_then(|name| Namespace::new(name).ok());
         let (Some(namespace), Some(record)) = (namespace, Record::decode(value)) else {
-            tracing::warn!(topic = self.name, key, "a record about a namespace cannot be read");
+            tracing::warn!(topic = self.name, key, "a record of the registry topic cannot be read");
             return;
         };
         let incarnation =
-            incarnation(known.store.as_deref().unwrap_or_default(), &namespace, record.generation);
+            incarnation(known.store_id.as_deref().unwrap_or_default(), &namespace, record.generation);
         let old = known.topics.get(&namespace).filter(|old| old.incarnation == incarnation);
         let ends = old.map_or_else(|| Arc::new(Ends::new(record.partitions)), |old| Arc::clone(&old.ends));
         if let Some(before) = known.topics.get(&namespace).filter(|before| before.incarnation != incarnation)

@@ -3,13 +3,14 @@
 use prism_contract::timeseries::log::LogPosition;
 use prism_contract::timeseries::{Position, Series, SeriesEvent, Start, Tail, TailPage};
 use prism_contract::{Error, Namespace, Timestamp};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::Message;
 
 use super::Inner;
 use super::error::Failure;
 use super::offsets::At;
 use super::readers::{Flow, Range, Sink};
 use super::record::Record;
+use super::registry::Loss;
 use super::scan::damaged;
 use super::topic::Topic;
 use super::topics::RETENTION_MARGIN;
@@ -101,16 +102,16 @@ impl Inner {
         if topic.ends.learn_asked(partition, known, end) {
             return Ok(());
         }
-        self.registry.lose(topic);
+        self.registry.lose(topic, Loss::Shorter);
         Err(Error::unavailable(
-            "the topic of the namespace is shorter than it was: its next Append begins it anew",
+            "the topic of the namespace was recreated or truncated; the next Append begins another incarnation",
         ))
     }
 
-    /// The error of a read of a topic. One that is not there is noted.
+    /// The error of a read of a topic. A missing one is noted.
     pub(super) fn lost(&self, topic: &Topic, failure: Failure) -> Error {
         if matches!(failure, Failure::NoTopic) {
-            self.registry.lose(topic);
+            self.registry.lose(topic, Loss::Missing);
         }
         failure.into_error()
     }
@@ -134,7 +135,7 @@ impl Inner {
             let ranges: Vec<_> = ranges.map(range).collect();
             match self.readers.read(&topic.name, ranges, Page::new(tail)).await {
                 Ok((page, left)) => return page.finish(&topic, &left),
-                // The first records are not there any more.
+                // The first records were removed.
                 Err(Failure::OutOfRange) if attempt == 0 && passes_over_removed(tail) => {
                     let starts = self.offsets.of_all(&topic.name, topic.record.partitions, At::Start).await;
                     let starts = starts.map_err(|failure| self.lost(&topic, failure))?;
@@ -151,7 +152,7 @@ impl Inner {
     /// Waits until a partition may have grown beyond a position.
     pub(super) async fn appended(&self, tail: &Tail) {
         let Ok(found) = self.registry.find(&tail.namespace).await else { return };
-        let Some(topic) = found else { return self.watch.made(&self.registry, &tail.namespace).await };
+        let Some(topic) = found else { return self.watch.created(self, &tail.namespace).await };
         let partition = tail.series.as_ref().map(|series| topic.partition(series));
         let watched = self.watch.watch(&topic);
         let mut grown = std::pin::pin!(topic.ends.grown(partition).notified());
@@ -161,14 +162,15 @@ impl Inner {
         let ends: Vec<_> = covered.map(|partition| topic.ends.get(partition)).collect();
         let is_at_end = LogPosition::decode(&tail.after, &topic.incarnation, &ends)
             .is_ok_and(|position| position.partitions == ends);
-        if is_at_end && !self.registry.is_lost(&tail.namespace) {
+        // Also in a topic that may not be what it was: the watch wakes its Tails.
+        if is_at_end && !self.is_closed() {
             grown.await;
         }
         drop(watched);
     }
 }
 
-/// Whether a Tail passes over records that are not there any more: it began at the beginning, and so lately that what was removed
+/// Whether a Tail passes over records that were removed: it began at the beginning, and so lately that what was removed
 /// since had expired by then. A topic keeps events an hour longer than the policy says, and half of that is for the clocks.
 fn passes_over_removed(tail: &Tail) -> bool {
     let since = tail.expired.zip(tail.passed_over).map(|(now, began)| now.as_micros() - began.as_micros());
@@ -195,22 +197,19 @@ impl Page {
         if tail.series.as_ref().is_some_and(|series| record.series() != series.as_str().as_bytes()) {
             return Ok(Flow::More);
         }
-        if !tail.tags.is_empty() && !tail.tags.match_all(&record.tags()?) {
+        let parsed = record.parse()?;
+        if !tail.tags.is_empty() && !tail.tags.match_all(&parsed.tags()?) {
             return Ok(Flow::More);
         }
-        let time = record.time()?;
-        let is_until = |until: Option<Timestamp>| until.is_some_and(|until| time <= until);
+        let is_until = |until: Option<Timestamp>| until.is_some_and(|until| parsed.time <= until);
         if is_until(tail.passed_over) {
             return Ok(Flow::More);
         }
         if is_until(tail.expired) {
             return Err(Offered::Expired);
         }
-        let series = tail.series.clone().map_or_else(|| record.checked_series(), Ok)?;
-        let mut event = SeriesEvent { series, event: record.event(true)? };
-        if !tail.without_payload {
-            event.event.payload = record.payload();
-        }
+        let series = tail.series.clone().map_or_else(|| parsed.series(), Ok)?;
+        let event = SeriesEvent { series, event: parsed.event(parsed.key()?, tail.without_payload)? };
         let weight = event.weight();
         if !tail.page.fits(self.events.len(), self.bytes, weight) {
             return Ok(Flow::Refused);
@@ -222,7 +221,7 @@ impl Page {
 
     fn finish(self, topic: &Topic, left: &[Range]) -> Result<TailPage, Error> {
         match self.error {
-            // What was read before it is given out first.
+            // What was read before it is emitted first.
             Some(error) if self.events.is_empty() => return Err(error),
             Some(_) | None => {}
         }
@@ -246,9 +245,9 @@ impl From<prism_contract::Invalid> for Offered {
 }
 
 impl Sink for Page {
-    fn take(&mut self, _: usize, message: &BorrowedMessage<'_>) -> Flow {
+    fn take(&mut self, _: usize, message: &impl Message) -> Flow {
         self.scanned += 1;
-        self.scanned_bytes += message.payload_len();
+        self.scanned_bytes += message.payload().map_or(0, <[u8]>::len);
         let flow = match Record::of(message).map_or(Ok(Flow::More), |record| self.offer(&record)) {
             Ok(flow) => flow,
             Err(why) => {
@@ -264,7 +263,7 @@ impl Sink for Page {
     }
 }
 
-/// Whether a position is before the first event of a topic, which was not there.
+/// Whether a position is before the first event of a topic, which did not exist.
 fn absent_before(topic: &Topic, position: &Position) -> bool {
     let before = LogPosition { incarnation: topic.incarnation, partitions: Vec::new() };
     topic.record.generation == 1 && before.encode() == *position

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::timeseries::partition;
 
-/// What Prism keeps about a namespace, in the topic about the namespaces.
+/// What Prism keeps about a namespace, in the registry topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Record {
     /// How many topics the namespace has had.

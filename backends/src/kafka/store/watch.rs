@@ -1,6 +1,7 @@
 //! What other gateways append: one task asks for the ends of the topics for which Tails wait, however many there are.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::Inner;
 use super::offsets::At;
-use super::registry::Registry;
+use super::registry::Loss;
 use super::topic::Topic;
 
 /// Time between two questions.
@@ -25,8 +26,12 @@ type Topics = HashMap<Arc<str>, (Topic, usize)>;
 #[derive(Default)]
 pub(super) struct Watch {
     topics: Arc<Mutex<Topics>>,
+    /// The Tails that wait for a namespace to get a topic.
+    absent: Arc<AtomicUsize>,
     /// Set when there is a topic to watch.
     is_wanted: Notify,
+    /// Notified when those that wait for a topic have to look: at an error, or because the store is closed.
+    look: Notify,
 }
 
 /// Keeps a topic watched.
@@ -48,20 +53,27 @@ impl Watch {
         Watched { topics: Arc::clone(&self.topics), name: Arc::clone(&topic.name) }
     }
 
-    /// Waits until a namespace has a topic. Few Tails wait so, and not for long.
-    pub(super) async fn made(&self, registry: &Registry, namespace: &Namespace) {
-        while registry.get(namespace).is_none() {
-            tokio::time::sleep(INTERVAL).await;
-            // An error is reported by the read that follows.
-            if registry.refresh().await.is_err() {
+    /// Waits until a namespace has a topic, or an error is to be reported by the read that follows.
+    pub(super) async fn created(&self, inner: &Inner, namespace: &Namespace) {
+        let _counted = Counted::new(&self.absent);
+        self.is_wanted.notify_one();
+        loop {
+            // Made before the look: each of them is woken by what happens from here on.
+            let (changed, look) = (inner.registry.changed.notified(), self.look.notified());
+            if inner.is_closed() || inner.registry.get(namespace).is_some() {
                 return;
+            }
+            tokio::select! {
+                () = changed => {}
+                () = look => return,
             }
         }
     }
 
-    /// Wakes all Tails: the store is closed.
+    /// Wakes all Tails: the store is closed, or an error is to be reported.
     pub(super) fn wake(&self) {
         self.watched().iter().for_each(|topic| topic.ends.wake());
+        self.look.notify_waiters();
     }
 
     fn watched(&self) -> Vec<Topic> {
@@ -78,7 +90,7 @@ impl Watch {
                     return;
                 }
                 let topics = inner.watch.watched();
-                if topics.is_empty() {
+                if topics.is_empty() && inner.watch.absent.load(Ordering::Acquire) == 0 {
                     let wanted = inner.watch.is_wanted.notified();
                     // Ends now and then, to see whether the backend is there.
                     let _ = tokio::time::timeout(INTERVAL, wanted).await;
@@ -88,6 +100,22 @@ impl Watch {
             }
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+}
+
+/// Counts a Tail as long as it is held.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -106,11 +134,10 @@ impl Drop for Watched {
 impl Inner {
     /// Learns the ends of topics.
     async fn ask(&self, topics: &[Topic]) {
-        // A topic that was made anew, or a longer window.
+        // A namespace that has a topic now, or another one.
         if self.registry.refresh().await.is_err() {
-            for topic in topics {
-                topic.ends.wake();
-            }
+            // The Tails look, and report the error.
+            self.watch.wake();
             return;
         }
         let all: Vec<_> = topics
@@ -118,6 +145,9 @@ impl Inner {
             .flat_map(|topic| (0..topic.record.partitions).map(move |partition| (topic, partition)))
             .collect();
         for some in all.chunks(ASKED) {
+            if self.is_closed() {
+                return;
+            }
             let asked: Vec<_> =
                 some.iter().map(|(topic, partition)| (&*topic.name, *partition, At::End)).collect();
             let known: Vec<_> = some.iter().map(|(topic, partition)| topic.ends.get(*partition)).collect();
@@ -132,7 +162,7 @@ impl Inner {
                 match answer {
                     Ok(end) if topic.ends.learn_asked(*partition, known, end.unwrap_or_default()) => {}
                     Ok(_) => {
-                        self.registry.lose(topic);
+                        self.registry.lose(topic, Loss::Shorter);
                         topic.ends.wake();
                     }
                     Err(_) => topic.ends.wake(),
