@@ -93,7 +93,7 @@ fn tail(namespace: &str, tail: &TailRequest, until: TailUntil) -> String {
         text.push_str(" without payload");
     }
     let _ = match until {
-        TailUntil::CaughtUp => write!(text, " until caught up"),
+        TailUntil::CaughtUp | TailUntil::CaughtUpWith(_) => write!(text, " until caught up"),
         TailUntil::Events(events) => write!(text, " until {events} events"),
         TailUntil::Messages(messages) => write!(text, " until {messages} messages"),
     };

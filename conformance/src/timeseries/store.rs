@@ -76,6 +76,8 @@ pub trait TailMessages: Send {
 pub enum TailUntil {
     /// Nothing more is there: see [`TailMessages::quiet`].
     CaughtUp,
+    /// Nothing more is there, of which this number of events is known: after them a shorter wait shows that none follows.
+    CaughtUpWith(usize),
     /// This many events have arrived, or none arrives for long.
     Events(usize),
     /// This many messages have arrived, with events or without.
@@ -85,6 +87,9 @@ pub enum TailUntil {
 /// Maximum messages read of one Tail.
 pub(super) const MAX_TAIL_MESSAGES: usize = 5_000;
 
+/// How long a Tail that has brought all known events is read further.
+const SETTLED: Duration = Duration::from_millis(100);
+
 /// Reads messages. `is_new`: the first message is the one without events that starts a Tail.
 pub(super) async fn read_tail(
     tail: &mut dyn TailMessages,
@@ -92,18 +97,23 @@ pub(super) async fn read_tail(
     until: TailUntil,
 ) -> Result<Vec<TailResponse>, Failure> {
     let (mut read, mut events, mut idle) = (Vec::new(), 0, 0);
-    let quiet = tail.quiet().filter(|_| until == TailUntil::CaughtUp);
+    let longest = tail.quiet();
+    let quiet = |events: usize| match until {
+        TailUntil::CaughtUpWith(known) if events >= known => longest.map(|longest| longest.min(SETTLED)),
+        TailUntil::CaughtUp | TailUntil::CaughtUpWith(_) => longest,
+        TailUntil::Events(_) | TailUntil::Messages(_) => None,
+    };
     let mut last_event = Instant::now();
     while read.len() < MAX_TAIL_MESSAGES {
         let is_over = match until {
-            TailUntil::CaughtUp => idle > 0 && quiet.is_none(),
+            TailUntil::CaughtUp | TailUntil::CaughtUpWith(_) => idle > 0 && longest.is_none(),
             TailUntil::Events(most) => events >= most || idle >= tail.max_idle_messages(),
             TailUntil::Messages(most) => read.len() >= most,
         };
         if is_over && !(is_new && read.is_empty()) {
             break;
         }
-        let message = match quiet {
+        let message = match quiet(events) {
             // The message that starts a Tail always comes.
             Some(quiet) if !(is_new && read.is_empty()) => {
                 let Ok(message) = timeout_at(last_event + quiet, tail.next()).await else { break };

@@ -145,6 +145,7 @@ async fn a_run_names_the_series_that_it_leaves_and_deletes_them_if_it_can() {
     assert!(left.out.contains("left 2 series in 2 namespaces named free-conformance-"), "{}", left.out);
     assert!(left.out.contains("; with --clean a run deletes what it wrote\n"), "{}", left.out);
     let cleaned = run(&server, &["--only", "append::every_byte_comes_back", "--clean"]).await;
+    assert_eq!(cleaned.code, Some(0), "{}{}", cleaned.out, cleaned.err);
     assert!(cleaned.out.contains("deleted 2 series in 2 namespaces named free-"), "{}", cleaned.out);
 }
 

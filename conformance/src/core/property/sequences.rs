@@ -14,7 +14,7 @@ pub(crate) struct Sequences<A: Sequential> {
     pub(crate) case: &'static str,
     /// Sequences per seed for the budgets quick, ci and soak; ci and soak have a second, fresh seed.
     pub(crate) count: (u32, u32, u32),
-    /// Minimum event counts per 100 sequences.
+    /// Minimum event counts per 100 sequences: at most half of the mean, or a run with another seed may be inconclusive.
     pub(crate) floors: &'static [(A::Event, u64)],
 }
 

@@ -32,8 +32,9 @@ pub(crate) async fn reflection_goes_on_after_what_it_does_not_know<A: Probed>(c:
     // Subject, request, and the expected response: its field number and a part of it. Field 1 of an error is the
     // code: NOT_FOUND is 5.
     let extension = [bytes_field(1, "google.protobuf.MethodOptions"), vec![2 << 3, 0xff, 0x8a, 3]].concat();
+    let package = A::SERVICE.rsplit_once('.').map_or("", |(package, _)| package);
     let of_all: [(&str, Vec<u8>, u8, &[u8]); 7] = [
-        ("an unknown symbol", bytes_field(4, format!("{}Nothing", A::SERVICE)), 7, b"\x08\x05"),
+        ("an unknown symbol", bytes_field(4, format!("{package}.Nothing")), 7, b"\x08\x05"),
         ("an unknown file", bytes_field(3, "nothing.proto"), 7, b"\x08\x05"),
         ("an unknown extension", bytes_field(5, extension), 7, b"\x08\x05"),
         ("the service", bytes_field(4, A::SERVICE), 4, A::SERVICE_NAME.as_bytes()),

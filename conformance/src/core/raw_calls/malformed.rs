@@ -76,8 +76,8 @@ pub(crate) async fn a_request_that_is_not_one_message_is_refused<A: Probed>(c: &
         ("two messages in two chunks", vec![cut(whole.len()), again.into()]),
         ("a message and the start of another", vec![[whole.as_slice(), &[0, 0]].concat().into()]),
     ];
-    // Scan takes one message too, and answers with many. A Put's message is not a valid Scan request, but framing is
-    // checked before the message is parsed.
+    // The second method takes one message too, and answers with many. The message of the write is not a valid request of it,
+    // but framing is checked before the message is parsed.
     for path in [A::WRITE, A::STREAM] {
         for (what, body) in &bodies {
             let answer = send(c, request(path, body.clone())).await?;

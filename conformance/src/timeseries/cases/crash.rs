@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use prism_contract::timeseries::request::{AppendRequest, QueryRequest, TailFrom};
 
-use super::history::{CLIENTS, OPERATIONS, plan};
+use super::history::{CLIENTS, OPERATIONS, all_answered, plan};
 use super::support::{ATOMIC_APPEND, CRASH};
 use crate::core::linearizability::{Rounds, crash_under, race};
 use crate::core::{Kind, Mode, Proof, Stop, case, diverged};
-use crate::timeseries::history::{Plan, Recorder, SERIES, judge, tail_token};
+use crate::timeseries::history::{Plan, Recorder, SERIES, TOGETHER, judge, tail_token};
 use crate::timeseries::{Case, Ctx, Outcome, Request, Response, event};
 
 pub(super) const CASES: &[Case] = &[
@@ -39,8 +39,9 @@ pub(super) const CASES: &[Case] = &[
     .kind(Kind::History),
 ];
 
-/// Acknowledged Appends and reads that a round needs before its crash.
-const ENOUGH: usize = CLIENTS * OPERATIONS / 3;
+/// Acknowledged Appends and reads before the crash of a round: two or three of each client, in the middle between two barriers,
+/// at which nothing is in flight. If Appends take longest, the clients are in one then.
+const ENOUGH: usize = TOGETHER * CLIENTS * 5 / 8;
 
 async fn crashes(c: &Ctx, with_tokens: bool) -> Proof {
     let mut rounds = Rounds::new(c, ENOUGH);
@@ -54,6 +55,7 @@ async fn crashes(c: &Ctx, with_tokens: bool) -> Proof {
         if let Some((cut, token)) = tokens {
             resumed(c, &recorder, &before, cut, token).await?;
         }
+        let crashed = recorder.history().operations.len();
         read_all(c, &recorder, &before).await;
         let after = plan(c, round, 1, 0).await?;
         let after = Plan { namespace: before.namespace.clone(), operations: OPERATIONS / 2, ..after };
@@ -61,6 +63,7 @@ async fn crashes(c: &Ctx, with_tokens: bool) -> Proof {
         race(&recorder, &c.instance().gateways(), CLIENTS, move |client| work.clone().run(client)).await;
         read_all(c, &recorder, &after).await;
         let history = recorder.history();
+        all_answered(c, &history.operations[crashed..])?;
         judge(c, &history)?;
         let appends = history.operations.iter().filter(|of| matches!(of.request, Request::Append(_)));
         let (acknowledged, others): (Vec<_>, Vec<_>) =

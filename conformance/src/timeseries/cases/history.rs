@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::support::{ATOMIC_APPEND, GATEWAYS, times};
 use crate::core::linearizability::{RoundBarrier, Rounds, race};
-use crate::core::{Kind, Mode, Proof, Stop, case};
-use crate::timeseries::history::{Plan, Recorder, judge, overlap};
+use crate::core::{Failure, Kind, Mode, Proof, StatusCode, Stop, case, failure_text};
+use crate::timeseries::history::{Operation, Plan, Recorder, judge, overlap};
 use crate::timeseries::policies::FREE;
 use crate::timeseries::{Case, Ctx, Store};
 
@@ -77,16 +77,7 @@ async fn histories(c: &Ctx, stores: &[Arc<dyn Store>], with_tails: bool) -> Proo
         let (recorder, plan) = (Arc::new(Recorder::default()), plan(c, round, 0, tails).await?);
         race(&recorder, stores, CLIENTS, move |client| plan.clone().run(client)).await;
         let history = recorder.history();
-        let failed = history.operations.iter().find_map(|operation| match &operation.outcome {
-            Some(outcome) => outcome.clone().into_result().err(),
-            None => Some(crate::core::Failure::new(
-                crate::core::StatusCode::DeadlineExceeded,
-                "no answer in 10 s",
-            )),
-        });
-        if let Some(failure) = failed {
-            c.expect(false, "OK", crate::core::failure_text(&failure))?;
-        }
+        all_answered(c, &history.operations)?;
         judge(c, &history)?;
         operations += history.operations.len();
         histories += 1;
@@ -94,4 +85,16 @@ async fn histories(c: &Ctx, stores: &[Arc<dyn Store>], with_tails: bool) -> Proo
     }
     c.note(format!("{operations} operations in {histories} histories"));
     rounds.conclude("reads overlapped another client's Append")
+}
+
+/// Every operation was answered with OK.
+pub(super) fn all_answered(c: &Ctx, operations: &[Operation]) -> Proof {
+    let failed = operations.iter().find_map(|operation| match &operation.outcome {
+        Some(outcome) => outcome.clone().into_result().err(),
+        None => Some(Failure::new(StatusCode::DeadlineExceeded, "no answer in 10 s")),
+    });
+    match failed {
+        Some(failure) => c.expect(false, "OK", failure_text(&failure)),
+        None => Ok(()),
+    }
 }

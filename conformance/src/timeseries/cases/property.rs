@@ -41,15 +41,15 @@ pub(super) const CASES: &[Case] = &[
                 floors: &[
                     (Event::Written, 900),
                     (Event::Late, 200),
-                    (Event::Duplicate, 100),
+                    (Event::Duplicate, 50),
                     (Event::Read, 500),
                     (Event::Cut, 20),
-                    (Event::Resumed, 20),
+                    (Event::Resumed, 10),
                     (Event::Tailed, 300),
-                    (Event::Continued, 40),
+                    (Event::Continued, 10),
                     (Event::Deleted, 50),
                     (Event::Listed, 30),
-                    (Event::Counted, 30),
+                    (Event::Counted, 5),
                 ],
             };
             check(c, &property, &operations(GENERAL)).await
@@ -67,15 +67,15 @@ pub(super) const CASES: &[Case] = &[
         |c| {
             let property = Sequences {
                 case: "property::events_live_for_their_retention",
-                count: (60, 80, 10_000),
+                count: (30, 40, 10_000),
                 floors: &[
                     (Event::Written, 500),
                     (Event::Refused, 150),
                     (Event::Expired, 200),
                     (Event::Read, 100),
                     (Event::Tailed, 100),
-                    (Event::TokenExpired, 20),
-                    (Event::Swept, 40),
+                    (Event::TokenExpired, 8),
+                    (Event::Swept, 30),
                 ],
             };
             check(c, &property, &operations(TIMED)).await

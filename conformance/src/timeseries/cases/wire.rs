@@ -271,7 +271,10 @@ pub(super) const CASES: &[Case] = &[
                 let read = timeout(PROMPT, reader.read(TailUntil::Events(3))).await;
                 prompt(c, read)?.holds(&events)?;
             }
-            let Some(before) = before else { return Ok(()) };
+            let Some(before) = before else {
+                c.note("the server's memory cannot be read, so only the delay is judged".to_owned());
+                return Ok(());
+            };
             let grown = memory_growth(c, before).await;
             let all = (STALLED * u64::try_from(UNREAD).unwrap_or(0) * 3) << 20;
             let mib = |bytes: u64| format!("{} MiB", bytes >> 20);

@@ -11,7 +11,7 @@ mod plan;
 mod tests;
 
 pub use check::{Guarantees, Violation, check, overlap};
-pub(crate) use plan::{Plan, SERIES, tail_token};
+pub(crate) use plan::{Plan, SERIES, TOGETHER, tail_token};
 
 use super::{Ctx, TimeSeries};
 use crate::core::linearizability;

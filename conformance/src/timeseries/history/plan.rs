@@ -15,10 +15,10 @@ use crate::timeseries::{Events, Outcome, Request, Response, TailUntil, event};
 pub(crate) const SERIES: [&str; 2] = ["s", "t"];
 
 /// Operations of a client between two moments at which all clients meet.
-const TOGETHER: usize = 4;
+pub(crate) const TOGETHER: usize = 4;
 
 /// Timeout of a client that waits for another to be answered.
-const PATIENCE: Duration = Duration::from_millis(2);
+const WAIT_TIMEOUT: Duration = Duration::from_millis(2);
 
 /// One round of clients that append to and read two series.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl Plan {
             } else {
                 let request = self.query(SERIES[dice.below(2)]);
                 if dice.chance(30) {
-                    client.wait_for_another(PATIENCE);
+                    client.wait_for_another(WAIT_TIMEOUT);
                 }
                 request
             };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use prism_contract::Timestamp;
 use prism_contract::timeseries::request::EventInput;
 use prism_contract::timeseries::{Bucket, Event, SeriesEvent};
@@ -16,8 +17,8 @@ struct Entry {
     stored: SeriesEvent,
     /// The number of the DeleteEvents that removed it.
     deleted: Option<u64>,
-    /// How often it was appended.
-    appended: u32,
+    /// What was appended with the same identity later.
+    repeats: Vec<SeriesEvent>,
 }
 
 /// The events of a namespace, in the order of their Appends.
@@ -177,8 +178,8 @@ impl Log {
             });
             new.push(there.is_none());
             match there {
-                Some(entry) => entry.appended += 1,
-                None => self.entries.push(Entry { stored, deleted: None, appended: 1 }),
+                Some(entry) => entry.repeats.push(stored),
+                None => self.entries.push(Entry { stored, deleted: None, repeats: Vec::new() }),
             }
         }
         new
@@ -271,10 +272,16 @@ impl Log {
         if behind.into_iter().any(is_expired) { Tailed::Either(events) } else { Tailed::Events(events) }
     }
 
-    /// Whether this is a live event with its first content that was appended more than once.
-    pub fn was_repeated(&self, event: &SeriesEvent) -> bool {
-        let is_it = |entry: &Entry| entry.appended > 1 && entry.deleted.is_none() && entry.stored == *event;
-        self.entries.iter().any(is_it)
+    /// Whether this is an event that was appended more than once, with the content of any of its Appends (TAIL-3).
+    pub fn was_repeated(&self, event: &SeriesEvent, without_payload: bool) -> bool {
+        let is_it = |appended: &SeriesEvent| {
+            let SeriesEvent { series, event: of } = appended;
+            let payload = if without_payload { Bytes::new() } else { of.payload.clone() };
+            *series == event.series && Event { payload, ..of.clone() } == event.event
+        };
+        let mut repeated =
+            self.entries.iter().filter(|entry| entry.deleted.is_none() && !entry.repeats.is_empty());
+        repeated.any(|entry| is_it(&entry.stored) || entry.repeats.iter().any(is_it))
     }
 }
 

@@ -13,7 +13,7 @@ use prism_contract::Timestamp;
 use prism_contract::timeseries::{Capabilities, Capability, EventKey};
 
 use super::policies::SuitePolicy;
-use super::{Action, Outcome, Request, Response};
+use super::{Action, Outcome, Request, Response, TailUntil};
 use crate::core::{Show, StatusCode, failure_text};
 
 pub use event::Event;
@@ -65,6 +65,13 @@ impl Model {
     fn log(&mut self, namespace: &str) -> &mut Log {
         let new = || Log::new(SuitePolicy::of(namespace));
         self.logs.entry(namespace.to_owned()).or_insert_with(new)
+    }
+
+    /// The action, with the number of events after which a Tail has caught up, if there is one.
+    pub fn informed(&mut self, action: Action) -> Action {
+        let Action::Call(Request::Tail(tail, TailUntil::CaughtUp)) = action else { return action };
+        let until = self.tailed(&tail).map_or(TailUntil::CaughtUp, TailUntil::CaughtUpWith);
+        Action::Call(Request::Tail(tail, until))
     }
 
     /// What happened at a step; an error if the contract does not allow its outcome.

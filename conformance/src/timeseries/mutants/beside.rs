@@ -9,7 +9,16 @@ use super::Bug;
 use super::flawed::Flawed;
 
 /// How long a flawed Append waits for readers, so that one falls into the moment in which it shows.
-const PATIENCE: Duration = Duration::from_millis(5);
+const WAIT_TIMEOUT: Duration = Duration::from_millis(5);
+
+/// Interval of looking for such reads.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The same for an Append that is written in two parts.
+const PARTS_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// Reads between its parts.
+const READS_BETWEEN_PARTS: u64 = 6;
 
 fn keys(events: &[SeriesEvent]) -> Vec<(Series, EventKey)> {
     events.iter().map(|of| (of.series.clone(), of.event.key())).collect()
@@ -30,7 +39,7 @@ impl Flawed {
                 .collect();
             self.disk().notes().hidden.extend(new.iter().cloned());
             let answer = self.write(append).await;
-            self.wait_for_reads(1).await;
+            self.wait_for_reads(1, WAIT_TIMEOUT).await;
             self.disk().notes().hidden.retain(|key| !new.contains(key));
             return answer;
         }
@@ -54,7 +63,7 @@ impl Flawed {
         };
         let answer = self.write(append).await;
         if is_oldest {
-            self.wait_for_reads(3).await;
+            self.wait_for_reads(3, WAIT_TIMEOUT).await;
         }
         let mut notes = self.disk().notes();
         notes.running = notes.running.saturating_sub(1);
@@ -76,7 +85,8 @@ impl Flawed {
         self.disk().notes().hidden.extend(new.iter().cloned());
         let first = append.events[..append.events.len() / 2].to_vec();
         self.memory().append(Append { events: first, ..append.clone() }).await?;
-        self.wait_for_reads(1).await;
+        // Long enough that a crash beside other clients falls into this moment.
+        self.wait_for_reads(READS_BETWEEN_PARTS, PARTS_TIMEOUT).await;
         // A killed process writes nothing more.
         if !self.runs() {
             return Err(Error::unavailable("killed"));
@@ -86,11 +96,12 @@ impl Flawed {
         Ok(there)
     }
 
-    /// Waits until this many reads were answered, at most for [`PATIENCE`].
-    async fn wait_for_reads(&self, reads: u64) {
+    /// Waits until this many reads were answered or the process is killed, at most for this time.
+    async fn wait_for_reads(&self, reads: u64, at_most: Duration) {
         let (enough, started) = (self.disk().notes().reads + reads, Instant::now());
-        while self.disk().notes().reads < enough && started.elapsed() < PATIENCE {
-            tokio::task::yield_now().await;
+        while self.runs() && self.disk().notes().reads < enough && started.elapsed() < at_most {
+            // Not by yielding: on a busy machine the client that crashes the store would wait for its turn.
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 

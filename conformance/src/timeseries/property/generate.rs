@@ -184,7 +184,7 @@ fn tail(mix: Mix) -> impl Strategy<Value = Op, Tree: Send> {
     let from = prop_oneof![
         3 => Just(From::Beginning),
         1 => Just(From::Now),
-        8 => (0..12_usize).prop_map(From::Token),
+        8 => (0..5_usize).prop_map(From::Token),
     ];
     let all = weighted(0.2);
     (space(mix), series(mix), filter(), weighted(0.1), from, all).prop_map(

@@ -69,8 +69,12 @@ fn reads_of(ops: &[Op], capabilities: Capabilities) -> Vec<Op> {
         reads.push(Op::Tail(Tail { space: space.clone(), series, tags, without_payload: false, from }));
     }
     if capabilities.contains(Capability::ListSeries) {
-        let mut spaces: Vec<_> = written.into_iter().map(|(space, _)| space).collect();
-        spaces.dedup();
+        let mut spaces: Vec<Space> = Vec::new();
+        for (space, _) in written {
+            if !spaces.contains(&space) {
+                spaces.push(space);
+            }
+        }
         let list = |space| Op::List(List { space, prefix: String::new(), limit: 0, next: false });
         reads.extend(spaces.into_iter().map(list));
     }

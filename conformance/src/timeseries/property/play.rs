@@ -15,7 +15,7 @@ pub async fn play(ctx: &Ctx, ops: &[Op]) -> Result<Tally, Stop> {
     let mut model = Model::new(ctx.capabilities(), player.started());
     let mut tally = Tally::default();
     for op in ops {
-        let action = player.action(op);
+        let action = model.informed(player.action(op));
         let (step, outcome) = ctx.act(action.clone()).await?;
         let events = model.step(&action, &outcome).map_err(|mismatch| diverged(step, &mismatch))?;
         tally.add(events);
