@@ -100,56 +100,81 @@ impl Opened {
 pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> {
     // A configuration whose keys contradict each other is not valid.
     let ring = config.encryption.ring().unwrap_or_default();
-    let mut stores = Vec::new();
-    let names: Vec<_> = config.all_backends().into_keys().collect();
+    let mut stores: Vec<Store> = Vec::new();
+    let configured: Vec<_> = config.all_backends().into_iter().collect();
+    let names: Vec<_> = configured.iter().map(|(name, _)| name.clone()).collect();
     let definitions = Definitions::default_backend(&config.namespaces, &names);
     // For backends that are opened later.
     let later = Arc::new(OnceLock::new());
-    for (name, Backend { database, required }) in config.all_backends() {
-        let sweep_interval = Some(database.sweep_interval);
-        let Opened { keyvalue, timeseries } = match open_with(&database, ring.as_deref()).await {
+    let open_later = |index: usize| {
+        let (name, backend) = &configured[index];
+        let place = (index, definitions == Some(index));
+        open_later(place, name.clone(), backend.database.clone(), Arc::clone(&later))
+    };
+    let mut is_open = vec![true; configured.len()];
+    for (index, (name, Backend { database, required })) in configured.iter().enumerate() {
+        let opened = match open_with(database, ring.as_deref()).await {
             Ok(opened) => opened,
-            Err(error) if required => return Err((name, error)),
+            Err(error) if *required => return Err((name.clone(), error)),
             Err(error) => {
                 tracing::warn!(
                     backend = name,
                     %error,
                     "the backend is not required and cannot be opened: its namespaces are unavailable until it can"
                 );
-                {
-                    let place = (stores.len(), definitions == Some(stores.len()));
-                    open_later(place, name.clone(), database, Arc::clone(&later))
-                }
+                is_open[index] = false;
+                open_later(index)
             }
         };
-        stores.push(Store { name, required, sweep_interval, keyvalue, timeseries });
+        stores.push(store(name, *required, database, opened));
     }
-    let backends = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();
-    let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends)
-        .with_timeseries(stores.iter().map(|store| store.timeseries.clone()))
-        .with_keys(ring.as_ref())
-        .with_audit(config.audited_namespaces())
-        .with_created(None);
     if definitions.is_none() {
         tracing::info!("there is no namespaces.default_backend, so namespaces cannot be created at run time");
     }
-    // Without a control plane nothing is created.
-    let snapshot =
-        if definitions.is_some() { snapshot } else { snapshot.with_created(Some(Created::default())) };
+    let snapshot_of = |stores: &[Store]| {
+        let backends = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();
+        let snapshot = Snapshot::new(Definitions::of(&config.namespaces, &names), backends)
+            .with_timeseries(stores.iter().map(|store| store.timeseries.clone()))
+            .with_keys(ring.as_ref())
+            .with_audit(config.audited_namespaces())
+            .with_created(None);
+        // Without a control plane nothing is created.
+        if definitions.is_some() { snapshot } else { snapshot.with_created(Some(Created::default())) }
+    };
+    let mut snapshot = snapshot_of(&stores);
     // A control plane checks all definitions once it has read its own.
     if snapshot.is_complete() {
-        for (index, store) in stores.iter().enumerate() {
-            let stored = (&store.keyvalue, store.timeseries.as_ref());
+        for (index, (name, Backend { required, database })) in configured.iter().enumerate() {
+            // One that is opened later is checked then.
+            if !is_open[index] {
+                continue;
+            }
+            let stored = (&stores[index].keyvalue, stores[index].timeseries.as_ref());
             match control::check_stored_in(&snapshot, index, stored, &SystemClock).await {
-                // One that is away checks it when it is opened.
-                Ok(()) | Err(DefinitionsError::Store(_)) => {}
-                Err(error) => return Err((store.name.clone(), error.into())),
+                Ok(()) => {}
+                Err(DefinitionsError::Unchecked(error)) if !required => {
+                    tracing::warn!(
+                        backend = name,
+                        %error,
+                        "the backend is not required and its data cannot be checked: its namespaces are unavailable until it can"
+                    );
+                    stores[index].keyvalue.close().await;
+                    stores[index] = store(name, *required, database, open_later(index));
+                }
+                Err(error) => return Err((name.clone(), error.into())),
             }
         }
+        snapshot = snapshot_of(&stores);
     }
     let catalog = Catalog::new(snapshot);
     let _ = later.set(catalog.clone());
     Ok(Services { stores, catalog, definitions })
+}
+
+fn store(name: &str, required: bool, database: &Database, opened: Opened) -> Store {
+    let Opened { keyvalue, timeseries } = opened;
+    let sweep_interval = Some(database.sweep_interval);
+    Store { name: name.to_owned(), required, sweep_interval, keyvalue, timeseries }
 }
 
 /// Opens the database, and checks that `ring` has the master keys that its data needs.

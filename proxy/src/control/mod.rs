@@ -19,7 +19,7 @@ use prism_backends::internal::Internal;
 use prism_backends::wrap::encrypt::KeyUse;
 use prism_contract::keyvalue::{KeyValueBackend, Scan, Selection};
 use prism_contract::timeseries::{Capability, ListSeries, TimeSeriesBackend};
-use prism_contract::{Error, Namespace as Name, PageSize};
+use prism_contract::{Code, Error, Namespace as Name, PageSize};
 use prism_mutants::seeded;
 use prism_proto::control::v1::{Abstraction, ChangeKind, Namespace, NamespaceStatus};
 use prism_wire::clock::Clock;
@@ -109,6 +109,9 @@ pub enum DefinitionsError {
     /// They cannot be read.
     #[error("the definitions of namespaces cannot be read: {0}")]
     Store(#[from] Error),
+    /// The data that they must fit cannot be read.
+    #[error("the definitions of namespaces cannot be checked against the stored data: {0}")]
+    Unchecked(Error),
     /// A namespace would be served without its encryption.
     #[error(
         "the namespace {0} has encrypted items and is not defined as encrypted: set `encrypt: true` in its rule, since its items \
@@ -134,7 +137,7 @@ impl DefinitionsError {
     /// The error of a call that needs the definitions.
     fn into_error(self) -> Error {
         match self {
-            Self::Store(error) => error,
+            Self::Store(error) | Self::Unchecked(error) => error,
             Self::NotEncrypted(_) | Self::Repartitioned { .. } => Error::unavailable(self),
         }
     }
@@ -390,7 +393,8 @@ async fn is_empty_list(backend: &dyn TimeSeriesBackend, mut list: ListSeries) ->
 pub(crate) type Stored<'a> = (&'a Arc<dyn KeyValueBackend>, Option<&'a Arc<dyn TimeSeriesBackend>>);
 
 /// Checks that the definitions fit the stored data: every namespace with encrypted items is defined as encrypted, and each
-/// number of partitions is that of the first Append. Backends that are away are left out: they check it when they are opened.
+/// number of partitions is that of the first Append. Unavailable backends are left out, since the others would stop with them: what
+/// is not yet open is checked when it is opened.
 pub(crate) async fn check_stored<'a>(
     snapshot: &Snapshot,
     backends: impl Iterator<Item = Stored<'a>>,
@@ -398,10 +402,11 @@ pub(crate) async fn check_stored<'a>(
 ) -> Result<(), DefinitionsError> {
     for (index, backend) in backends.enumerate() {
         match check_stored_in(snapshot, index, backend, clock).await {
-            Ok(()) | Err(DefinitionsError::Store(_)) => {}
-            Err(error @ (DefinitionsError::NotEncrypted(_) | DefinitionsError::Repartitioned { .. })) => {
-                return Err(error);
+            Ok(()) => {}
+            Err(DefinitionsError::Unchecked(error)) if error.code() == Code::Unavailable => {
+                tracing::info!(backend = index, %error, "the backend is unavailable: definitions are not checked against its data");
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -430,7 +435,8 @@ async fn check_partitions(
     backend: &Arc<dyn TimeSeriesBackend>,
 ) -> Result<(), DefinitionsError> {
     let configured = |namespace: &Name| snapshot.partitions(index, namespace);
-    let Some((namespace, fixed)) = backend.repartitioned(&configured).await? else { return Ok(()) };
+    let repartitioned = backend.repartitioned(&configured).await.map_err(DefinitionsError::Unchecked)?;
+    let Some((namespace, fixed)) = repartitioned else { return Ok(()) };
     let configured = configured(&namespace).unwrap_or_default();
     Err(DefinitionsError::Repartitioned { namespace: namespace.as_str().to_owned(), fixed, configured })
 }
@@ -441,7 +447,8 @@ async fn check_encrypted(
     backend: &Arc<dyn KeyValueBackend>,
     clock: &dyn Clock,
 ) -> Result<(), DefinitionsError> {
-    for KeyUse { namespace, .. } in KeyUse::all(Arc::clone(backend), clock.now()).await? {
+    let uses = KeyUse::all(Arc::clone(backend), clock.now()).await.map_err(DefinitionsError::Unchecked)?;
+    for KeyUse { namespace, .. } in uses {
         // Of another abstraction, its items are not served at all.
         let served = snapshot.find(namespace.as_str()).filter(|found| {
             found.index == Some(index) && matches!(found.policy, catalog::Policy::KeyValue(_))

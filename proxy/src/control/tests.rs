@@ -1,6 +1,6 @@
 use prism_backends::wrap::encrypt::MasterKey;
 use prism_backends::wrap::{Encrypt, encrypt::KeyRing};
-use prism_contract::keyvalue::{Memory, NewItem, Put, RecordId};
+use prism_contract::keyvalue::{Key, Memory, NewItem, Put, RecordId};
 use prism_contract::{Access, Code, Directory, Timestamp};
 use prism_proto::control::v1::CreateNamespaceRequest;
 use prism_wire::call::NamespaceGuard;
@@ -126,7 +126,7 @@ async fn sealed_items_of_a_plain_namespace_keep_every_definition_from_being_serv
     let ring = Arc::new(KeyRing::new(vec![key], "k1").unwrap());
     let encrypted = Encrypt::new(Arc::clone(&memory) as _, Arc::clone(&ring));
     let item = NewItem {
-        key: prism_contract::keyvalue::Key::new("k").unwrap(),
+        key: Key::new("k").unwrap(),
         value: "value".into(),
         content_type: String::new(),
         compression: 0,
@@ -162,6 +162,25 @@ async fn sealed_items_of_a_plain_namespace_keep_every_definition_from_being_serv
     record(&memory, Limits::DEFAULT).change("sealed", NOW, edit).await.unwrap();
     gateway.refresh().await.unwrap();
     served().unwrap();
+}
+
+/// Data that cannot be read cannot be checked: a gateway that cannot tell whether a namespace has sealed items does not start.
+#[tokio::test]
+async fn definitions_that_cannot_be_checked_are_refused() {
+    let memory = Arc::new(Memory::default());
+    let gateway = control(&memory, None);
+    gateway.refresh().await.unwrap();
+    let uses = Internal::new(Arc::clone(&memory) as _, "encryption");
+    let damaged = (Key::new(b"no-separator".to_vec()).unwrap(), bytes::Bytes::new());
+    uses.put([damaged], Vec::new(), NOW).await.unwrap();
+    let restarted = control(&memory, None);
+    let refused = restarted.refresh().await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the definitions of namespaces cannot be checked against the stored data: internal error; the server's log has \
+         the cause"
+    );
+    assert!(matches!(refused, DefinitionsError::Unchecked(Error::Internal(_))), "{refused:?}");
 }
 
 #[tokio::test]

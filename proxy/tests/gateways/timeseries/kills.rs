@@ -26,6 +26,8 @@ const EVENTS: usize = 20;
 /// Those of one series.
 const HALF: usize = EVENTS / 2;
 const PAYLOAD: usize = 200;
+/// Maximum time until enough Appends are acknowledged.
+const ENOUGH_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_gateway_keeps_what_it_acknowledged_and_no_half_append_on_sqlite() {
@@ -136,7 +138,7 @@ impl Round {
             })
         });
         let writers: Vec<_> = writers.collect();
-        enough.notified().await;
+        tokio::time::timeout(ENOUGH_TIMEOUT, enough.notified()).await.expect("Appends that are acknowledged");
         tokio::time::sleep(delay).await;
         // SIGKILL.
         drop(process);
