@@ -6,6 +6,7 @@
 //!   incarnation of the store (`read_sql`).
 //! - `tails` wakes Tails that wait; `delete` and `expire` remove events in bounded steps.
 
+mod append_queues;
 mod commit;
 mod decode;
 mod delete;
@@ -34,10 +35,10 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use super::Options;
-use super::engine::{Engine, MigrateError, Schema, Session, Sessions, WriteQueue, migrate, translate};
+use super::engine::{Engine, MigrateError, Schema, Session, Sessions, migrate, translate};
 use super::keyvalue::Readers;
 use crate::engine::shed;
-use commit::AppendCommit;
+use append_queues::AppendQueues;
 use expire::Sweep;
 use tails::Tails;
 
@@ -54,7 +55,7 @@ const DELETIONS_WAITING: usize = 64;
 
 /// The TimeSeries store of a database.
 pub(super) struct TimeSeries {
-    appends: WriteQueue<AppendCommit>,
+    appends: AppendQueues,
     readers: Arc<Readers>,
     sessions: Sessions,
     tails: Arc<Tails>,
@@ -70,7 +71,7 @@ impl TimeSeries {
     pub(super) fn start(engine: &Engine, readers: &Arc<Readers>, options: &Options, seed: i64) -> Self {
         let tails = Arc::new(Tails::new(Arc::clone(readers), engine.connect_options(), seed));
         Self {
-            appends: engine.start_writers(options, AppendCommit::new(Arc::clone(&tails))),
+            appends: AppendQueues::start(engine, options, &tails),
             readers: Arc::clone(readers),
             sessions: engine.write_sessions(),
             tasks: Mutex::new(tails.start()),
@@ -102,7 +103,7 @@ impl TimeSeries {
 
     pub(super) async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
         self.prepare().await?;
-        self.appends.queue.append(append).await
+        self.appends.append(append).await
     }
 
     pub(super) async fn query(&self, query: &Query) -> Result<EventPage, Error> {
