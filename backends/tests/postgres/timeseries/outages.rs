@@ -58,7 +58,14 @@ async fn an_append_whose_session_is_killed_at_any_moment_is_there_whole_or_not_a
         let _ = timeout(moment, std::future::pending::<()>()).await;
         let pids = "SELECT pid FROM pg_locks WHERE relation = to_regclass('prism_ts_partitions') \
                     AND mode = 'RowExclusiveLock'";
-        for row in killer.fetch_all(pids).await.unwrap() {
+        // On a busy machine the Append may begin later.
+        let sessions = loop {
+            let sessions = killer.fetch_all(pids).await.unwrap();
+            if !sessions.is_empty() || appending.is_finished() {
+                break sessions;
+            }
+        };
+        for row in sessions {
             let kill = sqlx::query("SELECT pg_terminate_backend($1)").bind(row.get::<i32, _>(0));
             killer.execute(kill).await.unwrap();
         }
