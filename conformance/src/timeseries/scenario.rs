@@ -28,7 +28,7 @@ pub async fn run(ctx: &Ctx, story: &str) -> Result<String, Stop> {
     for op in &ops {
         let action = player.action(op);
         let (_, outcome) = ctx.act(action.clone()).await?;
-        player.saw(&action, &outcome);
+        player.saw(&action, &outcome, |_| true);
     }
     Ok(normalized(ctx.take_transcript(), player.started()).render(None))
 }

@@ -37,7 +37,7 @@ pub(super) const CASES: &[Case] = &[
     case!(
         "capability::describe_says_the_policy",
         "Describe says the policy of the namespace.",
-        ["CAP-1", "ACC-1", "RET-1"],
+        ["CAP-1", "ACC-1"],
         [POLICIES, OPEN_WINDOWS],
         |c| {
             for policy in ALL_POLICIES {

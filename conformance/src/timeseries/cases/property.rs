@@ -13,7 +13,7 @@ pub(super) const CASES: &[Case] = &[
     case!(
         "property::regressions",
         "What once made a store part from the contract does so no more.",
-        ["APP-3", "ACC-1", "QRY-1", "TAIL-1", "TAIL-6", "RET-1"],
+        ["APP-3", "QRY-1", "TAIL-1"],
         [Need::Alone],
         |c| {
             for (name, regression) in property::committed() {

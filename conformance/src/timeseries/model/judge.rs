@@ -154,6 +154,7 @@ impl Model {
         let end = self.log(&tail.namespace).end();
         let series = (!tail.series.is_empty()).then_some(tail.series.as_str());
         let log = self.log(&tail.namespace);
+        let passed_over = log.passes_over(series, &tail.tags, place);
         let mut events = match (log.tail(series, &tail.tags, place, now), outcome) {
             (Tailed::Either(_), Outcome::Failed(failure)) if failure.code == OutOfRange => {
                 return Ok(vec![Event::TokenExpired]);
@@ -189,7 +190,11 @@ impl Model {
         same(&["TAIL-1", "TAIL-2", "TAIL-3", "APP-11"], "events", &events, &answered)?;
         let token = messages.last().map(|last| last.token.clone()).unwrap_or_default();
         expect(!token.is_empty(), &["TAIL-3"], "a token", "none")?;
-        self.tails.insert(token, Place { after: end, began: place.began });
+        // A token is past what was passed over only in a message that comes after it (TAIL-4): by its heartbeat, at the latest.
+        let is_idle = messages.len() > 1 && messages.last().is_some_and(|last| last.events.is_empty());
+        if is_idle || !passed_over {
+            self.tails.insert(token, Place { after: end, began: place.began });
+        }
         let is_resumed = matches!(tail.from, TailFrom::Token(_));
         let continued = if is_resumed { answered.len() } else { 0 };
         Ok([vec![Event::Tailed; answered.len()], vec![Event::Continued; continued]].concat())

@@ -272,6 +272,20 @@ impl Log {
         if behind.into_iter().any(is_expired) { Tailed::Either(events) } else { Tailed::Events(events) }
     }
 
+    /// Whether a Tail from a place passes over events after the last one that it brings. Those of a namespace have several logs, in
+    /// each of which that may be another one.
+    pub fn passes_over(&self, series: Option<&str>, tags: &BTreeMap<String, String>, place: Place) -> bool {
+        let behind = self.entries.iter().skip(place.after).filter(|entry| entry.deleted.is_none());
+        let mut passed = behind
+            .map(|entry| &entry.stored)
+            .filter(|of| series.is_none_or(|series| of.series.as_str() == series))
+            .map(|of| {
+                let is_live = place.began.is_none_or(|began| self.is_live(of.event.time, began));
+                !is_live || !has_tags(&of.event, tags)
+            });
+        if series.is_some() { passed.last().unwrap_or(false) } else { passed.any(|is_passed| is_passed) }
+    }
+
     /// Whether this is an event that was appended more than once, with the content of any of its Appends (TAIL-3).
     pub fn was_repeated(&self, event: &SeriesEvent, without_payload: bool) -> bool {
         let is_it = |appended: &SeriesEvent| {

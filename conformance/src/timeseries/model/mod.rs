@@ -74,6 +74,11 @@ impl Model {
         Action::Call(Request::Tail(tail, until))
     }
 
+    /// Whether it is certain where a Tail from this token begins.
+    pub fn knows(&self, token: &Bytes) -> bool {
+        self.tails.contains_key(token)
+    }
+
     /// What happened at a step; an error if the contract does not allow its outcome.
     ///
     /// # Errors

@@ -159,8 +159,8 @@ impl<'c> Player<'c> {
         Timestamp::from_micros(micros).unwrap_or(Timestamp::MAX)
     }
 
-    /// Remembers the tokens of an answer.
-    pub fn saw(&mut self, action: &Action, outcome: &Outcome) {
+    /// Remembers the tokens of an answer; those of a Tail if `is_certain`.
+    pub fn saw(&mut self, action: &Action, outcome: &Outcome, is_certain: impl Fn(&Bytes) -> bool) {
         let (Action::Call(request), Outcome::Answered(response)) = (action, outcome) else { return };
         match (request, response) {
             (Request::Query(query, _), Response::Query(messages)) => {
@@ -181,7 +181,9 @@ impl<'c> Player<'c> {
             }
             (Request::Tail(tail, _), Response::Tail(messages)) => {
                 let Some(last) = messages.last() else { return };
-                self.saw_token(&tail.namespace, &tail.series, &last.token);
+                if is_certain(&last.token) {
+                    self.saw_token(&tail.namespace, &tail.series, &last.token);
+                }
             }
             (Request::ListSeries(list, _), Response::ListSeries(messages)) => {
                 let scope = ListSeriesRequest { resume_token: Bytes::new(), limit: 0, ..list.clone() };

@@ -19,7 +19,7 @@ pub async fn play(ctx: &Ctx, ops: &[Op]) -> Result<Tally, Stop> {
         let (step, outcome) = ctx.act(action.clone()).await?;
         let events = model.step(&action, &outcome).map_err(|mismatch| diverged(step, &mismatch))?;
         tally.add(events);
-        player.saw(&action, &outcome);
+        player.saw(&action, &outcome, |token| model.knows(token));
     }
     Ok(tally)
 }
