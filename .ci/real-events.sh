@@ -160,7 +160,7 @@ for backend in $backends; do
       server=
       ;;
     postgres)
-      cargo build --quiet -p prism-testkit --example with_postgres
+      cargo build --quiet --workspace --example with_postgres
       target/debug/examples/with_postgres bash -euo pipefail -c '
         server= tail=
         trap "kill -9 \$server \$tail 2>/dev/null || true" EXIT

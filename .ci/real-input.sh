@@ -129,7 +129,7 @@ fi
 "$prism" export packages "$work/sqlite.full.jsonl" --full
 kill "$server"
 wait "$server"
-cargo build --quiet -p prism-testkit --example with_postgres
+cargo build --quiet --workspace --example with_postgres
 export -f start same
 export prism work address
 target/debug/examples/with_postgres bash -euo pipefail -c '

@@ -81,7 +81,9 @@ fn is_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::{Sasl, Tls};
+    use crate::kafka::Sasl;
+    #[cfg(feature = "kafka")]
+    use crate::kafka::Tls;
 
     #[cfg(feature = "kafka")]
     #[test]
