@@ -48,3 +48,44 @@ fn index(append: &Append, count: usize) -> usize {
     let partition = partition::hash(&first.series) % i64::from(append.partitions.max(1));
     usize::try_from(partition).unwrap_or(0) % count
 }
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::timeseries::{Event, EventId, Series, SeriesEvent, Tags, Window};
+    use prism_contract::{Namespace, Timestamp};
+
+    use super::*;
+
+    fn append(series: &str, partitions: u32) -> Append {
+        let event = Event {
+            time: Timestamp::EPOCH,
+            id: EventId::new("id").unwrap(),
+            payload: "".into(),
+            content_type: String::new(),
+            tags: Tags::default(),
+        };
+        Append {
+            namespace: Namespace::new("n").unwrap(),
+            events: vec![SeriesEvent { series: Series::new(series).unwrap(), event }],
+            now: Timestamp::EPOCH,
+            window: Window::default(),
+            expired: None,
+            partitions,
+        }
+    }
+
+    #[test]
+    fn appends_to_one_partition_share_a_queue_and_all_queues_are_used() {
+        for partitions in [1, 3, 8] {
+            let mut queues = vec![None; partitions as usize];
+            for number in 0..100 {
+                let append = append(&format!("s{number}"), partitions);
+                let partition = partition::hash(&append.events[0].series) % i64::from(partitions);
+                let queue = *queues[usize::try_from(partition).unwrap()].get_or_insert(index(&append, 2));
+                assert_eq!(index(&append, 2), queue, "partition {partition} of {partitions}");
+            }
+            let used = [0, 1].map(|queue| queues.contains(&Some(queue)));
+            assert_eq!(used, [true, partitions > 1], "{partitions} partitions");
+        }
+    }
+}
