@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use prism_contract::keyvalue::{Entry, EntryPage, Get, Item, ItemPage, Scan, Selection};
 use prism_contract::{Error, Namespace};
 use sqlx::Row;
@@ -88,19 +89,47 @@ impl Readers {
         Ok((builder.into_items(), false))
     }
 
-    /// The rows of a read statement; retried on another connection if the first broke while idle.
+    /// The rows of a read statement.
     pub(in crate::postgres) async fn rows(
         &self,
         namespace: &Namespace,
-        statement: impl Fn() -> Query,
+        statement: impl Fn() -> Query + Sync,
     ) -> Result<Vec<PgRow>, Error> {
+        self.read(namespace, |session| Box::pin(session.rows(statement()))).await
+    }
+
+    /// What `take` makes of the rows of a read statement, from `nothing`: each is taken as it arrives, while the database reads
+    /// the next.
+    pub(in crate::postgres) async fn each<T: Send + 'static>(
+        &self,
+        namespace: &Namespace,
+        statement: impl Fn() -> Query + Sync,
+        nothing: impl Fn() -> T + Sync,
+        take: fn(&mut T, &PgRow) -> Result<(), sqlx::Error>,
+    ) -> Result<T, Error> {
+        self.read(namespace, |session| {
+            let (query, mut taken) = (statement(), nothing());
+            Box::pin(async move {
+                session.each(query, |row| take(&mut taken, row)).await?;
+                Ok(taken)
+            })
+        })
+        .await
+    }
+
+    /// Reads; again on another connection if the first broke while idle.
+    async fn read<T>(
+        &self,
+        namespace: &Namespace,
+        read: impl for<'s> Fn(&'s mut Session) -> BoxFuture<'s, Result<T, sqlx::Error>>,
+    ) -> Result<T, Error> {
         loop {
             let permit = self.0.permit(namespace).await?;
             let mut lease = self.0.source.lease(permit).await.map_err(translate)?;
-            match lease.connection()?.session.rows(statement()).await {
-                Ok(rows) => {
+            match read(&mut lease.connection()?.session).await {
+                Ok(read) => {
                     lease.give_back();
-                    return Ok(rows);
+                    return Ok(read);
                 }
                 Err(error) => {
                     if !failed(lease, &error) {

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use prism_contract::timeseries::log::{LogPosition, SweptEvents};
 use prism_contract::timeseries::{Event, EventId, EventKey, Position, Series};
-use prism_contract::{Error, Timestamp};
+use prism_contract::{Error, Namespace, Timestamp};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::swept;
 use crate::engine::CorruptRow;
+use crate::postgres::engine::{Query, translate};
+use crate::postgres::keyvalue::Readers;
 use crate::timeseries::stored_tags;
 
 /// What a statement of `read_sql` read.
@@ -16,7 +18,10 @@ pub(super) struct Read {
     incarnation: [u8; 16],
     /// The logs, in the order of their partitions; none if the namespace does not exist.
     pub(super) heads: Vec<Head>,
+    /// The events, up to the first that was read without its payload.
     pub(super) rows: Vec<Scanned>,
+    /// Whether there is an event that was read without its payload, because that is long.
+    pub(super) is_cut: bool,
 }
 
 /// The end of a log.
@@ -28,8 +33,7 @@ pub(super) struct Head {
 
 /// An event that was read.
 pub(super) struct Scanned {
-    /// The index of its log.
-    pub(super) log: usize,
+    partition: i64,
     pub(super) position: u64,
     pub(super) key: EventKey,
     /// The event, and its series' name if it was read by namespace; `None`: it does not match.
@@ -37,24 +41,40 @@ pub(super) struct Scanned {
 }
 
 impl Read {
-    /// Of these rows.
-    pub(super) fn of(rows: &[PgRow]) -> Result<Self, sqlx::Error> {
-        let mut read = Self { incarnation: [0; 16], heads: Vec::new(), rows: Vec::new() };
-        let mut events = Vec::new();
-        for row in rows {
-            let Some(incarnation) = row.try_get::<Option<&[u8]>, _>(0)? else {
-                events.push(row);
-                continue;
-            };
-            read.incarnation = incarnation.try_into().map_err(CorruptRow::because)?;
-            if let Some(partition) = row.try_get(1)? {
-                let swept = swept::decode(row.try_get(3)?)?;
-                read.heads.push(Head { partition, end: position(row)?, swept });
-            }
-        }
+    /// Reads the rows of a statement, each as it arrives.
+    pub(super) async fn rows(
+        readers: &Readers,
+        namespace: &Namespace,
+        statement: impl Fn() -> Query + Sync,
+    ) -> Result<Self, Error> {
+        let nothing = || Self { incarnation: [0; 16], heads: Vec::new(), rows: Vec::new(), is_cut: false };
+        let mut read = readers.each(namespace, statement, nothing, Self::take).await?;
         read.heads.sort_unstable_by_key(|head| head.partition);
-        read.rows = events.into_iter().map(|row| read.scanned(row)).collect::<Result<_, _>>()?;
         Ok(read)
+    }
+
+    fn take(&mut self, row: &PgRow) -> Result<(), sqlx::Error> {
+        let Some(incarnation) = row.try_get::<Option<&[u8]>, _>(0)? else {
+            if !self.is_cut {
+                match scanned(row)? {
+                    Some(event) => self.rows.push(event),
+                    None => self.is_cut = true,
+                }
+            }
+            return Ok(());
+        };
+        self.incarnation = incarnation.try_into().map_err(CorruptRow::because)?;
+        if let Some(partition) = row.try_get(1)? {
+            let swept = swept::decode(row.try_get(3)?)?;
+            self.heads.push(Head { partition, end: position(row)?, swept });
+        }
+        Ok(())
+    }
+
+    /// The index of an event's log.
+    pub(super) fn log(&self, event: &Scanned) -> Result<usize, Error> {
+        let log = self.heads.iter().position(|head| head.partition == event.partition);
+        log.ok_or_else(|| translate(CorruptRow::because("an event is in no log")))
     }
 
     /// The ends of the logs.
@@ -71,29 +91,26 @@ impl Read {
     pub(super) fn check(&self, position: &Position, ends: &[u64]) -> Result<Vec<u64>, Error> {
         Ok(LogPosition::decode(position, &self.incarnation, ends)?.partitions)
     }
+}
 
-    fn scanned(&self, row: &PgRow) -> Result<Scanned, sqlx::Error> {
-        let partition: i64 = row.try_get(1)?;
-        let log = self.heads.iter().position(|head| head.partition == partition);
-        let key = EventKey { time: timestamp(row.try_get(4)?)?, id: id(row.try_get(5)?)? };
-        let event = row.try_get::<bool, _>(6)?.then(|| -> Result<_, sqlx::Error> {
-            let event = Event {
-                time: key.time,
-                id: key.id.clone(),
-                content_type: text(row.try_get(7)?)?.to_owned(),
-                tags: stored_tags::decode(row.try_get(8)?).map_err(CorruptRow::because)?,
-                payload: Bytes::copy_from_slice(row.try_get(9)?),
-            };
-            let name: Option<&[u8]> = row.try_get(10)?;
-            Ok((event, name.map(series).transpose()?))
-        });
-        Ok(Scanned {
-            log: log.ok_or_else(|| CorruptRow::because("an event is in no log"))?,
-            position: position(row)?,
-            key,
-            event: event.transpose()?,
-        })
-    }
+/// An event; `None` if its payload is missing.
+fn scanned(row: &PgRow) -> Result<Option<Scanned>, sqlx::Error> {
+    let key = EventKey { time: timestamp(row.try_get(4)?)?, id: id(row.try_get(5)?)? };
+    let event = if row.try_get::<bool, _>(6)? {
+        let Some(payload) = row.try_get::<Option<&[u8]>, _>(9)? else { return Ok(None) };
+        let event = Event {
+            time: key.time,
+            id: key.id.clone(),
+            content_type: text(row.try_get(7)?)?.to_owned(),
+            tags: stored_tags::decode(row.try_get(8)?).map_err(CorruptRow::because)?,
+            payload: Bytes::copy_from_slice(payload),
+        };
+        let name: Option<&[u8]> = row.try_get(10)?;
+        Some((event, name.map(series).transpose()?))
+    } else {
+        None
+    };
+    Ok(Some(Scanned { partition: row.try_get(1)?, position: position(row)?, key, event }))
 }
 
 /// A series' name.

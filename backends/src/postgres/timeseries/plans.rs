@@ -3,6 +3,7 @@
 use super::SCHEMA;
 use super::delete::DELETE;
 use super::expire::{PARTITION, REMOVE_SERIES, VISIT};
+use super::read_sql::QueryForm::{Counted, Short};
 use super::read_sql::{self, LIST_SERIES};
 use super::tails::GROWN;
 use super::write_sql::{
@@ -16,8 +17,10 @@ fn statements() -> Vec<&'static str> {
     let written = [NAMESPACES, CREATE_NAMESPACES, DRAW, SERIES, CREATE_SERIES, LOOK_UP, INSERT, REMOVE];
     let swept = [LOCK_SWEPT, SET_SWEPT, PARTITION, VISIT, REMOVE_SERIES, DELETE];
     let read = [
-        read_sql::query(false),
-        read_sql::query(true),
+        read_sql::query(false, Counted),
+        read_sql::query(true, Counted),
+        read_sql::query(false, Short),
+        read_sql::query(true, Short),
         read_sql::tail_of_series(),
         read_sql::tail_of_namespace(),
     ];
@@ -59,8 +62,10 @@ async fn every_page_is_read_in_the_order_of_its_index() {
         "Backward using prism_ts_events_pkey",
     ];
     for (statement, expected, sorts) in [
-        (read_sql::query(false), by_time, 0),
-        (read_sql::query(true), by_time_reverse, 0),
+        (read_sql::query(false, Counted), by_time, 0),
+        (read_sql::query(true, Counted), by_time_reverse, 0),
+        (read_sql::query(false, Short), by_time, 0),
+        (read_sql::query(true, Short), by_time_reverse, 0),
         (
             read_sql::tail_of_series(),
             ["(series = s.id) AND (\"position\" > $4)", "prism_ts_events_by_series"],

@@ -68,31 +68,62 @@ fn heads(head: &str) -> String {
 const HEAD_COLUMNS: &str = "SELECT incarnation, partition, position, swept, NULL::bigint, NULL::bytea, NULL::boolean, \
      NULL::bytea, NULL::bytea, NULL::bytea, NULL::bytea FROM head";
 
+/// What a statement of [`query`] reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum QueryForm {
+    /// A page whose bytes are counted as it is read.
+    Counted,
+    /// Rows without counting, which takes as long again as reading short events. Of a payload longer than `$11` it returns
+    /// NULL: so the bytes of all rows have a limit.
+    Short,
+}
+
 /// A page of a Query. Parameters: namespace, hash and name of the series; snapshot, or NULL for the current one; the place
 /// beyond which the page begins, as time and id; the last bound of the time; tags; rows to scan; whether the payload is left
-/// out; items, bytes and allowance of the page.
-pub(super) fn query(reverse: bool) -> &'static str {
-    static STATEMENTS: LazyLock<[String; 2]> = LazyLock::new(|| {
-        [false, true].map(|reverse| {
-            let (beyond, last, direction) =
-                if reverse { ("<", ">= $7", " DESC") } else { (">", "< $7", "") };
-            let matches = concat!("e.position <= coalesce($4::bigint, head.position) AND ", has_tags!("$8"));
-            let order = format!("e.time{direction}, e.id{direction}");
-            format!(
-                "{}, scanned AS (SELECT e.* FROM head \
-                 JOIN prism_ts_series AS s ON s.namespace = head.namespace AND s.name = $3 \
-                 CROSS JOIN LATERAL (SELECT e.*, {} FROM (SELECT {} WHERE e.series = s.id \
-                 AND (e.time, e.id) {beyond} ($5::bigint, $6::bytea) AND e.time {last}::bigint \
-                 ORDER BY {order} LIMIT $9) AS e WINDOW page AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)) AS e) \
-                 {HEAD_COLUMNS} UNION ALL {}",
-                heads(HEAD_OF_SERIES),
-                counted("page"),
-                event(matches, 10),
-                within_page(11, "NULL"),
-            )
-        })
-    });
-    &STATEMENTS[usize::from(reverse)]
+/// out; and of a counted page items, bytes and allowance, or of a short one the length of the longest payload.
+pub(super) fn query(reverse: bool, form: QueryForm) -> &'static str {
+    static STATEMENTS: LazyLock<[[String; 2]; 2]> =
+        LazyLock::new(|| [false, true].map(|reverse| [counted_query(reverse), short_query(reverse)]));
+    &STATEMENTS[usize::from(reverse)][usize::from(form == QueryForm::Short)]
+}
+
+fn counted_query(reverse: bool) -> String {
+    let (range, order) = in_time_order(reverse);
+    format!(
+        "{}, scanned AS (SELECT e.* FROM head \
+         JOIN prism_ts_series AS s ON s.namespace = head.namespace AND s.name = $3 \
+         CROSS JOIN LATERAL (SELECT e.*, {} FROM (SELECT {} WHERE e.series = s.id AND {range} \
+         ORDER BY {order} LIMIT $9) AS e WINDOW page AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)) AS e) \
+         {HEAD_COLUMNS} UNION ALL {}",
+        heads(HEAD_OF_SERIES),
+        counted("page"),
+        event(QUERIED, 10),
+        within_page(11, "NULL"),
+    )
+}
+
+fn short_query(reverse: bool) -> String {
+    let (range, order) = in_time_order(reverse);
+    format!(
+        "{} {HEAD_COLUMNS} UNION ALL SELECT NULL, e.partition, e.position, NULL, e.time, e.id, e.matches, \
+         CASE WHEN e.matches THEN e.content_type END, CASE WHEN e.matches THEN e.tags END, \
+         CASE WHEN e.matches THEN e.payload END, NULL FROM head \
+         JOIN prism_ts_series AS s ON s.namespace = head.namespace AND s.name = $3 \
+         CROSS JOIN LATERAL (SELECT e.partition, e.position, e.time, e.id, e.content_type, e.tags, \
+         CASE WHEN $10::boolean THEN ''::bytea WHEN octet_length(e.payload) <= $11::bigint THEN e.payload END AS payload, \
+         {QUERIED} AS matches FROM prism_ts_events AS e WHERE e.series = s.id AND {range} ORDER BY {order} LIMIT $9) AS e",
+        heads(HEAD_OF_SERIES),
+    )
+}
+
+/// Whether an event of a Query matches.
+const QUERIED: &str = concat!("e.position <= coalesce($4::bigint, head.position) AND ", has_tags!("$8"));
+
+/// The condition on the time of the events of a Query, and their order.
+fn in_time_order(reverse: bool) -> (String, String) {
+    let (beyond, last, direction) = if reverse { ("<", ">= $7", " DESC") } else { (">", "< $7", "") };
+    let range = format!("(e.time, e.id) {beyond} ($5::bigint, $6::bytea) AND e.time {last}::bigint");
+    (range, format!("e.time{direction}, e.id{direction}"))
 }
 
 /// A page of the log of a series. Parameters: namespace, hash and name of the series; the position after which it begins; the

@@ -6,7 +6,7 @@ use prism_contract::{Error, Namespace};
 use super::decode::Read;
 use super::group::is_live;
 use super::{bound, claimed, read_sql, saturated};
-use crate::postgres::engine::{Query, translate};
+use crate::postgres::engine::Query;
 use crate::postgres::keyvalue::Readers;
 use crate::timeseries::{partition, stored_tags};
 
@@ -27,8 +27,7 @@ pub(super) async fn position(
         Some(series) => sqlx::query(read_sql::end_of_series()).bind(name).bind(partition::hash(series)),
         None => sqlx::query(read_sql::ends_of_namespace()).bind(name),
     };
-    let rows = readers.rows(namespace, statement).await?;
-    let read = Read::of(&rows).map_err(translate)?;
+    let read = Read::rows(readers, namespace, statement).await?;
     let mut at = ends(&read, series.is_some());
     if start == Start::Beginning {
         at.fill(0);
@@ -44,9 +43,8 @@ pub(super) async fn tail(readers: &Readers, tail: &Tail) -> Result<TailPage, Err
     // A page ends at the first event that it cannot hold.
     let most = if all_match { tail.page.items() + 1 } else { SCANNED };
     let scanned = (SCANNED / logs).clamp(1, most);
-    let rows = readers.rows(&tail.namespace, || statement(tail, &after, scanned)).await?;
-    let read = Read::of(&rows).map_err(translate)?;
-    page(tail, &read, after.is_empty(), scanned)
+    let read = Read::rows(readers, &tail.namespace, || statement(tail, &after, scanned)).await?;
+    page(tail, read, after.is_empty(), scanned)
 }
 
 /// The ends of the logs that a Tail reads.
@@ -54,8 +52,8 @@ fn ends(read: &Read, of_series: bool) -> Vec<u64> {
     if of_series && read.heads.is_empty() { vec![0] } else { read.ends() }
 }
 
-fn page(tail: &Tail, read: &Read, is_empty: bool, scanned: usize) -> Result<TailPage, Error> {
-    let ends = ends(read, tail.series.is_some());
+fn page(tail: &Tail, mut read: Read, is_empty: bool, scanned: usize) -> Result<TailPage, Error> {
+    let ends = ends(&read, tail.series.is_some());
     let mut at = if is_empty && tail.series.is_none() {
         // The namespace did not exist: the Tail begins before its first event.
         read.check(&tail.after, &[])?;
@@ -69,14 +67,15 @@ fn page(tail: &Tail, read: &Read, is_empty: bool, scanned: usize) -> Result<Tail
     }
     let mut events = Vec::new();
     let (mut bytes, mut counts) = (0, vec![0; at.len()]);
-    for row in &read.rows {
-        if let Some((event, name)) = &row.event {
+    for row in std::mem::take(&mut read.rows) {
+        let log = read.log(&row)?;
+        if let Some((event, name)) = row.event {
             if !is_live(event.time, tail.expired) {
                 return Err(Error::TokenExpired);
             }
-            let series = tail.series.as_ref().or(name.as_ref());
-            let series = series.ok_or_else(|| Error::internal("an event has no series"))?.clone();
-            let event = SeriesEvent { series, event: event.clone() };
+            let series = tail.series.clone().or(name);
+            let series = series.ok_or_else(|| Error::internal("an event has no series"))?;
+            let event = SeriesEvent { series, event };
             let weight = event.weight();
             if !tail.page.fits(events.len(), bytes, weight) {
                 return Ok(TailPage { events, position: read.at(at), more: true });
@@ -84,8 +83,8 @@ fn page(tail: &Tail, read: &Read, is_empty: bool, scanned: usize) -> Result<Tail
             bytes += weight;
             events.push(event);
         }
-        at[row.log] = row.position;
-        counts[row.log] += 1;
+        at[log] = row.position;
+        counts[log] += 1;
     }
     let mut more = false;
     for ((at, end), count) in at.iter_mut().zip(ends).zip(counts) {

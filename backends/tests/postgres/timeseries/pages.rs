@@ -88,6 +88,47 @@ async fn pages_are_bounded_by_bytes_and_always_have_an_event() {
     }
 }
 
+/// A payload longer than a page's bytes by its items is not read by the first statement of a page, which then needs another.
+#[tokio::test]
+async fn a_page_is_as_full_with_long_payloads_among_short_ones() {
+    let db = test_db!("a_page_is_as_full_with_long_payloads_among_short_ones");
+    let (store, size) = (db.open().await, PageSize::new(10, 1_000));
+    let events: Vec<_> = (0..60)
+        .map(|time| {
+            let mut event = event("s", time, &format!("{time:02}"));
+            event.event.payload = Bytes::from(vec![7; if time % 7 == 3 || time > 50 { 300 } else { 40 }]);
+            event
+        })
+        .collect();
+    store.append(append(events.clone())).await.unwrap();
+    for reverse in [false, true] {
+        let mut expected = vec![Vec::new()];
+        let in_order: Vec<_> = if reverse { events.iter().rev().collect() } else { events.iter().collect() };
+        let (mut bytes, mut last) = (0, &mut expected[0]);
+        for SeriesEvent { event, .. } in in_order {
+            let weight = event.weight(&series("s"));
+            if !size.fits(last.len(), bytes, weight) {
+                expected.push(Vec::new());
+                bytes = 0;
+                last = expected.last_mut().unwrap();
+            }
+            bytes += weight;
+            last.push(event.clone());
+        }
+        let mut paged = Query { reverse, page: size, ..query("s") };
+        let mut pages = Vec::new();
+        loop {
+            let page = store.query(&paged).await.unwrap();
+            pages.push(page.events);
+            (paged.after, paged.snapshot) = (page.next, Some(page.snapshot));
+            if paged.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(pages, expected);
+    }
+}
+
 #[tokio::test]
 async fn a_query_answers_what_was_there_when_it_began_whatever_is_appended_meanwhile() {
     let db = test_db!("a_query_answers_what_was_there_when_it_began_whatever_is_appended_meanwhile");
