@@ -13,6 +13,7 @@ mod keyvalue;
 mod timeseries;
 
 pub mod internal;
+pub mod observe;
 pub mod rewrite;
 pub mod wrap;
 

@@ -13,10 +13,14 @@ use super::fair::FairQueue;
 use super::queue::{closed, shed};
 use super::slots::Slots;
 use super::work::{Job, Work};
+use crate::observe::{BatchLoad, Histogram, Load, PoolLoad};
 
 /// Concurrent batched reads, each on a reserved connection, so that small reads do not wait behind scans. With more of
 /// them, each batch would have fewer Gets.
 const CONCURRENT_BATCHES: u32 = 2;
+
+/// The name of the queue and of its connections in metrics.
+const BATCHED: &str = "batched_read";
 
 /// A read that can share a statement with others.
 pub(crate) trait Batchable: Work<Answer = ReadOutcome<Self::Page>> + Clone {
@@ -58,6 +62,7 @@ pub(crate) struct BatchQueue<R: Batchable> {
     batched_reads: Arc<Semaphore>,
     dispatcher: Mutex<Option<JoinHandle<()>>>,
     wait: Duration,
+    sizes: Arc<Histogram>,
 }
 
 impl<R: Batchable> BatchQueue<R> {
@@ -65,8 +70,14 @@ impl<R: Batchable> BatchQueue<R> {
     pub(crate) fn new(reader: Arc<impl BatchReader<R>>, length: usize, wait: Duration) -> Self {
         let pending = Arc::new(FairQueue::new(length, usize::MAX));
         let batched_reads = Arc::new(Semaphore::new(CONCURRENT_BATCHES as usize));
-        let dispatcher = tokio::spawn(dispatch(reader, Arc::clone(&pending), Arc::clone(&batched_reads)));
-        Self { pending, batched_reads, dispatcher: Mutex::new(Some(dispatcher)), wait }
+        let sizes = Arc::new(Histogram::new(Histogram::SIZES));
+        let dispatcher = tokio::spawn(dispatch(
+            reader,
+            Arc::clone(&pending),
+            Arc::clone(&batched_reads),
+            Arc::clone(&sizes),
+        ));
+        Self { pending, batched_reads, dispatcher: Mutex::new(Some(dispatcher)), wait, sizes }
     }
 
     /// Queues a read and waits for its answer; sheds it if the queue is full or the wait too long. Returns
@@ -76,7 +87,20 @@ impl<R: Batchable> BatchQueue<R> {
             return Ok(ReadOutcome::Alone);
         }
         let answered = self.pending.enqueue(read.clone(), 0, |job| job)?;
-        timeout(self.wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
+        let answered = timeout(self.wait, answered).await.map_err(|_| {
+            self.pending.count_shed();
+            shed()
+        })?;
+        answered.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Adds the load of the queue and of its batched reads.
+    pub(crate) fn load(&self, namespaces: usize, load: &mut Load) {
+        load.queues.push(self.pending.load(BATCHED, namespaces));
+        load.batches.push(BatchLoad { queue: BATCHED, sizes: self.sizes.distribution(), micros: None });
+        let size = u64::from(CONCURRENT_BATCHES);
+        let taken = size - self.batched_reads.available_permits() as u64;
+        load.pools.push(PoolLoad { pool: BATCHED, size, taken });
     }
 
     /// Whether no read is pending and no batched read runs.
@@ -116,6 +140,7 @@ async fn dispatch<R: Batchable>(
     reader: Arc<impl BatchReader<R>>,
     pending: Arc<FairQueue<Job<R>>>,
     batched_reads: Arc<Semaphore>,
+    sizes: Arc<Histogram>,
 ) {
     loop {
         // Read before `is_empty`, so that no read queued in between is missed.
@@ -132,6 +157,7 @@ async fn dispatch<R: Batchable>(
         tokio::task::yield_now().await;
         let taken = take(&pending);
         if !taken.is_empty() {
+            sizes.record(taken.len() as u64);
             let reader = Arc::clone(&reader);
             tokio::spawn(async move { reader.read_batch(taken, permit).await });
         }

@@ -2,14 +2,16 @@
 //! with many requests does not delay the others.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prism_contract::{Error, Namespace};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::queue::{closed, shed};
 use super::work::{Answered, Entry, Job, ReservedBytes, Work};
+use crate::observe::{NamespaceLoad, QueueLoad};
 
 /// Maximum empty per-namespace queues that are kept, to save allocating them again.
 const MAX_EMPTY_QUEUES: usize = 64;
@@ -22,12 +24,20 @@ pub(crate) struct FairQueue<T> {
     bytes: usize,
     /// The bytes of all jobs that wait or are being executed.
     used: Arc<AtomicUsize>,
+    shed: AtomicU64,
 }
 
 impl<T: Entry> FairQueue<T> {
     /// Capacity for `length` waiting requests, and for `bytes` of requests that wait or are being executed.
     pub(crate) fn new(length: usize, bytes: usize) -> Self {
-        Self { state: Mutex::default(), more: Notify::new(), length, bytes, used: Arc::default() }
+        Self {
+            state: Mutex::default(),
+            more: Notify::new(),
+            length,
+            bytes,
+            used: Arc::default(),
+            shed: AtomicU64::default(),
+        }
     }
 
     /// Queues a request, as an entry made by `entry`; the receiver gets its answer. If there is no room, a request of the
@@ -55,7 +65,9 @@ impl<T: Entry> FairQueue<T> {
                 } else {
                     break;
                 };
-                let Some(job) = state.evict(excess, &namespace, bytes) else { return Err(shed()) };
+                let evictee = state.evict(excess, &namespace, bytes);
+                self.count_shed();
+                let Some(job) = evictee else { return Err(shed()) };
                 // Its bytes are free from here on; its caller is answered after the lock is released.
                 evicted.push(job.refuse(shed()));
             }
@@ -102,6 +114,25 @@ impl<T: Entry> FairQueue<T> {
         None
     }
 
+    /// Counts a request that is shed.
+    pub(crate) fn count_shed(&self) {
+        self.shed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The load of the queue, with at most so many of its namespaces.
+    pub(crate) fn load(&self, queue: &'static str, namespaces: usize) -> QueueLoad {
+        let now = Instant::now();
+        let (waiting, mut loads) = {
+            let state = self.state();
+            (state.count as u64, state.loads(now))
+        };
+        loads.sort_unstable_by(|one, other| {
+            (other.waiting, &one.namespace).cmp(&(one.waiting, &other.namespace))
+        });
+        loads.truncate(namespaces);
+        QueueLoad { queue, waiting, shed: self.shed.load(Ordering::Relaxed), namespaces: loads }
+    }
+
     /// Whether the queue is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.state().count == 0
@@ -146,8 +177,15 @@ struct State<T> {
 }
 
 struct NamespaceQueue<T> {
-    jobs: VecDeque<(T, usize)>,
+    jobs: VecDeque<Waiting<T>>,
     bytes: usize,
+}
+
+/// A waiting job.
+struct Waiting<T> {
+    job: T,
+    bytes: usize,
+    since: Instant,
 }
 
 /// The limit that is exceeded.
@@ -166,11 +204,12 @@ impl<T> Default for State<T> {
 impl<T> State<T> {
     fn push(&mut self, namespace: &Namespace, job: T, bytes: usize) {
         self.count += 1;
+        let waiting = Waiting { job, bytes, since: Instant::now() };
         if let Some(queue) = self.queues.get_mut(namespace) {
             if queue.jobs.is_empty() {
                 self.order.push_back(namespace.clone());
             }
-            queue.jobs.push_back((job, bytes));
+            queue.jobs.push_back(waiting);
             queue.bytes += bytes;
             return;
         }
@@ -178,7 +217,7 @@ impl<T> State<T> {
             self.queues.retain(|_, queue| !queue.jobs.is_empty());
         }
         self.order.push_back(namespace.clone());
-        self.queues.insert(namespace.clone(), NamespaceQueue { jobs: VecDeque::from([(job, bytes)]), bytes });
+        self.queues.insert(namespace.clone(), NamespaceQueue { jobs: VecDeque::from([waiting]), bytes });
     }
 
     /// The next job.
@@ -188,8 +227,7 @@ impl<T> State<T> {
 
     /// The first job of the namespace at this position of the order.
     fn at(&self, position: usize) -> Option<&T> {
-        let (job, _) = self.queues.get(self.order.get(position)?)?.jobs.front()?;
-        Some(job)
+        Some(&self.queues.get(self.order.get(position)?)?.jobs.front()?.job)
     }
 
     /// Takes the next job; its namespace goes to the end of the order.
@@ -201,7 +239,7 @@ impl<T> State<T> {
     fn pop_at(&mut self, position: usize) -> Option<T> {
         let namespace = self.order.remove(position)?;
         let queue = self.queues.get_mut(&namespace)?;
-        let (job, bytes) = queue.jobs.pop_front()?;
+        let Waiting { job, bytes, .. } = queue.jobs.pop_front()?;
         queue.bytes -= bytes;
         if !queue.jobs.is_empty() {
             self.order.push_back(namespace);
@@ -224,13 +262,23 @@ impl<T> State<T> {
             return None;
         }
         let queue = self.queues.get_mut(self.order.get(at)?)?;
-        let (job, bytes) = queue.jobs.pop_back()?;
+        let Waiting { job, bytes, .. } = queue.jobs.pop_back()?;
         queue.bytes -= bytes;
         if queue.jobs.is_empty() {
             self.order.remove(at);
         }
         self.count -= 1;
         Some(job)
+    }
+
+    /// The waiting jobs of each namespace that has any.
+    fn loads(&self, now: Instant) -> Vec<NamespaceLoad> {
+        let load = |namespace: &Namespace| {
+            let jobs = &self.queues.get(namespace)?.jobs;
+            let oldest = now.saturating_duration_since(jobs.front()?.since);
+            Some(NamespaceLoad { namespace: namespace.clone(), waiting: jobs.len() as u64, oldest })
+        };
+        self.order.iter().filter_map(load).collect()
     }
 
     /// Removes all waiting jobs.
@@ -332,6 +380,24 @@ mod tests {
         assert!(matches!(kept.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Empty)));
         queue.abandon();
         assert!(matches!(kept.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Closed)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_load_lists_the_namespaces_with_most_waiting_and_counts_what_was_shed() {
+        let queue = Numbers::new(4, 100);
+        let mut kept = vec![enqueue(&queue, "a", 1, 1).unwrap()];
+        tokio::time::advance(std::time::Duration::from_secs(2)).await;
+        for (namespace, number) in [("b", 2), ("b", 3), ("c", 4)] {
+            kept.push(enqueue(&queue, namespace, number, 1).unwrap());
+        }
+        enqueue(&queue, "b", 5, 1).unwrap_err();
+        kept.push(enqueue(&queue, "d", 6, 1).unwrap());
+        tokio::time::advance(std::time::Duration::from_secs(1)).await;
+        let load = queue.load("write", 2);
+        let namespaces: Vec<_> = load.namespaces.iter().map(|load| load.namespace.as_str()).collect();
+        let oldest = load.namespaces[0].oldest.as_secs();
+        assert_eq!((load.queue, load.waiting, load.shed), ("write", 4, 2));
+        assert_eq!((namespaces, load.namespaces[0].waiting, oldest), (vec!["a", "b"], 1, 3));
     }
 
     #[test]

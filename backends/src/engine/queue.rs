@@ -1,13 +1,16 @@
 //! The queue in front of a writer: waiting requests are taken as groups (group commit).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prism_contract::Error;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::fair::FairQueue;
 use super::work::{Entry, Group, Job, Work};
+use crate::observe::{BatchLoad, Histogram, Load, PoolLoad};
 
 /// The retry delay sent to a client when load is shed.
 pub(crate) const SHED_FOR: Duration = Duration::from_millis(50);
@@ -23,6 +26,36 @@ const COMMANDS: usize = 64;
 pub(crate) struct Queue<G: Group, E> {
     writes: Arc<FairQueue<G::Entry>>,
     commands: mpsc::Sender<E>,
+    batches: Arc<Batches>,
+}
+
+/// The batches of a queue, for metrics.
+#[derive(Debug)]
+pub(crate) struct Batches {
+    sizes: Histogram,
+    micros: Histogram,
+    running: AtomicU64,
+}
+
+impl Batches {
+    /// A batch is being committed until the returned guard is dropped.
+    pub(crate) fn begin(self: &Arc<Self>) -> RunningBatch {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        RunningBatch { batches: Arc::clone(self), began: Instant::now() }
+    }
+}
+
+/// A batch that is being committed.
+pub(crate) struct RunningBatch {
+    batches: Arc<Batches>,
+    began: Instant,
+}
+
+impl Drop for RunningBatch {
+    fn drop(&mut self) {
+        self.batches.micros.record_time(self.began.elapsed());
+        self.batches.running.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The writer's next work.
@@ -37,6 +70,7 @@ pub(crate) enum Next<G, E> {
 pub(crate) struct Intake<G: Group, E> {
     writes: Arc<FairQueue<G::Entry>>,
     commands: mpsc::Receiver<E>,
+    pub(crate) batches: Arc<Batches>,
     max_batch: usize,
     /// Whether the last batch had more than one write.
     crowded: bool,
@@ -46,9 +80,14 @@ pub(crate) struct Intake<G: Group, E> {
 pub(crate) fn queue<G: Group, E>(length: usize, bytes: u32, max_batch: usize) -> (Queue<G, E>, Intake<G, E>) {
     let writes = Arc::new(FairQueue::new(length, bytes as usize));
     let (sender, receiver) = mpsc::channel(COMMANDS);
+    let batches = Arc::new(Batches {
+        sizes: Histogram::new(Histogram::SIZES),
+        micros: Histogram::new(Histogram::MICROS),
+        running: AtomicU64::default(),
+    });
     (
-        Queue { writes: Arc::clone(&writes), commands: sender },
-        Intake { writes, commands: receiver, max_batch, crowded: false },
+        Queue { writes: Arc::clone(&writes), commands: sender, batches: Arc::clone(&batches) },
+        Intake { writes, commands: receiver, batches, max_batch, crowded: false },
     )
 }
 
@@ -62,6 +101,15 @@ impl<G: Group, E> Queue<G, E> {
     ) -> Result<W::Answer, Error> {
         let answered = self.writes.enqueue(write, weight, entry)?;
         answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Adds the load of the queue and of its writers, under this name.
+    pub(crate) fn load(&self, queue: &'static str, writers: usize, namespaces: usize, load: &mut Load) {
+        load.queues.push(self.writes.load(queue, namespaces));
+        let (sizes, micros) = (self.batches.sizes.distribution(), self.batches.micros.distribution());
+        load.batches.push(BatchLoad { queue, sizes, micros: Some(micros) });
+        let taken = self.batches.running.load(Ordering::Relaxed);
+        load.pools.push(PoolLoad { pool: queue, size: writers as u64, taken });
     }
 
     /// Queues a command; a full queue sheds it at once.
@@ -134,6 +182,9 @@ impl<G: Group, E> Intake<G, E> {
             true
         });
         self.crowded = taken.len() > 1;
+        if !taken.is_empty() {
+            self.batches.sizes.record(taken.len() as u64);
+        }
         let mut batch = G::default();
         for job in taken {
             batch.push(job);

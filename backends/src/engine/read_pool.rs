@@ -8,6 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::dispatcher::{BatchQueue, BatchReader, Batchable, ReadOutcome};
 use super::slots::{Slot, Slots};
+use crate::observe::Load;
 
 /// The permit to use a connection, returned on drop.
 #[expect(dead_code, reason = "held for its Drop only")]
@@ -106,6 +107,14 @@ impl<S: BatchReader<R>, R: Batchable> ReadPool<S, R> {
     /// A permit for a connection; sheds the request if too many wait, or if it waits too long.
     pub(crate) async fn permit(&self, namespace: &Namespace) -> Result<ReadPermit, Error> {
         Ok(ReadPermit::Slot(self.slots.take(namespace, self.wait).await?))
+    }
+
+    /// Adds the load of the connections and of the queues for them.
+    pub(crate) fn load(&self, namespaces: usize, load: &mut Load) {
+        let (pool, queue) = self.slots.load("read", namespaces);
+        load.pools.push(pool);
+        load.queues.push(queue);
+        self.batches.load(namespaces, load);
     }
 
     /// Waits for running and waiting reads to end.

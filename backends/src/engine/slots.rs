@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::fair::FairQueue;
 use super::queue::{closed, shed};
 use super::work::{Job, Work};
+use crate::observe::{PoolLoad, QueueLoad};
 
 /// The slots, one per connection.
 pub(crate) struct Slots(Arc<Inner>);
@@ -67,7 +68,18 @@ impl Slots {
         let answered = self.0.waiting.enqueue(SlotRequest(namespace.clone()), 0, |job| job)?;
         // A slot may have been released in between.
         self.0.hand_out();
-        timeout(wait, answered).await.map_err(|_| shed())?.unwrap_or_else(|_| Err(closed()))
+        let answered = timeout(wait, answered).await.map_err(|_| {
+            self.0.waiting.count_shed();
+            shed()
+        })?;
+        answered.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// The load of the slots, and of the queue of requests for one.
+    pub(crate) fn load(&self, name: &'static str, namespaces: usize) -> (PoolLoad, QueueLoad) {
+        let taken = self.0.total.load(Ordering::Relaxed) as u64;
+        let pool = PoolLoad { pool: name, size: self.0.count as u64, taken };
+        (pool, self.0.waiting.load(name, namespaces))
     }
 
     /// Whether none is taken.

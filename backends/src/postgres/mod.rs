@@ -31,6 +31,7 @@ use prism_contract::timeseries::{
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
+use crate::observe::{Load, Observe};
 use crate::rewrite::{Content, Rewrite};
 use engine::{Engine, WriteQueue, open};
 use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA, rewrite};
@@ -170,6 +171,16 @@ impl TimeSeriesBackend for Postgres {
 
     async fn repartitioned(&self, configured: Partitions<'_>) -> Result<Option<(Namespace, u32)>, Error> {
         self.timeseries.repartitioned(configured).await
+    }
+}
+
+impl Observe for Postgres {
+    fn load(&self, namespaces: usize) -> Load {
+        let mut load = Load::default();
+        self.writes.load("write", namespaces, &mut load);
+        self.timeseries.load(namespaces, &mut load);
+        self.readers.load(namespaces, &mut load);
+        load
     }
 }
 

@@ -23,6 +23,7 @@ use prism_contract::keyvalue::{
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
 use crate::keyvalue::whole_micros;
+use crate::observe::{Load, Observe};
 use crate::rewrite::{Content, Rewrite};
 use commit::StoreCommit;
 use engine::{Engine, Opened, Schema, open};
@@ -123,6 +124,15 @@ impl KeyValueBackend for Sqlite {
     async fn scan(&self, scan: &Scan) -> Result<EntryPage, Error> {
         self.engine.files.check()?;
         self.readers.scan(scan).await
+    }
+}
+
+impl Observe for Sqlite {
+    fn load(&self, namespaces: usize) -> Load {
+        let mut load = Load::default();
+        self.engine.load(namespaces, &mut load);
+        self.readers.load(namespaces, &mut load);
+        load
     }
 }
 

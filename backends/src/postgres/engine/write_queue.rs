@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use super::commit::Commit;
 use super::writer::{Command, Sessions, Writers};
 use crate::engine::{Queue, closed, queue};
+use crate::observe::Load;
 use crate::postgres::Options;
 
 /// The writes of an abstraction, committed in groups. Dropping it abandons queued writes; [`WriteQueue::close`] finishes them
@@ -16,6 +17,8 @@ use crate::postgres::Options;
 pub(in crate::postgres) struct WriteQueue<C: Commit> {
     pub(in crate::postgres) queue: Queue<C::Group, Command>,
     writers: Mutex<Option<JoinHandle<()>>>,
+    /// The number of writers.
+    count: usize,
 }
 
 impl<C: Commit> WriteQueue<C> {
@@ -23,7 +26,13 @@ impl<C: Commit> WriteQueue<C> {
     pub(super) fn start(sessions: Sessions, options: &Options, commit: C) -> Self {
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         let writers = Writers::new(sessions, options.writers, commit);
-        Self { queue, writers: Mutex::new(Some(tokio::spawn(writers.run(intake)))) }
+        let writers = Mutex::new(Some(tokio::spawn(writers.run(intake))));
+        Self { queue, writers, count: options.writers }
+    }
+
+    /// Adds the load of the queue and of its writers, under this name.
+    pub(in crate::postgres) fn load(&self, name: &'static str, namespaces: usize, load: &mut Load) {
+        self.queue.load(name, self.count, namespaces, load);
     }
 
     /// Removes some of the rows that are dead at `now`.

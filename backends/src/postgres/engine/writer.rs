@@ -73,10 +73,11 @@ impl<C: Commit> Writers<C> {
                 intake.close();
                 continue;
             }
-            let writers = Arc::clone(&writers);
+            let (writers, batches) = (Arc::clone(&writers), Arc::clone(&intake.batches));
             tokio::spawn(async move {
+                let running = matches!(next, Next::Batch(_)).then(|| batches.begin());
                 writers.handle(next).await;
-                drop(free);
+                drop((running, free));
             });
         }
         // A running writer returns its permit when it is done.

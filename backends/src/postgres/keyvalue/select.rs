@@ -13,6 +13,7 @@ use super::decode;
 use super::page_sql::{self, PageShape, Values};
 use crate::engine::{BatchReader, CorruptRow, Job, ReadOutcome, ReadPermit, ReadPool};
 use crate::keyvalue::{BatchedRead, Fit, Keys, PageBuilder, PageQuery, Scope, SpanOfGet};
+use crate::observe::Load;
 use crate::postgres::Options;
 use crate::postgres::engine::{Query, ReadSessions, Session, failed, translate};
 
@@ -41,6 +42,11 @@ impl Readers {
             ReadOutcome::Page(page) => Ok(page),
             ReadOutcome::Alone => self.get_alone(get).await,
         }
+    }
+
+    /// Adds the load of the connections and of the queues for them.
+    pub(in crate::postgres) fn load(&self, namespaces: usize, load: &mut Load) {
+        self.0.load(namespaces, load);
     }
 
     /// Waits for running and waiting reads to end.

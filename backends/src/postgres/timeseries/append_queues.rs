@@ -9,6 +9,7 @@ use prism_contract::timeseries::Append;
 
 use super::commit::AppendCommit;
 use super::tails::Tails;
+use crate::observe::Load;
 use crate::postgres::Options;
 use crate::postgres::engine::{Engine, WriteQueue};
 use crate::timeseries::partition;
@@ -33,6 +34,11 @@ impl AppendQueues {
     pub(super) async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
         let queue = index(&append, self.0.len());
         self.0[queue].queue.append(append).await
+    }
+
+    /// Adds the load of all queues.
+    pub(super) fn load(&self, namespaces: usize, load: &mut Load) {
+        self.0.iter().for_each(|queue| queue.load("append", namespaces, load));
     }
 
     /// Finishes queued Appends.

@@ -38,6 +38,7 @@ use super::Options;
 use super::engine::{Engine, MigrateError, Schema, Session, Sessions, migrate, translate};
 use super::keyvalue::Readers;
 use crate::engine::shed;
+use crate::observe::Load;
 use append_queues::AppendQueues;
 use expire::Sweep;
 use tails::Tails;
@@ -99,6 +100,11 @@ impl TimeSeries {
             })
         };
         self.prepared.get_or_try_init(prepare).await.copied()
+    }
+
+    /// Adds the load of the queues of Appends.
+    pub(super) fn load(&self, namespaces: usize, load: &mut Load) {
+        self.appends.load(namespaces, load);
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {

@@ -4,9 +4,16 @@
 //! connection runs several checkpoints while the writer adds pages, and the writer checkpoints the few pages that are left:
 //! only when none is left does SQLite restart the WAL.
 
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection};
 use tokio::task::{JoinError, JoinHandle};
+use tokio::time::Instant;
+
+use crate::observe::{Histogram, WalLoad};
 
 /// WAL pages (32 MiB) that start a checkpoint: a page that is written often is then checkpointed once.
 const PAGES: usize = 8_000;
@@ -20,8 +27,37 @@ const PAGE_BYTES: usize = 4_096;
 /// The outcome of a checkpoint task: its connection, if still usable.
 type Ended = Result<Result<SqliteConnection, sqlx::Error>, JoinError>;
 
+/// The checkpoints so far, for metrics.
+pub(in crate::sqlite) struct Checkpoints {
+    micros: Histogram,
+    failed: AtomicU64,
+}
+
+impl Checkpoints {
+    pub(in crate::sqlite) fn new() -> Self {
+        Self { micros: Histogram::new(Histogram::MICROS), failed: AtomicU64::default() }
+    }
+
+    /// Their load, and the size of the WAL of the database at `path`.
+    pub(in crate::sqlite) fn load(&self, path: &Path) -> WalLoad {
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        WalLoad {
+            // There is none before the first write.
+            bytes: std::fs::metadata(wal).map_or(0, |wal| wal.len()),
+            checkpoint_micros: self.micros.distribution(),
+            failed: self.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The growth of the WAL, and the checkpoint task.
 pub(in crate::sqlite) struct Checkpointing {
+    checkpoints: Arc<Checkpoints>,
     connect: SqliteConnectOptions,
     /// The idle connection; none before the first checkpoint, and after a failure.
     connection: Option<SqliteConnection>,
@@ -31,9 +67,9 @@ pub(in crate::sqlite) struct Checkpointing {
 }
 
 impl Checkpointing {
-    /// With the options of the checkpoint connection.
-    pub(in crate::sqlite) fn new(connect: SqliteConnectOptions) -> Self {
-        Self { connect, connection: None, task: None, pages: 0 }
+    /// With the options of the checkpoint connection. Checkpoints are counted in `checkpoints`.
+    pub(in crate::sqlite) fn new(connect: SqliteConnectOptions, checkpoints: Arc<Checkpoints>) -> Self {
+        Self { checkpoints, connect, connection: None, task: None, pages: 0 }
     }
 
     /// Records a commit of so many rows and bytes.
@@ -51,7 +87,8 @@ impl Checkpointing {
             None if self.task.is_none() && self.pages >= PAGES => {
                 let connection = self.connection.take();
                 let connect = self.connect.clone();
-                self.task = Some(tokio::spawn(checkpoint_most(connection, connect)));
+                let checkpoints = Arc::clone(&self.checkpoints);
+                self.task = Some(tokio::spawn(checkpoint_most(connection, connect, checkpoints)));
             }
             None => {}
         }
@@ -61,7 +98,8 @@ impl Checkpointing {
     async fn finish(&mut self, ended: Ended, writer: &mut SqliteConnection) {
         self.take_back(ended);
         self.pages = 0;
-        if let Err(error) = checkpoint(writer).await {
+        if let Err(error) = checkpoint(writer, &self.checkpoints).await {
+            self.checkpoints.failed();
             tracing::warn!(%error, "WAL checkpoint of the rest failed; it is retried");
         }
     }
@@ -72,9 +110,13 @@ impl Checkpointing {
         match ended {
             Ok(Ok(connection)) => self.connection = Some(connection),
             Ok(Err(error)) => {
+                self.checkpoints.failed();
                 tracing::warn!(%error, "WAL checkpoint failed; it is retried");
             }
-            Err(error) => tracing::error!(%error, "WAL checkpoint failed; it is retried"),
+            Err(error) => {
+                self.checkpoints.failed();
+                tracing::error!(%error, "WAL checkpoint failed; it is retried");
+            }
         }
     }
 
@@ -95,6 +137,7 @@ impl Checkpointing {
 async fn checkpoint_most(
     connection: Option<SqliteConnection>,
     connect: SqliteConnectOptions,
+    checkpoints: Arc<Checkpoints>,
 ) -> Result<SqliteConnection, sqlx::Error> {
     let mut connection = match connection {
         Some(connection) => connection,
@@ -103,7 +146,7 @@ async fn checkpoint_most(
     let mut checkpointed = 0;
     for _ in 0..PASSES {
         let before = checkpointed;
-        checkpointed = checkpoint(&mut connection).await?;
+        checkpointed = checkpoint(&mut connection, &checkpoints).await?;
         if checkpointed - before <= FEW {
             break;
         }
@@ -113,8 +156,14 @@ async fn checkpoint_most(
 
 /// Checkpoints the WAL, up to the oldest snapshot in use, without waiting for readers; returns the number of WAL pages
 /// checkpointed so far.
-async fn checkpoint(connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?.try_get(2)
+async fn checkpoint(
+    connection: &mut SqliteConnection,
+    checkpoints: &Checkpoints,
+) -> Result<i64, sqlx::Error> {
+    let began = Instant::now();
+    let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await?;
+    checkpoints.micros.record_time(began.elapsed());
+    row.try_get(2)
 }
 
 #[cfg(test)]
@@ -134,7 +183,9 @@ mod tests {
     async fn pages_written_during_a_checkpoint_are_checkpointed_by_the_writer() {
         let folder = tempfile::tempdir().unwrap();
         let opened = open(&Options::new(folder.path().join("prism.db")), &SCHEMA).await.unwrap();
-        let (mut writer, mut checkpointing) = (opened.writer, Checkpointing::new(opened.connect));
+        let checkpoints = Arc::new(Checkpoints::new());
+        let mut checkpointing = Checkpointing::new(opened.connect, Arc::clone(&checkpoints));
+        let mut writer = opened.writer;
         let count = "UPDATE versions SET last = last + 1";
         writer.execute(count).await.unwrap();
         checkpointing.wrote(PAGES - 1, PAGE_BYTES - 1);
@@ -151,6 +202,10 @@ mod tests {
         assert_eq!(log(&mut writer).await, (2, 0));
         checkpointing.finish(ended, &mut writer).await;
         assert_eq!((log(&mut writer).await, checkpointing.pages), ((2, 2), 0));
+        let load = checkpoints.load(&folder.path().join("prism.db"));
+        // That of the task, and that of the writer.
+        assert_eq!((load.checkpoint_micros.count(), load.failed), (2, 0));
+        assert!(load.bytes > 2 * PAGE_BYTES as u64, "{load:?}");
         checkpointing.close().await;
     }
 }

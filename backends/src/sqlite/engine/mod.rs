@@ -17,6 +17,7 @@ mod settings;
 mod transaction;
 mod writer;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prism_contract::{Error, Swept, Timestamp};
@@ -24,7 +25,9 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::engine::{Queue, closed, queue};
+use crate::observe::Load;
 use crate::sqlite::Options;
+use checkpoint::Checkpoints;
 #[cfg(not(test))]
 use files::Files;
 use outcome::{Outcome, Verdict};
@@ -54,6 +57,8 @@ pub(in crate::sqlite) struct Engine<C: Commit> {
     pub(in crate::sqlite) outcome: Arc<Outcome>,
     /// One permit: at most one check waits for the writer.
     probes: Arc<Semaphore>,
+    checkpoints: Arc<Checkpoints>,
+    path: PathBuf,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -63,11 +68,26 @@ impl<C: Commit> Engine<C> {
         let Opened { writer, connect, files, .. } = opened;
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
         let outcome = Arc::new(Outcome::opened());
-        let files_of_writer = Arc::clone(&files);
-        let writer =
-            Writer::new(writer, connect, options.delete_time, files_of_writer, Arc::clone(&outcome), commit);
+        let checkpoints = Arc::new(Checkpoints::new());
+        let writer = Writer::new(
+            writer,
+            connect,
+            options.delete_time,
+            Arc::clone(&files),
+            Arc::clone(&outcome),
+            Arc::clone(&checkpoints),
+            commit,
+        );
         let writer = Mutex::new(Some(tokio::spawn(writer.run(intake))));
-        Self { queue, files, outcome, probes: Arc::new(Semaphore::new(1)), writer }
+        let (probes, path) = (Arc::new(Semaphore::new(1)), options.path.clone());
+        Self { queue, files, outcome, probes, checkpoints, path, writer }
+    }
+
+    /// Adds the load of the writer and of the write-ahead log.
+    pub(in crate::sqlite) fn load(&self, namespaces: usize, load: &mut Load) {
+        self.queue.load("write", 1, namespaces, load);
+        load.wal = Some(self.checkpoints.load(&self.path));
+        load.file = Some(self.path.clone());
     }
 
     /// The settings that durability depends on (DUR-4), as reported by the database on the write connection.

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::callers::Callers;
-use super::checkpoint::Checkpointing;
+use super::checkpoint::{Checkpointing, Checkpoints};
 use super::commit::Commit;
 use super::error::{self, translate};
 use super::files::Files;
@@ -71,9 +71,10 @@ impl<C: Commit> Writer<C> {
         longest: Duration,
         files: Arc<Files>,
         outcome: Arc<Outcome>,
+        checkpoints: Arc<Checkpoints>,
         commit: C,
     ) -> Self {
-        let checkpointing = Checkpointing::new(connect.clone());
+        let checkpointing = Checkpointing::new(connect.clone(), checkpoints);
         Self {
             connection: Some(connection),
             connect,
@@ -109,7 +110,10 @@ impl<C: Commit> Writer<C> {
                 next = intake.next() => next,
             };
             match next {
-                Some(Next::Batch(jobs)) => self.batch(jobs).await,
+                Some(Next::Batch(jobs)) => {
+                    let _running = intake.batches.begin();
+                    self.batch(jobs).await;
+                }
                 Some(Next::Command(command)) => self.command(command, &mut intake).await,
                 None => break,
             }

@@ -14,6 +14,7 @@ use super::decode;
 use super::sql::{self, PageShape, Values};
 use crate::engine::{BatchReader, CorruptRow, Job, Lease, ReadOutcome, ReadPermit, ReadPool};
 use crate::keyvalue::{BatchedRead, Fit, Keys, PageBuilder, PageQuery, Scope};
+use crate::observe::Load;
 use crate::sqlite::Options;
 use crate::sqlite::engine::{Code, Connections, Reader, code, discard, translate};
 
@@ -50,6 +51,11 @@ impl Readers {
     /// Checks that the database answers a read.
     pub(in crate::sqlite) async fn check(&self) -> Result<(), Error> {
         self.pool.source.check().await
+    }
+
+    /// Adds the load of the connections and of the queues for them.
+    pub(in crate::sqlite) fn load(&self, namespaces: usize, load: &mut Load) {
+        self.pool.load(namespaces, load);
     }
 
     /// Waits for running and waiting reads, then closes every connection.
