@@ -146,7 +146,14 @@ impl Gateway {
             let catalog = catalog.clone();
             options.audit = Some(AuditOptions { log, audits: Arc::new(move |name| catalog.audits(name)) });
         }
-        let store = Store { name, required: true, sweep_interval: None, keyvalue: backend, timeseries: None };
+        let store = Store {
+            name,
+            required: true,
+            sweep_interval: None,
+            keyvalue: backend,
+            timeseries: None,
+            observed: Arc::default(),
+        };
         let services = Services { stores: vec![store], catalog, definitions: is_stack.then_some(0) };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use prism_backends::kafka;
+use prism_backends::observe::Observe;
 use prism_backends::postgres::{self, Postgres};
 use prism_backends::rewrite::Rewrite;
 use prism_backends::sqlite::{self, Sqlite};
@@ -85,6 +86,13 @@ pub struct Opened {
     pub keyvalue: Arc<dyn KeyValueBackend>,
     /// Its TimeSeries backend, of the same engine; `None`: it does not keep TimeSeries.
     pub timeseries: Option<Arc<dyn TimeSeriesBackend>>,
+    /// Its load, for metrics; empty until it is open, and if it does not report any.
+    pub observed: Arc<OnceLock<Arc<dyn Observe>>>,
+}
+
+/// A load that is known.
+fn observed(engine: Arc<dyn Observe>) -> Arc<OnceLock<Arc<dyn Observe>>> {
+    Arc::new(OnceLock::from(engine))
 }
 
 impl Opened {
@@ -172,9 +180,9 @@ pub async fn open_all(config: &Config) -> Result<Services, (String, OpenError)> 
 }
 
 fn store(name: &str, required: bool, database: &Database, opened: Opened) -> Store {
-    let Opened { keyvalue, timeseries } = opened;
+    let Opened { keyvalue, timeseries, observed } = opened;
     let sweep_interval = Some(database.sweep_interval);
-    Store { name: name.to_owned(), required, sweep_interval, keyvalue, timeseries }
+    Store { name: name.to_owned(), required, sweep_interval, keyvalue, timeseries, observed }
 }
 
 /// Opens the database, and checks that `ring` has the master keys that its data needs.
@@ -263,6 +271,8 @@ fn open_later(
 ) -> Opened {
     let keyvalue = Arc::new(DeferredKeyValue::new(keyvalue::Capabilities::ALL));
     let timeseries = Arc::new(DeferredTimeSeries::new(capabilities_of(database.kind)));
+    let observed = Arc::new(OnceLock::new());
+    let observed_later = Arc::clone(&observed);
     let held: (Weak<DeferredKeyValue>, Weak<DeferredTimeSeries>) =
         (Arc::downgrade(&keyvalue), Arc::downgrade(&timeseries));
     tokio::spawn(async move {
@@ -295,6 +305,9 @@ fn open_later(
             };
             tracing::info!(backend = name, "the backend is open");
             // Nothing else sets them.
+            if let Some(opened) = opened.observed.get() {
+                let _ = observed_later.set(Arc::clone(opened));
+            }
             if let Some(opened) = opened.timeseries {
                 let _ = timeseries.set(opened);
             }
@@ -302,7 +315,7 @@ fn open_later(
             return;
         }
     });
-    Opened { keyvalue, timeseries: Some(timeseries) }
+    Opened { keyvalue, timeseries: Some(timeseries), observed }
 }
 
 /// Opens the database, and initializes it if it is new.
@@ -311,15 +324,18 @@ pub async fn open(database: &Database) -> Result<Opened, OpenError> {
         DatabaseKind::Memory => Opened {
             keyvalue: Arc::new(keyvalue::Memory::new(database.tombstone_retention)),
             timeseries: Some(Arc::new(timeseries::Memory::default())),
+            observed: Arc::default(),
         },
         DatabaseKind::Sqlite => {
             let engine = Arc::new(Sqlite::open(sqlite_options(database)).await?);
-            Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine) }
+            let observed = observed(Arc::clone(&engine) as _);
+            Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine), observed }
         }
         DatabaseKind::Postgres => {
             let engine = Arc::new(Postgres::open(postgres_options(database)?).await?);
             log_settings(&engine).await;
-            Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine) }
+            let observed = observed(Arc::clone(&engine) as _);
+            Opened { keyvalue: Arc::clone(&engine) as _, timeseries: Some(engine), observed }
         }
         DatabaseKind::Kafka => open_kafka(kafka_options(database)?).await?,
     })
@@ -328,7 +344,8 @@ pub async fn open(database: &Database) -> Result<Opened, OpenError> {
 #[cfg(feature = "kafka")]
 async fn open_kafka(options: kafka::Options) -> Result<Opened, OpenError> {
     let store = Arc::new(kafka::Kafka::open(options).await?);
-    Ok(Opened { keyvalue: Arc::new(kafka::NoKeyValue(Arc::clone(&store))), timeseries: Some(store) })
+    let keyvalue = Arc::new(kafka::NoKeyValue(Arc::clone(&store)));
+    Ok(Opened { keyvalue, timeseries: Some(store), observed: Arc::default() })
 }
 
 #[cfg(not(feature = "kafka"))]

@@ -5,6 +5,8 @@
 //! - [`catalog`]: which backend serves a namespace, and by which policy.
 //! - `control`: the control plane, which changes the catalog at run time.
 //! - [`server`]: serves it until a shutdown.
+//! - [`metrics`]: what it counts, and the page of it.
+//! - [`admin`]: serves that page, liveness and readiness over HTTP.
 //! - [`audit`]: writes and verifies the audit log.
 //! - [`logging`]: the log of the process.
 //! - [`cli`]: the command line of the binary `prism`.
@@ -13,6 +15,7 @@
 //!
 //! Only the commands read the environment: nothing below [`server::run`] does, and the tests call the same `run`.
 
+pub mod admin;
 pub mod audit;
 pub mod backend;
 pub mod catalog;
@@ -21,7 +24,9 @@ pub mod client;
 pub mod config;
 mod control;
 pub mod exit;
+mod fetch;
 pub mod logging;
+pub mod metrics;
 pub mod server;
 mod sources;
 mod target;

@@ -13,6 +13,8 @@ mod partitions;
 mod rekey;
 #[path = "serve/reload.rs"]
 mod reload;
+#[path = "serve/status.rs"]
+mod status;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

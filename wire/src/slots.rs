@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use prism_contract::Error;
@@ -27,6 +27,7 @@ pub struct Slots(Arc<Inner>);
 struct Inner {
     most: usize,
     taken: AtomicUsize,
+    refused: AtomicU64,
     seed: RandomState,
     namespaces: Box<[AtomicUsize]>,
     callers: Box<[AtomicUsize]>,
@@ -54,6 +55,7 @@ impl Slots {
         Self(Arc::new(Inner {
             most,
             taken: AtomicUsize::default(),
+            refused: AtomicU64::default(),
             seed: RandomState::new(),
             namespaces,
             callers,
@@ -63,6 +65,16 @@ impl Slots {
     /// Calls being executed.
     pub fn taken(&self) -> usize {
         self.0.taken.load(Ordering::Relaxed)
+    }
+
+    /// The number of slots.
+    pub fn most(&self) -> usize {
+        self.0.most
+    }
+
+    /// Calls that were refused a slot so far.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
     }
 
     /// The admission of a call by `caller`: any key that identifies the caller, such as the name of a token or an address.
@@ -86,6 +98,7 @@ impl Admission {
         if fair || (of_namespace == 0 && of_caller < OVERCOMMIT) {
             Ok(slot)
         } else {
+            self.slots.0.refused.fetch_add(1, Ordering::Relaxed);
             Err(Error::ResourceExhausted(RETRY_AFTER))
         }
     }

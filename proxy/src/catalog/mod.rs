@@ -408,6 +408,11 @@ impl Catalog {
         self.0.current.load().find(namespace.as_str())?.index
     }
 
+    /// Calls that were refused by the rates of their namespaces so far.
+    pub fn refused_by_rate(&self) -> u64 {
+        self.0.rates.refused()
+    }
+
     /// Whether calls to a namespace are audited, where there is an audit log.
     pub fn audits(&self, namespace: &str) -> bool {
         let snapshot = self.0.current.load();

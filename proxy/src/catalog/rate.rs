@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -84,9 +85,15 @@ struct Shard {
 pub(super) struct Rates {
     shards: [Mutex<Shard>; SHARDS],
     hasher: RandomState,
+    refused: AtomicU64,
 }
 
 impl Rates {
+    /// Calls that were refused so far.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
     /// Counts a call.
     ///
     /// # Errors
@@ -120,6 +127,7 @@ impl Rates {
             *spent = due + nanos(pace.interval);
         }
         if let Some(wait) = (due - now).checked_sub(nanos(pace.ahead)).filter(|wait| *wait > 0) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(Error::ResourceExhausted(Duration::from_nanos(wait)));
         }
         *spent = due + nanos(pace.interval);

@@ -7,6 +7,7 @@ mod open_files;
 mod rekey;
 mod reload;
 mod serve;
+mod status;
 mod warnings;
 
 use std::io::Write;
@@ -59,6 +60,8 @@ pub enum Command {
     CheckConfig(check_config::CheckConfigArgs),
     /// Check whether a server is serving; exit 0 if it is, 1 if it is not.
     Health(health::HealthArgs),
+    /// Show what a gateway serves and how busy it is.
+    Status(status::StatusArgs),
     /// Encrypt the items of a namespace again, under the active master key.
     Rekey(rekey::RekeyArgs),
     /// Commands about audit logs.
@@ -123,6 +126,7 @@ async fn run(command: Command) -> ExitCode {
         Command::Serve(args) => serve::run(args).await,
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Health(args) => health::run(&args).await,
+        Command::Status(args) => status::run(&args).await,
         Command::Rekey(args) => rekey::run(&args).await,
         Command::Audit(command) => match command.run() {
             Ok(exit) => return exit.into(),

@@ -1,5 +1,6 @@
 //! `prism serve`: loads the configuration, opens the backend and a listener, and runs the server until a signal.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,11 +11,13 @@ use tokio::net::TcpListener;
 
 use super::reload::{Reloader, Running};
 use super::{open_files, warnings};
+use crate::admin::Admin;
 use crate::audit::Audit;
 use crate::backend::{self, Kinds, Locations};
-use crate::config::{AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
+use crate::config::{AdminListen, AuthMode, Config, Flags, OPEN_BEYOND_LOOPBACK, Tls};
 use crate::exit::ExitError;
 use crate::logging;
+use crate::metrics::Metrics;
 use crate::server::{AuditOptions, AuthState, Options, Services, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
 
@@ -52,10 +55,13 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     let running = Arc::new(Running::new());
     on_hangup(Arc::clone(&running));
     let config = args.configuration().map_err(ExitError::usage)?;
-    let _log_guard = logging::start(config.logging)
+    let log_guard = logging::start(config.logging)
         .map_err(|why| ExitError::failed(format!("the log cannot start: {why}")))?;
     let (open_files, raised) = open_files::raise();
     let options = options(&config)?;
+    options.metrics.set_dropped_log_lines(log_guard.dropped());
+    // Before the backends are opened, so that it reports that they are not.
+    let admin = admin(&config.admin.listen, &options.metrics).await?;
     let listener = TcpListener::bind(&config.server.listen)
         .await
         .map_err(|why| ExitError::failed(cannot_listen(&config.server.listen, &why)))?;
@@ -88,6 +94,7 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     tokio::spawn(on_signals(shutdown.clone()));
     tracing::info!(
         %address,
+        admin = admin.map(tracing::field::display),
         tls = options.tls.is_some(),
         backend = Kinds(&config).to_string(),
         database = %Locations(&config),
@@ -98,9 +105,32 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
         version = options.version,
         "prism is listening"
     );
-    warnings::log_exposure(&config, address);
+    warnings::log_exposure(&config, address, admin);
     warnings::log_open_file_limit(&config, open_files, raised);
     run_server(services, listener, shutdown, options).await.map_err(|why| ExitError::failed(why.to_string()))
+}
+
+/// Starts the admin endpoint; returns its address, `None` without it.
+async fn admin(listen: &AdminListen, metrics: &Metrics) -> Result<Option<SocketAddr>, ExitError> {
+    let Some(address) = listen.address() else { return Ok(None) };
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(why) if *listen == AdminListen::Default => {
+            tracing::warn!(
+                default = address,
+                %why,
+                "there are no metrics: the default address of the admin endpoint cannot be used; set admin.listen to another, \
+                 or to off"
+            );
+            return Ok(None);
+        }
+        Err(why) => {
+            return Err(ExitError::failed(format!("admin.listen: cannot listen on {address}: {why}")));
+        }
+    };
+    let address = listener.local_addr().map_err(|why| ExitError::failed(why.to_string()))?;
+    tokio::spawn(Admin::new(metrics.clone()).serve(listener));
+    Ok(Some(address))
 }
 
 /// A count for the log, left out if it is 0.
@@ -116,6 +146,7 @@ fn options(config: &Config) -> Result<Options, ExitError> {
         limits: config.server.limits.clone(),
         health_interval: config.health.interval,
         sweep_interval: config.database.sweep_interval,
+        metrics: Metrics::new(config.admin.namespaces),
         ..Options::default()
     })
 }

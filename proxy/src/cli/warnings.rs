@@ -6,8 +6,8 @@ use std::path::Path;
 
 use crate::config::{AuthMode, Config, KeySource};
 
-/// Warns of unauthenticated or unencrypted access to a server at `address`, and of secret files readable by other users.
-pub(super) fn log_exposure(config: &Config, address: SocketAddr) {
+/// Warns of unauthenticated or unencrypted access to a server at `address` with an admin endpoint at `admin`, and of secret files readable by other users.
+pub(super) fn log_exposure(config: &Config, address: SocketAddr, admin: Option<SocketAddr>) {
     let (auth, loopback) = (&config.auth, address.ip().to_canonical().is_loopback());
     let (tokens, grants) = (auth.tokens.len(), auth.grants.len());
     if auth.mode == Some(AuthMode::Insecure) && tokens + grants > 0 {
@@ -28,6 +28,12 @@ pub(super) fn log_exposure(config: &Config, address: SocketAddr) {
              terminate TLS at a proxy on this machine"
         );
     }
+    if let Some(admin) = admin.filter(|admin| !admin.ip().to_canonical().is_loopback()) {
+        tracing::warn!(
+            %admin,
+            "the admin endpoint needs no token: anyone who can reach this address may read the metrics, which name namespaces"
+        );
+    }
     for (key, path) in secret_files(config) {
         if let Some(mode) = readable_by_others(path) {
             tracing::warn!(
@@ -40,9 +46,9 @@ pub(super) fn log_exposure(config: &Config, address: SocketAddr) {
     }
 }
 
-/// Open files beyond those of established connections: up to 256 connections in their handshake, and 64 for the database,
-/// the log and the runtime.
-const OTHER_OPEN_FILES: u64 = 256 + 64;
+/// Open files beyond those of established connections: up to 256 connections in their handshake, 32 of the admin endpoint, and
+/// 64 for the database, the log and the runtime.
+const OTHER_OPEN_FILES: u64 = 256 + 32 + 64;
 
 /// Warns of an open file limit that could not be raised, or that is too low for `max_connections`. Beyond it no connection
 /// is accepted, and none is made to the database.

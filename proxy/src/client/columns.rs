@@ -15,36 +15,36 @@ const GAP: &str = "  ";
 
 /// The columns of a table.
 #[derive(Debug, Clone)]
-pub(super) struct Columns<const N: usize> {
+pub(crate) struct Columns<const N: usize> {
     headings: [&'static str; N],
     widths: [usize; N],
 }
 
 impl<const N: usize> Columns<N> {
     /// Columns with these headings, without rows.
-    pub(super) fn new(headings: [&'static str; N]) -> Self {
+    pub(crate) fn new(headings: [&'static str; N]) -> Self {
         Self { headings, widths: headings.map(str::len) }
     }
 
     /// The headings as cells.
-    pub(super) fn headings(&self) -> [String; N] {
+    pub(crate) fn headings(&self) -> [String; N] {
         self.headings.map(str::to_owned)
     }
 
     /// Makes room for a row.
-    pub(super) fn widen(&mut self, cells: &[String; N]) {
+    pub(crate) fn widen(&mut self, cells: &[String; N]) {
         for (width, cell) in self.widths.iter_mut().zip(cells) {
             *width = (*width).max(cell.width().min(MAX_WIDTH));
         }
     }
 
     /// The width of the columns in `shown`, with the space after each.
-    pub(super) fn width(&self, shown: &[usize]) -> usize {
+    pub(crate) fn width(&self, shown: &[usize]) -> usize {
         shown.iter().map(|at| self.widths[*at] + GAP.len()).sum()
     }
 
     /// The columns in `shown` of a row, each with its style and the space after it; and the width of all.
-    pub(super) fn padded(&self, cells: &[String; N], styles: [Style; N], shown: &[usize]) -> (String, usize) {
+    pub(crate) fn padded(&self, cells: &[String; N], styles: [Style; N], shown: &[usize]) -> (String, usize) {
         let (mut line, mut columns) = (String::new(), 0);
         for &at in shown {
             let (cell, style) = (&cells[at], styles[at]);
@@ -57,7 +57,7 @@ impl<const N: usize> Columns<N> {
     }
 
     /// A row that ends with its last cell, without space after it.
-    pub(super) fn line(&self, cells: &[String; N], styles: [Style; N], shown: &[usize]) -> String {
+    pub(crate) fn line(&self, cells: &[String; N], styles: [Style; N], shown: &[usize]) -> String {
         let Some((&last, before)) = shown.split_last() else { return String::new() };
         let (mut line, _) = self.padded(cells, styles, before);
         let (cell, style) = (&cells[last], styles[last]);

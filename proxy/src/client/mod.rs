@@ -59,6 +59,7 @@ pub enum ClientCommand {
     Import(import::ImportArgs),
 }
 
+pub(crate) use self::columns::Columns;
 pub use self::ns::NsCommand;
 pub(crate) use self::out::{count, grouped};
 pub use self::ts::TsCommand;

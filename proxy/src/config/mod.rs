@@ -65,6 +65,8 @@ pub struct Config {
     pub auth: Auth,
     /// Health checks of the database.
     pub health: Health,
+    /// The admin endpoint: metrics, liveness and readiness.
+    pub admin: Admin,
     /// The audit log.
     pub audit: Audit,
 }
@@ -205,6 +207,46 @@ pub enum AuthMode {
 pub struct Health {
     /// Time between two checks, and the time limit of one.
     pub interval: Duration,
+}
+
+/// The admin endpoint: metrics, liveness and readiness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens.
+    pub listen: AdminListen,
+    /// Maximum namespaces with metrics under their names, 0 to 1,000.
+    pub namespaces: usize,
+}
+
+/// Where the admin endpoint listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminListen {
+    /// On [`AdminListen::DEFAULT`]; nowhere if another program listens there.
+    Default,
+    /// On this `host:port`; port 0 picks a free port.
+    At(String),
+    /// Nowhere.
+    Off,
+}
+
+impl AdminListen {
+    /// The address unless another is configured.
+    pub const DEFAULT: &str = "127.0.0.1:8981";
+
+    /// The address; `None`: it is off.
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            Self::Default => Some(Self::DEFAULT),
+            Self::At(address) => Some(address),
+            Self::Off => None,
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self { listen: AdminListen::Default, namespaces: crate::metrics::DEFAULT_NAMESPACES }
+    }
 }
 
 /// The audit log.

@@ -5,6 +5,8 @@
 use std::path::Path;
 
 use super::values::{self, DatabaseUrl, database_url, file, masked_url, show_duration, show_size};
+use crate::metrics::MAX_NAMESPACES;
+
 use super::{
     AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, Config, DatabaseKind, LogFormat, LogLevel,
     Undeclared, backends,
@@ -619,6 +621,22 @@ pub(super) const SETTINGS: &[Setting] = &[
         allowed: PERIOD,
         set: |config, text| values::period(text).map(|time| config.health.interval = time),
         show: |config| Some(show_duration(config.health.interval)),
+    },
+    Setting {
+        path: "admin.listen",
+        doc: "Listen address of the admin endpoint, which has `/metrics` (OpenMetrics), `/healthz` and `/readyz` over HTTP. \
+              It has no authentication, and the metrics name namespaces: let only operators reach it. `off`: none. If another \
+              program listens on the default address, the gateway starts without it.",
+        allowed: "an address to listen on, or off; write host:port, such as 127.0.0.1:8981 or [::]:8981",
+        set: |config, text| values::admin_listen(text).map(|listen| config.admin.listen = listen),
+        show: |config| Some(config.admin.listen.address().unwrap_or("off").to_owned()),
+    },
+    Setting {
+        path: "admin.namespaces",
+        doc: "Maximum number of namespaces that have metrics under their names: the busiest. All others are counted as `other`.",
+        allowed: "a whole number from 0 to 1000",
+        set: |config, text| values::up_to(text, MAX_NAMESPACES).map(|most| config.admin.namespaces = most),
+        show: |config| Some(config.admin.namespaces.to_string()),
     },
     Setting {
         path: "audit.file",

@@ -6,8 +6,8 @@ use std::time::Duration;
 use prism_backends::kafka;
 
 use super::{
-    AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat, LogLevel,
-    Undeclared,
+    AdminListen, AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat,
+    LogLevel, Undeclared,
 };
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -86,6 +86,20 @@ pub(super) fn address(text: &str) -> Option<String> {
         None => !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)),
     };
     known.then(|| text.to_owned())
+}
+
+/// Where the admin endpoint listens. The default address has the same meaning written and unwritten.
+pub(super) fn admin_listen(text: &str) -> Option<AdminListen> {
+    match text {
+        "off" => Some(AdminListen::Off),
+        AdminListen::DEFAULT => Some(AdminListen::Default),
+        _ => address(text).map(AdminListen::At),
+    }
+}
+
+/// A whole number from 0 to `most`.
+pub(super) fn up_to(text: &str, most: usize) -> Option<usize> {
+    text.parse().ok().filter(|number| *number <= most)
 }
 
 /// Addresses by commas.

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub(super) struct Lines(Arc<Shared>);
 
 struct Shared {
     waiting: Mutex<Waiting>,
+    /// All dropped lines, for metrics.
+    dropped: Arc<AtomicU64>,
     /// Wakes the writer thread.
     woken: Condvar,
     /// Notified after each write, for the threads that wait for it.
@@ -59,6 +62,13 @@ thread_local! {
 
 /// Writes the rest of the buffer on drop, for up to a second.
 pub(super) struct LastLines(Arc<Shared>);
+
+impl LastLines {
+    /// The number of dropped lines so far.
+    pub(super) fn dropped(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.0.dropped)
+    }
+}
 
 impl Drop for LastLines {
     fn drop(&mut self) {
@@ -91,8 +101,12 @@ impl Lines {
         out: impl Write + Send + 'static,
         report: impl Fn(u64) + Send + 'static,
     ) -> io::Result<(Self, LastLines, PanicLines)> {
-        let shared =
-            Arc::new(Shared { waiting: Mutex::default(), woken: Condvar::new(), written: Condvar::new() });
+        let shared = Arc::new(Shared {
+            waiting: Mutex::default(),
+            dropped: Arc::default(),
+            woken: Condvar::new(),
+            written: Condvar::new(),
+        });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("prism-log".to_owned());
         thread.spawn(move || of_thread.write_out(&mut Output { out, incomplete: false }, &report))?;
@@ -122,7 +136,7 @@ impl Shared {
         let mut waiting = self.lock();
         let room = if urgent { MAX_BYTES } else { MAX_BYTES - RESERVED_FOR_WARNINGS };
         if waiting.bytes.len() + line.len() > room && !REPORTING.get() {
-            waiting.dropped += 1;
+            self.dropped(&mut waiting, 1);
             return;
         }
         let first = waiting.bytes.is_empty();
@@ -134,6 +148,11 @@ impl Shared {
             drop(waiting);
             self.woken.notify_one();
         }
+    }
+
+    fn dropped(&self, waiting: &mut Waiting, lines: u64) {
+        waiting.dropped += lines;
+        self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
 
     /// Waits for lines, at most `at_most`, and moves them into `batch`.
@@ -165,7 +184,7 @@ impl Shared {
             batch.shrink_to(BATCH_BYTES);
             let mut waiting = self.lock();
             waiting.done += size as u64;
-            waiting.dropped += lost;
+            self.dropped(&mut waiting, lost);
             let closing = waiting.closing;
             if waiting.watchers > 0 {
                 self.written.notify_all();

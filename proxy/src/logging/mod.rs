@@ -4,6 +4,8 @@ mod limits;
 mod lines;
 
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
@@ -17,7 +19,14 @@ use lines::{LastLines, Lines};
 #[must_use]
 pub struct LogGuard {
     limits: Limits,
-    _lines: LastLines,
+    lines: LastLines,
+}
+
+impl LogGuard {
+    /// The number of lines so far that were dropped because standard error did not take them in time.
+    pub fn dropped(&self) -> Arc<AtomicU64> {
+        self.lines.dropped()
+    }
 }
 
 impl Drop for LogGuard {
@@ -53,7 +62,7 @@ pub fn start(logging: Logging) -> std::io::Result<LogGuard> {
             panics.wait();
         }));
     }
-    Ok(LogGuard { limits, _lines: last_lines })
+    Ok(LogGuard { limits, lines: last_lines })
 }
 
 /// The filter of a level.

@@ -27,7 +27,9 @@ const CHUNK: usize = 16 << 10;
 /// Size from which a message of an endless stream says that the stream is catching up, so that more follow at once.
 const LARGE: usize = 64 << 10;
 
-fn full() -> Status {
+/// Refuses a call for lack of room.
+fn full(account: &Account) -> Status {
+    account.count_refused();
     status(&Error::ResourceExhausted(RETRY_AFTER))
 }
 
@@ -65,7 +67,7 @@ where
                 let Ok(room) = account.reserve_at_once() else {
                     let mut inner = self.0.clone();
                     return Either::Right(Box::pin(async move {
-                        let Ok(room) = account.reserve().await else { return Ok(full().into_http()) };
+                        let Ok(room) = account.reserve().await else { return Ok(full(&account).into_http()) };
                         let room = Room::Reserved(room);
                         Ok(count(inner.call(request).await?, account, room, repeat))
                     }));
@@ -171,7 +173,7 @@ impl Answer {
     /// Ends the response for lack of room.
     fn refuse(&mut self) -> Frame<Bytes> {
         self.body = None;
-        trailers(&full())
+        trailers(&full(&self.account))
     }
 
     /// Counts new bytes; `None`: there is no room for them.
@@ -281,7 +283,7 @@ impl<E: Into<Box<dyn std::error::Error + Send + Sync>>> FrameFilter<E> for Arriv
             && !(self.held.is_none() && is_end())
             && self.hold(data.len()).is_err()
         {
-            return Some(Err(full()));
+            return Some(Err(full(&self.account)));
         }
         Some(Ok(frame))
     }

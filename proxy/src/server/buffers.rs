@@ -43,6 +43,7 @@ impl Share {
 pub(super) struct Buffers {
     most: usize,
     used: AtomicUsize,
+    refused: AtomicU64,
     started: Instant,
     connections: Mutex<HashMap<u64, Weak<Account>>>,
     next: AtomicU64,
@@ -89,6 +90,7 @@ impl Buffers {
         Arc::new(Self {
             most,
             used: AtomicUsize::default(),
+            refused: AtomicU64::default(),
             started: Instant::now(),
             connections: Mutex::default(),
             next: AtomicU64::default(),
@@ -112,6 +114,21 @@ impl Buffers {
         });
         lock(&self.connections).insert(id, Arc::downgrade(&account));
         account
+    }
+
+    /// Maximum buffered bytes.
+    pub(super) fn most(&self) -> usize {
+        self.most
+    }
+
+    /// Buffered bytes.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were refused for lack of room.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// Takes bytes from the free ones.
@@ -182,6 +199,11 @@ impl Account {
             }
         }
         Err(Full)
+    }
+
+    /// Counts a call that is refused for lack of room.
+    pub(super) fn count_refused(&self) {
+        self.buffers.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Room for a page without waiting.

@@ -24,17 +24,20 @@ use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 use super::health::{self, Outcomes};
+use super::methods::Method;
 use crate::catalog::Catalog;
+use crate::metrics::{EndedCall, Metrics};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where the outcomes of calls are recorded for health: of the backend that serves the call's namespace.
+/// Where the outcomes of calls are recorded: for health, of the backend that serves the call's namespace; and for metrics.
 #[derive(Clone)]
 pub(super) struct Evidence {
     pub(super) catalog: Catalog,
     /// By the catalog's index of the backend.
     pub(super) outcomes: Arc<[Arc<Outcomes>]>,
+    pub(super) metrics: Metrics,
 }
 
 impl Evidence {
@@ -47,7 +50,7 @@ impl Evidence {
     }
 }
 
-/// Logs each call when it has ended, and records its outcome for health.
+/// Logs each call when it has ended, and records its outcome for health and metrics.
 pub(super) fn layer<S>(evidence: Evidence) -> LayerFn<impl Fn(S) -> CallLog<S> + Clone> {
     layer_fn(move |inner| CallLog { evidence: evidence.clone(), inner })
 }
@@ -143,6 +146,7 @@ impl Line {
         request.extensions_mut().insert(notes.clone());
         let (request_id, started) = (request_id(request.headers()), Instant::now());
         call.begin(&request_id, started);
+        evidence.metrics.calls().begin(call.method().map(|method| method.index));
         Self {
             request_id,
             foreign: if call.method().is_some() { None } else { Some(foreign(request.uri().path())) },
@@ -169,6 +173,14 @@ impl Line {
         if std::mem::replace(&mut self.written, true) {
             return;
         }
+        let method = self.call.method();
+        self.evidence.metrics.calls().end(EndedCall {
+            method: method.map(|method| method.index),
+            code: status.code(),
+            namespace: self.notes.namespace(),
+            time: self.started.elapsed(),
+            is_endless: method.is_some_and(Method::is_endless),
+        });
         let outcomes = self.evidence.of(self.notes.namespace());
         if let (Some(method), Some(outcomes)) = (self.call.method(), outcomes) {
             outcomes.record(health::Call::of(method.name), status.code(), || self.tenant());

@@ -90,6 +90,7 @@ mod tests {
     use super::super::io::Io;
     use super::super::shed;
     use super::*;
+    use crate::metrics::Metrics;
 
     /// A stream that counts its writes, with or without vectored I/O.
     struct Counting(TcpStream, Arc<AtomicUsize>, bool);
@@ -177,12 +178,16 @@ mod tests {
         let (client, server) = if tls { secured(client) } else { (client, Server::builder()) };
         let slots = Slots::new(100);
         let backend = Together { memory: Memory::default(), all: Barrier::new(calls) };
-        let layer = ServiceBuilder::new().layer(shed::layer(&slots));
+        let layer = ServiceBuilder::new().layer(shed::layer(&slots, &Arc::default()));
         let counted = Arc::clone(&written);
         let server = tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
-            let connection =
-                Io::new(Counting(stream, counted, vectored), Bytes::new(), WriteCoalescing::new(slots));
+            let connection = Io::new(
+                Counting(stream, counted, vectored),
+                Bytes::new(),
+                WriteCoalescing::new(slots),
+                Metrics::default(),
+            );
             let service = Service::new(Edge::new(Arc::new(backend), "0"), SystemClock);
             let router = server.layer(layer.into_inner()).add_service(service.into_server());
             let incoming = stream::iter([Ok::<_, io::Error>(connection)]).chain(stream::pending());

@@ -195,6 +195,17 @@ impl Table {
         Pending { table: Arc::clone(self), number, peer, evicted }
     }
 
+    /// The number of connections in their handshake, and of those past it.
+    pub(super) fn connections(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.pending.len(), state.open.len())
+    }
+
+    /// The number of open streams.
+    pub(super) fn open_streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::Shutdown;
 use super::connection::{Pending, Permit, Table};
 use super::reload::Reload;
+use crate::metrics::{HandshakeFailure, Metrics};
 
 /// Pause after a failed accept, most likely for lack of file descriptors.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -62,6 +64,7 @@ pub(super) struct Acceptor {
     pub(super) shutdown: Shutdown,
     /// The connections' tasks.
     pub(super) tasks: TaskTracker,
+    pub(super) metrics: Metrics,
 }
 
 impl Acceptor {
@@ -83,10 +86,11 @@ impl Acceptor {
             let _ = stream.set_nodelay(true);
             let (pending, tls, time_limit) =
                 (self.table.accepted(peer), self.tls.acceptor(), self.handshake_timeout);
-            let (serve, shutdown) = (serve.clone(), self.shutdown.clone());
+            let (serve, shutdown, metrics) = (serve.clone(), self.shutdown.clone(), self.metrics.clone());
+            metrics.connections().accepted.fetch_add(1, Ordering::Relaxed);
             self.tasks.spawn(async move {
                 let accepted = tokio::select! {
-                    accepted = handshake(stream, pending, tls, time_limit) => accepted,
+                    accepted = handshake(stream, pending, tls, time_limit, &metrics) => accepted,
                     () = shutdown.draining() => None,
                 };
                 if let Some(accepted) = accepted {
@@ -103,8 +107,10 @@ async fn handshake(
     pending: Pending,
     tls: Option<TlsAcceptor>,
     time_limit: Duration,
+    metrics: &Metrics,
 ) -> Option<Accepted> {
     let peer = pending.peer();
+    let failed = |why| metrics.connections().failed(why);
     let handshake = timeout(time_limit, async {
         let opened = async {
             let (transport, first) = open(stream, tls).await?;
@@ -120,18 +126,26 @@ async fn handshake(
         Ok(Ok(accepted)) => Some(accepted),
         // Port probes are not worth more than DEBUG.
         Ok(Err(Some(why @ (HandshakeError::Closed | HandshakeError::Failed(_))))) => {
+            failed(if matches!(why, HandshakeError::Closed) {
+                HandshakeFailure::Closed
+            } else {
+                HandshakeFailure::Failed
+            });
             tracing::debug!(%peer, %why, "a connection ended before its first request");
             None
         }
         Ok(Err(Some(why @ HandshakeError::NotHttp2(_)))) => {
+            failed(HandshakeFailure::NotHttp2);
             tracing::info!(%peer, %why, "a connection ended before its first request");
             None
         }
         Ok(Err(None)) => {
+            failed(HandshakeFailure::Evicted);
             tracing::warn!(%peer, "a connection was closed before its first request: too many connections are in their handshake");
             None
         }
         Err(_) => {
+            failed(HandshakeFailure::TimedOut);
             tracing::warn!(
                 %peer,
                 timeout_ms = time_limit.as_millis(),

@@ -15,6 +15,8 @@ use crate::config::Permission;
 pub(super) struct Method {
     /// Such as `prism.keyvalue.v1.KeyValueService/Put`.
     pub(super) name: &'static str,
+    /// Its position in [`names`].
+    pub(super) index: usize,
     /// Its options in the schema.
     pub(super) options: &'static MethodOptions,
     /// Whether its response is a stream.
@@ -48,13 +50,18 @@ impl Method {
 pub(super) fn find(path: &str) -> Option<&'static Method> {
     static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
         let shapes = shapes();
-        let method = |(name, options): (&'static str, &'static MethodOptions)| {
+        let method = |(index, (name, options)): (usize, (&'static str, &'static MethodOptions))| {
             let Shape { streams, audited } = shapes.get(name).copied().unwrap_or_default();
-            (format!("/{name}"), Method { name, options, streams, audited })
+            (format!("/{name}"), Method { name, index, options, streams, audited })
         };
-        options::all_methods().map(method).collect()
+        options::all_methods().enumerate().map(method).collect()
     });
     METHODS.get(path)
+}
+
+/// The names of all methods, such as `prism.keyvalue.v1.KeyValueService/Put`.
+pub(crate) fn names() -> Vec<&'static str> {
+    options::all_methods().map(|(name, _)| name).collect()
 }
 
 /// A method that is not served, since the schema does not say how.

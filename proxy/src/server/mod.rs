@@ -20,6 +20,7 @@ mod incoming;
 mod io;
 mod limits;
 mod methods;
+mod observed;
 mod panics;
 mod reflection;
 mod reload;
@@ -53,6 +54,7 @@ use tower::layer::layer_fn;
 
 use crate::catalog::Catalog;
 use crate::control::{Backend, Control, DefinitionsError};
+use crate::metrics::Metrics;
 
 pub use self::audit::AuditOptions;
 pub use self::auth::{AuthError, AuthState};
@@ -63,6 +65,8 @@ use self::connection::Table;
 use self::incoming::Acceptor;
 pub use self::limits::Limits;
 pub use self::methods::IncompleteMethod;
+pub(crate) use self::methods::names as method_names;
+use self::observed::{Observed, Sweeps};
 pub use self::reload::Reload;
 use self::serve::{Age, Serving};
 pub use self::services::{Services, Store};
@@ -98,6 +102,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The audit log, which is closed with the server; `None`: no audit.
     pub audit: Option<AuditOptions>,
+    /// Where the server counts what it does.
+    pub metrics: Metrics,
 }
 
 impl Default for Options {
@@ -114,6 +120,7 @@ impl Default for Options {
             sweep_interval: config.database.sweep_interval,
             heartbeat: timeseries::Edge::<Catalog>::HEARTBEAT,
             audit: None,
+            metrics: Metrics::default(),
         }
     }
 }
@@ -187,10 +194,13 @@ async fn run_schema(
     options.reload.start(options.tls.as_ref().map(TlsPem::acceptor).transpose()?, options.auth.clone());
     let (health, health_service) = health::watch(&services.stores, options.health_interval).await;
     let mut sweepers = JoinSet::new();
+    let mut sweeps = Vec::new();
     for (index, store) in services.stores.iter().cloned().enumerate() {
         let interval = store.sweep_interval.unwrap_or(options.sweep_interval);
         let (catalog, clock) = (services.catalog.clone(), Arc::clone(&options.clock));
-        sweepers.spawn(Sweeper { store, index, catalog, clock }.run(interval));
+        let counted = Arc::<Sweeps>::default();
+        sweeps.push(Arc::clone(&counted));
+        sweepers.spawn(Sweeper { store, index, catalog, clock, sweeps: counted }.run(interval));
     }
 
     let control = control(&services, &health, &options);
@@ -209,7 +219,12 @@ async fn run_schema(
         .with_heartbeat(options.heartbeat);
     let slots = Slots::new(options.limits.max_in_flight);
     let reflection = reflection::all()?;
-    let evidence = Evidence { catalog: services.catalog.clone(), outcomes: health.outcomes() };
+    let evidence = Evidence {
+        catalog: services.catalog.clone(),
+        outcomes: health.outcomes(),
+        metrics: options.metrics.clone(),
+    };
+    let refused_streams = Arc::default();
     let clock = move || clock.now();
     let mut routes = Routes::new(prism_wire::keyvalue::Service::new(keyvalue, clock.clone()).into_server())
         .add_service(timeseries_server(timeseries, clock, &shutdown));
@@ -230,7 +245,7 @@ async fn run_schema(
         .layer(tokenless::layer())
         .layer(layer_fn(deadline::Deadline))
         .layer(auth::layer(options.reload.clone(), options.clock))
-        .layer(shed::layer(&slots))
+        .layer(shed::layer(&slots, &refused_streams))
         .layer(layer_fn(answers::Answers))
         .service(routes);
 
@@ -239,17 +254,33 @@ async fn run_schema(
     let per_peer =
         options.limits.max_connections_per_peer.unwrap_or(options.limits.max_connections.div_ceil(2));
     let tasks = TaskTracker::new();
+    let table = Table::new(options.limits.max_connections, per_peer, max_streams, Arc::clone(&buffers));
+    let observed = Observed {
+        stores: services.stores.clone(),
+        sweeps,
+        health: health.of_all(&services.stores),
+        catalog: services.catalog.clone(),
+        table: Arc::clone(&table),
+        buffers,
+        slots: slots.clone(),
+        refused_streams,
+        shutdown: shutdown.clone(),
+        namespaces: options.metrics.namespaces(),
+    };
+    options.metrics.set_server(options.version, Box::new(observed));
     let acceptor = Acceptor {
         listener,
-        table: Table::new(options.limits.max_connections, per_peer, max_streams, buffers),
+        table,
         tls: options.reload,
         handshake_timeout: options.limits.handshake_timeout,
         shutdown: shutdown.clone(),
         tasks: tasks.clone(),
+        metrics: options.metrics.clone(),
     };
     let serving = Serving {
         service,
         coalescing: WriteCoalescing::new(slots),
+        metrics: options.metrics,
         shutdown: shutdown.clone(),
         age: Age { max: options.limits.max_connection_age, grace: options.limits.max_connection_age_grace },
     };

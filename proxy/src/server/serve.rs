@@ -26,6 +26,7 @@ use super::connection::Connection;
 use super::incoming::{Accepted, Transport};
 use super::io::Io;
 use super::stream::Streams;
+use crate::metrics::Metrics;
 
 /// Concurrent calls per connection; the client queues the rest.
 const STREAMS_PER_CONNECTION: u32 = 1_000;
@@ -48,6 +49,7 @@ pub(super) struct Serving<S> {
     pub(super) coalescing: WriteCoalescing,
     pub(super) shutdown: Shutdown,
     pub(super) age: Age,
+    pub(super) metrics: Metrics,
 }
 
 /// The age limit of connections.
@@ -68,16 +70,16 @@ where
     /// Serves a connection until it ends.
     pub(super) async fn connection(self, accepted: Accepted) {
         let Accepted { transport, first, permit } = accepted;
-        let coalescing = self.coalescing.for_connection();
+        let (coalescing, metrics) = (self.coalescing.for_connection(), self.metrics.clone());
         match transport {
             Transport::Plain(stream) => {
-                self.serve(Io::new(stream, first, coalescing), &permit.connection).await;
+                self.serve(Io::new(stream, first, coalescing, metrics), &permit.connection).await;
             }
             Transport::Tls(stream) => {
                 if let Some([certificate, ..]) = stream.get_ref().1.peer_certificates() {
                     permit.connection.set_certificate_names(certificate::names(certificate));
                 }
-                self.serve(Io::new(stream, first, coalescing), &permit.connection).await;
+                self.serve(Io::new(stream, first, coalescing, metrics), &permit.connection).await;
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The backends that one process serves, and the catalog of namespaces.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::join_all;
+use prism_backends::observe::{Load, Observe};
 use prism_contract::keyvalue::KeyValueBackend;
 use prism_contract::timeseries::TimeSeriesBackend;
 
@@ -23,6 +24,15 @@ pub struct Store {
     pub keyvalue: Arc<dyn KeyValueBackend>,
     /// Its TimeSeries backend, which may be the same engine; `None`: it does not keep TimeSeries.
     pub timeseries: Option<Arc<dyn TimeSeriesBackend>>,
+    /// Its load, for metrics; empty while it is not open, and if it does not report any.
+    pub observed: Arc<OnceLock<Arc<dyn Observe>>>,
+}
+
+impl Store {
+    /// Its load, if it reports it.
+    pub(super) fn load(&self, namespaces: usize) -> Option<Load> {
+        self.observed.get().map(|observed| observed.load(namespaces))
+    }
 }
 
 /// The backends of a server, and which of them serves a namespace.
@@ -61,7 +71,14 @@ impl From<Arc<dyn KeyValueBackend>> for Services {
         let catalog = Catalog::new(Snapshot::of_one(Arc::clone(&keyvalue)));
         let name = DEFAULT_BACKEND.to_owned();
         Self {
-            stores: vec![Store { name, required: true, sweep_interval: None, keyvalue, timeseries: None }],
+            stores: vec![Store {
+                name,
+                required: true,
+                sweep_interval: None,
+                keyvalue,
+                timeseries: None,
+                observed: Arc::default(),
+            }],
             catalog,
             definitions: None,
         }

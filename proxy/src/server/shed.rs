@@ -1,5 +1,7 @@
 //! Load shedding: gives each call its admission to a slot, and refuses calls of a connection with too many open streams.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,14 +21,19 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// Limits the calls being executed ([`Slots`]), except health and reflection, which must work on a busy server; and the open
 /// streams of a connection.
-pub(super) fn layer<S>(slots: &Slots) -> LayerFn<impl Fn(S) -> Shed<S> + Clone + use<S>> {
-    let slots = slots.clone();
-    layer_fn(move |inner| Shed { slots: slots.clone(), inner })
+/// Calls that are refused for a connection's open streams are counted in `refused`.
+pub(super) fn layer<S>(
+    slots: &Slots,
+    refused: &Arc<AtomicU64>,
+) -> LayerFn<impl Fn(S) -> Shed<S> + Clone + use<S>> {
+    let (slots, refused) = (slots.clone(), Arc::clone(refused));
+    layer_fn(move |inner| Shed { slots: slots.clone(), refused: Arc::clone(&refused), inner })
 }
 
 #[derive(Clone)]
 pub(super) struct Shed<S> {
     slots: Slots,
+    refused: Arc<AtomicU64>,
     inner: S,
 }
 
@@ -45,6 +52,7 @@ where
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let call = Call::of(&request);
         if call.connection().is_some_and(|connection| connection.streams.are_too_many()) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Either::Left(ready(Ok(status(&Error::ResourceExhausted(RETRY_AFTER)).into_http())));
         }
         if call.method().is_some() {

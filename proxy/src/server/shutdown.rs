@@ -28,6 +28,11 @@ impl Shutdown {
         self.abort.cancel();
     }
 
+    /// Whether the drain has begun.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
     /// Completes when the drain begins.
     pub async fn draining(&self) {
         self.drain.cancelled().await;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use prism_contract::{Error, Namespace, Swept};
 use prism_wire::clock::Clock;
+use tokio::time::Instant;
 
+use super::observed::Sweeps;
 use super::services::Store;
 use crate::catalog::Catalog;
 
@@ -18,6 +20,7 @@ pub(super) struct Sweeper {
     pub(super) index: usize,
     pub(super) catalog: Catalog,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) sweeps: Arc<Sweeps>,
 }
 
 impl Sweeper {
@@ -25,13 +28,39 @@ impl Sweeper {
     pub(super) async fn run(self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            // Waiting requests run between two parts of a sweep.
-            while has_more(self.store.keyvalue.sweep(self.clock.now())).await {
-                tokio::task::yield_now().await;
+            let began = Instant::now();
+            let items = self.all(|| self.store.keyvalue.sweep(self.clock.now())).await;
+            let events = self.all(|| self.expire()).await;
+            if items && events {
+                self.sweeps.completed(began.elapsed());
             }
-            while has_more(self.expire()).await {
-                tokio::task::yield_now().await;
+        }
+    }
+
+    /// Sweeps until nothing is left to sweep now; returns whether that succeeded. A sweep that failed is repeated after the next
+    /// interval. Waiting requests run between two parts.
+    async fn all<F: Future<Output = Result<Swept, Error>>>(&self, sweep: impl Fn() -> F) -> bool {
+        loop {
+            match AssertUnwindSafe(sweep()).catch_unwind().await {
+                Ok(Ok(swept)) => {
+                    tracing::debug!(expired = swept.expired, tombstones = swept.tombstones, "swept");
+                    self.sweeps.removed(&swept);
+                    if !swept.more {
+                        return true;
+                    }
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, cause = ?error.cause(), "a sweep failed");
+                    self.sweeps.failed();
+                    return false;
+                }
+                // The panic hook has logged it.
+                Err(_) => {
+                    self.sweeps.failed();
+                    return false;
+                }
             }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -44,21 +73,5 @@ impl Sweeper {
             return Ok(Swept::default());
         }
         timeseries.expire(&|namespace: &Namespace| snapshot.expired(self.index, namespace, now)).await
-    }
-}
-
-/// Whether there is more to sweep now. A failed sweep is retried after the next interval.
-async fn has_more(sweep: impl Future<Output = Result<Swept, Error>>) -> bool {
-    match AssertUnwindSafe(sweep).catch_unwind().await {
-        Ok(Ok(swept)) => {
-            tracing::debug!(expired = swept.expired, tombstones = swept.tombstones, "swept");
-            swept.more
-        }
-        Ok(Err(error)) => {
-            tracing::warn!(%error, cause = ?error.cause(), "a sweep failed");
-            false
-        }
-        // The panic hook has logged it.
-        Err(_) => false,
     }
 }

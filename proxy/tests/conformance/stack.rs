@@ -125,6 +125,7 @@ impl Switched for Stack {
             sweep_interval: Some(Duration::from_hours(1)),
             keyvalue: Arc::clone(keyvalue),
             timeseries: None,
+            observed: Arc::default(),
         };
         let stores = BACKENDS.into_iter().zip(&backends).map(store).collect();
         let undeclared = Undeclared::Allow;

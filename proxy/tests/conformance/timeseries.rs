@@ -82,6 +82,7 @@ impl Switched for Gateway {
             sweep_interval: Some(Duration::from_hours(1)),
             keyvalue: Arc::new(Idle(Arc::clone(&part.backend))),
             timeseries: Some(Arc::clone(&part.backend) as Arc<dyn TimeSeriesBackend>),
+            observed: Arc::default(),
         };
         let stores: Vec<_> = self.parts.iter().map(store).collect();
         let names: Vec<_> = stores.iter().map(|store| store.name.clone()).collect();

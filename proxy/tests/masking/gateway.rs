@@ -166,6 +166,7 @@ fn services(engine: Arc<Sqlite>) -> Services {
             sweep_interval: None,
             keyvalue: backend,
             timeseries: Some(events),
+            observed: Arc::default(),
         }],
         catalog,
         definitions: Some(0),

@@ -11,6 +11,7 @@ mod hostile;
 mod lifecycle;
 mod limits;
 mod log;
+mod metrics;
 mod namespaces;
 mod raw;
 mod reflection;

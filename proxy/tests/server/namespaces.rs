@@ -66,6 +66,7 @@ impl Two {
             sweep_interval: None,
             keyvalue: Arc::clone(backend) as Arc<dyn KeyValueBackend>,
             timeseries: None,
+            observed: Arc::default(),
         };
         let stores = vec![store("main", true, &self.main), store("orders", false, &self.orders)];
         Services { stores, catalog: self.catalog.clone(), definitions: None }

@@ -11,9 +11,9 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::Instant;
 
-use super::fetch::{FetchError, fetch};
 use super::keys::{KeySet, KeySetError, MAX_JWKS};
 use crate::config::JwksSource;
+use crate::fetch::{FetchError, fetch};
 
 /// The keys of an issuer. A task loads them until this is dropped.
 #[derive(Debug)]

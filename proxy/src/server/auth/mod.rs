@@ -6,7 +6,7 @@
 
 mod access;
 pub(super) mod certificate;
-mod fetch;
+
 mod grants;
 mod jwks;
 mod jwt;

@@ -6,7 +6,7 @@ mod service;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -61,6 +61,32 @@ struct OfBackend {
     stop: CancellationToken,
     /// Whether a check has passed.
     has_served: Arc<AtomicBool>,
+    /// Changes of the published status after the first check.
+    changes: Arc<AtomicU64>,
+}
+
+/// The health of all backends of a server, for metrics.
+pub(super) struct HealthOfAll(Vec<(OfBackend, bool)>);
+
+/// The health of a backend, for metrics.
+pub(super) struct HealthState<'a> {
+    pub(super) name: &'a str,
+    pub(super) required: bool,
+    pub(super) serving: bool,
+    /// Changes of its status.
+    pub(super) changes: u64,
+}
+
+impl HealthOfAll {
+    /// The backends' states now.
+    pub(super) fn states(&self) -> impl Iterator<Item = HealthState<'_>> {
+        self.0.iter().map(|(backend, required)| HealthState {
+            name: &backend.name,
+            required: *required,
+            serving: backend.published.borrow().status == ServingStatus::Serving,
+            changes: backend.changes.load(Ordering::Relaxed),
+        })
+    }
 }
 
 impl OfBackend {
@@ -74,6 +100,7 @@ impl OfBackend {
             outcomes: Arc::default(),
             stop: CancellationToken::new(),
             has_served: Arc::default(),
+            changes: Arc::default(),
         };
         let mut watch = Watch { backend, interval, health: health.clone(), judge: Judge::new(interval) };
         let mut verdict = watch.refresh(None).await;
@@ -135,7 +162,12 @@ impl Watch {
                     tracing::warn!(backend, error, cause, "backend unavailable: not serving");
                 }
             }
-            self.health.publish(verdict == Verdict::Serving);
+            let serving = verdict == Verdict::Serving;
+            // Another reason for the same status is no change.
+            if before.is_some_and(|before| (before == Verdict::Serving) != serving) {
+                self.health.changes.fetch_add(1, Ordering::Relaxed);
+            }
+            self.health.publish(serving);
         }
         verdict
     }
@@ -156,6 +188,11 @@ impl Health {
     /// Where the outcomes of calls are recorded, by backend.
     pub(super) fn outcomes(&self) -> Arc<[Arc<Outcomes>]> {
         self.backends.iter().map(|backend| Arc::clone(&backend.outcomes)).collect()
+    }
+
+    /// The state of all backends; `stores` are those of [`watch`].
+    pub(super) fn of_all(&self, stores: &[Store]) -> HealthOfAll {
+        HealthOfAll(self.backends.iter().cloned().zip(stores.iter().map(|store| store.required)).collect())
     }
 
     /// The state of a backend, each time that it is called.

@@ -42,6 +42,7 @@ fn services(backends: &[(&str, Arc<dyn KeyValueBackend>)], namespaces: &Namespac
             sweep_interval: None,
             keyvalue: Arc::clone(keyvalue),
             timeseries: None,
+            observed: Arc::default(),
         })
         .collect();
     let all = stores.iter().map(|store| Arc::clone(&store.keyvalue)).collect();

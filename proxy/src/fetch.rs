@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a document was not fetched.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("no answer within 5 s")]
     Timeout,
     #[error("the URL has no host")]
@@ -47,7 +47,7 @@ pub(super) enum FetchError {
 }
 
 /// The document at a URL, of at most `max` bytes. The machine's certificate authorities are trusted.
-pub(super) async fn fetch(url: &Uri, max: usize) -> Result<Bytes, FetchError> {
+pub(crate) async fn fetch(url: &Uri, max: usize) -> Result<Bytes, FetchError> {
     let roots = || {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -85,7 +85,7 @@ async fn get(
     let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, url.authority().map_or("", |authority| authority.as_str()))
-        .header(ACCEPT, "application/jwk-set+json, application/json")
+        .header(ACCEPT, "application/jwk-set+json, application/json, application/openmetrics-text")
         .header(USER_AGENT, concat!("prism/", env!("CARGO_PKG_VERSION")))
         .body(String::new())?;
     let document = async {
