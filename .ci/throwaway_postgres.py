@@ -31,9 +31,13 @@ class Postgres:
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
         self.run("initdb", "-U", "postgres", "-A", "trust", "--no-sync")
+        self.start()
+        return self
+
+    def start(self):
+        """Starts the server, again after it was stopped."""
         settings = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories={self.folder}"
         self.run("pg_ctl", "-o", settings, "-l", str(self.folder / "log"), "-w", "start")
-        return self
 
     def __exit__(self, *_):
         try:
