@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use prism_contract::{Error, Namespace};
 use tonic::{Request, Response, Status};
@@ -22,6 +23,7 @@ struct Notes {
     error: OnceLock<Error>,
     audit: OnceLock<AuditCheck>,
     subject: OnceLock<Subject>,
+    admitted: OnceLock<Instant>,
     messages: AtomicU64,
 }
 
@@ -34,6 +36,11 @@ impl CallNotes {
     /// The subject of the call, if an audit asked for it and its request was read.
     pub fn subject(&self) -> Option<&Subject> {
         self.0.subject.get()
+    }
+
+    /// When the request had been read and its slot was taken; `None`: it was not.
+    pub fn admitted(&self) -> Option<Instant> {
+        self.0.admitted.get().copied()
     }
 
     /// The number of messages that a response stream has had so far.
@@ -126,6 +133,7 @@ pub fn admit<T>(
         (guard.0)(namespace).map_err(|error| notes.refuse(error))?;
     }
     let slot = enter(request, namespace).map_err(|error| notes.refuse(error))?;
+    let _ = notes.0.admitted.set(Instant::now());
     Ok((notes, slot))
 }
 

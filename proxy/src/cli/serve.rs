@@ -146,6 +146,7 @@ fn options(config: &Config) -> Result<Options, ExitError> {
         limits: config.server.limits.clone(),
         health_interval: config.health.interval,
         sweep_interval: config.database.sweep_interval,
+        logged_calls: config.logging.calls,
         metrics: Metrics::new(config.admin.namespaces),
         ..Options::default()
     })

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use prism_backends::{kafka, postgres, sqlite};
 
-use crate::server::Limits;
+use crate::server::{Limits, LoggedCalls};
 
 pub use self::abstraction::Abstraction;
 pub use self::backends::Backend;
@@ -132,13 +132,15 @@ pub enum DatabaseKind {
     Kafka,
 }
 
-/// Log level and format.
+/// Log level and format, and which calls have a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Logging {
     /// Level.
     pub level: LogLevel,
     /// Format.
     pub format: LogFormat,
+    /// Which calls have a line.
+    pub calls: LoggedCalls,
 }
 
 /// Log level; each includes the ones before it.

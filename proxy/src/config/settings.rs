@@ -615,6 +615,23 @@ pub(super) const SETTINGS: &[Setting] = &[
         show: |config| Some(config.logging.format.name().to_owned()),
     },
     Setting {
+        path: "logging.sample",
+        doc: "One of this many successful calls has a line; failed and slow calls always have one. Other than 1, lines of \
+              successful calls have the field `sample` with it, so that counts can be restored.",
+        allowed: COUNT,
+        set: |config, text| values::count(text).map(|count| config.logging.calls.sample = count),
+        show: |config| Some(config.logging.calls.sample.to_string()),
+    },
+    Setting {
+        path: "logging.slow",
+        doc: "A successful unary call that takes longer has a line at WARN that says where the time went: until its request was \
+              read and admitted, until its answer was made, and until that was sent. Streams take the time of their clients and \
+              are never slow.",
+        allowed: PERIOD,
+        set: |config, text| values::period(text).map(|time| config.logging.calls.slow = time),
+        show: |config| Some(show_duration(config.logging.calls.slow)),
+    },
+    Setting {
         path: "health.interval",
         doc: "Interval between health checks of the database, and the time limit for each. `grpc.health.v1` reports the \
               result (HEALTH-1).",

@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -24,6 +24,7 @@ use tower::layer::{LayerFn, layer_fn};
 
 use super::call::Call;
 use super::health::{self, Outcomes};
+use super::limits::LoggedCalls;
 use super::methods::Method;
 use crate::catalog::Catalog;
 use crate::metrics::{EndedCall, Metrics};
@@ -38,6 +39,9 @@ pub(super) struct Evidence {
     /// By the catalog's index of the backend.
     pub(super) outcomes: Arc<[Arc<Outcomes>]>,
     pub(super) metrics: Metrics,
+    pub(super) logged: LoggedCalls,
+    /// Successful calls so far, for the sample.
+    pub(super) successes: Arc<AtomicUsize>,
 }
 
 impl Evidence {
@@ -81,6 +85,7 @@ where
         Box::pin(async move {
             let mut line = line;
             let mut response = answer.await?;
+            line.answered = Some(Instant::now());
             response.headers_mut().insert(REQUEST_ID, line.request_id.clone());
             // A status in the headers: the response has no body.
             line.end(response.headers());
@@ -100,7 +105,7 @@ macro_rules! log {
                 request_id = line.request_id.to_str().unwrap_or_default(),
                 method = line.method(),
                 $($more)*
-                duration_ms = milliseconds(line.started),
+                duration_ms = milliseconds(line.started, Instant::now()),
                 peer = line.call.peer().map(tracing::field::display),
                 namespace = line.notes.namespace().map(Namespace::as_str),
                 caller = line.call.caller(),
@@ -134,6 +139,8 @@ struct Line {
     /// The method's name if it is not a method of a Prism service.
     foreign: Option<String>,
     started: Instant,
+    /// When the head of the response was made.
+    answered: Option<Instant>,
     call: Call,
     notes: CallNotes,
     evidence: Evidence,
@@ -151,6 +158,7 @@ impl Line {
             request_id,
             foreign: if call.method().is_some() { None } else { Some(foreign(request.uri().path())) },
             started,
+            answered: None,
             call,
             notes,
             evidence,
@@ -200,6 +208,29 @@ impl Line {
         self.foreign.as_deref().or(self.call.method().map(|method| method.name)).unwrap_or_default()
     }
 
+    /// The line of a successful call: always if it is slow, otherwise of one in so many.
+    fn log_success(&self) {
+        let logged = self.evidence.logged;
+        let (now, unary) = (Instant::now(), self.call.method().is_none_or(|method| !method.streams));
+        if unary && now.duration_since(self.started) > logged.slow {
+            let admitted = self.notes.admitted().unwrap_or(self.started);
+            let answered = self.answered.unwrap_or(now);
+            log!(
+                self,
+                WARN,
+                status = "OK",
+                slow = true,
+                read_ms = milliseconds(self.started, admitted),
+                execute_ms = milliseconds(admitted, answered),
+                send_ms = milliseconds(answered, now),
+            );
+        } else if logged.sample <= 1 {
+            log!(self, INFO, status = "OK",);
+        } else if self.evidence.successes.fetch_add(1, Ordering::Relaxed).is_multiple_of(logged.sample) {
+            log!(self, INFO, status = "OK", sample = logged.sample,);
+        }
+    }
+
     fn log(&self, status: &Status) {
         match status.code() {
             Code::Internal | Code::Unknown | Code::DataLoss => failed!(self, status, ERROR),
@@ -209,7 +240,7 @@ impl Line {
             // Health is checked every second, and a watch ends when its client disconnects: DEBUG is enough.
             Code::Ok if self.foreign.is_some() => log!(self, DEBUG, status = "OK",),
             Code::Cancelled if self.foreign.is_some() => failed!(self, status, DEBUG),
-            Code::Ok => log!(self, INFO, status = "OK",),
+            Code::Ok => self.log_success(),
             Code::Cancelled
             | Code::InvalidArgument
             | Code::NotFound
@@ -233,10 +264,10 @@ impl Drop for Line {
     }
 }
 
-/// Milliseconds since `started`, to the microsecond.
-fn milliseconds(started: Instant) -> f64 {
+/// Milliseconds from one moment to another, to the microsecond.
+fn milliseconds(from: Instant, to: Instant) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact for the first 285 years of a call")]
-    let micros = started.elapsed().as_micros() as f64;
+    let micros = to.saturating_duration_since(from).as_micros() as f64;
     micros / 1_000.0
 }
 

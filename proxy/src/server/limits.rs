@@ -1,4 +1,4 @@
-//! The limits of a server: what its clients may use of it, and for how long.
+//! The limits of a server: what its clients may use of it, and for how long; and which calls it logs.
 
 use std::time::Duration;
 
@@ -23,6 +23,21 @@ pub struct Limits {
     /// Maximum bytes of incomplete requests and unread responses of all connections. Reads of a connection are delayed at a
     /// sixteenth, and refused at a quarter.
     pub max_buffered_bytes: u32,
+}
+
+/// Which successful calls have a line in the log. Failed ones always have one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoggedCalls {
+    /// One of this many, at least 1.
+    pub sample: usize,
+    /// A unary call that takes longer always has one, at WARN.
+    pub slow: Duration,
+}
+
+impl Default for LoggedCalls {
+    fn default() -> Self {
+        Self { sample: 1, slow: Duration::from_secs(1) }
+    }
 }
 
 impl Default for Limits {

@@ -63,7 +63,7 @@ use self::call_log::Evidence;
 use self::coalescing::WriteCoalescing;
 use self::connection::Table;
 use self::incoming::Acceptor;
-pub use self::limits::Limits;
+pub use self::limits::{Limits, LoggedCalls};
 pub use self::methods::IncompleteMethod;
 pub(crate) use self::methods::names as method_names;
 use self::observed::{Observed, Sweeps};
@@ -102,6 +102,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// The audit log, which is closed with the server; `None`: no audit.
     pub audit: Option<AuditOptions>,
+    /// Which successful calls are logged.
+    pub logged_calls: LoggedCalls,
     /// Where the server counts what it does.
     pub metrics: Metrics,
 }
@@ -120,6 +122,7 @@ impl Default for Options {
             sweep_interval: config.database.sweep_interval,
             heartbeat: timeseries::Edge::<Catalog>::HEARTBEAT,
             audit: None,
+            logged_calls: LoggedCalls::default(),
             metrics: Metrics::default(),
         }
     }
@@ -223,6 +226,8 @@ async fn run_schema(
         catalog: services.catalog.clone(),
         outcomes: health.outcomes(),
         metrics: options.metrics.clone(),
+        logged: options.logged_calls,
+        successes: Arc::default(),
     };
     let refused_streams = Arc::default();
     let clock = move || clock.now();

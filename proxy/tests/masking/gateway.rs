@@ -97,7 +97,7 @@ impl Settings {
         let [level, format, folder] = settings.splitn(3, ' ').collect::<Vec<_>>().try_into().ok()?;
         let level = LEVELS.into_iter().find(|(name, _)| *name == level)?.1;
         let format: LogFormat = FORMATS.into_iter().find(|(name, _)| *name == format)?.1;
-        Some(Self { logging: Logging { level, format }, folder: folder.into() })
+        Some(Self { logging: Logging { level, format, ..Logging::default() }, folder: folder.into() })
     }
 }
 

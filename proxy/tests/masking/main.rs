@@ -40,7 +40,7 @@ fn main() {
     let trials = LEVELS.into_iter().flat_map(|(level_name, level)| {
         FORMATS.map(|(format_name, format)| {
             let name = format!("no_marked_value_leaves_a_gateway_that_logs_{format_name}_at_{level_name}");
-            Trial::test(name, move || check(Logging { level, format }))
+            Trial::test(name, move || check(Logging { level, format, ..Logging::default() }))
         })
     });
     libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit();

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io::Write;
 use std::sync::Once;
+use std::time::Duration;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::{
@@ -11,6 +12,7 @@ use prism_contract::keyvalue::request::{
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use prism_proxy::config::{Digest, Permission, Token};
+use prism_proxy::server::LoggedCalls;
 use prism_wire::keyvalue::Resume;
 use serde_json::Value;
 use tonic::Request;
@@ -200,4 +202,50 @@ async fn health_checks_and_watches_are_logged_at_debug() {
     let lines = Log::calls(2).await;
     let ends: Vec<_> = lines.iter().map(|line| (&line["status"], &line["level"])).collect();
     assert_eq!(ends, [(&"OK".into(), &"DEBUG".into()), (&"CANCELLED".into(), &"DEBUG".into())]);
+}
+
+#[tokio::test]
+async fn one_of_so_many_successful_calls_has_a_line_and_each_failed_one_has() {
+    Log::capture();
+    let server =
+        Server::start_with(Steered::new(Mode::Works), |options| options.logged_calls.sample = 5).await;
+    let client = server.client().await;
+    for _ in 0..10 {
+        client.describe(describe()).await.unwrap();
+    }
+    let invalid = GetRequest { namespace: "orders".to_owned(), ..GetRequest::default() };
+    for _ in 0..3 {
+        client.get(invalid.clone()).await.unwrap_err();
+    }
+    // The lines of the last calls are written last.
+    let lines = Log::calls(5).await;
+    let count = |status: &str| lines.iter().filter(|line| line["status"] == status).count();
+    assert_eq!((lines.len(), count("OK"), count("INVALID_ARGUMENT")), (5, 2, 3), "{lines:?}");
+    assert!(lines.iter().all(|line| (line["status"] == "OK") == (line["sample"] == 5)), "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_slow_call_has_a_warning_that_says_where_the_time_went_and_a_stream_is_never_slow() {
+    Log::capture();
+    let server = Server::start_with(Steered::new(Mode::Works), |options| {
+        options.logged_calls = LoggedCalls { sample: 1_000, slow: Duration::ZERO };
+    })
+    .await;
+    let client = server.client().await;
+    let scan = ScanRequest { namespace: "orders".to_owned(), ..ScanRequest::default() };
+    client.scan(scan, Resume::Never).collect::<Vec<_>>().await;
+    let get = GetRequest { namespace: "orders".to_owned(), id: "i".to_owned(), ..GetRequest::default() };
+    client.get(get.clone()).await.unwrap();
+    client.get(get).await.unwrap();
+    let lines = Log::calls(3).await;
+    let kinds: Vec<_> = lines.iter().map(|line| (&line["level"], &line["slow"], &line["sample"])).collect();
+    let (warning, info) =
+        (("WARN".into(), true.into(), Value::Null), ("INFO".into(), Value::Null, 1_000.into()));
+    let slow = (&warning.0, &warning.1, &warning.2);
+    assert_eq!(kinds, [(&info.0, &info.1, &info.2), slow, slow], "the scan is the first of the sample");
+    for line in &lines[1..] {
+        let [read, execute, send, all] = ["read_ms", "execute_ms", "send_ms", "duration_ms"]
+            .map(|field| line[field].as_f64().unwrap_or_else(|| panic!("{field}: {line}")));
+        assert!(execute > 0.0 && read > 0.0 && read + execute + send <= all + 0.01, "{line}");
+    }
 }
