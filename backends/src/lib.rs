@@ -12,6 +12,7 @@ mod keyvalue;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "kafka"))]
 mod timeseries;
 
+pub mod check;
 pub mod internal;
 pub mod observe;
 pub mod rewrite;

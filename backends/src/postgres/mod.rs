@@ -20,6 +20,7 @@ mod plans;
 mod timeseries;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use prism_contract::keyvalue::{
@@ -31,15 +32,45 @@ use prism_contract::timeseries::{
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
+use crate::check::Report;
 use crate::observe::{Load, Observe};
 use crate::rewrite::{Content, Rewrite};
-use engine::{Engine, WriteQueue, open};
+use engine::{Engine, Inspection, OfSchema, WriteQueue, open};
 use keyvalue::{KeyValueCommit, Locks, Readers, SCHEMA, rewrite};
 use timeseries::TimeSeries;
 
 pub use engine::{OpenError, Settings};
 pub use keyvalue::SCHEMA_VERSION;
 pub use options::Options;
+
+/// The checks of both abstractions.
+const CHECKS: [OfSchema; 2] =
+    [OfSchema(&SCHEMA, &keyvalue::CHECKS), OfSchema(&timeseries::SCHEMA, &timeseries::CHECKS)];
+
+/// Checks a database without changing it, also while gateways serve it, and also a standby. Each statement may take
+/// `time_limit`. A row is sweepable at `now`.
+///
+/// # Errors
+/// If the database is unreachable, has no tables of this version of Prism, or does not answer in time. Damage is no error.
+pub async fn check(options: &Options, now: Timestamp, time_limit: Duration) -> Result<Report, OpenError> {
+    let mut database = Inspection::open(options, time_limit).await?;
+    let checked = database.check(&CHECKS, now, options.retention).await;
+    database.close().await;
+    checked
+}
+
+/// Whether items or tombstones are left that a sweep at `now` would remove. A sweep itself does not know: it does nothing while
+/// another gateway sweeps, and skips records that are being written.
+///
+/// # Errors
+/// If the database is unreachable, or does not answer in time.
+pub async fn is_sweepable(options: &Options, now: Timestamp) -> Result<bool, OpenError> {
+    let mut database = Inspection::open(options, options.statement_timeout).await?;
+    let forgotten = now.saturating_sub(options.retention).as_micros();
+    let answer = database.is_true(keyvalue::IS_SWEEPABLE, [now.as_micros(), forgotten]).await;
+    database.close().await;
+    answer
+}
 
 /// A KeyValue and TimeSeries store in a Postgres database, with all capabilities of both.
 ///

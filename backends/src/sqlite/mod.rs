@@ -22,15 +22,16 @@ use prism_contract::keyvalue::{
 };
 use prism_contract::{Error, Lifecycle, Namespace, Swept, Timestamp};
 
+use crate::check::Report;
 use crate::keyvalue::whole_micros;
 use crate::observe::{Load, Observe};
 use crate::rewrite::{Content, Rewrite};
 use commit::StoreCommit;
-use engine::{Engine, Opened, Schema, open};
+use engine::{Engine, Inspection, Opened, Plan, Renew, Schema, Since, open};
 use keyvalue::{KeyValueCommit, Readers, Rewriter};
 use timeseries::TimeSeries;
 
-pub use engine::{OpenError, Settings};
+pub use engine::{Backup, BackupError, OpenError, Settings};
 pub use options::Options;
 
 /// The schema version this crate works with: the number of its migrations.
@@ -42,6 +43,45 @@ const SCHEMA: Schema = Schema {
     touch: "UPDATE versions SET last = last",
     read: "SELECT last FROM versions",
 };
+
+/// The checks of both abstractions, with the schema version of their first migration.
+const CHECKS: [Since; 2] = [Since(1, &keyvalue::CHECKS), Since(2, &timeseries::CHECKS)];
+
+/// Checks a file without changing it, also while gateways serve it. Memory is bounded; sorts larger than some MiB go to
+/// temporary files. A row is sweepable at `now`.
+///
+/// # Errors
+/// If the file is missing, is not one of this version of Prism, or cannot be read. Damage is no error.
+pub async fn check(options: &Options, now: Timestamp) -> Result<Report, OpenError> {
+    let mut file = Inspection::open(&options.path, options.busy_timeout, &SCHEMA).await?;
+    let checked = file.check(&CHECKS, now, options.retention).await;
+    let path = file.path.clone();
+    file.close().await;
+    checked.map_err(|error| OpenError::of(&path, error))
+}
+
+/// Copies a database to `file`, also while gateways serve it: everything that was acknowledged before, in one snapshot. The
+/// copy is checked, is a store of another incarnation (TAIL-6), and has its name only once it is whole and on disk. Dropping
+/// the future removes what it has written; a process that is killed leaves a file with `.partial-` in its name.
+///
+/// # Errors
+/// [`BackupError`]; there is no file of that name then, unless it was there before.
+pub async fn back_up(
+    options: &Options,
+    file: &std::path::Path,
+    now: Timestamp,
+) -> Result<Backup, BackupError> {
+    let plan = Plan {
+        database: &options.path,
+        busy_timeout: options.busy_timeout,
+        schema: &SCHEMA,
+        renew: Renew(2, timeseries::RENEW),
+        parts: &CHECKS,
+        now,
+        retention: options.retention,
+    };
+    engine::back_up(plan, file).await
+}
 
 /// A KeyValue and TimeSeries store in one SQLite file, with all capabilities.
 ///

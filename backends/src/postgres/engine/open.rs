@@ -97,7 +97,7 @@ pub(in crate::postgres) async fn open(
 }
 
 /// Parses a URL strictly.
-fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
+pub(super) fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
     let refuse = |why: String| OpenError::Url { why, allowed: PARAMETERS.join(", ") };
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         return Err(refuse("it does not start with postgres://".to_owned()));
@@ -130,7 +130,7 @@ fn parse(url: &str) -> Result<PgConnectOptions, OpenError> {
 }
 
 /// The location of a database, without a password.
-fn location(options: &PgConnectOptions) -> String {
+pub(super) fn location(options: &PgConnectOptions) -> String {
     let host = match options.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", options.get_host(), options.get_port()),

@@ -64,6 +64,25 @@ pub enum OpenError {
         /// Its schema version.
         found: i64,
     },
+    /// There are no tables of Prism's, which only a gateway creates.
+    #[error(
+        "{at} has no tables of Prism's in the search path of this user; name the database and the user of a gateway, and \
+         start a gateway once if the database is new"
+    )]
+    NoTables {
+        /// Host, port and database.
+        at: String,
+    },
+    /// A check could not be made.
+    #[error(
+        "cannot check {at}: {source}; the user needs the right to read the tables, and a large one may need more time"
+    )]
+    Unchecked {
+        /// Host, port and database.
+        at: String,
+        /// The error of Postgres.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The tables cannot be created or used.
     #[error(
         "cannot prepare {at}: {source}; the user needs the right to create tables in the schema (GRANT USAGE, CREATE ON \

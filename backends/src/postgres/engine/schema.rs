@@ -27,6 +27,11 @@ impl Schema {
 /// The advisory lock of migrations, for all schemas: `Prsm` in ASCII.
 const MIGRATION_LOCK: i64 = 0x5072_736d;
 
+/// Whether a table is in the search path. Parameter: its name. Not to_regclass: it may use the session's cache from before it
+/// waited for the lock.
+pub(super) const TABLE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
+                                       WHERE relname = $1 AND pg_catalog.pg_table_is_visible(oid))";
+
 /// The error of a migration.
 #[derive(Debug)]
 pub(in crate::postgres) enum MigrateError {
@@ -67,10 +72,7 @@ async fn upgrade(session: &mut Session, schema: &'static Schema) -> Result<(), M
 
 /// The version of the schema, 0 if there is none yet. The session's search path determines the schema.
 pub(in crate::postgres) async fn version(session: &mut Session, schema: &Schema) -> Result<i64, sqlx::Error> {
-    // Not to_regclass: it may use the session's cache from before it waited for the lock.
-    let exists = "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class \
-                 WHERE relname = $1 AND pg_catalog.pg_table_is_visible(oid))";
-    if !session.row(sqlx::query(exists).bind(schema.table)).await?.try_get::<bool, _>(0)? {
+    if !session.row(sqlx::query(TABLE_EXISTS).bind(schema.table)).await?.try_get::<bool, _>(0)? {
         return Ok(0);
     }
     let version = format!("SELECT version FROM {}", schema.table);

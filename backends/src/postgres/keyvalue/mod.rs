@@ -1,5 +1,6 @@
 //! KeyValue in a Postgres database: its schema, its statements, and its write transactions.
 
+mod check;
 mod commit;
 mod decode;
 mod locks;
@@ -15,6 +16,7 @@ mod write_sql;
 
 use super::engine::Schema;
 
+pub(in crate::postgres) use check::{CHECKS, IS_SWEEPABLE};
 pub(in crate::postgres) use commit::KeyValueCommit;
 pub(in crate::postgres) use locks::Locks;
 pub(in crate::postgres) use rewrite::rewrite;

@@ -7,6 +7,7 @@
 //! - `tails` wakes Tails that wait; `delete` and `expire` remove events in bounded steps.
 
 mod append_queues;
+mod check;
 mod commit;
 mod decode;
 mod delete;
@@ -43,8 +44,10 @@ use append_queues::AppendQueues;
 use expire::Sweep;
 use tails::Tails;
 
+pub(super) use check::CHECKS;
+
 /// The schema of TimeSeries. It is created at the first use: a database that holds KeyValue data only has no other tables.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     table: "prism_ts_schema",
     migrations: &[include_str!("../../../../migrations/postgres/timeseries/0001_events.sql")],
 };

@@ -12,6 +12,7 @@ pub(in crate::sqlite) enum Code {
     /// The statement was interrupted: its time limit had passed, or no caller waited for it.
     Interrupted,
     InputOutput,
+    Corrupt,
     Full,
     CannotOpen,
     LockProtocol,
@@ -30,6 +31,7 @@ pub(in crate::sqlite) fn code(error: &sqlx::Error) -> Option<Code> {
         8 => Code::ReadOnly,
         9 => Code::Interrupted,
         10 => Code::InputOutput,
+        11 => Code::Corrupt,
         13 => Code::Full,
         14 => Code::CannotOpen,
         15 => Code::LockProtocol,
@@ -54,7 +56,7 @@ pub(in crate::sqlite) fn translate(error: sqlx::Error) -> Error {
             | Code::CannotOpen
             | Code::LockProtocol => Error::unavailable(error),
             Code::Interrupted => Error::DeadlineExceeded,
-            Code::NotADatabase | Code::Other => Error::internal(error),
+            Code::Corrupt | Code::NotADatabase | Code::Other => Error::internal(error),
         };
     }
     match error {

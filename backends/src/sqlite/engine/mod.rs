@@ -1,11 +1,13 @@
 //! A SQLite file: its connections, its one writer, its checkpoints, and the handling of outages. Reads and writes are the
 //! abstraction's, through [`Commit`] and the statements that it runs on acquired connections.
 
+mod backup;
 mod callers;
 mod checkpoint;
 mod commit;
 mod error;
 mod files;
+mod inspect;
 mod large;
 mod limit;
 mod open;
@@ -33,10 +35,13 @@ use files::Files;
 use outcome::{Outcome, Verdict};
 use writer::Writer;
 
+pub use backup::{Backup, BackupError};
+pub(in crate::sqlite) use backup::{Plan, Renew, back_up};
 pub(in crate::sqlite) use commit::{Commit, Watched, Written};
 pub(in crate::sqlite) use error::{Code, code, translate};
 #[cfg(test)]
 pub(in crate::sqlite) use files::Files;
+pub(in crate::sqlite) use inspect::{Inspection, Since};
 pub(in crate::sqlite) use limit::Limit;
 pub(in crate::sqlite) use open::{Opened, open};
 pub use open_error::OpenError;

@@ -148,7 +148,14 @@ impl OpenError {
             Some(Code::ReadOnly) => Self::ReadOnly { path },
             Some(Code::NotADatabase) => Self::NotADatabase { path },
             Some(Code::CannotOpen) => Self::Inaccessible { path, source: error.into() },
-            Some(Code::NoMemory | Code::InputOutput | Code::Full | Code::Interrupted | Code::Other)
+            Some(
+                Code::NoMemory
+                | Code::InputOutput
+                | Code::Corrupt
+                | Code::Full
+                | Code::Interrupted
+                | Code::Other,
+            )
             | None => Self::Failed { path, source: error.into() },
         }
     }

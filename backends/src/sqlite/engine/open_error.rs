@@ -21,6 +21,12 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// There is no file, which only a gateway creates.
+    #[error("cannot open '{}': there is no such file; name the file of the database", path.display())]
+    NoFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// The path does not name a regular file.
     #[error("cannot open '{}': it is not a regular file; name the database file itself", path.display())]
     NotAFile {

@@ -1,5 +1,6 @@
 //! KeyValue in a SQLite file: its schema, its statements, and its write transactions.
 
+mod check;
 mod commit;
 mod decode;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod sql;
 mod sweep;
 mod unconditional;
 
+pub(in crate::sqlite) use check::CHECKS;
 pub(in crate::sqlite) use commit::KeyValueCommit;
 pub(in crate::sqlite) use rewrite::Rewriter;
 pub(in crate::sqlite) use select::Readers;

@@ -2,6 +2,7 @@
 
 mod append;
 mod backend;
+mod check;
 mod commit;
 mod expire;
 mod histogram;
@@ -30,12 +31,16 @@ use crate::engine::CorruptRow;
 use expire::SweepCursor;
 use tails::Tails;
 
+pub(in crate::sqlite) use check::CHECKS;
 pub(in crate::sqlite) use commit::TimeSeriesCommit;
 pub(in crate::sqlite) use writes::{Answers, Requests, TimeSeriesWrite, TimeSeriesWrites};
 
 /// The migrations of TimeSeries.
 pub(in crate::sqlite) const EVENTS: &str =
     include_str!("../../../../migrations/sqlite/timeseries/0001_events.sql");
+
+/// Gives a copy of a store another incarnation: tokens of the time after the copy must not be continued (TAIL-6).
+pub(in crate::sqlite) const RENEW: &str = "UPDATE ts_store SET incarnation = randomblob(16)";
 
 /// What TimeSeries keeps of an open file.
 pub(in crate::sqlite) struct TimeSeries {
