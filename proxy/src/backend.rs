@@ -1,10 +1,11 @@
 //! Opens the backends that the configuration names.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use prism_backends::check::Report;
 use prism_backends::kafka;
 use prism_backends::observe::Observe;
 use prism_backends::postgres::{self, Postgres};
@@ -14,7 +15,7 @@ use prism_backends::wrap::encrypt::{KeyError, KeyRing, KeyUse};
 use prism_backends::wrap::{DeferredKeyValue, DeferredTimeSeries};
 use prism_contract::keyvalue::{self, KeyValueBackend};
 use prism_contract::timeseries::{self, TimeSeriesBackend};
-use prism_contract::{Error, Lifecycle, Namespace};
+use prism_contract::{Error, Lifecycle, Namespace, Timestamp};
 use prism_mutants::seeded;
 use prism_wire::clock::{Clock, SystemClock};
 
@@ -59,6 +60,9 @@ pub enum OpenError {
     /// The file is unavailable or unsuitable.
     #[error(transparent)]
     Sqlite(#[from] sqlite::OpenError),
+    /// There is nothing to check in a database of this kind.
+    #[error("a database of type {0} cannot be checked; those of type sqlite and postgres can")]
+    NoCheck(&'static str),
     /// Data is sealed under a master key that the configuration lacks, or has otherwise.
     #[error(
         "data of the namespace {} is sealed under a master key: {why}; write the key into encryption.keys again. A \
@@ -259,6 +263,42 @@ pub async fn open_to_rewrite(database: &Database) -> Result<Option<Arc<dyn Rewri
         DatabaseKind::Sqlite => Some(Arc::new(Sqlite::open(sqlite_options(database)).await?)),
         DatabaseKind::Postgres => Some(Arc::new(Postgres::open(postgres_options(database)?).await?)),
     })
+}
+
+/// Checks a database without opening it as a store; a statement on Postgres may take `time_limit`.
+///
+/// # Errors
+/// If it cannot be read, or is of a kind that has no check.
+pub async fn check(database: &Database, now: Timestamp, time_limit: Duration) -> Result<Report, OpenError> {
+    match database.kind {
+        DatabaseKind::Sqlite => Ok(sqlite::check(&sqlite_options(database), now).await?),
+        DatabaseKind::Postgres => Ok(postgres::check(&postgres_options(database)?, now, time_limit).await?),
+        DatabaseKind::Memory | DatabaseKind::Kafka => Err(OpenError::NoCheck(database.kind.name())),
+    }
+}
+
+/// Copies a SQLite database to a file that does not exist.
+///
+/// # Errors
+/// If there is no copy.
+pub async fn back_up(
+    database: &Database,
+    file: &Path,
+    now: Timestamp,
+) -> Result<sqlite::Backup, sqlite::BackupError> {
+    sqlite::back_up(&sqlite_options(database), file, now).await
+}
+
+/// Whether items or tombstones are left after a sweep at `now` that reported no more. Only Postgres leaves any: while another
+/// gateway sweeps, and in records that are being written.
+///
+/// # Errors
+/// If it cannot be read.
+pub async fn is_sweepable(database: &Database, now: Timestamp) -> Result<bool, OpenError> {
+    match database.kind {
+        DatabaseKind::Postgres => Ok(postgres::is_sweepable(&postgres_options(database)?, now).await?),
+        DatabaseKind::Sqlite | DatabaseKind::Memory | DatabaseKind::Kafka => Ok(false),
+    }
 }
 
 /// A backend that is opened once that is possible, and once the catalog's keys and definitions fit its data, as long as

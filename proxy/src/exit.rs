@@ -37,11 +37,13 @@ pub enum Exit {
     Superseded = 6,
     /// The bearer token is missing or wrong, or does not permit the call.
     NotPermitted = 7,
+    /// A database has damage.
+    Damaged = 8,
 }
 
 impl Exit {
     /// All kinds, in the order of their codes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -50,6 +52,7 @@ impl Exit {
         Self::PreconditionFailed,
         Self::Superseded,
         Self::NotPermitted,
+        Self::Damaged,
     ];
 
     /// The process's exit code.
@@ -68,6 +71,7 @@ impl Exit {
             Self::PreconditionFailed => "a precondition does not hold (--if, --if-version, ns create)",
             Self::Superseded => "not written: an equal or higher priority token was there before (put)",
             Self::NotPermitted => "the credentials are missing, wrong, or do not permit it",
+            Self::Damaged => "the database is damaged (check, backup)",
         }
     }
 
@@ -123,33 +127,42 @@ impl Exit {
                 Self::Usage
             }
             OpenError::KeyUses(error) => Self::of_error(error),
-            OpenError::KafkaPassword { .. } | OpenError::NoKafka => Self::Usage,
+            OpenError::KafkaPassword { .. } | OpenError::NoKafka | OpenError::NoCheck(_) => Self::Usage,
             #[cfg(feature = "kafka")]
             OpenError::Kafka(error) => match error {
                 kafka::OpenError::Options(_) | kafka::OpenError::Client(_) => Self::Usage,
                 kafka::OpenError::Brokers { why, .. } => Self::of_error(why),
             },
             OpenError::Postgres(error) => match error {
-                postgres::OpenError::Option { .. } | postgres::OpenError::Url { .. } => Self::Usage,
+                postgres::OpenError::Option { .. }
+                | postgres::OpenError::Url { .. }
+                | postgres::OpenError::NoTables { .. } => Self::Usage,
                 postgres::OpenError::Unreachable { .. } => Self::Unavailable,
                 postgres::OpenError::ReadOnly { .. }
                 | postgres::OpenError::Pooled { .. }
                 | postgres::OpenError::Newer { .. }
+                | postgres::OpenError::Unchecked { .. }
                 | postgres::OpenError::Unprepared { .. } => Self::Failed,
             },
-            OpenError::Sqlite(error) => match error {
-                sqlite::OpenError::Option { .. }
-                | sqlite::OpenError::NoDirectory { .. }
-                | sqlite::OpenError::NotAFile { .. }
-                | sqlite::OpenError::Inaccessible { .. }
-                | sqlite::OpenError::NotADatabase { .. }
-                | sqlite::OpenError::NotPrism { .. } => Self::Usage,
-                sqlite::OpenError::Locked { .. } => Self::Unavailable,
-                sqlite::OpenError::ReadOnly { .. }
-                | sqlite::OpenError::Newer { .. }
-                | sqlite::OpenError::NoLog { .. }
-                | sqlite::OpenError::Failed { .. } => Self::Failed,
-            },
+            OpenError::Sqlite(error) => Self::of_opening_sqlite(error),
+        }
+    }
+
+    /// The kind of a failure to open a SQLite file.
+    pub(crate) fn of_opening_sqlite(error: &sqlite::OpenError) -> Self {
+        match error {
+            sqlite::OpenError::Option { .. }
+            | sqlite::OpenError::NoDirectory { .. }
+            | sqlite::OpenError::NoFile { .. }
+            | sqlite::OpenError::NotAFile { .. }
+            | sqlite::OpenError::Inaccessible { .. }
+            | sqlite::OpenError::NotADatabase { .. }
+            | sqlite::OpenError::NotPrism { .. } => Self::Usage,
+            sqlite::OpenError::Locked { .. } => Self::Unavailable,
+            sqlite::OpenError::ReadOnly { .. }
+            | sqlite::OpenError::Newer { .. }
+            | sqlite::OpenError::NoLog { .. }
+            | sqlite::OpenError::Failed { .. } => Self::Failed,
         }
     }
 }
@@ -219,6 +232,6 @@ mod tests {
         let help = Exit::help();
         let codes: Vec<_> = help.lines().skip(1).map(|line| line[2..3].parse::<u8>().unwrap()).collect();
         assert_eq!(codes, Exit::ALL.map(Exit::code));
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
     }
 }

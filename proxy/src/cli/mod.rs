@@ -1,7 +1,11 @@
 //! The commands of the binary `prism`. Their exit codes are in [`crate::exit`].
 
 mod audit;
+mod backup;
+mod check;
 mod check_config;
+mod database;
+mod gc;
 mod health;
 mod open_files;
 mod rekey;
@@ -64,6 +68,12 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Encrypt the items of a namespace again, under the active master key.
     Rekey(rekey::RekeyArgs),
+    /// Copy a SQLite database to a file, while it is in use.
+    Backup(backup::BackupArgs),
+    /// Check a database for damage, and count what it holds.
+    Check(check::CheckArgs),
+    /// Remove everything that has expired from a database, now.
+    Gc(gc::GcArgs),
     /// Commands about audit logs.
     #[command(subcommand, after_help = audit::help())]
     Audit(audit::AuditCommand),
@@ -128,6 +138,9 @@ async fn run(command: Command) -> ExitCode {
         Command::Health(args) => health::run(&args).await,
         Command::Status(args) => status::run(&args).await,
         Command::Rekey(args) => rekey::run(&args).await,
+        Command::Backup(args) => backup::run(&args).await,
+        Command::Check(args) => check::run(&args).await,
+        Command::Gc(args) => gc::run(&args).await,
         Command::Audit(command) => match command.run() {
             Ok(exit) => return exit.into(),
             Err(failure) => Err(failure),
@@ -186,6 +199,6 @@ mod tests {
             }
             checked += 1;
         }
-        assert!(checked >= 34, "{checked} commands");
+        assert!(checked >= 37, "{checked} commands");
     }
 }

@@ -71,7 +71,7 @@ pub use self::reload::Reload;
 use self::serve::{Age, Serving};
 pub use self::services::{Services, Store};
 pub use self::shutdown::Shutdown;
-use self::sweeper::Sweeper;
+pub(crate) use self::sweeper::{Pass, Sweeper};
 pub use self::tls::{TlsError, TlsPem};
 
 /// Open streams allowed per slot. Those without a slot wait for their clients.
@@ -203,7 +203,7 @@ async fn run_schema(
         let (catalog, clock) = (services.catalog.clone(), Arc::clone(&options.clock));
         let counted = Arc::<Sweeps>::default();
         sweeps.push(Arc::clone(&counted));
-        sweepers.spawn(Sweeper { store, index, catalog, clock, sweeps: counted }.run(interval));
+        sweepers.spawn(Sweeper { store, index, catalog, clock }.run(interval, counted));
     }
 
     let control = control(&services, &health, &options);
