@@ -6,6 +6,7 @@ mod common;
 
 mod batched_reads;
 mod cancelled;
+mod check;
 mod differential;
 mod failover;
 mod open;

@@ -96,11 +96,17 @@ pub(in crate::sqlite) async fn back_up(plan: Plan<'_>, file: &Path) -> Result<Ba
     let file = destination(file)?;
     let failed = |source: sqlx::Error| BackupError::Write { path: file.clone(), source: source.into() };
     let mut source = Inspection::open(plan.database, plan.busy_timeout, plan.schema).await?;
+    let database = source.path.clone();
+    // The database itself too: a copy reads no page that is not in use, and only the used bytes of the others.
+    let damage = source.integrity().await.map_err(|error| OpenError::of(&database, error))?;
+    if !damage.is_empty() {
+        return Err(BackupError::Damaged { path: database, damage });
+    }
     let partial = Partial::create(&file)?;
     let name = partial.name(&file)?;
     // One read transaction: what was committed before it began, and nothing of what is committed later.
     let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&mut source.connection).await;
-    let (database, version) = (source.path.clone(), source.version);
+    let version = source.version;
     source.close().await;
     if let Err(error) = copied {
         let damage = unreadable(error).map_err(failed)?;

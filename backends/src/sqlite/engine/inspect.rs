@@ -64,7 +64,7 @@ impl Inspection {
         let engine = format!("SQLite {}", text(&mut self.connection, "SELECT sqlite_version()").await?);
         let mut report = Report::new(engine, self.version);
         report.sizes = self.sizes();
-        self.integrity(&mut report).await?;
+        report.damage = self.integrity().await?;
         let forgotten = now.saturating_sub(retention);
         for Since(_, checks) in parts.iter().filter(|part| part.0 <= self.version) {
             match part(&mut self.connection, checks, (now, forgotten), &mut report.damage).await {
@@ -76,22 +76,19 @@ impl Inspection {
     }
 
     /// What SQLite itself finds: pages, indexes, rows out of order, values of a wrong type.
-    async fn integrity(&mut self, report: &mut Report) -> Result<(), sqlx::Error> {
-        match sqlx::query(FINDINGS).fetch_all(&mut self.connection).await {
-            Ok(rows) => {
-                for row in rows {
-                    let finding: String = row.try_get(0)?;
-                    if finding != "ok" {
-                        report.damage.push(Damage { name: "integrity", what: finding, rows: None });
-                    }
-                }
-                Ok(())
-            }
-            Err(error) => {
-                report.damage.push(unreadable(error)?);
-                Ok(())
+    pub(in crate::sqlite) async fn integrity(&mut self) -> Result<Vec<Damage>, sqlx::Error> {
+        let rows = match sqlx::query(FINDINGS).fetch_all(&mut self.connection).await {
+            Ok(rows) => rows,
+            Err(error) => return Ok(vec![unreadable(error)?]),
+        };
+        let mut damage = Vec::new();
+        for row in rows {
+            let what: String = row.try_get(0)?;
+            if what != "ok" {
+                damage.push(Damage { name: "integrity", what, rows: None });
             }
         }
+        Ok(damage)
     }
 
     fn sizes(&self) -> Vec<Count> {
