@@ -3,6 +3,12 @@
 
 #[path = "serve/audit.rs"]
 mod audit;
+#[path = "serve/backup.rs"]
+mod backup;
+#[path = "serve/check.rs"]
+mod check;
+#[path = "serve/gc.rs"]
+mod gc;
 #[path = "serve/killed.rs"]
 mod killed;
 #[path = "serve/ns.rs"]

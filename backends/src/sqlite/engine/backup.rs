@@ -202,8 +202,12 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // After a rename there is none. A leftover is marked by its name.
-        let _ = fs::remove_file(&self.path);
+        // After a rename there is none, and the journal is SQLite's of the copying. A leftover is marked by its name.
+        let mut journal = self.path.clone().into_os_string();
+        journal.push("-journal");
+        for path in [self.path.as_path(), Path::new(&journal)] {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
