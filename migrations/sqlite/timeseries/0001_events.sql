@@ -1,7 +1,7 @@
 -- Events, the logs that give them positions in append order, and which tokens expired events have ended.
 
 -- The incarnation is in every token: after a backup was restored, tokens of the time after the backup must not be continued
--- (TAIL-6). So restoring one ends with:
+-- (TAIL-6). `prism backup` does so in the copy; after a copy by another tool:
 --     UPDATE ts_store SET incarnation = randomblob(16);
 CREATE TABLE ts_store (
     one         INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),

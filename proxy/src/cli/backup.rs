@@ -104,9 +104,9 @@ fn report(args: &BackupArgs, location: &str, Backup { bytes, report }: &Backup, 
         value["seconds"] = json!(seconds);
         value.to_string()
     } else {
-        let parts: Vec<_> = report.parts.iter().map(check::summary).collect();
         let (size, version) = (HumanBytes(*bytes), report.schema_version);
-        format!("{file}: {size} in {seconds:.1} s, checked; schema {version}; {}", parts.join("; "))
+        let first = format!("{file}: {size} in {seconds:.1} s, checked, schema {version}");
+        [first].into_iter().chain(report.parts.iter().map(check::summary)).collect::<Vec<_>>().join("\n")
     };
     let _ = writeln!(std::io::stdout(), "{}", printable(&text));
 }

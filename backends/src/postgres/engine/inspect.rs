@@ -61,6 +61,8 @@ impl Inspection {
         let row = self.row(sqlx::query("SELECT current_setting('server_version')")).await;
         let engine = row.and_then(|row| row.try_get::<String, _>(0));
         let engine = engine.map_err(|error| self.failed(error))?;
+        // Without the packager's words after the number.
+        let engine = engine.split(' ').next().unwrap_or_default();
         let mut report = Report::new(format!("PostgreSQL {engine}"), 0);
         let forgotten = now.saturating_sub(retention);
         for OfSchema(schema, checks) in parts {

@@ -93,8 +93,8 @@ pub(in crate::sqlite) struct Plan<'a> {
 
 /// Copies the database to `file`, which must not exist. Dropping the future removes what it has written.
 pub(in crate::sqlite) async fn back_up(plan: Plan<'_>, file: &Path) -> Result<Backup, BackupError> {
-    let file = destination(file)?;
-    let failed = |source: sqlx::Error| BackupError::Write { path: file.clone(), source: source.into() };
+    let destination = Destination::of(file)?;
+    let failed = |source: sqlx::Error| destination.unwritable(source);
     let mut source = Inspection::open(plan.database, plan.busy_timeout, plan.schema).await?;
     let database = source.path.clone();
     // The database itself too: a copy reads no page that is not in use, and only the used bytes of the others.
@@ -102,10 +102,9 @@ pub(in crate::sqlite) async fn back_up(plan: Plan<'_>, file: &Path) -> Result<Ba
     if !damage.is_empty() {
         return Err(BackupError::Damaged { path: database, damage });
     }
-    let partial = Partial::create(&file)?;
-    let name = partial.name(&file)?;
+    let partial = Partial::create(&destination)?;
     // One read transaction: what was committed before it began, and nothing of what is committed later.
-    let copied = sqlx::query("VACUUM INTO ?").bind(name).execute(&mut source.connection).await;
+    let copied = sqlx::query("VACUUM INTO ?").bind(&partial.name).execute(&mut source.connection).await;
     let version = source.version;
     source.close().await;
     if let Err(error) = copied {
@@ -113,89 +112,105 @@ pub(in crate::sqlite) async fn back_up(plan: Plan<'_>, file: &Path) -> Result<Ba
         return Err(BackupError::Damaged { path: database, damage: vec![damage] });
     }
     if plan.renew.0 <= version {
-        renew(&partial.path, plan.renew.1).await.map_err(failed)?;
+        renew(partial.path(), plan.renew.1).await.map_err(failed)?;
     }
-    let mut copy = Inspection::open(&partial.path, plan.busy_timeout, plan.schema).await?;
+    let mut copy = Inspection::open(partial.path(), plan.busy_timeout, plan.schema).await?;
     let checked = copy.check(plan.parts, plan.now, plan.retention).await;
     copy.close().await;
     let report = checked.map_err(failed)?;
     if !report.damage.is_empty() {
         return Err(BackupError::Damaged { path: database, damage: report.damage });
     }
-    let bytes = partial.publish(&file)?;
+    let bytes = partial.publish(&destination)?;
     Ok(Backup { bytes, report })
 }
 
-/// The absolute name of a file that may be made.
-fn destination(file: &Path) -> Result<PathBuf, BackupError> {
-    let unwritable = |source: io::Error| BackupError::Write { path: file.to_owned(), source: source.into() };
-    let path = std::path::absolute(file).map_err(unwritable)?;
-    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
-        return Err(BackupError::Name { path, why: "it is not the name of a file; name the file itself" });
-    };
-    // Also a symbolic link without a target.
-    match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_dir() => {
-            return Err(BackupError::Name { path, why: "it is a directory; name a file in it" });
+/// The name of a file that may be made.
+struct Destination {
+    /// As it was given, for messages.
+    given: PathBuf,
+    absolute: PathBuf,
+}
+
+impl Destination {
+    fn of(file: &Path) -> Result<Self, BackupError> {
+        let given = file.to_owned();
+        let unwritable =
+            |source: io::Error| BackupError::Write { path: file.to_owned(), source: source.into() };
+        let absolute = std::path::absolute(file).map_err(unwritable)?;
+        let Some(name) = absolute.file_name().map(|name| name.to_string_lossy()) else {
+            let why = "it is not the name of a file; name the file itself";
+            return Err(BackupError::Name { path: given, why });
+        };
+        // Also a symbolic link without a target.
+        match fs::symlink_metadata(&absolute) {
+            Ok(found) if found.is_dir() => {
+                return Err(BackupError::Name { path: given, why: "it is a directory; name a file in it" });
+            }
+            Ok(_) => return Err(BackupError::Exists { path: given }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unwritable(error)),
         }
-        Ok(_) => return Err(BackupError::Exists { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(BackupError::Write { path, source: error.into() }),
+        if SIDECARS.iter().any(|suffix| name.ends_with(suffix)) {
+            let why = "SQLite reads a file of such a name as a part of a database; name it without -wal, -shm and -journal";
+            return Err(BackupError::Name { path: given, why });
+        }
+        match absolute.parent().map(Path::try_exists) {
+            Some(Ok(true)) => {}
+            Some(Ok(false)) | None => return Err(BackupError::NoDirectory { path: given }),
+            Some(Err(error)) => return Err(unwritable(error)),
+        }
+        Ok(Self { given, absolute })
     }
-    if SIDECARS.iter().any(|suffix| name.ends_with(suffix)) {
-        let why = "SQLite reads a file of such a name as a part of a database; name it without -wal, -shm and -journal";
-        return Err(BackupError::Name { path, why });
-    }
-    match path.parent().map(Path::try_exists) {
-        Some(Ok(true)) => Ok(path),
-        Some(Ok(false)) | None => Err(BackupError::NoDirectory { path }),
-        Some(Err(error)) => Err(BackupError::Write { path, source: error.into() }),
+
+    fn unwritable(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BackupError {
+        BackupError::Write { path: self.given.clone(), source: source.into() }
     }
 }
 
 /// The copy, under a name that marks it as partial. Removed when dropped.
 struct Partial {
-    path: PathBuf,
+    /// Its absolute path, which SQLite takes in UTF-8.
+    name: String,
 }
 
 impl Partial {
     /// Makes an empty file that only this process's user may read.
-    fn create(file: &Path) -> Result<Self, BackupError> {
-        let unwritable =
-            |source: io::Error| BackupError::Write { path: file.to_owned(), source: source.into() };
+    fn create(destination: &Destination) -> Result<Self, BackupError> {
+        let Some(file) = destination.absolute.to_str() else {
+            let why = "it is not UTF-8; SQLite takes only such names";
+            return Err(BackupError::Name { path: destination.given.clone(), why });
+        };
         loop {
-            let mut path = file.to_owned().into_os_string();
-            path.push(format!(".partial-{:08x}", random()));
+            let name = format!("{file}.partial-{:08x}", random());
             let mut options = OpenOptions::new();
             options.write(true).create_new(true);
             #[cfg(unix)]
             std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            match options.open(&path) {
-                Ok(_) => return Ok(Self { path: path.into() }),
+            match options.open(&name) {
+                Ok(_) => return Ok(Self { name }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(unwritable(error)),
+                Err(error) => return Err(destination.unwritable(error)),
             }
         }
     }
 
-    /// Its path as SQLite takes it.
-    fn name(&self, file: &Path) -> Result<&str, BackupError> {
-        let why = "SQLite takes only names in UTF-8";
-        self.path.to_str().ok_or_else(|| BackupError::Name { path: file.to_owned(), why })
+    fn path(&self) -> &Path {
+        Path::new(&self.name)
     }
 
     /// Brings it to disk, and gives it its name if that is still free; returns its size.
-    fn publish(self, file: &Path) -> Result<u64, BackupError> {
+    fn publish(self, destination: &Destination) -> Result<u64, BackupError> {
         let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => BackupError::Exists { path: file.to_owned() },
-            _ => BackupError::Write { path: file.to_owned(), source: source.into() },
+            io::ErrorKind::AlreadyExists => BackupError::Exists { path: destination.given.clone() },
+            _ => destination.unwritable(source),
         };
-        let copy = File::open(&self.path).map_err(failed)?;
+        let copy = File::open(&self.name).map_err(failed)?;
         copy.sync_all().map_err(failed)?;
         let bytes = copy.metadata().map_err(failed)?.len();
         drop(copy);
-        rename_to_free(&self.path, file).map_err(failed)?;
-        sync_folder(file).map_err(failed)?;
+        rename_to_free(self.path(), &destination.absolute).map_err(failed)?;
+        sync_folder(&destination.absolute).map_err(failed)?;
         Ok(bytes)
     }
 }
@@ -203,10 +218,8 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         // After a rename there is none, and the journal is SQLite's of the copying. A leftover is marked by its name.
-        let mut journal = self.path.clone().into_os_string();
-        journal.push("-journal");
-        for path in [self.path.as_path(), Path::new(&journal)] {
-            let _ = fs::remove_file(path);
+        for name in [self.name.clone(), format!("{}-journal", self.name)] {
+            let _ = fs::remove_file(name);
         }
     }
 }
