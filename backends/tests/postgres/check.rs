@@ -120,8 +120,8 @@ async fn a_check_names_each_kind_of_damage_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_check_changes_nothing_and_its_statements_have_a_time_limit() {
-    let Some(db) = TestDb::new("a_check_changes_nothing").await else { return };
+async fn each_statement_of_a_check_has_a_time_limit() {
+    let Some(db) = TestDb::new("each_statement_of_a_check_has_a_time_limit").await else { return };
     fill(&db).await;
     let mut other = db.other_client().await;
     // A lock with which nothing else may read the table.

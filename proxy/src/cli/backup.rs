@@ -18,7 +18,7 @@ use crate::backend::{self, Location};
 use crate::client::interrupted;
 use crate::config::DatabaseKind;
 use crate::exit::{Exit, ExitError};
-use crate::terminal::printable;
+use crate::terminal::{printable, printable_json};
 
 /// The page that describes backups.
 const PAGE: &str = "docs/backup.md";
@@ -102,7 +102,7 @@ fn report(args: &BackupArgs, location: &str, Backup { bytes, report }: &Backup, 
         value["database"] = json!(location);
         value["bytes"] = json!(bytes);
         value["seconds"] = json!(seconds);
-        value.to_string()
+        printable_json(&value.to_string())
     } else {
         let (size, version) = (HumanBytes(*bytes), report.schema_version);
         let first = format!("{file}: {size} in {seconds:.1} s, checked, schema {version}");

@@ -15,7 +15,7 @@ use super::database::{Chosen, DatabaseArgs, Spinner};
 use crate::backend::{self, Location};
 use crate::client::{grouped, interrupted};
 use crate::exit::{Exit, ExitError};
-use crate::terminal::printable;
+use crate::terminal::{printable, printable_json};
 
 /// The arguments of `prism check`.
 #[derive(Debug, clap::Args)]
@@ -71,7 +71,7 @@ async fn check(args: &CheckArgs, chosen: &Chosen) -> Result<bool, ExitError> {
         let mut value = to_json(&report);
         value["backend"] = json!(chosen.name);
         value["database"] = json!(location);
-        value.to_string()
+        printable_json(&value.to_string())
     } else {
         to_text(&location, &report)
     };
@@ -90,7 +90,8 @@ fn to_text(location: &str, report: &Report) -> String {
         lines.push(summary(part));
         for namespace in &part.namespaces {
             let (rows, bytes) = (grouped(namespace.rows), HumanBytes(namespace.bytes));
-            lines.push(format!("  {}: rows {rows}, content {bytes}", namespace.name));
+            // A damaged name may have line breaks.
+            lines.push(format!("  {}: rows {rows}, content {bytes}", namespace.name.escape_debug()));
         }
     }
     for Damage { name, what, rows } in damage {

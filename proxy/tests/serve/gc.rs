@@ -124,6 +124,36 @@ async fn gc_removes_from_postgres_what_the_policies_have_expired_and_nothing_els
     tokio::task::spawn_blocking(move || everything_expired_is_removed(Some(&url))).await.unwrap();
 }
 
+/// Only one of several sweeps a Postgres at a time, and the others find nothing to do meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gc_beside_another_one_ends_when_nothing_is_left() {
+    const ITEMS: usize = 10_000;
+    if skips(Backend::Postgres, "gc_beside_another_one_ends_when_nothing_is_left") {
+        return;
+    }
+    let schema = LazySchema::new();
+    let url = schema.url().await.unwrap().to_owned();
+    let ended = tokio::task::spawn_blocking(move || {
+        let folder = TempDir::new().unwrap();
+        let (folder, url) = (folder.path(), Some(url.as_str()));
+        let serving = start(folder, url);
+        write_items(folder, &serving, ITEMS);
+        until_expired(folder, url, ITEMS as u64);
+        let removed = std::thread::scope(|scope| {
+            let gc = || {
+                let removed = json(&mut command(folder, url, &["gc"]))["removed"]["items"].as_u64().unwrap();
+                let left = json(&mut command(folder, url, &["check"]))["keyvalue"]["sweepable"].clone();
+                assert_eq!(left, 0, "it ended before the other one");
+                removed
+            };
+            let two = [scope.spawn(gc), scope.spawn(gc)];
+            two.map(|one| one.join().unwrap())
+        });
+        assert_eq!(removed.iter().sum::<u64>(), ITEMS as u64, "{removed:?}");
+    });
+    ended.await.unwrap();
+}
+
 #[test]
 fn gc_stops_between_two_steps_on_ctrl_c_and_goes_on_when_it_is_run_again() {
     const ITEMS: usize = 40_000;
