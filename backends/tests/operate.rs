@@ -29,7 +29,10 @@ async fn report(options: &Options) -> Report {
     check(options, now_of_check()).await.unwrap()
 }
 
-fn names(damage: &[Damage]) -> Vec<(&'static str, Option<u64>)> {
+/// The name of a kind of damage, and its rows.
+type Kind = (&'static str, Option<u64>);
+
+fn names(damage: &[Damage]) -> Vec<Kind> {
     damage.iter().map(|damage| (damage.name, damage.rows)).collect()
 }
 
@@ -78,7 +81,7 @@ async fn a_check_counts_everything_and_finds_no_damage_in_a_sound_database_that_
 
 #[tokio::test]
 async fn a_check_names_each_kind_of_damage_and_no_other() {
-    let kinds: [(&str, &[(&str, Option<u64>)]); 13] = [
+    let kinds: [(&str, &[Kind]); 13] = [
         ("DELETE FROM ts_series WHERE name = x'78'", &[("events_without_series", Some(3))]),
         (
             "UPDATE ts_events SET namespace = 9 WHERE position = 1",

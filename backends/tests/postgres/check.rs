@@ -23,7 +23,10 @@ async fn report(options: &Options) -> Report {
     check(options, now(), LIMIT).await.unwrap()
 }
 
-fn names(damage: &[Damage]) -> Vec<(&'static str, Option<u64>)> {
+/// The name of a kind of damage, and its rows.
+type Kind = (&'static str, Option<u64>);
+
+fn names(damage: &[Damage]) -> Vec<Kind> {
     damage.iter().map(|damage| (damage.name, damage.rows)).collect()
 }
 
@@ -93,7 +96,7 @@ async fn a_check_counts_everything_and_finds_no_damage_in_a_sound_database() {
 
 #[tokio::test]
 async fn a_check_names_each_kind_of_damage_and_no_other() {
-    let kinds: [(&str, &[(&str, Option<u64>)]); 10] = [
+    let kinds: [(&str, &[Kind]); 10] = [
         ("DELETE FROM prism_ts_series WHERE name = 'x'", &[("events_without_series", Some(3))]),
         (
             "UPDATE prism_ts_series SET partition = partition + 1, namespace = namespace WHERE name = 'y'",
