@@ -294,9 +294,24 @@ impl Dice {
     }
 }
 
-const KILLS: usize = 30;
+const KILLS: usize = 24;
 /// Items of 100 kB.
 const ITEMS: usize = 256;
+
+/// Writes [`ITEMS`] items, some at a time.
+async fn fill(serving: &Serving) {
+    let client = keyvalue(serving).await;
+    for number in 0..ITEMS / 16 {
+        let item = |at: usize| ItemInput {
+            key: format!("{number}-{at}").into(),
+            value: vec![7; 100_000].into(),
+            ..ItemInput::default()
+        };
+        let items = (0..16).map(item).collect();
+        let (namespace, id) = ("items".to_owned(), "r".to_owned());
+        client.put(PutRequest { namespace, id, items, ..PutRequest::default() }).await.unwrap();
+    }
+}
 
 fn partial_files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -309,17 +324,7 @@ async fn a_backup_that_is_killed_at_any_moment_leaves_no_file_of_its_name_unless
     let folder = TempDir::new().unwrap();
     let folder = folder.path();
     let serving = start(folder);
-    let client = keyvalue(&serving).await;
-    for number in 0..ITEMS / 16 {
-        let item = |at: usize| ItemInput {
-            key: format!("{number}-{at}").into(),
-            value: vec![7; 100_000].into(),
-            ..ItemInput::default()
-        };
-        let items = (0..16).map(item).collect();
-        let (namespace, id) = ("items".to_owned(), "r".to_owned());
-        client.put(PutRequest { namespace, id, items, ..PutRequest::default() }).await.unwrap();
-    }
+    fill(&serving).await;
     let copies = folder.join("copies");
     fs::create_dir(&copies).unwrap();
     let copy = copies.join("copy.db");
@@ -378,6 +383,27 @@ async fn a_backup_that_is_killed_at_any_moment_leaves_no_file_of_its_name_unless
         KILLS + 1
     );
     drop(serving);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_is_interrupted_removes_what_it_has_written() {
+    let folder = TempDir::new().unwrap();
+    let folder = folder.path();
+    let serving = start(folder);
+    fill(&serving).await;
+    for signal in ["-INT", "-TERM"] {
+        let mut child = backup(folder, &["copy.db", "--config", "prism.yaml"]).spawn().unwrap();
+        let written =
+            || partial_files(folder).iter().any(|path| fs::metadata(path).is_ok_and(|file| file.len() > 0));
+        while !written() {
+            assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+            std::thread::yield_now();
+        }
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        refused(&child.wait_with_output().unwrap(), 1, "interrupted; there is no copy.db");
+        assert!(!folder.join("copy.db").exists());
+        assert_eq!(partial_files(folder), Vec::<PathBuf>::new());
+    }
 }
 
 fn refused(output: &Output, code: i32, why: &str) {
