@@ -49,6 +49,8 @@ fn isolated(mut command: Command, folder: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    // Servers of tests that run at the same time would share the default address.
+    command.env("PRISM_ADMIN_LISTEN", "off");
     command
 }
 

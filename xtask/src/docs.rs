@@ -110,6 +110,8 @@ fn command_reference() -> Result<String> {
         "--skip",
         "verify=audit.md runs it, with a log to verify",
         "--skip",
+        "status=another machine's address is in it; operating.md runs it",
+        "--skip",
         "backup=backup.md runs it, with a database to copy",
         "--skip",
         "check=backup.md runs it, with a database to check",
