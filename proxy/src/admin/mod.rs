@@ -1,7 +1,7 @@
 //! The admin endpoint: metrics, liveness and readiness over HTTP/1.1, on a separate listener without authentication.
 //!
-//! Bounds: a connection has one request and [`TIME_LIMIT`]; at most [`MOST_CONNECTIONS`] are open, further ones wait in the
-//! kernel's queue; a request has a head of at most 16 KiB, and no body is read. One page is made at a time.
+//! Bounds: a connection has one request and 10 seconds; at most 32 are open, further ones wait in the kernel's queue; a request
+//! has a head of at most 16 KiB, and no body is read. One page is made at a time.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -2,7 +2,7 @@
 //!
 //! Counting takes no lock: each number is an atomic that a call adds to, and the page is made from them when it is asked for.
 //! The number of series has a bound that does not depend on clients: methods and statuses are those of the schema, and
-//! namespaces are the busiest only ([`namespaces`]).
+//! namespaces are the busiest only.
 
 mod calls;
 mod namespaces;
