@@ -105,7 +105,7 @@ def run(path, programs, outputs, counts):
     page, block = None, None
     try:
         found = list(blocks(path.read_text(encoding="utf-8")))
-        page = Page(programs, scratch)
+        page = Page(programs, scratch, path.name)
         for block in found:
             page.do(block, counts, outputs.compare)
     except Failed as why:

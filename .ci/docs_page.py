@@ -13,6 +13,7 @@ from pathlib import Path
 from throwaway_postgres import Postgres, programs
 
 ROOT = Path(__file__).resolve().parent.parent
+WITH_ADMIN = ("getting-started.md", "operating.md")
 PORT = re.compile(r"\b127\.0\.0\.1:(89\d\d|5432)\b")
 INCLUDE = re.compile(r"\{\{#include (deploy/\S+)\}\}\n")
 # Languages of blocks that are not run. Any other unknown language is an error, to force a decision.
@@ -60,7 +61,7 @@ def node_major():
 class Page:
     """A page in execution: a shell, a scratch folder, background servers."""
 
-    def __init__(self, programs, scratch):
+    def __init__(self, programs, scratch, name):
         self.scratch, self.ports, self.printed = scratch, {}, ""
         self.background, self.lacks, self.postgres = [], None, None
         for entry in sorted(os.listdir(ROOT)):
@@ -83,6 +84,8 @@ class Page:
             "PATH": f"{scratch / 'bin'}:{keep['PATH']}",
             "HOME": str(scratch),
             "PRISM_SERVER_LISTEN": f"127.0.0.1:{self.port('8980')}",
+            # Only where a page shows it: with an address that is set, a second server of the page would not start.
+            "PRISM_ADMIN_LISTEN": f"127.0.0.1:{self.port('8981')}" if name in WITH_ADMIN else "off",
             "PRISM_ENDPOINT": f"http://127.0.0.1:{self.port('8980')}",
         }
         self.shell = subprocess.Popen(

@@ -7,6 +7,8 @@
 - Manifests have no duplicate keys, match the Kubernetes schemas without unknown fields, and are consistent: names, ports,
   probes, selectors, volumes.
 - Configurations, also in a ConfigMap, pass `prism check-config`.
+- Alerts and configurations of Prometheus pass promtool, where it is installed. Dashboards have no duplicate keys; the tests of
+  prism-proxy compare their queries, and those of the alerts, with the metrics.
 - Service configs for clients have no duplicate keys. The tests of prism-proxy compare them with the schema; .ci/foreign
   checks that gRPC accepts them.
 - The SQL of the roles runs on a throwaway cluster, and grants the gateway's role exactly the required rights.
@@ -116,13 +118,15 @@ def manifests(prism, path):
     assert grace > pause + 10, "the pod is killed before server.drain_timeout is over"
 
 
-def service_config(path):
+def unique(path):
+    """JSON without duplicate keys."""
+
     def once(pairs):
         keys = [key for key, _ in pairs]
         assert len(keys) == len(set(keys)), f"{path.name}: duplicate key in {keys}"
         return dict(pairs)
 
-    assert json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)["methodConfig"]
+    return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
 
 
 def roles(path):
@@ -160,10 +164,18 @@ def main():
             unit(prism, path)
         elif path.name.startswith("kubernetes-") and path.suffix == ".yaml":
             manifests(prism, path)
+        elif path.name.startswith("prometheus"):
+            if not shutil.which("promtool"):
+                unchecked.append(f"{path.name}: promtool is not installed")
+                continue
+            run(["promtool", "check", "rules" if "alerts" in path.name else "config", path])
         elif path.suffix == ".yaml":
             check_config(prism, path)
+        elif path.name.startswith("grafana-"):
+            # The tests of prism-proxy compare its queries with the metrics.
+            assert unique(path)["panels"]
         elif path.suffix == ".json":
-            service_config(path)
+            assert unique(path)["methodConfig"]
         elif path.suffix == ".sql":
             if not programs():
                 unchecked.append(f"{path.name}: PostgreSQL's binaries are not installed")
