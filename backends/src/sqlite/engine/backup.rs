@@ -77,7 +77,8 @@ fn first(damage: &[Damage]) -> &str {
     damage.first().map_or("", |damage| &damage.what)
 }
 
-/// A statement that makes a copy a store of its own, and the schema version that first has its table.
+/// A statement that gives a copy a new identity, so that tokens of the original are not continued in it; and the schema version
+/// that first has its table.
 pub(in crate::sqlite) struct Renew(pub(in crate::sqlite) i64, pub(in crate::sqlite) &'static str);
 
 /// What a copy is made of.
