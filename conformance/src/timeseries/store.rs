@@ -69,6 +69,11 @@ pub trait TailMessages: Send {
 
     /// Consecutive messages without events after which no further event is expected: more than a second, the bound of TAIL-8.
     fn max_idle_messages(&self) -> usize;
+
+    /// How long they must take at least: messages that were made while the Tail was not read arrive at once.
+    fn min_idle(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// Where the suite stops to read a Tail, which has no end.
@@ -107,7 +112,10 @@ pub(super) async fn read_tail(
     while read.len() < MAX_TAIL_MESSAGES {
         let is_over = match until {
             TailUntil::CaughtUp | TailUntil::CaughtUpWith(_) => idle > 0 && longest.is_none(),
-            TailUntil::Events(most) => events >= most || idle >= tail.max_idle_messages(),
+            TailUntil::Events(most) => {
+                let waited = || last_event.elapsed() >= tail.min_idle();
+                events >= most || (idle >= tail.max_idle_messages() && waited())
+            }
             TailUntil::Messages(most) => read.len() >= most,
         };
         if is_over && !(is_new && read.is_empty()) {
@@ -170,4 +178,64 @@ pub enum Response {
     DeleteEvents(DeleteEventsResponse),
     /// To a Describe.
     Describe(DescribeResponse),
+}
+
+#[cfg(test)]
+mod tests {
+    use prism_contract::Timestamp;
+    use prism_contract::timeseries::{Event, EventId, Series, SeriesEvent, Tags};
+
+    use super::*;
+
+    /// A Tail with heartbeats that were made while it was not read, and then one each 50 ms, up to an event.
+    struct Tail {
+        waiting: usize,
+        until_event: usize,
+    }
+
+    fn event() -> SeriesEvent {
+        let event = Event {
+            time: Timestamp::from_micros(0).unwrap(),
+            id: EventId::new("e").unwrap(),
+            payload: bytes::Bytes::new(),
+            content_type: String::new(),
+            tags: Tags::default(),
+        };
+        SeriesEvent { series: Series::new("s").unwrap(), event }
+    }
+
+    #[async_trait]
+    impl TailMessages for Tail {
+        async fn next(&mut self) -> Result<TailResponse, Failure> {
+            match self.waiting.checked_sub(1) {
+                Some(left) => self.waiting = left,
+                None => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+            let events = if self.until_event == 0 { vec![event()] } else { Vec::new() };
+            self.until_event = self.until_event.saturating_sub(1);
+            Ok(TailResponse { events, token: bytes::Bytes::from_static(b"t") })
+        }
+
+        fn max_idle_messages(&self) -> usize {
+            32
+        }
+
+        fn min_idle(&self) -> Duration {
+            Duration::from_millis(1_500)
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn heartbeats_that_waited_for_the_reader_are_no_silence() {
+        let mut tail = Tail { waiting: 100, until_event: 101 };
+        let read = read_tail(&mut tail, false, TailUntil::Events(1)).await.unwrap();
+        assert_eq!(read.len(), 102);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tail_without_events_is_read_for_the_time_of_its_silence() {
+        let (mut tail, began) = (Tail { waiting: 100, until_event: usize::MAX }, Instant::now());
+        let read = read_tail(&mut tail, false, TailUntil::Events(1)).await.unwrap();
+        assert_eq!((read.len(), began.elapsed()), (130, Duration::from_millis(1_500)));
+    }
 }

@@ -165,9 +165,13 @@ impl TailMessages for Tail {
     }
 
     fn max_idle_messages(&self) -> usize {
-        // Messages may come faster than the interval, and one may have waited for its reader.
+        // Messages may come faster than the interval.
         let heartbeat = self.heartbeat.as_millis().max(1);
         usize::try_from(QUIET.as_millis().div_ceil(heartbeat)).unwrap_or(usize::MAX).saturating_add(2)
+    }
+
+    fn min_idle(&self) -> Duration {
+        QUIET
     }
 
     fn quiet(&self) -> Option<Duration> {
