@@ -16,6 +16,7 @@ pub mod check;
 pub mod internal;
 pub mod observe;
 pub mod rewrite;
+pub mod trace;
 pub mod wrap;
 
 pub mod kafka;

@@ -8,12 +8,14 @@ use prism_contract::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::fair::FairQueue;
 use super::queue::{closed, shed};
 use super::slots::Slots;
-use super::work::{Job, Work};
+use super::work::{Entry, Job, Work};
 use crate::observe::{BatchLoad, Histogram, Load, PoolLoad};
+use crate::trace::begin_batch;
 
 /// Concurrent batched reads, each on a reserved connection, so that small reads do not wait behind scans. With more of
 /// them, each batch would have fewer Gets.
@@ -155,11 +157,12 @@ async fn dispatch<R: Batchable>(
         let Ok(permit) = Arc::clone(&batched_reads).acquire_owned().await else { return };
         // Lets the callers that were just answered send their next request, so that it joins this batch and not the next.
         tokio::task::yield_now().await;
-        let taken = take(&pending);
+        let mut taken = take(&pending);
         if !taken.is_empty() {
             sizes.record(taken.len() as u64);
+            let span = begin_batch(taken.iter_mut().map(Entry::wait));
             let reader = Arc::clone(&reader);
-            tokio::spawn(async move { reader.read_batch(taken, permit).await });
+            tokio::spawn(async move { reader.read_batch(taken, permit).await }.instrument(span));
         }
     }
 }

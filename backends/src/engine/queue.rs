@@ -7,10 +7,12 @@ use std::time::Duration;
 use prism_contract::Error;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::Span;
 
 use super::fair::FairQueue;
 use super::work::{Entry, Group, Job, Work};
 use crate::observe::{BatchLoad, Histogram, Load, PoolLoad};
+use crate::trace::begin_batch;
 
 /// The retry delay sent to a client when load is shed.
 pub(crate) const SHED_FOR: Duration = Duration::from_millis(50);
@@ -60,8 +62,8 @@ impl Drop for RunningBatch {
 
 /// The writer's next work.
 pub(crate) enum Next<G, E> {
-    /// Writes to commit together. Never empty.
-    Batch(G),
+    /// Writes to commit together, never empty, and the span of the batch.
+    Batch(G, Span),
     /// A command of the backend.
     Command(E),
 }
@@ -148,9 +150,9 @@ impl<G: Group, E> Intake<G, E> {
                 if self.crowded {
                     tokio::task::yield_now().await;
                 }
-                let batch = self.take_group();
+                let (batch, span) = self.take_group();
                 if !batch.is_empty() {
-                    return Some(Next::Batch(batch));
+                    return Some(Next::Batch(batch, span));
                 }
             } else if closed {
                 return None;
@@ -169,10 +171,10 @@ impl<G: Group, E> Intake<G, E> {
         !self.writes.is_empty()
     }
 
-    /// Takes the waiting writes, within the bounds of a batch.
-    pub(crate) fn take_group(&mut self) -> G {
+    /// Takes the waiting writes, within the bounds of a batch; returns them and the span of the batch.
+    pub(crate) fn take_group(&mut self) -> (G, Span) {
         let (mut writes, mut bytes, mut keys) = (0, 0, 0);
-        let taken = self.writes.take_while(|job| {
+        let mut taken = self.writes.take_while(|job| {
             if writes == self.max_batch || bytes >= BATCH_BYTES || keys >= BATCH_KEYS {
                 return false;
             }
@@ -185,11 +187,12 @@ impl<G: Group, E> Intake<G, E> {
         if !taken.is_empty() {
             self.batches.sizes.record(taken.len() as u64);
         }
+        let span = begin_batch(taken.iter_mut().map(Entry::wait));
         let mut batch = G::default();
         for job in taken {
             batch.push(job);
         }
-        batch
+        (batch, span)
     }
 
     /// Refuses further requests; waiting ones can still be taken.

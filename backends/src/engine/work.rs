@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use prism_contract::{Error, Namespace};
 use tokio::sync::oneshot;
 
+use crate::trace::Wait;
+
 /// A request that can be queued.
 pub(crate) trait Work: Send + Sync + 'static {
     /// Its answer.
@@ -21,6 +23,7 @@ pub(crate) struct Job<W: Work> {
     answer: oneshot::Sender<Result<W::Answer, Error>>,
     /// Releases its bytes when the job is done or dropped.
     room: ReservedBytes,
+    wait: Wait,
 }
 
 /// The receiver of a job's answer.
@@ -30,7 +33,7 @@ impl<W: Work> Job<W> {
     /// A job that holds `room` until it is answered or dropped.
     pub(super) fn new(request: W, room: ReservedBytes) -> (Self, Answered<W>) {
         let (answer, answered) = oneshot::channel();
-        (Self { request, answer, room }, answered)
+        (Self { request, answer, room, wait: Wait::begin() }, answered)
     }
 
     /// The request, and a future that completes when the caller stops waiting for the answer.
@@ -40,7 +43,8 @@ impl<W: Work> Job<W> {
     }
 
     /// Sends the answer, which is dropped if the caller has stopped waiting.
-    pub(crate) fn answer(self, answer: Result<W::Answer, Error>) {
+    pub(crate) fn answer(mut self, answer: Result<W::Answer, Error>) {
+        self.wait.answered();
         let _ = self.answer.send(answer);
     }
 }
@@ -52,6 +56,9 @@ pub(crate) trait Entry: Send + 'static {
 
     /// How many bytes it holds.
     fn weight(&self) -> usize;
+
+    /// Its wait in the queue.
+    fn wait(&mut self) -> &mut Wait;
 
     /// Releases its bytes; the returned function answers with this error.
     fn refuse(self, error: Error) -> Box<dyn FnOnce() + Send>;
@@ -66,7 +73,12 @@ impl<W: Work> Entry for Job<W> {
         self.room.bytes
     }
 
-    fn refuse(self, error: Error) -> Box<dyn FnOnce() + Send> {
+    fn wait(&mut self) -> &mut Wait {
+        &mut self.wait
+    }
+
+    fn refuse(mut self, error: Error) -> Box<dyn FnOnce() + Send> {
+        self.wait.answered();
         let answer = self.answer;
         Box::new(move || {
             let _ = answer.send(Err(error));

@@ -6,6 +6,7 @@ use prism_contract::keyvalue::{Delete, Item, NewItem, Precondition, Predicate, P
 use prism_contract::{Error, Namespace};
 
 use crate::engine::{Entry, Group, Job, Queue, Work};
+use crate::trace::Wait;
 
 impl Work for Put {
     type Answer = Vec<PutResult>;
@@ -69,6 +70,13 @@ impl Entry for Write {
         match self {
             Self::Put(put) => put.weight(),
             Self::Delete(delete) => delete.weight(),
+        }
+    }
+
+    fn wait(&mut self) -> &mut Wait {
+        match self {
+            Self::Put(put) => put.wait(),
+            Self::Delete(delete) => delete.wait(),
         }
     }
 

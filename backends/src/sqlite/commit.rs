@@ -11,6 +11,7 @@ use super::keyvalue::KeyValueCommit;
 use super::timeseries::{self, TimeSeriesCommit, TimeSeriesWrite, TimeSeriesWrites};
 use crate::engine::{Entry, Group, Job};
 use crate::keyvalue::{self, Request, Write, Writes};
+use crate::trace::Wait;
 
 /// A queued write.
 pub(in crate::sqlite) enum StoreWrite {
@@ -42,6 +43,13 @@ impl Entry for StoreWrite {
         match self {
             Self::KeyValue(write) => write.weight(),
             Self::TimeSeries(write) => write.weight(),
+        }
+    }
+
+    fn wait(&mut self) -> &mut Wait {
+        match self {
+            Self::KeyValue(write) => write.wait(),
+            Self::TimeSeries(write) => write.wait(),
         }
     }
 

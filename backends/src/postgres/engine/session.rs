@@ -6,9 +6,11 @@ use futures::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::time::{Instant, timeout};
+use tracing::{Instrument, Span};
 
 use super::connector::Registration;
 use super::error::{is_broken, no_response};
+use crate::trace;
 
 /// A statement and its parameters.
 pub(in crate::postgres) type Query = sqlx::query::Query<'static, sqlx::Postgres, PgArguments>;
@@ -42,20 +44,26 @@ impl Session {
         &mut self,
         statements: impl Into<String>,
     ) -> Result<(), sqlx::Error> {
-        let statements = sqlx::raw_sql(AssertSqlSafe(statements.into()));
-        let ran = timeout(self.time_limit, self.connection.execute(statements)).await;
+        let statements = statements.into();
+        let span = statement_span(statements.split_whitespace().next().unwrap_or_default());
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements));
+        let ran = timeout(self.time_limit, self.connection.execute(statements)).instrument(span).await;
         self.ended(ran.unwrap_or_else(|_| Err(no_response()))).map(drop)
     }
 
     /// Runs a statement; returns the number of rows changed.
     pub(in crate::postgres) async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
-        let ran = timeout(self.time_limit, query.execute(&mut self.connection)).await;
+        let ran = timeout(self.time_limit, query.execute(&mut self.connection))
+            .instrument(statement_span("write"))
+            .await;
         self.ended(ran.unwrap_or_else(|_| Err(no_response()))).map(|done: PgQueryResult| done.rows_affected())
     }
 
     /// Runs a statement; returns its rows.
     pub(in crate::postgres) async fn rows(&mut self, query: Query) -> Result<Vec<PgRow>, sqlx::Error> {
-        let ran = timeout(self.time_limit, query.fetch_all(&mut self.connection)).await;
+        let ran = timeout(self.time_limit, query.fetch_all(&mut self.connection))
+            .instrument(statement_span("read"))
+            .await;
         self.ended(ran.unwrap_or_else(|_| Err(no_response())))
     }
 
@@ -72,7 +80,7 @@ impl Session {
             }
             Ok(())
         };
-        let taken = timeout(self.time_limit, taking).await;
+        let taken = timeout(self.time_limit, taking).instrument(statement_span("read")).await;
         self.ended(taken.unwrap_or_else(|_| Err(no_response())))
     }
 
@@ -132,4 +140,9 @@ impl Session {
         self.broken |= ended.as_ref().is_err_and(is_broken);
         ended
     }
+}
+
+/// The span of a statement, if its call or batch is traced.
+fn statement_span(operation: &str) -> Span {
+    trace::statement_span("postgresql", operation)
 }

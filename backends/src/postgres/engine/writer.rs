@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use prism_contract::{Error, Swept, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
+use tracing::{Instrument, Span};
 
 use super::commit::Commit;
 use super::error::{TxFailure, is_broken, is_read_only, translate, tx_failure};
@@ -75,7 +76,7 @@ impl<C: Commit> Writers<C> {
             }
             let (writers, batches) = (Arc::clone(&writers), Arc::clone(&intake.batches));
             tokio::spawn(async move {
-                let running = matches!(next, Next::Batch(_)).then(|| batches.begin());
+                let running = matches!(next, Next::Batch(..)).then(|| batches.begin());
                 writers.handle(next).await;
                 drop((running, free));
             });
@@ -88,7 +89,7 @@ impl<C: Commit> Writers<C> {
 
     async fn handle(self: &Arc<Self>, next: Next<C::Group, Command>) {
         match next {
-            Next::Batch(group) => self.batch(group, false).await,
+            Next::Batch(group, span) => self.batch(group, false).instrument(span).await,
             Next::Command(Command::Sweep { now, answer }) => {
                 let swept = self.sessions.with(async |session| self.commit.sweep(session, now).await).await;
                 let _ = answer.send(swept.map_err(translate));
@@ -141,7 +142,7 @@ impl<C: Commit> Writers<C> {
             return group.fail(&shed());
         };
         let writers = Arc::clone(self);
-        tokio::spawn(async move {
+        let committing = async move {
             // This semaphore is never closed.
             let running = writers.alone.acquire().await;
             if !group.are_all_abandoned() {
@@ -151,7 +152,8 @@ impl<C: Commit> Writers<C> {
                 alone.await;
             }
             drop((running, queued));
-        });
+        };
+        tokio::spawn(committing.instrument(Span::current()));
     }
 }
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use prism_contract::Namespace;
 use tokio::time::{Instant, sleep_until};
+use tracing::Span;
 
 use crate::engine::Group;
 
 /// Waiting large writes. Their wait is bounded by the callers' deadlines, their number by the calls in flight.
 pub(super) struct Large<G> {
-    /// Groups of one write.
-    waiting: VecDeque<(Namespace, G)>,
+    /// Groups of one write, each with the span of the batch that it was taken with.
+    waiting: VecDeque<(Namespace, G, Span)>,
     /// The namespace of the last one: another namespace goes first.
     last: Option<Namespace>,
     /// When the next one may begin even if other writes wait.
@@ -27,7 +28,8 @@ impl<G> Default for Large<G> {
 
 impl<G: Group> Large<G> {
     pub(super) fn extend(&mut self, writes: impl IntoIterator<Item = (Namespace, G)>) {
-        self.waiting.extend(writes);
+        let span = Span::current();
+        self.waiting.extend(writes.into_iter().map(|(namespace, write)| (namespace, write, span.clone())));
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -44,12 +46,12 @@ impl<G: Group> Large<G> {
     }
 
     /// The next one whose caller still waits, of another namespace than the last if there is one.
-    pub(super) fn take(&mut self) -> Option<G> {
-        self.waiting.retain(|(_, write)| !write.is_any_abandoned());
-        let of_others = self.waiting.iter().position(|(namespace, _)| Some(namespace) != self.last.as_ref());
-        let (namespace, write) = self.waiting.remove(of_others.unwrap_or(0))?;
+    pub(super) fn take(&mut self) -> Option<(G, Span)> {
+        self.waiting.retain(|(_, write, _)| !write.is_any_abandoned());
+        let of_others = self.waiting.iter().position(|(namespace, ..)| Some(namespace) != self.last.as_ref());
+        let (namespace, write, span) = self.waiting.remove(of_others.unwrap_or(0))?;
         self.last = Some(namespace);
-        Some(write)
+        Some((write, span))
     }
 
     /// A large write ended after `time`: other writes have the writer for as long.

@@ -25,10 +25,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prism_contract::{Error, Swept, Timestamp};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinHandle;
+use tracing::Span;
 
 use crate::engine::{Queue, closed, queue};
 use crate::observe::Load;
 use crate::sqlite::Options;
+use crate::trace;
 use checkpoint::Checkpoints;
 #[cfg(not(test))]
 use files::Files;
@@ -54,6 +56,11 @@ pub use settings::Settings;
 pub(in crate::sqlite) use settings::number;
 pub(in crate::sqlite) use transaction::Transaction;
 pub(in crate::sqlite) use writer::Command;
+
+/// The span of a statement, if its call or batch is traced.
+pub(in crate::sqlite) fn statement_span(operation: &str) -> Span {
+    trace::statement_span("sqlite", operation)
+}
 
 /// The write side of an open file. Dropping it abandons queued writes; [`Engine::close`] finishes them first.
 pub(in crate::sqlite) struct Engine<C: Commit> {

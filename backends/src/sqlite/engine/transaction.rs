@@ -1,6 +1,9 @@
 //! A write transaction: it begins with the write lock and ends with a sync to disk.
 
 use sqlx::SqliteConnection;
+use tracing::Instrument;
+
+use super::statement_span;
 
 /// A transaction that holds SQLite's write lock: no process can change what it has read until it ends (LIN-1).
 pub(in crate::sqlite) struct Transaction {
@@ -12,7 +15,8 @@ pub(in crate::sqlite) struct Transaction {
 impl Transaction {
     /// Waits for the write lock, for at most the connection's busy timeout. On failure the connection is dropped.
     pub(in crate::sqlite) async fn begin(mut connection: SqliteConnection) -> Result<Self, sqlx::Error> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        let begin = sqlx::query("BEGIN IMMEDIATE").execute(&mut connection);
+        begin.instrument(statement_span("BEGIN")).await?;
         Ok(Self::of(connection))
     }
 
@@ -23,7 +27,8 @@ impl Transaction {
 
     /// Commits, and returns the connection. On failure the connection is dropped, and SQLite rolls back.
     pub(in crate::sqlite) async fn commit(mut self) -> Result<SqliteConnection, sqlx::Error> {
-        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        let commit = sqlx::query("COMMIT").execute(&mut self.connection);
+        commit.instrument(statement_span("COMMIT")).await?;
         Ok(self.connection)
     }
 

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::callers::Callers;
 use super::checkpoint::{Checkpointing, Checkpoints};
@@ -18,6 +19,7 @@ use super::large::Large;
 use super::limit::Limit;
 use super::outcome::Outcome;
 use super::settings::Settings;
+use super::statement_span;
 use super::transaction::Transaction;
 use crate::engine::{Group, Intake, Next};
 
@@ -110,9 +112,9 @@ impl<C: Commit> Writer<C> {
                 next = intake.next() => next,
             };
             match next {
-                Some(Next::Batch(jobs)) => {
+                Some(Next::Batch(jobs, span)) => {
                     let _running = intake.batches.begin();
-                    self.batch(jobs).await;
+                    self.batch(jobs).instrument(span).await;
                 }
                 Some(Next::Command(command)) => self.command(command, &mut intake).await,
                 None => break,
@@ -136,11 +138,11 @@ impl<C: Commit> Writer<C> {
             Command::Probe { answer, .. } if answer.is_closed() => {}
             Command::Probe { answer, one } => {
                 // Queued writes serve as a probe, and need not wait for one.
-                let jobs = intake.take_group();
+                let (jobs, span) = intake.take_group();
                 let result = if jobs.is_empty() {
                     self.probe().await
                 } else {
-                    self.batch(jobs).await;
+                    self.batch(jobs).instrument(span).await;
                     if self.outcome.is_unavailable() {
                         Err(Error::unavailable("the last write failed"))
                     } else {
@@ -208,7 +210,11 @@ impl<C: Commit> Writer<C> {
     /// Commits a large write in a separate transaction, within its time limit; it is interrupted and rolled back when its
     /// caller stops waiting.
     async fn large_alone(&mut self) {
-        let Some(mut group) = self.large.take() else { return };
+        let Some((group, span)) = self.large.take() else { return };
+        self.commit_large(group).instrument(span).await;
+    }
+
+    async fn commit_large(&mut self, mut group: C::Group) {
         if let Err(error) = self.files.check() {
             return group.fail(&error);
         }
@@ -270,7 +276,8 @@ impl<C: Commit> Writer<C> {
         requests: &C::Requests<'_>,
         time: Duration,
     ) -> Result<C::Answers, Failure> {
-        let done = self.commit.apply(requests, &mut transaction, (&self.limit, time)).await;
+        let applying = self.commit.apply(requests, &mut transaction, (&self.limit, time));
+        let done = applying.instrument(statement_span("write")).await;
         // Before the COMMIT, which must not be interrupted.
         self.limit.disarm();
         let interrupted = match &done {
@@ -299,7 +306,7 @@ impl<C: Commit> Writer<C> {
     ) -> Option<Result<C::Answers, sqlx::Error>> {
         let done = {
             let requests = C::requests(group);
-            self.commit.commit_at_once(&requests, &mut connection).await
+            self.commit.commit_at_once(&requests, &mut connection).instrument(statement_span("write")).await
         };
         self.connection = match &done {
             None | Some(Ok(_)) => Some(connection),

@@ -9,6 +9,7 @@ use prism_contract::{Error, Namespace};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, ValueRef};
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument;
 
 use super::decode;
 use super::sql::{self, PageShape, Values};
@@ -16,7 +17,7 @@ use crate::engine::{BatchReader, CorruptRow, Job, Lease, ReadOutcome, ReadPermit
 use crate::keyvalue::{BatchedRead, Fit, Keys, PageBuilder, PageQuery, Scope};
 use crate::observe::Load;
 use crate::sqlite::Options;
-use crate::sqlite::engine::{Code, Connections, Reader, code, discard, translate};
+use crate::sqlite::engine::{Code, Connections, Reader, code, discard, statement_span, translate};
 
 type Query = sqlx::query::Query<'static, sqlx::Sqlite, SqliteArguments>;
 
@@ -119,11 +120,15 @@ impl Readers {
             false => Values::All,
         };
         let mut lease = self.acquire(namespace, values != Values::All).await?;
-        let mut filled = fill(&mut lease, statement(query, values), selection, &decode, &weigh).await;
+        let page = statement(query, values);
+        let mut filled =
+            fill(&mut lease, page, selection, &decode, &weigh).instrument(statement_span("read")).await;
         if let Ok(None) = filled {
             self.slow.store(SLOW_PAGES, Ordering::Relaxed);
             Connections::switch_to_full(&mut lease).await?;
-            filled = fill(&mut lease, statement(query, Values::All), selection, &decode, &weigh).await;
+            let page = statement(query, Values::All);
+            filled =
+                fill(&mut lease, page, selection, &decode, &weigh).instrument(statement_span("read")).await;
         }
         match filled {
             Ok(Some(Page { items, more, ended })) => {
@@ -207,7 +212,7 @@ impl BatchReader<Get> for Connections {
             return batch.read_alone();
         };
         let Ok(reader) = lease.connection() else { return batch.read_alone() };
-        match read_for(reader, &mut batch).await {
+        match read_for(reader, &mut batch).instrument(statement_span("read")).await {
             Ok(()) => {
                 // Returned first, so that the callers' next requests find a free connection.
                 lease.give_back();
@@ -228,7 +233,7 @@ async fn read_one_by_one(mut lease: Lease<Connections>, batch: BatchedRead) {
     let mut left = batch.interrupted().into_iter();
     for mut batch in left.by_ref() {
         let Ok(reader) = lease.connection() else { return batch.read_alone() };
-        match read_for(reader, &mut batch).await {
+        match read_for(reader, &mut batch).instrument(statement_span("read")).await {
             Ok(()) => batch.finish(),
             Err(error) if code(&error) == Some(Code::Interrupted) => batch.read_alone(),
             Err(_) => {

@@ -4,18 +4,19 @@ use futures::TryStreamExt;
 use prism_contract::timeseries::{Bucket, Histogram};
 use prism_contract::{Error, Timestamp};
 use sqlx::Row;
+use tracing::Instrument;
 
 use super::place::{Place, Read, connection, finish};
 use super::rows::{self, Filter};
 use super::sql;
 use crate::engine::{CorruptRow, Lease};
-use crate::sqlite::engine::Connections;
+use crate::sqlite::engine::{Connections, statement_span};
 use crate::sqlite::keyvalue::Readers;
 
 /// Counts events (HIS rules).
 pub(super) async fn histogram(readers: &Readers, histogram: &Histogram) -> Result<Vec<Bucket>, Error> {
     let mut lease = readers.acquire(&histogram.namespace, true).await?;
-    let read = read(&mut lease, histogram).await;
+    let read = read(&mut lease, histogram).instrument(statement_span("read")).await;
     finish(lease, read)
 }
 

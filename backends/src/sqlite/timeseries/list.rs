@@ -4,18 +4,19 @@ use futures::TryStreamExt;
 use prism_contract::timeseries::{ListSeries, SeriesPage};
 use prism_contract::{Error, Timestamp};
 use sqlx::Row;
+use tracing::Instrument;
 
 use super::place::{self, Place, Read, connection, finish};
 use super::rows::ROWS;
 use super::sql;
 use crate::engine::{CorruptRow, Lease};
-use crate::sqlite::engine::Connections;
+use crate::sqlite::engine::{Connections, statement_span};
 use crate::sqlite::keyvalue::Readers;
 
 /// Lists a page of names (SER-1).
 pub(super) async fn list(readers: &Readers, list: &ListSeries) -> Result<SeriesPage, Error> {
     let mut lease = readers.acquire(&list.namespace, true).await?;
-    let read = read(&mut lease, list).await;
+    let read = read(&mut lease, list).instrument(statement_span("read")).await;
     finish(lease, read)
 }
 

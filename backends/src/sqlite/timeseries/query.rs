@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use prism_contract::Error;
 use prism_contract::timeseries::{Event, EventKey, EventPage, Query};
 use sqlx::SqliteConnection;
+use tracing::Instrument;
 
 use super::TimeSeries;
 use super::place::{Failure, Place, Read, connection, finish};
@@ -12,14 +13,14 @@ use super::rows::{self, Bounds, Filter, ROWS};
 use super::sql::{self, Payloads};
 use crate::engine::{CorruptRow, Lease};
 use crate::keyvalue::{Fit, PageBuilder};
-use crate::sqlite::engine::Connections;
+use crate::sqlite::engine::{Connections, statement_span};
 use crate::sqlite::keyvalue::Readers;
 
 /// Reads a page (QRY rules).
 pub(super) async fn query(readers: &Readers, store: &TimeSeries, query: &Query) -> Result<EventPage, Error> {
     let payloads = rows::payloads(query.without_payload, query.page.items());
     let mut lease = readers.acquire(&query.namespace, payloads != Payloads::All).await?;
-    let read = read(&mut lease, store, query, payloads).await;
+    let read = read(&mut lease, store, query, payloads).instrument(statement_span("read")).await;
     finish(lease, read)
 }
 

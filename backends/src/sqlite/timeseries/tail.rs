@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use prism_contract::timeseries::{Series, SeriesEvent, Tail, TailPage};
 use prism_contract::{Error, Timestamp};
 use sqlx::{Row, SqliteConnection};
+use tracing::Instrument;
 
 use super::TimeSeries;
 use super::place::{self, Failure, Place, Read, connection, finish};
@@ -12,14 +13,14 @@ use super::sql::{self, Payloads};
 use super::swept::{self, partition_of};
 use crate::engine::{CorruptRow, Lease};
 use crate::keyvalue::{Fit, PageBuilder};
-use crate::sqlite::engine::Connections;
+use crate::sqlite::engine::{Connections, statement_span};
 use crate::sqlite::keyvalue::Readers;
 
 /// Reads a page (TAIL rules).
 pub(super) async fn tail(readers: &Readers, store: &TimeSeries, tail: &Tail) -> Result<TailPage, Error> {
     let payloads = rows::payloads(tail.without_payload, tail.page.items());
     let mut lease = readers.acquire(&tail.namespace, payloads != Payloads::All).await?;
-    let read = read(&mut lease, store, tail, payloads).await;
+    let read = read(&mut lease, store, tail, payloads).instrument(statement_span("read")).await;
     finish(lease, read)
 }
 

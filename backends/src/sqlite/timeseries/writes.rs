@@ -9,6 +9,7 @@ use super::tails::{Drawn, Tails};
 use crate::engine::{Entry, Group, Job, Work};
 use crate::sqlite::engine::Written;
 use crate::timeseries::{Appends, Buckets};
+use crate::trace::Wait;
 
 /// Maximum events that one transaction deletes for a request: it occupies the writer for some milliseconds.
 pub(in crate::sqlite) const STEP: usize = 1_000;
@@ -78,6 +79,14 @@ impl Entry for TimeSeriesWrite {
             Self::Append(job) => job.weight(),
             Self::Delete(job) => job.weight(),
             Self::Expire(job) => job.weight(),
+        }
+    }
+
+    fn wait(&mut self) -> &mut Wait {
+        match self {
+            Self::Append(job) => job.wait(),
+            Self::Delete(job) => job.wait(),
+            Self::Expire(job) => job.wait(),
         }
     }
 
