@@ -1,4 +1,4 @@
-//! Fetches a small document over HTTP/1.1: no redirects, no proxies, a bounded size and a bounded time.
+//! A client of HTTP/1.1 for small documents: no redirects, no proxies, a bounded size and a bounded time.
 
 use std::io;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::poll_fn;
 use http::header::{ACCEPT, HOST, USER_AGENT};
-use http::{Request, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri};
 use http_body::Body as _;
+use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -17,9 +18,12 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{InvalidDnsNameError, ServerName};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
+/// The program, for the servers.
+const AGENT: &str = concat!("prism/", env!("CARGO_PKG_VERSION"));
 /// Time limit for a document.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -46,20 +50,77 @@ pub(crate) enum FetchError {
     TooLarge(usize),
 }
 
-/// The document at a URL, of at most `max` bytes. The machine's certificate authorities are trusted.
-pub(crate) async fn fetch(url: &Uri, max: usize) -> Result<Bytes, FetchError> {
-    let roots = || {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        roots
-    };
-    timeout(TIMEOUT, fetch_trusting(url, max, roots)).await.unwrap_or(Err(FetchError::Timeout))
+/// The certificate authorities that are trusted.
+#[derive(Clone)]
+pub(crate) enum Roots {
+    /// Those of the machine.
+    Machine,
+    /// These.
+    These(Arc<RootCertStore>),
 }
 
-async fn fetch_trusting(
+impl Roots {
+    /// Those in this file in PEM; `None`: those of the machine.
+    ///
+    /// # Errors
+    /// If the file has none.
+    pub(crate) fn of(pem: Option<&[u8]>) -> Result<Self, String> {
+        let Some(pem) = pem else { return Ok(Self::Machine) };
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|why| format!("the file is not PEM: {why}"))?;
+            roots.add(certificate).map_err(|why| format!("a certificate cannot be used: {why}"))?;
+        }
+        if roots.is_empty() {
+            return Err("the file has no certificate in PEM".to_owned());
+        }
+        Ok(Self::These(Arc::new(roots)))
+    }
+
+    fn store(&self) -> Arc<RootCertStore> {
+        match self {
+            Self::Machine => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                Arc::new(roots)
+            }
+            Self::These(roots) => Arc::clone(roots),
+        }
+    }
+}
+
+/// The document at a URL, of at most `max` bytes. The machine's certificate authorities are trusted.
+pub(crate) async fn fetch(url: &Uri, max: usize) -> Result<Bytes, FetchError> {
+    timeout(TIMEOUT, get(url, &Roots::Machine, max)).await.unwrap_or(Err(FetchError::Timeout))
+}
+
+async fn get(url: &Uri, roots: &Roots, max: usize) -> Result<Bytes, FetchError> {
+    let accepted = "application/jwk-set+json, application/json, application/openmetrics-text";
+    send(Request::get(path(url)).header(ACCEPT, accepted).body(Full::default())?, url, roots, max).await
+}
+
+/// Posts `body` to a URL; the answer is of at most `max` bytes. The caller limits the time.
+pub(crate) async fn post(
     url: &Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    roots: &Roots,
     max: usize,
-    roots: impl FnOnce() -> RootCertStore,
+) -> Result<Bytes, FetchError> {
+    let mut request = Request::post(path(url)).body(Full::new(body))?;
+    *request.headers_mut() = headers;
+    send(request, url, roots, max).await
+}
+
+fn path(url: &Uri) -> &str {
+    url.path_and_query().map_or("/", |path| path.as_str())
+}
+
+async fn send(
+    request: Request<Full<Bytes>>,
+    url: &Uri,
+    roots: &Roots,
+    max: usize,
 ) -> Result<Bytes, FetchError> {
     let authority = url.authority().ok_or(FetchError::NoHost)?;
     let host = authority.host().trim_matches(['[', ']']);
@@ -67,27 +128,32 @@ async fn fetch_trusting(
     let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let stream = TcpStream::connect((host, port)).await?;
     if !is_tls {
-        return get(stream, url, max).await;
+        return exchange(stream, request, authority.as_str(), max).await;
     }
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots())
+        .with_root_certificates(roots.store())
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned())?;
-    get(TlsConnector::from(Arc::new(config)).connect(name, stream).await?, url, max).await
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
+    exchange(stream, request, authority.as_str(), max).await
 }
 
-async fn get(
+async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    url: &Uri,
+    mut request: Request<Full<Bytes>>,
+    host: &str,
     max: usize,
 ) -> Result<Bytes, FetchError> {
     let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(url.path_and_query().map_or("/", |path| path.as_str()))
-        .header(HOST, url.authority().map_or("", |authority| authority.as_str()))
-        .header(ACCEPT, "application/jwk-set+json, application/json, application/openmetrics-text")
-        .header(USER_AGENT, concat!("prism/", env!("CARGO_PKG_VERSION")))
-        .body(String::new())?;
+    let of_transport = [
+        (HOST, HeaderValue::from_str(host).map_err(http::Error::from)?),
+        (USER_AGENT, HeaderValue::from_static(AGENT)),
+    ];
+    // The host comes first, as HTTP recommends.
+    let others = std::mem::take(request.headers_mut());
+    request.headers_mut().extend(of_transport);
+    request.headers_mut().extend(others);
     let document = async {
         let response = requests.send_request(request).await?;
         match response.status() {

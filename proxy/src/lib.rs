@@ -9,6 +9,7 @@
 //! - [`admin`]: serves that page, liveness and readiness over HTTP.
 //! - [`audit`]: writes and verifies the audit log.
 //! - [`logging`]: the log of the process.
+//! - [`telemetry`]: traces, and the export to a collector.
 //! - [`cli`]: the command line of the binary `prism`.
 //! - [`exit`]: its exit codes.
 //! - [`client`]: its client commands, such as put, get, import and export.
@@ -30,4 +31,5 @@ pub mod metrics;
 pub mod server;
 mod sources;
 mod target;
+pub mod telemetry;
 mod terminal;

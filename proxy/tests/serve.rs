@@ -13,12 +13,16 @@ mod gc;
 mod killed;
 #[path = "serve/ns.rs"]
 mod ns;
+#[path = "serve/otlp.rs"]
+mod otlp;
 #[path = "serve/partitions.rs"]
 mod partitions;
 #[path = "serve/rekey.rs"]
 mod rekey;
 #[path = "serve/reload.rs"]
 mod reload;
+#[path = "serve/slow.rs"]
+mod slow;
 #[path = "serve/status.rs"]
 mod status;
 
@@ -66,6 +70,8 @@ fn stderr(output: &Output) -> String {
 struct Serving {
     child: Child,
     address: String,
+    /// The lines before `started`.
+    before: Vec<Value>,
     started: Value,
     log: BufReader<Box<dyn Read + Send>>,
 }
@@ -83,18 +89,18 @@ impl Serving {
         let mut child = command.spawn().unwrap();
         let stderr: Box<dyn Read + Send> = Box::new(child.stderr.take().unwrap());
         let mut log = BufReader::new(stderr);
-        // A Postgres backend logs its settings before.
-        let (started, address) = std::iter::repeat_with(|| {
+        let mut before = Vec::new();
+        loop {
             let mut line = String::new();
             log.read_line(&mut line).unwrap();
             let started: Value =
                 serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a log line: {line}"));
-            let address = started["address"].as_str().map(str::to_owned);
-            address.map(|address| (started, address))
-        })
-        .find_map(|started| started)
-        .expect("it repeats without end");
-        Self { child, address, started, log }
+            let Some(address) = started["address"].as_str().map(str::to_owned) else {
+                before.push(started);
+                continue;
+            };
+            return Self { child, address, before, started, log };
+        }
     }
 
     fn signal(&self, signal: &str) {

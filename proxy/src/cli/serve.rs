@@ -20,6 +20,7 @@ use crate::logging;
 use crate::metrics::Metrics;
 use crate::server::{AuditOptions, AuthState, Options, Services, Shutdown, TlsPem, run as run_server};
 use crate::sources::{CONFIG_VARIABLE, configuration};
+use crate::telemetry::Telemetry;
 
 /// The arguments of `prism serve`. Precedence, highest first: flags, the environment, the file.
 #[derive(Debug, clap::Args)]
@@ -55,11 +56,16 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     let running = Arc::new(Running::new());
     on_hangup(Arc::clone(&running));
     let config = args.configuration().map_err(ExitError::usage)?;
-    let log_guard = logging::start(config.logging)
+    let telemetry = Telemetry::new(&config.otlp).map_err(ExitError::usage)?;
+    let log_guard = logging::start(config.logging, telemetry.as_ref())
         .map_err(|why| ExitError::failed(format!("the log cannot start: {why}")))?;
     let (open_files, raised) = open_files::raise();
-    let options = options(&config)?;
+    let mut options = options(&config)?;
     options.metrics.set_dropped_log_lines(log_guard.dropped());
+    let exporting = telemetry.map(|telemetry| {
+        options.traces = telemetry.traces();
+        telemetry.start(&options.metrics)
+    });
     // Before the backends are opened, so that it reports that they are not.
     let admin = admin(&config.admin.listen, &options.metrics).await?;
     let listener = TcpListener::bind(&config.server.listen)
@@ -107,7 +113,11 @@ pub(super) async fn run(args: ServeArgs) -> Result<(), ExitError> {
     );
     warnings::log_exposure(&config, address, admin);
     warnings::log_open_file_limit(&config, open_files, raised);
-    run_server(services, listener, shutdown, options).await.map_err(|why| ExitError::failed(why.to_string()))
+    let served = run_server(services, listener, shutdown, options).await;
+    if let Some(exporting) = exporting {
+        exporting.close().await;
+    }
+    served.map_err(|why| ExitError::failed(why.to_string()))
 }
 
 /// Starts the admin endpoint; returns its address, `None` without it.

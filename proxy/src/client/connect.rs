@@ -30,6 +30,14 @@ pub(super) struct ConnectArgs {
     #[arg(long = "bearer-token", env = "PRISM_TOKEN", hide = true, hide_env_values = true)]
     bearer_token: Option<String>,
 
+    /// The trace that the calls are part of, by W3C Trace Context; a program that is traced sets the variables
+    #[arg(long, env = "TRACEPARENT", default_value = "", hide = true)]
+    traceparent: String,
+
+    /// What tracing systems add to it
+    #[arg(long, env = "TRACESTATE", default_value = "", hide = true)]
+    tracestate: String,
+
     /// The timeout of one call, such as 500ms or 1m [default: 10s; for a scan: the server's own deadline]
     #[arg(long, value_name = "SPAN", value_parser = time::parse_duration)]
     timeout: Option<Duration>,
@@ -86,7 +94,9 @@ impl ConnectArgs {
         if let Some(timeout) = self.timeout {
             options.connect_timeout = timeout;
         }
-        Connection::open(&options).await.map_err(|error| Failure::connect(&self.target.endpoint, &error))
+        let opened = Connection::open(&options).await;
+        let connection = opened.map_err(|error| Failure::connect(&self.target.endpoint, &error))?;
+        Ok(connection.with_trace(&self.traceparent, &self.tracestate))
     }
 
     /// The token: the file named on the command line takes precedence over the environment.

@@ -67,6 +67,8 @@ pub struct Config {
     pub health: Health,
     /// The admin endpoint: metrics, liveness and readiness.
     pub admin: Admin,
+    /// Traces and metrics that are sent to a collector.
+    pub otlp: Otlp,
     /// The audit log.
     pub audit: Audit,
 }
@@ -248,6 +250,62 @@ impl AdminListen {
 impl Default for Admin {
     fn default() -> Self {
         Self { listen: AdminListen::Default, namespaces: crate::metrics::DEFAULT_NAMESPACES }
+    }
+}
+
+/// Traces and metrics that are sent to a collector of OpenTelemetry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Otlp {
+    /// The collector's URL; `None`: nothing is sent.
+    pub endpoint: Option<http::Uri>,
+    /// How it is sent.
+    pub protocol: OtlpProtocol,
+    /// A file with headers of the requests, such as one with a token; `None`: none.
+    pub headers_file: Option<PathBuf>,
+    /// The certificate authorities of the collector, a file in PEM; `None`: those of the machine.
+    pub ca: Option<PathBuf>,
+    /// The share of calls that are traced, of those whose callers have made no decision.
+    pub sample: Share,
+    /// Maximum traces per second that begin here, and as many again that callers ask for.
+    pub max_traces: usize,
+    /// Time between two exports of the metrics; `None`: they are not sent.
+    pub metrics_interval: Option<Duration>,
+}
+
+/// A share, from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
+    /// 0 to 1,000,000.
+    pub millionths: u32,
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (f64::from(self.millionths) / 1e6).fmt(f)
+    }
+}
+
+/// A transport of OTLP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OtlpProtocol {
+    /// OTLP/gRPC.
+    #[default]
+    Grpc,
+    /// OTLP/HTTP, with binary protobuf.
+    Http,
+}
+
+impl Default for Otlp {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            protocol: OtlpProtocol::default(),
+            headers_file: None,
+            ca: None,
+            sample: Share { millionths: 10_000 },
+            max_traces: 100,
+            metrics_interval: Some(Duration::from_mins(1)),
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use prism_backends::kafka;
 
 use super::{
     AdminListen, AuditFailure, AuditNamespaces, AuditShow, AuditSync, AuthMode, DatabaseKind, LogFormat,
-    LogLevel, Undeclared,
+    LogLevel, OtlpProtocol, Share, Undeclared,
 };
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -102,6 +103,26 @@ pub(super) fn up_to(text: &str, most: usize) -> Option<usize> {
     text.parse().ok().filter(|number| *number <= most)
 }
 
+/// A number from 0 to 1, to the millionth.
+pub(super) fn share(text: &str) -> Option<Share> {
+    let share: f64 = text.parse().ok().filter(|share| (0.0..=1.0).contains(share))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to a million")]
+    Some(Share { millionths: (share * 1e6).round() as u32 })
+}
+
+/// A value, or `off`.
+pub(super) fn or_off<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text == "off" { Some(None) } else { read(text).map(Some) }
+}
+
+/// The URL of a collector, which is shown: it has no user, password or query.
+pub(super) fn collector(text: &str) -> Option<Uri> {
+    let url: Uri = text.parse().ok()?;
+    let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+    let authority = url.authority()?.as_str();
+    (is_http && !authority.contains('@') && !url.host()?.is_empty() && url.query().is_none()).then_some(url)
+}
+
 /// Addresses by commas.
 pub(super) fn brokers(text: &str) -> Option<String> {
     let addresses: Option<Vec<_>> = text.split(',').map(|text| address(text.trim())).collect();
@@ -182,6 +203,19 @@ impl LogLevel {
 
 impl LogFormat {
     const NAMES: [(&str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+
+    pub(super) fn read(text: &str) -> Option<Self> {
+        read(&Self::NAMES, text)
+    }
+
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        name(&Self::NAMES, self)
+    }
+}
+
+impl OtlpProtocol {
+    const NAMES: [(&str, Self); 2] = [("grpc", Self::Grpc), ("http", Self::Http)];
 
     pub(super) fn read(text: &str) -> Option<Self> {
         read(&Self::NAMES, text)

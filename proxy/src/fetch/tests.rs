@@ -88,15 +88,15 @@ async fn an_answer_that_does_not_come_is_given_up_after_five_seconds() {
 async fn over_https_the_servers_certificate_must_be_trusted() {
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let ((certificate, acceptor), (_, impostor)) = (certificate(), certificate());
-    let trusting = || {
+    let trusting = {
         let mut roots = RootCertStore::empty();
         roots.add(certificate.clone()).unwrap();
-        roots
+        Roots::These(Arc::new(roots))
     };
     let url = answering(answer, Some(acceptor.clone())).await;
-    assert_eq!(fetch_trusting(&url, 100, trusting).await.unwrap(), "ok");
+    assert_eq!(get(&url, &trusting, 100).await.unwrap(), "ok");
     let url = answering(answer, Some(impostor)).await;
-    let refused = fetch_trusting(&url, 100, trusting).await;
+    let refused = get(&url, &trusting, 100).await;
     assert!(matches!(refused, Err(FetchError::Connect(_))), "{refused:?}");
     // The machine does not trust it.
     let url = answering(answer, Some(acceptor)).await;

@@ -7,11 +7,14 @@ use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use prism_backends::trace::TARGET;
+use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
 
 use crate::config::{LogFormat, LogLevel, Logging};
+use crate::telemetry::Telemetry;
 use limits::Limits;
 use lines::{LastLines, Lines};
 
@@ -35,9 +38,9 @@ impl Drop for LogGuard {
     }
 }
 
-/// Logs this process' events to standard error. Other crates log only warnings and errors: their details may contain data
+/// Logs this process' events to standard error, and gives its spans to `telemetry`. Other crates log only warnings and errors: their details may contain data
 /// that must not be logged. Drop the guard before the process ends.
-pub fn start(logging: Logging) -> std::io::Result<LogGuard> {
+pub fn start(logging: Logging, telemetry: Option<&Telemetry>) -> std::io::Result<LogGuard> {
     let level = logging.level;
     let others = if matches!(level, LogLevel::Off | LogLevel::Error) { level } else { LogLevel::Warn };
     let own = ["prism_proxy", "prism_wire", "prism_backends", "prism_contract"]
@@ -47,12 +50,16 @@ pub fn start(logging: Logging) -> std::io::Result<LogGuard> {
     let (lines, last_lines, panics) = Lines::to(std::io::stderr(), |left_out| {
         tracing::warn!(left_out, "log lines were dropped: standard error did not take them in time");
     })?;
-    let lines = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(lines);
-    let set = match logging.format {
-        LogFormat::Text => lines.with_ansi(false).finish().with(limits.clone()).with(targets).try_init(),
-        LogFormat::Json => {
-            let lines = lines.json().flatten_event(true).with_current_span(false);
-            lines.finish().with(limits.clone()).with(targets).try_init()
+    let lines = fmt::layer().with_writer(lines);
+    let lines = match logging.format {
+        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    let set = match telemetry {
+        None => registry().with(lines).with(limits.clone()).with(targets).try_init(),
+        Some(telemetry) => {
+            let spans = telemetry.layer().with_filter(filter_fn(|span| span.target() == TARGET));
+            registry().with(lines.with_filter(targets)).with(limits.clone()).with(spans).try_init()
         }
     };
     // An embedding program with its own logging keeps it.

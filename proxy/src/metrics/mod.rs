@@ -6,19 +6,23 @@
 
 mod calls;
 mod namespaces;
+mod otlp;
 mod page;
 mod process;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 pub(crate) use self::calls::{Calls, EndedCall};
+use self::otlp::OtlpPage;
 pub(crate) use self::page::Page;
 
 /// The number of namespaces with series under their names, unless it is configured.
@@ -37,6 +41,8 @@ struct Inner {
     server: OnceLock<Box<dyn Source>>,
     log: OnceLock<Arc<AtomicU64>>,
     version: OnceLock<String>,
+    exported: OnceLock<Arc<ExportCounts>>,
+    started: SystemTime,
 }
 
 /// A part of a gateway whose state is read when a page is made.
@@ -46,6 +52,48 @@ pub(crate) trait Source: Send + Sync {
 
     /// Whether calls can be served, and if not, why.
     fn readiness(&self) -> Result<(), String>;
+}
+
+/// What became of spans and metrics that are exported over OTLP.
+#[derive(Debug, Default)]
+pub(crate) struct ExportCounts {
+    /// Spans that the collector has taken.
+    pub(crate) spans: AtomicU64,
+    /// Spans that found the queue full.
+    pub(crate) overflowed: AtomicU64,
+    /// Spans that the collector refused, or that could not be sent.
+    pub(crate) failed: AtomicU64,
+    /// Exports of the metrics.
+    pub(crate) metrics: AtomicU64,
+    /// Exports of the metrics that failed.
+    pub(crate) metrics_failed: AtomicU64,
+}
+
+impl ExportCounts {
+    fn write(&self, page: &mut Page<'_>) -> fmt::Result {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        page.counter(
+            "prism_otlp_spans",
+            "Spans that the OTLP collector has taken",
+            [([], count(&self.spans))],
+        )?;
+        page.counter(
+            "prism_otlp_spans_dropped",
+            "Spans that were not sent: the queue was full, or the OTLP collector did not take them",
+            [
+                ([("reason", "queue_full")], count(&self.overflowed)),
+                ([("reason", "failed")], count(&self.failed)),
+            ],
+        )?;
+        page.counter(
+            "prism_otlp_metric_exports",
+            "Exports of the metrics over OTLP",
+            [
+                ([("result", "taken")], count(&self.metrics)),
+                ([("result", "failed")], count(&self.metrics_failed)),
+            ],
+        )
+    }
 }
 
 /// What is counted of connections.
@@ -112,12 +160,19 @@ impl Metrics {
             server: OnceLock::new(),
             log: OnceLock::new(),
             version: OnceLock::new(),
+            exported: OnceLock::new(),
+            started: SystemTime::now(),
         }))
     }
 
     /// Where dropped log lines are counted.
     pub fn set_dropped_log_lines(&self, dropped: Arc<AtomicU64>) {
         let _ = self.0.log.set(dropped);
+    }
+
+    /// Where exports over OTLP are counted.
+    pub(crate) fn set_exported(&self, counts: Arc<ExportCounts>) {
+        let _ = self.0.exported.set(counts);
     }
 
     /// The server whose state is on the page, once it runs.
@@ -151,6 +206,14 @@ impl Metrics {
         page
     }
 
+    /// The same for OTLP.
+    pub(crate) fn otlp(&self) -> Vec<Metric> {
+        let mut page = OtlpPage::since(self.0.started);
+        // A vector takes everything.
+        let _ = self.write(&mut Page::otlp(&mut page));
+        page.into_metrics()
+    }
+
     /// Whether calls can be served, and if not, why.
     ///
     /// # Errors
@@ -163,7 +226,7 @@ impl Metrics {
     }
 
     fn write(&self, page: &mut Page<'_>) -> fmt::Result {
-        let Inner { calls, connections, server, log, version, .. } = &*self.0;
+        let Inner { calls, connections, server, log, version, exported, .. } = &*self.0;
         if let Some(version) = version.get() {
             page.gauge(
                 "prism_build_info",
@@ -199,6 +262,9 @@ impl Metrics {
                 [([], count(log))],
             )?;
         }
+        if let Some(exported) = exported.get() {
+            exported.write(page)?;
+        }
         server.get().map_or(Ok(()), |server| server.write(page))
     }
 }
@@ -209,6 +275,6 @@ struct PageCollector(Metrics);
 
 impl Collector for PageCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.0.write(&mut Page::new(encoder))
+        self.0.write(&mut Page::text(encoder))
     }
 }

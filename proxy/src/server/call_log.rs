@@ -3,15 +3,17 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body::Frame;
+use http_body::{Frame, SizeHint};
+use prism_backends::trace::CallTrace;
 use prism_contract::Namespace;
 use prism_proto::common::ErrorReason;
 use prism_wire::body::{Filtered, FrameFilter};
@@ -28,9 +30,12 @@ use super::limits::LoggedCalls;
 use super::methods::Method;
 use crate::catalog::Catalog;
 use crate::metrics::{EndedCall, Metrics};
+use crate::telemetry::{CallSpan, Traces};
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The trace and the span of a traced call, for its caller: a draft of W3C Trace Context.
+const TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 
 /// Where the outcomes of calls are recorded: for health, of the backend that serves the call's namespace; and for metrics.
 #[derive(Clone)]
@@ -42,6 +47,7 @@ pub(super) struct Evidence {
     pub(super) logged: LoggedCalls,
     /// Successful calls so far, for the sample.
     pub(super) successes: Arc<AtomicUsize>,
+    pub(super) traces: Traces,
 }
 
 impl Evidence {
@@ -81,16 +87,51 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let line = Line::of(&mut request, self.evidence.clone());
-        let answer = self.inner.call(request);
+        let answer = line.trace.scope(self.inner.call(request));
         Box::pin(async move {
             let mut line = line;
             let mut response = answer.await?;
             line.answered = Some(Instant::now());
             response.headers_mut().insert(REQUEST_ID, line.request_id.clone());
+            if let Some(context) = line.span.response_header() {
+                response.headers_mut().insert(TRACE_RESPONSE, context);
+            }
             // A status in the headers: the response has no body.
             line.end(response.headers());
+            if line.call.method().is_some_and(|method| method.streams) {
+                // Its messages are read from the store as they are sent.
+                let trace = line.trace.clone();
+                return Ok(response.map(|body| Body::new(Filtered::new(InCall { body, trace }, line))));
+            }
             Ok(response.map(|body| Body::new(Filtered::new(body, line))))
         })
+    }
+}
+
+/// A body that is polled as a part of its call.
+struct InCall<B> {
+    body: B,
+    trace: CallTrace,
+}
+
+impl<B: http_body::Body + Unpin> http_body::Body for InCall<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let Self { body, trace } = &mut *self;
+        trace.sync_scope(|| Pin::new(body).poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -109,6 +150,8 @@ macro_rules! log {
                 peer = line.call.peer().map(tracing::field::display),
                 namespace = line.notes.namespace().map(Namespace::as_str),
                 caller = line.call.caller(),
+                trace_id = line.span.trace_id(),
+                span_id = line.span.span_id(),
                 "call"
             );
         }
@@ -144,6 +187,8 @@ struct Line {
     call: Call,
     notes: CallNotes,
     evidence: Evidence,
+    span: CallSpan,
+    trace: CallTrace,
     written: bool,
 }
 
@@ -154,6 +199,9 @@ impl Line {
         let (request_id, started) = (request_id(request.headers()), Instant::now());
         call.begin(&request_id, started);
         evidence.metrics.calls().begin(call.method().map(|method| method.index));
+        let (name, peer) = (call.method().map(|method| method.name), call.peer().map(|peer| peer.ip()));
+        let span = evidence.traces.begin(name, request.headers(), peer);
+        let trace = CallTrace::new(span.span.clone());
         Self {
             request_id,
             foreign: if call.method().is_some() { None } else { Some(foreign(request.uri().path())) },
@@ -162,6 +210,8 @@ impl Line {
             call,
             notes,
             evidence,
+            span,
+            trace,
             written: false,
         }
     }
@@ -193,6 +243,7 @@ impl Line {
         if let (Some(method), Some(outcomes)) = (self.call.method(), outcomes) {
             outcomes.record(health::Call::of(method.name), status.code(), || self.tenant());
         }
+        self.span.end(status.code(), self.notes.namespace());
         // A panic while logging must not fail the call.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| self.log(status)));
     }
@@ -222,6 +273,8 @@ impl Line {
                 slow = true,
                 read_ms = milliseconds(self.started, admitted),
                 execute_ms = milliseconds(admitted, answered),
+                wait_ms = fraction(self.trace.waited()),
+                batch_ms = fraction(self.trace.in_batches()),
                 send_ms = milliseconds(answered, now),
             );
         } else if logged.sample <= 1 {
@@ -266,8 +319,13 @@ impl Drop for Line {
 
 /// Milliseconds from one moment to another, to the microsecond.
 fn milliseconds(from: Instant, to: Instant) -> f64 {
+    fraction(to.saturating_duration_since(from))
+}
+
+/// A time in milliseconds, to the microsecond.
+fn fraction(time: Duration) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact for the first 285 years of a call")]
-    let micros = to.saturating_duration_since(from).as_micros() as f64;
+    let micros = time.as_micros() as f64;
     micros / 1_000.0
 }
 

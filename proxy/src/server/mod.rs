@@ -55,6 +55,7 @@ use tower::layer::layer_fn;
 use crate::catalog::Catalog;
 use crate::control::{Backend, Control, DefinitionsError};
 use crate::metrics::Metrics;
+use crate::telemetry::Traces;
 
 pub use self::audit::AuditOptions;
 pub use self::auth::{AuthError, AuthState};
@@ -106,6 +107,8 @@ pub struct Options {
     pub logged_calls: LoggedCalls,
     /// Where the server counts what it does.
     pub metrics: Metrics,
+    /// Which calls are traced.
+    pub traces: Traces,
 }
 
 impl Default for Options {
@@ -124,6 +127,7 @@ impl Default for Options {
             audit: None,
             logged_calls: LoggedCalls::default(),
             metrics: Metrics::default(),
+            traces: Traces::default(),
         }
     }
 }
@@ -228,6 +232,7 @@ async fn run_schema(
         metrics: options.metrics.clone(),
         logged: options.logged_calls,
         successes: Arc::default(),
+        traces: options.traces,
     };
     let refused_streams = Arc::default();
     let clock = move || clock.now();

@@ -71,8 +71,8 @@ fn assert_hidden(origin: &str, sources: &Sources) {
 
 /// The misplaced forms to try at a key. Almost any text is a valid path, so at paths only addresses are recognized.
 fn forms(path: &str) -> Vec<&'static str> {
-    let is_path = ["audit.file", "database.path"].contains(&path)
-        || path.ends_with(".password_file")
+    let is_path = ["audit.file", "database.path", "otlp.ca"].contains(&path)
+        || path.ends_with("_file")
         || path.contains(".tls.");
     if is_path { ADDRESSES.to_vec() } else { [ADDRESSES, LISTS].concat() }
 }

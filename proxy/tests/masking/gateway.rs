@@ -103,7 +103,7 @@ impl Settings {
 
 /// Serves until the standard input ends.
 pub(crate) fn run(settings: &Settings) {
-    let _log = logging::start(settings.logging).unwrap();
+    let _log = logging::start(settings.logging, None).unwrap();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let database = sqlite::Options::new(settings.folder.join("prism.db"));
         let engine = Arc::new(Sqlite::open(database).await.unwrap());

@@ -17,7 +17,7 @@ fn serving(folder: &TempDir) -> (Serving, String) {
     (serving, admin)
 }
 
-fn get(address: &str, path: &str) -> String {
+pub(crate) fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nhost: prism\r\n\r\n").unwrap();
     let mut response = String::new();
@@ -83,4 +83,16 @@ fn a_configured_address_that_is_taken_is_an_error_and_off_is_none() {
     assert!(stderr(&refused).contains(&wanted), "{}", stderr(&refused));
     let serving = Serving::start(serve().env("PRISM_ADMIN_LISTEN", "off"));
     assert_eq!(serving.started["admin"], Value::Null);
+}
+
+#[test]
+fn a_default_address_that_is_taken_is_a_warning() {
+    let folder = TempDir::new().unwrap();
+    // It fails if another process has the address already, which serves this test too.
+    let _taken = TcpListener::bind("127.0.0.1:8981");
+    let serving = Serving::start(crate::serve(folder.path()).env_remove("PRISM_ADMIN_LISTEN"));
+    assert_eq!(serving.started["admin"], Value::Null);
+    let warning = serving.before.iter().find(|line| line["default"] == "127.0.0.1:8981").unwrap();
+    assert_eq!(warning["level"], "WARN");
+    assert!(warning["message"].as_str().unwrap().starts_with("there are no metrics: "), "{warning}");
 }

@@ -80,6 +80,8 @@ pub struct Connection {
     channel: Channel,
     bearer: Option<MetadataValue<Ascii>>,
     timeout: Option<Duration>,
+    /// The headers of W3C Trace Context.
+    trace: Vec<(&'static str, MetadataValue<Ascii>)>,
     diagnosis: Diagnosis,
 }
 
@@ -88,18 +90,31 @@ impl Connection {
     pub async fn open(options: &Options) -> Result<Self, ConnectError> {
         let bearer = options.bearer()?;
         let (channel, diagnosis) = options.channel().await?;
-        Ok(Self { channel, bearer, timeout: options.timeout, diagnosis })
+        Ok(Self { channel, bearer, timeout: options.timeout, trace: Vec::new(), diagnosis })
     }
 
     /// A connection on an existing channel; its calls carry no credentials and no deadline.
     pub fn from_channel(channel: Channel) -> Self {
-        Self { channel, bearer: None, timeout: None, diagnosis: Diagnosis::default() }
+        Self { channel, bearer: None, timeout: None, trace: Vec::new(), diagnosis: Diagnosis::default() }
     }
 
     /// The same connection with another deadline for each call; `None`: the server's.
     #[must_use]
     pub fn with_timeout(self, timeout: Option<Duration>) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// The same connection, whose calls are part of a trace: the values of the headers `traceparent` and `tracestate` of W3C
+    /// Trace Context, the latter empty if there is none. What cannot be a header is left out.
+    #[must_use]
+    pub fn with_trace(self, traceparent: &str, tracestate: &str) -> Self {
+        let headers = [("traceparent", traceparent), ("tracestate", tracestate)];
+        let trace = headers
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+            .collect();
+        Self { trace, ..self }
     }
 
     /// The result of a call made on the channel; if its connection broke, with the reason if known.
@@ -112,16 +127,19 @@ impl Connection {
         self.channel.clone()
     }
 
-    /// A request that carries the credentials and no deadline, for a stream without end.
+    /// A request that carries the credentials, the trace and no deadline, for a stream without end.
     pub(crate) fn endless_request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         if let Some(bearer) = &self.bearer {
             request.metadata_mut().insert("authorization", bearer.clone());
         }
+        for (name, value) in &self.trace {
+            request.metadata_mut().insert(*name, value.clone());
+        }
         request
     }
 
-    /// A request that carries the credentials and the deadline.
+    /// A request that carries the credentials, the trace and the deadline.
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = self.endless_request(message);
         if let Some(timeout) = self.timeout {

@@ -7,14 +7,16 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::Uri;
 use prism_backends::Sqlite;
 use prism_backends::observe::Observe;
 use prism_backends::sqlite::Options as SqliteOptions;
 use prism_contract::keyvalue::request::{GetRequest, PutRequest, Ttl};
 use prism_proxy::catalog::{Catalog, Definitions, Snapshot};
-use prism_proxy::config::{Digest, NamespaceRule, Namespaces, Permission, Rate, Rule, Token};
+use prism_proxy::config::{Digest, NamespaceRule, Namespaces, Otlp, Permission, Rate, Rule, Token};
 use prism_proxy::metrics::Metrics;
 use prism_proxy::server::{Options, Services, Store};
+use prism_proxy::telemetry::Telemetry;
 use sqlx::{ConnectOptions, Executor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -307,6 +309,8 @@ async fn sweeps_are_counted() {
     assert_eq!(swept.get("prism_sweeps_failed_total", &backend), Some(0.0));
     // This page has all families but those of waiting requests.
     metrics.set_dropped_log_lines(Arc::default());
+    let otlp = Otlp { endpoint: Some(Uri::from_static("http://127.0.0.1:1")), ..Otlp::default() };
+    let _exporting = Telemetry::new(&otlp).unwrap().unwrap().start(&metrics);
     documented::check(
         &page(&metrics),
         &["prism_queue_namespace_waiting", "prism_queue_namespace_oldest_seconds"],
