@@ -27,6 +27,8 @@ SCENARIOS = [
     ("get-alone", 1, 100, 1300),
     ("grpc-put", 64, 20, 50),
     ("grpc-get", 64, 20, 50),
+    # One in a hundred calls is traced.
+    ("grpc-get-traced", 64, 20, 50),
 ]
 
 

@@ -12,7 +12,11 @@ use prism_backends::{Sqlite, sqlite};
 use prism_contract::Timestamp;
 use prism_contract::keyvalue::request::{GetRequest, ItemInput, KeyPredicate, PutRequest};
 use prism_contract::keyvalue::{Edge, KeyValueBackend, Memory};
+use prism_proxy::config::{LogLevel, Logging, Otlp};
+use prism_proxy::logging;
+use prism_proxy::metrics::Metrics;
 use prism_proxy::server::{Options, Shutdown, run};
+use prism_proxy::telemetry::{Exporting, Telemetry, Traces};
 use prism_wire::channel;
 use prism_wire::keyvalue::Client;
 use tokio::net::TcpListener;
@@ -32,7 +36,9 @@ fn main() -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "prints the usage")]
 fn usage() -> ExitCode {
-    eprintln!("usage: request_path put-together|put-alone|get-together|get-alone|grpc-put|grpc-get ROUNDS");
+    eprintln!(
+        "usage: request_path put-together|put-alone|get-together|get-alone|grpc-put|grpc-get|grpc-get-traced ROUNDS"
+    );
     ExitCode::from(2)
 }
 
@@ -44,8 +50,12 @@ async fn run_scenario(scenario: &str, rounds: usize) -> bool {
         "put-alone" => puts(&sqlite(folder.path()).await, rounds, 1).await,
         "get-together" => gets(&sqlite(folder.path()).await, rounds, CONCURRENCY).await,
         "get-alone" => gets(&sqlite(folder.path()).await, rounds, 1).await,
-        "grpc-put" => over_grpc(rounds, true).await,
-        "grpc-get" => over_grpc(rounds, false).await,
+        "grpc-put" => over_grpc(rounds, true, Options::default()).await,
+        "grpc-get" => over_grpc(rounds, false, Options::default()).await,
+        "grpc-get-traced" => {
+            let (traces, _exporting) = traces();
+            over_grpc(rounds, false, Options { traces, ..Options::default() }).await;
+        }
         _ => return false,
     }
     true
@@ -97,13 +107,24 @@ async fn gets<B: KeyValueBackend>(edge: &Edge<Arc<B>>, rounds: usize, concurrenc
     }
 }
 
+/// Traces of one in a hundred calls, for a collector that is away.
+fn traces() -> (Traces, Exporting) {
+    let endpoint = Some("http://127.0.0.1:1".parse().expect("a URL"));
+    let otlp = Otlp { endpoint, max_traces: usize::MAX >> 3, ..Otlp::default() };
+    let telemetry = Telemetry::new(&otlp).expect("the settings are valid").expect("there is an endpoint");
+    let logging = Logging { level: LogLevel::Off, ..Logging::default() };
+    // Until the end of the process.
+    std::mem::forget(logging::start(logging, Some(&telemetry)).expect("the log starts"));
+    let traces = telemetry.traces();
+    (traces, telemetry.start(&Metrics::default()))
+}
+
 /// Gateway and client over a socket, with the in-memory backend.
-async fn over_grpc(rounds: usize, puts: bool) {
+async fn over_grpc(rounds: usize, puts: bool, options: Options) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = listener.local_addr().expect("an address").to_string();
     let shutdown = Shutdown::new();
-    let server =
-        tokio::spawn(run(Arc::new(Memory::default()), listener, shutdown.clone(), Options::default()));
+    let server = tokio::spawn(run(Arc::new(Memory::default()), listener, shutdown.clone(), options));
     let client = Client::connect(&channel::Options::new(endpoint)).await;
     let client = client.expect("the gateway answers");
     let rounds_of_puts = if puts { rounds } else { RECORDS / CONCURRENCY };

@@ -11,6 +11,8 @@ mod check;
 mod gc;
 #[path = "serve/killed.rs"]
 mod killed;
+#[path = "serve/namespaces.rs"]
+mod namespaces;
 #[path = "serve/ns.rs"]
 mod ns;
 #[path = "serve/otlp.rs"]
@@ -539,9 +541,14 @@ fn an_unread_log_blocks_neither_calls_nor_the_exit() {
 #[test]
 fn dropped_lines_are_reported_once_the_log_is_read_again() {
     let folder = TempDir::new().unwrap();
-    let mut serving = Serving::start(&mut serve_memory(folder.path()));
+    let mut serving = Serving::start(serve_memory(folder.path()).env("PRISM_ADMIN_LISTEN", "127.0.0.1:0"));
+    let admin = serving.started["admin"].as_str().unwrap().to_owned();
     let calls = Calls::to(&serving);
     calls.gets(TOO_MANY);
+    let page = status::get(&admin, "/metrics");
+    let counted = page.lines().find_map(|line| line.strip_prefix("prism_log_lines_dropped_total "));
+    let counted: u64 = counted.unwrap().trim().parse().unwrap();
+    assert!(counted > 0, "{page}");
     let is_call = |line: &Value| line["message"] == "call" && line["status"] == "OK";
     let (mut logged, mut dropped) = (0, 0);
     while dropped == 0 && logged < TOO_MANY {
@@ -553,6 +560,7 @@ fn dropped_lines_are_reported_once_the_log_is_read_again() {
     }
     assert!(dropped > 0, "all {logged} were logged");
     // The dropped lines may include others, such as a health check.
+    assert!(dropped >= counted, "{dropped} dropped, {counted} counted before");
     assert!(usize::try_from(dropped).unwrap() + logged >= TOO_MANY, "{dropped} dropped, {logged} logged");
     calls.gets(1);
     serving.signal("-TERM");

@@ -168,9 +168,25 @@ impl Limits {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Limits {
-    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
-        Class::of(event.metadata()).is_none_or(|class| self.admit(class, event))
+/// A layer that writes lines, within the limits. It is not a filter of the whole subscriber, which would have every event of
+/// every crate ask it; spans are not given to the layer.
+pub(super) struct Limited<L> {
+    lines: L,
+    limits: Limits,
+}
+
+impl Limits {
+    /// The layer within these limits.
+    pub(super) fn limit<L>(&self, lines: L) -> Limited<L> {
+        Limited { lines, limits: self.clone() }
+    }
+}
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for Limited<L> {
+    fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
+        if Class::of(event.metadata()).is_none_or(|class| self.limits.admit(class, event)) {
+            self.lines.on_event(event, cx);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prism_backends::trace::TARGET;
-use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
@@ -55,11 +55,13 @@ pub fn start(logging: Logging, telemetry: Option<&Telemetry>) -> std::io::Result
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
+    // Filters of the layers, and none for both: otherwise each event of any level in any crate would be asked for.
+    let lines = limits.limit(lines).with_filter(targets);
     let set = match telemetry {
-        None => registry().with(lines).with(limits.clone()).with(targets).try_init(),
+        None => registry().with(lines).try_init(),
         Some(telemetry) => {
-            let spans = telemetry.layer().with_filter(filter_fn(|span| span.target() == TARGET));
-            registry().with(lines.with_filter(targets)).with(limits.clone()).with(spans).try_init()
+            let spans = Targets::new().with_target(TARGET, LevelFilter::INFO);
+            registry().with(lines).with(telemetry.layer().with_filter(spans)).try_init()
         }
     };
     // An embedding program with its own logging keeps it.

@@ -31,6 +31,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{Span, status};
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
+use prism_testkit::{Backend, LazySchema, skips};
 use prost::Message;
 use rstest::rstest;
 use serde_json::Value;
@@ -259,6 +260,9 @@ fn a_traced_call_has_spans_for_its_wait_its_batch_and_its_statements(
         let put = client.put(with_parent(put(), Some(&parent))).await.unwrap();
         let get = client.get(with_parent(get(), Some(&parent))).await.unwrap();
         let refused = client.get(with_parent(pb::GetRequest::default(), Some(&parent))).await.unwrap_err();
+        let scan = pb::ScanRequest { namespace: "orders".to_owned(), ..pb::ScanRequest::default() };
+        let mut scan = client.scan(with_parent(scan, Some(&parent))).await.unwrap().into_inner();
+        while scan.message().await.unwrap().is_some() {}
         [put.metadata().clone(), get.metadata().clone(), refused.metadata().clone()]
     });
     let log = end(serving);
@@ -295,7 +299,11 @@ fn a_traced_call_has_spans_for_its_wait_its_batch_and_its_statements(
     // The Get, the only read, was executed at once.
     let of_get = children(&spans, get);
     assert_eq!(of_get.iter().map(|span| span.name.as_str()).collect::<Vec<_>>(), ["statement"]);
-    for statement in statements.iter().chain(&of_get) {
+    // A stream reads while its messages are sent.
+    let [scan] = named(&spans, "prism.keyvalue.v1.KeyValueService/Scan")[..] else { panic!("{spans:#?}") };
+    let of_scan = children(&spans, scan);
+    assert_eq!(of_scan.len(), 1, "{spans:#?}");
+    for statement in statements.iter().chain(&of_get).chain(&of_scan) {
         assert_eq!((statement.name.as_str(), statement.kind()), ("statement", SpanKind::Client));
         assert_eq!(text(&statement.attributes, "db.system.name"), Some("sqlite"));
     }
@@ -362,6 +370,47 @@ fn calls_are_traced_by_the_share_or_as_their_callers_are(
             assert_eq!(line["trace_id"], TRACE);
         }
     }
+}
+
+/// On Postgres, a lone Put is a statement, and one with a precondition a transaction.
+#[test]
+fn each_statement_of_postgres_has_a_span() {
+    if skips(Backend::Postgres, "each_statement_of_postgres_has_a_span") {
+        return;
+    }
+    let (runtime, folder, schema) = (Runtime::new().unwrap(), TempDir::new().unwrap(), LazySchema::new());
+    let collector = Collector::new(Mode::Takes);
+    let endpoint = runtime.block_on(collector.serve("grpc"));
+    let url = runtime.block_on(schema.url()).unwrap();
+    let mut command = crate::serve(folder.path());
+    command.env("PRISM_OTLP_ENDPOINT", endpoint).env("PRISM_OTLP_SAMPLE", "1").env("DATABASE_URL", url);
+    let serving = Serving::start(&mut command);
+    runtime.block_on(async {
+        let mut client = client(&serving).await;
+        client.put(put()).await.unwrap();
+        let absent = pb::Precondition { key: "other".into(), ..pb::Precondition::default() };
+        client.put(pb::PutRequest { preconditions: vec![absent], ..put() }).await.unwrap();
+        client.get(get()).await.unwrap();
+    });
+    end(serving);
+    let spans = collector.all_spans();
+    let operations = |of: &Span| -> Vec<String> {
+        let mut statements = children(&spans, of);
+        statements.sort_by_key(|span| span.start_time_unix_nano);
+        let statements = statements.into_iter().filter(|span| span.name == "statement");
+        statements
+            .map(|span| {
+                assert_eq!(text(&span.attributes, "db.system.name"), Some("postgresql"));
+                text(&span.attributes, "db.operation.name").unwrap().to_owned()
+            })
+            .collect()
+    };
+    let mut batches = named(&spans, "batch");
+    batches.sort_by_key(|span| span.start_time_unix_nano);
+    let batches: Vec<_> = batches.into_iter().map(operations).collect();
+    assert_eq!(batches, [vec!["read"], vec!["BEGIN", "read", "write", "COMMIT"]]);
+    let [get] = named(&spans, "prism.keyvalue.v1.KeyValueService/Get")[..] else { panic!("{spans:#?}") };
+    assert_eq!(operations(get), ["read"]);
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use prism_contract::keyvalue::request::PutRequest;
+use prism_proxy::metrics::Metrics;
 use prism_wire::keyvalue::Resume;
 use prism_wire::message::WireRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
+use crate::metrics::page::Page;
 use crate::raw::{Raw, frame};
 use crate::support::{Mode, Server, Steered, delete, describe, get, item, put, scan, until};
 
@@ -26,6 +28,11 @@ async fn serving(
     (backend, server)
 }
 
+/// A counter of reasons, for one reason.
+fn counted(metrics: &Metrics, name: &str, reason: &str) -> f64 {
+    Page::read(&metrics.page()).get(name, &[("reason", reason)]).unwrap()
+}
+
 /// Whether the server closes the connection.
 async fn is_closed(stream: &mut TcpStream) -> bool {
     let mut data = Vec::new();
@@ -37,9 +44,11 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 #[case::half_a_preface(b"PRI * HTTP/2")]
 #[tokio::test]
 async fn silent_connections_do_not_block_others_and_are_closed(#[case] first: &'static [u8]) {
+    let metrics = Metrics::default();
     let (_, server) = serving(|options| {
         options.limits.max_connections = 4;
         options.limits.handshake_timeout = Duration::from_secs(2);
+        options.metrics = metrics.clone();
     })
     .await;
     let mut silent = Vec::new();
@@ -52,6 +61,9 @@ async fn silent_connections_do_not_block_others_and_are_closed(#[case] first: &'
     for stream in &mut silent {
         assert!(is_closed(stream).await);
     }
+    // 256 may be in their handshake at once.
+    let failed = ["evicted", "timed_out"].map(|why| counted(&metrics, "prism_handshakes_failed_total", why));
+    assert!(failed[0] >= 44.0 && failed[1] >= 1.0 && failed[0] + failed[1] <= 300.0, "{failed:?}");
 }
 
 #[tokio::test]
@@ -168,7 +180,12 @@ async fn a_call_that_waits_for_its_client_takes_no_slot() {
 async fn open_calls_per_connection_are_limited_and_others_are_served() {
     // An eighth of the free ones of 4,096 streams.
     const OPEN: usize = 456;
-    let (_, server) = serving(|options| options.limits.max_in_flight = 1).await;
+    let metrics = Metrics::default();
+    let (_, server) = serving(|options| {
+        options.limits.max_in_flight = 1;
+        options.metrics = metrics.clone();
+    })
+    .await;
     let client = server.client().await;
     let mut raw = Raw::connect(server.address, 1 << 20).await;
     let mut open = Vec::new();
@@ -177,6 +194,7 @@ async fn open_calls_per_connection_are_limited_and_others_are_served() {
     }
     let refused = raw.begin("Put").await.status().await.unwrap();
     assert_eq!(refused, ((Code::ResourceExhausted as i32).to_string(), 0));
+    assert_eq!(counted(&metrics, "prism_calls_shed_total", "streams"), 1.0);
     client.put(put(vec![item("k", "v")])).await.unwrap();
     let mut last = open.pop().unwrap();
     last.send(frame(&put(vec![item("l", "v")]).into_message()), true);
@@ -233,7 +251,12 @@ async fn reads_continue_when_earlier_responses_are_read() {
 
 #[tokio::test]
 async fn incomplete_requests_are_limited() {
-    let (_, server) = serving(|options| options.limits.max_buffered_bytes = 8 << 20).await;
+    let metrics = Metrics::default();
+    let (_, server) = serving(|options| {
+        options.limits.max_buffered_bytes = 8 << 20;
+        options.metrics = metrics.clone();
+    })
+    .await;
     let mut raw = Raw::connect(server.address, 65_535).await;
     let mut calls = Vec::new();
     for _ in 0..8 {
@@ -260,6 +283,7 @@ async fn incomplete_requests_are_limited() {
         }
     }
     assert!((6..=7).contains(&refused), "{refused} of 8 were refused; 2 MiB may be held");
+    assert_eq!(counted(&metrics, "prism_calls_shed_total", "buffers"), f64::from(refused));
     server.client().await.put(put(vec![item("k", "v")])).await.unwrap();
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prism_conformance::keyvalue::wire::Endpoint;
 use prism_conformance::wire::Unreachable;
+use prism_proxy::metrics::Metrics;
 use prism_proxy::server::TlsPem;
 use prism_wire::channel::Options;
 use prism_wire::keyvalue::Client;
@@ -21,7 +22,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, AlertDescription, ClientConfig, RootCertStore, SupportedProtocolVersion};
 
-use crate::support::{Mode, Server, Steered, describe};
+use crate::metrics::page::Page;
+use crate::support::{Mode, Server, Steered, describe, until};
 
 /// A per-test certificate authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -68,9 +70,14 @@ impl Authority {
 }
 
 async fn served_by(authority: &Authority, client_ca: Option<Vec<u8>>) -> Server {
+    served_with(authority, client_ca, Metrics::default()).await
+}
+
+async fn served_with(authority: &Authority, client_ca: Option<Vec<u8>>, metrics: Metrics) -> Server {
     let (cert, key) = authority.issue("localhost");
     Server::start_with(Steered::new(Mode::Works), |options| {
         options.tls = Some(TlsPem { cert, key, client_ca });
+        options.metrics = metrics;
     })
     .await
 }
@@ -141,8 +148,8 @@ async fn the_suite_explains_what_a_tls_server_requires() {
 
 #[tokio::test]
 async fn a_plain_text_client_reads_a_tls_alert_and_not_a_reset() {
-    let authority = Authority::new();
-    let server = served_by(&authority, None).await;
+    let (authority, metrics) = (Authority::new(), Metrics::default());
+    let server = served_with(&authority, None, metrics.clone()).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     // More than the handshake reads before it fails.
     let mut request = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -152,6 +159,12 @@ async fn a_plain_text_client_reads_a_tls_alert_and_not_a_reset() {
     stream.read_to_end(&mut answer).await.expect("the connection was reset");
     // A TLS alert of two bytes: fatal, and the reason.
     assert_eq!((answer[0], answer.len(), answer[5]), (0x15, 7, 2), "{answer:?}");
+    // The server reads until the client closes.
+    drop(stream);
+    until("it is counted", async || {
+        Page::read(&metrics.page()).get("prism_handshakes_failed_total", &[("reason", "failed")]) == Some(1.0)
+    })
+    .await;
 }
 
 /// The alert by which the server ends a connection, if it does.

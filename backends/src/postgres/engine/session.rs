@@ -45,7 +45,7 @@ impl Session {
         statements: impl Into<String>,
     ) -> Result<(), sqlx::Error> {
         let statements = statements.into();
-        let span = statement_span(statements.split_whitespace().next().unwrap_or_default());
+        let span = statement_span(keyword(&statements));
         let statements = sqlx::raw_sql(AssertSqlSafe(statements));
         let ran = timeout(self.time_limit, self.connection.execute(statements)).instrument(span).await;
         self.ended(ran.unwrap_or_else(|_| Err(no_response()))).map(drop)
@@ -140,6 +140,11 @@ impl Session {
         self.broken |= ended.as_ref().is_err_and(is_broken);
         ended
     }
+}
+
+/// The first word of statements, which may have lock ids behind it.
+fn keyword(statements: &str) -> &str {
+    statements.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default()
 }
 
 /// The span of a statement, if its call or batch is traced.

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{fmt, registry};
 
 use super::*;
 
@@ -25,8 +26,8 @@ fn log(events: impl FnOnce(&Limits)) -> Vec<serde_json::Value> {
     let (limits, _begun) = Limits::new();
     let written = Written::default();
     let writer = written.clone();
-    let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-    tracing::subscriber::with_default(lines.finish().with(limits.clone()), || {
+    let lines = fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+    tracing::subscriber::with_default(registry().with(limits.limit(lines)), || {
         events(&limits);
         limits.report();
     });

@@ -1,7 +1,7 @@
 //! The metrics: a strict page, every metric moves, and their number has a bound that clients cannot exceed.
 
 mod documented;
-mod page;
+pub(crate) mod page;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -52,7 +52,11 @@ async fn start(
 
 /// A SQLite store with both abstractions, swept at this interval.
 async fn sqlite(folder: &Path, sweep_interval: Duration) -> Services {
-    let engine = Arc::new(Sqlite::open(SqliteOptions::new(folder.join("prism.db"))).await.unwrap());
+    sqlite_with(SqliteOptions::new(folder.join("prism.db")), sweep_interval).await
+}
+
+async fn sqlite_with(options: SqliteOptions, sweep_interval: Duration) -> Services {
+    let engine = Arc::new(Sqlite::open(options).await.unwrap());
     let store = Store {
         name: "default".to_owned(),
         required: true,
@@ -285,6 +289,38 @@ async fn the_load_of_a_store_shows_what_waits_and_what_it_has_done() {
     for metric in ["prism_wal_bytes", "prism_database_file_bytes", "prism_disk_free_bytes"] {
         assert!(done.get(metric, &backend) >= Some(4_096.0), "{metric}");
     }
+}
+
+/// A store whose file another process has locked, with a short queue and a short wait for the lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_store_sheds_and_sweeps_that_fail_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = SqliteOptions::new(folder.path().join("prism.db"));
+    (options.queue_length, options.busy_timeout) = (1, Duration::from_millis(200));
+    let (server, metrics) = start(sqlite_with(options, Duration::from_millis(20)).await, |_| {}).await;
+    let client = server.client().await;
+    let mut other = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(folder.path().join("prism.db"))
+        .connect()
+        .await
+        .unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    until("a sweep has failed", async || {
+        page(&metrics).get("prism_sweeps_failed_total", &[("backend", "default")]) > Some(0.0)
+    })
+    .await;
+    let puts = (0..8).map(|_| client.put(put_into("a")));
+    let puts = futures::future::join_all(puts).await;
+    let shed = puts.into_iter().filter(|put| {
+        let refused = put.as_ref().map_err(|error| error.status().unwrap().code);
+        matches!(refused, Err(Code::ResourceExhausted))
+    });
+    let (shed, page) = (shed.count(), page(&metrics));
+    assert!(shed > 0);
+    #[expect(clippy::cast_precision_loss, reason = "at most eight")]
+    let shed = Some(shed as f64);
+    assert_eq!(page.get("prism_queue_shed_total", &[("backend", "default"), ("queue", "write")]), shed);
+    assert_eq!(page.get("prism_calls_shed_total", &[("reason", "queue")]), shed);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

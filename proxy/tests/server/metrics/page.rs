@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A page.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// The type of each family.
     pub(super) families: BTreeMap<String, String>,
     /// The value of each series, by its name and sorted labels.
@@ -15,7 +15,7 @@ type Labels = Vec<(String, String)>;
 
 impl Page {
     /// Reads a page.
-    pub(super) fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let text = text.strip_suffix("# EOF\n").expect("the page ends with # EOF");
         let mut page = Self { families: BTreeMap::new(), series: BTreeMap::new() };
         let (mut family, mut kind, mut seen) = (String::new(), String::new(), BTreeSet::new());
@@ -105,7 +105,7 @@ impl Page {
     }
 
     /// The value of a series; `None`: it is not on the page.
-    pub(super) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    pub(crate) fn get(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let mut labels: Labels =
             labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         labels.sort();
