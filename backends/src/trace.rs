@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use tracing::Span;
 use tracing::instrument::{Instrument, Instrumented};
-use tracing::{Span, info_span};
 
 /// The target of all spans.
 pub const TARGET: &str = "prism::trace";
@@ -86,9 +86,13 @@ pub(crate) use self::store::{Wait, begin_batch, statement_span};
 /// The part of the engines.
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod store {
-    use tokio::time::Instant;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
-    use super::*;
+    use tokio::time::Instant;
+    use tracing::{Span, info_span};
+
+    use super::{CURRENT, CallTrace, TARGET};
 
     /// The wait of a request in a queue, from when it is made until it is taken or answered.
     pub(crate) struct Wait {
@@ -205,6 +209,7 @@ mod store {
 #[cfg(all(test, any(feature = "sqlite", feature = "postgres")))]
 mod tests {
     use tokio::time::advance;
+    use tracing::info_span;
     use tracing::subscriber::with_default;
     use tracing_subscriber::registry;
 

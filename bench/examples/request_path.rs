@@ -50,8 +50,14 @@ async fn run_scenario(scenario: &str, rounds: usize) -> bool {
         "put-alone" => puts(&sqlite(folder.path()).await, rounds, 1).await,
         "get-together" => gets(&sqlite(folder.path()).await, rounds, CONCURRENCY).await,
         "get-alone" => gets(&sqlite(folder.path()).await, rounds, 1).await,
-        "grpc-put" => over_grpc(rounds, true, Options::default()).await,
-        "grpc-get" => over_grpc(rounds, false, Options::default()).await,
+        "grpc-put" => {
+            log(None);
+            over_grpc(rounds, true, Options::default()).await;
+        }
+        "grpc-get" => {
+            log(None);
+            over_grpc(rounds, false, Options::default()).await;
+        }
         "grpc-get-traced" => {
             let (traces, _exporting) = traces();
             over_grpc(rounds, false, Options { traces, ..Options::default() }).await;
@@ -112,11 +118,15 @@ fn traces() -> (Traces, Exporting) {
     let endpoint = Some("http://127.0.0.1:1".parse().expect("a URL"));
     let otlp = Otlp { endpoint, max_traces: usize::MAX >> 3, ..Otlp::default() };
     let telemetry = Telemetry::new(&otlp).expect("the settings are valid").expect("there is an endpoint");
-    let logging = Logging { level: LogLevel::Off, ..Logging::default() };
-    // Until the end of the process.
-    std::mem::forget(logging::start(logging, Some(&telemetry)).expect("the log starts"));
+    log(Some(&telemetry));
     let traces = telemetry.traces();
     (traces, telemetry.start(&Metrics::default()))
+}
+
+/// A log of nothing, until the end of the process: without any, events are passed to another crate.
+fn log(telemetry: Option<&Telemetry>) {
+    let logging = Logging { level: LogLevel::Off, ..Logging::default() };
+    std::mem::forget(logging::start(logging, telemetry).expect("the log starts"));
 }
 
 /// Gateway and client over a socket, with the in-memory backend.

@@ -11,6 +11,8 @@ mod check;
 mod gc;
 #[path = "serve/killed.rs"]
 mod killed;
+#[path = "serve/log.rs"]
+mod log;
 #[path = "serve/namespaces.rs"]
 mod namespaces;
 #[path = "serve/ns.rs"]
@@ -25,6 +27,8 @@ mod rekey;
 mod reload;
 #[path = "serve/slow.rs"]
 mod slow;
+#[path = "serve/startup.rs"]
+mod startup;
 #[path = "serve/status.rs"]
 mod status;
 
@@ -35,12 +39,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt, stream};
-use prism_contract::keyvalue::request::GetRequest;
 use serde_json::Value;
 use tempfile::TempDir;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 
 /// `prism` in `folder`, without the environment variables that it reads.
 fn prism(folder: &Path) -> Command {
@@ -333,103 +333,6 @@ fn check_config_prints_the_effective_configuration() {
     assert_eq!(String::from_utf8(again.stdout).unwrap(), yaml);
 }
 
-/// The log of a server that is started and then terminated.
-fn log_of(command: &mut Command) -> String {
-    let mut serving = Serving::start(command);
-    serving.signal("-TERM");
-    serving.wait();
-    serving.rest_of_log()
-}
-
-fn beyond_loopback(folder: &Path) -> Command {
-    let mut command = prism(folder);
-    command.args(["serve", "--listen", "0.0.0.0:0"]).env("PRISM_DATABASE_TYPE", "memory");
-    command
-}
-
-const ONE_TOKEN: &str = "[{name: a, env: A, permissions: [read]}]";
-
-#[test]
-fn unauthenticated_and_unencrypted_access_is_logged_at_startup() {
-    let folder = TempDir::new().unwrap();
-    let refused = run(&mut beyond_loopback(folder.path()));
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(stderr(&refused).contains("write auth.mode: insecure"), "{}", stderr(&refused));
-
-    let log = log_of(beyond_loopback(folder.path()).env("PRISM_AUTH_MODE", "insecure"));
-    assert!(
-        log.contains("WARN")
-            && log.contains("anyone who can reach this address may read and write everything"),
-        "{log}"
-    );
-    let log = log_of(beyond_loopback(folder.path()).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret"));
-    assert!(log.contains("WARN") && log.contains("tokens without TLS"), "{log}");
-    let log = log_of(serve(folder.path()).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret"));
-    assert!(!log.contains("WARN") && !log.contains("no token is required"), "{log}");
-    let log = log_of(&mut serve(folder.path()));
-    assert!(!log.contains("WARN") && log.contains("every program on this machine"), "{log}");
-}
-
-#[test]
-fn an_insecure_server_requires_no_token_and_logs_that() {
-    let folder = TempDir::new().unwrap();
-    // 4: the call was permitted, and there is no such record; 7: it was not.
-    for (mode, code) in [("insecure", Some(4)), ("required", Some(7)), ("", Some(7))] {
-        let mut command = serve(folder.path());
-        command.env("PRISM_AUTH_MODE", mode).env("PRISM_AUTH_TOKENS", ONE_TOKEN).env("A", "secret");
-        let mut serving = Serving::start(&mut command);
-        let url = format!("http://{}", serving.address);
-        let get = run(prism(folder.path()).args(["get", "--endpoint", &url, "n", "r"]));
-        assert_eq!(get.status.code(), code, "{mode}: {}", stderr(&get));
-        serving.signal("-TERM");
-        serving.wait();
-        let logged = serving.rest_of_log().contains("the configured auth.tokens and auth.grants are ignored");
-        assert_eq!(logged, mode == "insecure", "{mode}");
-    }
-}
-
-#[test]
-fn a_secret_file_readable_by_other_users_causes_a_warning() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("token");
-    std::fs::write(&path, "secret").unwrap();
-    for (mode, warned) in [(0o644, true), (0o602, true), (0o640, false), (0o600, false)] {
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let tokens = "[{name: a, file: token, permissions: [read]}]";
-        let log = log_of(serve(folder.path()).env("PRISM_AUTH_TOKENS", tokens));
-        assert_eq!(log.contains("chmod o-rwx"), warned, "{mode:o}: {log}");
-        assert!(!log.contains("secret\""), "{log}");
-    }
-}
-
-#[test]
-fn sighup_is_ignored_before_the_server_listens() {
-    let folder = TempDir::new().unwrap();
-    // A named pipe blocks the startup until the token is written into it.
-    let pipe = folder.path().join("token");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let tokens = "[{name: a, file: token, permissions: [read]}]";
-    let mut child = serve(folder.path())
-        .env("PRISM_AUTH_TOKENS", tokens)
-        .env("PRISM_LOGGING_FORMAT", "json")
-        .spawn()
-        .unwrap();
-    // Opening the pipe blocks until the server has opened it too.
-    let mut token = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
-    std::io::Write::write_all(&mut token, b"secret").unwrap();
-    drop(token);
-    let mut log = BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    log.read_line(&mut line).unwrap();
-    let listens = line.contains("prism is listening") || line.contains("SIGHUP");
-    let _ = child.kill();
-    let status = child.wait().unwrap();
-    assert!(listens, "{status}: {line}");
-}
-
 #[test]
 fn an_empty_variable_of_the_command_line_is_as_if_unset() {
     let folder = TempDir::new().unwrap();
@@ -492,122 +395,4 @@ fn the_binary_prints_no_misplaced_secret() {
         assert!(!printed.contains("hunter2"), "{place}: {printed}");
         assert!(!printed.is_empty(), "{place}");
     }
-}
-
-/// A client of a server, on a separate runtime.
-struct Calls {
-    runtime: tokio::runtime::Runtime,
-    client: prism_wire::keyvalue::Client,
-}
-
-impl Calls {
-    fn to(serving: &Serving) -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let options = prism_wire::channel::Options::new(serving.address.clone());
-        let client = runtime.block_on(prism_wire::keyvalue::Client::connect(&options)).unwrap();
-        Self { runtime, client }
-    }
-
-    /// Makes `count` Gets, all of which must succeed.
-    fn gets(&self, count: usize) {
-        let get = GetRequest { namespace: "n".repeat(128), id: "i".to_owned(), ..GetRequest::default() };
-        let all = stream::iter(0..count).map(|_| self.client.get(get.clone())).buffer_unordered(64);
-        let all = all.for_each(async |result| {
-            result.expect("a call failed");
-        });
-        let bound = async { tokio::time::timeout(Duration::from_mins(2), all).await };
-        self.runtime.block_on(bound).expect("calls are blocked by the log");
-    }
-}
-
-fn serve_memory(folder: &Path) -> Command {
-    let mut command = serve(folder);
-    command.env("PRISM_DATABASE_TYPE", "memory");
-    command
-}
-
-/// More calls than a pipe and the log's buffers can hold lines, at 400 bytes each.
-const TOO_MANY: usize = 16_000;
-
-#[test]
-fn an_unread_log_blocks_neither_calls_nor_the_exit() {
-    let folder = TempDir::new().unwrap();
-    let mut serving = Serving::start(&mut serve_memory(folder.path()));
-    Calls::to(&serving).gets(TOO_MANY);
-    serving.signal("-TERM");
-    assert_eq!(serving.wait().code(), Some(0));
-}
-
-#[test]
-fn dropped_lines_are_reported_once_the_log_is_read_again() {
-    let folder = TempDir::new().unwrap();
-    let mut serving = Serving::start(serve_memory(folder.path()).env("PRISM_ADMIN_LISTEN", "127.0.0.1:0"));
-    let admin = serving.started["admin"].as_str().unwrap().to_owned();
-    let calls = Calls::to(&serving);
-    calls.gets(TOO_MANY);
-    let page = status::get(&admin, "/metrics");
-    let counted = page.lines().find_map(|line| line.strip_prefix("prism_log_lines_dropped_total "));
-    let counted: u64 = counted.unwrap().trim().parse().unwrap();
-    assert!(counted > 0, "{page}");
-    let is_call = |line: &Value| line["message"] == "call" && line["status"] == "OK";
-    let (mut logged, mut dropped) = (0, 0);
-    while dropped == 0 && logged < TOO_MANY {
-        let mut line = String::new();
-        serving.log.read_line(&mut line).unwrap();
-        let line: Value = serde_json::from_str(&line).unwrap();
-        logged += usize::from(is_call(&line));
-        dropped = line["left_out"].as_u64().unwrap_or_default();
-    }
-    assert!(dropped > 0, "all {logged} were logged");
-    // The dropped lines may include others, such as a health check.
-    assert!(dropped >= counted, "{dropped} dropped, {counted} counted before");
-    assert!(usize::try_from(dropped).unwrap() + logged >= TOO_MANY, "{dropped} dropped, {logged} logged");
-    calls.gets(1);
-    serving.signal("-TERM");
-    let rest = serving.rest_of_log();
-    assert!(rest.contains("\"status\":\"OK\"") && rest.contains("\"stopped\""), "{rest}");
-    assert_eq!(serving.wait().code(), Some(0));
-}
-
-#[test]
-fn a_log_without_a_reader_blocks_neither_calls_nor_the_exit() {
-    let folder = TempDir::new().unwrap();
-    let mut serving = Serving::start(&mut serve_memory(folder.path()));
-    serving.close_log();
-    Calls::to(&serving).gets(1_000);
-    serving.signal("-TERM");
-    assert_eq!(serving.wait().code(), Some(0));
-}
-
-#[test]
-fn a_flood_of_warnings_is_summarized() {
-    const WATCHES: u64 = 500;
-    let folder = TempDir::new().unwrap();
-    let mut serving = Serving::start(&mut serve_memory(folder.path()));
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let url = format!("http://{}", serving.address);
-    runtime.block_on(async {
-        let channel = tonic::transport::Endpoint::new(url).unwrap().connect().await.unwrap();
-        let watches = stream::iter(0..WATCHES).then(|_| {
-            let mut health = HealthClient::new(channel.clone());
-            async move { health.watch(HealthCheckRequest::default()).await }
-        });
-        let refused = watches.collect::<Vec<_>>().await.into_iter().filter(Result::is_err).count();
-        assert_eq!(refused as u64, WATCHES - 8);
-    });
-    serving.signal("-TERM");
-    assert_eq!(serving.wait().code(), Some(0));
-    let log = serving.rest_of_log();
-    let warnings: Vec<Value> =
-        log.lines().map(|line| serde_json::from_str(line).unwrap()).filter(is_warning).collect();
-    let (summaries, single): (Vec<_>, Vec<_>) =
-        warnings.iter().partition(|line| line.get("left_out").is_some());
-    let left_out: u64 = summaries.iter().map(|line| line["left_out"].as_u64().unwrap()).sum();
-    assert!(single.len() <= 40 && summaries.len() <= 2, "{log}");
-    assert_eq!(single.len() as u64 + left_out, WATCHES - 8);
-    assert_eq!(summaries[0]["method"], "grpc.health.v1.Health/Watch");
-}
-
-fn is_warning(line: &Value) -> bool {
-    line["level"] == "WARN" && line["status"] == "RESOURCE_EXHAUSTED"
 }

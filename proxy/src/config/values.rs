@@ -110,11 +110,6 @@ pub(super) fn share(text: &str) -> Option<Share> {
     Some(Share { millionths: (share * 1e6).round() as u32 })
 }
 
-/// A value, or `off`.
-pub(super) fn or_off<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    if text == "off" { Some(None) } else { read(text).map(Some) }
-}
-
 /// The URL of a collector, which is shown: it has no user, password or query.
 pub(super) fn collector(text: &str) -> Option<Uri> {
     let url: Uri = text.parse().ok()?;
@@ -155,154 +150,35 @@ pub(super) fn is_loopback(address: &str) -> Option<bool> {
     Some(ip.to_canonical().is_loopback())
 }
 
-impl AuthMode {
-    const NAMES: [(&str, Self); 2] = [("required", Self::Required), ("insecure", Self::Insecure)];
+/// The names of an enum's values in the configuration.
+macro_rules! names {
+    ($($kind:ident { $($name:literal => $value:ident),+ $(,)? })+) => {$(
+        impl $kind {
+            const NAMES: &[(&str, Self)] = &[$(($name, Self::$value)),+];
 
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
+            pub(super) fn read(text: &str) -> Option<Self> {
+                Self::NAMES.iter().find(|(name, _)| *name == text).map(|(_, value)| *value)
+            }
 
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
+            /// Its name in the configuration.
+            pub fn name(self) -> &'static str {
+                Self::NAMES.iter().find(|(_, value)| *value == self).map_or("", |(name, _)| name)
+            }
+        }
+    )+};
 }
 
-impl Undeclared {
-    const NAMES: [(&str, Self); 2] = [("allow", Self::Allow), ("refuse", Self::Refuse)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl LogLevel {
-    const NAMES: [(&str, Self); 6] = [
-        ("off", Self::Off),
-        ("error", Self::Error),
-        ("warn", Self::Warn),
-        ("info", Self::Info),
-        ("debug", Self::Debug),
-        ("trace", Self::Trace),
-    ];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl LogFormat {
-    const NAMES: [(&str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl OtlpProtocol {
-    const NAMES: [(&str, Self); 2] = [("grpc", Self::Grpc), ("http", Self::Http)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl DatabaseKind {
-    const NAMES: [(&str, Self); 4] = [
-        ("sqlite", Self::Sqlite),
-        ("memory", Self::Memory),
-        ("postgres", Self::Postgres),
-        ("kafka", Self::Kafka),
-    ];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl AuditFailure {
-    const NAMES: [(&str, Self); 2] = [("refuse", Self::Refuse), ("continue", Self::Continue)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl AuditSync {
-    const NAMES: [(&str, Self); 2] = [("none", Self::None), ("batch", Self::Batch)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl AuditNamespaces {
-    const NAMES: [(&str, Self); 2] = [("all", Self::All), ("chosen", Self::Chosen)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-impl AuditShow {
-    const NAMES: [(&str, Self); 2] = [("hashed", Self::Hashed), ("plain", Self::Plain)];
-
-    pub(super) fn read(text: &str) -> Option<Self> {
-        read(&Self::NAMES, text)
-    }
-
-    /// Its name in the configuration.
-    pub fn name(self) -> &'static str {
-        name(&Self::NAMES, self)
-    }
-}
-
-fn read<T: Copy>(names: &[(&str, T)], text: &str) -> Option<T> {
-    names.iter().find(|(name, _)| *name == text).map(|(_, value)| *value)
-}
-
-fn name<T: Copy + PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
-    names.iter().find(|(_, named)| *named == value).map_or("", |(name, _)| name)
+names! {
+    AuthMode { "required" => Required, "insecure" => Insecure }
+    Undeclared { "allow" => Allow, "refuse" => Refuse }
+    LogLevel { "off" => Off, "error" => Error, "warn" => Warn, "info" => Info, "debug" => Debug, "trace" => Trace }
+    LogFormat { "text" => Text, "json" => Json }
+    OtlpProtocol { "grpc" => Grpc, "http" => Http }
+    DatabaseKind { "sqlite" => Sqlite, "memory" => Memory, "postgres" => Postgres, "kafka" => Kafka }
+    AuditFailure { "refuse" => Refuse, "continue" => Continue }
+    AuditSync { "none" => None, "batch" => Batch }
+    AuditNamespaces { "all" => All, "chosen" => Chosen }
+    AuditShow { "hashed" => Hashed, "plain" => Plain }
 }
 
 /// A parsed database URL: a SQLite file, or a Postgres server's address.

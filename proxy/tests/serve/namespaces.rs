@@ -68,7 +68,10 @@ fn namespaces_cost_nothing(namespaces: usize, grown: f64) {
         pages.join().unwrap()
     });
     let after = memory_and_series(&admin);
-    println!("{namespaces} namespaces: {before:?}, then {after:?}; the slowest page took {slowest:?}");
+    #[expect(clippy::print_stderr, reason = "the figures, of the full-scale run")]
+    {
+        eprintln!("{namespaces} namespaces: {before:?}, then {after:?}; the slowest page took {slowest:?}");
+    }
     assert_eq!(before.1, after.1, "series");
     assert!(after.0 - before.0 < grown, "the memory grew from {} to {} bytes", before.0, after.0);
     assert!(slowest < QUICK, "a page took {slowest:?}");

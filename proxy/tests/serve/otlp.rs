@@ -28,7 +28,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Attribute;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::{Span, status};
+use opentelemetry_proto::tonic::trace::v1::{Span, Status as SpanStatus, status};
 use prism_proto::keyvalue::v1 as pb;
 use prism_proto::keyvalue::v1::key_value_service_client::KeyValueServiceClient;
 use prism_testkit::{Backend, LazySchema, skips};
@@ -217,7 +217,7 @@ fn calls(log: &[Value]) -> Vec<&Value> {
 }
 
 fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    id.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn attribute<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a Attribute> {
@@ -280,7 +280,7 @@ fn a_traced_call_has_spans_for_its_wait_its_batch_and_its_statements(
         assert_eq!(text(&call.attributes, "client.address"), Some("127.0.0.1"));
         assert!(call.start_time_unix_nano < call.end_time_unix_nano);
         // A mistake of the client is no error of the server.
-        assert_ne!(call.status.as_ref().map(|status| status.code()), Some(status::StatusCode::Error));
+        assert_ne!(call.status.as_ref().map(SpanStatus::code), Some(status::StatusCode::Error));
     }
     assert_eq!(text(&put.attributes, "prism.namespace"), Some("orders"));
     assert_eq!(text(&refused.attributes, "prism.namespace"), None);
@@ -477,12 +477,11 @@ fn a_collector_that_takes_nothing_costs_calls_nothing(
     /// More than the queue and a request have spans.
     const CALLS: usize = 3_000;
     let (runtime, folder) = (Runtime::new().unwrap(), TempDir::new().unwrap());
-    let endpoint = match mode {
-        Some(mode) => runtime.block_on(Collector::new(mode).serve(protocol)),
-        None => {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            format!("http://{}", free.local_addr().unwrap())
-        }
+    let endpoint = if let Some(mode) = mode {
+        runtime.block_on(Collector::new(mode).serve(protocol))
+    } else {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", free.local_addr().unwrap())
     };
     let settings = [
         ("PRISM_OTLP_PROTOCOL", protocol),

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::{Serving, beyond_loopback, prism, run, serve, stderr, wait_until_healthy};
+use super::startup::beyond_loopback;
+use crate::{Serving, prism, run, serve, stderr, wait_until_healthy};
 
 /// A server with this configuration file.
 pub(super) fn configured(folder: &Path, yaml: &str) -> Command {

@@ -117,7 +117,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         doc: "Interval at which the metrics are sent, under the names that they have at `/metrics`. `off`: they are not.",
         allowed: "a duration longer than 0, such as 15s or 1m, or off",
         set: |config, text| {
-            values::or_off(text, values::period).map(|time| config.otlp.metrics_interval = time)
+            config.otlp.metrics_interval = if text == "off" { None } else { Some(values::period(text)?) };
+            Some(())
         },
         show: |config| Some(config.otlp.metrics_interval.map_or_else(|| "off".to_owned(), show_duration)),
     },

@@ -71,6 +71,14 @@ async fn sqlite_with(options: SqliteOptions, sweep_interval: Duration) -> Servic
     Services { stores: vec![store], catalog: Catalog::new(snapshot), definitions: None }
 }
 
+/// The file of that store, locked against writes by another connection until it ends its transaction.
+async fn locked(folder: &Path) -> sqlx::SqliteConnection {
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("prism.db"));
+    let mut other = file.connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    other
+}
+
 fn put_into(namespace: &str) -> PutRequest {
     PutRequest { namespace: namespace.to_owned(), ..put(vec![item("k", "v")]) }
 }
@@ -245,12 +253,7 @@ async fn the_load_of_a_store_shows_what_waits_and_what_it_has_done() {
     let client = server.client().await;
     client.put(put_into("first")).await.unwrap();
     client.get(GetRequest { namespace: "first".to_owned(), ..get() }).await.unwrap();
-    let mut other = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.path().join("prism.db"))
-        .connect()
-        .await
-        .unwrap();
-    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let mut other = locked(folder.path()).await;
     let puts: Vec<_> = [("a", 1), ("b", 3), ("c", 2)]
         .into_iter()
         .flat_map(|(namespace, count)| std::iter::repeat_n(namespace, count))
@@ -299,12 +302,7 @@ async fn what_a_store_sheds_and_sweeps_that_fail_are_counted() {
     (options.queue_length, options.busy_timeout) = (1, Duration::from_millis(200));
     let (server, metrics) = start(sqlite_with(options, Duration::from_millis(20)).await, |_| {}).await;
     let client = server.client().await;
-    let mut other = sqlx::sqlite::SqliteConnectOptions::new()
-        .filename(folder.path().join("prism.db"))
-        .connect()
-        .await
-        .unwrap();
-    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let _other = locked(folder.path()).await;
     until("a sweep has failed", async || {
         page(&metrics).get("prism_sweeps_failed_total", &[("backend", "default")]) > Some(0.0)
     })
