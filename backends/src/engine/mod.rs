@@ -10,6 +10,8 @@ mod fair;
 mod queue;
 mod read_pool;
 mod slots;
+#[cfg(feature = "postgres")]
+mod turns;
 mod work;
 
 pub(crate) use corrupt_row::CorruptRow;
@@ -18,4 +20,6 @@ pub(crate) use dispatcher::{BatchReader, Batchable, ReadOutcome};
 pub(crate) use queue::shed;
 pub(crate) use queue::{Intake, Next, Queue, closed, queue};
 pub(crate) use read_pool::{Lease, ReadPermit, ReadPool, Source};
+#[cfg(feature = "postgres")]
+pub(crate) use turns::Turns;
 pub(crate) use work::{Entry, Group, Job, Work};

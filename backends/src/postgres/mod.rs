@@ -209,6 +209,8 @@ impl Observe for Postgres {
     fn load(&self, namespaces: usize) -> Load {
         let mut load = Load::default();
         self.writes.load("write", namespaces, &mut load);
+        // An Append is not committed alone.
+        self.writes.alone.load(&mut load);
         self.timeseries.load(namespaces, &mut load);
         self.readers.load(namespaces, &mut load);
         load

@@ -1,12 +1,12 @@
 //! The context of a trace that a caller sends, by W3C Trace Context.
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
 
 /// The header with the ids of the caller's trace and span.
-const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header with what tracing systems add to it.
-const TRACESTATE: &str = "tracestate";
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// Maximum bytes of `tracestate` that are passed on; the standard asks for at least 512.
 const MAX_STATE: usize = 512;
@@ -18,9 +18,9 @@ pub(crate) struct CallerTrace(HeaderValue);
 impl CallerTrace {
     /// The one in these headers.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let mut values = headers.get_all(TRACEPARENT).iter();
-        // With several, none counts.
-        values.next().filter(|_| values.next().is_none()).cloned().map(Self)
+        let value = headers.get(&TRACEPARENT)?;
+        // Of several, none counts.
+        (headers.get_all(&TRACEPARENT).iter().count() == 1).then(|| Self(value.clone()))
     }
 
     /// The id of the trace, in hexadecimal, if the header is valid.
@@ -40,7 +40,7 @@ impl CallerTrace {
 
 /// The state in these headers; none if it is invalid or too long, which has no bearing on `traceparent`.
 fn state(headers: &HeaderMap) -> TraceState {
-    let values = headers.get_all(TRACESTATE).iter();
+    let values = headers.get_all(&TRACESTATE).iter();
     let values: Option<Vec<_>> = values.map(|value| value.to_str().ok()).collect();
     let joined = values.unwrap_or_default().join(",");
     if joined.len() > MAX_STATE { TraceState::NONE } else { joined.parse().unwrap_or(TraceState::NONE) }
@@ -75,7 +75,6 @@ fn hexadecimal(text: &str, digits: usize) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use http::header::HeaderName;
     use rstest::rstest;
 
     use super::*;

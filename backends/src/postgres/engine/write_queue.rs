@@ -1,14 +1,14 @@
 //! The queue of an abstraction's writes, and its writers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prism_contract::{Error, Swept, Timestamp};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::commit::Commit;
-use super::writer::{Command, Sessions, Writers};
-use crate::engine::{Queue, closed, queue};
+use super::writer::{ALONE_WAITING, Command, Sessions, Writers};
+use crate::engine::{Queue, Turns, closed, queue};
 use crate::observe::Load;
 use crate::postgres::Options;
 
@@ -19,15 +19,18 @@ pub(in crate::postgres) struct WriteQueue<C: Commit> {
     writers: Mutex<Option<JoinHandle<()>>>,
     /// The number of writers.
     count: usize,
+    /// The writes that take long and are committed alone.
+    pub(in crate::postgres) alone: Arc<Turns>,
 }
 
 impl<C: Commit> WriteQueue<C> {
     /// Starts the writers. Must be called within a tokio runtime.
     pub(super) fn start(sessions: Sessions, options: &Options, commit: C) -> Self {
         let (queue, intake) = queue(options.queue_length, options.queue_bytes, options.max_batch);
-        let writers = Writers::new(sessions, options.writers, commit);
+        let alone = Arc::new(Turns::new("alone", 1, ALONE_WAITING));
+        let writers = Writers::new(sessions, options.writers, commit, Arc::clone(&alone));
         let writers = Mutex::new(Some(tokio::spawn(writers.run(intake))));
-        Self { queue, writers, count: options.writers }
+        Self { queue, writers, count: options.writers, alone }
     }
 
     /// Adds the load of the queue and of its writers, under this name.

@@ -13,10 +13,10 @@ use super::error::{TxFailure, is_broken, is_read_only, translate, tx_failure};
 use super::pool::{Pool, Use};
 use super::running::{Batch, Running};
 use super::session::Session;
-use crate::engine::{Group, Intake, Next, shed};
+use crate::engine::{Group, Intake, Next, Turns};
 
 /// Maximum writes that wait to be committed alone, besides the running one; further ones are shed.
-const ALONE_WAITING: usize = 16;
+pub(super) const ALONE_WAITING: usize = 16;
 
 /// A writer's tasks besides writes.
 pub(in crate::postgres) enum Command {
@@ -43,14 +43,12 @@ pub(super) struct Writers<C: Commit> {
     /// One permit per writer.
     free: Arc<Semaphore>,
     count: u32,
-    /// The permit of the write that is committed alone.
-    alone: Semaphore,
-    /// One permit per write that is committed alone or waits for that.
-    alone_waiting: Arc<Semaphore>,
+    /// The writes that are committed alone, one at a time.
+    alone: Arc<Turns>,
 }
 
 impl<C: Commit> Writers<C> {
-    pub(super) fn new(sessions: Sessions, count: usize, commit: C) -> Self {
+    pub(super) fn new(sessions: Sessions, count: usize, commit: C, alone: Arc<Turns>) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         Self {
             sessions,
@@ -58,8 +56,7 @@ impl<C: Commit> Writers<C> {
             running: Running::default(),
             free: Arc::new(Semaphore::new(count as usize)),
             count,
-            alone: Semaphore::new(1),
-            alone_waiting: Arc::new(Semaphore::new(ALONE_WAITING + 1)),
+            alone,
         }
     }
 
@@ -83,8 +80,7 @@ impl<C: Commit> Writers<C> {
         }
         // A running writer returns its permit when it is done.
         let _all = writers.free.acquire_many(writers.count).await;
-        let _alone =
-            writers.alone_waiting.acquire_many(u32::try_from(ALONE_WAITING + 1).unwrap_or(u32::MAX)).await;
+        writers.alone.end().await;
     }
 
     async fn handle(self: &Arc<Self>, next: Next<C::Group, Command>) {
@@ -138,20 +134,20 @@ impl<C: Commit> Writers<C> {
 
     /// Commits a write that takes long in a separate transaction, concurrently with the writers, one at a time.
     fn commit_alone(self: &Arc<Self>, group: C::Group) {
-        let Ok(queued) = Arc::clone(&self.alone_waiting).try_acquire_owned() else {
-            return group.fail(&shed());
+        let place = match self.alone.place() {
+            Ok(place) => place,
+            Err(shed) => return group.fail(&shed),
         };
         let writers = Arc::clone(self);
         let committing = async move {
-            // This semaphore is never closed.
-            let running = writers.alone.acquire().await;
+            let turn = writers.alone.turn().await;
             if !group.are_all_abandoned() {
                 // The compiler cannot see through a future that spawns itself.
                 let alone: Pin<Box<dyn Future<Output = ()> + Send + '_>> =
                     Box::pin(writers.batch(group, true));
                 alone.await;
             }
-            drop((running, queued));
+            drop((turn, place));
         };
         tokio::spawn(committing.instrument(Span::current()));
     }

@@ -32,13 +32,13 @@ use prism_contract::timeseries::{
     Series, SeriesPage, Start, Tail, TailPage,
 };
 use prism_contract::{Error, Namespace, Swept};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use super::Options;
 use super::engine::{Engine, MigrateError, Schema, Session, Sessions, migrate, translate};
 use super::keyvalue::Readers;
-use crate::engine::shed;
+use crate::engine::Turns;
 use crate::observe::Load;
 use append_queues::AppendQueues;
 use expire::Sweep;
@@ -54,7 +54,7 @@ pub(super) const SCHEMA: Schema = Schema {
 
 /// Deletions that run at the same time.
 const DELETIONS: usize = 2;
-/// Maximum deletions that run or wait; further ones are shed.
+/// Maximum deletions that wait besides; further ones are shed.
 const DELETIONS_WAITING: usize = 64;
 
 /// The TimeSeries store of a database.
@@ -65,8 +65,7 @@ pub(super) struct TimeSeries {
     tails: Arc<Tails>,
     tasks: Mutex<JoinSet<()>>,
     sweep: Sweep,
-    deletions: Semaphore,
-    deletions_waiting: Semaphore,
+    deletions: Turns,
     prepared: OnceCell<()>,
 }
 
@@ -81,8 +80,7 @@ impl TimeSeries {
             tasks: Mutex::new(tails.start()),
             tails,
             sweep: Sweep::default(),
-            deletions: Semaphore::new(DELETIONS),
-            deletions_waiting: Semaphore::new(DELETIONS_WAITING),
+            deletions: Turns::new("delete", DELETIONS, DELETIONS_WAITING),
             prepared: OnceCell::new(),
         }
     }
@@ -105,9 +103,10 @@ impl TimeSeries {
         self.prepared.get_or_try_init(prepare).await.copied()
     }
 
-    /// Adds the load of the queues of Appends.
+    /// Adds the load of the queues of Appends, and of the deletions.
     pub(super) fn load(&self, namespaces: usize, load: &mut Load) {
         self.appends.load(namespaces, load);
+        self.deletions.load(load);
     }
 
     pub(super) async fn append(&self, append: Append) -> Result<Vec<bool>, Error> {
@@ -154,9 +153,8 @@ impl TimeSeries {
 
     pub(super) async fn delete_events(&self, delete: &DeleteEvents) -> Result<u64, Error> {
         self.prepare().await?;
-        let _waiting = self.deletions_waiting.try_acquire().map_err(|_| shed())?;
-        // This semaphore is never closed.
-        let _running = self.deletions.acquire().await;
+        let _place = self.deletions.place()?;
+        let _turn = self.deletions.turn().await;
         delete::delete(&self.sessions, delete).await
     }
 
