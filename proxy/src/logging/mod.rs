@@ -38,8 +38,8 @@ impl Drop for LogGuard {
     }
 }
 
-/// Logs this process' events to standard error, and gives its spans to `telemetry`. Other crates log only warnings and errors: their details may contain data
-/// that must not be logged. Drop the guard before the process ends.
+/// Logs this process' events to standard error, and gives its spans to `telemetry`. Other crates log only warnings and errors:
+/// their details may contain data that must not be logged. Drop the guard before the process ends.
 pub fn start(logging: Logging, telemetry: Option<&Telemetry>) -> std::io::Result<LogGuard> {
     let level = logging.level;
     let others = if matches!(level, LogLevel::Off | LogLevel::Error) { level } else { LogLevel::Warn };

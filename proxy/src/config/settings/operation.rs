@@ -69,7 +69,7 @@ pub(super) const SETTINGS: &[Setting] = &[
               `http://127.0.0.1:4317`; with `http`, such as `http://127.0.0.1:4318`, to which `/v1/traces` and `/v1/metrics` are \
               appended. If unset, nothing is sent. A collector that is slow or away costs calls nothing: what does not fit into \
               the queue of 4,096 spans is dropped and counted.",
-        allowed: "the URL of a collector; write http://host:port or https://host:port, without a user, a password or a query",
+        allowed: "the URL of a collector; write http or https, a host and a port, without a user, a password or a query",
         set: |config, text| values::collector(text).map(|url| config.otlp.endpoint = Some(url)),
         show: |config| config.otlp.endpoint.as_ref().map(ToString::to_string),
     },
