@@ -7,7 +7,9 @@
 //! database executes. No attribute has an id, a key or a value.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tracing::Span;
@@ -17,6 +19,7 @@ use tracing::instrument::{Instrument, Instrumented};
 pub const TARGET: &str = "prism::trace";
 
 /// Maximum spans below that of a call: a stream may read for hours.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 const MAX_SPANS: u32 = 128;
 
 tokio::task_local! {
@@ -33,6 +36,7 @@ struct Inner {
     waited_micros: AtomicU64,
     batch_micros: AtomicU64,
     /// Spans below it so far.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     spans: AtomicU32,
 }
 
@@ -43,6 +47,7 @@ impl CallTrace {
             span,
             waited_micros: AtomicU64::default(),
             batch_micros: AtomicU64::default(),
+            #[cfg(any(feature = "sqlite", feature = "postgres"))]
             spans: AtomicU32::default(),
         }))
     }
