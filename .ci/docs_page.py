@@ -22,7 +22,7 @@ NOT_RUN = {"text", "json", "rust", "toml", "sql", "protobuf", "ini"}
 NOT_LINKED = {"target", ".git", ".venv", "gen", "node_modules"}
 # The oldest Node.js on which the packages of docs/clients run.
 NODE = 20
-SECTIONS = {"server", "database", "logging", "auth", "health"}
+SECTIONS = {"server", "database", "logging", "auth", "health", "otlp"}
 # Timeout of a block, in seconds.
 BLOCK_TIMEOUT = 300
 CARGO = """#!/bin/sh
