@@ -408,9 +408,9 @@ fn each_statement_of_postgres_has_a_span() {
     let mut batches = named(&spans, "batch");
     batches.sort_by_key(|span| span.start_time_unix_nano);
     let batches: Vec<_> = batches.into_iter().map(operations).collect();
-    assert_eq!(batches, [vec!["read"], vec!["BEGIN", "read", "write", "COMMIT"]]);
+    assert_eq!(batches, [vec!["query"], vec!["BEGIN", "query", "execute", "COMMIT"]]);
     let [get] = named(&spans, "prism.keyvalue.v1.KeyValueService/Get")[..] else { panic!("{spans:#?}") };
-    assert_eq!(operations(get), ["read"]);
+    assert_eq!(operations(get), ["query"]);
 }
 
 #[test]

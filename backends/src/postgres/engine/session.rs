@@ -54,7 +54,7 @@ impl Session {
     /// Runs a statement; returns the number of rows changed.
     pub(in crate::postgres) async fn execute(&mut self, query: Query) -> Result<u64, sqlx::Error> {
         let ran = timeout(self.time_limit, query.execute(&mut self.connection))
-            .instrument(statement_span("write"))
+            .instrument(statement_span("execute"))
             .await;
         self.ended(ran.unwrap_or_else(|_| Err(no_response()))).map(|done: PgQueryResult| done.rows_affected())
     }
@@ -62,7 +62,7 @@ impl Session {
     /// Runs a statement; returns its rows.
     pub(in crate::postgres) async fn rows(&mut self, query: Query) -> Result<Vec<PgRow>, sqlx::Error> {
         let ran = timeout(self.time_limit, query.fetch_all(&mut self.connection))
-            .instrument(statement_span("read"))
+            .instrument(statement_span("query"))
             .await;
         self.ended(ran.unwrap_or_else(|_| Err(no_response())))
     }
@@ -80,7 +80,7 @@ impl Session {
             }
             Ok(())
         };
-        let taken = timeout(self.time_limit, taking).instrument(statement_span("read")).await;
+        let taken = timeout(self.time_limit, taking).instrument(statement_span("query")).await;
         self.ended(taken.unwrap_or_else(|_| Err(no_response())))
     }
 
@@ -147,7 +147,7 @@ fn keyword(statements: &str) -> &str {
     statements.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default()
 }
 
-/// The span of a statement, if its call or batch is traced.
+/// The span of a statement, if its call or batch is traced: `query` if it returns rows, which a write may too.
 fn statement_span(operation: &str) -> Span {
     trace::statement_span("postgresql", operation)
 }
