@@ -7,6 +7,8 @@ mod audit;
 mod backup;
 #[path = "serve/check.rs"]
 mod check;
+#[path = "serve/collector.rs"]
+mod collector;
 #[path = "serve/gc.rs"]
 mod gc;
 #[path = "serve/killed.rs"]
